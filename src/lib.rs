@@ -1,0 +1,3 @@
+//! kuberescue revives a kubeadm control-plane node whose certificates have expired.
+
+pub mod state;

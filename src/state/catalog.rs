@@ -1,0 +1,291 @@
+//! Everything kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
+//! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.36), and the kubelet's own credentials beside it.
+
+/// A certificate authority of a kubeadm cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Authority {
+    /// Signs the API server's certificates, the kubeconfigs and the kubelets' certificates.
+    Cluster,
+    /// Signs everything that talks to etcd.
+    Etcd,
+    /// Signs the API server's client certificate towards aggregated APIs.
+    FrontProxy,
+}
+
+/// All authorities, in the order of kubeadm's table.
+pub const AUTHORITIES: [Authority; 3] = [Authority::Cluster, Authority::Etcd, Authority::FrontProxy];
+
+impl Authority {
+    /// kubeadm's name of the authority, as in its tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "ca",
+            Self::Etcd => "etcd-ca",
+            Self::FrontProxy => "front-proxy-ca",
+        }
+    }
+
+    /// Path below the PKI directory without `.crt` or `.key`; kubeadm calls it the base name.
+    pub const fn base(self) -> &'static str {
+        match self {
+            Self::Cluster => "ca",
+            Self::Etcd => "etcd/ca",
+            Self::FrontProxy => "front-proxy-ca",
+        }
+    }
+}
+
+/// Where a credential lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `NAME.crt` and `NAME.key` below the PKI directory.
+    Pair(&'static str),
+    /// Embedded in a kubeconfig of this file name in `/etc/kubernetes`.
+    Kubeconfig(&'static str),
+}
+
+/// The common name of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommonName {
+    /// The same on every node.
+    Fixed(&'static str),
+    /// The node's name in kubeadm's configuration.
+    NodeName,
+}
+
+/// The organization of a subject, which kubeadm 1.29 changed for some credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// As issued up to 1.28.
+    pub until_1_28: Option<&'static str>,
+    /// As issued since 1.29.
+    pub since_1_29: Option<&'static str>,
+}
+
+/// Extended key usages that kubeadm gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// TLS server.
+    Server,
+    /// TLS client.
+    Client,
+    /// Both, in this order, as for etcd's members.
+    ServerAndClient,
+}
+
+/// Which subject alternative names a certificate has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// None: a client.
+    None,
+    /// The API server's: node, `kubernetes…`, service address, advertise address, endpoint.
+    ApiServer,
+    /// An etcd member's: node, localhost, advertise address, loopback.
+    EtcdMember,
+}
+
+/// One leaf certificate that kubeadm issues and renews.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// kubeadm's name, as typed on the command line.
+    pub name: &'static str,
+    /// kubeadm's words for it in its messages.
+    pub long_name: &'static str,
+    /// Where it lives.
+    pub place: Place,
+    /// Who signs it.
+    pub authority: Authority,
+    /// CN.
+    pub common_name: CommonName,
+    /// O.
+    pub organization: Organization,
+    /// Extended key usage.
+    pub usage: Usage,
+    /// Subject alternative names.
+    pub names: Names,
+    /// Not every node has it: its absence is no fault. (`super-admin.conf` is made by `init` of 1.29
+    /// and later, never by `join`.)
+    pub optional: bool,
+}
+
+impl Slot {
+    /// Whether it belongs to the etcd that kubeadm runs, and is absent with an external one.
+    pub fn needs_local_etcd(&self) -> bool {
+        self.authority == Authority::Etcd
+    }
+}
+
+const NO_ORGANIZATION: Organization = Organization { until_1_28: None, since_1_29: None };
+const MASTERS: Organization =
+    Organization { until_1_28: Some("system:masters"), since_1_29: Some("system:masters") };
+const MASTERS_UNTIL_1_28: Organization =
+    Organization { until_1_28: Some("system:masters"), since_1_29: None };
+const ADMINS: Organization =
+    Organization { until_1_28: Some("system:masters"), since_1_29: Some("kubeadm:cluster-admins") };
+
+/// The leafs in the order in which kubeadm lists and renews them: by name.
+pub const SLOTS: [Slot; 11] = [
+    Slot {
+        name: "admin.conf",
+        long_name: "certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself",
+        place: Place::Kubeconfig("admin.conf"),
+        authority: Authority::Cluster,
+        common_name: CommonName::Fixed("kubernetes-admin"),
+        organization: ADMINS,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "apiserver",
+        long_name: "certificate for serving the Kubernetes API",
+        place: Place::Pair("apiserver"),
+        authority: Authority::Cluster,
+        common_name: CommonName::Fixed("kube-apiserver"),
+        organization: NO_ORGANIZATION,
+        usage: Usage::Server,
+        names: Names::ApiServer,
+        optional: false,
+    },
+    Slot {
+        name: "apiserver-etcd-client",
+        long_name: "certificate the apiserver uses to access etcd",
+        place: Place::Pair("apiserver-etcd-client"),
+        authority: Authority::Etcd,
+        common_name: CommonName::Fixed("kube-apiserver-etcd-client"),
+        organization: MASTERS_UNTIL_1_28,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "apiserver-kubelet-client",
+        long_name: "certificate for the API server to connect to kubelet",
+        place: Place::Pair("apiserver-kubelet-client"),
+        authority: Authority::Cluster,
+        common_name: CommonName::Fixed("kube-apiserver-kubelet-client"),
+        organization: ADMINS,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "controller-manager.conf",
+        long_name: "certificate embedded in the kubeconfig file for the controller manager to use",
+        place: Place::Kubeconfig("controller-manager.conf"),
+        authority: Authority::Cluster,
+        common_name: CommonName::Fixed("system:kube-controller-manager"),
+        organization: NO_ORGANIZATION,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "etcd-healthcheck-client",
+        long_name: "certificate for liveness probes to healthcheck etcd",
+        place: Place::Pair("etcd/healthcheck-client"),
+        authority: Authority::Etcd,
+        common_name: CommonName::Fixed("kube-etcd-healthcheck-client"),
+        organization: MASTERS_UNTIL_1_28,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "etcd-peer",
+        long_name: "certificate for etcd nodes to communicate with each other",
+        place: Place::Pair("etcd/peer"),
+        authority: Authority::Etcd,
+        common_name: CommonName::NodeName,
+        organization: NO_ORGANIZATION,
+        usage: Usage::ServerAndClient,
+        names: Names::EtcdMember,
+        optional: false,
+    },
+    Slot {
+        name: "etcd-server",
+        long_name: "certificate for serving etcd",
+        place: Place::Pair("etcd/server"),
+        authority: Authority::Etcd,
+        common_name: CommonName::NodeName,
+        organization: NO_ORGANIZATION,
+        usage: Usage::ServerAndClient,
+        names: Names::EtcdMember,
+        optional: false,
+    },
+    Slot {
+        name: "front-proxy-client",
+        long_name: "certificate for the front proxy client",
+        place: Place::Pair("front-proxy-client"),
+        authority: Authority::FrontProxy,
+        common_name: CommonName::Fixed("front-proxy-client"),
+        organization: NO_ORGANIZATION,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "scheduler.conf",
+        long_name: "certificate embedded in the kubeconfig file for the scheduler manager to use",
+        place: Place::Kubeconfig("scheduler.conf"),
+        authority: Authority::Cluster,
+        common_name: CommonName::Fixed("system:kube-scheduler"),
+        organization: NO_ORGANIZATION,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: false,
+    },
+    Slot {
+        name: "super-admin.conf",
+        long_name: "certificate embedded in the kubeconfig file for the super-admin",
+        place: Place::Kubeconfig("super-admin.conf"),
+        authority: Authority::Cluster,
+        common_name: CommonName::Fixed("kubernetes-super-admin"),
+        organization: MASTERS,
+        usage: Usage::Client,
+        names: Names::None,
+        optional: true,
+    },
+];
+
+/// The leaf of this kubeadm name.
+pub fn slot(name: &str) -> Option<&'static Slot> {
+    SLOTS.iter().find(|slot| slot.name == name)
+}
+
+/// Name under which plans and reports speak of the kubelet's client certificate.
+pub const KUBELET_CLIENT: &str = "kubelet-client";
+/// The kubelet's client certificate in words, in the manner of kubeadm's long names.
+pub const KUBELET_CLIENT_LONG: &str = "certificate for the kubelet to access the Kubernetes API";
+/// The link to the kubelet's current client certificate and key, in its certificate directory.
+pub const KUBELET_CLIENT_LINK: &str = "kubelet-client-current.pem";
+/// The kubelet's certificate directory where nothing else is configured.
+pub const KUBELET_PKI_DIR: &str = "/var/lib/kubelet/pki";
+/// Where kubeadm keeps its kubeconfigs: a constant there too.
+pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
+/// The tool's own directory inside the root: archives, journal, lock.
+pub const RESCUE_DIR: &str = "/var/lib/kuberescue";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_in_kubeadms_order_and_findable() {
+        let names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_eq!(names, sorted);
+        for name in names {
+            assert_eq!(slot(name).map(|slot| slot.name), Some(name));
+        }
+        assert_eq!(slot("etcd"), None);
+    }
+
+    #[test]
+    fn only_clients_go_without_names() {
+        for slot in &SLOTS {
+            assert_eq!(slot.names == Names::None, slot.usage == Usage::Client, "{}", slot.name);
+        }
+    }
+}

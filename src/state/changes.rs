@@ -1,0 +1,113 @@
+//! The one thing that can change a node: a set of paths, each with what must be there before and
+//! what is to be there after. Applying it to a disk is the transaction's work.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Content, Digest, Entry};
+
+/// One path of a [`ChangeSet`]. `None` means that nothing is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Absolute inside the root, free of links.
+    pub path: PathBuf,
+    /// What the path must hold, or the change is refused.
+    pub before: Option<Entry>,
+    /// What it will hold.
+    pub after: Option<Entry>,
+}
+
+/// Changes to a node, at most one for each path, in path order.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ChangeSet {
+    changes: BTreeMap<PathBuf, Change>,
+}
+
+impl ChangeSet {
+    /// Adds the change of one path, replacing an earlier one of the same path.
+    pub fn put(&mut self, path: impl Into<PathBuf>, before: Option<Entry>, after: Option<Entry>) {
+        let path = path.into();
+        self.changes.insert(path.clone(), Change { path, before, after });
+    }
+
+    /// The changes in path order: a directory before what is in it.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Change> {
+        self.changes.values()
+    }
+
+    /// The change of this path.
+    pub fn get(&self, path: &Path) -> Option<&Change> {
+        self.changes.get(path)
+    }
+
+    /// Number of paths that change.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The way back.
+    #[must_use]
+    pub fn inverted(&self) -> Self {
+        let changes = self.changes.iter().map(|(path, change)| {
+            let Change { path: at, before, after } = change.clone();
+            (path.clone(), Change { path: at, before: after, after: before })
+        });
+        Self { changes: changes.collect() }
+    }
+}
+
+/// What identifies an [`Entry`] on disk without holding it: enough to tell old from new, and safe to
+/// write into a journal. Times are left out: a rename and a restored backup may differ in them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Fingerprint {
+    /// Nothing is there.
+    Absent,
+    /// A regular file.
+    File {
+        /// SHA-256 of the content.
+        sha256: Digest,
+        /// Permission bits.
+        mode: u32,
+        /// Numeric owner.
+        uid: u32,
+        /// Numeric group.
+        gid: u32,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its target as written.
+        target: PathBuf,
+    },
+    /// A directory.
+    Directory,
+    /// Something that was not read.
+    Unread,
+}
+
+impl Fingerprint {
+    /// The fingerprint of an entry, or of its absence.
+    pub fn of(entry: Option<&Entry>) -> Self {
+        let Some(Entry { content, attributes }) = entry else {
+            return Self::Absent;
+        };
+        match content {
+            Content::File(bytes) => Self::File {
+                sha256: bytes.digest(),
+                mode: attributes.mode,
+                uid: attributes.uid,
+                gid: attributes.gid,
+            },
+            Content::Link(target) => Self::Link { target: target.clone() },
+            Content::Directory => Self::Directory,
+            Content::Unread(_) => Self::Unread,
+        }
+    }
+}
