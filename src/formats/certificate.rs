@@ -1,0 +1,234 @@
+//! X.509 certificates (RFC 5280): the facts that inventory, plan and reports speak of, and the raw
+//! parts that renewing keeps byte for byte.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::key::KeyAlgorithm;
+use super::pem::{self, PemError};
+use crate::state::Digest;
+
+/// Why a certificate cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// No certificate block in the file.
+    #[error(transparent)]
+    Pem(#[from] PemError),
+    /// The block is there and its content is not a certificate.
+    #[error("not an X.509 certificate: {0}")]
+    Malformed(String),
+}
+
+/// Why a certificate does not stem from an authority.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// Another authority's name.
+    #[error("issued by \"{issuer}\", not by \"{authority}\"")]
+    OtherIssuer {
+        /// Issuer in the certificate.
+        issuer: String,
+        /// Subject of the authority.
+        authority: String,
+    },
+    /// The name fits and the signature doesn't: another key of the same name.
+    #[error("signed by another key than that of \"{0}\"")]
+    OtherKey(String),
+    /// A signature of a kind that cannot be checked here.
+    #[error("its signature cannot be checked: {0}")]
+    Unsupported(String),
+}
+
+/// An X.509 certificate, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The whole certificate in DER.
+    pub der: Vec<u8>,
+    /// Subject as text, for people.
+    pub subject: String,
+    /// Issuer as text, for people.
+    pub issuer: String,
+    /// Subject in DER, byte for byte.
+    pub subject_der: Vec<u8>,
+    /// Issuer in DER, byte for byte.
+    pub issuer_der: Vec<u8>,
+    /// The common names of the subject; one, as a rule.
+    pub common_names: Vec<String>,
+    /// The organizations of the subject.
+    pub organizations: Vec<String>,
+    /// Serial number as lower-case hexadecimal digits.
+    pub serial: String,
+    /// Start of validity.
+    pub not_before: Timestamp,
+    /// End of validity; the certificate is still valid in this second (RFC 5280 section 4.1.2.5).
+    pub not_after: Timestamp,
+    /// DNS names, in the certificate's order.
+    pub dns_names: Vec<String>,
+    /// IP addresses, in the certificate's order.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it has an extended key usage extension with at least one purpose.
+    pub has_usage: bool,
+    /// basicConstraints CA:TRUE.
+    pub is_ca: bool,
+    /// basicConstraints present.
+    pub has_basic_constraints: bool,
+    /// Subject key identifier.
+    pub key_id: Option<Vec<u8>>,
+    /// Subject public key info in DER.
+    pub spki: Vec<u8>,
+    /// Algorithm and size of its key.
+    pub algorithm: KeyAlgorithm,
+}
+
+impl Certificate {
+    /// The first certificate of a PEM file: the leaf, by convention.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be understood.
+    pub fn from_pem(data: &[u8]) -> Result<Self, CertificateError> {
+        let mut found = pem::certificates(data)?;
+        Self::from_der(found.swap_remove(0))
+    }
+
+    /// Every certificate of a PEM file.
+    ///
+    /// # Errors
+    /// There is none, or one cannot be understood.
+    pub fn all_from_pem(data: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        pem::certificates(data)?.into_iter().map(Self::from_der).collect()
+    }
+
+    /// Parses a certificate in DER.
+    ///
+    /// # Errors
+    /// It cannot be understood, or bytes follow it.
+    pub fn from_der(der: Vec<u8>) -> Result<Self, CertificateError> {
+        let malformed = |reason: String| CertificateError::Malformed(reason);
+        let (rest, parsed) = X509Certificate::from_der(&der).map_err(|error| malformed(error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(malformed("bytes follow the certificate".to_owned()));
+        }
+        let time = |seconds| Timestamp::from_second(seconds).map_err(|error| malformed(error.to_string()));
+        let text = |values: Vec<Option<&str>>| values.into_iter().flatten().map(str::to_owned).collect();
+        let subject = parsed.subject();
+        let mut certificate = Self {
+            subject: subject.to_string(),
+            issuer: parsed.issuer().to_string(),
+            subject_der: subject.as_raw().to_vec(),
+            issuer_der: parsed.issuer().as_raw().to_vec(),
+            common_names: text(subject.iter_common_name().map(|name| name.as_str().ok()).collect()),
+            organizations: text(subject.iter_organization().map(|name| name.as_str().ok()).collect()),
+            serial: parsed.tbs_certificate.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+            not_before: time(parsed.validity().not_before.timestamp())?,
+            not_after: time(parsed.validity().not_after.timestamp())?,
+            dns_names: Vec::new(),
+            addresses: Vec::new(),
+            has_usage: false,
+            is_ca: false,
+            has_basic_constraints: false,
+            key_id: None,
+            spki: parsed.public_key().raw.to_vec(),
+            algorithm: KeyAlgorithm::of_spki(parsed.public_key().raw)
+                .unwrap_or_else(|error| KeyAlgorithm::Other(error.to_string())),
+            der: Vec::new(),
+        };
+        for extension in parsed.extensions() {
+            certificate.take_extension(extension.parsed_extension());
+        }
+        certificate.der = der;
+        Ok(certificate)
+    }
+
+    fn take_extension(&mut self, extension: &ParsedExtension<'_>) {
+        match extension {
+            ParsedExtension::SubjectAlternativeName(names) => {
+                for name in &names.general_names {
+                    match name {
+                        GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
+                        GeneralName::IPAddress(bytes) => self.addresses.extend(address(bytes)),
+                        _ => {}
+                    }
+                }
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                self.has_usage = usage.any
+                    || usage.server_auth
+                    || usage.client_auth
+                    || usage.code_signing
+                    || usage.email_protection
+                    || usage.time_stamping
+                    || usage.ocsp_signing
+                    || !usage.other.is_empty();
+            }
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.has_basic_constraints = true;
+                self.is_ca = constraints.ca;
+            }
+            ParsedExtension::SubjectKeyIdentifier(id) => self.key_id = Some(id.0.to_vec()),
+            _ => {}
+        }
+    }
+
+    /// The first common name, or nothing.
+    pub fn common_name(&self) -> &str {
+        self.common_names.first().map_or("", String::as_str)
+    }
+
+    /// Whether its end has passed at `now`.
+    pub fn expired_at(&self, now: Timestamp) -> bool {
+        self.not_after < now
+    }
+
+    /// Whether its start is still to come at `now`.
+    pub fn not_yet_valid_at(&self, now: Timestamp) -> bool {
+        now < self.not_before
+    }
+
+    /// SHA-256 of the DER, as openssl's `-fingerprint -sha256`.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(&self.der)
+    }
+
+    /// Names and addresses, in the words of openssl.
+    pub fn alternative_names(&self) -> Vec<String> {
+        let names = self.dns_names.iter().map(|name| format!("DNS:{name}"));
+        names.chain(self.addresses.iter().map(|address| format!("IP:{address}"))).collect()
+    }
+
+    /// Checks issuer and signature against `authority`. Dates are not looked at.
+    ///
+    /// # Errors
+    /// It does not stem from that authority, or that cannot be told.
+    pub fn signed_by(&self, authority: &Self) -> Result<(), ChainError> {
+        if self.issuer_der != authority.subject_der {
+            return Err(ChainError::OtherIssuer {
+                issuer: self.issuer.clone(),
+                authority: authority.subject.clone(),
+            });
+        }
+        let unsupported = |reason: &str| ChainError::Unsupported(reason.to_owned());
+        let (_, leaf) = X509Certificate::from_der(&self.der).map_err(|_| unsupported("unreadable"))?;
+        let (_, parent) = X509Certificate::from_der(&authority.der).map_err(|_| unsupported("unreadable"))?;
+        match leaf.verify_signature(Some(parent.public_key())) {
+            Ok(()) => Ok(()),
+            Err(x509_parser::error::X509Error::SignatureVerificationError) => {
+                Err(ChainError::OtherKey(authority.subject.clone()))
+            }
+            Err(error) => Err(unsupported(&error.to_string())),
+        }
+    }
+
+    /// The certificate as a PEM file.
+    pub fn to_pem(&self) -> String {
+        pem::encode(pem::Label::Certificate, &self.der).to_string()
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(v4));
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}

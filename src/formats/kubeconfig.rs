@@ -1,0 +1,336 @@
+//! Kubeconfig files: whose credential they embed, and new values spliced in with everything else kept
+//! byte for byte: comments, key order, other users, line ends.
+//!
+//! Files are never written out from a parsed form: serialisers reorder, drop comments and write names
+//! such as `on` in a way that Go reads as a boolean.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use zeroize::Zeroizing;
+
+/// Why a kubeconfig's credential cannot be read or replaced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KubeconfigError {
+    /// The file has no bytes, or only white space.
+    #[error("the file is empty")]
+    Empty,
+    /// Neither YAML nor JSON, or not shaped as a kubeconfig.
+    #[error("not a kubeconfig: {0}")]
+    Malformed(String),
+    /// `current-context`, or what it leads to, is missing.
+    #[error("its {0} is missing")]
+    Missing(String),
+    /// A token, an exec plug-in or files instead of an embedded certificate.
+    #[error("user \"{user}\" does not have an embedded client certificate: it uses {uses}")]
+    NotEmbedded {
+        /// The user of the current context.
+        user: String,
+        /// What it uses instead.
+        uses: String,
+    },
+    /// A value that is not base64.
+    #[error("{0} is not base64")]
+    NotBase64(&'static str),
+    /// A value in a form that cannot be replaced in place.
+    #[error("{0} is a block scalar or an alias, which cannot be replaced in place; write it on one line")]
+    NotOneLine(&'static str),
+}
+
+impl KubeconfigError {
+    /// Whether the file has nothing that a new one would lose: it may be written anew.
+    pub fn is_worthless(&self) -> bool {
+        matches!(self, Self::Empty | Self::Malformed(_))
+    }
+}
+
+/// One value and where it stands in the file.
+#[derive(Clone, PartialEq, Eq)]
+struct Value {
+    decoded: Zeroizing<Vec<u8>>,
+    at: Range<usize>,
+}
+
+/// What the current context of a kubeconfig leads to.
+pub struct Kubeconfig {
+    /// Name of the user entry.
+    pub user: String,
+    /// Name of the cluster entry.
+    pub cluster: String,
+    /// URL of the API server.
+    pub server: String,
+    /// What the user authenticates with.
+    pub credential: Credential,
+    authority: Option<Value>,
+    authority_unusable: Option<KubeconfigError>,
+}
+
+/// A user's credential.
+pub enum Credential {
+    /// Certificate and key in the file itself.
+    Embedded(Embedded),
+    /// Paths of certificate and key.
+    Files {
+        /// `client-certificate`.
+        certificate: String,
+        /// `client-key`.
+        key: String,
+    },
+    /// A token, an exec plug-in, a password, nothing; or embedded in a form that cannot be replaced.
+    Other(KubeconfigError),
+}
+
+/// An embedded certificate and key.
+pub struct Embedded {
+    certificate: Value,
+    key: Value,
+}
+
+impl Embedded {
+    /// PEM of the client certificate.
+    pub fn certificate_pem(&self) -> &[u8] {
+        &self.certificate.decoded
+    }
+
+    /// PEM of the client key.
+    pub fn key_pem(&self) -> &[u8] {
+        &self.key.decoded
+    }
+}
+
+impl Kubeconfig {
+    /// Reads the current context of a kubeconfig.
+    ///
+    /// # Errors
+    /// It is no kubeconfig, or the current context leads nowhere.
+    pub fn parse(data: &[u8]) -> Result<Self, KubeconfigError> {
+        if data.iter().all(u8::is_ascii_whitespace) {
+            return Err(KubeconfigError::Empty);
+        }
+        let text =
+            std::str::from_utf8(data).map_err(|_| KubeconfigError::Malformed("not UTF-8".to_owned()))?;
+        let file: File = serde_saphyr::from_str(text)
+            .map_err(|error| KubeconfigError::Malformed(super::first_line(&error)))?;
+        let missing = |what: String| KubeconfigError::Missing(what);
+        let current = file.current_context.filter(|name| !name.is_empty());
+        let current = current.ok_or_else(|| missing("current-context".to_owned()))?;
+        let named = |name: &Option<String>, wanted: &str| name.as_deref() == Some(wanted);
+        let context = file.contexts.into_iter().flatten().find(|entry| named(&entry.name, &current));
+        let context = context
+            .and_then(|entry| entry.context)
+            .ok_or_else(|| missing(format!("context \"{current}\"")))?;
+        let (cluster, user) = (context.cluster.unwrap_or_default(), context.user.unwrap_or_default());
+        let cluster_entry = file.clusters.into_iter().flatten().find(|entry| named(&entry.name, &cluster));
+        let cluster_entry = cluster_entry
+            .and_then(|entry| entry.cluster)
+            .ok_or_else(|| missing(format!("cluster \"{cluster}\"")))?;
+        let user_entry = file.users.into_iter().flatten().find(|entry| named(&entry.name, &user));
+        let user_entry =
+            user_entry.and_then(|entry| entry.user).ok_or_else(|| missing(format!("user \"{user}\"")))?;
+        let authority = cluster_entry.authority.map(|value| read(text, &value, "certificate-authority-data"));
+        let (authority, authority_unusable) = match authority {
+            Some(Ok(value)) => (Some(value), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let credential = user_entry.credential(text, &user);
+        let server = cluster_entry.server.unwrap_or_default();
+        Ok(Self { user, cluster, server, credential, authority, authority_unusable })
+    }
+
+    /// PEM of the embedded CA certificates, where there are any.
+    pub fn authority_pem(&self) -> Option<&[u8]> {
+        self.authority.as_ref().map(|value| value.decoded.as_slice())
+    }
+
+    /// Why the embedded CA cannot be read or replaced, where that is so.
+    pub fn authority_error(&self) -> Option<&KubeconfigError> {
+        self.authority_unusable.as_ref()
+    }
+
+    /// The file with the credential of the current user replaced, and the cluster's CA where one is
+    /// given. `data` must be what this was parsed from; every byte outside the values stays.
+    ///
+    /// # Errors
+    /// The user has no embedded credential, or the cluster no embedded CA to replace.
+    pub fn splice(
+        &self,
+        data: &[u8],
+        certificate_pem: &[u8],
+        key_pem: &[u8],
+        authority_pem: Option<&[u8]>,
+    ) -> Result<Zeroizing<Vec<u8>>, KubeconfigError> {
+        let embedded = match &self.credential {
+            Credential::Embedded(embedded) => embedded,
+            Credential::Files { .. } => return Err(self.not_embedded("files")),
+            Credential::Other(error) => return Err(error.clone()),
+        };
+        let mut edits =
+            vec![(embedded.certificate.at.clone(), certificate_pem), (embedded.key.at.clone(), key_pem)];
+        if let Some(pem) = authority_pem {
+            let missing = || KubeconfigError::Missing("certificate-authority-data".to_owned());
+            edits.push((self.authority.as_ref().ok_or_else(missing)?.at.clone(), pem));
+        }
+        edits.sort_by_key(|(at, _)| at.start);
+        let grown: usize = edits.iter().map(|(_, pem)| pem.len() * 2).sum();
+        let mut out = Zeroizing::new(Vec::with_capacity(data.len() + grown));
+        let mut done = 0;
+        for (at, pem) in edits {
+            out.extend_from_slice(data.get(done..at.start).unwrap_or_default());
+            out.extend_from_slice(Zeroizing::new(STANDARD.encode(pem)).as_bytes());
+            done = at.end;
+        }
+        out.extend_from_slice(data.get(done..).unwrap_or_default());
+        Ok(out)
+    }
+
+    fn not_embedded(&self, uses: &str) -> KubeconfigError {
+        KubeconfigError::NotEmbedded { user: self.user.clone(), uses: uses.to_owned() }
+    }
+}
+
+/// What a new kubeconfig is made of; see [`render`].
+pub struct NewKubeconfig<'a> {
+    /// Name of the cluster, `kubernetes` unless configured.
+    pub cluster: &'a str,
+    /// Name of the user: the certificate's common name.
+    pub user: &'a str,
+    /// URL of the API server.
+    pub server: &'a str,
+    /// PEM of the cluster's CA certificate.
+    pub authority_pem: &'a [u8],
+    /// PEM of the client certificate.
+    pub certificate_pem: &'a [u8],
+    /// PEM of the client key.
+    pub key_pem: &'a [u8],
+}
+
+/// A new kubeconfig in the form that kubeadm writes (`util/kubeconfig/kubeconfig.go`, 1.36). Names are
+/// written in quotes, so that no name is taken for another type.
+pub fn render(new: &NewKubeconfig<'_>) -> Zeroizing<String> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let (cluster, user) = (quoted(new.cluster), quoted(new.user));
+    let context = quoted(&format!("{}@{}", new.user, new.cluster));
+    let server = quoted(new.server);
+    let key = Zeroizing::new(STANDARD.encode(new.key_pem));
+    Zeroizing::new(format!(
+        "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {authority}\n    server: {server}\n  \
+         name: {cluster}\ncontexts:\n- context:\n    cluster: {cluster}\n    user: {user}\n  name: {context}\n\
+         current-context: {context}\nkind: Config\nusers:\n- name: {user}\n  user:\n    \
+         client-certificate-data: {certificate}\n    client-key-data: {key}\n",
+        authority = STANDARD.encode(new.authority_pem),
+        certificate = STANDARD.encode(new.certificate_pem),
+        key = key.as_str(),
+    ))
+}
+
+fn read(text: &str, value: &Spanned<String>, field: &'static str) -> Result<Value, KubeconfigError> {
+    let not_one_line = || KubeconfigError::NotOneLine(field);
+    let span = value.referenced.span();
+    let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).ok_or_else(not_one_line)?;
+    // The span of a quoted scalar may or may not take in its quotes: look for the value itself.
+    let tail = text.get(start..).ok_or_else(not_one_line)?;
+    let inner = tail.strip_prefix(['"', '\'']).unwrap_or(tail);
+    if value.value.is_empty() || !inner.starts_with(value.value.as_str()) {
+        return Err(not_one_line());
+    }
+    let start = start + (tail.len() - inner.len());
+    let decoded = STANDARD.decode(value.value.trim()).map_err(|_| KubeconfigError::NotBase64(field))?;
+    Ok(Value { decoded: Zeroizing::new(decoded), at: start..start + value.value.len() })
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(rename = "current-context")]
+    current_context: Option<String>,
+    clusters: Option<Vec<NamedCluster>>,
+    contexts: Option<Vec<NamedContext>>,
+    users: Option<Vec<NamedUser>>,
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    name: Option<String>,
+    cluster: Option<Cluster>,
+}
+
+#[derive(Deserialize)]
+struct Cluster {
+    server: Option<String>,
+    #[serde(rename = "certificate-authority-data")]
+    authority: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: Option<String>,
+    context: Option<Context>,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    cluster: Option<String>,
+    user: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: Option<String>,
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct User {
+    client_certificate_data: Option<Spanned<String>>,
+    client_key_data: Option<Spanned<String>>,
+    client_certificate: Option<String>,
+    client_key: Option<String>,
+    token: Option<String>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<String>,
+    username: Option<String>,
+    exec: Option<serde::de::IgnoredAny>,
+    auth_provider: Option<serde::de::IgnoredAny>,
+}
+
+impl User {
+    fn credential(self, text: &str, user: &str) -> Credential {
+        // An emptied data field beside a path is what kubeadm leaves in kubelet.conf.
+        let given = |value: Option<Spanned<String>>| value.filter(|value| !value.value.is_empty());
+        let certificate = given(self.client_certificate_data);
+        let key = given(self.client_key_data);
+        let path = |path: Option<String>| path.filter(|path| !path.is_empty());
+        let files = (path(self.client_certificate), path(self.client_key));
+        match (certificate, key, files) {
+            (Some(certificate), Some(key), _) => {
+                let certificate = read(text, &certificate, "client-certificate-data");
+                match (certificate, read(text, &key, "client-key-data")) {
+                    (Ok(certificate), Ok(key)) => Credential::Embedded(Embedded { certificate, key }),
+                    (Err(error), _) | (_, Err(error)) => Credential::Other(error),
+                }
+            }
+            (None, None, (Some(certificate), Some(key))) => Credential::Files { certificate, key },
+            (certificate, key, _) => {
+                let uses = if certificate.is_some() || key.is_some() {
+                    "half of a pair"
+                } else if self.exec.is_some() {
+                    "an exec plug-in"
+                } else if self.token.is_some() || self.token_file.is_some() {
+                    "a token"
+                } else if self.username.is_some() {
+                    "a password"
+                } else if self.auth_provider.is_some() {
+                    "an auth provider"
+                } else {
+                    "nothing"
+                };
+                let (user, uses) = (user.to_owned(), uses.to_owned());
+                Credential::Other(KubeconfigError::NotEmbedded { user, uses })
+            }
+        }
+    }
+}

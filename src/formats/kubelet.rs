@@ -1,0 +1,75 @@
+//! The kubelet's own configuration: `config.yaml` (KubeletConfiguration) and the flags that kubeadm
+//! and systemd give it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::manifest::flags;
+
+/// The parts of a KubeletConfiguration that decide which files it uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KubeletConfiguration {
+    /// Directory of the static-pod manifests.
+    pub static_pod_path: Option<PathBuf>,
+    /// Whether the serving certificate comes from the cluster's signer.
+    #[serde(rename = "serverTLSBootstrap")]
+    pub server_tls_bootstrap: Option<bool>,
+    /// Serving certificate, where one is set.
+    pub tls_cert_file: Option<PathBuf>,
+    /// Serving key, where one is set.
+    pub tls_private_key_file: Option<PathBuf>,
+    /// The cluster's DNS domain.
+    pub cluster_domain: Option<String>,
+    /// CRI endpoint (1.27 and later).
+    pub container_runtime_endpoint: Option<String>,
+}
+
+impl KubeletConfiguration {
+    /// Reads a KubeletConfiguration, YAML or JSON.
+    ///
+    /// # Errors
+    /// It is neither; the text says where.
+    pub fn parse(data: &[u8]) -> Result<Self, String> {
+        serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))
+    }
+}
+
+/// The kubelet's flags in a file of shell or systemd assignments (`kubeadm-flags.env`,
+/// `10-kubeadm.conf`): every `--flag` on an assignment's right-hand side.
+pub fn flags_in_assignments(data: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(data);
+    let mut found = BTreeMap::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let Some((_, value)) = line.split_once('=') else { continue };
+        let words = value.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        found.extend(flags(words.filter(|word| !word.is_empty()).map(str::to_owned)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_kubeadm_and_of_a_drop_in() {
+        let env =
+            b"KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///run/c.sock --node-ip 10.0.0.1\"\n";
+        let flags = flags_in_assignments(env);
+        assert_eq!(flags.get("container-runtime-endpoint").map(String::as_str), Some("unix:///run/c.sock"));
+        assert_eq!(flags.get("node-ip").map(String::as_str), Some("10.0.0.1"));
+        let drop_in = b"# Note\n[Service]\nEnvironment=\"KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/b --kubeconfig=/k\"\n";
+        assert_eq!(flags_in_assignments(drop_in).get("kubeconfig").map(String::as_str), Some("/k"));
+    }
+
+    #[test]
+    fn configuration() {
+        let parsed =
+            KubeletConfiguration::parse(b"kind: X\nstaticPodPath: /m\nserverTLSBootstrap: true\nother: 1\n");
+        let parsed = parsed.unwrap();
+        assert_eq!((parsed.static_pod_path, parsed.server_tls_bootstrap), (Some("/m".into()), Some(true)));
+    }
+}

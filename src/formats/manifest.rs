@@ -1,0 +1,148 @@
+//! Static-pod manifests: which flags a control-plane component runs with, and which paths it mounts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A static pod as far as certificates are concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// Name of the pod in the manifest, `kube-apiserver` and the like.
+    pub name: String,
+    /// Namespace, empty where the manifest names none.
+    pub namespace: String,
+    /// Annotations of the pod.
+    pub annotations: BTreeMap<String, String>,
+    /// Image of the first container.
+    pub image: String,
+    /// Flags of the first container without their dashes; a flag without a value is `true`.
+    pub flags: BTreeMap<String, String>,
+    /// Host paths that the pod mounts.
+    pub host_paths: Vec<PathBuf>,
+}
+
+impl Manifest {
+    /// Reads a manifest, YAML or JSON.
+    ///
+    /// # Errors
+    /// It is neither, or no Pod; the text says where.
+    pub fn parse(data: &[u8]) -> Result<Self, String> {
+        let pod: Pod = serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))?;
+        if pod.kind.as_deref() != Some("Pod") {
+            return Err("not a Pod".to_owned());
+        }
+        let metadata = pod.metadata.unwrap_or_default();
+        let spec = pod.spec.unwrap_or_default();
+        let container = spec.containers.unwrap_or_default().into_iter().next().unwrap_or_default();
+        let words = container.command.into_iter().chain(container.args).flatten();
+        let volumes = spec.volumes.unwrap_or_default().into_iter();
+        Ok(Self {
+            name: metadata.name.unwrap_or_default(),
+            namespace: metadata.namespace.unwrap_or_default(),
+            annotations: metadata.annotations.unwrap_or_default(),
+            image: container.image.unwrap_or_default(),
+            flags: flags(words),
+            host_paths: volumes.filter_map(|volume| volume.host_path).filter_map(|host| host.path).collect(),
+        })
+    }
+
+    /// The value of a flag, where it is given and not empty.
+    pub fn flag(&self, name: &str) -> Option<&str> {
+        self.flags.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Minor version of Kubernetes from the image's tag: 36 of `…:v1.36.0`.
+    pub fn minor_version(&self) -> Option<u32> {
+        let (_, tag) = self.image.rsplit_once(':')?;
+        tag.strip_prefix("v1.")?.split(['.', '-', '+']).next()?.parse().ok()
+    }
+}
+
+/// `--name=value`, `--name value` and `--name`, with one dash or two, as Go's flag packages read them.
+pub(crate) fn flags(words: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
+    let mut flags = BTreeMap::new();
+    let mut open: Option<String> = None;
+    for word in words {
+        if let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) {
+            if let Some(name) = open.take() {
+                flags.insert(name, "true".to_owned());
+            }
+            match flag.split_once('=') {
+                Some((name, value)) => {
+                    flags.insert(name.to_owned(), value.to_owned());
+                }
+                None => open = Some(flag.to_owned()),
+            }
+        } else if let Some(name) = open.take() {
+            flags.insert(name, word);
+        }
+    }
+    if let Some(name) = open {
+        flags.insert(name, "true".to_owned());
+    }
+    flags
+}
+
+#[derive(Deserialize)]
+struct Pod {
+    kind: Option<String>,
+    metadata: Option<Metadata>,
+    spec: Option<Spec>,
+}
+
+#[derive(Deserialize, Default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Spec {
+    containers: Option<Vec<Container>>,
+    volumes: Option<Vec<Volume>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Container {
+    image: Option<String>,
+    command: Option<Vec<String>>,
+    args: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Volume {
+    #[serde(rename = "hostPath")]
+    host_path: Option<HostPath>,
+}
+
+#[derive(Deserialize)]
+struct HostPath {
+    path: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_in_every_spelling() {
+        let words = ["etcd", "--name=cp-1", "--data-dir", "/var/lib/etcd", "-v=2", "--flag", "--last"];
+        let flags = flags(words.map(str::to_owned));
+        let expected =
+            [("data-dir", "/var/lib/etcd"), ("flag", "true"), ("last", "true"), ("name", "cp-1"), ("v", "2")];
+        assert_eq!(flags, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn a_pod_gives_image_and_mounts() {
+        let yaml = b"kind: Pod\nmetadata:\n  name: etcd\nspec:\n  containers:\n  - image: k8s.gcr.io/etcd:v1.28.3\n    command: [etcd]\n    args: ['--a=b']\n  volumes:\n  - hostPath: {path: /x}\n  - emptyDir: {}\n";
+        let manifest = Manifest::parse(yaml).unwrap();
+        assert_eq!(manifest.minor_version(), Some(28));
+        assert_eq!(manifest.flag("a"), Some("b"));
+        assert_eq!(manifest.host_paths, [PathBuf::from("/x")]);
+        assert!(Manifest::parse(b"kind: List").is_err());
+        assert!(Manifest::parse(b"\xff\xfe{").is_err());
+    }
+}
