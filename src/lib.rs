@@ -1,4 +1,5 @@
 //! kuberescue revives a kubeadm control-plane node whose certificates have expired.
 
+pub mod analysis;
 pub mod formats;
 pub mod state;

@@ -1,0 +1,389 @@
+//! What the node says of itself, each fact with the place where it was read: manifests, the kubelet's
+//! files, old certificates. kubeadm asks the API server for these and falls back to defaults when that
+//! is dead (`cmd/kubeadm/app/cmd/certs.go`); here a default is the last resort and is called so.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::formats::certificate::Certificate;
+use crate::formats::kubeconfig::Kubeconfig;
+use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
+use crate::formats::manifest::Manifest;
+use crate::state::{Bytes, Content, Snapshot, catalog};
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact<T> {
+    /// The value.
+    pub value: T,
+    /// Path and field, or `default`.
+    pub source: String,
+}
+
+impl<T> Fact<T> {
+    fn new(value: T, source: impl Into<String>) -> Self {
+        Self { value, source: source.into() }
+    }
+}
+
+/// A file in the manifest directory.
+#[derive(Clone, Debug)]
+pub struct ManifestFile {
+    /// Its path inside the root.
+    pub path: PathBuf,
+    /// The static pod, or why it is none.
+    pub pod: Result<Manifest, String>,
+}
+
+/// The facts of a node.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Static-pod manifests as found, in path order.
+    pub manifests: Vec<ManifestFile>,
+    /// kubeadm's `certificatesDir`.
+    pub pki_dir: Fact<PathBuf>,
+    /// Where the kubelet looks for static pods.
+    pub manifest_dir: Fact<PathBuf>,
+    /// Name of the Node object.
+    pub node_name: Option<Fact<String>>,
+    /// Whether etcd is a static pod of this node.
+    pub local_etcd: Fact<bool>,
+    /// The API server's advertise address.
+    pub advertise_address: Option<Fact<IpAddr>>,
+    /// The API server's port.
+    pub secure_port: Fact<u16>,
+    /// Address of the service `kubernetes`: the first one of the first service network.
+    pub service_address: Option<Fact<IpAddr>>,
+    /// The cluster's DNS domain.
+    pub dns_domain: Option<Fact<String>>,
+    /// Minor version of Kubernetes.
+    pub minor_version: Option<Fact<u32>>,
+    /// URL of the API server in admin.conf: the control-plane endpoint.
+    pub endpoint: Option<Fact<String>>,
+    /// Name of the cluster in kubeconfigs.
+    pub cluster_name: Fact<String>,
+    /// The kubelet's certificate directory.
+    pub kubelet_pki_dir: Fact<PathBuf>,
+    /// The kubelet's kubeconfig.
+    pub kubelet_kubeconfig: Fact<PathBuf>,
+    /// Serving certificate and key, where the kubelet's configuration names them.
+    pub kubelet_serving: Option<(PathBuf, PathBuf)>,
+    /// Whether the kubelet asks the cluster's signer for its serving certificate.
+    pub server_tls_bootstrap: bool,
+    /// CRI endpoint.
+    pub cri_socket: Option<Fact<String>>,
+}
+
+impl Facts {
+    /// Reads the facts. `cert_dir` is what the operator says the PKI directory is.
+    pub fn read(snapshot: &Snapshot, cert_dir: Option<&Path>) -> Self {
+        let reader = Reader { snapshot };
+        let (kubelet, kubelet_path) = reader.kubelet_configuration();
+        let flags = reader.kubelet_flags();
+        let manifest_dir = match kubelet.static_pod_path.clone() {
+            Some(path) => Fact::new(path, format!("{kubelet_path} staticPodPath")),
+            None => Fact::new(PathBuf::from("/etc/kubernetes/manifests"), "default"),
+        };
+        let manifests = reader.manifests(&manifest_dir.value);
+        let pods = Pods(&manifests);
+        let pki_dir = pods.pki_dir(cert_dir);
+        let flag_path = |name: &str, fallback: &str| match flags.get(name) {
+            Some((value, source)) => Fact::new(PathBuf::from(value), format!("{source} --{name}")),
+            None => Fact::new(PathBuf::from(fallback), "default"),
+        };
+        let kubelet_kubeconfig = flag_path("kubeconfig", "/etc/kubernetes/kubelet.conf");
+        let kubelet_pki_dir = flag_path("cert-dir", catalog::KUBELET_PKI_DIR);
+        let local_etcd = pods.local_etcd(&pki_dir.value);
+        let dns_domain = pods.dns_domain().or_else(|| {
+            let domain = kubelet.cluster_domain.clone()?;
+            Some(Fact::new(domain, format!("{kubelet_path} clusterDomain")))
+        });
+        let cri_socket = flags
+            .get("container-runtime-endpoint")
+            .map(|(value, source)| Fact::new(value.clone(), format!("{source} --container-runtime-endpoint")))
+            .or_else(|| {
+                let endpoint = kubelet.container_runtime_endpoint.clone()?;
+                Some(Fact::new(endpoint, format!("{kubelet_path} containerRuntimeEndpoint")))
+            });
+        Self {
+            node_name: reader.node_name(
+                &pods,
+                &flags,
+                &kubelet_kubeconfig.value,
+                &kubelet_pki_dir.value,
+                &pki_dir.value,
+            ),
+            advertise_address: pods.advertise_address(),
+            secure_port: pods.secure_port(),
+            service_address: pods.service_address(),
+            minor_version: pods.minor_version(),
+            endpoint: reader.endpoint(),
+            cluster_name: pods.cluster_name(),
+            kubelet_serving: kubelet.tls_cert_file.clone().zip(kubelet.tls_private_key_file.clone()),
+            server_tls_bootstrap: kubelet.server_tls_bootstrap.unwrap_or(false),
+            manifests,
+            pki_dir,
+            manifest_dir,
+            local_etcd,
+            dns_domain,
+            kubelet_pki_dir,
+            kubelet_kubeconfig,
+            cri_socket,
+        }
+    }
+
+    /// The pod of this component, where its manifest is readable.
+    pub fn pod(&self, name: &str) -> Option<(&Path, &Manifest)> {
+        Pods(&self.manifests).pod(name)
+    }
+}
+
+struct Reader<'a> {
+    snapshot: &'a Snapshot,
+}
+
+impl Reader<'_> {
+    fn file(&self, path: impl AsRef<Path>) -> Option<&Bytes> {
+        match &self.snapshot.resolve(path.as_ref()).ok()?.entry?.content {
+            Content::File(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn kubelet_configuration(&self) -> (KubeletConfiguration, &'static str) {
+        let path = "/var/lib/kubelet/config.yaml";
+        let parsed = self.file(path).and_then(|bytes| KubeletConfiguration::parse(bytes).ok());
+        (parsed.unwrap_or_default(), path)
+    }
+
+    /// Flag → value and the file it stands in. Later files win, as in the kubelet's unit.
+    fn kubelet_flags(&self) -> BTreeMap<String, (String, &'static str)> {
+        let files = [
+            "/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+            "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+            "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+            "/var/lib/kubelet/kubeadm-flags.env",
+            "/etc/default/kubelet",
+            "/etc/sysconfig/kubelet",
+        ];
+        let mut found = BTreeMap::new();
+        for file in files {
+            let Some(bytes) = self.file(file) else { continue };
+            for (name, value) in flags_in_assignments(bytes) {
+                found.insert(name, (value, file));
+            }
+        }
+        found
+    }
+
+    fn manifests(&self, directory: &Path) -> Vec<ManifestFile> {
+        let mut found = Vec::new();
+        for (path, _) in self.snapshot.children(directory) {
+            // The kubelet passes over dot-files (pkg/kubelet/config/file_linux.go).
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if let (false, Some(bytes)) = (hidden, self.file(path)) {
+                found.push(ManifestFile { path: path.to_owned(), pod: Manifest::parse(bytes) });
+            }
+        }
+        found
+    }
+
+    fn endpoint(&self) -> Option<Fact<String>> {
+        let files =
+            ["admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"];
+        files.iter().find_map(|file| {
+            let path = Path::new(catalog::KUBERNETES_DIR).join(file);
+            let config = Kubeconfig::parse(self.file(&path)?).ok()?;
+            let server = Some(config.server).filter(|server| !server.is_empty())?;
+            Some(Fact::new(server, format!("{} server", path.display())))
+        })
+    }
+
+    fn node_name(
+        &self,
+        pods: &Pods<'_>,
+        flags: &BTreeMap<String, (String, &'static str)>,
+        kubeconfig: &Path,
+        kubelet_pki: &Path,
+        pki: &Path,
+    ) -> Option<Fact<String>> {
+        const NODE: &str = "system:node:";
+        let certificate = |path: &Path| Certificate::from_pem(self.file(path)?).ok();
+        let link = kubelet_pki.join(catalog::KUBELET_CLIENT_LINK);
+        if let Some(name) =
+            certificate(&link).and_then(|cert| Some(cert.common_name().strip_prefix(NODE)?.to_owned()))
+        {
+            return Some(Fact::new(name, format!("{} CN", link.display())));
+        }
+        let user =
+            self.file(kubeconfig).and_then(|bytes| Kubeconfig::parse(bytes).ok()).map(|config| config.user);
+        if let Some(name) = user.as_deref().and_then(|user| user.strip_prefix(NODE)) {
+            return Some(Fact::new(name.to_owned(), format!("{} user", kubeconfig.display())));
+        }
+        if let Some((path, etcd)) = pods.pod("etcd")
+            && let Some(name) = etcd.flag("name")
+        {
+            return Some(Fact::new(name.to_owned(), format!("{} --name", path.display())));
+        }
+        for base in ["etcd/server.crt", "etcd/peer.crt"] {
+            let path = pki.join(base);
+            if let Some(cert) = certificate(&path).filter(|cert| !cert.common_name().is_empty()) {
+                return Some(Fact::new(cert.common_name().to_owned(), format!("{} CN", path.display())));
+            }
+        }
+        if let Some((name, source)) = flags.get("hostname-override") {
+            return Some(Fact::new(name.clone(), format!("{source} --hostname-override")));
+        }
+        let host = String::from_utf8_lossy(self.file("/etc/hostname")?).trim().to_lowercase();
+        (!host.is_empty()).then(|| Fact::new(host, "/etc/hostname"))
+    }
+}
+
+struct Pods<'a>(&'a [ManifestFile]);
+
+impl<'a> Pods<'a> {
+    fn pod(&self, name: &str) -> Option<(&'a Path, &'a Manifest)> {
+        self.0.iter().find_map(|file| {
+            let pod = file.pod.as_ref().ok()?;
+            (pod.name == name).then_some((file.path.as_path(), pod))
+        })
+    }
+
+    fn flag(&self, pod: &str, flag: &str) -> Option<Fact<&'a str>> {
+        let (path, manifest) = self.pod(pod)?;
+        Some(Fact::new(manifest.flag(flag)?, format!("{} --{flag}", path.display())))
+    }
+
+    fn pki_dir(&self, cert_dir: Option<&Path>) -> Fact<PathBuf> {
+        if let Some(path) = cert_dir {
+            return Fact::new(path.to_owned(), "--cert-dir");
+        }
+        let flags = [
+            ("kube-apiserver", "client-ca-file"),
+            ("kube-controller-manager", "root-ca-file"),
+            ("kube-controller-manager", "cluster-signing-cert-file"),
+            ("kube-apiserver", "tls-cert-file"),
+        ];
+        for (pod, flag) in flags {
+            if let Some(fact) = self.flag(pod, flag)
+                && let Some(directory) = Path::new(fact.value).parent().filter(|path| path.is_absolute())
+            {
+                return Fact::new(directory.to_owned(), fact.source);
+            }
+        }
+        Fact::new(PathBuf::from("/etc/kubernetes/pki"), "default")
+    }
+
+    fn local_etcd(&self, pki: &Path) -> Fact<bool> {
+        if let Some((path, _)) = self.pod("etcd") {
+            return Fact::new(true, path.display().to_string());
+        }
+        match self.flag("kube-apiserver", "etcd-cafile") {
+            Some(fact) => Fact::new(Path::new(fact.value) == pki.join("etcd/ca.crt"), fact.source),
+            None => Fact::new(true, "default"),
+        }
+    }
+
+    fn advertise_address(&self) -> Option<Fact<IpAddr>> {
+        if let Some(fact) = self.flag("kube-apiserver", "advertise-address")
+            && let Ok(address) = fact.value.parse()
+        {
+            return Some(Fact::new(address, fact.source));
+        }
+        let fact = self.flag("etcd", "advertise-client-urls")?;
+        let url = fact.value.split(',').next()?;
+        Some(Fact::new(host_of(url)?.parse().ok()?, fact.source))
+    }
+
+    fn secure_port(&self) -> Fact<u16> {
+        let fact = self.flag("kube-apiserver", "secure-port");
+        let port = fact.and_then(|fact| Some(Fact::new(fact.value.parse().ok()?, fact.source)));
+        port.unwrap_or_else(|| Fact::new(6443, "default"))
+    }
+
+    fn service_address(&self) -> Option<Fact<IpAddr>> {
+        let pods = ["kube-apiserver", "kube-controller-manager"];
+        let fact = pods.iter().find_map(|pod| self.flag(pod, "service-cluster-ip-range"))?;
+        Some(Fact::new(first_address(fact.value.split(',').next()?)?, fact.source))
+    }
+
+    fn dns_domain(&self) -> Option<Fact<String>> {
+        let fact = self.flag("kube-apiserver", "service-account-issuer")?;
+        let domain = fact.value.strip_prefix("https://kubernetes.default.svc.")?.trim_end_matches('/');
+        Some(Fact::new(domain.to_owned(), fact.source))
+    }
+
+    fn minor_version(&self) -> Option<Fact<u32>> {
+        ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].iter().find_map(|name| {
+            let (path, pod) = self.pod(name)?;
+            Some(Fact::new(pod.minor_version()?, format!("{} image", path.display())))
+        })
+    }
+
+    fn cluster_name(&self) -> Fact<String> {
+        match self.flag("kube-controller-manager", "cluster-name") {
+            Some(fact) => Fact::new(fact.value.to_owned(), fact.source),
+            None => Fact::new("kubernetes".to_owned(), "default"),
+        }
+    }
+}
+
+/// Host of a URL, without the brackets of an IPv6 address and without the port.
+pub fn host_of(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+/// The first address after a network's own (`10.96.0.0/12` → `10.96.0.1`).
+fn first_address(network: &str) -> Option<IpAddr> {
+    let (address, length) = network.trim().split_once('/')?;
+    let length: u32 = length.parse().ok()?;
+    Some(match address.parse().ok()? {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32_u32.checked_sub(length)?).unwrap_or(0);
+            IpAddr::from((v4.to_bits() & mask).checked_add(1)?.to_be_bytes())
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128_u32.checked_sub(length)?).unwrap_or(0);
+            IpAddr::from((v6.to_bits() & mask).checked_add(1)?.to_be_bytes())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_service_addresses() {
+        for (network, expected) in [
+            ("10.96.0.0/12", Some("10.96.0.1")),
+            ("10.97.3.7/12", Some("10.96.0.1")),
+            ("fd00:1::/108", Some("fd00:1::1")),
+            ("0.0.0.0/0", Some("0.0.0.1")),
+            ("10.96.0.0/33", None),
+            ("10.96.0.0", None),
+        ] {
+            assert_eq!(
+                first_address(network).map(|address| address.to_string()).as_deref(),
+                expected,
+                "{network}"
+            );
+        }
+    }
+
+    #[test]
+    fn hosts_of_urls() {
+        assert_eq!(host_of("https://lb.example.test:6443"), Some("lb.example.test"));
+        assert_eq!(host_of("https://[fd00::1]:6443/x"), Some("fd00::1"));
+        assert_eq!(host_of("https://10.0.0.1"), Some("10.0.0.1"));
+    }
+}

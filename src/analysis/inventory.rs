@@ -1,0 +1,388 @@
+//! Every credential of a node as a row: where it is, what it says, or why it cannot be read.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::facts::Facts;
+use crate::formats::certificate::Certificate;
+use crate::formats::key::PrivateKey;
+use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
+use crate::state::catalog::{self, AUTHORITIES, Authority, Place, SLOTS, Slot};
+use crate::state::{Bytes, Content, Snapshot};
+
+/// Something that a file should hold.
+#[derive(Clone, Debug)]
+pub enum Item<T> {
+    /// There is no such file.
+    Missing,
+    /// There is one, and this is why it cannot be used.
+    Unreadable(String),
+    /// Here it is.
+    Present(T),
+}
+
+impl<T> Item<T> {
+    /// The thing, where it is there.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Present(item) => Some(item),
+            Self::Missing | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+
+    /// Why it cannot be used, where there is a file.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable(reason) => Some(reason),
+            Self::Missing | Self::Present(_) => None,
+        }
+    }
+}
+
+/// A certificate authority.
+#[derive(Clone, Debug)]
+pub struct AuthorityRow {
+    /// Which one.
+    pub authority: Authority,
+    /// Path of its certificate.
+    pub certificate_path: PathBuf,
+    /// Path of its key.
+    pub key_path: PathBuf,
+    /// Its certificate.
+    pub certificate: Item<Certificate>,
+    /// Its key.
+    pub key: Item<PrivateKey>,
+}
+
+impl AuthorityRow {
+    /// kubeadm's notion of an external authority: the certificate is there and the key is not
+    /// (`phases/certs/certs.go` UsingExternalCA).
+    pub fn is_external(&self) -> bool {
+        self.key.is_missing() && self.certificate.get().is_some_and(|certificate| certificate.is_ca)
+    }
+}
+
+/// A credential in a pair of files, a kubeconfig or the kubelet's store.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// kubeadm's name, or the kubelet's; a path for what is found elsewhere.
+    pub name: String,
+    /// Where the certificate is, as configured.
+    pub path: PathBuf,
+    /// Where the key is; the same as `path` where one file holds both.
+    pub key_path: PathBuf,
+    /// The leaf.
+    pub certificate: Item<Certificate>,
+    /// Its key.
+    pub key: Item<PrivateKey>,
+    /// Why the credential cannot be replaced where it is, although the file is fine.
+    pub fixed: Option<KubeconfigError>,
+}
+
+/// A kubeadm leaf.
+#[derive(Clone, Debug)]
+pub struct LeafRow {
+    /// Its entry in the catalog.
+    pub slot: &'static Slot,
+    /// The credential.
+    pub row: Row,
+}
+
+/// How the kubelet's client certificate is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KubeletForm {
+    /// In the kubelet's kubeconfig itself, as before 1.17.
+    Embedded,
+    /// In a PEM file that the kubeconfig names; `kubelet-client-current.pem`, as a rule.
+    File(PathBuf),
+    /// There is no kubeconfig that could tell.
+    NoKubeconfig,
+    /// The kubeconfig uses something else, which is left alone.
+    Other,
+}
+
+/// A CA certificate inside a kubeconfig that is not the node's.
+#[derive(Clone, Debug)]
+pub struct ForeignAuthority {
+    /// The kubeconfig.
+    pub path: PathBuf,
+    /// What is wrong with its copy.
+    pub what: String,
+    /// End of its first certificate, where it has one.
+    pub not_after: Option<Timestamp>,
+}
+
+/// Everything a node holds.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// The node's facts.
+    pub facts: Facts,
+    /// The authorities that this node should have, in kubeadm's order.
+    pub authorities: Vec<AuthorityRow>,
+    /// The leafs that this node should have, in kubeadm's order.
+    pub leafs: Vec<LeafRow>,
+    /// How the kubelet keeps its client certificate.
+    pub kubelet_form: KubeletForm,
+    /// The kubelet's client certificate.
+    pub kubelet_client: Row,
+    /// The kubelet's serving certificate.
+    pub kubelet_serving: Row,
+    /// Kubeconfigs in homes.
+    pub elsewhere: Vec<Row>,
+    /// Copies of the cluster's CA that differ from it.
+    pub foreign_authorities: Vec<ForeignAuthority>,
+    /// The latest time that anything on the disk speaks of, and what does.
+    pub newest_evidence: Option<(Timestamp, String)>,
+}
+
+impl Inventory {
+    /// Reads a snapshot. `cert_dir` is what the operator says the PKI directory is.
+    pub fn read(snapshot: &Snapshot, cert_dir: Option<&Path>) -> Self {
+        let facts = Facts::read(snapshot, cert_dir);
+        let reader = Reader { snapshot, pki: &facts.pki_dir.value };
+        let local = facts.local_etcd.value;
+        let authorities: Vec<_> = AUTHORITIES
+            .into_iter()
+            .filter(|authority| local || *authority != Authority::Etcd)
+            .map(|authority| reader.authority(authority))
+            .collect();
+        let leafs: Vec<_> = SLOTS
+            .iter()
+            .filter(|slot| local || !slot.needs_local_etcd())
+            .map(|slot| LeafRow { slot, row: reader.leaf(slot) })
+            .collect();
+        let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
+        let kubelet_serving = reader.kubelet_serving(&facts);
+        let elsewhere = reader.elsewhere();
+        let mut inventory = Self {
+            foreign_authorities: reader.foreign_authorities(&authorities, &facts),
+            newest_evidence: None,
+            facts,
+            authorities,
+            leafs,
+            kubelet_form,
+            kubelet_client,
+            kubelet_serving,
+            elsewhere,
+        };
+        inventory.newest_evidence = inventory.newest(snapshot);
+        inventory
+    }
+
+    /// The row of an authority, where the node should have it.
+    pub fn authority(&self, authority: Authority) -> Option<&AuthorityRow> {
+        self.authorities.iter().find(|row| row.authority == authority)
+    }
+
+    /// Whether anything here was made by kubeadm: a PKI, a kubeconfig or a manifest.
+    pub fn is_kubeadm_node(&self) -> bool {
+        let there = |row: &AuthorityRow| !row.certificate.is_missing() || !row.key.is_missing();
+        self.authorities.iter().any(there)
+            || self.leafs.iter().any(|leaf| !leaf.row.certificate.is_missing())
+            || self.facts.pod("kube-apiserver").is_some()
+            || self.kubelet_form != KubeletForm::NoKubeconfig
+    }
+
+    fn newest(&self, snapshot: &Snapshot) -> Option<(Timestamp, String)> {
+        let rows =
+            self.leafs.iter().map(|leaf| &leaf.row).chain([&self.kubelet_client, &self.kubelet_serving]);
+        let issued = rows.filter_map(|row| {
+            let start = row.certificate.get()?.not_before;
+            Some((start, format!("notBefore of {}", row.path.display())))
+        });
+        let own = Path::new(catalog::RESCUE_DIR);
+        let changed = snapshot
+            .iter()
+            .filter(|(path, entry)| !path.starts_with(own) && !matches!(entry.content, Content::Unread(_)))
+            .map(|(path, entry)| (entry.attributes.mtime, format!("change time of {}", path.display())));
+        issued.chain(changed).max_by_key(|(time, _)| *time)
+    }
+}
+
+struct Reader<'a> {
+    snapshot: &'a Snapshot,
+    pki: &'a Path,
+}
+
+impl Reader<'_> {
+    fn file(&self, path: &Path) -> Item<&Bytes> {
+        let resolved = match self.snapshot.resolve(path) {
+            Ok(resolved) => resolved,
+            Err(error) => return Item::Unreadable(error.to_string()),
+        };
+        match resolved.entry.map(|entry| &entry.content) {
+            None if resolved.path != path && self.snapshot.get(path).is_some() => {
+                Item::Unreadable(format!("the link leads to {}, which is missing", resolved.path.display()))
+            }
+            None => Item::Missing,
+            Some(Content::File(bytes)) => Item::Present(bytes),
+            Some(Content::Unread(unread)) => Item::Unreadable(unread.to_string()),
+            Some(Content::Directory | Content::Link(_)) => {
+                Item::Unreadable("a directory, not a file".to_owned())
+            }
+        }
+    }
+
+    fn parse<T, E: std::fmt::Display>(&self, path: &Path, parse: impl Fn(&[u8]) -> Result<T, E>) -> Item<T> {
+        match self.file(path) {
+            Item::Missing => Item::Missing,
+            Item::Unreadable(reason) => Item::Unreadable(reason),
+            Item::Present(bytes) => present(parse(bytes)),
+        }
+    }
+
+    fn pair(&self, name: &str, path: PathBuf, key_path: PathBuf) -> Row {
+        Row {
+            name: name.to_owned(),
+            certificate: self.parse(&path, Certificate::from_pem),
+            key: self.parse(&key_path, PrivateKey::from_pem),
+            path,
+            key_path,
+            fixed: None,
+        }
+    }
+
+    fn authority(&self, authority: Authority) -> AuthorityRow {
+        let path = |extension: &str| self.pki.join(format!("{}.{extension}", authority.base()));
+        let Row { path, key_path, certificate, key, .. } =
+            self.pair(authority.name(), path("crt"), path("key"));
+        AuthorityRow { authority, certificate_path: path, key_path, certificate, key }
+    }
+
+    fn leaf(&self, slot: &Slot) -> Row {
+        match slot.place {
+            Place::Pair(base) => {
+                let path = |extension: &str| self.pki.join(format!("{base}.{extension}"));
+                self.pair(slot.name, path("crt"), path("key"))
+            }
+            Place::Kubeconfig(file) => {
+                self.kubeconfig(slot.name, &Path::new(catalog::KUBERNETES_DIR).join(file))
+            }
+        }
+    }
+
+    fn kubeconfig(&self, name: &str, path: &Path) -> Row {
+        let mut row = Row {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            key_path: path.to_owned(),
+            certificate: Item::Missing,
+            key: Item::Missing,
+            fixed: None,
+        };
+        let config = match self.file(path) {
+            Item::Missing => return row,
+            Item::Unreadable(reason) => Err(reason),
+            Item::Present(bytes) => Kubeconfig::parse(bytes).map_err(|error| {
+                row.fixed = (!error.is_worthless()).then(|| error.clone());
+                error.to_string()
+            }),
+        };
+        (row.certificate, row.key) = match config.map(|config| config.credential) {
+            Err(reason) => (Item::Unreadable(reason.clone()), Item::Unreadable(reason)),
+            Ok(Credential::Embedded(embedded)) => (
+                present(Certificate::from_pem(embedded.certificate_pem())),
+                present(PrivateKey::from_pem(embedded.key_pem())),
+            ),
+            Ok(Credential::Files { certificate, key }) => {
+                let error = KubeconfigError::NotEmbedded { user: name.to_owned(), uses: "files".to_owned() };
+                row.fixed = Some(error);
+                (
+                    self.parse(Path::new(&certificate), Certificate::from_pem),
+                    self.parse(Path::new(&key), PrivateKey::from_pem),
+                )
+            }
+            Ok(Credential::Other(error)) => {
+                row.fixed = Some(error.clone());
+                (Item::Unreadable(error.to_string()), Item::Unreadable(error.to_string()))
+            }
+        };
+        row
+    }
+
+    fn kubelet_client(&self, facts: &Facts) -> (KubeletForm, Row) {
+        let path = &facts.kubelet_kubeconfig.value;
+        let link = facts.kubelet_pki_dir.value.join(catalog::KUBELET_CLIENT_LINK);
+        let name = catalog::KUBELET_CLIENT;
+        let config = match self.file(path) {
+            Item::Present(bytes) => Kubeconfig::parse(bytes),
+            Item::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
+            Item::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
+        };
+        match config.map(|config| config.credential) {
+            Ok(Credential::Embedded(_)) => (KubeletForm::Embedded, self.kubeconfig(name, path)),
+            Ok(Credential::Files { certificate, key }) => {
+                let file = PathBuf::from(certificate);
+                (KubeletForm::File(file.clone()), self.pair(name, file, PathBuf::from(key)))
+            }
+            Ok(Credential::Other(_)) => (KubeletForm::Other, self.kubeconfig(name, path)),
+            Err(error) if error.is_worthless() => {
+                (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link))
+            }
+            Err(_) => (KubeletForm::Other, self.kubeconfig(name, path)),
+        }
+    }
+
+    fn kubelet_serving(&self, facts: &Facts) -> Row {
+        let directory = &facts.kubelet_pki_dir.value;
+        let rotated = directory.join("kubelet-server-current.pem");
+        let (certificate, key) = match &facts.kubelet_serving {
+            Some(pair) => pair.clone(),
+            None if facts.server_tls_bootstrap || self.snapshot.get(&rotated).is_some() => {
+                (rotated.clone(), rotated)
+            }
+            None => (directory.join("kubelet.crt"), directory.join("kubelet.key")),
+        };
+        self.pair("kubelet-serving", certificate, key)
+    }
+
+    fn elsewhere(&self) -> Vec<Row> {
+        let user = |path: &Path| {
+            path.ends_with(".kube/config") && (path.starts_with("/home") || path.starts_with("/root"))
+        };
+        let paths = self.snapshot.iter().map(|(path, _)| path).filter(|path| user(path));
+        paths.map(|path| self.kubeconfig(&path.display().to_string(), path)).collect()
+    }
+
+    fn foreign_authorities(&self, authorities: &[AuthorityRow], facts: &Facts) -> Vec<ForeignAuthority> {
+        let own = authorities.iter().find(|row| row.authority == Authority::Cluster);
+        let Some(own) = own.and_then(|row| row.certificate.get()) else { return Vec::new() };
+        let in_kubernetes = SLOTS.iter().filter_map(|slot| match slot.place {
+            Place::Kubeconfig(file) => Some(Path::new(catalog::KUBERNETES_DIR).join(file)),
+            Place::Pair(_) => None,
+        });
+        let mut paths: Vec<_> = in_kubernetes.chain([facts.kubelet_kubeconfig.value.clone()]).collect();
+        paths.extend(self.elsewhere().into_iter().map(|row| row.path));
+        let mut found = Vec::new();
+        for path in paths {
+            let Item::Present(bytes) = self.file(&path) else { continue };
+            let Ok(config) = Kubeconfig::parse(bytes) else { continue };
+            let Some(pem) = config.authority_pem() else { continue };
+            let copies = Certificate::all_from_pem(pem);
+            let what = match &copies {
+                Ok(copies) if copies.iter().any(|copy| copy.der == own.der) => continue,
+                Ok(copies) if copies.iter().any(|copy| copy.spki == own.spki) => {
+                    "an older certificate of the same key"
+                }
+                Ok(_) => "another CA",
+                Err(_) => "an unreadable CA",
+            };
+            let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));
+            found.push(ForeignAuthority { path, what: what.to_owned(), not_after });
+        }
+        found
+    }
+}
+
+fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Item<T> {
+    match parsed {
+        Ok(item) => Item::Present(item),
+        Err(error) => Item::Unreadable(error.to_string()),
+    }
+}

@@ -1,0 +1,11 @@
+//! What a snapshot means: facts and rows ([`inventory`]), what is wrong ([`diagnose`]) and what to do
+//! about it ([`plan`]).
+//!
+//! Pure functions of a snapshot and a time. A file that cannot be read is a row with a reason, never an
+//! error; nothing here can fail.
+
+pub mod diagnose;
+pub mod facts;
+pub mod inventory;
+pub mod plan;
+pub mod scope;

@@ -1,0 +1,442 @@
+//! The decisions: for each leaf, whether it is renewed, issued anew, skipped or refused.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Action, BACKDATE_SECONDS, CLOCK_TOLERANCE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Refusal,
+    Restart, Selection, Skipped, Step, Target, Why,
+};
+use crate::analysis::diagnose::{authority_problem, names_of_another_node, row_problems};
+use crate::analysis::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
+use crate::state::catalog::{self, Authority, Names, Place, Slot};
+use crate::state::{Content, Snapshot};
+
+/// Decides what to do about a node at `now`.
+pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now: Timestamp) -> Plan {
+    let mut decision = Decision { snapshot, inventory, options, now, steps: Vec::new(), skipped: Vec::new() };
+    let mut refusals: Vec<_> = clock(inventory, options, now).into_iter().collect();
+    match &options.selection {
+        Selection::All => {
+            for leaf in &inventory.leafs {
+                decision.leaf(leaf.slot, &leaf.row);
+            }
+            if inventory.has_kubelet() && (options.kubelet || decision.kubelet_is_useless()) {
+                decision.kubelet();
+            }
+        }
+        Selection::One(slot) => match inventory.leafs.iter().find(|leaf| leaf.slot == *slot) {
+            Some(leaf) => decision.leaf(leaf.slot, &leaf.row),
+            None => decision.skip(slot.name, slot.long_name, Why::NotOnThisNode, false),
+        },
+        Selection::Kubelet => decision.kubelet(),
+    }
+    let Decision { steps, skipped, .. } = decision;
+    refusals.extend(authority_refusals(inventory, &skipped, now));
+    refusals.extend(names_refusals(inventory, &steps));
+    if options.partial {
+        refusals.retain(|refusal| !refusal.partial_helps || steps.is_empty());
+    }
+    Plan {
+        node: inventory.facts.node_name.clone(),
+        pki_dir: inventory.facts.pki_dir.clone(),
+        local_etcd: inventory.facts.local_etcd.clone(),
+        at: now,
+        restarts: restarts(inventory, &steps),
+        steps,
+        skipped,
+        refusals,
+    }
+}
+
+fn clock(inventory: &Inventory, options: &Options, now: Timestamp) -> Option<Refusal> {
+    let (newest, what) = inventory.newest_evidence.as_ref()?;
+    let late = newest.as_second().saturating_sub(now.as_second());
+    if late <= CLOCK_TOLERANCE_SECONDS || options.accept_clock {
+        return None;
+    }
+    Some(Refusal {
+        code: "clock-behind",
+        what: format!(
+            "the clock says {now}, and the disk was alive at {newest} ({what}): certificates made now could end too early or be refused"
+        ),
+        hint: "set the clock right (date -u -s …), or say --accept-clock if it is right and the disk is not"
+            .to_owned(),
+        partial_helps: false,
+    })
+}
+
+/// One refusal for each authority that something waits for, with the list of what waits.
+fn authority_refusals(inventory: &Inventory, skipped: &[Skipped], now: Timestamp) -> Vec<Refusal> {
+    let mut blocked: BTreeMap<Authority, Vec<&str>> = BTreeMap::new();
+    for skipped in skipped {
+        if let Why::Authority { base, .. } = &skipped.why
+            && let Some(authority) = catalog::AUTHORITIES.iter().find(|authority| authority.base() == *base)
+        {
+            blocked.entry(*authority).or_default().push(&skipped.name);
+        }
+    }
+    let refusal = |(authority, names): (Authority, Vec<&str>)| {
+        let row = inventory.authority(authority)?;
+        let (code, what) = authority_problem(row, now)?;
+        let what = format!(
+            "the authority {} ({}) can't sign: {what}; this blocks {}",
+            authority.name(),
+            row.certificate_path.display(),
+            names.join(", ")
+        );
+        Some(Refusal { code, what, hint: authority_hint(code, row), partial_helps: true })
+    };
+    blocked.into_iter().filter_map(refusal).collect()
+}
+
+fn authority_hint(code: &str, row: &AuthorityRow) -> String {
+    let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
+    match code {
+        "ca-expired" => format!(
+            "an ended CA has to be made anew from its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (README, \"When the CA itself has ended\")"
+        ),
+        "ca-not-yet-valid" => {
+            "the clock is wrong, or the CA was made on a machine whose clock was: date -u".to_owned()
+        }
+        "ca-key-missing" => format!(
+            "put the key back to {key} from a backup or from another control-plane node; with an external CA let it sign; --partial renews the rest"
+        ),
+        "ca-key-mismatch" => format!(
+            "{key} belongs to another CA: find the one whose public key is that of {certificate}; --partial renews the rest"
+        ),
+        _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
+    }
+}
+
+fn names_refusals(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
+    let foreign = |step: &Step| {
+        let slot = catalog::slot(&step.name).filter(|slot| slot.names != Names::None)?;
+        let row = inventory.row(slot.name)?;
+        let problem = names_of_another_node(inventory, row)?;
+        step.template.as_ref()?;
+        Some(Refusal {
+            code: "names-of-another-node",
+            what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
+            hint: format!(
+                "move {} and {} away, and a certificate for this node is issued in their place",
+                row.path.display(),
+                row.key_path.display()
+            ),
+            partial_helps: false,
+        })
+    };
+    steps.iter().filter_map(foreign).collect()
+}
+
+/// Which static pods read a changed file, by their flags and by what they mount, in the order in which
+/// they are to be restarted.
+fn restarts(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
+    let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
+    let order = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let rank = |name: &str| order.iter().position(|known| *known == name).unwrap_or(order.len());
+    let mut found = Vec::new();
+    if steps.iter().any(|step| step.name == catalog::KUBELET_CLIENT) {
+        let because = vec![inventory.kubelet_client.path.clone()];
+        found.push(Restart { component: "kubelet".to_owned(), because });
+    }
+    let mut pods = Vec::new();
+    for manifest in &inventory.facts.manifests {
+        let Ok(pod) = &manifest.pod else { continue };
+        let uses = |path: &PathBuf| {
+            pod.flags.values().any(|value| Path::new(value) == path) || pod.host_paths.contains(path)
+        };
+        let because: Vec<_> = changed
+            .iter()
+            .filter(|row| uses(&row.path) || uses(&row.key_path))
+            .map(|row| row.path.clone())
+            .collect();
+        if !because.is_empty() {
+            pods.push(Restart { component: pod.name.clone(), because });
+        }
+    }
+    pods.sort_by(|a, b| (rank(&a.component), &a.component).cmp(&(rank(&b.component), &b.component)));
+    found.extend(pods);
+    found
+}
+
+struct Decision<'a> {
+    snapshot: &'a Snapshot,
+    inventory: &'a Inventory,
+    options: &'a Options,
+    now: Timestamp,
+    steps: Vec<Step>,
+    skipped: Vec<Skipped>,
+}
+
+impl Decision<'_> {
+    fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
+        self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
+    }
+
+    fn leaf(&mut self, slot: &'static Slot, row: &Row) {
+        if slot.optional && row.certificate.is_missing() && self.options.selection == Selection::All {
+            return self.skip(slot.name, slot.long_name, Why::NotOnThisNode, false);
+        }
+        if let Some(error) = &row.fixed {
+            let needs_person = !matches!(error, KubeconfigError::NotEmbedded { .. });
+            return self.skip(slot.name, slot.long_name, Why::NotEmbedded(error.to_string()), needs_person);
+        }
+        let profile = || Profile::of(slot, self.inventory);
+        let target = |decision: &Self| match slot.place {
+            Place::Pair(_) => {
+                let certificate = decision.resolved(&row.path)?;
+                Ok(Target::Pair { certificate, key: decision.resolved(&row.key_path)? })
+            }
+            Place::Kubeconfig(_) => decision.kubeconfig_target(row, slot),
+        };
+        match self.step(row, slot.name, slot.long_name, slot.authority, profile, target) {
+            Ok(step) => self.steps.push(step),
+            Err((why, needs_person)) => self.skip(slot.name, slot.long_name, why, needs_person),
+        }
+    }
+
+    fn kubelet_is_useless(&self) -> bool {
+        let authority = self.inventory.authority(Authority::Cluster);
+        !row_problems(&self.inventory.kubelet_client, authority, self.now).is_empty()
+    }
+
+    fn kubelet(&mut self) {
+        let row = &self.inventory.kubelet_client;
+        let (name, long_name) = (catalog::KUBELET_CLIENT, catalog::KUBELET_CLIENT_LONG);
+        if let Some(error) = &row.fixed {
+            return self.skip(name, long_name, Why::NotEmbedded(error.to_string()), true);
+        }
+        let profile = || Profile::of_kubelet(&self.inventory.facts);
+        let target = |decision: &Self| match &decision.inventory.kubelet_form {
+            KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::SLOTS[0]),
+            KubeletForm::File(_) | KubeletForm::NoKubeconfig if row.path == row.key_path => {
+                decision.kubelet_pem(&row.path)
+            }
+            KubeletForm::File(_) | KubeletForm::NoKubeconfig | KubeletForm::Other => {
+                let certificate = decision.resolved(&row.path)?;
+                Ok(Target::Pair { certificate, key: decision.resolved(&row.key_path)? })
+            }
+        };
+        match self.step(row, name, long_name, Authority::Cluster, profile, target) {
+            Ok(step) => self.steps.push(step),
+            Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
+        }
+        if self.inventory.kubelet_form == KubeletForm::NoKubeconfig {
+            let path = self.inventory.facts.kubelet_kubeconfig.value.display();
+            let why =
+                format!("{path} is missing or unreadable: the kubelet needs one that names its certificate");
+            self.skip("kubelet.conf", "kubeconfig file of the kubelet", Why::Unknown(why), true);
+        }
+    }
+
+    fn step(
+        &self,
+        row: &Row,
+        name: &str,
+        long_name: &'static str,
+        authority: Authority,
+        profile: impl Fn() -> Result<Profile, String>,
+        target: impl Fn(&Self) -> Result<Target, String>,
+    ) -> Result<Step, (Why, bool)> {
+        let signer = self.signer(authority)?;
+        let unknown = |what: String| (Why::Unknown(what), true);
+        let target = target(self).map_err(unknown)?;
+        // kubeadm refuses a template without a purpose too; unlike kubeadm, the catalog knows it.
+        let template = row.certificate.get().filter(|certificate| certificate.has_usage);
+        let (action, profile) = match (template, &row.certificate) {
+            (Some(_), _) => (Action::Renew, None),
+            (None, item) => {
+                let because = match item {
+                    Item::Missing => "it is missing".to_owned(),
+                    Item::Unreadable(reason) => reason.clone(),
+                    Item::Present(_) => "it names no purpose (extended key usage)".to_owned(),
+                };
+                let missing = |fact: String| unknown(format!("it can't be issued without {fact}"));
+                (Action::Issue { because }, Some(profile().map_err(missing)?))
+            }
+        };
+        let mut notes = Vec::new();
+        let key = self.key(row, template, signer, &mut notes).map_err(unknown)?;
+        if profile.is_some() && row.name == "apiserver" {
+            notes.push("certSANs that were configured beyond the node's own names are not known: compare with another control-plane node".to_owned());
+        }
+        let (new, cut_to_authority) = self.dates(signer).map_err(unknown)?;
+        Ok(Step {
+            name: name.to_owned(),
+            long_name,
+            action,
+            target,
+            authority,
+            subject: profile
+                .as_ref()
+                .map(Profile::subject)
+                .or(template.map(|old| old.subject.clone()))
+                .unwrap_or_default(),
+            names: profile
+                .as_ref()
+                .map(Profile::alternative_names)
+                .or(template.map(Certificate::alternative_names))
+                .unwrap_or_default(),
+            key,
+            old: row
+                .certificate
+                .get()
+                .map(|old| Dates { not_before: old.not_before, not_after: old.not_after }),
+            new,
+            cut_to_authority,
+            notes,
+            template: template.cloned(),
+            profile,
+        })
+    }
+
+    fn signer(&self, authority: Authority) -> Result<&Certificate, (Why, bool)> {
+        let base = authority.base();
+        let unable = |what: &str, external| (Why::Authority { base, what: what.to_owned(), external }, true);
+        let row =
+            self.inventory.authority(authority).ok_or_else(|| unable("it is not on this node", false))?;
+        if let Some((_, what)) = authority_problem(row, self.now) {
+            // An ended external authority is not merely external.
+            let external =
+                row.is_external() && row.certificate.get().is_some_and(|cert| !cert.expired_at(self.now));
+            return Err(unable(&what, external));
+        }
+        row.certificate.get().ok_or_else(|| unable("its certificate is missing", false))
+    }
+
+    fn key(
+        &self,
+        row: &Row,
+        template: Option<&Certificate>,
+        signer: &Certificate,
+        notes: &mut Vec<String>,
+    ) -> Result<KeyPlan, String> {
+        let old = row.key.get();
+        let algorithm = match (template, old) {
+            (Some(certificate), _) => certificate.algorithm.clone(),
+            (None, Some(key)) => key.algorithm.clone(),
+            (None, None) => {
+                sibling_algorithm(self.inventory, row).unwrap_or_else(|| signer.algorithm.clone())
+            }
+        };
+        if self.options.reuse_keys {
+            let key =
+                old.ok_or_else(|| format!("--reuse-keys: its key is not usable: {}", why_not(&row.key)))?;
+            return Ok(KeyPlan { algorithm: key.algorithm.clone(), encoding: key.encoding, reuse: true });
+        }
+        if algorithm.can_be_generated() {
+            let encoding = old.map(|key| key.encoding).filter(|encoding| fits(*encoding, &algorithm));
+            let encoding = encoding.unwrap_or(KeyEncoding::of_kubeadm(&algorithm));
+            return Ok(KeyPlan { algorithm, encoding, reuse: false });
+        }
+        let key = old.filter(|key| key.algorithm == algorithm).ok_or_else(|| {
+            format!(
+                "its key is {algorithm}, which can't be made here, and the old one is not usable: {}",
+                why_not(&row.key)
+            )
+        })?;
+        notes.push(format!("the old key is kept: a new {algorithm} key can't be made here"));
+        Ok(KeyPlan { algorithm, encoding: key.encoding, reuse: true })
+    }
+
+    fn dates(&self, signer: &Certificate) -> Result<(Dates, bool), String> {
+        let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+        let start = self
+            .now
+            .checked_sub(SignedDuration::from_secs(BACKDATE_SECONDS))
+            .map_err(|error| error.to_string())?;
+        let life = SignedDuration::from_hours(i64::from(self.options.days) * 24);
+        let end =
+            self.now.checked_add(life).map_err(|error| format!("--days {}: {error}", self.options.days))?;
+        let cut = end > signer.not_after;
+        let not_after = if cut { signer.not_after } else { end };
+        Ok((Dates { not_before: whole(start.max(signer.not_before)), not_after: whole(not_after) }, cut))
+    }
+
+    fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
+        Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
+    }
+
+    fn kubeconfig_target(&self, row: &Row, slot: &Slot) -> Result<Target, String> {
+        let file = self.resolved(&row.path)?;
+        let facts = &self.inventory.facts;
+        let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
+            Some(Content::File(bytes)) => Kubeconfig::parse(bytes).ok(),
+            _ => None,
+        };
+        if let Some(config) = old {
+            if let Some(error) = config.authority_error() {
+                return Err(error.to_string());
+            }
+            let own = self.inventory.authority(Authority::Cluster).and_then(|row| row.certificate.get());
+            let copies = config.authority_pem().map(Certificate::all_from_pem);
+            // A bundle that holds the node's CA is kept: it is there for a reason, such as a rotation.
+            let authority = match (copies, own) {
+                (Some(Ok(copies)), Some(own)) => !copies.iter().any(|copy| copy.der == own.der),
+                (Some(Err(_)), Some(_)) => true,
+                _ => false,
+            };
+            return Ok(Target::Splice { file, authority });
+        }
+        let local = || {
+            let address = facts.advertise_address.as_ref()?.value;
+            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+            Some(format!("https://{host}:{}", facts.secure_port.value))
+        };
+        let endpoint = || facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
+        let to_local = matches!(slot.name, "controller-manager.conf" | "scheduler.conf");
+        let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
+        let server = server.ok_or(
+            "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",
+        )?;
+        Ok(Target::NewKubeconfig { file, server, cluster: facts.cluster_name.value.clone() })
+    }
+
+    fn kubelet_pem(&self, link: &Path) -> Result<Target, String> {
+        let directory = link.parent().unwrap_or(Path::new("/"));
+        let real = self.resolved(directory)?;
+        // The kubelet's own naming (client-go certificate_store.go); UTC, since the disk's zone is unknown.
+        let mut at = self.now;
+        loop {
+            let name = format!("kubelet-client-{}.pem", at.strftime("%Y-%m-%d-%H-%M-%S"));
+            if self.snapshot.get(&real.join(&name)).is_none() {
+                let link = real.join(link.file_name().unwrap_or_default());
+                return Ok(Target::KubeletPem { link, file: directory.join(name) });
+            }
+            at = at.checked_add(SignedDuration::from_secs(1)).map_err(|error| error.to_string())?;
+        }
+    }
+}
+
+fn why_not<T>(item: &Item<T>) -> String {
+    match item {
+        Item::Missing => "it is missing".to_owned(),
+        Item::Unreadable(reason) => reason.clone(),
+        Item::Present(_) => "it belongs to another certificate".to_owned(),
+    }
+}
+
+fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
+    encoding == KeyEncoding::Pkcs8 || encoding == KeyEncoding::of_kubeadm(algorithm)
+}
+
+/// The algorithm of another leaf of the same authority: a cluster uses one for all.
+fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
+    if row.name == catalog::KUBELET_CLIENT {
+        // The kubelet makes P-256 keys whatever the cluster uses (client-go certificate_manager.go).
+        return Some(KeyAlgorithm::EcdsaP256);
+    }
+    let authority = catalog::slot(&row.name)?.authority;
+    let sibling = inventory.leafs.iter().find(|leaf| {
+        let known =
+            leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
+        leaf.slot.authority == authority && known
+    })?;
+    sibling.row.certificate.get().map(|certificate| certificate.algorithm.clone())
+}
