@@ -1,0 +1,83 @@
+//! What `archive` says.
+
+use serde::Serialize;
+
+use super::sanitise::line;
+use super::table;
+
+/// The verdict on an archive.
+#[derive(Serialize)]
+pub struct ArchiveReport {
+    /// The archive.
+    pub path: String,
+    /// Files, links and directories whose digests are right.
+    pub entries: usize,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// When it was made, on which node, by what; absent where the archive isn't ours.
+    pub made: Option<Made>,
+    /// Files that were on the node and are not in the archive.
+    pub omitted: Vec<String>,
+    /// Whether every CA has its key and every leaf chains, whatever has ended.
+    pub would_bring_the_node_back: bool,
+    /// What is wrong with the PKI inside.
+    pub findings: Vec<crate::analysis::diagnose::Finding>,
+}
+
+/// Where an archive comes from.
+#[derive(Serialize)]
+pub struct Made {
+    /// When.
+    pub created: String,
+    /// Name of the host.
+    pub host: String,
+    /// Name of the node.
+    pub node: String,
+    /// The command that made it.
+    pub command: String,
+    /// Version of kuberescue.
+    pub version: String,
+}
+
+impl ArchiveReport {
+    /// The report in words.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mut add = |text: String| {
+            out.push_str(&line(&text));
+            out.push('\n');
+        };
+        add(format!("{}: {} entries, {} bytes: every digest is right", self.path, self.entries, self.bytes));
+        match &self.made {
+            Some(made) => add(format!(
+                "made {} on node {} (host {}) by kuberescue {}: {}",
+                made.created, made.node, made.host, made.version, made.command
+            )),
+            None => add("not made by kuberescue: there are no digests to check, only what is inside".to_owned()),
+        }
+        for omitted in &self.omitted {
+            add(format!("NOT IN THE ARCHIVE: {omitted}"));
+        }
+        let verdict = if self.would_bring_the_node_back {
+            "it would bring the node back: every CA has its matching key, every leaf chains to its CA"
+        } else {
+            "it would NOT bring the node back as it is:"
+        };
+        add(verdict.to_owned());
+        out.push_str(&super::finding_lines(&self.findings));
+        out
+    }
+
+    /// The report as JSON.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        format!("{text}\n")
+    }
+}
+
+/// A table of archives: path, when, node, command.
+pub fn archive_list(rows: Vec<[String; 4]>) -> String {
+    let heading = ["ARCHIVE", "MADE", "NODE", "BY"].map(str::to_owned).to_vec();
+    let rows: Vec<_> = [heading].into_iter().chain(rows.into_iter().map(|row| row.to_vec())).collect();
+    table::render(&rows)
+}

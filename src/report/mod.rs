@@ -1,0 +1,18 @@
+//! The only room that prints. stdout is the result, stderr is the talk; foreign text is made harmless
+//! before it reaches a terminal; a broken pipe is success.
+
+mod archive;
+mod exit;
+mod expiration;
+mod output;
+mod plan;
+mod recovery;
+mod sanitise;
+mod table;
+
+pub use archive::{ArchiveReport, archive_list};
+pub use exit::{Exit, Failure, Outcome};
+pub use expiration::{Expiration, Format};
+pub use output::Output;
+pub use plan::{plan_json, plan_text};
+pub use recovery::{finding_lines, next_steps, renewal_messages};

@@ -1,0 +1,61 @@
+//! Where output goes. Commands hold one [`Output`] and never print by themselves.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use super::exit::{Exit, Failure};
+use super::sanitise::line;
+
+/// The two streams of a run.
+pub struct Output {
+    result: Box<dyn Write>,
+    talk: Box<dyn Write>,
+    broken: bool,
+}
+
+impl Output {
+    /// The process's own streams.
+    pub fn process() -> Self {
+        Self { result: Box::new(io::stdout().lock()), talk: Box::new(io::stderr()), broken: false }
+    }
+
+    /// A line or a text of the result; what the command is asked for. No sanitising: what is made here
+    /// was sanitised where the foreign text went in.
+    pub fn result(&mut self, text: &str) {
+        if let Err(error) = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush()) {
+            // The reader has seen enough, as with `| head`: no reason to fail.
+            self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
+        }
+    }
+
+    /// A line of talk.
+    pub fn say(&mut self, text: &str) {
+        // Nobody listens: the exit code tells.
+        let _ = writeln!(self.talk, "{text}");
+    }
+
+    /// Tells why a command failed, in the form `error: …`, `hint: …`.
+    pub fn fail(&mut self, failure: &Failure) -> Exit {
+        let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
+        self.say(&format!("error{code}: {}", line(&failure.message)));
+        if let Some(hint) = &failure.hint {
+            self.say(&format!("hint: {}", line(hint)));
+        }
+        failure.exit
+    }
+
+    /// Whether the result could not be written, for another reason than a closed pipe.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Asks a yes-or-no question; `None` where nobody is there to answer.
+    pub fn ask(&mut self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        let _ = write!(self.talk, "{question} [y/N] ").and_then(|()| self.talk.flush());
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}

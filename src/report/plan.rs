@@ -1,0 +1,80 @@
+//! A plan for people and for machines.
+
+use super::sanitise::line;
+use crate::analysis::plan::{Action, Plan, Step, Target, Why};
+
+/// The plan as JSON.
+pub fn plan_json(plan: &Plan) -> String {
+    let text = serde_json::to_string_pretty(plan).unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// The plan in words.
+pub fn plan_text(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut add = |text: String| {
+        out.push_str(&line(&text));
+        out.push('\n');
+    };
+    let node = plan.node.as_ref();
+    add(match node {
+        Some(node) => format!("Plan for node {} (name from {})", node.value, node.source),
+        None => "Plan for a node whose name is not known".to_owned(),
+    });
+    add(format!("  PKI directory {} (from {})", plan.pki_dir.value.display(), plan.pki_dir.source));
+    let etcd = if plan.local_etcd.value { "on this node" } else { "external" };
+    add(format!("  etcd {etcd} (from {})", plan.local_etcd.source));
+    for step in &plan.steps {
+        add(format!("- {} {}: {}", verb(step), step.name, where_to(step)));
+        if let Action::Issue { because } = &step.action {
+            add(format!("    because {because}"));
+        }
+        add(format!("    subject {}, signed by {}", step.subject, step.authority.name()));
+        if !step.names.is_empty() {
+            add(format!("    for {}", step.names.join(", ")));
+        }
+        let old = step.old.map_or_else(|| "nothing usable".to_owned(), |old| old.not_after.to_string());
+        add(format!("    ends {} (now: {old})", step.new.not_after));
+        let key = if step.key.reuse { "the old key" } else { "a new key" };
+        add(format!("    {key}, {}", step.key.algorithm));
+        if step.cut_to_authority {
+            add(format!("    NOTE: it ends with its authority {}, earlier than asked for", step.authority.name()));
+        }
+        for note in &step.notes {
+            add(format!("    NOTE: {note}"));
+        }
+    }
+    for skipped in &plan.skipped {
+        let why = match &skipped.why {
+            Why::NotOnThisNode => "not on this node, and not every node has it".to_owned(),
+            Why::Authority { base, what, .. } => format!("the authority {base} can't sign: {what}"),
+            Why::NotEmbedded(what) | Why::Unknown(what) => what.clone(),
+        };
+        add(format!("- leave {}: {why}", skipped.name));
+    }
+    if plan.steps.is_empty() {
+        add("- nothing is changed".to_owned());
+    }
+    if !plan.restarts.is_empty() {
+        let names: Vec<_> = plan.restarts.iter().map(|restart| restart.component.as_str()).collect();
+        add(format!("To be restarted afterwards: {}", names.join(", ")));
+    }
+    out
+}
+
+fn verb(step: &Step) -> &'static str {
+    match step.action {
+        Action::Renew => "renew",
+        Action::Issue { .. } => "issue",
+    }
+}
+
+fn where_to(step: &Step) -> String {
+    match &step.target {
+        Target::Pair { certificate, key } => format!("{} and {}", certificate.display(), key.display()),
+        Target::Splice { file, authority: false } => format!("in {}", file.display()),
+        Target::Splice { file, authority: true } => format!("in {}, with this node's CA", file.display()),
+        Target::NewKubeconfig { file, server, .. } => format!("a new {} for {server}", file.display()),
+        Target::KubeletPem { link, file } => format!("{}, and {} leads there", file.display(), link.display()),
+    }
+}

@@ -1,0 +1,79 @@
+//! What renewing and recovering say: kubeadm's messages, findings, and what is left to do.
+
+use std::fmt::Write as _;
+
+use super::sanitise::line;
+use crate::analysis::diagnose::Finding;
+use crate::analysis::plan::{Action, Plan, Restart, Why};
+
+/// kubeadm's messages of `certs renew`, in its order, with its closing words.
+pub fn renewal_messages(plan: &Plan) -> String {
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    for step in &plan.steps {
+        let text = match step.action {
+            Action::Renew => format!("{} renewed", step.long_name),
+            Action::Issue { .. } => format!("{} issued", step.long_name),
+        };
+        lines.push((&step.name, text));
+    }
+    for skipped in &plan.skipped {
+        let text = match &skipped.why {
+            Why::NotOnThisNode => format!("MISSING! {}", skipped.long_name),
+            Why::Authority { base, external: true, .. } => {
+                format!("Detected external {base}, {} can't be renewed", skipped.long_name)
+            }
+            Why::Authority { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
+            Why::NotEmbedded(what) | Why::Unknown(what) => format!("{} not renewed: {what}", skipped.long_name),
+        };
+        lines.push((&skipped.name, text));
+    }
+    // kubeadm goes by name; the kubelet's, which it doesn't know, come last.
+    lines.sort_by_key(|(name, _)| (name.starts_with("kubelet"), *name));
+    let mut out = String::new();
+    for (_, text) in lines {
+        let _ = writeln!(out, "{}", line(&text));
+    }
+    if !plan.steps.is_empty() {
+        out.push_str(
+            "\nDone renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n",
+        );
+    }
+    out
+}
+
+/// Findings, a line each.
+pub fn finding_lines(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let text = format!("  {:<22} {}: {}", finding.code, finding.subject, finding.what);
+        let _ = writeln!(out, "{}", line(&text));
+    }
+    out
+}
+
+/// What the operator does next, after the files of a node are in order.
+pub fn next_steps(restarts: &[Restart], live: bool) -> String {
+    let mut out = String::from("What is left to do");
+    out.push_str(if live {
+        " on this node (kuberescue doesn't restart anything yet):\n"
+    } else {
+        " once this disk runs again (a node that boots from it needs none of it):\n"
+    });
+    let mut number = 0;
+    let mut add = |text: &str| {
+        number += 1;
+        let _ = writeln!(out, "  {number}. {}", line(text));
+    };
+    if restarts.iter().any(|restart| restart.component == "kubelet") {
+        add("restart the kubelet first: systemctl restart kubelet");
+    }
+    let pods: Vec<_> = restarts.iter().filter(|restart| restart.component != "kubelet").collect();
+    if !pods.is_empty() {
+        let names: Vec<_> = pods.iter().map(|restart| restart.component.as_str()).collect();
+        add(&format!("restart the static pods: for each of {} run crictl stop with its container's ID (crictl ps --name '^NAME$'); the kubelet starts it again", names.join(", ")));
+    }
+    add("kubectl get nodes --kubeconfig /etc/kubernetes/admin.conf");
+    add("copy the new admin.conf to where the old one was copied to: ~/.kube/config, workstations, CI");
+    add("do the same on every other control-plane node, one after the other; certificates are not copied between nodes");
+    out
+}

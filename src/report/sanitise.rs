@@ -1,0 +1,41 @@
+//! Foreign text for a terminal: names from certificates, files and archives may hold escape sequences.
+
+use std::borrow::Cow;
+
+/// How many characters of a line are shown: a certificate may have a subject of a mebibyte.
+const LONGEST: usize = 600;
+
+/// `text` on one line, with control characters, invisible direction marks and the like shown as `\u{…}`.
+pub(super) fn line(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| !c.is_control() && !is_invisible(c);
+    if text.len() <= LONGEST && text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == LONGEST {
+            out.push('…');
+            break;
+        }
+        if harmless(c) { out.push(c) } else { out.extend(c.escape_unicode()) }
+    }
+    Cow::Owned(out)
+}
+
+/// Marks that change the order or the look of what follows (Unicode bidi controls, zero widths, tags).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal() {
+        assert_eq!(line("CN=\u{1b}[31mred\u{7}\n"), "CN=\\u{1b}[31mred\\u{7}\\u{a}");
+        assert_eq!(line("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(line("CN=Zürich"), "CN=Zürich");
+        assert_eq!(line(&"x".repeat(10_000)).chars().count(), LONGEST + 1);
+    }
+}
