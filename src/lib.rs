@@ -1,4 +1,5 @@
 //! kuberescue revives a kubeadm control-plane node whose certificates have expired.
 
 pub mod formats;
+pub mod issue;
 pub mod state;
