@@ -2,4 +2,5 @@
 
 pub mod analysis;
 pub mod formats;
+pub mod issue;
 pub mod state;

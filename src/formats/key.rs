@@ -322,16 +322,16 @@ struct RsaPublicKey<'a> {
 
 /// RFC 8017 appendix A.1.2, without other primes.
 #[derive(Sequence)]
-struct RsaPrivateKey<'a> {
-    version: u8,
-    modulus: UintRef<'a>,
-    exponent: UintRef<'a>,
-    private_exponent: UintRef<'a>,
-    prime1: UintRef<'a>,
-    prime2: UintRef<'a>,
-    exponent1: UintRef<'a>,
-    exponent2: UintRef<'a>,
-    coefficient: UintRef<'a>,
+pub(crate) struct RsaPrivateKey<'a> {
+    pub(crate) version: u8,
+    pub(crate) modulus: UintRef<'a>,
+    pub(crate) exponent: UintRef<'a>,
+    pub(crate) private_exponent: UintRef<'a>,
+    pub(crate) prime1: UintRef<'a>,
+    pub(crate) prime2: UintRef<'a>,
+    pub(crate) exponent1: UintRef<'a>,
+    pub(crate) exponent2: UintRef<'a>,
+    pub(crate) coefficient: UintRef<'a>,
 }
 
 /// RFC 5915 section 3.

@@ -1,0 +1,138 @@
+//! A certificate that has no predecessor, in the shape that kubeadm 1.36 gives it.
+//!
+//! rcgen writes subject and extensions. Its certificate is only a template, never signed by anyone: from
+//! there on the way is that of a renewal, so issuer, serial, dates and key identifier are set in one place.
+
+use std::net::IpAddr;
+
+use rcgen::{
+    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType, SignatureAlgorithm,
+    SigningKey,
+};
+
+use super::renewal::{self, Validity};
+use super::template::{AUTHORITY_KEY_ID, Oid, Template};
+use super::{IssueError, Signer};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::PrivateKey;
+use crate::state::catalog::Usage;
+
+/// What a new certificate says about its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// CN; kubeadm insists on one.
+    pub common_name: String,
+    /// O, if it has one.
+    pub organization: Option<String>,
+    /// Extended key usage.
+    pub usage: Usage,
+    /// DNS names, in this order, before the addresses.
+    pub dns_names: Vec<String>,
+    /// IP addresses, in this order.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// The order in which Go's `x509.CreateCertificate` writes extensions: key usage, extended key usage, basic
+/// constraints, authority key identifier, subject alternative names.
+const GO_ORDER: [Oid; 5] =
+    [&[0x55, 0x1d, 0x0f], &[0x55, 0x1d, 0x25], &[0x55, 0x1d, 0x13], AUTHORITY_KEY_ID, &[0x55, 0x1d, 0x11]];
+
+/// A new certificate after `profile`, for `key`, signed by `signer`.
+///
+/// The shape is that of kubeadm since about 1.21 (`util/pkiutil` `NewSignedCert`): O before CN,
+/// PrintableString where possible and UTF8String elsewhere, critical key usage digitalSignature and
+/// keyEncipherment (for EC keys too), critical basicConstraints CA:FALSE, the authority's key identifier if
+/// it has one, no subject key identifier.
+///
+/// # Errors
+/// A name that cannot stand in a certificate, dates that cannot be expressed, signing failed, or the result
+/// failed its check.
+pub fn create(
+    signer: &Signer<'_>,
+    profile: &Profile,
+    key: &PrivateKey,
+    validity: Validity,
+) -> Result<Certificate, IssueError> {
+    let unsigned = unsigned(profile, signer.authority().key_id.as_deref())?;
+    let mut template = Template::from_der(&unsigned)?;
+    template.order_extensions(&GO_ORDER);
+    let issued = template.issue(signer, key, validity)?;
+    let issued = renewal::checked(issued, signer, key, validity)?;
+    if issued.common_name() != profile.common_name
+        || issued.organizations.first() != profile.organization.as_ref()
+        || issued.dns_names != profile.dns_names
+        || issued.addresses != profile.addresses
+    {
+        return Err(IssueError::FailedCheck("it carries other names than asked for".to_owned()));
+    }
+    Ok(issued)
+}
+
+fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8>, IssueError> {
+    let refused =
+        |name: &str, reason: &str| IssueError::Name { name: name.to_owned(), reason: reason.to_owned() };
+    if profile.common_name.is_empty() {
+        return Err(refused("", "the common name is empty"));
+    }
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    if let Some(organization) = &profile.organization {
+        params.distinguished_name.push(DnType::OrganizationName, text(organization));
+    }
+    params.distinguished_name.push(DnType::CommonName, text(&profile.common_name));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    let (server, client) = (ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth);
+    params.extended_key_usages = match profile.usage {
+        Usage::Server => vec![server],
+        Usage::Client => vec![client],
+        Usage::ServerAndClient => vec![server, client],
+    };
+    for name in &profile.dns_names {
+        let ascii = name.as_str().try_into().map_err(|_| refused(name, "a DNS name is ASCII"))?;
+        params.subject_alt_names.push(SanType::DnsName(ascii));
+    }
+    params.subject_alt_names.extend(profile.addresses.iter().copied().map(SanType::IpAddress));
+    // rcgen's own ExplicitNoCa adds a subject key identifier, which kubeadm's leafs don't have.
+    params.is_ca = IsCa::NoCa;
+    let mut no_authority = CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 0x00]);
+    no_authority.set_criticality(true);
+    params.custom_extensions = vec![no_authority];
+    params.use_authority_key_identifier_extension = authority_key_id.is_some();
+
+    let mut authority = CertificateParams::default();
+    authority.key_identifier_method =
+        KeyIdMethod::PreSpecified(authority_key_id.unwrap_or_default().to_vec());
+    let issuer = Issuer::from_params(&authority, Placeholder);
+    let made = params
+        .signed_by(&Placeholder, &issuer)
+        .map_err(|error| refused(&profile.common_name, &error.to_string()))?;
+    Ok(made.der().to_vec())
+}
+
+/// The string type that Go chooses.
+fn text(value: &str) -> DnValue {
+    match value.try_into() {
+        Ok(printable) => DnValue::PrintableString(printable),
+        Err(_) => DnValue::Utf8String(value.to_owned()),
+    }
+}
+
+/// Stands where key and signature come later.
+struct Placeholder;
+
+impl PublicKeyData for Placeholder {
+    fn der_bytes(&self) -> &[u8] {
+        &[0; 32]
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ED25519
+    }
+}
+
+impl SigningKey for Placeholder {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(vec![0; 64])
+    }
+}

@@ -1,0 +1,184 @@
+//! RSA keys from primes: the search for one prime, and the key that two of them make.
+//!
+//! ring makes no RSA keys. A prime is found with crypto-primes on integers of fixed size, which is a
+//! third faster than on growing ones; the rest of the key costs next to nothing.
+
+use crypto_bigint::{
+    BoxedUint, ConcatenatingMul as _, Gcd as _, Limb, NonZero, Odd, U1024, U1536, U2048, Uint,
+};
+use crypto_primes::hazmat::{SetBits, SmallFactorsSieveFactory};
+use crypto_primes::{Flavor, is_prime, sieve_and_find};
+use der::Encode as _;
+use der::asn1::UintRef;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::IssueError;
+use super::random::SystemRng;
+use crate::formats::key::{KeyAlgorithm, RsaPrivateKey};
+
+/// The public exponent of Go, OpenSSL and everyone; itself a prime.
+const E: u32 = 65537;
+
+/// A prime's magnitude, big endian, of exactly half the modulus' length. Wiped when dropped.
+pub(super) type Prime = Zeroizing<Vec<u8>>;
+
+/// A random prime for an RSA modulus of `modulus_bits`: its two highest bits set, so that the product of
+/// two has the full length, and p − 1 coprime to the public exponent (FIPS 186-5 appendix A.1.3).
+///
+/// # Errors
+/// No randomness, or a modulus of another size than 2048, 3072 or 4096 bits.
+pub(super) fn prime(modulus_bits: usize) -> Result<Prime, IssueError> {
+    match modulus_bits {
+        2048 => search(modulus_bits, |prime: &U1024| Zeroizing::new(prime.to_be_bytes().as_slice().to_vec())),
+        3072 => search(modulus_bits, |prime: &U1536| Zeroizing::new(prime.to_be_bytes().as_slice().to_vec())),
+        4096 => search(modulus_bits, |prime: &U2048| Zeroizing::new(prime.to_be_bytes().as_slice().to_vec())),
+        other => Err(IssueError::UnsupportedKey(KeyAlgorithm::Rsa(other))),
+    }
+}
+
+fn search<const LIMBS: usize>(
+    modulus_bits: usize,
+    bytes: fn(&Uint<LIMBS>) -> Prime,
+) -> Result<Prime, IssueError> {
+    let failed = |reason: String| failure(modulus_bits, reason);
+    let factory = SmallFactorsSieveFactory::new(Flavor::Any, Uint::<LIMBS>::BITS, SetBits::TwoMsb)
+        .map_err(|error| failed(error.to_string()))?;
+    let exponent = nonzero_limb(E).ok_or_else(|| failed("zero exponent".to_owned()))?;
+    let mut random = SystemRng::new();
+    let found = sieve_and_find(&mut random, factory, |_, candidate: &Uint<LIMBS>| {
+        // A prime exponent shares a factor with p − 1 exactly when p ≡ 1.
+        candidate.rem_limb(exponent) != Limb::ONE && is_prime(Flavor::Any, candidate)
+    });
+    random.check()?;
+    let mut found = found
+        .map_err(|error| failed(error.to_string()))?
+        .ok_or_else(|| failed("the prime search ended".to_owned()))?;
+    let prime = bytes(&found);
+    found.zeroize();
+    Ok(prime)
+}
+
+/// The key of two primes, as PKCS#1 (RFC 8017 appendix A.1.2), checked by ring.
+///
+/// `None` where the primes don't go together: equal, or alike in their first 100 bits (FIPS 186-5
+/// appendix A.1.3 step 5.4). That doesn't happen by chance; another one has to be drawn.
+///
+/// # Errors
+/// What was computed is not a key.
+pub(super) fn key(one: &Prime, other: &Prime) -> Result<Option<Zeroizing<Vec<u8>>>, IssueError> {
+    let (p, q) = if one.as_slice() > other.as_slice() { (one, other) } else { (other, one) };
+    let modulus_bits = p.len() * 16;
+    let (p, q) = (Secret::new(p), Secret::new(q));
+    if p.0.wrapping_sub(&q.0).bit_width() as usize + 100 <= modulus_bits / 2 {
+        return Ok(None);
+    }
+    let failed = |what: &str| failure(modulus_bits, format!("no {what}"));
+    let one = BoxedUint::one();
+    let (p1, q1) = (Secret(p.0.wrapping_sub(&one)), Secret(q.0.wrapping_sub(&one)));
+    let gcd = p1.0.gcd(&q1.0).into_nz().into_option().ok_or_else(|| failed("common divisor"))?;
+    let lcm = Secret(p1.0.wrapping_div(&gcd).concatenating_mul(&q1.0));
+    let d = inverse_of_e(&lcm).ok_or_else(|| failed("private exponent"))?;
+    let dp = inverse_of_e(&p1).ok_or_else(|| failed("first exponent"))?;
+    let dq = inverse_of_e(&q1).ok_or_else(|| failed("second exponent"))?;
+    let odd_p = Odd::new(p.0.clone()).into_option().ok_or_else(|| failed("odd prime"))?;
+    let inverse =
+        q.0.invert_odd_mod(&odd_p).into_option().map(Secret).ok_or_else(|| failed("coefficient"))?;
+    let modulus = p.0.concatenating_mul(&q.0);
+
+    let parts =
+        [Secret(modulus), d, p, q, dp, dq, inverse].map(|number| Zeroizing::new(number.0.to_be_bytes()));
+    let [modulus, private_exponent, prime1, prime2, exponent1, exponent2, coefficient] = &parts;
+    let pkcs1 = RsaPrivateKey {
+        version: 0,
+        modulus: UintRef::new(modulus)?,
+        exponent: UintRef::new(&E.to_be_bytes())?,
+        private_exponent: UintRef::new(private_exponent)?,
+        prime1: UintRef::new(prime1)?,
+        prime2: UintRef::new(prime2)?,
+        exponent1: UintRef::new(exponent1)?,
+        exponent2: UintRef::new(exponent2)?,
+        coefficient: UintRef::new(coefficient)?,
+    }
+    .to_der()
+    .map(Zeroizing::new)?;
+    ring::signature::RsaKeyPair::from_der(&pkcs1)
+        .map_err(|error| failure(modulus_bits, error.to_string()))?;
+    Ok(Some(pkcs1))
+}
+
+/// A number that is wiped when dropped.
+struct Secret(BoxedUint);
+
+impl Secret {
+    fn new(magnitude: &Prime) -> Self {
+        Self(BoxedUint::from_be_slice_truncated(magnitude, magnitude.len() as u32 * 8))
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// e⁻¹ mod `modulus`. With a small prime e it is (k · modulus + 1) / e for the one k below e that makes
+/// the division exact, k ≡ −modulus⁻¹ (mod e): no big inversion is needed.
+fn inverse_of_e(modulus: &Secret) -> Option<Secret> {
+    let e = nonzero_limb(E)?;
+    let residue = u64::try_from(modulus.0.rem_limb(e).0).ok()?;
+    if residue == 0 {
+        return None;
+    }
+    let k = u64::from(E) - power_mod_e(residue, E - 2);
+    let sum = Secret(modulus.0.concatenating_mul(&BoxedUint::from(k)).wrapping_add(BoxedUint::one()));
+    let (quotient, rest) = sum.0.div_rem_limb(e);
+    let quotient = Secret(quotient);
+    (rest == Limb::ZERO).then_some(quotient)
+}
+
+/// base^exponent mod e; with e − 2 as exponent the inverse (Fermat).
+fn power_mod_e(base: u64, exponent: u32) -> u64 {
+    let modulus = u64::from(E);
+    (0..u32::BITS).rev().fold(1, |power, bit| {
+        let square = power * power % modulus;
+        if exponent >> bit & 1 == 1 { square * base % modulus } else { square }
+    })
+}
+
+fn nonzero_limb(value: u32) -> Option<NonZero<Limb>> {
+    NonZero::new(Limb::from(value)).into_option()
+}
+
+fn failure(modulus_bits: usize, reason: String) -> IssueError {
+    IssueError::Generation { algorithm: KeyAlgorithm::Rsa(modulus_bits), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_inverse_is_the_inverse() {
+        for modulus in [65536_u64, 65538, 3 * 65537 + 1, 1 << 40, 999_999_999_988] {
+            let inverse = inverse_of_e(&Secret(BoxedUint::from(modulus))).expect("coprime");
+            let inverse = u128::from_str_radix(&inverse.0.to_string_radix_vartime(10), 10).unwrap();
+            assert_eq!(inverse * u128::from(E) % u128::from(modulus), 1, "{modulus}");
+            assert!(inverse < u128::from(modulus));
+        }
+        assert!(inverse_of_e(&Secret(BoxedUint::from(2 * 65537_u64))).is_none());
+    }
+
+    #[test]
+    fn primes_that_are_alike_make_no_key() {
+        let first = Zeroizing::new(vec![0xff; 128]);
+        let mut near = first.clone();
+        near[20] = 0;
+        assert_eq!(key(&first, &first), Ok(None));
+        assert_eq!(key(&near, &first), Ok(None));
+    }
+
+    #[test]
+    fn other_sizes_are_refused() {
+        assert_eq!(prime(1024).err(), Some(IssueError::UnsupportedKey(KeyAlgorithm::Rsa(1024))));
+    }
+}

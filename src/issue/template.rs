@@ -1,0 +1,249 @@
+//! An existing certificate as the template of a new one, field by field in DER.
+//!
+//! Nothing that is kept is understood: subject and extensions are carried over as the bytes they are,
+//! whatever string types, unknown extensions or odd orders are in them. Only the fields that renewing
+//! has to change are made anew.
+
+use der::asn1::{AnyRef, BitStringRef, GeneralizedTime, OctetStringRef, UintRef, UtcTime};
+use der::{DateTime, Decode as _, Encode as _, Sequence, Tag};
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+use super::random;
+use super::renewal::Validity;
+use super::{IssueError, Signer};
+use crate::formats::key::{PrivateKey, public_key_bits};
+
+/// Content octets of an extension's object identifier. Compared as bytes: identifiers made of UUIDs have
+/// arcs that no parser's integers hold.
+pub(super) type Oid = &'static [u8];
+/// 2.5.29.35, RFC 5280 section 4.2.1.1.
+pub(super) const AUTHORITY_KEY_ID: Oid = &[0x55, 0x1d, 0x23];
+/// 2.5.29.14, RFC 5280 section 4.2.1.2.
+pub(super) const SUBJECT_KEY_ID: Oid = &[0x55, 0x1d, 0x0e];
+
+/// A certificate taken apart.
+pub(super) struct Template<'a> {
+    tbs: Tbs<'a>,
+    extensions: Option<Vec<AnyRef<'a>>>,
+}
+
+impl<'a> Template<'a> {
+    /// Takes a certificate in DER apart.
+    pub(super) fn from_der(certificate: &'a [u8]) -> Result<Self, IssueError> {
+        let outer = SignedDer::from_der(certificate)?;
+        let mut tbs: Tbs<'a> = outer.tbs.decode_as()?;
+        let extensions = tbs.extensions.take().map(|list| list.decode_as()).transpose()?;
+        Ok(Self { tbs, extensions })
+    }
+
+    /// Puts the extensions into the order in which Go writes them.
+    pub(super) fn order_extensions(&mut self, order: &[Oid]) {
+        if let Some(extensions) = &mut self.extensions {
+            extensions.sort_by_key(|extension| {
+                let oid = extension_oid(*extension);
+                order.iter().position(|known| Some(*known) == oid).unwrap_or(order.len())
+            });
+        }
+    }
+
+    /// The new certificate in DER: everything of the template except serial number, signature algorithm,
+    /// issuer, dates, key, key identifiers and signature.
+    pub(super) fn issue(
+        &self,
+        signer: &Signer<'_>,
+        key: &PrivateKey,
+        validity: Validity,
+    ) -> Result<Vec<u8>, IssueError> {
+        let authority = signer.authority();
+        let serial = self.new_serial()?;
+        let (not_before, not_after) = (time(validity.not_before), time(validity.not_after));
+        let impossible = |reason: String| IssueError::Validity {
+            not_before: validity.not_before,
+            not_after: validity.not_after,
+            reason,
+        };
+        if validity.not_after.as_second() < validity.not_before.as_second() {
+            return Err(impossible("it ends before it starts".to_owned()));
+        }
+        let dates = [
+            not_before.map_err(|error| impossible(error.to_string()))?,
+            not_after.map_err(|error| impossible(error.to_string()))?,
+        ]
+        .concat();
+
+        let extensions = self.new_extensions(authority.key_id.as_deref(), key)?;
+        let mut tbs = self.tbs.clone();
+        tbs.serial = AnyRef::from_der(&serial)?;
+        tbs.signature = AnyRef::from_der(signer.algorithm())?;
+        tbs.issuer = AnyRef::from_der(&authority.subject_der)?;
+        tbs.validity = AnyRef::new(Tag::Sequence, &dates)?;
+        tbs.key = AnyRef::from_der(key.spki())?;
+        // It would name another issuer than the one that signs (RFC 5280 section 4.1.2.8).
+        tbs.issuer_unique_id = None;
+        tbs.extensions = extensions.as_deref().map(AnyRef::from_der).transpose()?;
+
+        let message = tbs.to_der()?;
+        let signature = signer.sign(&message)?;
+        let signed = SignedDer {
+            tbs: AnyRef::from_der(&message)?,
+            algorithm: tbs.signature,
+            signature: BitStringRef::from_bytes(&signature)?,
+        };
+        Ok(signed.to_der()?)
+    }
+
+    /// Another serial number than the old one, in DER.
+    fn new_serial(&self) -> Result<Vec<u8>, IssueError> {
+        loop {
+            let serial = UintRef::new(&random::serial()?)?.to_der()?;
+            if AnyRef::from_der(&serial)? != self.tbs.serial {
+                return Ok(serial);
+            }
+        }
+    }
+
+    /// The extensions with new key identifiers in the places of the old ones, as a DER sequence. None
+    /// where there are none: an empty list is not allowed (RFC 5280 section 4.1).
+    fn new_extensions(
+        &self,
+        authority_key_id: Option<&[u8]>,
+        key: &PrivateKey,
+    ) -> Result<Option<Vec<u8>>, IssueError> {
+        let Some(old) = &self.extensions else { return Ok(None) };
+        let mut body = Vec::new();
+        for extension in old {
+            match extension_oid(*extension) {
+                Some(AUTHORITY_KEY_ID) => {
+                    // An authority without an identifier has nothing to point at: then without.
+                    if let Some(id) = authority_key_id {
+                        let value = AuthorityKeyId { key_id: OctetStringRef::new(id)? }.to_der()?;
+                        with_value(*extension, &value)?.encode_to_vec(&mut body)?;
+                    }
+                }
+                Some(SUBJECT_KEY_ID) if !self.has_key(key)? => {
+                    // RFC 5280 section 4.2.1.2, method 1.
+                    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &public_key_bits(key.spki())?);
+                    let value = OctetStringRef::new(hash.as_ref())?.to_der()?;
+                    with_value(*extension, &value)?.encode_to_vec(&mut body)?;
+                }
+                _ => {
+                    extension.encode_to_vec(&mut body)?;
+                }
+            }
+        }
+        if body.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(AnyRef::new(Tag::Sequence, &body)?.to_der()?))
+    }
+
+    fn has_key(&self, key: &PrivateKey) -> Result<bool, IssueError> {
+        Ok(public_key_bits(&self.tbs.key.to_der()?)? == public_key_bits(key.spki())?)
+    }
+}
+
+/// The identifier of an extension, as its content octets.
+fn extension_oid(extension: AnyRef<'_>) -> Option<&[u8]> {
+    let first = extension
+        .sequence(|reader| {
+            let first = AnyRef::decode(reader)?;
+            while !der::Reader::is_finished(reader) {
+                AnyRef::decode(reader)?;
+            }
+            Ok::<_, der::Error>(first)
+        })
+        .ok()?;
+    Some(first.value())
+}
+
+/// The extension with another value; criticality stays.
+fn with_value<'a>(extension: AnyRef<'a>, value: &'a [u8]) -> Result<Extension<'a>, IssueError> {
+    let mut extension: Extension<'a> = extension.decode_as()?;
+    extension.value = OctetStringRef::new(value)?;
+    Ok(extension)
+}
+
+/// A moment as UTCTime through 2049 and GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5). Moments
+/// before 1970 are refused: `der` doesn't express them, and nobody issues for then.
+fn time(moment: Timestamp) -> Result<Vec<u8>, der::Error> {
+    let utc = Offset::UTC.to_datetime(moment);
+    let part = |value: i8| u8::try_from(value).unwrap_or(u8::MAX);
+    let year = u16::try_from(utc.year()).unwrap_or(u16::MAX);
+    let moment = DateTime::new(
+        year,
+        part(utc.month()),
+        part(utc.day()),
+        part(utc.hour()),
+        part(utc.minute()),
+        part(utc.second()),
+    )?;
+    if (1950..2050).contains(&year) {
+        UtcTime::from_date_time(moment)?.to_der()
+    } else {
+        GeneralizedTime::from_date_time(moment).to_der()
+    }
+}
+
+/// RFC 5280 section 4.1, as far as it is carried over unread.
+#[derive(Sequence)]
+struct SignedDer<'a> {
+    tbs: AnyRef<'a>,
+    algorithm: AnyRef<'a>,
+    signature: BitStringRef<'a>,
+}
+
+/// RFC 5280 section 4.1.
+#[derive(Clone, Sequence)]
+struct Tbs<'a> {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    version: Option<u8>,
+    serial: AnyRef<'a>,
+    signature: AnyRef<'a>,
+    issuer: AnyRef<'a>,
+    validity: AnyRef<'a>,
+    subject: AnyRef<'a>,
+    key: AnyRef<'a>,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    issuer_unique_id: Option<BitStringRef<'a>>,
+    #[asn1(context_specific = "2", tag_mode = "IMPLICIT", optional = "true")]
+    subject_unique_id: Option<BitStringRef<'a>>,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
+    extensions: Option<AnyRef<'a>>,
+}
+
+/// RFC 5280 section 4.1.
+#[derive(Sequence)]
+struct Extension<'a> {
+    oid: AnyRef<'a>,
+    critical: Option<bool>,
+    value: &'a OctetStringRef,
+}
+
+/// RFC 5280 section 4.2.1.1, in the form with a key identifier.
+#[derive(Sequence)]
+struct AuthorityKeyId<'a> {
+    #[asn1(context_specific = "0", tag_mode = "IMPLICIT")]
+    key_id: &'a OctetStringRef,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_a_date_changes_with_2050() {
+        let cases = [
+            ("1970-01-01T00:00:00Z", "700101000000Z", 0x17),
+            ("2049-12-31T23:59:59Z", "491231235959Z", 0x17),
+            ("2050-01-01T00:00:00Z", "20500101000000Z", 0x18),
+            ("9999-12-30T22:00:00.999Z", "99991230220000Z", 0x18),
+        ];
+        for (moment, text, tag) in cases {
+            let der = time(moment.parse().unwrap()).unwrap();
+            assert_eq!((der[0], &der[2..]), (tag, text.as_bytes()));
+        }
+        assert!(time("1969-12-31T23:59:59Z".parse().unwrap()).is_err());
+    }
+}
