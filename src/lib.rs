@@ -3,4 +3,5 @@
 pub mod analysis;
 pub mod formats;
 pub mod issue;
+pub mod report;
 pub mod state;

@@ -99,7 +99,7 @@ pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(&'static
         Item::Unreadable(reason) => {
             Some(("ca-key-unreadable", format!("its key {}: {reason}", row.key_path.display())))
         }
-        Item::Present(key) if key.spki() != certificate.spki => {
+        Item::Present(key) if !certificate.is_of(key) => {
             let what = format!("its key {} does not belong to its certificate", row.key_path.display());
             Some(("ca-key-mismatch", what))
         }
@@ -144,7 +144,7 @@ pub fn row_problems(row: &Row, authority: Option<&AuthorityRow>, now: Timestamp)
                 format!("its key {}: {reason}", row.key_path.display()),
             ));
         }
-        Item::Present(key) if key.spki() != certificate.spki => {
+        Item::Present(key) if !certificate.is_of(key) => {
             problems.push(Problem::new("key-mismatch", "its key belongs to another certificate"));
         }
         Item::Present(_) => {}

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::key::KeyAlgorithm;
+use super::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use super::pem::{self, PemError};
 use crate::state::Digest;
 
@@ -169,6 +169,16 @@ impl Certificate {
             ParsedExtension::SubjectKeyIdentifier(id) => self.key_id = Some(id.0.to_vec()),
             _ => {}
         }
+    }
+
+    /// Whether `key` is its private key. The public keys are compared, not how their algorithm is written:
+    /// RSA's NULL parameters may be left out.
+    pub fn is_of(&self, key: &PrivateKey) -> bool {
+        key.algorithm == self.algorithm
+            && match (public_key_bits(key.spki()), public_key_bits(&self.spki)) {
+                (Ok(own), Ok(certified)) => own == certified,
+                _ => false,
+            }
     }
 
     /// The first common name, or nothing.

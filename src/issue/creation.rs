@@ -3,35 +3,19 @@
 //! rcgen writes subject and extensions. Its certificate is only a template, never signed by anyone: from
 //! there on the way is that of a renewal, so issuer, serial, dates and key identifier are set in one place.
 
-use std::net::IpAddr;
-
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType, SignatureAlgorithm,
     SigningKey,
 };
 
-use super::renewal::{self, Validity};
+use super::renewal;
 use super::template::{AUTHORITY_KEY_ID, Oid, Template};
 use super::{IssueError, Signer};
+use crate::analysis::plan::{Dates, Profile};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::state::catalog::Usage;
-
-/// What a new certificate says about its holder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
-    /// CN; kubeadm insists on one.
-    pub common_name: String,
-    /// O, if it has one.
-    pub organization: Option<String>,
-    /// Extended key usage.
-    pub usage: Usage,
-    /// DNS names, in this order, before the addresses.
-    pub dns_names: Vec<String>,
-    /// IP addresses, in this order.
-    pub addresses: Vec<IpAddr>,
-}
 
 /// The order in which Go's `x509.CreateCertificate` writes extensions: key usage, extended key usage, basic
 /// constraints, authority key identifier, subject alternative names.
@@ -52,7 +36,7 @@ pub fn create(
     signer: &Signer<'_>,
     profile: &Profile,
     key: &PrivateKey,
-    validity: Validity,
+    validity: Dates,
 ) -> Result<Certificate, IssueError> {
     let unsigned = unsigned(profile, signer.authority().key_id.as_deref())?;
     let mut template = Template::from_der(&unsigned)?;

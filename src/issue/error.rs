@@ -6,6 +6,17 @@ use crate::formats::key::{KeyAlgorithm, KeyEncoding, KeyError};
 /// Why a key or a certificate could not be made. Nothing has been written when this is returned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
+    /// The node's files are not what they were when it was planned.
+    #[error("{name}: {what} is not there any more")]
+    Vanished {
+        /// kubeadm's name.
+        name: String,
+        /// What is gone.
+        what: String,
+    },
+    /// A kubeconfig whose values cannot be replaced.
+    #[error(transparent)]
+    Kubeconfig(#[from] crate::formats::kubeconfig::KubeconfigError),
     /// The operating system gave no randomness.
     #[error("the system's random number generator failed")]
     NoRandomness,

@@ -4,6 +4,7 @@
 //! This room knows no files and no clock. Randomness comes from the operating system through ring;
 //! what is to be issued, for whom and from when to when are parameters.
 
+mod change_set;
 mod creation;
 mod error;
 mod keys;
@@ -13,8 +14,10 @@ mod renewal;
 mod signer;
 mod template;
 
-pub use creation::{Profile, create};
+pub use crate::analysis::plan::{Dates as Validity, Profile};
+pub use change_set::change_set;
+pub use creation::create;
 pub use error::IssueError;
 pub use keys::{KeyRequest, generate};
-pub use renewal::{Validity, renew};
-pub use signer::{Signer, is_key_of};
+pub use renewal::renew;
+pub use signer::Signer;

@@ -3,22 +3,11 @@
 //! Subject and extensions stay byte for byte and in their order; kubeadm rebuilds them from what Go
 //! parses and loses what it doesn't know (kubeadm `renewal/manager.go`, `certToConfig`).
 
-use jiff::Timestamp;
-
 use super::template::Template;
 use super::{IssueError, Signer};
+use crate::analysis::plan::Dates;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
-
-/// From when to when a certificate is valid, both ends included. Fractions of a second are dropped:
-/// X.509 has none (RFC 5280 section 4.1.2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// Its first second.
-    pub not_before: Timestamp,
-    /// Its last second.
-    pub not_after: Timestamp,
-}
 
 /// The certificate that follows `old`, for `key`, signed by `signer`.
 ///
@@ -34,7 +23,7 @@ pub fn renew(
     signer: &Signer<'_>,
     old: &Certificate,
     key: &PrivateKey,
-    validity: Validity,
+    validity: Dates,
 ) -> Result<Certificate, IssueError> {
     let issued = Template::from_der(&old.der)?.issue(signer, key, validity)?;
     let issued = checked(issued, signer, key, validity)?;
@@ -49,7 +38,7 @@ pub(super) fn checked(
     der: Vec<u8>,
     signer: &Signer<'_>,
     key: &PrivateKey,
-    validity: Validity,
+    validity: Dates,
 ) -> Result<Certificate, IssueError> {
     let issued = Certificate::from_der(der)?;
     let failed = |reason: String| Err(IssueError::FailedCheck(reason));
@@ -59,7 +48,7 @@ pub(super) fn checked(
     if issued.spki != key.spki() {
         return failed("it has another key".to_owned());
     }
-    let seconds = |moment: Timestamp| moment.as_second();
+    let seconds = |moment: jiff::Timestamp| moment.as_second();
     if seconds(issued.not_before) != seconds(validity.not_before)
         || seconds(issued.not_after) != seconds(validity.not_after)
     {

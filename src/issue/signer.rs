@@ -12,7 +12,7 @@ use ring::signature::{
 
 use super::IssueError;
 use crate::formats::certificate::Certificate;
-use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey, public_key_bits};
+use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 
 /// RFC 4055 section 5.
 const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -53,7 +53,7 @@ impl<'a> Signer<'a> {
         if !authority.is_ca {
             return Err(IssueError::NotAnAuthority(authority.subject.clone()));
         }
-        if !is_key_of(key, authority) {
+        if !authority.is_of(key) {
             return Err(IssueError::OtherKey(authority.subject.clone()));
         }
         let refused = |reason: String| IssueError::CannotSign {
@@ -113,16 +113,6 @@ impl<'a> Signer<'a> {
             Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
-}
-
-/// Whether `key` is the private half of the certificate's key. Kind and key bits are compared, not the
-/// whole key info: RSA parameters left out instead of NULL (RFC 3279 section 2.3.1) are no other key.
-pub fn is_key_of(key: &PrivateKey, certificate: &Certificate) -> bool {
-    key.algorithm == certificate.algorithm
-        && match (public_key_bits(key.spki()), public_key_bits(&certificate.spki)) {
-            (Ok(own), Ok(certified)) => own == certified,
-            _ => false,
-        }
 }
 
 /// ring takes EC keys only as PKCS#8 of version 1 without attributes: by way of SEC1 every key becomes so.

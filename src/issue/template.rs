@@ -11,8 +11,8 @@ use jiff::tz::Offset;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::random;
-use super::renewal::Validity;
 use super::{IssueError, Signer};
+use crate::analysis::plan::Dates;
 use crate::formats::key::{PrivateKey, public_key_bits};
 
 /// Content octets of an extension's object identifier. Compared as bytes: identifiers made of UUIDs have
@@ -54,7 +54,7 @@ impl<'a> Template<'a> {
         &self,
         signer: &Signer<'_>,
         key: &PrivateKey,
-        validity: Validity,
+        validity: Dates,
     ) -> Result<Vec<u8>, IssueError> {
         let authority = signer.authority();
         let serial = self.new_serial()?;

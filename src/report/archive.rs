@@ -53,7 +53,9 @@ impl ArchiveReport {
                 "made {} on node {} (host {}) by kuberescue {}: {}",
                 made.created, made.node, made.host, made.version, made.command
             )),
-            None => add("not made by kuberescue: there are no digests to check, only what is inside".to_owned()),
+            None => {
+                add("not made by kuberescue: there are no digests to check, only what is inside".to_owned())
+            }
         }
         for omitted in &self.omitted {
             add(format!("NOT IN THE ARCHIVE: {omitted}"));

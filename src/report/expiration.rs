@@ -123,7 +123,8 @@ impl Expiration<'_> {
             out.push_str(&format!("\n{}", table::render(&rows)));
         }
         if !self.inventory.foreign_authorities.is_empty() {
-            let mut rows = vec![vec!["EMBEDDED CA".into(), "EXPIRES".into(), "RESIDUAL TIME".into(), "WHAT".into()]];
+            let mut rows =
+                vec![vec!["EMBEDDED CA".into(), "EXPIRES".into(), "RESIDUAL TIME".into(), "WHAT".into()]];
             for copy in &self.inventory.foreign_authorities {
                 let end = copy.not_after;
                 rows.push(vec![
@@ -136,7 +137,8 @@ impl Expiration<'_> {
             out.push_str(&format!("\n{}", table::render(&rows)));
         }
         // The tables show what has ended; the rest needs words.
-        let wordy: Vec<_> = self.findings.iter().filter(|f| !matches!(f.code, "expired" | "embedded-ca-differs")).collect();
+        let wordy: Vec<_> =
+            self.findings.iter().filter(|f| !matches!(f.code, "expired" | "embedded-ca-differs")).collect();
         if !wordy.is_empty() {
             let mut rows = vec![vec!["FINDING".into(), "SUBJECT".into(), "WHAT".into()]];
             rows.extend(wordy.iter().map(|f| vec![f.code.into(), f.subject.clone(), f.what.clone()]));
@@ -156,14 +158,15 @@ impl Expiration<'_> {
     }
 
     fn info(&self) -> Info {
-        let external = |authority: Authority| self.inventory.authority(authority).is_some_and(AuthorityRow::is_external);
+        let external =
+            |authority: Authority| self.inventory.authority(authority).is_some_and(AuthorityRow::is_external);
         let certificates = self.inventory.leafs.iter().map(|leaf| {
             let authority = leaf.slot.authority;
             self.info_entry(leaf.slot.name, &leaf.row.certificate, external(authority), authority.name())
         });
         let authorities = self.inventory.authorities.iter();
-        let authorities =
-            authorities.map(|row| self.info_entry(row.authority.name(), &row.certificate, row.is_external(), ""));
+        let authorities = authorities
+            .map(|row| self.info_entry(row.authority.name(), &row.certificate, row.is_external(), ""));
         Info {
             kind: "CertificateExpirationInfo",
             api_version: "output.kubeadm.k8s.io/v1alpha3",
@@ -172,7 +175,13 @@ impl Expiration<'_> {
         }
     }
 
-    fn info_entry(&self, name: &str, item: &Item<Certificate>, external: bool, ca_name: &'static str) -> Entry {
+    fn info_entry(
+        &self,
+        name: &str,
+        item: &Item<Certificate>,
+        external: bool,
+        ca_name: &'static str,
+    ) -> Entry {
         let certificate = item.get();
         let end = certificate.map(|certificate| certificate.not_after);
         let missing = item.is_missing();
@@ -189,7 +198,8 @@ impl Expiration<'_> {
 
     fn json(&self) -> String {
         let mut out = Vec::new();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
+        let mut serializer =
+            serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
         // Writing into memory cannot fail, and the structure holds nothing that JSON cannot.
         let _ = self.info().serialize(&mut serializer);
         out.push(b'\n');
@@ -202,7 +212,12 @@ fn heading(cells: &[&str], wide: bool) -> Vec<String> {
     cells.iter().chain(more).map(|cell| (*cell).to_owned()).collect()
 }
 
-fn widened(mut cells: Vec<String>, wide: bool, certificate: Option<&Certificate>, path: &std::path::Path) -> Vec<String> {
+fn widened(
+    mut cells: Vec<String>,
+    wide: bool,
+    certificate: Option<&Certificate>,
+    path: &std::path::Path,
+) -> Vec<String> {
     if wide {
         let known = certificate.map(|c| (c.algorithm.to_string(), c.serial.clone(), c.issuer.clone()));
         let (key, serial, issuer) = known.unwrap_or_default();
@@ -246,7 +261,9 @@ fn residual_time(seconds: i64) -> String {
 /// kubeadm's YAML of the same structure: keys sorted, times quoted.
 fn yaml(info: &Info) -> String {
     let mut out = format!("apiVersion: {}\n", info.api_version);
-    for (name, entries) in [("certificateAuthorities", &info.certificate_authorities), ("certificates", &info.certificates)] {
+    for (name, entries) in
+        [("certificateAuthorities", &info.certificate_authorities), ("certificates", &info.certificates)]
+    {
         if entries.is_empty() {
             out.push_str(&format!("{name}: []\n"));
             continue;

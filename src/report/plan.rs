@@ -38,7 +38,10 @@ pub fn plan_text(plan: &Plan) -> String {
         let key = if step.key.reuse { "the old key" } else { "a new key" };
         add(format!("    {key}, {}", step.key.algorithm));
         if step.cut_to_authority {
-            add(format!("    NOTE: it ends with its authority {}, earlier than asked for", step.authority.name()));
+            add(format!(
+                "    NOTE: it ends with its authority {}, earlier than asked for",
+                step.authority.name()
+            ));
         }
         for note in &step.notes {
             add(format!("    NOTE: {note}"));
@@ -75,6 +78,8 @@ fn where_to(step: &Step) -> String {
         Target::Splice { file, authority: false } => format!("in {}", file.display()),
         Target::Splice { file, authority: true } => format!("in {}, with this node's CA", file.display()),
         Target::NewKubeconfig { file, server, .. } => format!("a new {} for {server}", file.display()),
-        Target::KubeletPem { link, file } => format!("{}, and {} leads there", file.display(), link.display()),
+        Target::KubeletPem { link, file } => {
+            format!("{}, and {} leads there", file.display(), link.display())
+        }
     }
 }

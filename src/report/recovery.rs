@@ -23,7 +23,9 @@ pub fn renewal_messages(plan: &Plan) -> String {
                 format!("Detected external {base}, {} can't be renewed", skipped.long_name)
             }
             Why::Authority { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
-            Why::NotEmbedded(what) | Why::Unknown(what) => format!("{} not renewed: {what}", skipped.long_name),
+            Why::NotEmbedded(what) | Why::Unknown(what) => {
+                format!("{} not renewed: {what}", skipped.long_name)
+            }
         };
         lines.push((&skipped.name, text));
     }
@@ -70,10 +72,15 @@ pub fn next_steps(restarts: &[Restart], live: bool) -> String {
     let pods: Vec<_> = restarts.iter().filter(|restart| restart.component != "kubelet").collect();
     if !pods.is_empty() {
         let names: Vec<_> = pods.iter().map(|restart| restart.component.as_str()).collect();
-        add(&format!("restart the static pods: for each of {} run crictl stop with its container's ID (crictl ps --name '^NAME$'); the kubelet starts it again", names.join(", ")));
+        add(&format!(
+            "restart the static pods: for each of {} run crictl stop with its container's ID (crictl ps --name '^NAME$'); the kubelet starts it again",
+            names.join(", ")
+        ));
     }
     add("kubectl get nodes --kubeconfig /etc/kubernetes/admin.conf");
     add("copy the new admin.conf to where the old one was copied to: ~/.kube/config, workstations, CI");
-    add("do the same on every other control-plane node, one after the other; certificates are not copied between nodes");
+    add(
+        "do the same on every other control-plane node, one after the other; certificates are not copied between nodes",
+    );
     out
 }

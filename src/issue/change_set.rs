@@ -1,0 +1,184 @@
+//! A plan carried out in memory: keys are made, certificates signed, files composed. What comes out is
+//! the change of the node's files, and nothing of it has been written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::{IssueError, KeyRequest, Signer, create, generate, renew};
+use crate::analysis::inventory::Inventory;
+use crate::analysis::plan::{Plan, Step, Target};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::PrivateKey;
+use crate::formats::kubeconfig::{self, Kubeconfig, NewKubeconfig};
+use crate::formats::pem;
+use crate::state::catalog::Authority;
+use crate::state::{Attributes, Bytes, ChangeSet, Content, Entry, Snapshot};
+
+/// Mode of a new certificate file, as kubeadm's.
+const CERTIFICATE_MODE: u32 = 0o644;
+/// Mode of a new file with a private key.
+const KEY_MODE: u32 = 0o600;
+/// What a file with a private key may allow at most.
+const KEY_MASK: u32 = 0o600;
+
+/// Makes everything that `plan` names. All keys are made side by side.
+///
+/// # Errors
+/// A key or a signature that could not be made, or a file that isn't as it was when planned.
+pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
+    let made = plan
+        .steps
+        .iter()
+        .filter(|step| !step.key.reuse)
+        .map(|step| KeyRequest { algorithm: step.key.algorithm.clone(), encoding: step.key.encoding });
+    let mut made = generate(&made.collect::<Vec<_>>())?.into_iter();
+    let mut signers: BTreeMap<Authority, Signer<'_>> = BTreeMap::new();
+    for row in &inventory.authorities {
+        if let (Some(certificate), Some(key)) = (row.certificate.get(), row.key.get())
+            && plan.steps.iter().any(|step| step.authority == row.authority)
+        {
+            signers.insert(row.authority, Signer::new(certificate, key)?);
+        }
+    }
+    let mut composer = Composer { snapshot, inventory, changes: ChangeSet::default() };
+    for step in &plan.steps {
+        let vanished = |what: &str| IssueError::Vanished { name: step.name.clone(), what: what.to_owned() };
+        let key = if step.key.reuse {
+            let old = inventory.row(&step.name).and_then(|row| row.key.get()).cloned();
+            old.ok_or_else(|| vanished("its old key"))?
+        } else {
+            made.next().ok_or_else(|| vanished("its new key"))?
+        };
+        let signer = signers.get(&step.authority).ok_or_else(|| vanished("its authority"))?;
+        let certificate = match (&step.template, &step.profile) {
+            (Some(old), _) => renew(signer, old, &key, step.new)?,
+            (None, Some(profile)) => create(signer, profile, &key, step.new)?,
+            (None, None) => return Err(vanished("its template")),
+        };
+        composer.place(step, &certificate, &key)?;
+    }
+    Ok(composer.changes)
+}
+
+struct Composer<'a> {
+    snapshot: &'a Snapshot,
+    inventory: &'a Inventory,
+    changes: ChangeSet,
+}
+
+impl Composer<'_> {
+    fn place(&mut self, step: &Step, certificate: &Certificate, key: &PrivateKey) -> Result<(), IssueError> {
+        match &step.target {
+            Target::Pair { certificate: path, key: key_path } => {
+                let text = self.with_the_rest_of(path, certificate);
+                self.put_file(path, text.into_bytes().into(), CERTIFICATE_MODE, !0);
+                if !step.key.reuse {
+                    self.put_file(key_path, wiped(&key.to_pem()), KEY_MODE, KEY_MASK);
+                }
+            }
+            Target::Splice { file, authority } => {
+                let Some(Entry { content: Content::File(old), .. }) = self.snapshot.get(file) else {
+                    return Err(IssueError::Vanished {
+                        name: step.name.clone(),
+                        what: "its kubeconfig".to_owned(),
+                    });
+                };
+                let config = Kubeconfig::parse(old)?;
+                let authority = if *authority { Some(self.authority_pem(step)?) } else { None };
+                let (pem, key) = (certificate.to_pem(), key.to_pem());
+                let new = config.splice(
+                    old,
+                    pem.as_bytes(),
+                    key.as_bytes(),
+                    authority.as_deref().map(str::as_bytes),
+                )?;
+                self.put_file(file, new.into(), KEY_MODE, KEY_MASK);
+            }
+            Target::NewKubeconfig { file, server, cluster } => {
+                let (authority, pem, key) = (self.authority_pem(step)?, certificate.to_pem(), key.to_pem());
+                let new = NewKubeconfig {
+                    cluster,
+                    user: certificate.common_name(),
+                    server,
+                    authority_pem: authority.as_bytes(),
+                    certificate_pem: pem.as_bytes(),
+                    key_pem: key.as_bytes(),
+                };
+                self.put_file(file, wiped(&kubeconfig::render(&new)), KEY_MODE, KEY_MASK);
+            }
+            Target::KubeletPem { link, file } => {
+                let text = Zeroizing::new([certificate.to_pem().as_str(), key.to_pem().as_str()].concat());
+                let directory = link.parent().unwrap_or(Path::new("/"));
+                let real = directory.join(file.file_name().unwrap_or_default());
+                self.put_file(&real, wiped(&text), KEY_MODE, KEY_MASK);
+                self.put_link(link, file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Certificates that follow the leaf in its file are kept: kubeadm drops them silently.
+    fn with_the_rest_of(&self, path: &Path, leaf: &Certificate) -> String {
+        let mut text = leaf.to_pem();
+        if let Some(Entry { content: Content::File(old), .. }) = self.snapshot.get(path) {
+            for der in pem::certificates(old).unwrap_or_default().iter().skip(1) {
+                text.push_str(&pem::encode(pem::Label::Certificate, der));
+            }
+        }
+        text
+    }
+
+    fn authority_pem(&self, step: &Step) -> Result<String, IssueError> {
+        let row = self.inventory.authority(Authority::Cluster);
+        let certificate = row.and_then(|row| row.certificate.get());
+        let vanished =
+            || IssueError::Vanished { name: step.name.clone(), what: "the cluster's CA".to_owned() };
+        Ok(certificate.ok_or_else(vanished)?.to_pem())
+    }
+
+    fn put_file(&mut self, path: &Path, bytes: Bytes, mode: u32, mask: u32) {
+        let old = self.snapshot.get(path);
+        // An unread entry says nothing of its mode that could be relied on.
+        let kept = old.filter(|entry| matches!(entry.content, Content::File(_)));
+        let mut attributes = self.attributes(path, kept, mode);
+        attributes.mode &= mask;
+        self.put(path, Entry { content: Content::File(bytes), attributes });
+    }
+
+    fn put_link(&mut self, path: &Path, target: &Path) {
+        let kept = self.snapshot.get(path).filter(|entry| matches!(entry.content, Content::Link(_)));
+        let attributes = self.attributes(path, kept, 0o777);
+        self.put(path, Entry { content: Content::Link(target.to_owned()), attributes });
+    }
+
+    /// Mode, owner and labels of what is replaced; of a new file, the owner of its directory.
+    fn attributes(&self, path: &Path, kept: Option<&Entry>, mode: u32) -> Attributes {
+        let mut attributes = match kept {
+            Some(entry) => entry.attributes.clone(),
+            None => {
+                let directory = path.parent().and_then(|directory| self.snapshot.get(directory));
+                let owner =
+                    directory.map(|entry| (entry.attributes.uid, entry.attributes.gid)).unwrap_or_default();
+                Attributes { mode, uid: owner.0, gid: owner.1, ..Attributes::default() }
+            }
+        };
+        // Changed now, whatever the old one's time was.
+        attributes.mtime = jiff::Timestamp::UNIX_EPOCH;
+        attributes
+    }
+
+    fn put(&mut self, path: &Path, entry: Entry) {
+        if let Some(directory) = path.parent().filter(|directory| self.snapshot.get(directory).is_none()) {
+            let directory: PathBuf = directory.to_owned();
+            let attributes = Attributes { mode: 0o755, ..Attributes::default() };
+            self.changes.put(directory, None, Some(Entry { content: Content::Directory, attributes }));
+        }
+        self.changes.put(path, self.snapshot.get(path).cloned(), Some(entry));
+    }
+}
+
+fn wiped(text: &str) -> Bytes {
+    text.as_bytes().to_vec().into()
+}
