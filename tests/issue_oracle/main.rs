@@ -1,0 +1,449 @@
+//! Issued certificates judged by others: openssl, webpki, kubeadm's own work, and field by field.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: openssl is a process, its input are files, and what fails shall fail loudly"
+)]
+
+mod support;
+
+use kuberescue::formats::certificate::Certificate;
+use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
+use kuberescue::issue::{
+    IssueError, KeyRequest, Profile, Signer, Validity, create, generate, is_key_of, renew,
+};
+use kuberescue::state::catalog::{AUTHORITIES, Authority, SLOTS, Usage, slot};
+use proptest::prelude::*;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use support::*;
+
+fn purposes(usage: Usage) -> &'static [&'static str] {
+    match usage {
+        Usage::Server => &["sslserver"],
+        Usage::Client => &["sslclient"],
+        Usage::ServerAndClient => &["sslserver", "sslclient"],
+    }
+}
+
+/// What renewing promises, field by field.
+fn assert_renewed(signer: &Signer<'_>, old: &Certificate, new: &Certificate, key: &PrivateKey) {
+    let authority = signer.authority();
+    assert_eq!(new.subject_der, old.subject_der);
+    assert_eq!(new.issuer_der, authority.subject_der);
+    assert_eq!(new.spki, key.spki());
+    assert_ne!(new.serial, old.serial);
+    assert!(new.serial.len() <= 32 && !new.serial.starts_with('8'));
+    assert_eq!(kept(new), kept(old));
+    new.signed_by(authority).unwrap();
+}
+
+fn renew_tree(name: &str) {
+    let tree = Tree::open(name);
+    let mut renewed = 0;
+    for authority in AUTHORITIES {
+        let certificate = tree.authority(authority);
+        let Some(ca_key) = tree.authority_key(authority) else { continue };
+        let signer = Signer::new(&certificate, &ca_key).unwrap();
+        let (validity, at) = validity(&signer);
+        for (slot, key) in SLOTS.iter().zip(keys().iter().cycle()) {
+            if slot.authority != authority {
+                continue;
+            }
+            let Some(old) = tree.leaf(slot) else { continue };
+            let new = renew(&signer, &old, key, validity).unwrap();
+            assert_renewed(&signer, &old, &new, key);
+            if certificate.key_id.is_some() && old.issuer_der == certificate.subject_der && name != "mixed" {
+                assert_eq!(extensions(&new), extensions(&old), "{name} {}", slot.name);
+            }
+            for purpose in purposes(slot.usage) {
+                openssl_accepts(&certificate, &new, key, purpose, at);
+            }
+            if slot.usage != Usage::Client {
+                webpki_accepts(&certificate, &new, at);
+            }
+            renewed += 1;
+        }
+    }
+    assert!(renewed >= 4, "{name}: {renewed}");
+}
+
+fn webpki_accepts(authority: &Certificate, leaf: &Certificate, at: jiff::Timestamp) {
+    let (authority, der) =
+        (CertificateDer::from(authority.der.clone()), CertificateDer::from(leaf.der.clone()));
+    let anchor = webpki::anchor_from_trusted_cert(&authority).unwrap();
+    let end = webpki::EndEntityCert::try_from(&der).unwrap();
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at.as_second() as u64));
+    let usage = webpki::KeyUsage::server_auth();
+    end.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &[anchor], &[], at, usage, None, None).unwrap();
+    let names = leaf.dns_names.iter().cloned().chain(leaf.addresses.iter().map(ToString::to_string));
+    for name in names {
+        end.verify_is_valid_for_subject_name(&ServerName::try_from(name).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn every_leaf_under_rsa_authorities_is_renewed() {
+    renew_tree("rsa2048");
+}
+
+#[test]
+fn every_leaf_under_ecdsa_authorities_is_renewed() {
+    renew_tree("ecdsa-p256");
+}
+
+#[test]
+fn expired_leafs_are_renewed() {
+    renew_tree("expired-all");
+}
+
+#[test]
+fn leafs_of_kubeadm_1_20_are_renewed() {
+    renew_tree("v120-expired");
+}
+
+#[test]
+fn whatever_is_readable_in_a_mixed_tree_is_renewed() {
+    renew_tree("mixed");
+}
+
+#[test]
+fn every_kind_of_key_is_certified_by_either_authority() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        let tree = Tree::open(name);
+        let (authority, old) =
+            (tree.authority(Authority::Cluster), tree.leaf(slot("apiserver").unwrap()).unwrap());
+        let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+        let (validity, at) = validity(&signer);
+        for key in keys() {
+            let new = renew(&signer, &old, key, validity).unwrap();
+            assert_eq!(new.algorithm, key.algorithm);
+            openssl_accepts(&authority, &new, key, "sslserver", at);
+            webpki_accepts(&authority, &new, at);
+        }
+    }
+}
+
+#[test]
+fn openssl_finds_nothing_wrong_with_an_rsa_4096_key() {
+    let request = KeyRequest { algorithm: KeyAlgorithm::Rsa(4096), encoding: KeyEncoding::Pkcs1 };
+    let key = generate(&[request]).unwrap().remove(0);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("key"), key.to_pem()).unwrap();
+    assert!(openssl(directory.path(), "rsa -in key -check -noout").contains("RSA key ok"));
+}
+
+#[test]
+fn a_created_certificate_is_what_kubeadm_1_36_makes() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        let tree = Tree::open(name);
+        for slot in &SLOTS {
+            let authority = tree.authority(slot.authority);
+            let signer = Signer::new(&authority, &tree.authority_key(slot.authority).unwrap()).unwrap();
+            let theirs = tree.leaf(slot).unwrap();
+            let profile = Profile {
+                common_name: theirs.common_name().to_owned(),
+                organization: theirs.organizations.first().cloned(),
+                usage: slot.usage,
+                dns_names: theirs.dns_names.clone(),
+                addresses: theirs.addresses.clone(),
+            };
+            let (key, (validity, at)) = (&keys()[1], validity(&signer));
+            let ours = create(&signer, &profile, key, validity).unwrap();
+            assert_eq!(ours.subject_der, theirs.subject_der, "{}", slot.name);
+            assert_eq!(ours.issuer_der, theirs.issuer_der, "{}", slot.name);
+            assert_eq!(extensions(&ours), extensions(&theirs), "{}", slot.name);
+            openssl_accepts(&authority, &ours, key, purposes(slot.usage)[0], at);
+        }
+    }
+}
+
+#[test]
+fn a_created_name_takes_the_string_type_that_go_chooses() {
+    let tree = Tree::open("ecdsa-p256");
+    let authority = tree.authority(Authority::Cluster);
+    let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+    let profile = |common_name: &str, dns: &[&str]| Profile {
+        common_name: common_name.to_owned(),
+        organization: None,
+        usage: Usage::Client,
+        dns_names: dns.iter().map(|name| (*name).to_owned()).collect(),
+        addresses: vec!["fd00::1".parse().unwrap()],
+    };
+    let make = |profile: &Profile| create(&signer, profile, &keys()[3], validity(&signer).0);
+    for (name, tag) in
+        [("system:node:cp-1", 0x13), ("a_b", 0x0c), ("a@b", 0x0c), ("a*b", 0x0c), ("Zoë", 0x0c)]
+    {
+        let made = make(&profile(name, &["cp-1"])).unwrap();
+        assert_eq!(made.subject_der[made.subject_der.len() - name.len() - 2], tag, "{name}");
+    }
+    for refused in [profile("", &[]), profile("cp-1", &["zoë"])] {
+        assert!(matches!(make(&refused), Err(IssueError::Name { .. })), "{refused:?}");
+    }
+}
+
+/// A certificate authority and a leaf with everything that rebuilding would lose, made by openssl.
+struct Odd {
+    directory: tempfile::TempDir,
+}
+
+const CONFIG: &str = "\
+[req]
+prompt=no
+string_mask=utf8only
+distinguished_name=dn
+[dn]
+0.O=one
+1.O=two
+CN=leaf \u{e9}t\u{e9}
+2.O=three
+OU=x
+serialNumber=7
+[ca_dn]
+0.O=one
++OU=same
+1.O=two
+CN=odd authority
+[ca]
+basicConstraints=critical,CA:TRUE
+subjectKeyIdentifier=hash
+[ca_without_id]
+basicConstraints=critical,CA:TRUE
+subjectKeyIdentifier=none
+authorityKeyIdentifier=none
+[leaf]
+subjectAltName=URI:spiffe://a/b,email:a@b.c,DNS:x,URI:urn:y,IP:10.0.0.1,RID:1.2.3
+1.2.3.4=DER:0102030405
+2.25.329800735698586629295641978511506172918=ASN1:UTF8String:far
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid,issuer:always
+keyUsage=critical,digitalSignature
+extendedKeyUsage=clientAuth,serverAuth,1.2.3.5
+certificatePolicies=1.2.3.6
+";
+
+impl Odd {
+    fn new(algorithm: &str, ca_section: &str) -> Self {
+        let made = Self { directory: tempfile::tempdir().unwrap() };
+        let authority = CONFIG.replace("distinguished_name=dn", "distinguished_name=ca_dn");
+        std::fs::write(made.directory.path().join("leaf.cnf"), CONFIG).unwrap();
+        std::fs::write(made.directory.path().join("ca.cnf"), authority).unwrap();
+        let run = |line: &str| openssl(made.directory.path(), line);
+        run(&format!("genpkey {algorithm} -out ca.key"));
+        run(&format!(
+            "req -x509 -new -config ca.cnf -key ca.key -days 4000 -extensions {ca_section} -out ca.crt"
+        ));
+        run("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out leaf.key");
+        run("req -new -utf8 -config leaf.cnf -key leaf.key -out leaf.csr");
+        run(
+            "x509 -req -in leaf.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 9 -extfile leaf.cnf -extensions leaf -out leaf.crt",
+        );
+        made
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.directory.path().join(name)).unwrap()
+    }
+
+    fn certificate(&self, name: &str) -> Certificate {
+        Certificate::from_pem(&self.read(name)).unwrap()
+    }
+
+    fn key(&self, name: &str) -> PrivateKey {
+        PrivateKey::from_pem(&self.read(name)).unwrap()
+    }
+}
+
+#[test]
+fn authorities_of_other_kinds_renew_odd_certificates() {
+    for algorithm in [
+        "-algorithm EC -pkeyopt ec_paramgen_curve:P-384",
+        "-algorithm ED25519",
+        "-algorithm RSA -pkeyopt rsa_keygen_bits:2048",
+    ] {
+        let odd = Odd::new(algorithm, "ca");
+        let (authority, old) = (odd.certificate("ca.crt"), odd.certificate("leaf.crt"));
+        let signer = Signer::new(&authority, &odd.key("ca.key")).unwrap();
+        let (validity, at) = validity(&signer);
+        let new = renew(&signer, &old, &keys()[0], validity).unwrap();
+        assert_renewed(&signer, &old, &new, &keys()[0]);
+        let oids = |certificate| extensions(certificate).into_iter().map(|one| one.0).collect::<Vec<_>>();
+        assert_eq!(oids(&new), oids(&old));
+        assert_ne!(new.key_id, old.key_id);
+        // An identifier made by the same method by openssl, and the short form of the authority's.
+        std::fs::write(odd.directory.path().join("new.crt"), new.to_pem()).unwrap();
+        let text = openssl(odd.directory.path(), "x509 -in new.crt -noout -text -ext authorityKeyIdentifier");
+        assert!(!text.contains("DirName"), "{text}");
+        openssl_accepts(&authority, &new, &keys()[0], "sslclient", at);
+
+        let same = renew(&signer, &old, &odd.key("leaf.key"), validity).unwrap();
+        assert_eq!(same.key_id, old.key_id);
+        assert_eq!(same.spki, old.spki);
+        openssl_accepts(&authority, &same, &odd.key("leaf.key"), "sslserver", at);
+    }
+}
+
+#[test]
+fn an_authority_without_identifier_gives_none() {
+    let odd = Odd::new("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", "ca_without_id");
+    let (authority, old) = (odd.certificate("ca.crt"), odd.certificate("leaf.crt"));
+    assert_eq!(authority.key_id, None);
+    let signer = Signer::new(&authority, &odd.key("ca.key")).unwrap();
+    let (validity, at) = validity(&signer);
+    let new = renew(&signer, &old, &keys()[1], validity).unwrap();
+    assert_renewed(&signer, &old, &new, &keys()[1]);
+    assert!(extensions(&new).iter().all(|one| one.0 != "2.5.29.35"));
+    openssl_accepts(&authority, &new, &keys()[1], "sslclient", at);
+    let profile = Profile {
+        common_name: "x".to_owned(),
+        organization: None,
+        usage: Usage::Server,
+        dns_names: vec!["x".to_owned()],
+        addresses: Vec::new(),
+    };
+    let made = create(&signer, &profile, &keys()[1], validity).unwrap();
+    assert_eq!(made.issuer_der, authority.subject_der);
+    openssl_accepts(&authority, &made, &keys()[1], "sslserver", at);
+}
+
+#[test]
+fn who_cannot_sign_is_refused() {
+    let tree = Tree::open("rsa2048");
+    let (authority, other) = (tree.authority(Authority::Cluster), tree.authority(Authority::Etcd));
+    let key = tree.authority_key(Authority::Cluster).unwrap();
+    assert_eq!(Signer::new(&other, &key).err(), Some(IssueError::OtherKey("CN=etcd-ca".to_owned())));
+    let leaf = tree.leaf(slot("apiserver").unwrap()).unwrap();
+    assert!(matches!(Signer::new(&leaf, &key), Err(IssueError::NotAnAuthority(_))));
+    let odd = Odd::new("-algorithm EC -pkeyopt ec_paramgen_curve:P-521", "ca");
+    let refused = Signer::new(&odd.certificate("ca.crt"), &odd.key("ca.key")).err();
+    assert!(matches!(refused, Some(IssueError::CannotSign { .. })), "{refused:?}");
+    // The same key whatever its wrapping, and without the NULL that some leave out of an RSA key info.
+    let pkcs8 = key.encoded_as(KeyEncoding::Pkcs8).unwrap();
+    Signer::new(&authority, &pkcs8).unwrap();
+    let mut bare = authority;
+    let bits = &bare.spki[bare.spki.len() - 275..];
+    let rsa = tlv(0x30, &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]);
+    bare.spki = tlv(0x30, &[&rsa, bits].concat());
+    assert!(is_key_of(&key, &bare));
+}
+
+#[test]
+fn impossible_dates_are_refused_and_fractions_dropped() {
+    let tree = Tree::open("ecdsa-p256");
+    let authority = tree.authority(Authority::Cluster);
+    let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+    let old = tree.leaf(slot("admin.conf").unwrap()).unwrap();
+    let at = |from: &str, to: &str| {
+        let validity = Validity { not_before: from.parse().unwrap(), not_after: to.parse().unwrap() };
+        renew(&signer, &old, &keys()[1], validity)
+    };
+    let long = at("2027-01-01T00:00:00.9Z", "2051-02-03T04:05:06Z").unwrap();
+    assert_eq!(long.not_before.to_string(), "2027-01-01T00:00:00Z");
+    assert_eq!(long.not_after.to_string(), "2051-02-03T04:05:06Z");
+    for (from, to) in
+        [("2028-01-01T00:00:00Z", "2027-12-31T23:59:59Z"), ("1969-01-01T00:00:00Z", "2027-01-01T00:00:00Z")]
+    {
+        assert!(matches!(at(from, to), Err(IssueError::Validity { .. })));
+    }
+}
+
+#[test]
+fn a_version_1_certificate_stays_one() {
+    let tree = Tree::open("ecdsa-p256");
+    let authority = tree.authority(Authority::Cluster);
+    let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+    let subject = tlv(0x30, &name(&[vec![(3, 0x14, b"caf\xe9".to_vec())]]));
+    let old = HandMade { version: None, subject, unique_ids: Vec::new(), extensions: Vec::new() };
+    let old = old.certificate(keys()[1].spki());
+    let new = renew(&signer, &old, &keys()[5], validity(&signer).0).unwrap();
+    assert_renewed(&signer, &old, &new, &keys()[5]);
+    let (_, parsed) = x509_parser::parse_x509_certificate(&new.der).unwrap();
+    assert_eq!((parsed.version().0, parsed.extensions().len()), (0, 0));
+}
+
+/// Relative names of (attribute 2.5.4.n, string tag, bytes).
+fn name(relative: &[Vec<(u8, u8, Vec<u8>)>]) -> Vec<u8> {
+    let attribute = |(kind, tag, value): &(u8, u8, Vec<u8>)| {
+        tlv(0x30, &[vec![6, 3, 0x55, 4, *kind], tlv(*tag, value)].concat())
+    };
+    relative.iter().flat_map(|set| tlv(0x31, &set.iter().flat_map(attribute).collect::<Vec<_>>())).collect()
+}
+
+fn any_name() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop::sample::select(vec![3_u8, 5, 6, 7, 8, 10, 10, 10, 11, 12, 97]);
+    let ascii = (prop::sample::select(vec![0x0c_u8, 0x13, 0x14, 0x16]), "[ -~]{0,70}");
+    let utf8 = "\\PC{0,20}".prop_map(|text| (0x0c_u8, text));
+    let text = prop_oneof![ascii, utf8].prop_map(|(tag, text)| (tag, text.into_bytes()));
+    let latin = prop::collection::vec(0xa0_u8.., 1..9).prop_map(|bytes| (0x14_u8, bytes));
+    let attribute =
+        (kind, prop_oneof![4 => text, 1 => latin]).prop_map(|(kind, (tag, value))| (kind, tag, value));
+    let set = prop::collection::vec(attribute, 1..3);
+    prop::collection::vec(set, 0..6).prop_map(|sets| tlv(0x30, &name(&sets)))
+}
+
+/// Any unknown extension, with identifiers up to the size of a UUID's.
+fn any_extension() -> impl Strategy<Value = Vec<u8>> {
+    let oid = (prop::collection::vec(0x81_u8.., 0..18), 0_u8..0x80).prop_map(|(mut arc, last)| {
+        arc.insert(0, 0x69);
+        arc.push(last);
+        tlv(6, &arc)
+    });
+    let critical = prop::sample::select(vec![Vec::new(), tlv(1, &[0xff])]);
+    (oid, critical, prop::collection::vec(any::<u8>(), 0..300))
+        .prop_map(|(oid, critical, value)| tlv(0x30, &[oid, critical, tlv(4, &value)].concat()))
+}
+
+fn any_alternative_names() -> impl Strategy<Value = Vec<u8>> {
+    let name = (prop::sample::select(vec![0x81_u8, 0x82, 0x86]), "[a-z:/.@]{1,40}");
+    prop::collection::vec(name.prop_map(|(tag, text)| tlv(tag, text.as_bytes())), 1..8).prop_map(|names| {
+        tlv(0x30, &[tlv(6, &[0x55, 0x1d, 0x11]), tlv(4, &tlv(0x30, &names.concat()))].concat())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_in_a_certificate_gets_lost(
+        subject in any_name(),
+        names in any_alternative_names(),
+        mut unknown in prop::collection::vec(any_extension(), 0..5),
+        place in 0..5_usize,
+    ) {
+        let tree = Tree::open("ecdsa-p256");
+        let authority = tree.authority(Authority::Etcd);
+        let signer = Signer::new(&authority, &tree.authority_key(Authority::Etcd).unwrap()).unwrap();
+        let identifier = |last, value: &[u8]| tlv(0x30, &[tlv(6, &[0x55, 0x1d, last]), tlv(4, value)].concat());
+        // Serial form of an authority identifier, and an identifier of another key.
+        unknown.insert(place.min(unknown.len()), identifier(0x23, &tlv(0x30, &tlv(0x82, &[1, 2]))));
+        unknown.insert(place.min(unknown.len()), names);
+        unknown.push(identifier(0x0e, &tlv(4, &[9; 20])));
+        let mut expected = unknown.clone();
+        let old = HandMade {
+            version: Some(2),
+            subject: subject.clone(),
+            unique_ids: [tlv(0x81, &[0, 1]), tlv(0x82, &[0, 2])].concat(),
+            extensions: unknown,
+        };
+        let old = old.certificate(keys()[5].spki());
+        let new = renew(&signer, &old, &keys()[1], validity(&signer).0).unwrap();
+        assert_renewed(&signer, &old, &new, &keys()[1]);
+
+        // Byte for byte, as one run of octets, with only the two identifiers exchanged.
+        let own = tlv(4, new.key_id.as_ref().unwrap());
+        let signers = tlv(0x30, &tlv(0x80, authority.key_id.as_ref().unwrap()));
+        for extension in &mut expected {
+            match extension.get(4..7) {
+                Some([0x55, 0x1d, 0x0e]) => *extension = identifier(0x0e, &own),
+                Some([0x55, 0x1d, 0x23]) => *extension = identifier(0x23, &signers),
+                _ => {}
+            }
+        }
+        let tail = tlv(0xa3, &tlv(0x30, &expected.concat()));
+        let subject_id = tlv(0x82, &[0, 2]);
+        let run = [keys()[1].spki().to_vec(), subject_id, tail].concat();
+        prop_assert!(new.der.windows(run.len()).any(|window| window == run));
+    }
+}
