@@ -132,7 +132,8 @@ fn omitted(snapshot: &Snapshot) -> Vec<String> {
 fn verify(args: &VerifyArgs, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
     let (snapshot, manifest) = archive::open(&args.file).map_err(|error| {
-        let failure = Failure { exit: Exit::Findings, ..Failure::could_not_run(&error) };
+        let exit = if args.file.is_file() { Exit::Findings } else { Exit::CouldNotRun };
+        let failure = Failure { exit, ..Failure::could_not_run(&error) };
         failure.hint("do not rely on this archive; kuberescue archive list shows the others")
     })?;
     let inventory = Inventory::read(&snapshot, args.cert_dir.as_deref());

@@ -133,14 +133,13 @@ impl Prepared {
     /// Refuses where the plan does.
     ///
     /// # Errors
-    /// The first refusal; the others are told on the way.
+    /// The last refusal; the others are told on the way.
     pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
-        let mut refusals = self.plan.refusals.iter().map(Failure::from);
-        let Some(first) = refusals.next() else { return Ok(()) };
-        for other in refusals {
-            context.out.fail(&other);
+        let Some((last, others)) = self.plan.refusals.split_last() else { return Ok(()) };
+        for other in others {
+            context.out.fail(&other.into());
         }
-        Err(first)
+        Err(last.into())
     }
 
     /// Makes keys and certificates in memory and checks that the node would be right with them.

@@ -65,7 +65,9 @@ impl RootArgs {
             return Err(Failure::could_not_run(what).hint("name the root directory of a node"));
         }
         Root::open(&self.root).map_err(|error| {
-            could_not(&error).hint("--root takes the directory under which the node's /etc/kubernetes is")
+            could_not(&error)
+                .code("root-unreadable")
+                .hint("--root takes the directory under which the node's /etc/kubernetes is")
         })
     }
 
@@ -85,15 +87,18 @@ impl RootArgs {
                 Content::Unread(unread) => Some(format!("{}: {unread}", path.display())),
                 _ => None,
             });
-            let what = match unread {
-                Some(unread) => format!("--root {}: the node can't be read: {unread}", self.root.display()),
-                None => format!(
-                    "--root {}: no kubeadm node: no CA in {}, no kubeconfig in /etc/kubernetes, no manifest of an API server",
-                    self.root.display(),
-                    inventory.facts.pki_dir.value.display()
-                ),
+            let (code, what) = match unread {
+                Some(unread) => ("root-unreadable", format!("the node can't be read: {unread}")),
+                None => {
+                    let pki = inventory.facts.pki_dir.value.display();
+                    let what = format!(
+                        "no kubeadm node: no CA in {pki}, no kubeconfig in /etc/kubernetes, no manifest of an API server"
+                    );
+                    ("not-a-kubeadm-node", what)
+                }
             };
-            return Err(Failure::could_not_run(what)
+            return Err(Failure::could_not_run(format!("--root {}: {what}", self.root.display()))
+                .code(code)
                 .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
         }
         Ok(Node { root, snapshot, inventory })
