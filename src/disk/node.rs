@@ -58,9 +58,7 @@ impl Root {
     /// [`Error::RootNotFound`], [`Error::RootNotADirectory`], [`Error::RootDenied`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let open = |more: OFlag| {
-            File::options().read(true).custom_flags((flags | more).bits()).open(path)
-        };
+        let open = |more: OFlag| File::options().read(true).custom_flags((flags | more).bits()).open(path);
         let opened = match open(OFlag::O_NOATIME) {
             Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => open(OFlag::empty()),
             opened => opened,
