@@ -99,11 +99,11 @@ pub struct Done {
 pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Failure> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
-    // Read before the lock: where there is no node, no lock file is to be left behind.
-    args.root.read_from(&root)?;
+    // Read before the lock: where there is no node, no lock file is to be left behind. What another run
+    // changes in between, the transaction sees: it checks each path before it begins.
+    let (snapshot, inventory) = args.root.read_from(&root)?;
     let lock = if args.dry_run { None } else { Some(root.lock().map_err(|error| locked(&error))?) };
     refuse_if_interrupted(&root)?;
-    let (snapshot, inventory) = args.root.read_from(&root)?;
     let findings = findings(&inventory, now);
     let plan = decide(&snapshot, &inventory, &args.options(selection), now);
     Ok(Prepared { root, lock, snapshot, inventory, findings, plan, now })
