@@ -1,2 +1,32 @@
-//! The binary.
-fn main() {}
+//! The binary: parses the command line, reads the clock, runs, gives the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use kuberescue::cli::Cli;
+use kuberescue::commands::{Context, run};
+use kuberescue::report::{Exit, Output};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe is none either.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                Exit::CouldNotRun as u8
+            } else {
+                Exit::Fine as u8
+            });
+        }
+    };
+    let arguments: Vec<_> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut out = Output::process();
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    let now = jiff::Timestamp::now();
+    let command_line = format!("kuberescue {}", arguments.join(" "));
+    let exit = run(&cli, &mut Context { now, command_line, out: &mut out });
+    let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
+    ExitCode::from(exit as u8)
+}

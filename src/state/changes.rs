@@ -84,6 +84,7 @@ pub enum Fingerprint {
     /// A symbolic link.
     Link {
         /// Its target as written.
+        #[serde(with = "super::text")]
         target: PathBuf,
     },
     /// A directory.

@@ -7,6 +7,7 @@ pub mod catalog;
 mod changes;
 mod digest;
 mod snapshot;
+pub mod text;
 
 pub use changes::{Change, ChangeSet, Fingerprint};
 pub use digest::Digest;

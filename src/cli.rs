@@ -1,0 +1,44 @@
+//! The command line: kubeadm's words wherever kubeadm has one.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{archive, check_expiration, recover, renew, resume, rollback};
+
+/// Revives a kubeadm control-plane node whose certificates have expired. It needs nothing but this
+/// binary: no kubeadm, openssl, network or working API server.
+///
+/// Exit codes: 0 fine; 1 something is wrong with what was looked at; 2 could not run, nothing changed;
+/// 3 failed and rolled back; 4 changed, and a person is needed; 5 refused for safety, nothing changed.
+#[derive(Parser, Debug)]
+#[command(name = "kuberescue", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Reissue everything that has ended or is broken: the main job, one command
+    Recover(recover::Args),
+    /// Look at certificates, renew them (kubeadm's commands)
+    #[command(subcommand)]
+    Certs(Certs),
+    /// Make, list and verify archives of a node's old state
+    #[command(subcommand)]
+    Archive(archive::Command),
+    /// Finish a change that was interrupted
+    Resume(resume::Args),
+    /// Undo the last change, from its archive
+    Rollback(rollback::Args),
+}
+
+/// `kubeadm certs …`.
+#[derive(Subcommand, Debug)]
+pub enum Certs {
+    /// Show when the certificates end
+    CheckExpiration(check_expiration::Args),
+    /// Renew certificates, with the authorities on the node
+    Renew(renew::Args),
+}

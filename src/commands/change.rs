@@ -1,0 +1,253 @@
+//! Changing a node, which `certs renew` and `recover` do alike: issue in memory, check, archive, apply,
+//! check again.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::Context;
+use super::source::{RootArgs, archived, could_not, parse_time};
+use crate::analysis::diagnose::{Finding, findings, row_problems};
+use crate::analysis::inventory::Inventory;
+use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
+use crate::disk::transaction::{self, Lock};
+use crate::disk::{Root, archive};
+use crate::issue::change_set;
+use crate::report::Failure;
+use crate::state::{ChangeSet, Snapshot};
+
+/// Arguments of every command that issues certificates.
+#[derive(clap::Args, Debug)]
+pub struct ChangeArgs {
+    /// The node.
+    #[command(flatten)]
+    pub root: RootArgs,
+    /// Take this for the present time: 2027-03-01T12:00:00Z or 2027-03-01
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub at: Option<Timestamp>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Ask no question
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Keep the private keys that are there
+    #[arg(long)]
+    pub reuse_keys: bool,
+    /// Days that the new certificates live; never longer than their CA
+    #[arg(long, default_value_t = DEFAULT_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub days: u32,
+    /// Go on without what a CA that can't sign blocks
+    #[arg(long)]
+    pub partial: bool,
+    /// Believe the clock, although files on the disk are newer than it
+    #[arg(long)]
+    pub accept_clock: bool,
+    /// The kubelet's client certificate too, although it has not ended
+    #[arg(long)]
+    pub kubelet: bool,
+    /// Where to put the archive of the old state [default: /var/lib/kuberescue of the root]
+    #[arg(long, value_name = "DIR")]
+    pub archive_dir: Option<PathBuf>,
+}
+
+impl ChangeArgs {
+    /// The plan's options for this selection.
+    pub fn options(&self, selection: Selection) -> Options {
+        Options {
+            selection,
+            kubelet: self.kubelet,
+            reuse_keys: self.reuse_keys,
+            days: self.days,
+            partial: self.partial,
+            accept_clock: self.accept_clock,
+        }
+    }
+}
+
+/// A node that is about to be changed.
+pub struct Prepared {
+    root: Root,
+    lock: Option<Lock>,
+    /// Its files.
+    pub snapshot: Snapshot,
+    /// What they mean.
+    pub inventory: Inventory,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+    /// What will be done.
+    pub plan: Plan,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What was done.
+pub struct Done {
+    /// The archive of the old state.
+    pub archive: PathBuf,
+    /// The node as it is now.
+    pub inventory: Inventory,
+    /// What is still wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads the node, under a lock unless it is a dry run, and plans.
+///
+/// # Errors
+/// There is no readable node, another run is under way, or an earlier one was interrupted.
+pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Failure> {
+    let now = args.at.unwrap_or(context.now);
+    let root = args.root.open()?;
+    // Read before the lock: where there is no node, no lock file is to be left behind.
+    args.root.read_from(&root)?;
+    let lock = if args.dry_run { None } else { Some(root.lock().map_err(|error| locked(&error))?) };
+    refuse_if_interrupted(&root)?;
+    let (snapshot, inventory) = args.root.read_from(&root)?;
+    let findings = findings(&inventory, now);
+    let plan = decide(&snapshot, &inventory, &args.options(selection), now);
+    Ok(Prepared { root, lock, snapshot, inventory, findings, plan, now })
+}
+
+/// The lock could not be had: another run, or a disk that can't be written.
+pub fn locked(error: &crate::disk::Error) -> Failure {
+    could_not(error)
+        .hint("nothing was changed; wait for the other run to end, or see why the disk can't be written")
+}
+
+fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
+    match transaction::pending(root).map_err(|error| could_not(&error))? {
+        None => Ok(()),
+        Some(_) => {
+            Err(Failure::refused("interrupted-change", "an earlier change of this node was interrupted")
+                .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
+        }
+    }
+}
+
+impl Prepared {
+    /// Whether this is the running machine's own root.
+    pub fn is_live(&self) -> bool {
+        self.root.is_live()
+    }
+
+    /// Refuses where the plan does.
+    ///
+    /// # Errors
+    /// The first refusal; the others are told on the way.
+    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        let mut refusals = self.plan.refusals.iter().map(Failure::from);
+        let Some(first) = refusals.next() else { return Ok(()) };
+        for other in refusals {
+            context.out.fail(&other);
+        }
+        Err(first)
+    }
+
+    /// Makes keys and certificates in memory and checks that the node would be right with them.
+    ///
+    /// # Errors
+    /// Something could not be made, or would not be right.
+    pub fn issue(&self, args: &ChangeArgs) -> Result<ChangeSet, Failure> {
+        let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
+        let predicted = Inventory::read(&self.snapshot.with(&changes), args.root.cert_dir.as_deref());
+        verify(&self.plan, &predicted, self.now).map_err(Failure::could_not_run)?;
+        Ok(changes)
+    }
+
+    /// The node as it would be after `changes`.
+    pub fn predicted(&self, changes: &ChangeSet, args: &ChangeArgs) -> Inventory {
+        Inventory::read(&self.snapshot.with(changes), args.root.cert_dir.as_deref())
+    }
+
+    /// Archives the old state, applies `changes` and reads the node again.
+    ///
+    /// # Errors
+    /// The archive could not be made or verified, or the change could not be made; the failure says
+    /// whether anything was changed.
+    pub fn carry_out(
+        &self,
+        changes: &ChangeSet,
+        args: &ChangeArgs,
+        context: &mut Context<'_>,
+    ) -> Result<Done, Failure> {
+        let Some(lock) = &self.lock else {
+            return Err(Failure::could_not_run("a dry run changes nothing"));
+        };
+        let about = archive::About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            created: self.now,
+            host: host_name(),
+            node: self.plan.node.as_ref().map(|node| node.value.clone()).unwrap_or_default(),
+            command: context.command_line.clone(),
+        };
+        let old = archived(&self.snapshot);
+        let written =
+            archive::write(&self.root, args.archive_dir.as_deref(), &old, &about).map_err(|error| {
+                could_not(&error)
+                    .hint("nothing was changed; another place for the archive: --archive-dir DIR")
+            })?;
+        context
+            .out
+            .say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
+        let record = transaction::Context {
+            command: context.command_line.clone(),
+            archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
+            now: self.now,
+        };
+        transaction::apply(&self.root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
+        let (_, inventory) = args.root.read_from(&self.root)?;
+        verify(&self.plan, &inventory, self.now).map_err(|what| {
+            Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
+        })?;
+        let findings = findings(&inventory, self.now);
+        Ok(Done { archive: written.path, inventory, findings })
+    }
+}
+
+/// A failure of the transaction: before its commit record nothing has changed.
+fn apply_failure(error: &crate::disk::Error) -> Failure {
+    if error.committed() {
+        return Failure::needs_person(error)
+            .hint("kuberescue resume completes the change, kuberescue rollback undoes it");
+    }
+    let failure = could_not(error);
+    failure.hint("nothing was changed; run the same command again once the cause is gone")
+}
+
+/// Every credential that was made must be free of faults, seen with the eyes that read any node.
+fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), String> {
+    for step in &plan.steps {
+        let Some(row) = inventory.row(&step.name) else {
+            return Err(format!("{}: it is not where it should be", step.name));
+        };
+        if let Some(problem) = row_problems(row, inventory.authority(step.authority), now).first() {
+            return Err(format!("{}: the new one is not right: {}", step.name, problem.what));
+        }
+        let fresh =
+            row.certificate.get().is_some_and(|certificate| certificate.not_after == step.new.not_after);
+        if !fresh {
+            return Err(format!("{}: the new one is not where it should be", step.name));
+        }
+    }
+    Ok(())
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+}
+
+/// The leaf of this name for `certs renew`.
+///
+/// # Errors
+/// There is none of this name.
+pub fn selection(name: &str) -> Result<Selection, String> {
+    use crate::state::catalog::{KUBELET_CLIENT, SLOTS, slot};
+    match name {
+        "all" => Ok(Selection::All),
+        KUBELET_CLIENT => Ok(Selection::Kubelet),
+        name => slot(name).map(plan::Selection::One).ok_or_else(|| {
+            let names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
+            format!("one of all, {}, {KUBELET_CLIENT}", names.join(", "))
+        }),
+    }
+}

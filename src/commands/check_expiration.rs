@@ -1,0 +1,61 @@
+//! `certs check-expiration`: when everything ends.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Context;
+use super::source::{RootArgs, parse_duration, parse_format, parse_time};
+use crate::analysis::diagnose::findings;
+use crate::analysis::inventory::Inventory;
+use crate::report::{Exit, Expiration, Format, Outcome};
+
+/// Arguments of `certs check-expiration`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    root: RootArgs,
+    /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
+    /// table, wide, json or yaml
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    output: Format,
+    /// Exit with 1 when anything ends within this time: 30d, 12h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    fail_within: Option<SignedDuration>,
+}
+
+/// Shows when everything ends; exit 1 where something has ended or is broken.
+///
+/// # Errors
+/// There is no readable node.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let now = args.at.unwrap_or(context.now);
+    let node = args.root.read()?;
+    let findings = findings(&node.inventory, now);
+    let report = Expiration { inventory: &node.inventory, findings: &findings, now };
+    context.out.result(&report.render(args.output));
+    if matches!(args.output, Format::Json | Format::Yaml) {
+        for finding in findings.iter().filter(|finding| finding.code != "expired") {
+            context
+                .out
+                .say(crate::report::finding_lines(std::slice::from_ref(finding)).trim_end());
+        }
+    }
+    let ending = args.fail_within.and_then(|within| soonest_end(&node.inventory, now, within));
+    if let Some((name, end)) = &ending {
+        context.out.say(&format!("{name} ends {end}, within the time given with --fail-within"));
+    }
+    Ok(if findings.is_empty() && ending.is_none() { Exit::Fine } else { Exit::Findings })
+}
+
+fn soonest_end(inventory: &Inventory, now: Timestamp, within: SignedDuration) -> Option<(String, Timestamp)> {
+    let limit = now.checked_add(within).unwrap_or(Timestamp::MAX);
+    let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
+    let rows =
+        leafs.chain(&inventory.elsewhere).chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
+    let rows = rows.map(|row| (row.name.clone(), row.certificate.get()));
+    let authorities =
+        inventory.authorities.iter().map(|row| (row.authority.name().to_owned(), row.certificate.get()));
+    let ends = rows.chain(authorities).filter_map(|(name, certificate)| Some((name, certificate?.not_after)));
+    ends.filter(|(_, end)| *end <= limit).min_by_key(|(_, end)| *end)
+}

@@ -1,0 +1,53 @@
+//! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It asks no question, as
+//! kubeadm's asks none.
+
+use super::Context;
+use super::change::{ChangeArgs, prepare, selection};
+use super::source::parse_format;
+use crate::analysis::plan::Selection;
+use crate::report::{Exit, Failure, Format, Outcome, plan_json, plan_text, renewal_messages};
+
+/// Arguments of `certs renew`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// all, a name of kubeadm's (admin.conf, apiserver, etcd-server, …) or kubelet-client
+    #[arg(value_name = "NAME", value_parser = selection)]
+    selection: Selection,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Format of a dry run's plan: table or json
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    output: Format,
+}
+
+/// Renews certificates.
+///
+/// # Errors
+/// See [`Exit`].
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let prepared = prepare(&args.change, args.selection.clone(), context)?;
+    if args.change.dry_run {
+        let plan =
+            if args.output == Format::Json { plan_json(&prepared.plan) } else { plan_text(&prepared.plan) };
+        context.out.result(&plan);
+        prepared.refuse(context)?;
+        if !prepared.plan.steps.is_empty() {
+            prepared.issue(&args.change)?;
+        }
+        context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
+        return Ok(Exit::Fine);
+    }
+    prepared.refuse(context)?;
+    if prepared.plan.steps.is_empty() {
+        context.out.result(&renewal_messages(&prepared.plan));
+        let why = "there is nothing to renew";
+        return Err(
+            Failure::refused("nothing-to-renew", why).hint("see the reasons above; --dry-run shows the plan")
+        );
+    }
+    let changes = prepared.issue(&args.change)?;
+    let done = prepared.carry_out(&changes, &args.change, context)?;
+    context.out.result(&renewal_messages(&prepared.plan));
+    context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
+    Ok(if prepared.plan.needs_person() { Exit::NeedsPerson } else { Exit::Fine })
+}

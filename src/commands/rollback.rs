@@ -1,0 +1,98 @@
+//! `rollback`: undoes the last change, from its archive.
+
+use std::path::PathBuf;
+
+use super::Context;
+use super::change::locked;
+use super::source::{RootArgs, could_not};
+use crate::disk::transaction::{self, Journal, RolledBack};
+use crate::disk::{Root, archive};
+use crate::report::{Exit, Failure, Outcome};
+use crate::state::Snapshot;
+
+/// Arguments of `rollback`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    root: RootArgs,
+    /// Ask no question
+    #[arg(short, long)]
+    yes: bool,
+    /// Show what would be put back, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The archive of the old state [default: the one that the change recorded]
+    #[arg(long, value_name = "FILE")]
+    archive: Option<PathBuf>,
+}
+
+/// Puts back what the last change replaced.
+///
+/// # Errors
+/// The archive is gone or broken, or files have changed since: then nothing is touched.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let root = args.root.open()?;
+    let Some(journal) = last_change(&root)? else {
+        context
+            .out
+            .result("Nothing to roll back: kuberescue has changed nothing here, or it is undone already.\n");
+        return Ok(Exit::Fine);
+    };
+    let paths: Vec<_> = journal.changes.iter().map(|change| change.path.display().to_string()).collect();
+    context.out.say(&format!("Undoes \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
+    if args.dry_run {
+        context.out.result(&format!("{}\n", paths.join("\n")));
+        context.out.say("Dry run: nothing was written.");
+        return Ok(Exit::Fine);
+    }
+    if !args.yes {
+        match context.out.ask("Put the old state back?") {
+            Some(true) => {}
+            Some(false) => return Err(Failure::could_not_run("not rolled back; nothing was changed")),
+            None => {
+                let failure = Failure::could_not_run("nobody is there to say yes; nothing was changed");
+                return Err(failure.hint("run it again with --yes"));
+            }
+        }
+    }
+    let lock = root.lock().map_err(|error| locked(&error))?;
+    let old = old_state(&journal, args)?;
+    let done = transaction::rollback(&root, &lock, &old, context.now).map_err(|error| {
+        let failure = if error.committed() {
+            Failure::needs_person(&error)
+        } else {
+            Failure::refused("rollback", &error)
+        };
+        failure.hint("files that were changed since are left alone; what they were is in the archive")
+    })?;
+    context.out.result(match done {
+        RolledBack::Nothing => "Nothing to roll back.\n",
+        RolledBack::Cleaned { .. } => {
+            "The change had not begun: its preparations were removed, everything is as before.\n"
+        }
+        RolledBack::Undone { .. } => "The old state is back.\n",
+    });
+    Ok(Exit::Fine)
+}
+
+fn last_change(root: &Root) -> Result<Option<Journal>, Failure> {
+    if let Some(pending) = transaction::pending(root).map_err(|error| could_not(&error))? {
+        return Ok(Some(pending));
+    }
+    let last = transaction::last(root).map_err(|error| could_not(&error))?;
+    Ok(last.filter(|journal| !journal.is_undoing()))
+}
+
+fn old_state(journal: &Journal, args: &Args) -> Result<Snapshot, Failure> {
+    let recorded = journal.archive.as_ref();
+    let path = match (&args.archive, recorded) {
+        (Some(path), _) => path.clone(),
+        (None, Some(archive)) => archive.path.clone(),
+        // A change that hadn't begun needs none.
+        (None, None) => return Ok(Snapshot::default()),
+    };
+    let (snapshot, _) = archive::open(&path).map_err(|error| {
+        could_not(&error).hint("nothing was changed; name the archive of the old state with --archive FILE")
+    })?;
+    Ok(snapshot)
+}

@@ -1,0 +1,220 @@
+//! Reading a node: from its root directory, or from an archive of it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::analysis::facts::Facts;
+use crate::analysis::inventory::Inventory;
+use crate::analysis::scope;
+use crate::disk::archive;
+use crate::disk::{Depth, Root};
+use crate::report::{Failure, Format};
+use crate::state::{Content, Snapshot};
+
+/// How often files may refer to further files before it is given up.
+const ROUNDS: usize = 4;
+
+/// Which node.
+#[derive(clap::Args, Debug)]
+pub struct RootArgs {
+    /// Root directory of the node: / on the node itself, or where its disk is mounted. Commands that
+    /// only read also take an archive (tar, tar.gz)
+    #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
+    pub root: PathBuf,
+    /// The PKI directory inside the root [default: what the manifests say]
+    #[arg(long, value_name = "DIR")]
+    pub cert_dir: Option<PathBuf>,
+}
+
+/// A node that was read.
+pub struct Node {
+    /// Its root; none for an archive.
+    pub root: Option<Root>,
+    /// Its files.
+    pub snapshot: Snapshot,
+    /// What they mean.
+    pub inventory: Inventory,
+}
+
+impl RootArgs {
+    /// Reads a node or an archive of one.
+    ///
+    /// # Errors
+    /// It isn't there, cannot be read, or is no kubeadm node.
+    pub fn read(&self) -> Result<Node, Failure> {
+        if self.root.is_file() {
+            let (snapshot, _) = archive::open(&self.root).map_err(|error| could_not(&error))?;
+            return self.node(None, snapshot);
+        }
+        let root = self.open()?;
+        let snapshot = self.snapshot(&root);
+        self.node(Some(root), snapshot)
+    }
+
+    /// The root as a directory: what a command that writes needs.
+    ///
+    /// # Errors
+    /// It isn't there, cannot be read, or is an archive.
+    pub fn open(&self) -> Result<Root, Failure> {
+        if self.root.is_file() {
+            let what = format!("--root {}: an archive can't be changed", self.root.display());
+            return Err(Failure::could_not_run(what).hint("name the root directory of a node"));
+        }
+        Root::open(&self.root).map_err(|error| {
+            could_not(&error).hint("--root takes the directory under which the node's /etc/kubernetes is")
+        })
+    }
+
+    /// Reads the node below an open root.
+    ///
+    /// # Errors
+    /// It is no kubeadm node.
+    pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Failure> {
+        let node = self.node(None, self.snapshot(root))?;
+        Ok((node.snapshot, node.inventory))
+    }
+
+    fn node(&self, root: Option<Root>, snapshot: Snapshot) -> Result<Node, Failure> {
+        let inventory = Inventory::read(&snapshot, self.cert_dir.as_deref());
+        if !inventory.is_kubeadm_node() {
+            let unread = snapshot.iter().find_map(|(path, entry)| match &entry.content {
+                Content::Unread(unread) => Some(format!("{}: {unread}", path.display())),
+                _ => None,
+            });
+            let what = match unread {
+                Some(unread) => format!("--root {}: the node can't be read: {unread}", self.root.display()),
+                None => format!(
+                    "--root {}: no kubeadm node: no CA in {}, no kubeconfig in /etc/kubernetes, no manifest of an API server",
+                    self.root.display(),
+                    inventory.facts.pki_dir.value.display()
+                ),
+            };
+            return Err(Failure::could_not_run(what)
+                .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
+        }
+        Ok(Node { root, snapshot, inventory })
+    }
+
+    fn snapshot(&self, root: &Root) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for tree in scope::TREES {
+            root.read(&mut snapshot, Path::new(tree), Depth::Tree);
+        }
+        for file in scope::FILES.iter().chain(&scope::CLOCKS) {
+            root.read(&mut snapshot, Path::new(file), Depth::File);
+        }
+        for home in root.names(Path::new(scope::HOMES)) {
+            root.read(&mut snapshot, &Path::new(scope::HOMES).join(home).join(".kube/config"), Depth::File);
+        }
+        let mut read = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let facts = Facts::read(&snapshot, self.cert_dir.as_deref());
+            let more: Vec<_> =
+                scope::referred(&snapshot, &facts).into_iter().filter(|path| !read.contains(path)).collect();
+            if more.is_empty() {
+                break;
+            }
+            for path in more {
+                if snapshot.get(&path).is_none() {
+                    let tree = path == facts.pki_dir.value
+                        || path == facts.kubelet_pki_dir.value
+                        || path == facts.manifest_dir.value;
+                    root.read(&mut snapshot, &path, if tree { Depth::Tree } else { Depth::File });
+                }
+                read.insert(path);
+            }
+        }
+        snapshot
+    }
+}
+
+/// A failure of the disk room before anything was changed.
+pub fn could_not(error: &crate::disk::Error) -> Failure {
+    Failure::could_not_run(error)
+}
+
+/// What of a snapshot goes into an archive: everything but the directories that were only read for
+/// their times.
+pub fn archived(snapshot: &Snapshot) -> Snapshot {
+    let clock = |path: &Path| scope::CLOCKS.iter().any(|clock| Path::new(clock) == path);
+    let entries = snapshot.iter().filter(|(path, _)| !clock(path));
+    entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
+}
+
+/// A moment as an operator types it: RFC 3339, or a day.
+///
+/// # Errors
+/// It is neither.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let day = || {
+        let date: Date = text.parse().ok()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()
+    };
+    let time: Result<Timestamp, _> = text.parse();
+    time.ok()
+        .or_else(day)
+        .ok_or_else(|| "a time such as 2027-03-01T12:00:00Z, or a day such as 2027-03-01".to_owned())
+}
+
+/// A length of time as an operator types it: `30d`, `12h`, Go's `720h30m`.
+///
+/// # Errors
+/// It is none.
+pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
+    let wrong = || "a length of time such as 30d, 12h or 90m".to_owned();
+    let mut seconds: i64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, tail) = rest.split_at(digits);
+        let mut chars = tail.chars();
+        let unit = match chars.next() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3600,
+            Some('d') => 86_400,
+            Some('w') => 604_800,
+            Some('y') => 31_536_000,
+            _ => return Err(wrong()),
+        };
+        let number: i64 = number.parse().map_err(|_| wrong())?;
+        seconds = number.checked_mul(unit).and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        rest = chars.as_str();
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(jiff::SignedDuration::from_secs(seconds)) }
+}
+
+/// An output format as an operator types it.
+///
+/// # Errors
+/// It is none.
+pub fn parse_format(text: &str) -> Result<Format, String> {
+    Ok(match text {
+        // kubeadm calls its tables text.
+        "table" | "text" => Format::Table,
+        "wide" => Format::Wide,
+        "json" => Format::Json,
+        "yaml" => Format::Yaml,
+        _ => return Err("one of table, wide, json, yaml".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_durations() {
+        assert_eq!(parse_time("2027-03-01").unwrap().to_string(), "2027-03-01T00:00:00Z");
+        assert_eq!(parse_time("2027-03-01T12:00:00Z").unwrap().to_string(), "2027-03-01T12:00:00Z");
+        assert!(parse_time("yesterday").is_err());
+        assert_eq!(parse_duration("30d").unwrap().as_secs(), 30 * 86_400);
+        assert_eq!(parse_duration("1h30m").unwrap().as_secs(), 5400);
+        for wrong in ["", "30", "d", "-1d", "99999999999999999999d", "9223372036854775807w"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

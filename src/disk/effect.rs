@@ -1,0 +1,255 @@
+//! The writing system calls, each relative to the handle of a directory, none following a link and
+//! none opening what is already there. All of them pass one gate, where unit tests let the process
+//! "die" or a call fail.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, PosixFadviseAdvice, openat, posix_fadvise, renameat};
+use nix::sys::stat::{Mode, UtimensatFlags, fchmod, futimens, mkdirat, utimensat};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{
+    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, fsync, linkat, symlinkat, unlinkat,
+};
+use xattr::FileExt;
+
+use super::handle;
+use crate::state::Attributes;
+
+/// Creates a file of mode 0600 that must not exist, for writing and reading back.
+pub(super) fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+    gate()?;
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = openat(dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    Ok(File::from(file))
+}
+
+/// Opens or creates a file of mode 0600 whose content is kept: the lock.
+pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+    gate()?;
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let file = openat(dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    Ok(File::from(file))
+}
+
+/// Writes all of `bytes` and lets the device start with it, so that the sync that follows waits less.
+pub(super) fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    gate()?;
+    let (head, tail) = bytes.split_at(bytes.len() / 2);
+    file.write_all(head)?;
+    gate()?;
+    file.write_all(tail)?;
+    start_writing(file);
+    Ok(())
+}
+
+/// Starts writing a file's pages without waiting. Measured: 22 files and their `fsync` in 2 ms
+/// instead of 5 ms on ext4. Only a hint: a file system that knows it not is as correct.
+pub(super) fn start_writing(file: &File) {
+    let _hint = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+}
+
+/// Makes a file's content, or a directory's names, survive a power loss.
+pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
+    gate()?;
+    match fsync(file) {
+        // Some file systems have directories that can't be synced, and keep them anyway.
+        Ok(()) | Err(Errno::EINVAL) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Renames within a directory, replacing what is there.
+pub(super) fn rename(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    gate()?;
+    Ok(renameat(&dir, from, &dir, to)?)
+}
+
+/// Renames within a directory; an error of kind `AlreadyExists` where something is there.
+pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    gate()?;
+    match linkat(&dir, from, &dir, to, LinkatFlags::empty()) {
+        Ok(()) => {}
+        // vfat on a stick knows no hard links.
+        Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+            if handle::stat(&dir, to)?.is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            return rename(dir, from, to);
+        }
+        Err(errno) => return Err(errno.into()),
+    }
+    remove(dir, from)
+}
+
+/// Removes a name that is not a directory; fine if it is gone already.
+pub(super) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+    gate()?;
+    match unlinkat(dir, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Removes an empty directory. One that is gone is fine; one with something in it stays.
+pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+    gate()?;
+    match unlinkat(dir, name, UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Makes a directory.
+pub(super) fn make_directory(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
+    gate()?;
+    Ok(mkdirat(dir, name, Mode::from_bits_truncate(mode))?)
+}
+
+/// Makes a link with owner, label and time.
+pub(super) fn make_link(
+    dir: impl AsFd,
+    name: &OsStr,
+    target: &Path,
+    attributes: &Attributes,
+) -> io::Result<()> {
+    gate()?;
+    symlinkat(target, &dir, name)?;
+    gate()?;
+    let (uid, gid) = owner(attributes);
+    fchownat(&dir, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let path = handle::through_proc(&dir, name);
+    for (attribute, value) in &attributes.xattrs {
+        match xattr::set(&path, attribute, value) {
+            Ok(()) => {}
+            // Without /proc there is no way to a link's label; the directory's default applies.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if xattr::get(&path, attribute).ok().flatten().as_ref() == Some(value) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some((now, mtime)) = times(attributes) {
+        utimensat(&dir, name, &now, &mtime, UtimensatFlags::NoFollowSymlink)?;
+    }
+    Ok(())
+}
+
+/// Gives an open file or directory its owner, extended attributes, mode and time, in this order:
+/// changing the owner clears set-id bits and capabilities, and an ACL changes the mode.
+pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
+    gate()?;
+    let (uid, gid) = owner(attributes);
+    fchown(file, uid, gid)?;
+    gate()?;
+    set_xattrs(file, attributes)?;
+    gate()?;
+    fchmod(file, Mode::from_bits_truncate(attributes.mode))?;
+    if let Some((now, mtime)) = times(attributes) {
+        gate()?;
+        futimens(file, &now, &mtime)?;
+    }
+    Ok(())
+}
+
+fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
+    let wanted = &attributes.xattrs;
+    // A default ACL of the directory, which the file that is replaced doesn't have.
+    if let Ok(inherited) = file.list_xattr() {
+        for name in inherited {
+            if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
+                file.remove_xattr(&name)?;
+            }
+        }
+    }
+    for (name, value) in wanted {
+        // Digests of the content that the kernel makes itself; the old file's would be wrong.
+        if name == "security.ima" || name == "security.evm" {
+            continue;
+        }
+        if let Err(error) = file.set_xattr(name, value)
+            && file.get_xattr(name).ok().flatten().as_ref() != Some(value)
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn owner(attributes: &Attributes) -> (Option<Uid>, Option<Gid>) {
+    (Some(Uid::from_raw(attributes.uid)), Some(Gid::from_raw(attributes.gid)))
+}
+
+/// Access time (left alone) and modification time; `None` where the entry doesn't say one.
+fn times(attributes: &Attributes) -> Option<(TimeSpec, TimeSpec)> {
+    let mtime = attributes.mtime;
+    if mtime == Default::default() {
+        return None;
+    }
+    let (mut seconds, mut nanoseconds) = (mtime.as_second(), i64::from(mtime.subsec_nanosecond()));
+    if nanoseconds < 0 {
+        // Before 1970 both parts are negative; the kernel counts nanoseconds up.
+        seconds -= 1;
+        nanoseconds += 1_000_000_000;
+    }
+    Some((TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds)))
+}
+
+#[cfg(not(test))]
+fn gate() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+use fault::gate;
+
+/// What unit tests do to the writing calls of their own thread.
+#[cfg(test)]
+pub(super) mod fault {
+    use std::cell::Cell;
+    use std::io;
+
+    use nix::errno::Errno;
+
+    /// What happens at the chosen call.
+    #[derive(Clone, Copy, PartialEq)]
+    pub(crate) enum Fault {
+        /// This call and every later one fails without effect: for the disk, the process is dead.
+        Death,
+        /// Only this call fails.
+        Once(Errno),
+        /// This call and every later one fails until it is cleared; unlinking still fails too.
+        FromThenOn(Errno),
+    }
+
+    thread_local! {
+        static PLAN: Cell<Option<(u32, Fault)>> = const { Cell::new(None) };
+        static CALLS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// Lets the call number `at` (from 0) fail.
+    pub(crate) fn set(at: u32, fault: Fault) {
+        CALLS.set(0);
+        PLAN.set(Some((at, fault)));
+    }
+
+    /// Lets everything work again. Returns how many calls were made since [`set`].
+    pub(crate) fn clear() -> u32 {
+        PLAN.set(None);
+        CALLS.replace(0)
+    }
+
+    pub(super) fn gate() -> io::Result<()> {
+        let call = CALLS.get();
+        CALLS.set(call + 1);
+        match PLAN.get() {
+            Some((at, Fault::Death)) if call >= at => Err(Errno::EINTR.into()),
+            Some((at, Fault::Once(errno))) if call == at => Err(errno.into()),
+            Some((at, Fault::FromThenOn(errno))) if call >= at => Err(errno.into()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The reading system calls, each relative to the handle of a directory and none following a link.
+//! A handle is opened without touching access times where the kernel allows it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, fstatfs};
+use xattr::FileExt;
+use zeroize::Zeroizing;
+
+use super::error::plain;
+use super::node::MAX_FILE;
+use crate::state::{Attributes, Content, Entry, Unread};
+
+/// What kind of thing a path holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    Link,
+    Special(&'static str),
+}
+
+impl Kind {
+    pub(super) fn of(stat: &FileStat) -> Self {
+        match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
+            SFlag::S_IFREG => Self::File,
+            SFlag::S_IFDIR => Self::Directory,
+            SFlag::S_IFLNK => Self::Link,
+            SFlag::S_IFIFO => Self::Special("FIFO"),
+            SFlag::S_IFSOCK => Self::Special("socket"),
+            SFlag::S_IFBLK => Self::Special("block device"),
+            _ => Self::Special("character device"),
+        }
+    }
+}
+
+/// What `name` in `dir` is; `None` where nothing is.
+pub(super) fn stat(dir: impl AsFd, name: &OsStr) -> io::Result<Option<FileStat>> {
+    match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A handle that only marks the place: nothing is opened, so special files are harmless.
+pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(openat(dir, name, flags, Mode::empty())?)
+}
+
+/// Opens a directory that must not be a link.
+pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+    open(dir, name, OFlag::O_DIRECTORY)
+}
+
+/// Opens a file for reading; `O_NONBLOCK` because it may have become a FIFO since it was looked at.
+pub(super) fn open_file(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+    open(dir, name, OFlag::O_NONBLOCK)
+}
+
+fn open(dir: impl AsFd, name: &OsStr, more: OFlag) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | more;
+    // Only the owner and root may leave the access time alone.
+    let opened = match openat(&dir, name, flags | OFlag::O_NOATIME, Mode::empty()) {
+        Err(Errno::EPERM) => openat(&dir, name, flags, Mode::empty()),
+        opened => opened,
+    };
+    Ok(File::from(opened?))
+}
+
+/// Where the link `name` in `dir` points.
+pub(super) fn read_link(dir: impl AsFd, name: &OsStr) -> io::Result<PathBuf> {
+    Ok(readlinkat(dir, name)?.into())
+}
+
+/// The names in a directory, sorted, at most `limit` of them; whether there were more.
+pub(super) fn names(directory: File, limit: usize) -> io::Result<(Dir, Vec<OsString>, bool)> {
+    let mut dir = Dir::from_fd(directory.into())?;
+    let mut names = Vec::new();
+    let mut more = false;
+    for entry in dir.iter() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        if names.len() == limit {
+            more = true;
+            break;
+        }
+        names.push(name.to_owned());
+    }
+    names.sort_unstable();
+    Ok((dir, names, more))
+}
+
+/// One entry, and the open handle where it is a directory. `limit` is what may be read of a file.
+/// A refusal of the operating system is part of the entry, not an error; `None`: nothing is there.
+pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry, Option<File>)> {
+    let found = match stat(&dir, name) {
+        Ok(found) => found?,
+        Err(error) => return Some((unread(failed(&error), Attributes::default()), None)),
+    };
+    let attributes = attributes(&found);
+    let entry = match Kind::of(&found) {
+        Kind::Special(what) => unread(Unread::Special(what), attributes),
+        Kind::Link => match read_link(&dir, name) {
+            Ok(target) => {
+                let attributes = Attributes { xattrs: link_xattrs(&dir, name), ..attributes };
+                Entry { content: Content::Link(target), attributes }
+            }
+            Err(error) => unread(failed(&error), attributes),
+        },
+        Kind::Directory => match open_directory(&dir, name).and_then(checked) {
+            Ok((handle, _)) => {
+                let attributes = Attributes { xattrs: xattrs(&handle), ..attributes };
+                return Some((Entry { content: Content::Directory, attributes }, Some(handle)));
+            }
+            Err(error) => unread(failed(&error), attributes),
+        },
+        Kind::File => match open_file(&dir, name).and_then(checked) {
+            Ok((file, now)) => content(file, &now, limit),
+            Err(error) => unread(failed(&error), attributes),
+        },
+    };
+    Some((entry, None))
+}
+
+/// How much of a file may be read.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    /// Bytes left for all files together.
+    pub(super) left: u64,
+}
+
+impl Limit {
+    /// Only the limit of each file.
+    pub(super) const FILE: Self = Self { left: u64::MAX };
+}
+
+/// Refuses what the kernel makes up: such files block, never end or have effects when read.
+fn checked(file: File) -> io::Result<(File, FileStat)> {
+    let kind = fstatfs(&file)?.filesystem_type();
+    if [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
+        return Err(io::Error::other("on a file system of the kernel"));
+    }
+    let stat = fstat(&file)?;
+    Ok((file, stat))
+}
+
+fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
+    let mut attributes = attributes(stat);
+    // It may have been replaced between the look and the opening.
+    if Kind::of(stat) != Kind::File {
+        return unread(Unread::Failed("changed while it was read".to_owned()), attributes);
+    }
+    attributes.xattrs = xattrs(&file);
+    let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+    if size > MAX_FILE {
+        return unread(Unread::TooLarge { size, limit: MAX_FILE }, attributes);
+    }
+    let mut left = limit.left;
+    if size <= left {
+        left = left.min(MAX_FILE);
+        // One allocation of the right size: growing would leave copies of a key behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
+        match file.take(left + 1).read_to_end(&mut bytes) {
+            Ok(read) if read as u64 > MAX_FILE => {
+                return unread(Unread::TooLarge { size: read as u64, limit: MAX_FILE }, attributes);
+            }
+            Ok(read) if read as u64 <= left => {
+                return Entry { content: Content::File(bytes.into()), attributes };
+            }
+            Ok(_) => {}
+            Err(error) => return unread(failed(&error), attributes),
+        }
+    }
+    unread(Unread::Failed("not read: the files read so far are too large in all".to_owned()), attributes)
+}
+
+/// An entry that is there and was not read.
+pub(super) fn unread(why: Unread, attributes: Attributes) -> Entry {
+    Entry { content: Content::Unread(why), attributes }
+}
+
+/// The operating system's refusal as a reason.
+pub(super) fn failed(error: &io::Error) -> Unread {
+    Unread::Failed(plain(error))
+}
+
+/// Everything but the extended attributes, which need an open handle.
+fn attributes(stat: &FileStat) -> Attributes {
+    let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    Attributes {
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        // A disk can hold times that no calendar does.
+        mtime: Timestamp::new(stat.st_mtime, nanoseconds).unwrap_or_default(),
+        xattrs: Default::default(),
+    }
+}
+
+/// A file system without extended attributes has none; one that is gone again had none.
+fn xattrs(file: &File) -> std::collections::BTreeMap<OsString, Vec<u8>> {
+    let Ok(names) = file.list_xattr() else {
+        return Default::default();
+    };
+    names.filter_map(|name| Some((name.clone(), file.get_xattr(&name).ok()??))).collect()
+}
+
+/// No handle of a link can be asked for its attributes, so the way leads over `/proc`; without it
+/// (an empty chroot) a link has none.
+fn link_xattrs(dir: impl AsFd, name: &OsStr) -> std::collections::BTreeMap<OsString, Vec<u8>> {
+    let path = through_proc(dir, name);
+    let Ok(names) = xattr::list(&path) else {
+        return Default::default();
+    };
+    names.filter_map(|attribute| Some((attribute.clone(), xattr::get(&path, &attribute).ok()??))).collect()
+}
+
+/// A path to `name` in `dir` whose last component is not followed by calls that don't follow links.
+pub(super) fn through_proc(dir: impl AsFd, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()));
+    path.push(name);
+    path
+}

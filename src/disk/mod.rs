@@ -1,0 +1,18 @@
+//! The disk room: a node's directory → [`Snapshot`](crate::state::Snapshot), the verified archive of
+//! it, and the transaction, which is the only code that changes a node.
+//!
+//! Everything happens below the handle of the [`Root`], component by component, so that no link on a
+//! foreign disk leads out of it. Nothing is opened for writing but by [`archive`] and [`transaction`].
+//! Must not know what a certificate is, what the time is (it is a parameter), or how to print.
+
+pub mod archive;
+mod effect;
+mod error;
+mod handle;
+mod node;
+mod record;
+mod state_dir;
+pub mod transaction;
+
+pub use error::{Error, Holder};
+pub use node::{Depth, MAX_BYTES, MAX_ENTRIES, MAX_FILE, Root};

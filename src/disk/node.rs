@@ -1,0 +1,317 @@
+//! A node's directory → [`Snapshot`]. Links resolve inside the root, as in a chroot, because each
+//! component is opened by itself relative to the handle of the one before; no kernel feature newer
+//! than Linux 2.6.39 is needed. Special files are never opened, sizes and numbers are capped, and what
+//! can't be read becomes an entry with the reason. Nothing is opened for writing here.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::Error;
+use super::handle::{self, Kind, Limit, failed, unread};
+use crate::state::{Attributes, Content, Snapshot, Unread};
+
+/// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.
+pub const MAX_FILE: u64 = 8 << 20;
+/// The most that a snapshot holds of all files, in bytes. Half of the 64 MiB that the tool may use.
+pub const MAX_BYTES: u64 = 32 << 20;
+/// The most entries of a snapshot.
+pub const MAX_ENTRIES: usize = 20_000;
+
+/// Linux's own limit of links in one path.
+const MAX_LINKS: usize = 40;
+/// The deepest nesting: each level costs an open handle.
+const MAX_DEPTH: usize = 64;
+/// The most entries of a directory that is read only because a link leads there: the link may point
+/// at anything, and must not use up what the node itself needs.
+const MAX_LINKED_ENTRIES: usize = 1_000;
+/// The most links out of a directory that are followed.
+const MAX_LINKS_OUT: usize = 1_000;
+
+/// How much of a path [`Root::read`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// A directory with everything below it, or a file.
+    Tree,
+    /// A file, or only the directory's own entry.
+    File,
+}
+
+/// The root directory of a node, opened: a running node's `/`, a mounted disk, a copied tree.
+#[derive(Debug)]
+pub struct Root {
+    directory: File,
+    path: PathBuf,
+}
+
+impl Root {
+    /// Opens the directory at `path` of the host.
+    ///
+    /// # Errors
+    /// [`Error::RootNotFound`], [`Error::RootNotADirectory`], [`Error::RootDenied`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let open = |more: OFlag| File::options().read(true).custom_flags((flags | more).bits()).open(path);
+        let opened = match open(OFlag::O_NOATIME) {
+            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => open(OFlag::empty()),
+            opened => opened,
+        };
+        match opened {
+            Ok(directory) => Ok(Self { directory, path: path.to_owned() }),
+            Err(error) => Err(match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::ENOENT) => Error::RootNotFound { path: path.to_owned() },
+                Some(Errno::ENOTDIR) => Error::RootNotADirectory { path: path.to_owned() },
+                Some(Errno::EACCES) => Error::RootDenied { path: path.to_owned() },
+                _ => Error::io("open", path)(error),
+            }),
+        }
+    }
+
+    /// The path on the host, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this is the root directory of the running system and not a disk or a copy.
+    pub fn is_live(&self) -> bool {
+        let same = |here: std::fs::Metadata| {
+            let there = std::fs::metadata("/").ok()?;
+            Some(here.dev() == there.dev() && here.ino() == there.ino())
+        };
+        self.directory.metadata().ok().and_then(same).unwrap_or(false)
+    }
+
+    /// Where `inside`, which must be free of links, is on the host.
+    pub fn on_host(&self, inside: &Path) -> PathBuf {
+        self.path.join(inside.strip_prefix("/").unwrap_or(inside))
+    }
+
+    /// Reads `path` (absolute inside the root) into `snapshot`: each link that is met, and what is at
+    /// the end. Where nothing is, nothing is inserted. What can't be read becomes [`Content::Unread`].
+    pub fn read(&self, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
+        let (mut entries, mut bytes) = (0, 0);
+        for (_, entry) in snapshot.iter() {
+            entries += 1;
+            if let Content::File(content) = &entry.content {
+                bytes += content.len() as u64;
+            }
+        }
+        let mut reading = Reading {
+            root: self,
+            snapshot,
+            entries_left: MAX_ENTRIES.saturating_sub(entries),
+            bytes_left: MAX_BYTES.saturating_sub(bytes),
+            links: VecDeque::new(),
+        };
+        reading.path(path, depth);
+        // Links found inside directories. A target can hold links itself: the queue grows, bounded.
+        let mut followed = 0;
+        while let Some(link) = reading.links.pop_front() {
+            followed += 1;
+            if followed > MAX_LINKS_OUT {
+                break;
+            }
+            let all = reading.entries_left;
+            reading.entries_left = all.min(MAX_LINKED_ENTRIES);
+            let allowed = reading.entries_left;
+            reading.linked(&link);
+            reading.entries_left = all - (allowed - reading.entries_left);
+        }
+    }
+
+    /// The names of the directories directly in `directory`, such as the homes in `/home`. No link is
+    /// followed, and nothing is opened; what can't be listed has no names.
+    pub fn names(&self, directory: &Path) -> Vec<OsString> {
+        let walk = walkdir::WalkDir::new(self.on_host(directory)).min_depth(1).max_depth(1);
+        let entries = walk.follow_root_links(false).sort_by_file_name().into_iter().flatten();
+        let directories = entries.filter(|entry| entry.file_type().is_dir());
+        directories.take(MAX_LINKED_ENTRIES).map(|entry| entry.file_name().to_owned()).collect()
+    }
+
+    /// The root's own handle.
+    pub(super) fn directory(&self) -> &File {
+        &self.directory
+    }
+
+    /// Follows `path` to its end. `met` is told of each link on the way.
+    ///
+    /// # Errors
+    /// With the path that was refused.
+    pub(super) fn walk(
+        &self,
+        path: &Path,
+        met: &mut dyn FnMut(&Path, PathBuf, &OwnedFd, &OsStr),
+    ) -> Result<Option<There>, (PathBuf, io::Error)> {
+        let mut rest: VecDeque<OsString> = VecDeque::new();
+        push_components(&mut rest, path);
+        // The directories from the root (not in the list) to where we are.
+        let mut chain: Vec<OwnedFd> = Vec::new();
+        let mut at = PathBuf::from("/");
+        let mut links = 0;
+        let refused = |at: &Path, name: &OsStr, rest: &VecDeque<OsString>, error: io::Error| {
+            let mut path = at.join(name);
+            path.extend(rest);
+            (path, error)
+        };
+        let root = || self.directory.try_clone().map(OwnedFd::from);
+        while let Some(name) = rest.pop_front() {
+            if name == "/" {
+                chain.clear();
+                at = PathBuf::from("/");
+                continue;
+            }
+            if name == ".." {
+                chain.pop();
+                at.pop();
+                continue;
+            }
+            let parent = match chain.last().map_or_else(root, OwnedFd::try_clone) {
+                Ok(parent) => parent,
+                Err(error) => return Err(refused(&at, &name, &rest, error)),
+            };
+            let found = match handle::stat(&parent, &name) {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(refused(&at, &name, &rest, error)),
+            };
+            if Kind::of(&found) == Kind::Link {
+                links += 1;
+                let target = match handle::read_link(&parent, &name) {
+                    Ok(target) => target,
+                    Err(error) => return Err(refused(&at, &name, &rest, error)),
+                };
+                met(&at.join(&name), target.clone(), &parent, &name);
+                if links > MAX_LINKS {
+                    return Ok(None);
+                }
+                push_components(&mut rest, &target);
+                continue;
+            }
+            if rest.is_empty() {
+                at.push(&name);
+                return Ok(Some(There { path: at, parent, name }));
+            }
+            if Kind::of(&found) != Kind::Directory {
+                // More components, or a trailing `..`, below something that has no below.
+                return Ok(None);
+            }
+            match handle::mark(&parent, &name) {
+                Ok(directory) => chain.push(directory),
+                Err(error) => return Err(refused(&at, &name, &rest, error)),
+            }
+            at.push(&name);
+        }
+        // The path ended in `..`, `/` or nothing: we are at a directory that is already open.
+        match chain.pop().map_or_else(root, Ok) {
+            Ok(parent) => Ok(Some(There { path: at, parent, name: OsString::from(".") })),
+            Err(error) => Err((at, error)),
+        }
+    }
+}
+
+/// The end of a path, free of links.
+pub(super) struct There {
+    /// Absolute inside the root.
+    pub(super) path: PathBuf,
+    /// The directory that `name` is in.
+    pub(super) parent: OwnedFd,
+    /// The last component; `.` where `parent` itself is meant.
+    pub(super) name: OsString,
+}
+
+/// Puts the components of `path` before what is left to walk.
+fn push_components(rest: &mut VecDeque<OsString>, path: &Path) {
+    for component in path.components().rev() {
+        match component {
+            Component::CurDir => {}
+            component => rest.push_front(component.as_os_str().to_owned()),
+        }
+    }
+}
+
+/// One call of [`Root::read`].
+struct Reading<'a> {
+    root: &'a Root,
+    snapshot: &'a mut Snapshot,
+    entries_left: usize,
+    bytes_left: u64,
+    links: VecDeque<PathBuf>,
+}
+
+impl Reading<'_> {
+    fn path(&mut self, path: &Path, depth: Depth) {
+        let Some(there) = self.follow(path) else { return };
+        self.capture(there.parent.as_fd(), &there.name, there.path, depth, 0);
+    }
+
+    /// Reads where a link found inside a directory leads, if that was not read already.
+    fn linked(&mut self, link: &Path) {
+        let Some(there) = self.follow(link) else { return };
+        let holds_the_link = link.starts_with(&there.path);
+        if !holds_the_link && self.snapshot.get(&there.path).is_none() {
+            self.capture(there.parent.as_fd(), &there.name, there.path, Depth::Tree, 0);
+        }
+    }
+
+    /// The end of `path`; the links on the way become entries, and so does a refusal.
+    fn follow(&mut self, path: &Path) -> Option<There> {
+        let root = self.root;
+        let mut met = |at: &Path, _: PathBuf, parent: &OwnedFd, name: &OsStr| {
+            if self.snapshot.get(at).is_none()
+                && let Some((entry, _)) = handle::entry(parent, name, Limit::FILE)
+            {
+                self.snapshot.insert(at, entry);
+            }
+        };
+        match root.walk(path, &mut met) {
+            Ok(there) => there,
+            Err((refused, error)) => {
+                self.snapshot.insert(refused, unread(failed(&error), Attributes::default()));
+                None
+            }
+        }
+    }
+
+    fn capture(&mut self, parent: BorrowedFd, name: &OsStr, path: PathBuf, depth: Depth, level: usize) {
+        let Some((entry, directory)) = handle::entry(parent, name, Limit { left: self.bytes_left }) else {
+            return;
+        };
+        match &entry.content {
+            Content::File(bytes) => self.bytes_left -= (bytes.len() as u64).min(self.bytes_left),
+            Content::Link(_) => self.links.push_back(path.clone()),
+            Content::Directory | Content::Unread(_) => {}
+        }
+        let attributes = entry.attributes.clone();
+        self.snapshot.insert(&path, entry);
+        self.entries_left = self.entries_left.saturating_sub(1);
+        if let (Some(directory), Depth::Tree) = (directory, depth)
+            && let Err(why) = self.children(directory, &path, level)
+        {
+            self.snapshot.insert(path, unread(why, attributes));
+        }
+    }
+
+    /// Everything below a directory. An error says why the directory was not read to its end.
+    fn children(&mut self, directory: File, path: &Path, level: usize) -> Result<(), Unread> {
+        if level == MAX_DEPTH {
+            return Err(Unread::Failed(format!("not read: more than {MAX_DEPTH} directories deep")));
+        }
+        let (dir, names, more) =
+            handle::names(directory, self.entries_left).map_err(|error| failed(&error))?;
+        let too_many = || Unread::Failed("not read to its end: too many entries".to_owned());
+        for name in names {
+            if self.entries_left == 0 {
+                return Err(too_many());
+            }
+            self.capture(dir.as_fd(), &name, path.join(&name), Depth::Tree, level + 1);
+        }
+        if more { Err(too_many()) } else { Ok(()) }
+    }
+}

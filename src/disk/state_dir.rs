@@ -1,0 +1,119 @@
+//! The tool's own directory on a node, `/var/lib/kuberescue`: lock, journals, archives. Made with mode
+//! 0700 when first needed, its parents resolved inside the root. Files in it are replaced whole:
+//! written beside, synced, renamed, and the directory synced.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::unistd::dup;
+
+use super::{Error, Root, effect, handle};
+
+/// Where it is inside the root, unless links lead elsewhere.
+pub(super) const STATE_DIR: &str = "/var/lib/kuberescue";
+
+/// The directory, opened.
+#[derive(Debug)]
+pub(super) struct StateDir {
+    pub(super) directory: File,
+    /// Inside the root, free of links.
+    pub(super) path: PathBuf,
+}
+
+impl StateDir {
+    /// Opens it for reading; `None` where it isn't.
+    pub(super) fn open(root: &Root) -> Result<Option<Self>, Error> {
+        let path = Path::new(STATE_DIR);
+        let there = root.walk(path, &mut |_, _, _, _| ());
+        let Some(there) = there.map_err(|(path, error)| Error::io("open", path)(error))? else {
+            return Ok(None);
+        };
+        let directory = handle::open_directory(&there.parent, &there.name);
+        let directory = directory.map_err(Error::io("open", &there.path))?;
+        Ok(Some(Self { directory, path: there.path }))
+    }
+
+    /// Opens it, or makes it and what is missing above it.
+    pub(super) fn create(root: &Root) -> Result<Self, Error> {
+        if let Some(found) = Self::open(root)? {
+            return Ok(found);
+        }
+        let mut asked = PathBuf::from("/");
+        let mut path = PathBuf::from("/");
+        let mut at = dup(root.directory()).map_err(|errno| Error::io("open", "/")(errno.into()))?;
+        for name in ["var", "lib", "kuberescue"] {
+            asked.push(name);
+            let there = root.walk(&asked, &mut |_, _, _, _| ());
+            let there = there.map_err(|(path, error)| Error::io("open", path)(error))?;
+            let next = match &there {
+                Some(there) => {
+                    path.clone_from(&there.path);
+                    handle::open_directory(&there.parent, &there.name)
+                }
+                None => {
+                    path.push(name);
+                    let mode = if name == "kuberescue" { 0o700 } else { 0o755 };
+                    // Fails with "already exists" where a dangling link is in the way.
+                    effect::make_directory(&at, OsStr::new(name), mode)
+                        .and_then(|()| effect::sync(&at))
+                        .and_then(|()| handle::open_directory(&at, OsStr::new(name)))
+                }
+            };
+            at = next.map_err(Error::io("make the directory", &path))?.into();
+        }
+        Ok(Self { directory: at.into(), path })
+    }
+
+    /// Replaces the file `name`, so that after a crash it is the old or the new one, whole.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let new = format!(".{name}.new");
+        let new = OsStr::new(&new);
+        let path = || self.path.join(name);
+        let written = effect::remove(&self.directory, new)
+            .and_then(|()| effect::create(&self.directory, new))
+            .and_then(|file| {
+                effect::write(&file, bytes)?;
+                effect::sync(&file)
+            })
+            .and_then(|()| effect::rename(&self.directory, new, OsStr::new(name)))
+            .and_then(|()| effect::sync(&self.directory));
+        written.map_err(|error| {
+            // Best effort: the next replacement removes it too.
+            let _left = effect::remove(&self.directory, new);
+            Error::io("write", path())(error)
+        })
+    }
+
+    /// Renames one file of the directory over another and makes it last.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        effect::rename(&self.directory, OsStr::new(from), OsStr::new(to))
+            .and_then(|()| effect::sync(&self.directory))
+            .map_err(Error::io("write", self.path.join(to)))
+    }
+
+    /// Removes a file of the directory and makes that last.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        effect::remove(&self.directory, OsStr::new(name))
+            .and_then(|()| effect::sync(&self.directory))
+            .map_err(Error::io("remove", self.path.join(name)))
+    }
+
+    /// The content of a file of at most `limit` bytes; `None` where it isn't.
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let path = || self.path.join(name);
+        let file = match handle::open_file(&self.directory, OsStr::new(name)) {
+            Ok(file) => file,
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(None),
+            Err(error) => return Err(Error::io("read", path())(error)),
+        };
+        let mut bytes = Vec::new();
+        let read = file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path()))?;
+        if read as u64 > limit {
+            return Err(Error::Journal { path: path(), why: "too large".to_owned() });
+        }
+        Ok(Some(bytes))
+    }
+}

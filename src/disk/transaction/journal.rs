@@ -1,0 +1,247 @@
+//! The journal of one change: what every path held and will hold, as fingerprints. It is written once,
+//! before anything is staged, and then only renamed: its name says how far the change is, so that each
+//! step forward is one atomic rename of a file that is already on the disk.
+//!
+//! `staging.json` → nothing changed yet · `journal.json` → committed · `last.json` → done.
+//! It holds no content of any file: digests, modes, owners and names only.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use crate::disk::record::{StoredAttributes, StoredXattr};
+use crate::disk::state_dir::StateDir;
+use crate::disk::{Error, Root};
+use crate::state::{Digest, Fingerprint, text};
+
+pub(super) const STAGING: &str = "staging.json";
+pub(super) const COMMITTED: &str = "journal.json";
+pub(super) const DONE: &str = "last.json";
+
+const FORMAT: u32 = 1;
+/// 20,000 changes at 500 bytes, and some.
+const MAX_JOURNAL: u64 = 16 << 20;
+/// A name has at most 255 bytes on Linux; this many are left of it in the staged file's name.
+const MAX_NAME_KEPT: usize = 180;
+
+/// How far a change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// New content is being written beside the old; no target has changed.
+    Staging,
+    /// Everything is staged and will be put in place.
+    Committed,
+    /// Done.
+    Done,
+}
+
+/// Which way a committed change goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the new content.
+    Forward,
+    /// Back to the old content.
+    Backward,
+}
+
+/// The archive that holds what was there before a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveRef {
+    /// On the host, as the operator saw it.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// Digest of the archive file.
+    pub sha256: Digest,
+}
+
+/// One path of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Record {
+    /// Absolute inside the root, free of links.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// What it held.
+    pub before: Fingerprint,
+    /// What it will hold.
+    pub after: Fingerprint,
+    /// Name of the staged file beside the target, without `-new` (the new content) or `-old`.
+    #[serde(with = "text")]
+    pub stage: OsString,
+    /// Of a directory: what it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_attributes: Option<StoredAttributes>,
+    /// Of a directory: what it will have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_attributes: Option<StoredAttributes>,
+}
+
+/// The record of one change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Journal {
+    /// Version of this format.
+    pub format: u32,
+    /// Names the change, its staged files and its record.
+    pub id: String,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// The command line.
+    pub command: String,
+    /// Where the old content is.
+    pub archive: Option<ArchiveRef>,
+    /// The change that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// Which way it goes once committed.
+    pub direction: Direction,
+    /// Process id of the run that began it.
+    pub pid: u32,
+    /// The boot in which it was begun; empty where it can't be read.
+    pub boot: String,
+    /// The changes in path order.
+    pub changes: Vec<Record>,
+    /// How far it is; the file's name says it.
+    #[serde(skip, default = "staging")]
+    pub state: State,
+}
+
+fn staging() -> State {
+    State::Staging
+}
+
+impl Journal {
+    /// A new journal, still to be written.
+    pub(super) fn new(
+        context: &super::Context,
+        boot: String,
+        undoes: Option<String>,
+        changes: impl FnOnce(&str) -> Vec<Record>,
+    ) -> Self {
+        let pid = std::process::id();
+        let seed = format!("{} {pid} {boot} {}", context.now, context.command);
+        let id: String = Digest::of(seed.as_bytes()).to_string().chars().take(12).collect();
+        Self {
+            format: FORMAT,
+            changes: changes(&id),
+            id,
+            started: context.now,
+            command: context.command.clone(),
+            archive: context.archive.clone(),
+            undoes,
+            direction: Direction::Forward,
+            pid,
+            boot,
+            state: State::Staging,
+        }
+    }
+
+    /// Whether the change took its effect back, or is itself the undoing of another one.
+    pub fn is_undoing(&self) -> bool {
+        self.undoes.is_some() || self.direction == Direction::Backward
+    }
+
+    pub(super) fn write(&self, state: &StateDir, name: &str) -> Result<(), Error> {
+        let wrong =
+            |error: serde_json::Error| Error::Journal { path: state.path.join(name), why: error.to_string() };
+        state.replace(name, &serde_json::to_vec(self).map_err(wrong)?)
+    }
+
+    /// Reads and checks the journal `name`: a foreign disk may hold any text under it.
+    pub(super) fn load(state: &StateDir, name: &str) -> Result<Option<Self>, Error> {
+        let Some(bytes) = state.read(name, MAX_JOURNAL)? else {
+            return Ok(None);
+        };
+        let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
+        let mut journal: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        journal.check().map_err(|why| wrong(why.to_owned()))?;
+        journal.state = match name {
+            STAGING => State::Staging,
+            COMMITTED => State::Committed,
+            _ => State::Done,
+        };
+        Ok(Some(journal))
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.format != FORMAT {
+            return Err("written by another version");
+        }
+        if self.id.is_empty() || !self.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err("its id is not one");
+        }
+        let mut last = None;
+        for record in &self.changes {
+            if !is_plain(&record.path) {
+                return Err("a path is not an absolute one");
+            }
+            if last.replace(&record.path).is_some_and(|last| last >= &record.path) {
+                return Err("its paths are not in order");
+            }
+            // Only names that this tool makes are ever removed or renamed.
+            let (stage, own) = (record.stage.as_bytes(), format!(".kuberescue-{}", self.id));
+            let tail = stage.windows(own.len()).any(|part| part == own.as_bytes());
+            if stage.first() != Some(&b'.') || !tail || stage.contains(&b'/') {
+                return Err("a staged file's name is not one");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path is absolute, in its shortest form and has only names below the root.
+pub(super) fn is_plain(path: &Path) -> bool {
+    let rebuilt: PathBuf = path.components().collect();
+    path.is_absolute()
+        && path.file_name().is_some()
+        && rebuilt.as_os_str() == path.as_os_str()
+        && !path.as_os_str().as_bytes().contains(&0)
+        && path.components().skip(1).all(|component| matches!(component, Component::Normal(_)))
+}
+
+/// `.NAME.kuberescue-ID`: hidden, so that the kubelet doesn't take it for a static pod's manifest.
+pub(super) fn stage_name(path: &Path, id: &str, index: usize) -> OsString {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let mut stage = vec![b'.'];
+    stage.extend(name.iter().take(MAX_NAME_KEPT));
+    stage.extend_from_slice(format!(".kuberescue-{id}").as_bytes());
+    if name.len() > MAX_NAME_KEPT {
+        // Two long names may be the same up to here.
+        stage.extend_from_slice(format!("-{index}").as_bytes());
+    }
+    OsString::from_vec(stage)
+}
+
+/// The change that was interrupted, if any: staging or committed.
+///
+/// # Errors
+/// The journal can't be read or isn't one.
+pub fn pending(root: &Root) -> Result<Option<Journal>, Error> {
+    match StateDir::open(root)? {
+        Some(state) => pending_in(&state),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn pending_in(state: &StateDir) -> Result<Option<Journal>, Error> {
+    match Journal::load(state, COMMITTED)? {
+        Some(journal) => Ok(Some(journal)),
+        None => Journal::load(state, STAGING),
+    }
+}
+
+/// The last change that was completed, if any.
+///
+/// # Errors
+/// The journal can't be read or isn't one.
+pub fn last(root: &Root) -> Result<Option<Journal>, Error> {
+    match StateDir::open(root)? {
+        Some(state) => Journal::load(&state, DONE),
+        None => Ok(None),
+    }
+}

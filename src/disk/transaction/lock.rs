@@ -1,0 +1,82 @@
+//! One run at a time on a node. The kernel gives the lock up when its process ends, however it ends,
+//! so a lock never has to be broken; what the file says is only for the message.
+
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+
+use crate::disk::state_dir::StateDir;
+use crate::disk::{Error, Holder, Root, effect};
+
+const LOCK: &str = "lock";
+
+/// The right to change a node, held until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    pub(super) state: StateDir,
+    pub(super) boot: String,
+    left_by: Option<Holder>,
+}
+
+impl Root {
+    /// Takes the node's lock, making `/var/lib/kuberescue` where it isn't. Doesn't wait.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] at once when another run holds it; or the lock file can't be made.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let state = StateDir::create(self)?;
+        let path = state.path.join(LOCK);
+        let mut file =
+            effect::open_or_create(&state.directory, OsStr::new(LOCK)).map_err(Error::io("lock", &path))?;
+        let found = holder(&mut file);
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { holder: found }),
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+        }
+        let boot = boot_id();
+        let me = Holder { pid: std::process::id(), boot: boot.clone() };
+        // The text only serves the message of another run: a full disk must not stop the lock.
+        let _told = serde_json::to_vec(&me).map(|text| rewrite(&mut file, &text));
+        Ok(Lock { file, state, boot, left_by: found })
+    }
+}
+
+impl Lock {
+    /// The run that held the lock before and ended without giving it up: it was killed, or the
+    /// machine went down (then the boot is another one).
+    pub fn left_by(&self) -> Option<&Holder> {
+        self.left_by.as_ref()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // An empty file tells the next run that this one ended in order.
+        let _emptied = self.file.set_len(0);
+    }
+}
+
+fn holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.take(1024).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn rewrite(file: &mut File, text: &[u8]) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text)
+}
+
+/// The id of the running kernel's boot; empty where there is no `/proc`.
+fn boot_id() -> String {
+    let mut text = String::new();
+    match File::open("/proc/sys/kernel/random/boot_id")
+        .and_then(|file| file.take(64).read_to_string(&mut text))
+    {
+        Ok(_) => text.trim().to_owned(),
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,226 @@
+//! The only code that changes a node: all of a [`ChangeSet`] or nothing of it, whatever happens.
+//!
+//! Journal → stage beside the targets → sync → read back → **commit: one rename of the journal** →
+//! rename each → sync → done: another rename. Before the commit any failure takes the staged files
+//! away again; after it [`resume`] completes the change and [`rollback`] undoes it from the archive.
+//! What is left to do is derived from the files, so both may be interrupted themselves.
+//!
+//! Must not know what the files mean, nor who asks.
+
+mod finish;
+mod journal;
+mod lock;
+mod recover;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+pub use journal::{
+    ArchiveRef, Direction, Journal, Record, State, StoredAttributes, StoredXattr, last, pending,
+};
+pub use lock::Lock;
+pub use recover::{Resumed, RolledBack, resume, rollback};
+
+use super::state_dir::StateDir;
+use super::{Error, Root, effect, handle};
+use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
+use journal::{COMMITTED, STAGING, is_plain, stage_name};
+use stage::Parents;
+
+/// What the journal says of a change beside its paths.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The command line, without secrets.
+    pub command: String,
+    /// Where the old content is archived; without it the change can't be rolled back by the tool.
+    pub archive: Option<ArchiveRef>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A change that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Names the change; `None` when there was nothing to change.
+    pub id: Option<String>,
+    /// The paths that changed, in order.
+    pub changed: Vec<PathBuf>,
+}
+
+/// Makes `changes` on the node. Paths whose content and attributes stay are not touched. A time of
+/// 1970-01-01 (the default) in `after` means the time of writing.
+///
+/// # Errors
+/// [`Error::Pending`]: an earlier change was interrupted. [`Error::Changed`]: a path doesn't hold its
+/// `before`. Any other error with [`Error::committed`] false: nothing has changed. With it true:
+/// [`resume`] or [`rollback`].
+pub fn apply(root: &Root, lock: &Lock, changes: &ChangeSet, context: &Context) -> Result<Outcome, Error> {
+    run(root, lock, changes, context, None)
+}
+
+fn run(
+    root: &Root,
+    lock: &Lock,
+    changes: &ChangeSet,
+    context: &Context,
+    undoes: Option<String>,
+) -> Result<Outcome, Error> {
+    let state = &lock.state;
+    if let Some(journal) = journal::pending_in(state)? {
+        return Err(Error::Pending { id: journal.id });
+    }
+    let changes: Vec<&Change> = changes.iter().filter(|change| !is_same(change)).collect();
+    let mut parents = Parents::new(root);
+    check(&mut parents, &changes)?;
+    if changes.is_empty() {
+        return Ok(Outcome { id: None, changed: Vec::new() });
+    }
+    let journal = Journal::new(context, lock.boot.clone(), undoes, |id| {
+        changes.iter().enumerate().map(|(index, change)| record(change, id, index)).collect()
+    });
+    journal.write(state, STAGING).or_else(|error| give_up(&mut parents, state, &journal, error))?;
+    stage_all(&mut parents, &journal, &changes)
+        .and_then(|()| commit(state))
+        .or_else(|error| give_up(&mut parents, state, &journal, error))?;
+    finish::finish(&mut parents, state, &journal).map_err(after_commit(&journal))?;
+    Ok(Outcome { id: Some(journal.id), changed: changes.iter().map(|change| change.path.clone()).collect() })
+}
+
+fn stage_all(parents: &mut Parents<'_>, journal: &Journal, changes: &[&Change]) -> Result<(), Error> {
+    let mut entries = Vec::new();
+    for (record, change) in journal.changes.iter().zip(changes) {
+        match (&change.after, &record.before) {
+            // Its attributes are set after what is in it has changed.
+            (Some(Entry { content: Content::Directory, .. }), Fingerprint::Directory) | (None, _) => {}
+            (Some(entry), _) => entries.push((record, entry)),
+        }
+    }
+    stage::stage(parents, &entries, stage::NEW)?;
+    stage::verify(parents, &entries, stage::NEW)?;
+    // Staging takes time; what changed meanwhile must not be overwritten.
+    for record in &journal.changes {
+        let made = (&record.before, &record.after) == (&Fingerprint::Absent, &Fingerprint::Directory);
+        if !made && Fingerprint::of(parents.look(&record.path)?.as_ref()) != record.before {
+            return Err(Error::Changed { path: record.path.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The commit point. Where the rename can't be made to last it is taken back, so that the answer
+/// "nothing has changed" stays true.
+fn commit(state: &StateDir) -> Result<(), Error> {
+    state.rename(STAGING, COMMITTED).inspect_err(|_| {
+        // Where even that fails the journal is found under its committed name: see `give_up`.
+        let _back = effect::rename(&state.directory, COMMITTED.as_ref(), STAGING.as_ref());
+    })
+}
+
+/// After an error before the commit: takes away what was staged, or says that it couldn't.
+fn give_up<T>(
+    parents: &mut Parents<'_>,
+    state: &StateDir,
+    journal: &Journal,
+    error: Error,
+) -> Result<T, Error> {
+    if handle::stat(&state.directory, COMMITTED.as_ref()).ok().flatten().is_some() {
+        return Err(after_commit(journal)(error));
+    }
+    let source = Box::new(error);
+    match stage::clean(parents, state, journal) {
+        Ok(()) => Err(*source),
+        Err(_) => Err(Error::NotCleaned { id: journal.id.clone(), source }),
+    }
+}
+
+fn after_commit(journal: &Journal) -> impl FnOnce(Error) -> Error {
+    let id = journal.id.clone();
+    move |error| Error::AfterCommit { id, source: Box::new(error) }
+}
+
+fn record(change: &Change, id: &str, index: usize) -> Record {
+    let attributes = |entry: &Option<Entry>| match entry {
+        Some(Entry { content: Content::Directory, attributes }) => Some(attributes.into()),
+        _ => None,
+    };
+    Record {
+        path: change.path.clone(),
+        before: Fingerprint::of(change.before.as_ref()),
+        after: Fingerprint::of(change.after.as_ref()),
+        stage: stage_name(&change.path, id, index),
+        before_attributes: attributes(&change.before),
+        after_attributes: attributes(&change.after),
+    }
+}
+
+/// Whether a change changes nothing; a time that isn't given is no change.
+fn is_same(change: &Change) -> bool {
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => {
+            let mut after = after.clone();
+            if after.attributes.mtime == Timestamp::default() {
+                after.attributes.mtime = before.attributes.mtime;
+            }
+            *before == after
+        }
+        (before, after) => before == after,
+    }
+}
+
+/// Everything that can be known to fail is found before anything is written.
+fn check(parents: &mut Parents<'_>, changes: &[&Change]) -> Result<(), Error> {
+    let find = |path: &std::path::Path| {
+        changes.binary_search_by(|change| change.path.as_path().cmp(path)).ok().and_then(|at| changes.get(at))
+    };
+    for change in changes {
+        let path = &change.path;
+        let unsupported = |why| Err(Error::Unsupported { path: path.clone(), why });
+        if !is_plain(path) {
+            return unsupported("not an absolute path without links");
+        }
+        let (before, after) =
+            (Fingerprint::of(change.before.as_ref()), Fingerprint::of(change.after.as_ref()));
+        use Fingerprint::{Absent, Directory, Unread};
+        match (&before, &after) {
+            (Unread, _) => return unsupported("could not be read, so it cannot be archived nor replaced"),
+            (_, Unread) => return unsupported("its new content was not read"),
+            (Directory, Directory | Absent) | (Absent, Directory) => {}
+            (Directory, _) => return unsupported("a directory is in the place of a file"),
+            (_, Directory) => return unsupported("a file is in the place of a directory"),
+            _ => {}
+        }
+        match parents.of(path)? {
+            Some(parent) => {
+                let now = handle::entry(&*parent, path.file_name().unwrap_or_default(), handle::Limit::FILE);
+                if Fingerprint::of(now.as_ref().map(|(entry, _)| entry)) != before {
+                    return Err(Error::Changed { path: path.clone() });
+                }
+                if let (Directory, Absent, Some((_, Some(directory)))) = (&before, &after, now) {
+                    let (_, names, _) = handle::names(directory, super::MAX_ENTRIES)
+                        .map_err(Error::io("read the directory", path))?;
+                    let goes = |name| find(&path.join(name)).is_some_and(|child| child.after.is_none());
+                    if !names.iter().all(goes) {
+                        return unsupported("the directory to be removed is not empty");
+                    }
+                }
+            }
+            // It is made by this change, or it is missing.
+            None => {
+                let parent = path.parent().and_then(find);
+                let made = parent.is_some_and(|parent| {
+                    matches!(&parent.after, Some(Entry { content: Content::Directory, .. }))
+                });
+                if !made {
+                    parents.need(path)?;
+                }
+                if before != Absent {
+                    return Err(Error::Changed { path: path.clone() });
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! After an interruption, or when a change was not wanted: [`resume`] and [`rollback`].
+
+use jiff::Timestamp;
+
+use super::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
+use super::stage::{self, NEW, OLD, Parents, staged};
+use super::{Context, Lock, after_commit, finish, run};
+use crate::disk::{Error, Root};
+use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Snapshot};
+
+/// What [`resume`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// No change was pending.
+    Nothing,
+    /// The change was not committed: what it had staged is gone, everything is as before it.
+    Cleaned {
+        /// The change.
+        id: String,
+    },
+    /// The change is completed.
+    Completed {
+        /// The change.
+        journal: Journal,
+    },
+    /// The change was being rolled back, and now is.
+    Undone {
+        /// The change.
+        journal: Journal,
+    },
+}
+
+/// What [`rollback`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RolledBack {
+    /// No change is recorded, or the last one is undone already.
+    Nothing,
+    /// The change was not committed: what it had staged is gone, everything is as before it.
+    Cleaned {
+        /// The change.
+        id: String,
+    },
+    /// The old content is back.
+    Undone {
+        /// The change that was undone.
+        journal: Journal,
+    },
+}
+
+/// Ends an interrupted change: one that was not committed is cleaned away, one that was is completed in
+/// the direction in which it went. Does nothing where nothing is pending. `_now` is for the history.
+///
+/// # Errors
+/// Where a path holds neither the old nor the new content nothing is touched ([`Error::NeedsPerson`]);
+/// the change stays pending after any error.
+pub fn resume(root: &Root, lock: &Lock, _now: Timestamp) -> Result<Resumed, Error> {
+    let Some(journal) = journal::pending_in(&lock.state)? else {
+        return Ok(Resumed::Nothing);
+    };
+    let mut parents = Parents::new(root);
+    if journal.state == State::Staging {
+        stage::clean(&mut parents, &lock.state, &journal)?;
+        return Ok(Resumed::Cleaned { id: journal.id });
+    }
+    finish::finish(&mut parents, &lock.state, &journal).map_err(after_commit(&journal))?;
+    Ok(match journal.direction {
+        Direction::Forward => Resumed::Completed { journal },
+        Direction::Backward => Resumed::Undone { journal },
+    })
+}
+
+/// Undoes the pending change, or else the last one, from the archive of what was there before it.
+///
+/// # Errors
+/// [`Error::ArchiveDiffers`]: `archive` is not the one. [`Error::Changed`]: a path was changed since by
+/// someone else. [`Error::NeedsPerson`] as in [`resume`]. Nothing is touched after these.
+pub fn rollback(root: &Root, lock: &Lock, archive: &Snapshot, now: Timestamp) -> Result<RolledBack, Error> {
+    match journal::pending_in(&lock.state)? {
+        Some(journal) if journal.state == State::Staging => {
+            stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
+            Ok(RolledBack::Cleaned { id: journal.id })
+        }
+        Some(journal) => {
+            let undone = turn_back(root, lock, journal.clone(), archive);
+            undone.map_err(after_commit(&journal))?;
+            Ok(RolledBack::Undone { journal })
+        }
+        None => match Journal::load(&lock.state, DONE)? {
+            Some(journal) if !journal.is_undoing() => undo_last(root, lock, journal, archive, now),
+            _ => Ok(RolledBack::Nothing),
+        },
+    }
+}
+
+/// Rolls a committed change back: the old content is staged, then the journal turns its direction, and
+/// that is the commit of the way back.
+fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, archive: &Snapshot) -> Result<(), Error> {
+    let mut parents = Parents::new(root);
+    if journal.direction == Direction::Forward {
+        let mut entries = Vec::new();
+        for record in &journal.changes {
+            if let Some(entry) = old_content(&mut parents, record, archive, &journal.id)? {
+                entries.push((record, entry));
+            }
+        }
+        // An interrupted rollback may have left some; they may be half written.
+        remove_old(&mut parents, &journal.changes)?;
+        let entries: Vec<(&Record, &Entry)> =
+            entries.iter().map(|(record, entry)| (*record, entry)).collect();
+        let staged = stage::stage(&mut parents, &entries, OLD)
+            .and_then(|()| stage::verify(&mut parents, &entries, OLD));
+        if let Err(error) = staged {
+            // The change stays pending, and `resume` removes what this leaves.
+            let _removed = stage::unstage(&mut parents, &journal.changes, OLD);
+            return Err(error);
+        }
+        journal.direction = Direction::Backward;
+        journal.write(&lock.state, COMMITTED)?;
+    }
+    finish::finish(&mut parents, &lock.state, &journal)
+}
+
+/// What has to be staged to bring a path back; `None` where it still holds the old content.
+fn old_content(
+    parents: &mut Parents<'_>,
+    record: &Record,
+    archive: &Snapshot,
+    id: &str,
+) -> Result<Option<Entry>, Error> {
+    let path = &record.path;
+    let now = Fingerprint::of(parents.look(path)?.as_ref());
+    if now != record.before && now != record.after {
+        return Err(Error::NeedsPerson {
+            path: path.clone(),
+            why: "holds neither the old nor the new content",
+        });
+    }
+    // Where the new content is still beside it, the target was not replaced yet. Where it isn't, the
+    // digest alone can't tell: only the time may differ between old and new.
+    let replaced = match record.after {
+        Fingerprint::File { .. } | Fingerprint::Link { .. } => {
+            parents.look_beside(path, &staged(record, NEW))?.is_none()
+        }
+        _ => now == record.after,
+    };
+    match record.before {
+        Fingerprint::File { .. } | Fingerprint::Link { .. } if replaced => {
+            from_archive(record, archive, id).map(Some)
+        }
+        Fingerprint::Directory if now == Fingerprint::Absent => Ok(Some(directory(record))),
+        _ => Ok(None),
+    }
+}
+
+fn from_archive(record: &Record, archive: &Snapshot, id: &str) -> Result<Entry, Error> {
+    match archive.get(&record.path) {
+        Some(entry) if Fingerprint::of(Some(entry)) == record.before => Ok(entry.clone()),
+        _ => Err(Error::ArchiveDiffers { path: record.path.clone(), id: id.to_owned() }),
+    }
+}
+
+fn directory(record: &Record) -> Entry {
+    let attributes = record.before_attributes.as_ref().map(Attributes::from).unwrap_or_default();
+    Entry { content: Content::Directory, attributes }
+}
+
+fn remove_old(parents: &mut Parents<'_>, changes: &[Record]) -> Result<(), Error> {
+    stage::unstage(parents, changes, OLD)
+}
+
+/// Undoes a completed change by a new one, through the same steps.
+fn undo_last(
+    root: &Root,
+    lock: &Lock,
+    journal: Journal,
+    archive: &Snapshot,
+    now: Timestamp,
+) -> Result<RolledBack, Error> {
+    let mut parents = Parents::new(root);
+    let mut changes = ChangeSet::default();
+    for record in &journal.changes {
+        let current = parents.look(&record.path)?;
+        if Fingerprint::of(current.as_ref()) != record.after {
+            return Err(Error::Changed { path: record.path.clone() });
+        }
+        let old = match record.before {
+            Fingerprint::Absent => None,
+            Fingerprint::Directory => Some(directory(record)),
+            _ => Some(from_archive(record, archive, &journal.id)?),
+        };
+        changes.put(&record.path, current, old);
+    }
+    let command = format!("rollback of {}", journal.id);
+    let context = Context { command, archive: journal.archive.clone(), now };
+    run(root, lock, &changes, &context, Some(journal.id.clone()))?;
+    Ok(RolledBack::Undone { journal })
+}

@@ -1,0 +1,198 @@
+//! Writing content beside its target, and taking it away again. Nothing here touches a target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+use super::journal::{Journal, Record, STAGING};
+use crate::disk::handle::{self, Limit};
+use crate::disk::state_dir::StateDir;
+use crate::disk::{Error, Root, effect};
+use crate::state::{Attributes, Content, Entry, Fingerprint};
+
+/// How many staged files are open before they are synced: a restore may write thousands.
+const BATCH: usize = 128;
+/// How many directories are kept open.
+const OPEN_DIRECTORIES: usize = 256;
+
+/// The suffix of staged new content.
+pub(super) const NEW: &str = "-new";
+/// The suffix of staged old content, when a committed change is rolled back.
+pub(super) const OLD: &str = "-old";
+
+/// The directories that a change touches, opened once, no link on the way.
+pub(super) struct Parents<'a> {
+    root: &'a Root,
+    open: BTreeMap<PathBuf, Rc<File>>,
+}
+
+impl<'a> Parents<'a> {
+    pub(super) fn new(root: &'a Root) -> Self {
+        Self { root, open: BTreeMap::new() }
+    }
+
+    /// The handle of a directory; `None` where it isn't.
+    pub(super) fn open(&mut self, directory: &Path) -> Result<Option<Rc<File>>, Error> {
+        if let Some(open) = self.open.get(directory) {
+            return Ok(Some(open.clone()));
+        }
+        let opened = match (directory.parent(), directory.file_name()) {
+            (Some(parent), Some(name)) => match self.open(parent)? {
+                Some(parent) => handle::open_directory(&*parent, name),
+                None => return Ok(None),
+            },
+            _ => self.root.directory().try_clone(),
+        };
+        match opened {
+            Ok(opened) => {
+                if self.open.len() >= OPEN_DIRECTORIES {
+                    self.open.clear();
+                }
+                let opened = Rc::new(opened);
+                self.open.insert(directory.to_owned(), opened.clone());
+                Ok(Some(opened))
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(None),
+            Err(error) => Err(Error::io("open the directory", directory)(error)),
+        }
+    }
+
+    /// The directory that `path` is in.
+    pub(super) fn of(&mut self, path: &Path) -> Result<Option<Rc<File>>, Error> {
+        self.open(path.parent().unwrap_or(Path::new("/")))
+    }
+
+    /// The directory that `path` is in, which must be there.
+    pub(super) fn need(&mut self, path: &Path) -> Result<Rc<File>, Error> {
+        let missing = || io::Error::from(Errno::ENOENT);
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        self.of(path)?.ok_or_else(|| Error::io("open the directory", parent)(missing()))
+    }
+
+    /// Forgets directories that may have been removed.
+    pub(super) fn forget(&mut self) {
+        self.open.clear();
+    }
+
+    /// What is at `path` now, read afresh.
+    pub(super) fn look(&mut self, path: &Path) -> Result<Option<Entry>, Error> {
+        self.look_beside(path, path.file_name().unwrap_or_default())
+    }
+
+    /// What is beside `path` under another name.
+    pub(super) fn look_beside(&mut self, path: &Path, name: &OsStr) -> Result<Option<Entry>, Error> {
+        let Some(parent) = self.of(path)? else {
+            return Ok(None);
+        };
+        Ok(handle::entry(&*parent, name, Limit::FILE).map(|(entry, _)| entry))
+    }
+
+    /// Makes the names in the directories of all `paths` last; a directory that is gone has none.
+    pub(super) fn sync(&mut self, paths: impl Iterator<Item = impl AsRef<Path>>) -> Result<(), Error> {
+        let directories: BTreeSet<PathBuf> =
+            paths.filter_map(|path| path.as_ref().parent().map(Path::to_owned)).collect();
+        for directory in directories {
+            if let Some(open) = self.open(&directory)? {
+                effect::sync(&*open).map_err(Error::io("sync", &directory))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The staged file's name with its suffix.
+pub(super) fn staged(record: &Record, suffix: &str) -> OsString {
+    let mut name = record.stage.clone().into_vec();
+    name.extend_from_slice(suffix.as_bytes());
+    OsString::from_vec(name)
+}
+
+/// Writes `entries` beside their targets, complete with owner, mode and attributes, and makes them
+/// last. Directories are made in their place, and what is staged goes into them.
+pub(super) fn stage(
+    parents: &mut Parents<'_>,
+    entries: &[(&Record, &Entry)],
+    suffix: &str,
+) -> Result<(), Error> {
+    for batch in entries.chunks(BATCH) {
+        let mut written = Vec::new();
+        for (record, entry) in batch {
+            let name = staged(record, suffix);
+            let parent = parents.need(&record.path)?;
+            let outcome = match &entry.content {
+                Content::File(bytes) => effect::create(&*parent, &name).and_then(|file| {
+                    effect::write(&file, bytes)?;
+                    effect::dress(&file, &entry.attributes)?;
+                    written.push((file, &record.path));
+                    Ok(())
+                }),
+                Content::Link(target) => effect::make_link(&*parent, &name, target, &entry.attributes),
+                Content::Directory => make_directory(&parent, record, &entry.attributes),
+                Content::Unread(_) => Ok(()),
+            };
+            outcome.map_err(Error::io("write the new content of", &record.path))?;
+        }
+        for (file, path) in written {
+            effect::sync(&file).map_err(Error::io("sync", path))?;
+        }
+    }
+    parents.sync(entries.iter().map(|(record, _)| &record.path))
+}
+
+fn make_directory(parent: &File, record: &Record, attributes: &Attributes) -> io::Result<()> {
+    let name = record.path.file_name().unwrap_or_default();
+    effect::make_directory(parent, name, 0o700)?;
+    let directory = handle::open_directory(parent, name)?;
+    effect::dress(&directory, attributes)?;
+    effect::sync(&directory)
+}
+
+/// Reads back what was staged.
+pub(super) fn verify(
+    parents: &mut Parents<'_>,
+    entries: &[(&Record, &Entry)],
+    suffix: &str,
+) -> Result<(), Error> {
+    for (record, entry) in entries {
+        let found = match entry.content {
+            Content::Directory => parents.look(&record.path)?,
+            _ => parents.look_beside(&record.path, &staged(record, suffix))?,
+        };
+        if Fingerprint::of(found.as_ref()) != Fingerprint::of(Some(entry)) {
+            return Err(Error::ReadBack { path: record.path.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Removes what was staged under `suffix`, and the directories made for it; makes that last.
+pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &str) -> Result<(), Error> {
+    parents.forget();
+    for record in changes.iter().rev() {
+        let Some(parent) = parents.of(&record.path)? else { continue };
+        let name = staged(record, suffix);
+        effect::remove(&*parent, &name).map_err(Error::io("remove", record.path.with_file_name(&name)))?;
+        let (old, new) = match suffix {
+            NEW => (&record.before, &record.after),
+            _ => (&record.after, &record.before),
+        };
+        if (old, new) == (&Fingerprint::Absent, &Fingerprint::Directory) {
+            let name = record.path.file_name().unwrap_or_default();
+            effect::remove_directory(&*parent, name).map_err(Error::io("remove", &record.path))?;
+        }
+    }
+    parents.forget();
+    parents.sync(changes.iter().map(|record| &record.path))
+}
+
+/// Ends a change that was not committed: all that was staged goes, then the journal.
+pub(super) fn clean(parents: &mut Parents<'_>, state: &StateDir, journal: &Journal) -> Result<(), Error> {
+    unstage(parents, &journal.changes, NEW)?;
+    state.remove(STAGING)
+}
