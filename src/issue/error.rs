@@ -64,6 +64,9 @@ pub enum IssueError {
     /// The old certificate cannot serve as the template of the new one.
     #[error("the old certificate cannot be renewed: {0}")]
     Template(String),
+    /// Something that DER cannot express, which nothing that is issued here contains.
+    #[error("writing DER failed: {0}")]
+    Encoding(String),
     /// Dates that X.509 cannot express, or an end before the start.
     #[error("impossible validity from {not_before} to {not_after}: {reason}")]
     Validity {
@@ -92,6 +95,6 @@ pub enum IssueError {
 
 impl From<der::Error> for IssueError {
     fn from(error: der::Error) -> Self {
-        Self::Template(error.to_string())
+        Self::Encoding(error.to_string())
     }
 }

@@ -76,13 +76,15 @@ pub(super) fn key(one: &Prime, other: &Prime) -> Result<Option<Zeroizing<Vec<u8>
     let one = BoxedUint::one();
     let (p1, q1) = (Secret(p.0.wrapping_sub(&one)), Secret(q.0.wrapping_sub(&one)));
     let gcd = p1.0.gcd(&q1.0).into_nz().into_option().ok_or_else(|| failed("common divisor"))?;
-    let lcm = Secret(p1.0.wrapping_div(&gcd).concatenating_mul(&q1.0));
+    let reduced = Secret(p1.0.wrapping_div(&gcd));
+    let lcm = Secret(reduced.0.concatenating_mul(&q1.0));
     let d = inverse_of_e(&lcm).ok_or_else(|| failed("private exponent"))?;
     let dp = inverse_of_e(&p1).ok_or_else(|| failed("first exponent"))?;
     let dq = inverse_of_e(&q1).ok_or_else(|| failed("second exponent"))?;
     let odd_p = Odd::new(p.0.clone()).into_option().ok_or_else(|| failed("odd prime"))?;
     let inverse =
         q.0.invert_odd_mod(&odd_p).into_option().map(Secret).ok_or_else(|| failed("coefficient"))?;
+    drop(Secret(odd_p.get()));
     let modulus = p.0.concatenating_mul(&q.0);
 
     let parts =
@@ -131,7 +133,8 @@ fn inverse_of_e(modulus: &Secret) -> Option<Secret> {
         return None;
     }
     let k = u64::from(E) - power_mod_e(residue, E - 2);
-    let sum = Secret(modulus.0.concatenating_mul(&BoxedUint::from(k)).wrapping_add(BoxedUint::one()));
+    let multiple = Secret(modulus.0.concatenating_mul(&BoxedUint::from(k)));
+    let sum = Secret(multiple.0.wrapping_add(BoxedUint::one()));
     let (quotient, rest) = sum.0.div_rem_limb(e);
     let quotient = Secret(quotient);
     (rest == Limb::ZERO).then_some(quotient)

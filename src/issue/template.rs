@@ -32,10 +32,12 @@ pub(super) struct Template<'a> {
 impl<'a> Template<'a> {
     /// Takes a certificate in DER apart.
     pub(super) fn from_der(certificate: &'a [u8]) -> Result<Self, IssueError> {
-        let outer = SignedDer::from_der(certificate)?;
-        let mut tbs: Tbs<'a> = outer.tbs.decode_as()?;
-        let extensions = tbs.extensions.take().map(|list| list.decode_as()).transpose()?;
-        Ok(Self { tbs, extensions })
+        let take_apart = || -> der::Result<Self> {
+            let mut tbs: Tbs<'a> = SignedDer::from_der(certificate)?.tbs.decode_as()?;
+            let extensions = tbs.extensions.take().map(|list| list.decode_as()).transpose()?;
+            Ok(Self { tbs, extensions })
+        };
+        take_apart().map_err(|error| IssueError::Template(error.to_string()))
     }
 
     /// Puts the extensions into the order in which Go writes them.
