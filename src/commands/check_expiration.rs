@@ -36,9 +36,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.result(&report.render(args.output));
     if matches!(args.output, Format::Json | Format::Yaml) {
         for finding in findings.iter().filter(|finding| finding.code != "expired") {
-            context
-                .out
-                .say(crate::report::finding_lines(std::slice::from_ref(finding)).trim_end());
+            context.out.say(crate::report::finding_lines(std::slice::from_ref(finding)).trim_end());
         }
     }
     let ending = args.fail_within.and_then(|within| soonest_end(&node.inventory, now, within));
