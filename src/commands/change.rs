@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::Context;
-use super::source::{RootArgs, archived, could_not, parse_time};
+use super::source::{RootArgs, about, archived, could_not, parse_time};
 use crate::analysis::diagnose::{Finding, findings, row_problems};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
@@ -133,14 +133,13 @@ impl Prepared {
     /// Refuses where the plan does.
     ///
     /// # Errors
-    /// The first refusal; the others are told on the way.
+    /// The last refusal; the others are told on the way.
     pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
-        let mut refusals = self.plan.refusals.iter().map(Failure::from);
-        let Some(first) = refusals.next() else { return Ok(()) };
-        for other in refusals {
-            context.out.fail(&other);
+        let Some((last, others)) = self.plan.refusals.split_last() else { return Ok(()) };
+        for other in others {
+            context.out.fail(&other.into());
         }
-        Err(first)
+        Err(last.into())
     }
 
     /// Makes keys and certificates in memory and checks that the node would be right with them.
@@ -173,13 +172,8 @@ impl Prepared {
         let Some(lock) = &self.lock else {
             return Err(Failure::could_not_run("a dry run changes nothing"));
         };
-        let about = archive::About {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            created: self.now,
-            host: host_name(),
-            node: self.plan.node.as_ref().map(|node| node.value.clone()).unwrap_or_default(),
-            command: context.command_line.clone(),
-        };
+        let about =
+            archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
         let old = archived(&self.snapshot);
         let written =
             archive::write(&self.root, args.archive_dir.as_deref(), &old, &about).map_err(|error| {
@@ -230,10 +224,6 @@ fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), Stri
         }
     }
     Ok(())
-}
-
-fn host_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 
 /// The leaf of this name for `certs renew`.

@@ -1,6 +1,6 @@
 //! `rollback`: undoes the last change, from its archive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::change::locked;
@@ -41,7 +41,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let paths: Vec<_> = journal.changes.iter().map(|change| change.path.display().to_string()).collect();
     context.out.say(&format!("Undoes \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
     if args.dry_run {
-        context.out.result(&format!("{}\n", paths.join("\n")));
+        context.out.lines(&paths);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -56,7 +56,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
     }
     let lock = root.lock().map_err(|error| locked(&error))?;
-    let old = old_state(&journal, args)?;
+    let old = old_state(&root, &journal, args)?;
     let done = transaction::rollback(&root, &lock, &old, context.now).map_err(|error| {
         let failure = if error.committed() {
             Failure::needs_person(&error)
@@ -83,11 +83,19 @@ fn last_change(root: &Root) -> Result<Option<Journal>, Failure> {
     Ok(last.filter(|journal| !journal.is_undoing()))
 }
 
-fn old_state(journal: &Journal, args: &Args) -> Result<Snapshot, Failure> {
+/// The archive where the change recorded it, or by its name in the root's own place: a disk that was
+/// mounted then may be the machine's own by now.
+fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
+    let same_name = |path: &PathBuf| path.file_name() == recorded.file_name();
+    let moved = || archive::list(root, None).into_iter().find(same_name);
+    if recorded.is_file() { recorded.to_owned() } else { moved().unwrap_or_else(|| recorded.to_owned()) }
+}
+
+fn old_state(root: &Root, journal: &Journal, args: &Args) -> Result<Snapshot, Failure> {
     let recorded = journal.archive.as_ref();
     let path = match (&args.archive, recorded) {
         (Some(path), _) => path.clone(),
-        (None, Some(archive)) => archive.path.clone(),
+        (None, Some(archive)) => recorded_archive(root, &archive.path),
         // A change that hadn't begun needs none.
         (None, None) => return Ok(Snapshot::default()),
     };

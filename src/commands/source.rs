@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::Context;
 use crate::analysis::facts::Facts;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::scope;
@@ -64,7 +65,9 @@ impl RootArgs {
             return Err(Failure::could_not_run(what).hint("name the root directory of a node"));
         }
         Root::open(&self.root).map_err(|error| {
-            could_not(&error).hint("--root takes the directory under which the node's /etc/kubernetes is")
+            could_not(&error)
+                .code("root-unreadable")
+                .hint("--root takes the directory under which the node's /etc/kubernetes is")
         })
     }
 
@@ -84,15 +87,18 @@ impl RootArgs {
                 Content::Unread(unread) => Some(format!("{}: {unread}", path.display())),
                 _ => None,
             });
-            let what = match unread {
-                Some(unread) => format!("--root {}: the node can't be read: {unread}", self.root.display()),
-                None => format!(
-                    "--root {}: no kubeadm node: no CA in {}, no kubeconfig in /etc/kubernetes, no manifest of an API server",
-                    self.root.display(),
-                    inventory.facts.pki_dir.value.display()
-                ),
+            let (code, what) = match unread {
+                Some(unread) => ("root-unreadable", format!("the node can't be read: {unread}")),
+                None => {
+                    let pki = inventory.facts.pki_dir.value.display();
+                    let what = format!(
+                        "no kubeadm node: no CA in {pki}, no kubeconfig in /etc/kubernetes, no manifest of an API server"
+                    );
+                    ("not-a-kubeadm-node", what)
+                }
             };
-            return Err(Failure::could_not_run(what)
+            return Err(Failure::could_not_run(format!("--root {}: {what}", self.root.display()))
+                .code(code)
                 .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
         }
         Ok(Node { root, snapshot, inventory })
@@ -142,6 +148,18 @@ pub fn archived(snapshot: &Snapshot) -> Snapshot {
     let clock = |path: &Path| scope::CLOCKS.iter().any(|clock| Path::new(clock) == path);
     let entries = snapshot.iter().filter(|(path, _)| !clock(path));
     entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
+}
+
+/// What an archive says of itself.
+pub fn about(inventory: &Inventory, reason: &str, context: &Context<'_>) -> archive::About {
+    archive::About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        created: context.now,
+        host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),
+        node: inventory.facts.node_name.as_ref().map(|node| node.value.clone()).unwrap_or_default(),
+        command: context.command_line.clone(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// A moment as an operator types it: RFC 3339, or a day.

@@ -53,6 +53,13 @@ impl Failure {
         Self { exit: Exit::NeedsPerson, code: None, message: message.to_string(), hint: None }
     }
 
+    /// With a stable code.
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
     /// With the next command or step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

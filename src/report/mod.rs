@@ -10,7 +10,7 @@ mod recovery;
 mod sanitise;
 mod table;
 
-pub use archive::{ArchiveReport, archive_list};
+pub use archive::{ArchiveReport, Made, archive_list};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use output::Output;

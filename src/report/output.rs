@@ -27,6 +27,12 @@ impl Output {
         }
     }
 
+    /// Lines of the result that are foreign text, such as paths.
+    pub fn lines(&mut self, lines: &[String]) {
+        let text: String = lines.iter().flat_map(|text| [line(text), "\n".into()]).collect();
+        self.result(&text);
+    }
+
     /// A line of talk.
     pub fn say(&mut self, text: &str) {
         // Nobody listens: the exit code tells.

@@ -34,7 +34,7 @@ pub fn plan_text(plan: &Plan) -> String {
             add(format!("    for {}", step.names.join(", ")));
         }
         let old = step.old.map_or_else(|| "nothing usable".to_owned(), |old| old.not_after.to_string());
-        add(format!("    ends {} (now: {old})", step.new.not_after));
+        add(format!("    ends {} (the old one: {old})", step.new.not_after));
         let key = if step.key.reuse { "the old key" } else { "a new key" };
         add(format!("    {key}, {}", step.key.algorithm));
         if step.cut_to_authority {

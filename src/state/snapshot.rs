@@ -146,6 +146,15 @@ impl Snapshot {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
+    /// Bytes of all files together.
+    pub fn size(&self) -> u64 {
+        let bytes = |entry: &Entry| match &entry.content {
+            Content::File(bytes) => bytes.len() as u64,
+            _ => 0,
+        };
+        self.entries.values().map(bytes).sum()
+    }
+
     /// The entries directly in `directory`, which is resolved first.
     pub fn children(&self, directory: &Path) -> Vec<(&Path, &Entry)> {
         let Ok(resolved) = self.resolve(directory) else {

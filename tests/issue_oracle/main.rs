@@ -13,9 +13,7 @@ mod support;
 
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
-use kuberescue::issue::{
-    IssueError, KeyRequest, Profile, Signer, Validity, create, generate, is_key_of, renew,
-};
+use kuberescue::issue::{IssueError, KeyRequest, Profile, Signer, Validity, create, generate, renew};
 use kuberescue::state::catalog::{AUTHORITIES, Authority, SLOTS, Usage, slot};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use support::*;
@@ -346,7 +344,7 @@ fn who_cannot_sign_is_refused() {
     let bits = &bare.spki[bare.spki.len() - 275..];
     let rsa = tlv(0x30, &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]);
     bare.spki = tlv(0x30, &[&rsa, bits].concat());
-    assert!(is_key_of(&key, &bare));
+    assert!(bare.is_of(&key));
 }
 
 #[test]

@@ -1,26 +1,25 @@
 //! The decisions: for each leaf, whether it is renewed, issued anew, skipped or refused.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Action, BACKDATE_SECONDS, CLOCK_TOLERANCE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Refusal,
-    Restart, Selection, Skipped, Step, Target, Why,
+    Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, Skipped, Step, Target, Why,
+    refuse, restarts,
 };
-use crate::analysis::diagnose::{authority_problem, names_of_another_node, row_problems};
-use crate::analysis::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row};
+use crate::analysis::diagnose::{authority_problem, row_problems};
+use crate::analysis::inventory::{Inventory, Item, KubeletForm, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
-use crate::state::catalog::{self, Authority, Names, Place, Slot};
+use crate::state::catalog::{self, Authority, Place, Slot};
 use crate::state::{Content, Snapshot};
 
 /// Decides what to do about a node at `now`.
 pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now: Timestamp) -> Plan {
     let mut decision = Decision { snapshot, inventory, options, now, steps: Vec::new(), skipped: Vec::new() };
-    let mut refusals: Vec<_> = clock(inventory, options, now).into_iter().collect();
+    let mut refusals: Vec<_> = refuse::clock(inventory, options, now).into_iter().collect();
     match &options.selection {
         Selection::All => {
             for leaf in &inventory.leafs {
@@ -37,8 +36,8 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
         Selection::Kubelet => decision.kubelet(),
     }
     let Decision { steps, skipped, .. } = decision;
-    refusals.extend(authority_refusals(inventory, &skipped, now));
-    refusals.extend(names_refusals(inventory, &steps));
+    refusals.extend(refuse::authorities(inventory, &skipped, now));
+    refusals.extend(refuse::names(inventory, &steps));
     if options.partial {
         refusals.retain(|refusal| !refusal.partial_helps || steps.is_empty());
     }
@@ -47,122 +46,11 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
         pki_dir: inventory.facts.pki_dir.clone(),
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
-        restarts: restarts(inventory, &steps),
+        restarts: restarts::of(inventory, &steps),
         steps,
         skipped,
         refusals,
     }
-}
-
-fn clock(inventory: &Inventory, options: &Options, now: Timestamp) -> Option<Refusal> {
-    let (newest, what) = inventory.newest_evidence.as_ref()?;
-    let late = newest.as_second().saturating_sub(now.as_second());
-    if late <= CLOCK_TOLERANCE_SECONDS || options.accept_clock {
-        return None;
-    }
-    Some(Refusal {
-        code: "clock-behind",
-        what: format!(
-            "the clock says {now}, and the disk was alive at {newest} ({what}): certificates made now could end too early or be refused"
-        ),
-        hint: "set the clock right (date -u -s …), or say --accept-clock if it is right and the disk is not"
-            .to_owned(),
-        partial_helps: false,
-    })
-}
-
-/// One refusal for each authority that something waits for, with the list of what waits.
-fn authority_refusals(inventory: &Inventory, skipped: &[Skipped], now: Timestamp) -> Vec<Refusal> {
-    let mut blocked: BTreeMap<Authority, Vec<&str>> = BTreeMap::new();
-    for skipped in skipped {
-        if let Why::Authority { base, .. } = &skipped.why
-            && let Some(authority) = catalog::AUTHORITIES.iter().find(|authority| authority.base() == *base)
-        {
-            blocked.entry(*authority).or_default().push(&skipped.name);
-        }
-    }
-    let refusal = |(authority, names): (Authority, Vec<&str>)| {
-        let row = inventory.authority(authority)?;
-        let (code, what) = authority_problem(row, now)?;
-        let what = format!(
-            "the authority {} ({}) can't sign: {what}; this blocks {}",
-            authority.name(),
-            row.certificate_path.display(),
-            names.join(", ")
-        );
-        Some(Refusal { code, what, hint: authority_hint(code, row), partial_helps: true })
-    };
-    blocked.into_iter().filter_map(refusal).collect()
-}
-
-fn authority_hint(code: &str, row: &AuthorityRow) -> String {
-    let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
-    match code {
-        "ca-expired" => format!(
-            "an ended CA has to be made anew from its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (README, \"When the CA itself has ended\")"
-        ),
-        "ca-not-yet-valid" => {
-            "the clock is wrong, or the CA was made on a machine whose clock was: date -u".to_owned()
-        }
-        "ca-key-missing" => format!(
-            "put the key back to {key} from a backup or from another control-plane node; with an external CA let it sign; --partial renews the rest"
-        ),
-        "ca-key-mismatch" => format!(
-            "{key} belongs to another CA: find the one whose public key is that of {certificate}; --partial renews the rest"
-        ),
-        _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
-    }
-}
-
-fn names_refusals(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
-    let foreign = |step: &Step| {
-        let slot = catalog::slot(&step.name).filter(|slot| slot.names != Names::None)?;
-        let row = inventory.row(slot.name)?;
-        let problem = names_of_another_node(inventory, row)?;
-        step.template.as_ref()?;
-        Some(Refusal {
-            code: "names-of-another-node",
-            what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
-            hint: format!(
-                "move {} and {} away, and a certificate for this node is issued in their place",
-                row.path.display(),
-                row.key_path.display()
-            ),
-            partial_helps: false,
-        })
-    };
-    steps.iter().filter_map(foreign).collect()
-}
-
-/// Which static pods read a changed file, by their flags and by what they mount, in the order in which
-/// they are to be restarted.
-fn restarts(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
-    let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
-    let order = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-    let rank = |name: &str| order.iter().position(|known| *known == name).unwrap_or(order.len());
-    let mut found = Vec::new();
-    if steps.iter().any(|step| step.name == catalog::KUBELET_CLIENT) {
-        let because = vec![inventory.kubelet_client.path.clone()];
-        found.push(Restart { component: "kubelet".to_owned(), because });
-    }
-    let mut pods = Vec::new();
-    for manifest in &inventory.facts.manifests {
-        let Ok(pod) = &manifest.pod else { continue };
-        let uses = |path: &PathBuf| {
-            pod.flags.values().any(|value| Path::new(value) == path) || pod.host_paths.contains(path)
-        };
-        let because: Vec<_> = changed
-            .iter()
-            .filter(|row| uses(&row.path) || uses(&row.key_path))
-            .map(|row| row.path.clone())
-            .collect();
-        if !because.is_empty() {
-            pods.push(Restart { component: pod.name.clone(), because });
-        }
-    }
-    pods.sort_by(|a, b| (rank(&a.component), &a.component).cmp(&(rank(&b.component), &b.component)));
-    found.extend(pods);
-    found
 }
 
 struct Decision<'a> {

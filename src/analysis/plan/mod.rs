@@ -3,6 +3,8 @@
 
 mod decide;
 mod profile;
+mod refuse;
+mod restarts;
 
 use std::path::PathBuf;
 

@@ -104,7 +104,7 @@ fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, archive: &Snapshot)
             }
         }
         // An interrupted rollback may have left some; they may be half written.
-        remove_old(&mut parents, &journal.changes)?;
+        stage::remove_staged(&mut parents, &journal.changes, OLD)?;
         let entries: Vec<(&Record, &Entry)> =
             entries.iter().map(|(record, entry)| (*record, entry)).collect();
         let staged = stage::stage(&mut parents, &entries, OLD)
@@ -162,10 +162,6 @@ fn from_archive(record: &Record, archive: &Snapshot, id: &str) -> Result<Entry, 
 fn directory(record: &Record) -> Entry {
     let attributes = record.before_attributes.as_ref().map(Attributes::from).unwrap_or_default();
     Entry { content: Content::Directory, attributes }
-}
-
-fn remove_old(parents: &mut Parents<'_>, changes: &[Record]) -> Result<(), Error> {
-    stage::unstage(parents, changes, OLD)
 }
 
 /// Undoes a completed change by a new one, through the same steps.

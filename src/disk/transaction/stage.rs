@@ -171,22 +171,36 @@ pub(super) fn verify(
     Ok(())
 }
 
-/// Removes what was staged under `suffix`, and the directories made for it; makes that last.
-pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &str) -> Result<(), Error> {
-    parents.forget();
-    for record in changes.iter().rev() {
+/// Removes the files and links that were staged under `suffix`.
+pub(super) fn remove_staged(
+    parents: &mut Parents<'_>,
+    changes: &[Record],
+    suffix: &str,
+) -> Result<(), Error> {
+    for record in changes {
         let Some(parent) = parents.of(&record.path)? else { continue };
         let name = staged(record, suffix);
         effect::remove(&*parent, &name).map_err(Error::io("remove", record.path.with_file_name(&name)))?;
-        let (old, new) = match suffix {
+    }
+    Ok(())
+}
+
+/// Removes what was staged under `suffix` and the directories made for it; makes that last.
+pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &str) -> Result<(), Error> {
+    remove_staged(parents, changes, suffix)?;
+    for record in changes.iter().rev() {
+        let made = match suffix {
             NEW => (&record.before, &record.after),
             _ => (&record.after, &record.before),
         };
-        if (old, new) == (&Fingerprint::Absent, &Fingerprint::Directory) {
+        if made == (&Fingerprint::Absent, &Fingerprint::Directory)
+            && let Some(parent) = parents.of(&record.path)?
+        {
             let name = record.path.file_name().unwrap_or_default();
             effect::remove_directory(&*parent, name).map_err(Error::io("remove", &record.path))?;
         }
     }
+    // A handle of a directory that was removed would still open.
     parents.forget();
     parents.sync(changes.iter().map(|record| &record.path))
 }

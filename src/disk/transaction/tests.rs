@@ -1,1 +1,436 @@
+//! The transaction stopped after every single writing call, in every way out of it.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::*;
+use crate::disk::Depth;
+use crate::disk::effect::fault::{self, Fault};
+use crate::state::{Attributes, Snapshot};
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 5);
+
+/// Memory, where there is one: thousands of trees are made and synced.
+fn temporary() -> tempfile::TempDir {
+    let shm = Path::new("/dev/shm");
+    if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes its tree")]
+fn put(root: &Path, path: &str, text: &str, mode: u32) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+struct Node {
+    #[expect(dead_code, reason = "removes the tree when dropped")]
+    directory: tempfile::TempDir,
+    root: Root,
+    old: Snapshot,
+    changes: ChangeSet,
+}
+
+/// A tree and a change set with every kind of change in it.
+fn node() -> Node {
+    let directory = temporary();
+    let at = directory.path();
+    put(at, "etc/k/pki/a.crt", "old a", 0o644);
+    put(at, "etc/k/pki/a.key", "old key", 0o600);
+    put(at, "etc/k/pki/goes.crt", "goes", 0o640);
+    put(at, "etc/k/pki/time.crt", "same text", 0o644);
+    put(at, "etc/k/untouched.conf", "untouched", 0o600);
+    put(at, "etc/k/gone/deep/f", "in a directory that goes", 0o600);
+    std::os::unix::fs::symlink("/etc/k/pki/a.crt", at.join("etc/k/current")).unwrap();
+    xattr::set(at.join("etc/k/pki/a.key"), "user.label", b"one\ntwo").unwrap();
+    let root = Root::open(at).unwrap();
+    let old = tree(&root);
+
+    let mut changes = ChangeSet::default();
+    let mut put = |path: &str, after: Option<Entry>| {
+        changes.put(path, old.get(Path::new(path)).cloned(), after);
+    };
+    let like = |path: &str, text: &str, seconds: i64| {
+        let mut entry = old.get(Path::new(path)).unwrap().clone();
+        entry.content = Content::File(text.as_bytes().to_vec().into());
+        entry.attributes.mtime = Timestamp::new(seconds, 7).unwrap();
+        Some(entry)
+    };
+    put("/etc/k/pki/a.crt", like("/etc/k/pki/a.crt", "new a", 1_700_000_000));
+    put("/etc/k/pki/a.key", like("/etc/k/pki/a.key", "new key", -3));
+    put("/etc/k/pki/time.crt", like("/etc/k/pki/time.crt", "same text", 1_600_000_000));
+    put("/etc/k/pki/goes.crt", None);
+    let link = Entry { content: Content::Link("pki/b.crt".into()), ..link_like(&old) };
+    put("/etc/k/current", Some(link));
+    let made = old.get(Path::new("/etc/k/pki")).unwrap().clone();
+    put("/etc/k/made", Some(made.clone()));
+    let mut owned = like("/etc/k/pki/a.key", "in a new directory", 1_500_000_000).unwrap();
+    owned.attributes.uid = if nix::unistd::geteuid().is_root() { 65534 } else { owned.attributes.uid };
+    put("/etc/k/made/f", Some(owned));
+    put("/etc/k/gone", None);
+    put("/etc/k/gone/deep", None);
+    put("/etc/k/gone/deep/f", None);
+    let closed = Attributes { mode: 0o750, ..made.attributes };
+    put("/etc/k/pki", Some(Entry { content: Content::Directory, attributes: closed }));
+    Node { directory, root, old, changes }
+}
+
+fn link_like(old: &Snapshot) -> Entry {
+    let mut entry = old.get(Path::new("/etc/k/current")).unwrap().clone();
+    entry.attributes.mtime = Timestamp::constant(1_400_000_000, 0);
+    entry
+}
+
+/// All that counts: names, content, mode, owner, xattrs, times of files. A directory's time changes
+/// with every name in it.
+fn tree(root: &Root) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    root.read(&mut snapshot, Path::new("/etc"), Depth::Tree);
+    without_directory_times(snapshot)
+}
+
+fn without_directory_times(snapshot: Snapshot) -> Snapshot {
+    let mut out = Snapshot::default();
+    for (path, entry) in snapshot.iter() {
+        let mut entry = entry.clone();
+        if entry.content == Content::Directory {
+            entry.attributes.mtime = Timestamp::default();
+        }
+        out.insert(path, entry);
+    }
+    out
+}
+
+fn context() -> Context {
+    Context { command: "test".to_owned(), archive: None, now: NOW }
+}
+
+impl Node {
+    fn apply(&self) -> Result<Outcome, Error> {
+        apply(&self.root, &self.root.lock()?, &self.changes, &context())
+    }
+
+    fn new(&self) -> Snapshot {
+        self.old.with(&self.changes)
+    }
+
+    fn resume(&self) -> Result<Resumed, Error> {
+        resume(&self.root, &self.root.lock()?, NOW)
+    }
+
+    fn rollback(&self) -> Result<RolledBack, Error> {
+        rollback(&self.root, &self.root.lock()?, &self.old, NOW)
+    }
+
+    #[track_caller]
+    fn assert(&self, wanted: &Snapshot, when: &str) {
+        let found = tree(&self.root);
+        if found != *wanted {
+            let names: Vec<_> = found.diff(wanted, |_| true).iter().cloned().collect();
+            panic!("{when}: {names:#?}");
+        }
+        assert!(pending(&self.root).unwrap().is_none(), "{when}: still pending");
+    }
+}
+
+#[test]
+fn a_change_is_made_and_undone_once() {
+    let node = node();
+    let outcome = node.apply().unwrap();
+    assert_eq!(outcome.changed.len(), 11);
+    node.assert(&node.new(), "applied");
+    assert_eq!(last(&node.root).unwrap().unwrap().id, outcome.id.unwrap());
+    assert!(matches!(node.rollback().unwrap(), RolledBack::Undone { .. }));
+    node.assert(&node.old, "rolled back");
+    assert_eq!(node.rollback().unwrap(), RolledBack::Nothing);
+    assert_eq!(node.resume().unwrap(), Resumed::Nothing);
+}
+
+#[test]
+fn what_stays_the_same_is_not_touched() {
+    let node = node();
+    let mut same = ChangeSet::default();
+    for (path, entry) in node.old.iter() {
+        let mut after = entry.clone();
+        after.attributes.mtime = Timestamp::default();
+        same.put(path, Some(entry.clone()), Some(after));
+    }
+    let outcome = apply(&node.root, &node.root.lock().unwrap(), &same, &context()).unwrap();
+    assert_eq!(outcome, Outcome { id: None, changed: Vec::new() });
+    assert_eq!(last(&node.root).unwrap(), None);
+}
+
+/// Runs `act` with death at every call; after each, `then` brings the node to one side.
+fn every_death(
+    mut before: impl FnMut() -> Node,
+    act: impl Fn(&Node) -> bool,
+    mut then: impl FnMut(&Node, u32),
+) -> u32 {
+    for at in 0.. {
+        let node = before();
+        fault::set(at, Fault::Death);
+        let done = act(&node);
+        fault::clear();
+        if done {
+            return at;
+        }
+        then(&node, at);
+    }
+    unreachable!()
+}
+
+#[test]
+fn killed_at_any_call_then_resumed_or_rolled_back() {
+    let applied = |node: &Node| node.apply().is_ok();
+    let (mut olds, mut news) = (0, 0);
+    let points = every_death(node, applied, |node, at| {
+        let committed = matches!(node.resume().unwrap(), Resumed::Completed { .. });
+        // The very last calls may have been made: then nothing is pending and all is new.
+        if committed || last(&node.root).unwrap().is_some() {
+            news += 1;
+            node.assert(&node.new(), &format!("resumed after {at}"));
+        } else {
+            olds += 1;
+            node.assert(&node.old, &format!("cleaned after {at}"));
+        }
+    });
+    assert!(olds > 50 && news > 10, "{olds} old, {news} new of {points}");
+    every_death(node, applied, |node, at| {
+        node.rollback().unwrap();
+        node.assert(&node.old, &format!("rolled back after {at}"));
+    });
+    println!("{points} points: {olds} end old, {news} new");
+}
+
+/// A node whose change died somewhere in the middle of the renames.
+fn half_done(at: u32) -> Node {
+    let node = node();
+    fault::set(at, Fault::Death);
+    assert!(node.apply().unwrap_err().committed());
+    fault::clear();
+    node
+}
+
+fn committed_points() -> std::ops::Range<u32> {
+    let mut first = None;
+    let end = every_death(
+        node,
+        |node| node.apply().is_ok(),
+        |node, at| {
+            let committed =
+                pending(&node.root).unwrap().is_some_and(|journal| journal.state == State::Committed);
+            if committed && first.is_none() {
+                first = Some(at);
+            }
+        },
+    );
+    // At the first one death came between the rename of the journal and its sync: the run can't know.
+    first.unwrap() + 1..end - 1
+}
+
+#[test]
+fn killed_again_while_resuming_or_rolling_back() {
+    let mut points = 0;
+    for first in committed_points().step_by(3) {
+        let half = || half_done(first);
+        points += every_death(
+            half,
+            |node| node.resume().is_ok(),
+            |node, at| {
+                node.resume().unwrap();
+                node.assert(&node.new(), &format!("resumed twice after {first}, {at}"));
+            },
+        );
+        points += every_death(
+            half,
+            |node| node.rollback().is_ok(),
+            |node, at| {
+                // Either way out of a rollback that died.
+                if at % 2 == 0 {
+                    node.rollback().unwrap();
+                    node.assert(&node.old, &format!("rolled back twice after {first}, {at}"));
+                } else {
+                    match node.resume().unwrap() {
+                        Resumed::Completed { .. } => {
+                            node.assert(&node.new(), &format!("forward {first}, {at}"))
+                        }
+                        _ => node.assert(&node.old, &format!("backward {first}, {at}")),
+                    }
+                }
+            },
+        );
+    }
+    // The rollback of a completed change.
+    let done = || {
+        let node = node();
+        node.apply().unwrap();
+        node
+    };
+    points += every_death(
+        done,
+        |node| node.rollback().is_ok(),
+        |node, at| match node.resume().unwrap() {
+            Resumed::Cleaned { .. } => node.assert(&node.new(), &format!("undoing cleaned after {at}")),
+            Resumed::Completed { .. } => node.assert(&node.old, &format!("undone after {at}")),
+            _ if tree(&node.root) == node.old => {}
+            _ => node.assert(&node.new(), &format!("undoing not begun at {at}")),
+        },
+    );
+    println!("{points} points");
+}
+
+#[test]
+fn any_failing_call_leaves_all_old_or_says_that_it_is_committed() {
+    for errno in [Errno::ENOSPC, Errno::EIO, Errno::EROFS] {
+        for make in [Fault::Once, Fault::FromThenOn] {
+            for at in 0.. {
+                let node = node();
+                fault::set(at, make(errno));
+                let outcome = node.apply();
+                let passed = fault::clear() <= at;
+                let when = format!("{errno} at {at}");
+                match outcome {
+                    Ok(_) => node.assert(&node.new(), &when),
+                    Err(error) if error.committed() => {
+                        node.resume().unwrap();
+                        node.assert(&node.new(), &when);
+                    }
+                    Err(Error::NotCleaned { .. }) => {
+                        assert!(!matches!(node.resume().unwrap(), Resumed::Completed { .. }), "{when}");
+                        node.assert(&node.old, &when);
+                    }
+                    Err(error) => {
+                        assert!(!error.to_string().contains("os error"), "{error}");
+                        node.assert(&node.old, &when);
+                    }
+                }
+                if passed {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_path_that_someone_else_changed_is_refused() {
+    let node = node();
+    put(node.root.path(), "etc/k/pki/a.crt", "someone else's", 0o644);
+    let found = tree(&node.root);
+    let error = node.apply().unwrap_err();
+    assert!(matches!(&error, Error::Changed { path } if path == Path::new("/etc/k/pki/a.crt")), "{error}");
+    node.assert(&found, "refused");
+}
+
+#[test]
+fn after_a_change_by_someone_else_a_person_decides() {
+    let node = half_done(committed_points().start + 1);
+    put(node.root.path(), "etc/k/pki/a.crt", "someone else's", 0o644);
+    let found = tree(&node.root);
+    for error in [node.resume().unwrap_err(), node.rollback().unwrap_err()] {
+        assert!(error.committed());
+        assert!(error.to_string().contains("neither the old nor the new"), "{error}");
+        assert_eq!(tree(&node.root), found);
+    }
+    let node = self::node();
+    node.apply().unwrap();
+    put(node.root.path(), "etc/k/pki/a.crt", "someone else's", 0o644);
+    assert!(matches!(node.rollback().unwrap_err(), Error::Changed { .. }));
+}
+
+#[test]
+fn a_foreign_archive_brings_nothing_back() {
+    let node = node();
+    node.apply().unwrap();
+    let lock = node.root.lock().unwrap();
+    let error = rollback(&node.root, &lock, &node.new(), NOW).unwrap_err();
+    assert!(matches!(error, Error::ArchiveDiffers { .. }));
+    drop(lock);
+    node.assert(&node.new(), "refused");
+}
+
+#[test]
+fn only_one_at_a_time() {
+    let node = node();
+    let lock = node.root.lock().unwrap();
+    let error = node.root.lock().unwrap_err().to_string();
+    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    drop(lock);
+    let lock = node.root.lock().unwrap();
+    assert_eq!(lock.left_by(), None);
+    std::mem::forget(lock);
+}
+
+#[test]
+fn a_pending_change_must_be_ended_first() {
+    let node = half_done(committed_points().start + 1);
+    assert!(matches!(node.apply().unwrap_err(), Error::Pending { .. }));
+}
+
+#[test]
+fn a_link_or_a_gap_on_the_way_is_refused() {
+    let node = node();
+    std::os::unix::fs::symlink("pki", node.root.path().join("etc/k/way")).unwrap();
+    let entry = node.old.get(Path::new("/etc/k/pki/a.crt")).cloned();
+    for path in
+        ["/etc/k/way/a.crt", "/etc/k/missing/a.crt", "/etc/k/../k/x", "relative", "/etc/k/pki/a.crt/x"]
+    {
+        let mut changes = ChangeSet::default();
+        changes.put(path, None, entry.clone());
+        let error = apply(&node.root, &node.root.lock().unwrap(), &changes, &context()).unwrap_err();
+        assert!(!error.committed(), "{error}");
+        assert!(
+            error.to_string().contains(path.trim_end_matches("/a.crt").trim_end_matches("/x")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_hostile_journal_is_not_followed() {
+    let node = node();
+    for (journal, why) in [
+        ("", "EOF"),
+        ("{}", "missing field"),
+        (
+            r#"{"format":1,"id":"x","started":"2026-01-01T00:00:00Z","command":"","archive":null,"direction":"forward","pid":1,"boot":"","changes":[{"path":"/etc/../k","before":{"kind":"absent"},"after":{"kind":"absent"},"stage":".a.kuberescue-x"}]}"#,
+            "absolute",
+        ),
+        (
+            r#"{"format":1,"id":"x","started":"2026-01-01T00:00:00Z","command":"","archive":null,"direction":"forward","pid":1,"boot":"","changes":[{"path":"/etc/k","before":{"kind":"absent"},"after":{"kind":"absent"},"stage":".kuberescue-x/../a"}]}"#,
+            "staged file's name",
+        ),
+    ] {
+        put(node.root.path(), "var/lib/kuberescue/journal.json", journal, 0o600);
+        let error = node.resume().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn secrets_are_staged_at_0600_and_not_in_the_journal() {
+    let mut seen = 0;
+    every_death(
+        node,
+        |node| node.apply().is_ok(),
+        |node, _| {
+            for (path, entry) in tree(&node.root).iter() {
+                if path.to_string_lossy().contains("a.key.kuberescue") {
+                    assert_eq!(entry.attributes.mode, 0o600, "{}", path.display());
+                    seen += 1;
+                }
+            }
+            for name in ["staging.json", "journal.json", "last.json"] {
+                if let Ok(text) =
+                    std::fs::read_to_string(node.root.path().join("var/lib/kuberescue").join(name))
+                {
+                    assert!(!text.contains("new key"));
+                }
+            }
+        },
+    );
+    assert!(seen > 10);
+}

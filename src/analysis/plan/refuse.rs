@@ -1,0 +1,92 @@
+//! What a plan refuses for safety, each with its code and what to do.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{CLOCK_TOLERANCE_SECONDS, Options, Refusal, Skipped, Step, Why};
+use crate::analysis::diagnose::{authority_problem, names_of_another_node};
+use crate::analysis::inventory::{AuthorityRow, Inventory};
+use crate::state::catalog::{self, Authority, Names};
+
+/// The clock is earlier than what the disk has seen.
+pub(super) fn clock(inventory: &Inventory, options: &Options, now: Timestamp) -> Option<Refusal> {
+    let (newest, what) = inventory.newest_evidence.as_ref()?;
+    let late = newest.as_second().saturating_sub(now.as_second());
+    if late <= CLOCK_TOLERANCE_SECONDS || options.accept_clock {
+        return None;
+    }
+    Some(Refusal {
+        code: "clock-behind",
+        what: format!(
+            "the clock says {now}, and the disk was alive at {newest} ({what}): certificates made now could end too early or be refused"
+        ),
+        hint: "set the clock right (date -u -s …), or say --accept-clock if it is right and the disk is not"
+            .to_owned(),
+        partial_helps: false,
+    })
+}
+
+/// One refusal for each authority that something waits for, with the list of what waits.
+pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], now: Timestamp) -> Vec<Refusal> {
+    let mut blocked: BTreeMap<Authority, Vec<&str>> = BTreeMap::new();
+    for skipped in skipped {
+        if let Why::Authority { base, .. } = &skipped.why
+            && let Some(authority) = catalog::AUTHORITIES.iter().find(|authority| authority.base() == *base)
+        {
+            blocked.entry(*authority).or_default().push(&skipped.name);
+        }
+    }
+    let refusal = |(authority, names): (Authority, Vec<&str>)| {
+        let row = inventory.authority(authority)?;
+        let (code, what) = authority_problem(row, now)?;
+        let what = format!(
+            "the authority {} ({}) can't sign: {what}; this blocks {}",
+            authority.name(),
+            row.certificate_path.display(),
+            names.join(", ")
+        );
+        Some(Refusal { code, what, hint: authority_hint(code, row), partial_helps: true })
+    };
+    blocked.into_iter().filter_map(refusal).collect()
+}
+
+fn authority_hint(code: &str, row: &AuthorityRow) -> String {
+    let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
+    match code {
+        "ca-expired" => format!(
+            "an ended CA has to be made anew from its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (README, \"When the CA itself has ended\")"
+        ),
+        "ca-not-yet-valid" => {
+            "the clock is wrong, or the CA was made on a machine whose clock was: date -u".to_owned()
+        }
+        "ca-key-missing" => format!(
+            "put the key back to {key} from a backup or from another control-plane node; with an external CA let it sign; --partial renews the rest"
+        ),
+        "ca-key-mismatch" => format!(
+            "{key} belongs to another CA: find the one whose public key is that of {certificate}; --partial renews the rest"
+        ),
+        _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
+    }
+}
+
+/// A serving certificate that was copied from another node: renewing it would make the copy last.
+pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
+    let foreign = |step: &Step| {
+        let slot = catalog::slot(&step.name).filter(|slot| slot.names != Names::None)?;
+        let row = inventory.row(slot.name)?;
+        let problem = names_of_another_node(inventory, row)?;
+        step.template.as_ref()?;
+        Some(Refusal {
+            code: "names-of-another-node",
+            what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
+            hint: format!(
+                "move {} and {} away, and a certificate for this node is issued in their place",
+                row.path.display(),
+                row.key_path.display()
+            ),
+            partial_helps: false,
+        })
+    };
+    steps.iter().filter_map(foreign).collect()
+}

@@ -1,0 +1,109 @@
+//! The bytes below the tar: gzip or plain, counted, capped and digested while they stream by.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
+
+use crate::disk::Error;
+use crate::state::Digest;
+
+/// The most that an archive may unpack to. Above what this tool writes (32 MiB of files and a manifest);
+/// a foreign tar may hold more that is skipped. A gzip bomb ends here.
+pub(super) const MAX_UNPACKED: u64 = 1 << 30;
+
+/// The compressed file: digested and counted.
+pub(super) struct Digesting<R> {
+    inner: R,
+    digest: ring::digest::Context,
+    size: u64,
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.digest.update(buffer.get(..read).unwrap_or_default());
+        self.size += read as u64;
+        Ok(read)
+    }
+}
+
+type Packed<R> = BufReader<Digesting<R>>;
+
+enum Layer<R: Read> {
+    Gzip(GzDecoder<Packed<R>>),
+    Plain(Packed<R>),
+}
+
+/// The tar stream.
+pub(super) struct Unpacked<R: Read> {
+    layer: Layer<R>,
+    left: u64,
+    /// Zero bytes in a row up to here: a tar ends with two blocks of them.
+    zeros: u64,
+}
+
+impl<R: Read> Unpacked<R> {
+    pub(super) fn new(file: R) -> Result<Self, Error> {
+        let digest = ring::digest::Context::new(&ring::digest::SHA256);
+        let mut packed = BufReader::with_capacity(1 << 16, Digesting { inner: file, digest, size: 0 });
+        let start = packed.fill_buf().map_err(|error| broken(&error))?;
+        let layer = match start {
+            [] => return Err(Error::archive("the file is empty")),
+            [0x1f, 0x8b, ..] => Layer::Gzip(GzDecoder::new(packed)),
+            _ => Layer::Plain(packed),
+        };
+        Ok(Self { layer, left: MAX_UNPACKED, zeros: 0 })
+    }
+
+    /// After the last entry: nothing but zeros may follow in the tar, and nothing at all after the
+    /// gzip. Returns digest and size of the file.
+    pub(super) fn end(mut self) -> Result<(Digest, u64), Error> {
+        let mut buffer = [0; 4096];
+        loop {
+            let read = self.read(&mut buffer).map_err(|error| broken(&error))?;
+            if read == 0 {
+                break;
+            }
+            if buffer.iter().take(read).any(|byte| *byte != 0) {
+                return Err(Error::archive("something follows after its end"));
+            }
+        }
+        if self.zeros < 512 {
+            return Err(Error::archive("truncated: its end is missing"));
+        }
+        let mut packed = match self.layer {
+            Layer::Gzip(gzip) => gzip.into_inner(),
+            Layer::Plain(packed) => packed,
+        };
+        if !packed.fill_buf().map_err(|error| broken(&error))?.is_empty() {
+            return Err(Error::archive("something follows after its end"));
+        }
+        let Digesting { digest, size, .. } = packed.into_inner();
+        let digest: [u8; 32] = digest.finish().as_ref().try_into().unwrap_or_default();
+        Ok((digest.into(), size))
+    }
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.layer {
+            Layer::Gzip(gzip) => gzip.read(buffer)?,
+            Layer::Plain(packed) => packed.read(buffer)?,
+        };
+        self.left = self
+            .left
+            .checked_sub(read as u64)
+            .ok_or_else(|| io::Error::other(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20)))?;
+        let tail = buffer.iter().take(read).rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if tail == read { self.zeros + tail as u64 } else { tail as u64 };
+        Ok(read)
+    }
+}
+
+/// The stream broke off or is not what it should be.
+pub(super) fn broken(error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
+        _ => Error::archive(error.to_string()),
+    }
+}

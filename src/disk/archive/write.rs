@@ -1,0 +1,220 @@
+//! Writing an archive: deterministic for the same snapshot and the same words about it, complete and
+//! verified by reading it back before it gets its name.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
+use jiff::Timestamp;
+use nix::fcntl::OFlag;
+use tar::{EntryType, Header};
+
+use super::manifest::Manifest;
+use super::{MANIFEST, pax, verify};
+use crate::disk::state_dir::StateDir;
+use crate::disk::{Error, Root, effect};
+use crate::state::{Attributes, Content, Digest, Snapshot};
+
+/// How often a name is tried: archives of one node in one second.
+const MAX_NAMES: u32 = 100;
+
+/// What the manifest says beside the entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Version of the tool.
+    pub version: String,
+    /// The time.
+    pub created: Timestamp,
+    /// Host name of the machine on which the tool runs.
+    pub host: String,
+    /// Name of the node; it also names the file.
+    pub node: String,
+    /// The command line, without secrets.
+    pub command: String,
+    /// Why it is written: "before certs renew".
+    pub reason: String,
+}
+
+/// An archive that was written and read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// On the host, as the operator sees it.
+    pub path: PathBuf,
+    /// Digest of the file.
+    pub sha256: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What reading it back found.
+    pub verified: super::Verified,
+}
+
+/// Archives `snapshot` as `NODE-YYYYMMDDTHHMMSSZ.tar.gz`, mode 0600, in `dir` on the host, or else in
+/// the node's own `/var/lib/kuberescue`, which is made where it isn't. The file has its name only after
+/// it was synced, read back and compared.
+///
+/// # Errors
+/// Where it can't be written or doesn't read back the same; then nothing of it is left.
+pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About) -> Result<Written, Error> {
+    let (directory, shown) = match dir {
+        Some(dir) => {
+            let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
+            let opened = File::options().read(true).custom_flags(flags).open(dir);
+            (opened.map_err(Error::io("open the directory", dir))?, dir.to_owned())
+        }
+        None => {
+            let state = StateDir::create(root)?;
+            (state.directory, root.on_host(&state.path))
+        }
+    };
+    let base = base_name(about);
+    let partial = OsString::from(format!(".{base}.{}.partial", std::process::id()));
+    let path = shown.join(format!("{base}.tar.gz"));
+    let file = effect::create(&directory, &partial).map_err(Error::io("write", &path))?;
+    let written = fill(&file, snapshot, about, &path).and_then(|verified| {
+        let name = name(&directory, &partial, &base, &path)?;
+        let (sha256, size) = (verified.sha256, verified.size);
+        Ok(Written { path: shown.join(name), sha256, size, verified })
+    });
+    if written.is_err() {
+        // The first error is the one that counts.
+        let _removed = effect::remove(&directory, &partial);
+    }
+    written
+}
+
+fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Result<super::Verified, Error> {
+    let failed = |error| Error::io("write", path)(error);
+    let gzip = GzBuilder::new().mtime(0).write(BufWriter::with_capacity(1 << 16, file), Compression::fast());
+    let mut out = gzip;
+    let manifest = Manifest::new(snapshot, about);
+    entries(&mut out, &manifest, snapshot).map_err(failed)?;
+    out.finish().and_then(|mut buffer| buffer.flush()).map_err(failed)?;
+    effect::sync(file).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let verified = verify(file)?;
+    // Every digest fits the manifest, and the manifest is the one that was meant.
+    if verified.manifest.as_ref() != Some(&manifest) {
+        return Err(Error::archive("does not read back the same"));
+    }
+    Ok(verified)
+}
+
+/// Gives the finished file the first name that is free.
+fn name(directory: &File, partial: &OsStr, base: &str, path: &Path) -> Result<String, Error> {
+    for number in 1..=MAX_NAMES {
+        let name = match number {
+            1 => format!("{base}.tar.gz"),
+            number => format!("{base}-{number}.tar.gz"),
+        };
+        match effect::rename_new(directory, partial, OsStr::new(&name)) {
+            Ok(()) => {
+                effect::sync(directory).map_err(Error::io("write", path))?;
+                return Ok(name);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("write", path)(error)),
+        }
+    }
+    Err(Error::io("write", path)(io::ErrorKind::AlreadyExists.into()))
+}
+
+/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to what a Kubernetes name may hold.
+fn base_name(about: &About) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
+    let node: String = about.node.chars().map(plain).take(100).collect();
+    let node = node.trim_start_matches('.');
+    let node = if node.is_empty() { "node" } else { node };
+    format!("{node}-{}", about.created.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+fn entries(out: &mut impl Write, manifest: &Manifest, snapshot: &Snapshot) -> io::Result<()> {
+    let own = Attributes { mode: 0o600, mtime: manifest.created, ..Attributes::default() };
+    let text = serde_json::to_vec(manifest)?;
+    entry(out, EntryType::Regular, MANIFEST.as_bytes(), &[], &own, &text)?;
+    for (path, entry_) in snapshot.iter() {
+        let path = path.as_os_str().as_bytes();
+        let relative = path.strip_prefix(b"/").unwrap_or(path);
+        let attributes = &entry_.attributes;
+        match &entry_.content {
+            // The root directory itself: tar knows it as ".".
+            Content::Directory if relative.is_empty() => {
+                entry(out, EntryType::Directory, b"./", &[], attributes, &[])?;
+            }
+            Content::Directory => {
+                let name = [relative, b"/"].concat();
+                entry(out, EntryType::Directory, &name, &[], attributes, &[])?;
+            }
+            Content::Link(target) => {
+                let target = target.as_os_str().as_bytes();
+                entry(out, EntryType::Symlink, relative, target, attributes, &[])?;
+            }
+            Content::File(bytes) => entry(out, EntryType::Regular, relative, &[], attributes, bytes)?,
+            Content::Unread(_) => {}
+        }
+    }
+    // The end: two blocks of zeros.
+    out.write_all(&[0; 1024])
+}
+
+/// One entry, with an extended header before it where the plain one can't hold it.
+fn entry(
+    out: &mut impl Write,
+    kind: EntryType,
+    name: &[u8],
+    target: &[u8],
+    attributes: &Attributes,
+    content: &[u8],
+) -> io::Result<()> {
+    let mut extended = Vec::new();
+    let mut header = header(kind, attributes, content.len() as u64);
+    if let Some(old) = header.as_ustar_mut() {
+        fit(&mut old.name, name, b"path", &mut extended);
+        fit(&mut old.linkname, target, b"linkpath", &mut extended);
+    }
+    for (attribute, value) in &attributes.xattrs {
+        pax::render(&mut extended, &[pax::XATTR, attribute.as_bytes()].concat(), value);
+    }
+    if !extended.is_empty() {
+        let none = Attributes { mode: 0o600, ..Attributes::default() };
+        let mut before = self::header(EntryType::XHeader, &none, extended.len() as u64);
+        if let Some(old) = before.as_ustar_mut() {
+            fit(&mut old.name, b"PaxHeaders/extended", b"path", &mut Vec::new());
+        }
+        block(out, &mut before, &extended)?;
+    }
+    block(out, &mut header, content)
+}
+
+fn header(kind: EntryType, attributes: &Attributes, size: u64) -> Header {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_mode(attributes.mode);
+    header.set_uid(attributes.uid.into());
+    header.set_gid(attributes.gid.into());
+    // Times before 1970 and nanoseconds stand in the manifest.
+    header.set_mtime(u64::try_from(attributes.mtime.as_second()).unwrap_or(0));
+    header.set_size(size);
+    header
+}
+
+/// Writes `value` into a field of the header, and into the extended header where it is too long.
+fn fit(field: &mut [u8; 100], value: &[u8], key: &[u8], extended: &mut Vec<u8>) {
+    if value.len() > field.len() {
+        pax::render(extended, key, value);
+    }
+    for (to, from) in field.iter_mut().zip(value) {
+        *to = *from;
+    }
+}
+
+fn block(out: &mut impl Write, header: &mut Header, content: &[u8]) -> io::Result<()> {
+    header.set_cksum();
+    out.write_all(header.as_bytes())?;
+    out.write_all(content)?;
+    let padding = content.len().next_multiple_of(512) - content.len();
+    out.write_all([0; 512].get(..padding).unwrap_or_default())
+}
