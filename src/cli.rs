@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{archive, check_expiration, recover, renew, resume, rollback};
+use crate::report::{Exit, Outcome};
+use crate::session::Context;
 
 /// Revives a kubeadm control-plane node whose certificates have expired. It needs nothing but this
 /// binary: no kubeadm, openssl, network or working API server.
@@ -41,4 +43,25 @@ pub enum Certs {
     CheckExpiration(check_expiration::Args),
     /// Renew certificates, with the authorities on the node
     Renew(renew::Args),
+}
+
+impl Cli {
+    /// Runs the command, and tells why it failed if it does.
+    pub fn run(&self, context: &mut Context<'_>) -> Exit {
+        match self.dispatch(context) {
+            Ok(exit) => exit,
+            Err(failure) => context.out.fail(&failure),
+        }
+    }
+
+    fn dispatch(&self, context: &mut Context<'_>) -> Outcome {
+        match &self.command {
+            Command::Recover(args) => recover::run(args, context),
+            Command::Certs(Certs::CheckExpiration(args)) => check_expiration::run(args, context),
+            Command::Certs(Certs::Renew(args)) => renew::run(args, context),
+            Command::Archive(command) => archive::run(command, context),
+            Command::Resume(args) => resume::run(args, context),
+            Command::Rollback(args) => rollback::run(args, context),
+        }
+    }
 }

@@ -1,10 +1,15 @@
 //! kuberescue revives a kubeadm control-plane node whose certificates have expired.
+//!
+//! ```text
+//! node | archive ─► Snapshot ─► Inventory ─► [Finding] ─► Plan ─► ChangeSet ─► archive ─► transaction
+//!                       ▲         (parse)     (diagnose)  (decide)  (sign, in    (backup,   (journal,
+//!                       │                                            memory)      verified)  rename)
+//!                       └────────────── Snapshot::with(&ChangeSet) ◄──┘
+//! ```
+//!
+//! Layers, each importing only from below: cli → commands → session → report → issue, disk → analysis →
+//! formats → state. Everything from analysis down is pure: no I/O, no clock, no randomness. The only thing that
+//! can change a node is a [`state::ChangeSet`], and only the transaction takes one.
 
-pub mod analysis;
-pub mod cli;
-pub mod commands;
 pub mod disk;
-pub mod formats;
-pub mod issue;
-pub mod report;
 pub mod state;

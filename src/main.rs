@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kuberescue::cli::Cli;
-use kuberescue::commands::{Context, run};
 use kuberescue::report::{Exit, Output};
+use kuberescue::session::Context;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = jiff::Timestamp::now();
     let command_line = format!("kuberescue {}", arguments.join(" "));
-    let exit = run(&cli, &mut Context { now, command_line, out: &mut out });
+    let exit = cli.run(&mut Context { now, command_line, out: &mut out });
     let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
     ExitCode::from(exit as u8)
 }

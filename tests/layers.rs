@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["commands"],
+    &["session"],
     &["report"],
     &["issue", "disk", "live"],
     &["analysis"],

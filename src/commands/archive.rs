@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::Context;
-use super::source::{RootArgs, about, archived, could_not, parse_format, parse_time};
 use crate::analysis::diagnose::{Finding, findings};
 use crate::analysis::inventory::Inventory;
 use crate::disk::archive;
 use crate::report::{ArchiveReport, Exit, Failure, Format, Made, Outcome, archive_list};
+use crate::session::Context;
+use crate::session::arguments::{parse_format, parse_time};
+use crate::session::source::{RootArgs, about, archived, could_not};
 use crate::state::{Content, Snapshot};
 
 /// The archive commands.

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Context;
-use super::source::{RootArgs, parse_duration, parse_format, parse_time};
 use crate::analysis::diagnose::findings;
 use crate::analysis::inventory::Inventory;
 use crate::report::{Exit, Expiration, Format, Outcome};
+use crate::session::Context;
+use crate::session::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::source::RootArgs;
 
 /// Arguments of `certs check-expiration`.
 #[derive(clap::Args, Debug)]

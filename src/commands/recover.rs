@@ -1,11 +1,11 @@
 //! `recover`: the main job, in the safe order, with one command.
 
-use super::Context;
-use super::change::{ChangeArgs, Prepared, prepare};
 use crate::analysis::diagnose::{Finding, Severity, findings};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::Selection;
 use crate::report::{Exit, Expiration, Failure, Outcome, finding_lines, next_steps, plan_text};
+use crate::session::Context;
+use crate::session::change::{ChangeArgs, Prepared, prepare};
 
 /// Arguments of `recover`.
 #[derive(clap::Args, Debug)]

@@ -1,11 +1,11 @@
 //! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It asks no question, as
 //! kubeadm's asks none.
 
-use super::Context;
-use super::change::{ChangeArgs, prepare, selection};
-use super::source::parse_format;
 use crate::analysis::plan::Selection;
 use crate::report::{Exit, Failure, Format, Outcome, plan_json, plan_text, renewal_messages};
+use crate::session::Context;
+use crate::session::arguments::parse_format;
+use crate::session::change::{ChangeArgs, prepare, selection};
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]

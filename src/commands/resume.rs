@@ -1,10 +1,10 @@
 //! `resume`: finishes a change that was interrupted.
 
-use super::Context;
-use super::change::locked;
-use super::source::{RootArgs, could_not};
 use crate::disk::transaction::{self, Resumed};
 use crate::report::{Exit, Failure, Outcome};
+use crate::session::Context;
+use crate::session::change::locked;
+use crate::session::source::{RootArgs, could_not};
 
 /// Arguments of `resume`.
 #[derive(clap::Args, Debug)]

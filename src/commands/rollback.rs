@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
-use super::change::locked;
-use super::source::{RootArgs, could_not};
 use crate::disk::transaction::{self, Journal, RolledBack};
 use crate::disk::{Root, archive};
 use crate::report::{Exit, Failure, Outcome};
+use crate::session::Context;
+use crate::session::change::locked;
+use crate::session::source::{RootArgs, could_not};
 use crate::state::Snapshot;
 
 /// Arguments of `rollback`.

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, PosixFadviseAdvice, openat, posix_fadvise, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, UtimensatFlags, fchmod, futimens, mkdirat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{
@@ -19,6 +19,9 @@ use xattr::FileExt;
 
 use super::handle;
 use crate::state::Attributes;
+
+/// How many threads wait for the disk together.
+const SYNC_THREADS: usize = 4;
 
 /// Creates a file of mode 0600 that must not exist, for writing and reading back.
 pub(super) fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
@@ -36,21 +39,46 @@ pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(file))
 }
 
-/// Writes all of `bytes` and lets the device start with it, so that the sync that follows waits less.
+/// Writes all of `bytes`.
 pub(super) fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     gate()?;
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     file.write_all(head)?;
     gate()?;
-    file.write_all(tail)?;
-    start_writing(file);
-    Ok(())
+    file.write_all(tail)
 }
 
-/// Starts writing a file's pages without waiting. Measured: 22 files and their `fsync` in 2 ms
-/// instead of 5 ms on ext4. Only a hint: a file system that knows it not is as correct.
-pub(super) fn start_writing(file: &File) {
-    let _hint = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+/// [`sync`] of many files at once, so that the file system makes one commit of several. Measured on
+/// ext4 with 22 files: 3 ms with 4 threads instead of 5 ms. (`syncfs` takes 0.6 ms on an idle disk, but
+/// writes out what everyone else has left unwritten; `posix_fadvise(DONTNEED)` drains every CPU.)
+///
+/// # Errors
+/// With the index of a file that failed.
+pub(super) fn sync_all(files: &[&File]) -> Result<(), (usize, io::Error)> {
+    for index in 0..files.len() {
+        gate().map_err(|error| (index, error))?;
+    }
+    let sync_each = |start: usize| {
+        for (index, file) in files.iter().enumerate().skip(start).step_by(SYNC_THREADS) {
+            fsync(file).map_err(|errno| (index, errno.into()))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..SYNC_THREADS.min(files.len()))
+            .map(|start| {
+                std::thread::Builder::new().spawn_scoped(scope, move || sync_each(start)).ok().ok_or(start)
+            })
+            .collect();
+        let first = sync_each(0);
+        others.into_iter().fold(first, |sofar, other| {
+            sofar.and(match other {
+                Ok(thread) => thread.join().unwrap_or_else(|_| Err((0, io::Error::other("a thread died")))),
+                // No thread to be had: the same work here.
+                Err(start) => sync_each(start),
+            })
+        })
+    })
 }
 
 /// Makes a file's content, or a directory's names, survive a power loss.

@@ -11,7 +11,6 @@ use crate::state::{Attributes, text};
 
 /// The mirror of [`Attributes`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StoredAttributes {
     /// Permission bits as a number.
     pub mode: u32,

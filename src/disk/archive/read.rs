@@ -2,7 +2,7 @@
 //! the byte; a foreign tar is taken as a node's tree: what can't be part of it (devices) is an entry
 //! that was not read, a hard link is a copy. Nothing is ever unpacked to a disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -86,13 +86,13 @@ pub fn verify(file: impl Read) -> Result<Verified, Error> {
 
 fn scan(file: impl Read, keep: &mut dyn FnMut(PathBuf, Entry)) -> Result<Verified, Error> {
     let mut stream = Unpacked::new(file)?;
-    let mut scan = Scan { manifest: None, found: BTreeMap::new(), files: BTreeMap::new(), bytes: 0 };
+    let mut scan = Scan { manifest: None, found: BTreeSet::new(), files: BTreeMap::new(), bytes: 0 };
     scan.stream(&mut stream, keep)?;
     let (sha256, size) = stream.end()?;
     let mut omitted = 0;
     if let Some(manifest) = &scan.manifest {
         let paths = manifest.by_path().map_err(|path| Error::entry(shown(path), "twice in the manifest"))?;
-        if let Some(path) = paths.keys().find(|path| !scan.found.contains_key(**path)) {
+        if let Some(path) = paths.keys().find(|path| !scan.found.contains(**path)) {
             return Err(Error::entry(shown(path), "in the manifest, but not in the archive"));
         }
         omitted = manifest.omitted.len();
@@ -108,8 +108,8 @@ fn shown(path: &Path) -> String {
 /// One pass over the entries.
 struct Scan {
     manifest: Option<Manifest>,
-    /// Every path so far, and its place in the manifest.
-    found: BTreeMap<PathBuf, ()>,
+    /// Every path so far.
+    found: BTreeSet<PathBuf>,
     /// Of a foreign tar: the files so far, for hard links to them.
     files: BTreeMap<PathBuf, Entry>,
     bytes: u64,
@@ -153,7 +153,7 @@ impl Scan {
             if extended.sparse || kind == EntryType::GNUSparse {
                 return Err(fail("sparse files are not supported"));
             }
-            if extended.size.is_some_and(|size| header.entry_size().ok() != Some(size)) {
+            if extended.size.is_some_and(|size| Some(size) != header.entry_size().ok()) {
                 return Err(fail("its two sizes differ"));
             }
             let Some(path) = inside(&raw, strict).map_err(fail)? else { continue };
@@ -164,7 +164,7 @@ impl Scan {
                 Error::Archive { entry: None, why } => fail(&why),
                 error => error,
             })?;
-            let again = self.found.insert(path.clone(), ()).is_some();
+            let again = !self.found.insert(path.clone());
             if again && (strict || item.content != Content::Directory) {
                 return Err(fail("twice in the archive"));
             }

@@ -94,7 +94,8 @@ impl<R: Read> Read for Unpacked<R> {
             .left
             .checked_sub(read as u64)
             .ok_or_else(|| io::Error::other(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20)))?;
-        let tail = buffer.iter().take(read).rev().take_while(|byte| **byte == 0).count();
+        // More than the two blocks of the end need not be counted.
+        let tail = buffer.iter().take(read).rev().take(1024).take_while(|byte| **byte == 0).count();
         self.zeros = if tail == read { self.zeros + tail as u64 } else { tail as u64 };
         Ok(read)
     }

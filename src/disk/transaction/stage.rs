@@ -138,9 +138,11 @@ pub(super) fn stage(
             };
             outcome.map_err(Error::io("write the new content of", &record.path))?;
         }
-        for (file, path) in written {
-            effect::sync(&file).map_err(Error::io("sync", path))?;
-        }
+        let files: Vec<&File> = written.iter().map(|(file, _)| file).collect();
+        effect::sync_all(&files).map_err(|(index, error)| {
+            let path = written.get(index).map(|(_, path)| path.as_path());
+            Error::io("sync", path.unwrap_or(Path::new("/")))(error)
+        })?;
     }
     parents.sync(entries.iter().map(|(record, _)| &record.path))
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::Context;
-use super::source::{RootArgs, about, archived, could_not, parse_time};
+use super::arguments::parse_time;
+use super::source::{RootArgs, about, archived, could_not};
 use crate::analysis::diagnose::{Finding, findings, row_problems};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
