@@ -11,5 +11,14 @@
 //! formats → state. Everything from analysis down is pure: no I/O, no clock, no randomness. The only thing that
 //! can change a node is a [`state::ChangeSet`], and only the transaction takes one.
 
+#![forbid(unsafe_code)]
+
+pub mod analysis;
+pub mod cli;
+pub mod commands;
 pub mod disk;
+pub mod formats;
+pub mod issue;
+pub mod report;
+pub mod session;
 pub mod state;

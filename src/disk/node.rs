@@ -126,6 +126,15 @@ impl Root {
         }
     }
 
+    /// The names of the directories directly in `directory`, such as the homes in `/home`. No link is
+    /// followed, and nothing is opened; what can't be listed has no names.
+    pub fn names(&self, directory: &Path) -> Vec<OsString> {
+        let walk = walkdir::WalkDir::new(self.on_host(directory)).min_depth(1).max_depth(1);
+        let entries = walk.follow_root_links(false).sort_by_file_name().into_iter().flatten();
+        let directories = entries.filter(|entry| entry.file_type().is_dir());
+        directories.take(MAX_LINKED_ENTRIES).map(|entry| entry.file_name().to_owned()).collect()
+    }
+
     /// The root's own handle.
     pub(super) fn directory(&self) -> &File {
         &self.directory

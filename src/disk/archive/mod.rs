@@ -6,6 +6,7 @@
 //! (gzip or not) is read as well, more leniently. Archives are foreign input: reading is one pass,
 //! bounded, and writes nothing. Must not know what the files mean.
 
+mod list;
 mod manifest;
 mod pax;
 mod read;
@@ -14,6 +15,7 @@ mod stream;
 mod tests;
 mod write;
 
+pub use list::list;
 pub use manifest::{Manifest, ManifestEntry, ManifestKind, Omitted, Reason};
 pub use read::{Verified, open, read, verify};
 pub use write::{About, Written, write};

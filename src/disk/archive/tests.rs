@@ -210,6 +210,7 @@ fn truncation_is_found_at_any_length() {
 }
 
 /// A foreign tar of raw entries: name, kind, link, size in the header, content.
+#[expect(clippy::type_complexity, reason = "name, kind, link, size and content of an entry, in one place")]
 fn tar_of(entries: &[(&[u8], tar::EntryType, &[u8], u64, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, kind, link, size, content) in entries {

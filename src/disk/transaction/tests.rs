@@ -113,7 +113,7 @@ impl Node {
         apply(&self.root, &self.root.lock()?, &self.changes, &context())
     }
 
-    fn new(&self) -> Snapshot {
+    fn changed(&self) -> Snapshot {
         self.old.with(&self.changes)
     }
 
@@ -141,7 +141,7 @@ fn a_change_is_made_and_undone_once() {
     let node = node();
     let outcome = node.apply().unwrap();
     assert_eq!(outcome.changed.len(), 11);
-    node.assert(&node.new(), "applied");
+    node.assert(&node.changed(), "applied");
     assert_eq!(last(&node.root).unwrap().unwrap().id, outcome.id.unwrap());
     assert!(matches!(node.rollback().unwrap(), RolledBack::Undone { .. }));
     node.assert(&node.old, "rolled back");
@@ -191,7 +191,7 @@ fn killed_at_any_call_then_resumed_or_rolled_back() {
         // The very last calls may have been made: then nothing is pending and all is new.
         if committed || last(&node.root).unwrap().is_some() {
             news += 1;
-            node.assert(&node.new(), &format!("resumed after {at}"));
+            node.assert(&node.changed(), &format!("resumed after {at}"));
         } else {
             olds += 1;
             node.assert(&node.old, &format!("cleaned after {at}"));
@@ -241,7 +241,7 @@ fn killed_again_while_resuming_or_rolling_back() {
             |node| node.resume().is_ok(),
             |node, at| {
                 node.resume().unwrap();
-                node.assert(&node.new(), &format!("resumed twice after {first}, {at}"));
+                node.assert(&node.changed(), &format!("resumed twice after {first}, {at}"));
             },
         );
         points += every_death(
@@ -255,7 +255,7 @@ fn killed_again_while_resuming_or_rolling_back() {
                 } else {
                     match node.resume().unwrap() {
                         Resumed::Completed { .. } => {
-                            node.assert(&node.new(), &format!("forward {first}, {at}"))
+                            node.assert(&node.changed(), &format!("forward {first}, {at}"))
                         }
                         _ => node.assert(&node.old, &format!("backward {first}, {at}")),
                     }
@@ -273,10 +273,10 @@ fn killed_again_while_resuming_or_rolling_back() {
         done,
         |node| node.rollback().is_ok(),
         |node, at| match node.resume().unwrap() {
-            Resumed::Cleaned { .. } => node.assert(&node.new(), &format!("undoing cleaned after {at}")),
+            Resumed::Cleaned { .. } => node.assert(&node.changed(), &format!("undoing cleaned after {at}")),
             Resumed::Completed { .. } => node.assert(&node.old, &format!("undone after {at}")),
             _ if tree(&node.root) == node.old => {}
-            _ => node.assert(&node.new(), &format!("undoing not begun at {at}")),
+            _ => node.assert(&node.changed(), &format!("undoing not begun at {at}")),
         },
     );
     println!("{points} points");
@@ -293,10 +293,10 @@ fn any_failing_call_leaves_all_old_or_says_that_it_is_committed() {
                 let passed = fault::clear() <= at;
                 let when = format!("{errno} at {at}");
                 match outcome {
-                    Ok(_) => node.assert(&node.new(), &when),
+                    Ok(_) => node.assert(&node.changed(), &when),
                     Err(error) if error.committed() => {
                         node.resume().unwrap();
-                        node.assert(&node.new(), &when);
+                        node.assert(&node.changed(), &when);
                     }
                     Err(Error::NotCleaned { .. }) => {
                         assert!(!matches!(node.resume().unwrap(), Resumed::Completed { .. }), "{when}");
@@ -346,10 +346,10 @@ fn a_foreign_archive_brings_nothing_back() {
     let node = node();
     node.apply().unwrap();
     let lock = node.root.lock().unwrap();
-    let error = rollback(&node.root, &lock, &node.new(), NOW).unwrap_err();
+    let error = rollback(&node.root, &lock, &node.changed(), NOW).unwrap_err();
     assert!(matches!(error, Error::ArchiveDiffers { .. }));
     drop(lock);
-    node.assert(&node.new(), "refused");
+    node.assert(&node.changed(), "refused");
 }
 
 #[test]
