@@ -1,0 +1,692 @@
+//! Bad input: broken trees, hostile files, unusual kubeconfigs, disks that can't be written. Nothing panics,
+//! nothing outside the root is touched, and what is refused is left as it was.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
+)]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Node, PKI, base64, credential, end_of, is_root, kuberescue, pair_named, run, skip};
+use nix::sys::stat::{Mode, SFlag};
+
+const CHECK: &str = "certs check-expiration";
+const ADMIN: &str = "/etc/kubernetes/admin.conf";
+
+// Roots that are none.
+
+#[test]
+fn an_empty_tree_is_no_node() {
+    let node = Node::empty();
+    for command in [CHECK, "certs renew all", "recover --yes"] {
+        let run = node.run(command);
+        assert_eq!(run.code, 2, "{command}\n{run}");
+        assert!(run.err.contains("no kubeadm node") && run.err.contains("\nhint: "), "{run}");
+    }
+    for command in ["resume", "rollback --yes"] {
+        let run = node.run(command);
+        assert_eq!(run.code, 0, "there is nothing to do\n{run}");
+    }
+    assert_eq!(std::fs::read_dir(node.root()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_root_that_is_missing_is_said_to_be() {
+    let node = Node::empty();
+    for command in [CHECK, "certs renew all", "recover --yes", "resume", "rollback --yes"] {
+        let mut words = kuberescue();
+        words.args(command.split(' ')).arg("--root").arg(node.path("nowhere"));
+        let run = run(words);
+        assert_eq!(run.code, 2, "{command}\n{run}");
+        assert!(run.err.contains("nowhere") && run.err.contains("hint: "), "{run}");
+    }
+    assert!(!node.exists("/nowhere"));
+}
+
+#[test]
+fn a_file_that_is_no_archive_is_no_root() {
+    let node = Node::empty();
+    for (name, bytes) in
+        [("text", &b"hello\n"[..]), ("empty", b""), ("cut.tar.gz", &[0x1f, 0x8b, 8, 0, 0, 0])]
+    {
+        node.write(name, bytes);
+        for command in [CHECK, "certs renew all", "recover --yes", "rollback --yes"] {
+            let mut words = kuberescue();
+            words.args(command.split(' ')).arg("--root").arg(node.path(name));
+            let run = run(words);
+            assert_eq!(run.code, 2, "{name} {command}\n{run}");
+            assert!(run.err.contains(name), "{run}");
+        }
+    }
+}
+
+#[test]
+fn an_archive_cannot_be_changed() {
+    for command in ["certs renew all", "recover --yes", "resume"] {
+        let mut words = kuberescue();
+        words.args(command.split(' ')).arg("--root").arg(common::fixture("ecdsa-p256"));
+        let run = run(words);
+        assert_eq!(run.code, 2, "{command}\n{run}");
+        assert!(run.err.contains("can't be changed"), "{run}");
+    }
+}
+
+// Broken files.
+
+#[test]
+fn broken_certificates_are_rows_with_a_reason() {
+    let der = [&[0x30, 0x82, 0xff, 0xff][..], &[0xa5; 400]].concat();
+    let wrapped = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(&der));
+    for (what, bytes) in [
+        ("0 bytes", Vec::new()),
+        ("garbage", vec![0xff; 3000]),
+        ("garbage in PEM", wrapped.into_bytes()),
+        ("a key", Node::of("ecdsa-p256").read(&format!("{PKI}/sa.key"))),
+        ("DER without PEM", der),
+        ("NUL bytes", vec![0; 5000]),
+    ] {
+        let node = Node::of("ecdsa-p256");
+        node.write(&format!("{PKI}/apiserver.crt"), &bytes);
+        node.write(&format!("{PKI}/etcd/peer.key"), &bytes);
+        let run = node.run(CHECK);
+        assert_eq!(run.code, 1, "{what}\n{run}");
+        assert!(run.out.contains("!INVALID! apiserver"), "{what}\n{run}");
+        let run = node.must("recover --yes");
+        assert!(run.out.contains("apiserver"), "{run}");
+        assert_eq!(node.run(CHECK).code, 0, "{what}");
+    }
+}
+
+#[test]
+fn a_broken_ca_is_refused_not_replaced() {
+    let node = Node::of("ecdsa-p256");
+    node.write(&format!("{PKI}/ca.crt"), "");
+    node.refuses("certs renew all", "ca-unreadable");
+    node.refuses("recover --yes", "ca-unreadable");
+    let node = Node::of("ecdsa-p256");
+    node.remove(&format!("{PKI}/ca.crt"));
+    node.refuses("recover --yes", "ca-missing");
+}
+
+#[test]
+fn a_leaf_in_the_place_of_a_ca_is_not_a_ca() {
+    let node = Node::of("ecdsa-p256");
+    node.write(&format!("{PKI}/ca.crt"), node.read(&format!("{PKI}/apiserver.crt")));
+    node.write(&format!("{PKI}/ca.key"), node.read(&format!("{PKI}/apiserver.key")));
+    node.refuses("certs renew all", "not-a-ca");
+}
+
+#[test]
+fn a_file_of_a_gibibyte_is_not_swallowed() {
+    let node = Node::of("ecdsa-p256");
+    for inside in ["apiserver.crt", "huge.pem"] {
+        let file = std::fs::File::create(node.path(&format!("{PKI}/{inside}"))).unwrap();
+        file.set_len(1 << 30).unwrap();
+    }
+    node.settle();
+    // With 200 MiB of address space there is no room for it.
+    let mut limited = Command::new("prlimit");
+    limited.args(["--as=209715200", env!("CARGO_BIN_EXE_kuberescue"), "certs", "check-expiration"]);
+    limited.args(["--at", common::NOW, "--root"]).arg(node.root());
+    let run = run(limited);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("!INVALID! apiserver") && run.out.contains("scheduler.conf"), "{run}");
+    // What can't be archived is not replaced.
+    let before = node.state();
+    let run = node.run("certs renew apiserver");
+    assert_ne!(run.code, 0, "{run}");
+    before.assert_same(&node.state(), "a huge file");
+}
+
+#[test]
+fn special_files_are_never_opened() {
+    let node = Node::of("ecdsa-p256");
+    let mode = Mode::from_bits_truncate(0o600);
+    let pki = |name: &str| node.path(&format!("{PKI}/{name}"));
+    node.remove(&format!("{PKI}/apiserver.crt"));
+    // Opening a FIFO without a writer would hang for ever.
+    nix::unistd::mkfifo(&pki("apiserver.crt"), mode).unwrap();
+    nix::unistd::mkfifo(&pki("pipe"), mode).unwrap();
+    nix::unistd::mkfifo(&node.path("/etc/kubernetes/manifests/pipe.yaml"), mode).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(pki("socket")).unwrap();
+    if is_root() {
+        let zero = nix::sys::stat::makedev(1, 5);
+        if nix::sys::stat::mknod(&pki("zero.crt"), SFlag::S_IFCHR, mode, zero).is_err() {
+            skip("device nodes can't be made");
+        }
+    }
+    node.settle();
+    let run = node.run(CHECK);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("!INVALID! apiserver"), "{run}");
+    node.must("certs renew etcd-server");
+    let before = node.state();
+    assert_ne!(node.run("certs renew apiserver").code, 0);
+    before.assert_same(&node.state(), "a FIFO in the place of a certificate");
+    drop(socket);
+}
+
+#[test]
+fn links_in_a_circle_end() {
+    let node = Node::of("ecdsa-p256");
+    node.remove(&format!("{PKI}/apiserver.crt"));
+    node.link(&format!("{PKI}/apiserver.crt"), "other.crt");
+    node.link(&format!("{PKI}/other.crt"), "apiserver.crt");
+    node.link(&format!("{PKI}/self"), ".");
+    node.link(&format!("{PKI}/up"), "../..");
+    let run = node.run(CHECK);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("scheduler.conf"), "{run}");
+    node.must("certs renew etcd-server");
+}
+
+#[test]
+fn links_out_of_the_root_lead_inside_it() {
+    let outside = Node::of("ecdsa-p256");
+    let node = Node::of("ecdsa-p256");
+    let target = outside.path(&format!("{PKI}/apiserver.crt"));
+    node.remove(&format!("{PKI}/apiserver.crt"));
+    node.link(&format!("{PKI}/apiserver.crt"), target.to_str().unwrap());
+    node.remove(&format!("{PKI}/etcd"));
+    let relative = format!("../../../../../../../..{}", outside.path(&format!("{PKI}/etcd")).display());
+    node.link(&format!("{PKI}/etcd"), &relative);
+    node.remove("/etc/kubernetes/scheduler.conf");
+    node.link(
+        "/etc/kubernetes/scheduler.conf",
+        outside.path("/etc/kubernetes/scheduler.conf").to_str().unwrap(),
+    );
+    let before = outside.state();
+    let run = node.run(CHECK);
+    assert_eq!(run.code, 1, "{run}");
+    for name in ["apiserver", "etcd-server", "scheduler.conf"] {
+        let row = run.out.lines().find(|line| line.contains(&format!("! {name}")));
+        assert!(row.is_some(), "{name} was read from outside\n{run}");
+    }
+    for command in
+        ["certs renew all", "certs renew all --partial", "recover --yes --partial", "certs renew apiserver"]
+    {
+        let run = node.run(command);
+        assert_ne!(run.code, -1, "{run}");
+    }
+    before.assert_identical(&outside.state(), "outside of the root");
+}
+
+#[test]
+fn an_absolute_link_is_the_nodes_own() {
+    let node = Node::of("ecdsa-p256");
+    node.rename(PKI, "/srv/pki");
+    node.link(PKI, "/srv/pki");
+    assert_eq!(node.run(CHECK).code, 0);
+    let before = node.state();
+    node.must("certs renew apiserver");
+    assert_eq!(before.changed(&node.state()), ["/srv/pki/apiserver.crt", "/srv/pki/apiserver.key"]);
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_file_is_left_alone() {
+    let node = Node::of("ecdsa-p256");
+    node.remove(&format!("{PKI}/apiserver.crt"));
+    node.write(&format!("{PKI}/apiserver.crt/file"), "mine");
+    assert_eq!(node.run(CHECK).code, 1);
+    let before = node.state();
+    assert_ne!(node.run("certs renew apiserver").code, 0);
+    before.assert_same(&node.state(), "a directory");
+}
+
+#[test]
+fn what_may_not_be_read_is_said_not_guessed() {
+    let node = Node::of("ecdsa-p256");
+    std::fs::set_permissions(node.path(PKI), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let nobody = |arguments: &[&str]| {
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            // The binary may stand below a directory that only root may enter: then a copy is run.
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            command.arg(node.path("/kuberescue"));
+            command
+        } else {
+            std::fs::set_permissions(node.path(PKI), std::fs::Permissions::from_mode(0o000)).unwrap();
+            kuberescue()
+        };
+        command.args(arguments).args(["--at", common::NOW, "--root"]).arg(node.root());
+        run(command)
+    };
+    if is_root() {
+        std::fs::copy(env!("CARGO_BIN_EXE_kuberescue"), node.path("/kuberescue")).unwrap();
+        node.settle();
+    }
+    let before = node.state();
+    let look = nobody(&["certs", "check-expiration"]);
+    assert!([1, 2].contains(&look.code), "{look}");
+    assert!(format!("{}{}", look.out, look.err).to_lowercase().contains("denied"), "{look}");
+    for arguments in [&["certs", "renew", "all"][..], &["recover", "--yes"]] {
+        let change = nobody(arguments);
+        assert!([2, 5].contains(&change.code), "{change}");
+    }
+    before.assert_identical(&node.state(), "nobody");
+    std::fs::set_permissions(node.path(PKI), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn escape_sequences_do_not_reach_the_terminal() {
+    let node = Node::of("ecdsa-p256");
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J";
+    let der = pair_named("front-proxy-client");
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    common::openssl(
+        &format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9999 -keyout {} -out {} -subj /CN=X",
+            path("key"),
+            path("crt")
+        ),
+        b"",
+    );
+    // The subject is given as one argument with the sequence in it.
+    let made = Command::new("openssl")
+        .args(["x509", "-in", &path("crt"), "-signkey", &path("key"), "-set_serial", "1", "-days", "9999"])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let request = Command::new("openssl")
+        .args(["req", "-x509", "-key", &path("key"), "-days", "9999", "-subj", &format!("/CN={evil}")])
+        .args(["-addext", "extendedKeyUsage=clientAuth"])
+        .output()
+        .unwrap();
+    assert!(request.status.success(), "{}", String::from_utf8_lossy(&request.stderr));
+    node.write(&der.certificate(), &request.stdout);
+    node.write(&der.key(), std::fs::read(path("key")).unwrap());
+    node.write(&format!("/home/{evil}/.kube/config"), node.text(ADMIN));
+    node.replace("/etc/kubernetes/scheduler.conf", "system:kube-scheduler", "\"\\e[31mred\"");
+    node.replace("/etc/kubernetes/manifests/etcd.yaml", "--name=cp-1", "\"--name=\\e[2Jcp-1\"");
+    for command in [
+        CHECK,
+        "certs check-expiration -o wide",
+        "certs check-expiration -o json",
+        "certs renew all --dry-run",
+        "certs renew all --dry-run -o json",
+        "recover --dry-run",
+        "certs renew all --kubelet",
+    ] {
+        let run = node.run(command);
+        let text = format!("{}{}", run.out, run.err);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{command}\n{run}");
+    }
+}
+
+// Kubeconfigs that people have.
+
+/// A kubeconfig whose user authenticates in another way is left alone, byte for byte.
+#[test]
+fn a_user_without_a_certificate_is_left_alone() {
+    let old = Node::of("ecdsa-p256").text(ADMIN);
+    let start = old.find("    client-certificate-data").unwrap();
+    for (what, user) in [
+        ("a token", "    token: abc.def\n"),
+        (
+            "an exec plug-in",
+            "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: aws\n",
+        ),
+        ("a password", "    username: admin\n    password: secret\n"),
+        ("a token", "    tokenFile: /var/run/token\n"),
+    ] {
+        let node = Node::of("ecdsa-p256");
+        let text = format!("{}{user}", &old[..start]);
+        node.write(ADMIN, &text);
+        let run = node.run("certs renew all");
+        assert!([0, 4].contains(&run.code), "{what}\n{run}");
+        assert!(run.out.contains("not renewed") && run.out.contains(what), "{what}\n{run}");
+        assert_eq!(node.text(ADMIN), text, "{what}");
+        // It is named as what it is, not as broken.
+        assert_eq!(
+            end_of(&credential(&node.text("/etc/kubernetes/scheduler.conf")).0),
+            "2027-11-24 00:00:00Z"
+        );
+    }
+}
+
+#[test]
+fn of_two_users_only_the_current_ones_credential_changes() {
+    let node = Node::of("ecdsa-p256");
+    let other = Node::of("rsa2048").text(ADMIN);
+    let other = other[other.find("    client-certificate-data").unwrap()..].to_owned();
+    let text = node.text(ADMIN);
+    let entry = format!("users:\n- name: somebody\n  user:\n{other}");
+    let text = text.replace("users:\n", &entry);
+    node.write(ADMIN, &text);
+    node.must("certs renew admin.conf");
+    let new = node.text(ADMIN);
+    assert!(new.contains(&entry), "the other user");
+    let (before, after) = (text.split(&entry).nth(1).unwrap(), new.split(&entry).nth(1).unwrap());
+    assert_ne!(before, after);
+    assert_eq!(before.lines().count(), after.lines().count());
+}
+
+/// Everything but the values stays, whatever the file looks like.
+#[test]
+fn the_look_of_a_kubeconfig_stays() {
+    let old = Node::of("ecdsa-p256").text(ADMIN);
+    let commented = old
+        .replace("users:\n", "# who we are: client-key-data: nothing\nusers: # all of them\n")
+        .replace("kind: Config", "kind:   Config   # as ever");
+    let reordered = {
+        let (head, users) = old.split_at(old.find("users:").unwrap());
+        format!("{users}{head}")
+    };
+    let quoted = {
+        let (certificate, key) = credential(&old);
+        let (certificate, key) = (base64(&certificate), base64(&key));
+        old.replace(&certificate, &format!("\"{certificate}\"")).replace(&key, &format!("'{key}'"))
+    };
+    for (what, text) in [
+        ("CRLF", old.replace('\n', "\r\n")),
+        ("comments", commented),
+        ("reordered", reordered),
+        ("quoted", quoted),
+        ("no newline at the end", old.trim_end().to_owned()),
+        ("a mark of byte order", format!("\u{feff}{old}")),
+        ("a document mark", format!("---\n{old}")),
+        ("tabs at line ends", old.replace("kind: Config\n", "kind: Config\t\n")),
+    ] {
+        let node = Node::of("ecdsa-p256");
+        node.write(ADMIN, &text);
+        let run = node.run("certs renew admin.conf");
+        assert_eq!(run.code, 0, "{what}\n{run}");
+        assert!(run.out.contains(" renewed\n"), "{what}\n{run}");
+        let new = node.text(ADMIN);
+        let blank = |text: &str| -> String {
+            let is_value = |word: &&str| word.trim_matches(['"', '\'']).len() > 200;
+            text.split_inclusive([' ', '\n', '\r'])
+                .map(|word| {
+                    if is_value(&word.trim_end())
+                        && word.contains("LS0t")
+                        && !word.contains("certificate-authority")
+                    {
+                        let body = word.trim_end();
+                        let marks = body.starts_with(['"', '\'']);
+                        format!("{}{}", if marks { "'…'" } else { "…" }, &word[body.len()..])
+                    } else {
+                        word.to_owned()
+                    }
+                })
+                .collect()
+        };
+        assert_eq!(blank(&new), blank(&text), "{what}");
+        assert_ne!(new, text, "{what}");
+    }
+}
+
+#[test]
+fn names_that_yaml_takes_for_something_else_stay_names() {
+    for name in ["on", "yes", "null", "1e3", "~", "0x10", "2026-11-24"] {
+        for quote in ["\"", "'"] {
+            let node = Node::of("ecdsa-p256");
+            let quoted = format!("{quote}{name}{quote}");
+            let text = node
+                .text(ADMIN)
+                .replace("kubernetes-admin@kubernetes", &quoted)
+                .replace("kubernetes-admin", &quoted);
+            node.write(ADMIN, &text);
+            node.must("certs renew admin.conf");
+            let kept = |text: &str| -> Vec<String> {
+                text.lines().filter(|line| !line.contains("client-")).map(str::to_owned).collect()
+            };
+            assert_eq!(kept(&node.text(ADMIN)), kept(&text), "{quoted}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_yaml_takes_for_something_else_is_quoted_when_written() {
+    let node = Node::of("ecdsa-p256");
+    node.replace(
+        "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+        "--cluster-name=kubernetes",
+        "--cluster-name=on",
+    );
+    node.write(ADMIN, "");
+    node.must("certs renew admin.conf");
+    assert!(node.text(ADMIN).contains("\"on\""), "{}", node.text(ADMIN));
+}
+
+#[test]
+fn a_kubeconfig_in_json_stays_json() {
+    let node = Node::of("ecdsa-p256");
+    let old = node.text(ADMIN);
+    let (certificate, key) = credential(&old);
+    let authority = node.read(&format!("{PKI}/ca.crt"));
+    let json = serde_json::json!({
+        "kind": "Config", "apiVersion": "v1", "current-context": "c",
+        "clusters": [{"name": "k", "cluster": {"server": "https://192.168.10.11:6443", "certificate-authority-data": base64(&authority)}}],
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "users": [{"name": "u", "user": {"client-certificate-data": base64(&certificate), "client-key-data": base64(&key)}}],
+    });
+    for text in [json.to_string(), serde_json::to_string_pretty(&json).unwrap()] {
+        node.write(ADMIN, &text);
+        node.must("certs renew admin.conf");
+        let mut new: serde_json::Value = serde_json::from_str(&node.text(ADMIN)).unwrap();
+        let user = &mut new["users"][0]["user"];
+        assert_ne!(user["client-certificate-data"], base64(&certificate));
+        for (field, value) in [("client-certificate-data", &certificate), ("client-key-data", &key)] {
+            user[field] = base64(value).into();
+        }
+        assert_eq!(new, json);
+    }
+}
+
+#[test]
+fn a_value_on_several_lines_is_refused_with_a_reason() {
+    let node = Node::of("ecdsa-p256");
+    let old = node.text(ADMIN);
+    let key = base64(&credential(&old).1);
+    let (first, second) = key.split_at(100);
+    let text = old.replace(
+        &format!("client-key-data: {key}"),
+        &format!("client-key-data: >-\n      {first}\n      {second}"),
+    );
+    assert_ne!(text, old);
+    node.write(ADMIN, &text);
+    let before = node.state();
+    let run = node.run("certs renew admin.conf");
+    assert_ne!(run.code, 0, "{run}");
+    assert!(format!("{}{}", run.out, run.err).contains("one line"), "{run}");
+    before.assert_same(&node.state(), "a block scalar");
+}
+
+#[test]
+fn a_kubeconfig_that_leads_nowhere_is_not_overwritten() {
+    let node = Node::of("ecdsa-p256");
+    node.replace(ADMIN, "current-context: kubernetes-admin@kubernetes", "current-context: elsewhere");
+    let before = node.text(ADMIN);
+    let run = node.run("certs renew all");
+    assert_eq!(run.code, 4, "a person has to see to it\n{run}");
+    assert!(run.out.contains("elsewhere"), "{run}");
+    assert_eq!(node.text(ADMIN), before);
+}
+
+// Disks that can't be written.
+
+#[test]
+fn a_read_only_disk_is_left_in_peace() {
+    let Some(mount) = Mount::of(&Node::of("ecdsa-p256"), "16m") else { return };
+    assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(mount.0.root()).status().unwrap().success());
+    let node = &mount.0;
+    let before = node.state();
+    assert_eq!(node.run(CHECK).code, 0);
+    node.must("certs renew all --dry-run");
+    for command in ["certs renew all", "recover --yes --at 2027-12-01"] {
+        let run = node.run(command);
+        assert_eq!(run.code, 2, "{command}\n{run}");
+        assert!(run.err.contains("read-only") && run.err.contains("hint: "), "{run}");
+    }
+    before.assert_identical(&node.state(), "read-only");
+}
+
+#[test]
+fn a_full_disk_changes_nothing() {
+    // Room for nothing, for the archive alone, for the archive and a part of the new files.
+    let mut failed = 0;
+    for free in [0, 4, 8, 16, 32, 40, 48, 56, 64, 72, 80, 96] {
+        let Some(mount) = Mount::of(&Node::of("ecdsa-p256"), "1m") else { return };
+        let node = &mount.0;
+        fill(node.root(), free * 1024);
+        node.settle();
+        let before = node.state();
+        let run = node.run("certs renew all");
+        if run.code == 0 {
+            continue;
+        }
+        failed += 1;
+        assert_eq!(run.code, 2, "{free} KiB free\n{run}");
+        assert!(run.err.contains("no space left") && run.err.contains("hint: "), "{run}");
+        before.assert_same(&node.state(), &format!("{free} KiB free"));
+        // With room again, the same command does it.
+        node.remove("/fill");
+        node.must("certs renew all --accept-clock");
+    }
+    assert!(failed >= 3, "the disk was never full");
+}
+
+/// Fills the file system so that about `free` bytes are left.
+fn fill(root: &Path, free: usize) {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(root.join("fill")).unwrap();
+    let mut written = 0;
+    while file.write_all(&[7; 4096]).is_ok() {
+        written += 4096;
+    }
+    file.set_len((written - free) as u64).unwrap();
+}
+
+/// A node on a tmpfs of its own.
+struct Mount(Node);
+
+impl Mount {
+    fn of(node: &Node, size: &str) -> Option<Self> {
+        let place = Node::empty();
+        let options = format!("size={size},mode=755");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(place.root()).output();
+        if !mounted.is_ok_and(|done| done.status.success()) {
+            skip("a file system can't be mounted");
+            return None;
+        }
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(format!("{}/.", node.root().display()))
+            .arg(place.root())
+            .status();
+        assert!(copied.unwrap().success());
+        Some(Self(place))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.root()).status();
+    }
+}
+
+// recover.
+
+#[test]
+fn recover_does_the_whole_job() {
+    for name in ["expired-all", "v120-expired", "mixed"] {
+        let node = Node::of(name);
+        let before = node.state();
+        let run = node.must("recover --yes");
+        for part in ["What is wrong", "Before:", "Plan for node cp-1", "After:", "What is left to do"] {
+            assert!(run.out.contains(part), "{name}: {part}\n{run}");
+        }
+        let after = run.out.split("\nAfter:").nth(1).unwrap();
+        assert!(!after.contains("!INVALID!") && !after.contains("<invalid>"), "{name}\n{run}");
+        let again = node.must("recover --yes --accept-clock");
+        assert!(again.out.contains("Nothing to recover"), "{again}");
+        node.must("rollback --yes");
+        before.assert_same(&node.state(), name);
+    }
+}
+
+#[test]
+fn recover_has_nothing_to_do_on_a_healthy_node() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        let node = Node::of(name);
+        let before = node.state();
+        let run = node.must("recover --yes");
+        assert!(run.out.contains("Nothing to recover"), "{run}");
+        assert!(run.err.contains("certs renew all"), "what it is not\n{run}");
+        before.assert_same(&node.state(), name);
+    }
+}
+
+#[test]
+fn recover_asks_and_nobody_answers() {
+    let node = Node::of("expired-all");
+    let before = node.state();
+    let run = node.run("recover");
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("--yes"), "{run}");
+    assert!(run.out.contains("Plan for node cp-1"), "the plan is shown all the same\n{run}");
+    before.assert_same(&node.state(), "no answer");
+}
+
+#[test]
+fn a_dry_run_of_recover_predicts_and_writes_nothing() {
+    for name in ["expired-all", "mixed"] {
+        let node = Node::of(name);
+        let before = node.state();
+        let run = node.must("recover --dry-run");
+        let after = run.out.split("\nAfter (predicted):").nth(1).unwrap_or_else(|| panic!("{run}"));
+        assert!(!after.contains("<invalid>") && !after.contains("!INVALID!"), "{run}");
+        before.assert_identical(&node.state(), name);
+    }
+}
+
+/// `script` gives the program a terminal. At the question a file changes under its feet.
+#[test]
+fn a_file_that_changes_between_plan_and_apply_is_not_overwritten() {
+    use std::io::{BufRead as _, Read as _, Write as _};
+    let node = Node::of("expired-all");
+    let command = format!(
+        "{} recover --at {} --root {}",
+        env!("CARGO_BIN_EXE_kuberescue"),
+        common::NOW,
+        node.root().display()
+    );
+    let child = Command::new("script")
+        .args(["-q", "-e", "-c", &command, "/dev/null"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        return skip("there is no script(1)");
+    };
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("[y/N]") {
+        assert_ne!(output.read_until(b']', &mut seen).unwrap(), 0, "{}", String::from_utf8_lossy(&seen));
+    }
+    let mine = "changed by hand\n";
+    node.write(&format!("{PKI}/apiserver.crt"), mine);
+    let before = node.state();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"y\n").unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    drop(input);
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(2), "{rest}");
+    assert!(rest.contains("apiserver.crt") && rest.contains("hint: "), "{rest}");
+    before.assert_same(&node.state(), "a file changed since it was planned");
+}

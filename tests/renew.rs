@@ -1,0 +1,685 @@
+//! `certs renew`: kubeadm's words, everything or nothing, and back again with `rollback`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
+)]
+
+mod common;
+
+use common::{
+    KUBECONFIGS, Node, PAIRS, PKI, credential, end_of, expected, identity, pair_named,
+    public_key_of_certificate, public_key_of_key, start_of,
+};
+
+const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+
+/// Where a credential of kubeadm's name is.
+fn files_of(name: &str) -> Vec<String> {
+    match PAIRS.iter().find(|pair| pair.name == name) {
+        Some(pair) => vec![pair.certificate(), pair.key()],
+        None => vec![format!("/etc/kubernetes/{name}")],
+    }
+}
+
+fn certificate_of(node: &Node, name: &str) -> Vec<u8> {
+    match PAIRS.iter().find(|pair| pair.name == name) {
+        Some(pair) => node.read(&pair.certificate()),
+        None => credential(&node.text(&format!("/etc/kubernetes/{name}"))).0,
+    }
+}
+
+fn key_of(node: &Node, name: &str) -> Vec<u8> {
+    match PAIRS.iter().find(|pair| pair.name == name) {
+        Some(pair) => node.read(&pair.key()),
+        None => credential(&node.text(&format!("/etc/kubernetes/{name}"))).1,
+    }
+}
+
+#[test]
+fn all_is_renewed_in_kubeadms_words() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        let run = Node::of(name).must("certs renew all");
+        assert_eq!(run.out, expected(name, "renew.out"), "{name}");
+        assert!(run.err.contains("read back and verified"), "{run}");
+        assert!(run.err.contains("kuberescue rollback"), "{run}");
+    }
+}
+
+#[test]
+fn an_ended_certificate_of_the_kubelet_is_renewed_with_the_rest() {
+    for name in ["expired-all", "v120-expired"] {
+        let run = Node::of(name).must("certs renew all");
+        let kubelet = run.out.lines().filter(|line| line.contains("kubelet") && !line.contains("API server"));
+        assert_eq!(kubelet.count(), 1, "{name}\n{run}");
+        let rest: Vec<_> =
+            run.out.lines().filter(|line| !line.contains("kubelet") || line.contains("API server")).collect();
+        assert_eq!(rest.join("\n") + "\n", expected(name, "renew.out"), "{name}");
+        // It comes after kubeadm's own, before the blank line.
+        let blank = run.out.lines().position(str::is_empty).unwrap();
+        assert!(run.out.lines().nth(blank - 1).unwrap().contains("kubelet"), "{run}");
+    }
+}
+
+#[test]
+fn what_was_expired_is_valid_afterwards() {
+    for name in ["expired-all", "v120-expired", "mixed"] {
+        let node = Node::of(name);
+        assert_eq!(node.run("certs check-expiration").code, 1, "{name}");
+        node.must("certs renew all");
+        let after = node.run("certs check-expiration");
+        for code in ["key-mismatch", "wrong-authority", "unreadable", "!INVALID!"] {
+            assert!(!after.out.contains(code), "{name}: {code}\n{after}");
+        }
+        let kubeadms = after.out.split("\nKUBELET").next().unwrap();
+        assert!(!kubeadms.contains("<invalid>"), "{name}\n{after}");
+    }
+}
+
+#[test]
+fn one_name_renews_one_credential() {
+    let names = PAIRS.iter().map(|pair| pair.name).chain(KUBECONFIGS);
+    let node = Node::of("ecdsa-p256");
+    for name in names {
+        node.settle();
+        let before = node.state();
+        let run = node.must(&format!("certs renew {name}"));
+        assert_eq!(before.changed(&node.state()), files_of(name), "{name}\n{run}");
+        assert_eq!(run.out.lines().filter(|line| line.ends_with(" renewed")).count(), 1, "{run}");
+    }
+}
+
+#[test]
+fn a_name_that_kubeadm_does_not_know_is_wrong_usage() {
+    let node = Node::of("ecdsa-p256");
+    let before = node.state();
+    for wrong in ["apiserver.crt", "ca", "ALL", "", "etcd"] {
+        let run = node.run(&format!("certs renew {wrong}"));
+        assert_eq!(run.code, 2, "{wrong}\n{run}");
+    }
+    before.assert_identical(&node.state(), "wrong names");
+}
+
+#[test]
+fn dates_run_from_five_minutes_ago_for_a_year() {
+    let node = Node::of("ecdsa-p256");
+    node.must("certs renew apiserver");
+    let new = certificate_of(&node, "apiserver");
+    assert_eq!(start_of(&new), "2026-11-23 23:55:00Z");
+    assert_eq!(end_of(&new), "2027-11-24 00:00:00Z");
+}
+
+#[test]
+fn days_can_be_chosen() {
+    let node = Node::of("ecdsa-p256");
+    node.must("certs renew apiserver --days 30");
+    assert_eq!(end_of(&certificate_of(&node, "apiserver")), "2026-12-24 00:00:00Z");
+    for wrong in ["0", "-1", "many"] {
+        assert_eq!(node.run(&format!("certs renew apiserver --days={wrong}")).code, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn nothing_outlives_its_ca_and_the_plan_says_so_loudly() {
+    let node = Node::of("ecdsa-p256");
+    let plan = node.must("certs renew apiserver --days 36500 --dry-run");
+    assert!(plan.out.contains("NOTE: it ends with its authority ca"), "{plan}");
+    node.must("certs renew apiserver --days 36500");
+    let authority = node.read(&format!("{PKI}/ca.crt"));
+    assert_eq!(end_of(&certificate_of(&node, "apiserver")), end_of(&authority));
+}
+
+#[test]
+fn a_shortened_life_is_noted_in_the_real_run_too() {
+    let node = Node::of("ecdsa-p256");
+    let run = node.must("certs renew apiserver --days 36500");
+    assert!(format!("{}{}", run.out, run.err).contains("NOTE"), "{run}");
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_writes_nothing() {
+    for name in ["rsa2048", "ecdsa-p256", "expired-all", "v120-expired", "mixed"] {
+        let node = Node::of(name);
+        let before = node.state();
+        let plan = node.must("certs renew all --dry-run");
+        before.assert_identical(&node.state(), name);
+        let real = node.must("certs renew all");
+        // The same story: as many steps as messages, each subject as planned.
+        let steps =
+            plan.out.lines().filter(|line| line.starts_with("- renew ") || line.starts_with("- issue "));
+        let done = real.out.lines().filter(|line| line.ends_with(" renewed") || line.ends_with(" issued"));
+        assert_eq!(steps.count(), done.count(), "{name}\n{plan}\n{real}");
+        for pair in &PAIRS {
+            let subject = common::openssl(
+                "x509 -noout -subject -nameopt sname,oneline",
+                &node.read(&pair.certificate()),
+            );
+            let name = subject.rsplit("CN=").next().unwrap().rsplit("CN = ").next().unwrap().trim();
+            assert!(plan.out.contains(&format!("CN={name}")), "{name}\n{plan}");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_in_json_holds_the_plan_and_no_secret() {
+    let node = Node::of("expired-all");
+    let run = node.must("certs renew all --dry-run -o json");
+    let plan: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let steps = plan["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 12, "{plan:#}");
+    let step = steps.iter().find(|step| step["name"] == "apiserver").unwrap();
+    for word in ["2024-12-31T00:00:00Z", "2027-11-24T00:00:00Z", "192.168.10.11"] {
+        assert!(step.to_string().contains(word), "{word}\n{step:#}");
+    }
+    assert!(!run.out.contains("PRIVATE"), "{run}");
+}
+
+#[test]
+fn a_dry_run_is_refused_as_the_real_one_would_be() {
+    Node::of("expired-ca").refuses("certs renew all --dry-run", "ca-expired");
+}
+
+#[test]
+fn keys_are_new_unless_they_are_to_be_kept() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        let node = Node::of(name);
+        let old = key_of(&node, "apiserver");
+        node.must("certs renew apiserver");
+        assert_ne!(key_of(&node, "apiserver"), old, "{name}");
+
+        let node = Node::of(name);
+        let before = node.state();
+        node.must("certs renew all --reuse-keys");
+        let mut certificates: Vec<_> = PAIRS.iter().map(common::Pair::certificate).collect();
+        certificates.extend(KUBECONFIGS.map(|name| format!("/etc/kubernetes/{name}")));
+        certificates.sort();
+        assert_eq!(before.changed(&node.state()), certificates, "{name}");
+        let fresh = Node::of(name);
+        for leaf in PAIRS.iter().map(|pair| pair.name).chain(KUBECONFIGS) {
+            assert_eq!(key_of(&node, leaf), key_of(&fresh, leaf), "{leaf}");
+            assert_eq!(end_of(&certificate_of(&node, leaf)), "2027-11-24 00:00:00Z", "{leaf}");
+        }
+    }
+}
+
+#[test]
+fn modes_and_owners_stay_and_keys_are_never_open() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let node = Node::of("ecdsa-p256");
+    let set = |inside: &str, mode| {
+        std::fs::set_permissions(node.path(inside), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&format!("{PKI}/apiserver.crt"), 0o640);
+    set(&format!("{PKI}/apiserver.key"), 0o400);
+    set(&format!("{PKI}/front-proxy-client.key"), 0o644);
+    set("/etc/kubernetes/admin.conf", 0o644);
+    if common::is_root() {
+        std::os::unix::fs::chown(node.path(&format!("{PKI}/etcd/server.key")), Some(1234), Some(4321))
+            .unwrap();
+    }
+    node.must("certs renew all");
+    assert_eq!(node.mode(&format!("{PKI}/apiserver.crt")), 0o640);
+    assert_eq!(node.mode(&format!("{PKI}/apiserver.key")), 0o400);
+    assert_eq!(node.mode(&format!("{PKI}/front-proxy-client.key")), 0o600, "a key open to all is closed");
+    assert_eq!(node.mode("/etc/kubernetes/admin.conf"), 0o600, "it holds a key");
+    assert_eq!(node.mode(&format!("{PKI}/etcd/peer.key")), 0o600);
+    assert_eq!(node.mode(&format!("{PKI}/etcd/peer.crt")), 0o644);
+    if common::is_root() {
+        let owner = node.path(&format!("{PKI}/etcd/server.key")).metadata().unwrap();
+        assert_eq!((owner.uid(), owner.gid()), (1234, 4321));
+    }
+}
+
+#[test]
+fn nothing_but_the_planned_files_changes() {
+    let node = Node::of("expired-all");
+    let before = node.state();
+    node.must("certs renew all");
+    let mut planned: Vec<_> = PAIRS.iter().flat_map(|pair| [pair.certificate(), pair.key()]).collect();
+    planned.extend(KUBECONFIGS.map(|name| format!("/etc/kubernetes/{name}")));
+    planned.extend([
+        CURRENT.to_owned(),
+        "/var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem".to_owned(),
+    ]);
+    planned.sort();
+    assert_eq!(before.changed(&node.state()), planned);
+}
+
+#[test]
+fn the_kubelet_gets_a_dated_file_and_its_link_is_swapped() {
+    let node = Node::of("expired-all");
+    let old = node.read("/var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem");
+    node.must("certs renew all");
+    let target = std::fs::read_link(node.path(CURRENT)).unwrap();
+    assert_eq!(target.to_str(), Some("/var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem"));
+    let new = node.read(target.to_str().unwrap());
+    assert_eq!(node.mode(target.to_str().unwrap()), 0o600);
+    assert_eq!(public_key_of_certificate(&new), public_key_of_key(&new));
+    assert_eq!(identity(&new), identity(&old));
+    assert!(!node.exists(&format!("{CURRENT}.new")));
+    let old_now = node.read("/var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem");
+    assert_eq!(old_now, old, "the old one stays, as the kubelet itself leaves it");
+}
+
+#[test]
+fn a_kubelet_that_is_fine_is_left_alone_unless_it_is_named() {
+    let node = Node::of("ecdsa-p256");
+    let link = |node: &Node| std::fs::read_link(node.path(CURRENT)).unwrap();
+    let before = link(&node);
+    node.must("certs renew all");
+    assert_eq!(link(&node), before);
+    for command in ["certs renew all --kubelet", "certs renew kubelet-client"] {
+        let node = Node::of("ecdsa-p256");
+        node.must(command);
+        assert_ne!(link(&node), before, "{command}");
+    }
+}
+
+#[test]
+fn an_old_kubelet_conf_with_its_certificate_inside_is_renewed_in_place() {
+    let node = Node::of("expired-all");
+    let pem = node.read(CURRENT_TARGET);
+    let conf = "/etc/kubernetes/kubelet.conf";
+    let path = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+    let (certificate, key) = split(&pem);
+    node.replace(
+        conf,
+        &format!("client-certificate: {path}"),
+        &format!("client-certificate-data: {}", common::base64(&certificate)),
+    );
+    node.replace(conf, &format!("client-key: {path}"), &format!("client-key-data: {}", common::base64(&key)));
+    node.remove(CURRENT);
+    let old = node.text(conf);
+    let run = node.must("certs renew all");
+    let new = node.text(conf);
+    let (certificate, key) = credential(&new);
+    assert_eq!(end_of(&certificate), "2027-11-24 00:00:00Z", "{run}");
+    assert_eq!(public_key_of_certificate(&certificate), public_key_of_key(&key));
+    assert_eq!(without_credential(&new), without_credential(&old));
+    assert!(!node.exists(CURRENT));
+}
+
+const CURRENT_TARGET: &str = "/var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem";
+
+/// Certificate and key of a PEM file that holds both.
+fn split(pem: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let text = String::from_utf8(pem.to_vec()).unwrap();
+    let end = "-----END CERTIFICATE-----\n";
+    let at = text.find(end).unwrap() + end.len();
+    (text[..at].as_bytes().to_vec(), text[at..].as_bytes().to_vec())
+}
+
+/// A kubeconfig's lines but the two that renewing changes.
+fn without_credential(kubeconfig: &str) -> String {
+    kubeconfig
+        .lines()
+        .filter(|line| !line.contains("client-certificate-data: ") && !line.contains("client-key-data: "))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn in_a_kubeconfig_only_the_credential_changes() {
+    for name in ["rsa2048", "ecdsa-p256", "v120-expired"] {
+        let (node, old) = (Node::of(name), Node::of(name));
+        node.must("certs renew all");
+        for file in KUBECONFIGS.map(|file| format!("/etc/kubernetes/{file}")) {
+            if old.exists(&file) {
+                assert_eq!(
+                    without_credential(&node.text(&file)),
+                    without_credential(&old.text(&file)),
+                    "{name} {file}"
+                );
+                assert_ne!(node.text(&file), old.text(&file), "{name} {file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_embedded_ca_of_another_cluster_is_replaced_by_the_nodes() {
+    let node = Node::of("ecdsa-p256");
+    let own = common::base64(&node.read(&format!("{PKI}/ca.crt")));
+    let other = common::base64(&Node::of("rsa2048").read(&format!("{PKI}/ca.crt")));
+    node.replace("/etc/kubernetes/scheduler.conf", &own, &other);
+    node.must("certs renew scheduler.conf");
+    let text = node.text("/etc/kubernetes/scheduler.conf");
+    assert!(text.contains(&own) && !text.contains(&other));
+}
+
+#[test]
+fn a_bundle_that_holds_the_nodes_ca_is_kept() {
+    let node = Node::of("ecdsa-p256");
+    let own = node.read(&format!("{PKI}/ca.crt"));
+    let other = Node::of("rsa2048").read(&format!("{PKI}/ca.crt"));
+    let bundle = common::base64(&[other, own.clone()].concat());
+    node.replace("/etc/kubernetes/scheduler.conf", &common::base64(&own), &bundle);
+    node.must("certs renew scheduler.conf");
+    assert!(node.text("/etc/kubernetes/scheduler.conf").contains(&bundle));
+}
+
+#[test]
+fn a_missing_leaf_is_issued_as_kubeadm_would() {
+    for name in ["rsa2048", "ecdsa-p256", "expired-all"] {
+        for pair in &PAIRS {
+            let node = Node::of(name);
+            let old = node.read(&pair.certificate());
+            node.remove(&pair.certificate());
+            node.remove(&pair.key());
+            let run = node.must(&format!("certs renew {}", pair.name));
+            assert!(run.out.contains(" issued\n"), "{run}");
+            let new = node.read(&pair.certificate());
+            assert_eq!(identity(&new), identity(&old), "{name} {}", pair.name);
+            assert_eq!(public_key_of_certificate(&new), public_key_of_key(&node.read(&pair.key())));
+            assert_eq!(
+                (node.mode(&pair.certificate()), node.mode(&pair.key())),
+                (0o644, 0o600),
+                "{}",
+                pair.name
+            );
+            assert_eq!(algorithm(&new), algorithm(&old), "{name} {}", pair.name);
+        }
+    }
+}
+
+fn algorithm(certificate: &[u8]) -> String {
+    let text = common::openssl("x509 -noout -text -certopt no_sigdump", certificate);
+    text.lines().filter(|line| line.contains("Public-Key:") || line.contains("ASN1 OID")).collect()
+}
+
+#[test]
+fn an_empty_kubeconfig_is_issued_as_kubeadm_would() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        for file in KUBECONFIGS {
+            let node = Node::of(name);
+            let path = format!("/etc/kubernetes/{file}");
+            let old = node.text(&path);
+            node.write(&path, "");
+            let run = node.must(&format!("certs renew {file}"));
+            assert!(run.out.contains(" issued\n"), "{run}");
+            let new = node.text(&path);
+            let (certificate, key) = credential(&new);
+            assert_eq!(identity(&certificate), identity(&credential(&old).0), "{name} {file}");
+            assert_eq!(public_key_of_certificate(&certificate), public_key_of_key(&key));
+            assert_eq!(node.mode(&path), 0o600);
+            // Names in quotes are the same names.
+            assert_eq!(without_credential(&new).replace('"', ""), without_credential(&old), "{name} {file}");
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_leaf_is_issued_too() {
+    for (what, bytes) in
+        [("empty", &b""[..]), ("garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]
+    {
+        let node = Node::of("ecdsa-p256");
+        let pair = pair_named("etcd-server");
+        let old = node.read(&pair.certificate());
+        node.write(&pair.certificate(), bytes);
+        node.must("certs renew all");
+        assert_eq!(identity(&node.read(&pair.certificate())), identity(&old), "{what}");
+    }
+}
+
+#[test]
+fn without_enough_facts_nothing_is_guessed() {
+    let node = Node::of("ecdsa-p256");
+    let pair = pair_named("apiserver");
+    node.remove(&pair.certificate());
+    node.remove("/etc/kubernetes/manifests/kube-apiserver.yaml");
+    node.remove("/etc/kubernetes/manifests/kube-controller-manager.yaml");
+    let before = node.state();
+    let run = node.run("certs renew apiserver");
+    assert_eq!(run.code, 5, "{run}");
+    assert!(run.out.contains("service network"), "which fact is missing\n{run}");
+    before.assert_same(&node.state(), "nothing could be issued");
+    // The others are renewed all the same, and a person is told.
+    let run = node.run("certs renew all");
+    assert_eq!(run.code, 4, "{run}");
+    assert!(!node.exists(&pair.certificate()));
+}
+
+#[test]
+fn certificates_that_follow_the_leaf_are_kept() {
+    let node = Node::of("ecdsa-p256");
+    let pair = pair_named("apiserver");
+    let authority = node.text(&pair.authority());
+    node.write(&pair.certificate(), node.text(&pair.certificate()) + &authority);
+    node.must("certs renew apiserver");
+    let new = node.text(&pair.certificate());
+    assert_eq!(new.matches("BEGIN CERTIFICATE").count(), 2);
+    assert!(new.ends_with(&authority));
+}
+
+#[test]
+fn rollback_gives_the_whole_tree_back() {
+    for name in ["rsa2048", "ecdsa-p256", "expired-all", "mixed"] {
+        let node = Node::of(name);
+        let before = node.state();
+        node.must("certs renew all --kubelet");
+        assert_ne!(before.changed(&node.state()), Vec::<String>::new(), "{name}");
+        let run = node.must("rollback --yes");
+        assert!(run.out.contains("The old state is back."), "{run}");
+        before.assert_same(&node.state(), name);
+        // Once is enough.
+        let run = node.must("rollback --yes");
+        assert!(run.out.contains("Nothing to roll back"), "{run}");
+        before.assert_same(&node.state(), name);
+    }
+}
+
+#[test]
+fn rollback_puts_back_what_was_missing_as_missing() {
+    let node = Node::of("ecdsa-p256");
+    node.remove(&format!("{PKI}/etcd/peer.crt"));
+    node.write("/etc/kubernetes/scheduler.conf", "");
+    let before = node.state();
+    node.must("certs renew all");
+    assert!(node.exists(&format!("{PKI}/etcd/peer.crt")));
+    node.must("rollback --yes");
+    before.assert_same(&node.state(), "rollback");
+}
+
+#[test]
+fn rollback_can_be_looked_at_first() {
+    let node = Node::of("ecdsa-p256");
+    node.must("certs renew apiserver");
+    let before = node.state();
+    let run = node.must("rollback --dry-run");
+    assert_eq!(run.out, format!("{PKI}/apiserver.crt\n{PKI}/apiserver.key\n"), "{run}");
+    let run = node.run("rollback");
+    assert_eq!(run.code, 2, "nobody says yes\n{run}");
+    assert!(run.err.contains("--yes"), "{run}");
+    before.assert_same(&node.state(), "rollback without a yes");
+}
+
+#[test]
+fn rollback_leaves_alone_what_was_changed_since() {
+    let node = Node::of("ecdsa-p256");
+    node.must("certs renew all");
+    let by_hand = Node::of("rsa2048").text(&format!("{PKI}/apiserver.crt"));
+    node.write(&format!("{PKI}/apiserver.crt"), by_hand);
+    let before = node.state();
+    let run = node.run("rollback --yes");
+    assert_eq!(run.code, 5, "{run}");
+    assert!(run.err.contains("apiserver.crt"), "{run}");
+    before.assert_same(&node.state(), "refused rollback");
+}
+
+#[test]
+fn an_ended_ca_can_sign_nothing() {
+    let run = Node::of("expired-ca").refuses("certs renew all", "ca-expired");
+    assert!(run.err.contains("2023-12-30"), "when\n{run}");
+    Node::of("expired-ca").refuses("certs renew all --partial", "ca-expired");
+    Node::of("expired-ca").refuses("recover --yes", "ca-expired");
+}
+
+#[test]
+fn a_ca_that_is_not_yet_valid_can_sign_nothing() {
+    let node = Node::of("ecdsa-p256");
+    let run = node.refuses("certs renew all --accept-clock --at 2020-01-01", "ca-not-yet-valid");
+    assert!(run.err.contains("date -u"), "{run}");
+}
+
+#[test]
+fn without_a_ca_key_the_refusal_names_what_waits_for_it() {
+    let run = Node::of("external-ca").refuses("certs renew all", "ca-key-missing");
+    for name in ["admin.conf", "apiserver-kubelet-client", "etcd-server", "front-proxy-client"] {
+        assert!(run.err.contains(name), "{name}\n{run}");
+    }
+    Node::of("external-ca").refuses("certs renew all --partial", "ca-key-missing");
+}
+
+#[test]
+fn another_cas_key_signs_nothing() {
+    for name in ["rsa2048", "ecdsa-p256"] {
+        let node = Node::of(name);
+        node.write(&format!("{PKI}/ca.key"), Node::of(name).read(&format!("{PKI}/etcd/ca.key")));
+        node.refuses("certs renew all", "ca-key-mismatch");
+        node.refuses("certs renew admin.conf", "ca-key-mismatch");
+        // What another CA signs is not blocked by it.
+        node.must("certs renew etcd-server");
+    }
+}
+
+#[test]
+fn an_unreadable_ca_key_signs_nothing() {
+    let node = Node::of("ecdsa-p256");
+    node.write(&format!("{PKI}/front-proxy-ca.key"), "");
+    let run = node.refuses("certs renew all", "ca-key-unreadable");
+    assert!(run.err.contains("front-proxy-ca.key"), "{run}");
+}
+
+#[test]
+fn with_one_ca_key_missing_the_rest_is_renewed_when_it_is_said() {
+    let node = Node::of("ecdsa-p256");
+    node.remove(&format!("{PKI}/etcd/ca.key"));
+    let refused = node.refuses("certs renew all", "ca-key-missing");
+    assert!(refused.err.contains("--partial"), "{refused}");
+    assert!(refused.err.contains("etcd-peer") && !refused.err.contains("front-proxy-client"), "{refused}");
+    let before = node.state();
+    let run = node.run("certs renew all --partial");
+    assert_eq!(run.code, 4, "a person has to see to the rest\n{run}");
+    assert!(
+        run.out.contains("Detected external etcd/ca, certificate for serving etcd can't be renewed"),
+        "{run}"
+    );
+    let mut changed: Vec<_> = PAIRS
+        .iter()
+        .filter(|pair| pair.authority != "etcd/ca")
+        .flat_map(|pair| [pair.certificate(), pair.key()])
+        .collect();
+    changed.extend(KUBECONFIGS.map(|file| format!("/etc/kubernetes/{file}")));
+    changed.sort();
+    assert_eq!(before.changed(&node.state()), changed);
+}
+
+#[test]
+fn a_clock_that_stands_before_the_disks_last_life_is_not_believed() {
+    let node = Node::of("ecdsa-p256");
+    let run = node.refuses("certs renew all --at 2026-11-23T22:19:00Z", "clock-behind");
+    assert!(run.err.contains("the disk was alive at 2026-11-23T22:"), "the evidence\n{run}");
+    assert!(run.err.contains("--accept-clock"), "{run}");
+    node.refuses("recover --yes --at 2025-01-01", "clock-behind");
+    node.must("certs renew all --at 2026-11-23T22:19:00Z --accept-clock --dry-run");
+    // Ten minutes are within what clocks differ.
+    node.must("certs renew all --at 2026-11-23T22:21:00Z --dry-run");
+}
+
+#[test]
+fn a_certificate_that_was_copied_from_another_node_is_not_renewed() {
+    let node = Node::of("ecdsa-p256");
+    for manifest in ["etcd", "kube-apiserver"] {
+        node.replace(&format!("/etc/kubernetes/manifests/{manifest}.yaml"), "192.168.10.11", "192.168.10.12");
+    }
+    node.replace("/etc/kubernetes/manifests/etcd.yaml", "cp-1", "cp-2");
+    node.replace("/etc/kubernetes/kubelet.conf", "cp-1", "cp-2");
+    node.remove(CURRENT);
+    let run = node.refuses("certs renew all", "names-of-another-node");
+    assert!(run.err.contains("cp-1") && run.err.contains("cp-2"), "{run}");
+    // The hint works: moved away, it is issued for this node.
+    let pair = pair_named("etcd-server");
+    node.remove(&pair.certificate());
+    node.remove(&pair.key());
+    node.must("certs renew etcd-server");
+    let names = identity(&node.read(&pair.certificate()));
+    assert!(names.contains("cp-2") && names.contains("192.168.10.12") && !names.contains("cp-1"), "{names}");
+}
+
+#[test]
+fn where_there_is_no_kubeadm_node_nothing_is_written() {
+    let node = Node::empty();
+    node.write("/etc/hostname", "worker\n");
+    for command in ["certs renew all", "recover --yes", "certs check-expiration"] {
+        let before = node.state();
+        let run = node.run(command);
+        assert_eq!(run.code, 2, "{command}\n{run}");
+        assert!(run.err.contains("no kubeadm node") && run.err.contains("hint: "), "{run}");
+        before.assert_identical(&node.state(), command);
+    }
+}
+
+#[test]
+fn an_interrupted_change_is_finished_or_undone_first() {
+    let (node, before) = interrupted();
+    for command in ["certs renew all", "recover --yes", "certs renew all --dry-run"] {
+        let run = node.refuses(command, "interrupted-change");
+        assert!(run.err.contains("kuberescue resume") && run.err.contains("kuberescue rollback"), "{run}");
+    }
+    // Looking is still allowed.
+    assert!(node.run("certs check-expiration").out.contains("apiserver"));
+    node.must("resume");
+    assert_ne!(before.changed(&node.state()), Vec::<String>::new());
+    assert_eq!(node.run("certs check-expiration").code, 0);
+    let (node, before) = interrupted();
+    node.must("rollback --yes");
+    before.assert_same(&node.state(), "rollback of an interrupted change");
+}
+
+/// A node in the middle of a change, as a power failure after the commit leaves it: the journal is there under
+/// its committed name, and every new file still stands beside the old one.
+fn interrupted() -> (Node, common::State) {
+    let node = Node::of("ecdsa-p256");
+    let before = node.state();
+    let mut command = std::process::Command::new("strace");
+    // The first rename commits the journal; the second would replace the first file.
+    command
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2"])
+        .args(["-e", "inject=rename,renameat,renameat2:signal=SIGKILL:when=3"])
+        .arg(env!("CARGO_BIN_EXE_kuberescue"))
+        .args(["certs", "renew", "all", "--at", common::NOW, "--root"])
+        .arg(node.root());
+    let run = common::run(command);
+    assert_ne!(run.code, 0, "it was to be killed\n{run}");
+    (node, before)
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    use std::process::Stdio;
+    let node = Node::of("rsa2048");
+    let runs: Vec<_> = (0..3)
+        .map(|_| {
+            let mut command = common::kuberescue();
+            command
+                .args(["certs", "renew", "all", "--accept-clock", "--at", common::NOW, "--root"])
+                .arg(node.root());
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let codes: Vec<_> =
+        runs.into_iter().map(|run| run.wait_with_output().unwrap().status.code().unwrap()).collect();
+    assert!(codes.contains(&0), "{codes:?}");
+    assert!(codes.iter().all(|code| [0, 2].contains(code)), "{codes:?}");
+    for pair in &PAIRS {
+        let certificate = node.read(&pair.certificate());
+        assert_eq!(public_key_of_certificate(&certificate), public_key_of_key(&node.read(&pair.key())));
+    }
+}
