@@ -44,7 +44,15 @@ impl RootArgs {
     /// It isn't there, cannot be read, or is no kubeadm node.
     pub fn read(&self) -> Result<Node, Failure> {
         if self.root.is_file() {
-            let (snapshot, _) = archive::open(&self.root).map_err(|error| could_not(&error))?;
+            let (snapshot, _) = archive::open(&self.root).map_err(|error| {
+                let what = format!(
+                    "--root {}: neither a directory nor an archive that can be read: {error}",
+                    self.root.display()
+                );
+                Failure::could_not_run(what)
+                    .code("root-unreadable")
+                    .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
+            })?;
             let facts = Facts::read(&snapshot, self.cert_dir.as_deref());
             return self.node(None, snapshot, facts);
         }
