@@ -65,7 +65,7 @@ use_debian_packages() {
   CARGO=(/usr/bin/cargo)
   # -Zbuild-std is not yet stable; the variable lets Debian's stable compiler take it.
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-  STD=(-Zbuild-std=std,panic_abort)
+  STD=("-Zbuild-std=std,panic_abort")
   mkdir -p "$SYSROOT"
   if [ "$ARCH" = "$HOST" ]; then
     GCC=gcc

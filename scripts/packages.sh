@@ -21,5 +21,10 @@ need_packages() {
   echo "installing ${missing[*]}" >&2
   # The lists may be absent or old: update first, and go on with the old ones if that fails.
   apt-get update -qq >&2 || echo "warning: apt-get update failed; trying with the lists that are here" >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "${missing[@]}" </dev/null >&2
+  local output
+  if ! output=$(DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+    "${missing[@]}" </dev/null 2>&1); then
+    printf '%s\nerror: could not install %s\n' "$output" "${missing[*]}" >&2
+    return 1
+  fi
 }

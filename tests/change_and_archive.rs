@@ -1,14 +1,6 @@
 //! A real node's tree through archive and transaction: restored into an empty root, changed, rolled
 //! back from its archive; a full and a read-only file system.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails that way")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

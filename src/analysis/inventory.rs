@@ -83,6 +83,8 @@ pub struct Row {
     pub key: Item<PrivateKey>,
     /// Why the credential cannot be replaced where it is, although the file is fine.
     pub fixed: Option<KubeconfigError>,
+    /// The kubeconfig that it is in or that leads to it, and the PEM of the CA certificates there.
+    pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
 }
 
 /// A kubeadm leaf.
@@ -144,7 +146,11 @@ pub struct Inventory {
 impl Inventory {
     /// Reads a snapshot. `cert_dir` is what the operator says the PKI directory is.
     pub fn read(snapshot: &Snapshot, cert_dir: Option<&Path>) -> Self {
-        let facts = Facts::read(snapshot, cert_dir);
+        Self::with_facts(snapshot, Facts::read(snapshot, cert_dir))
+    }
+
+    /// Reads a snapshot whose facts are known already, such as one in which only credentials have changed.
+    pub fn with_facts(snapshot: &Snapshot, facts: Facts) -> Self {
         let reader = Reader { snapshot, pki: &facts.pki_dir.value };
         let local = facts.local_etcd.value;
         let authorities: Vec<_> = AUTHORITIES
@@ -160,8 +166,9 @@ impl Inventory {
         let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
         let kubelet_serving = reader.kubelet_serving(&facts);
         let elsewhere = reader.elsewhere();
+        let rows = leafs.iter().map(|leaf| &leaf.row).chain([&kubelet_client]).chain(&elsewhere);
         let mut inventory = Self {
-            foreign_authorities: reader.foreign_authorities(&authorities, &facts),
+            foreign_authorities: foreign_authorities(&authorities, rows),
             newest_evidence: None,
             facts,
             authorities,
@@ -245,6 +252,7 @@ impl Reader<'_> {
             path,
             key_path,
             fixed: None,
+            embedded_authority: None,
         }
     }
 
@@ -275,6 +283,7 @@ impl Reader<'_> {
             certificate: Item::Missing,
             key: Item::Missing,
             fixed: None,
+            embedded_authority: None,
         };
         let config = match self.file(path) {
             Item::Missing => return row,
@@ -284,6 +293,7 @@ impl Reader<'_> {
                 error.to_string()
             }),
         };
+        row.embedded_authority = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
         (row.certificate, row.key) = match config.map(|config| config.credential) {
             Err(reason) => (Item::Unreadable(reason.clone()), Item::Unreadable(reason)),
             Ok(Credential::Embedded(embedded)) => (
@@ -315,11 +325,13 @@ impl Reader<'_> {
             Item::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
             Item::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
         };
+        let embedded = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
         match config.map(|config| config.credential) {
             Ok(Credential::Embedded(_)) => (KubeletForm::Embedded, self.kubeconfig(name, path)),
             Ok(Credential::Files { certificate, key }) => {
                 let file = PathBuf::from(certificate);
-                (KubeletForm::File(file.clone()), self.pair(name, file, PathBuf::from(key)))
+                let row = self.pair(name, file.clone(), PathBuf::from(key));
+                (KubeletForm::File(file), Row { embedded_authority: embedded, ..row })
             }
             Ok(Credential::Other(_)) => (KubeletForm::Other, self.kubeconfig(name, path)),
             Err(error) if error.is_worthless() => {
@@ -349,35 +361,33 @@ impl Reader<'_> {
         let paths = self.snapshot.iter().map(|(path, _)| path).filter(|path| user(path));
         paths.map(|path| self.kubeconfig(&path.display().to_string(), path)).collect()
     }
+}
 
-    fn foreign_authorities(&self, authorities: &[AuthorityRow], facts: &Facts) -> Vec<ForeignAuthority> {
-        let own = authorities.iter().find(|row| row.authority == Authority::Cluster);
-        let Some(own) = own.and_then(|row| row.certificate.get()) else { return Vec::new() };
-        let in_kubernetes = SLOTS.iter().filter_map(|slot| match slot.place {
-            Place::Kubeconfig(file) => Some(Path::new(catalog::KUBERNETES_DIR).join(file)),
-            Place::Pair(_) => None,
-        });
-        let mut paths: Vec<_> = in_kubernetes.chain([facts.kubelet_kubeconfig.value.clone()]).collect();
-        paths.extend(self.elsewhere().into_iter().map(|row| row.path));
-        let mut found = Vec::new();
-        for path in paths {
-            let Item::Present(bytes) = self.file(&path) else { continue };
-            let Ok(config) = Kubeconfig::parse(bytes) else { continue };
-            let Some(pem) = config.authority_pem() else { continue };
-            let copies = Certificate::all_from_pem(pem);
-            let what = match &copies {
-                Ok(copies) if copies.iter().any(|copy| copy.der == own.der) => continue,
-                Ok(copies) if copies.iter().any(|copy| copy.spki == own.spki) => {
-                    "an older certificate of the same key"
-                }
-                Ok(_) => "another CA",
-                Err(_) => "an unreadable CA",
-            };
-            let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));
-            found.push(ForeignAuthority { path, what: what.to_owned(), not_after });
-        }
-        found
+fn embedded_authority(path: &Path, config: &Kubeconfig) -> Option<(PathBuf, Vec<u8>)> {
+    Some((path.to_owned(), config.authority_pem()?.to_vec()))
+}
+
+fn foreign_authorities<'a>(
+    authorities: &[AuthorityRow],
+    rows: impl Iterator<Item = &'a Row>,
+) -> Vec<ForeignAuthority> {
+    let own = authorities.iter().find(|row| row.authority == Authority::Cluster);
+    let Some(own) = own.and_then(|row| row.certificate.get()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
+        let copies = Certificate::all_from_pem(pem);
+        let what = match &copies {
+            Ok(copies) if copies.iter().any(|copy| copy.der == own.der) => continue,
+            Ok(copies) if copies.iter().any(|copy| copy.spki == own.spki) => {
+                "an older certificate of the same key"
+            }
+            Ok(_) => "another CA",
+            Err(_) => "an unreadable CA",
+        };
+        let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));
+        found.push(ForeignAuthority { path: path.clone(), what: what.to_owned(), not_after });
     }
+    found
 }
 
 fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Item<T> {

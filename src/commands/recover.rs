@@ -39,9 +39,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Failure::refused("nothing-to-renew", "nothing of this can be repaired by issuing certificates");
         return Err(failure.hint("see the reasons in the plan above"));
     }
-    let changes = prepared.issue(args)?;
+    let changes = prepared.issue()?;
     if args.dry_run {
-        let predicted = prepared.predicted(&changes, args);
+        let predicted = prepared.predicted(&changes);
         let left = findings(&predicted, prepared.now);
         context.out.result(&tables("After (predicted)", &predicted, &left, &prepared));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");

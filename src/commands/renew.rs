@@ -32,7 +32,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.result(&plan);
         prepared.refuse(context)?;
         if !prepared.plan.steps.is_empty() {
-            prepared.issue(&args.change)?;
+            prepared.issue()?;
         }
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         return Ok(Exit::Fine);
@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Failure::refused("nothing-to-renew", why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
-    let changes = prepared.issue(&args.change)?;
+    let changes = prepared.issue()?;
     let done = prepared.carry_out(&changes, &args.change, context)?;
     context.out.result(&renewal_messages(&prepared.plan));
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));

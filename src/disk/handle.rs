@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, fstatfs};
 use xattr::FileExt;
 use zeroize::Zeroizing;
@@ -151,11 +151,14 @@ impl Limit {
 
 /// Refuses what the kernel makes up: such files block, never end or have effects when read.
 fn checked(file: File) -> io::Result<(File, FileStat)> {
-    let kind = fstatfs(&file)?.filesystem_type();
-    if [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
-        return Err(io::Error::other("on a file system of the kernel"));
-    }
     let stat = fstat(&file)?;
+    // Those have no device below them; asking every file would cost more than reading it.
+    if major(stat.st_dev) == 0 {
+        let kind = fstatfs(&file)?.filesystem_type();
+        if [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
+            return Err(io::Error::other("on a file system of the kernel"));
+        }
+    }
     Ok((file, stat))
 }
 

@@ -99,11 +99,11 @@ pub struct Done {
 pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Failure> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
-    // Read before the lock: where there is no node, no lock file is to be left behind.
-    args.root.read_from(&root)?;
+    // Read before the lock: where there is no node, no lock file is to be left behind. What another run
+    // changes in between, the transaction sees: it checks each path before it begins.
+    let (snapshot, inventory) = args.root.read_from(&root)?;
     let lock = if args.dry_run { None } else { Some(root.lock().map_err(|error| locked(&error))?) };
     refuse_if_interrupted(&root)?;
-    let (snapshot, inventory) = args.root.read_from(&root)?;
     let findings = findings(&inventory, now);
     let plan = decide(&snapshot, &inventory, &args.options(selection), now);
     Ok(Prepared { root, lock, snapshot, inventory, findings, plan, now })
@@ -147,16 +147,16 @@ impl Prepared {
     ///
     /// # Errors
     /// Something could not be made, or would not be right.
-    pub fn issue(&self, args: &ChangeArgs) -> Result<ChangeSet, Failure> {
+    pub fn issue(&self) -> Result<ChangeSet, Failure> {
         let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
-        let predicted = Inventory::read(&self.snapshot.with(&changes), args.root.cert_dir.as_deref());
-        verify(&self.plan, &predicted, self.now).map_err(Failure::could_not_run)?;
+        verify(&self.plan, &self.predicted(&changes), self.now).map_err(Failure::could_not_run)?;
         Ok(changes)
     }
 
     /// The node as it would be after `changes`.
-    pub fn predicted(&self, changes: &ChangeSet, args: &ChangeArgs) -> Inventory {
-        Inventory::read(&self.snapshot.with(changes), args.root.cert_dir.as_deref())
+    pub fn predicted(&self, changes: &ChangeSet) -> Inventory {
+        // Only credentials change: the facts, manifests among them, stay.
+        Inventory::with_facts(&self.snapshot.with(changes), self.inventory.facts.clone())
     }
 
     /// Archives the old state, applies `changes` and reads the node again.

@@ -45,11 +45,12 @@ impl RootArgs {
     pub fn read(&self) -> Result<Node, Failure> {
         if self.root.is_file() {
             let (snapshot, _) = archive::open(&self.root).map_err(|error| could_not(&error))?;
-            return self.node(None, snapshot);
+            let facts = Facts::read(&snapshot, self.cert_dir.as_deref());
+            return self.node(None, snapshot, facts);
         }
         let root = self.open()?;
-        let snapshot = self.snapshot(&root);
-        self.node(Some(root), snapshot)
+        let (snapshot, facts) = self.snapshot(&root);
+        self.node(Some(root), snapshot, facts)
     }
 
     /// The root as a directory: what a command that writes needs.
@@ -73,12 +74,13 @@ impl RootArgs {
     /// # Errors
     /// It is no kubeadm node.
     pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Failure> {
-        let node = self.node(None, self.snapshot(root))?;
+        let (snapshot, facts) = self.snapshot(root);
+        let node = self.node(None, snapshot, facts)?;
         Ok((node.snapshot, node.inventory))
     }
 
-    fn node(&self, root: Option<Root>, snapshot: Snapshot) -> Result<Node, Failure> {
-        let inventory = Inventory::read(&snapshot, self.cert_dir.as_deref());
+    fn node(&self, root: Option<Root>, snapshot: Snapshot, facts: Facts) -> Result<Node, Failure> {
+        let inventory = Inventory::with_facts(&snapshot, facts);
         if !inventory.is_kubeadm_node() {
             let unread = snapshot.iter().find_map(|(path, entry)| match &entry.content {
                 Content::Unread(unread) => Some(format!("{}: {unread}", path.display())),
@@ -101,7 +103,7 @@ impl RootArgs {
         Ok(Node { root, snapshot, inventory })
     }
 
-    fn snapshot(&self, root: &Root) -> Snapshot {
+    fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
         let mut snapshot = Snapshot::default();
         for tree in scope::TREES {
             root.read(&mut snapshot, Path::new(tree), Depth::Tree);
@@ -112,25 +114,27 @@ impl RootArgs {
         for home in root.names(Path::new(scope::HOMES)) {
             root.read(&mut snapshot, &Path::new(scope::HOMES).join(home).join(".kube/config"), Depth::File);
         }
+        let mut facts = Facts::read(&snapshot, self.cert_dir.as_deref());
         let mut read = BTreeSet::new();
         for _ in 0..ROUNDS {
-            let facts = Facts::read(&snapshot, self.cert_dir.as_deref());
-            let more: Vec<_> =
-                scope::referred(&snapshot, &facts).into_iter().filter(|path| !read.contains(path)).collect();
-            if more.is_empty() {
+            let known = snapshot.iter().count();
+            for path in scope::referred(&snapshot, &facts) {
+                if snapshot.get(&path).is_none() && read.insert(path.clone()) {
+                    let trees =
+                        [&facts.pki_dir.value, &facts.kubelet_pki_dir.value, &facts.manifest_dir.value];
+                    root.read(
+                        &mut snapshot,
+                        &path,
+                        if trees.contains(&&path) { Depth::Tree } else { Depth::File },
+                    );
+                }
+            }
+            if snapshot.iter().count() == known {
                 break;
             }
-            for path in more {
-                if snapshot.get(&path).is_none() {
-                    let tree = path == facts.pki_dir.value
-                        || path == facts.kubelet_pki_dir.value
-                        || path == facts.manifest_dir.value;
-                    root.read(&mut snapshot, &path, if tree { Depth::Tree } else { Depth::File });
-                }
-                read.insert(path);
-            }
+            facts = Facts::read(&snapshot, self.cert_dir.as_deref());
         }
-        snapshot
+        (snapshot, facts)
     }
 }
 

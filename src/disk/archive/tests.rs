@@ -209,9 +209,11 @@ fn truncation_is_found_at_any_length() {
     assert!(why(&[&bytes[..], &bytes[..]].concat()).contains("follows after its end"));
 }
 
-/// A foreign tar of raw entries: name, kind, link, size in the header, content.
-#[expect(clippy::type_complexity, reason = "name, kind, link, size and content of an entry, in one place")]
-fn tar_of(entries: &[(&[u8], tar::EntryType, &[u8], u64, &[u8])]) -> Vec<u8> {
+/// Name, kind, link, size in the header, content.
+type Raw<'a> = (&'a [u8], Kind, &'a [u8], u64, &'a [u8]);
+
+/// A foreign tar of raw entries.
+fn tar_of(entries: &[Raw<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, kind, link, size, content) in entries {
         let mut header = tar::Header::new_gnu();

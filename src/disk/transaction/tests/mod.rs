@@ -1,14 +1,14 @@
-//! The transaction stopped after every single writing call, in every way out of it.
+//! What the transaction makes, refuses and undoes; `crashes` stops it after every writing call.
+
+mod crashes;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use nix::errno::Errno;
-
 use super::*;
 use crate::disk::Depth;
-use crate::disk::effect::fault::{self, Fault};
 use crate::state::{Attributes, Snapshot};
+use crashes::{committed_points, half_done};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 5);
 
@@ -113,7 +113,7 @@ impl Node {
         apply(&self.root, &self.root.lock()?, &self.changes, &context())
     }
 
-    fn changed(&self) -> Snapshot {
+    fn wanted(&self) -> Snapshot {
         self.old.with(&self.changes)
     }
 
@@ -141,7 +141,7 @@ fn a_change_is_made_and_undone_once() {
     let node = node();
     let outcome = node.apply().unwrap();
     assert_eq!(outcome.changed.len(), 11);
-    node.assert(&node.changed(), "applied");
+    node.assert(&node.wanted(), "applied");
     assert_eq!(last(&node.root).unwrap().unwrap().id, outcome.id.unwrap());
     assert!(matches!(node.rollback().unwrap(), RolledBack::Undone { .. }));
     node.assert(&node.old, "rolled back");
@@ -161,158 +161,6 @@ fn what_stays_the_same_is_not_touched() {
     let outcome = apply(&node.root, &node.root.lock().unwrap(), &same, &context()).unwrap();
     assert_eq!(outcome, Outcome { id: None, changed: Vec::new() });
     assert_eq!(last(&node.root).unwrap(), None);
-}
-
-/// Runs `act` with death at every call; after each, `then` brings the node to one side.
-fn every_death(
-    mut before: impl FnMut() -> Node,
-    act: impl Fn(&Node) -> bool,
-    mut then: impl FnMut(&Node, u32),
-) -> u32 {
-    for at in 0.. {
-        let node = before();
-        fault::set(at, Fault::Death);
-        let done = act(&node);
-        fault::clear();
-        if done {
-            return at;
-        }
-        then(&node, at);
-    }
-    unreachable!()
-}
-
-#[test]
-fn killed_at_any_call_then_resumed_or_rolled_back() {
-    let applied = |node: &Node| node.apply().is_ok();
-    let (mut olds, mut news) = (0, 0);
-    let points = every_death(node, applied, |node, at| {
-        let committed = matches!(node.resume().unwrap(), Resumed::Completed { .. });
-        // The very last calls may have been made: then nothing is pending and all is new.
-        if committed || last(&node.root).unwrap().is_some() {
-            news += 1;
-            node.assert(&node.changed(), &format!("resumed after {at}"));
-        } else {
-            olds += 1;
-            node.assert(&node.old, &format!("cleaned after {at}"));
-        }
-    });
-    assert!(olds > 50 && news > 10, "{olds} old, {news} new of {points}");
-    every_death(node, applied, |node, at| {
-        node.rollback().unwrap();
-        node.assert(&node.old, &format!("rolled back after {at}"));
-    });
-    println!("{points} points: {olds} end old, {news} new");
-}
-
-/// A node whose change died somewhere in the middle of the renames.
-fn half_done(at: u32) -> Node {
-    let node = node();
-    fault::set(at, Fault::Death);
-    assert!(node.apply().unwrap_err().committed());
-    fault::clear();
-    node
-}
-
-fn committed_points() -> std::ops::Range<u32> {
-    let mut first = None;
-    let end = every_death(
-        node,
-        |node| node.apply().is_ok(),
-        |node, at| {
-            let committed =
-                pending(&node.root).unwrap().is_some_and(|journal| journal.state == State::Committed);
-            if committed && first.is_none() {
-                first = Some(at);
-            }
-        },
-    );
-    // At the first one death came between the rename of the journal and its sync: the run can't know.
-    first.unwrap() + 1..end - 1
-}
-
-#[test]
-fn killed_again_while_resuming_or_rolling_back() {
-    let mut points = 0;
-    for first in committed_points().step_by(3) {
-        let half = || half_done(first);
-        points += every_death(
-            half,
-            |node| node.resume().is_ok(),
-            |node, at| {
-                node.resume().unwrap();
-                node.assert(&node.changed(), &format!("resumed twice after {first}, {at}"));
-            },
-        );
-        points += every_death(
-            half,
-            |node| node.rollback().is_ok(),
-            |node, at| {
-                // Either way out of a rollback that died.
-                if at % 2 == 0 {
-                    node.rollback().unwrap();
-                    node.assert(&node.old, &format!("rolled back twice after {first}, {at}"));
-                } else {
-                    match node.resume().unwrap() {
-                        Resumed::Completed { .. } => {
-                            node.assert(&node.changed(), &format!("forward {first}, {at}"))
-                        }
-                        _ => node.assert(&node.old, &format!("backward {first}, {at}")),
-                    }
-                }
-            },
-        );
-    }
-    // The rollback of a completed change.
-    let done = || {
-        let node = node();
-        node.apply().unwrap();
-        node
-    };
-    points += every_death(
-        done,
-        |node| node.rollback().is_ok(),
-        |node, at| match node.resume().unwrap() {
-            Resumed::Cleaned { .. } => node.assert(&node.changed(), &format!("undoing cleaned after {at}")),
-            Resumed::Completed { .. } => node.assert(&node.old, &format!("undone after {at}")),
-            _ if tree(&node.root) == node.old => {}
-            _ => node.assert(&node.changed(), &format!("undoing not begun at {at}")),
-        },
-    );
-    println!("{points} points");
-}
-
-#[test]
-fn any_failing_call_leaves_all_old_or_says_that_it_is_committed() {
-    for errno in [Errno::ENOSPC, Errno::EIO, Errno::EROFS] {
-        for make in [Fault::Once, Fault::FromThenOn] {
-            for at in 0.. {
-                let node = node();
-                fault::set(at, make(errno));
-                let outcome = node.apply();
-                let passed = fault::clear() <= at;
-                let when = format!("{errno} at {at}");
-                match outcome {
-                    Ok(_) => node.assert(&node.changed(), &when),
-                    Err(error) if error.committed() => {
-                        node.resume().unwrap();
-                        node.assert(&node.changed(), &when);
-                    }
-                    Err(Error::NotCleaned { .. }) => {
-                        assert!(!matches!(node.resume().unwrap(), Resumed::Completed { .. }), "{when}");
-                        node.assert(&node.old, &when);
-                    }
-                    Err(error) => {
-                        assert!(!error.to_string().contains("os error"), "{error}");
-                        node.assert(&node.old, &when);
-                    }
-                }
-                if passed {
-                    break;
-                }
-            }
-        }
-    }
 }
 
 #[test]
@@ -346,10 +194,10 @@ fn a_foreign_archive_brings_nothing_back() {
     let node = node();
     node.apply().unwrap();
     let lock = node.root.lock().unwrap();
-    let error = rollback(&node.root, &lock, &node.changed(), NOW).unwrap_err();
+    let error = rollback(&node.root, &lock, &node.wanted(), NOW).unwrap_err();
     assert!(matches!(error, Error::ArchiveDiffers { .. }));
     drop(lock);
-    node.assert(&node.changed(), "refused");
+    node.assert(&node.wanted(), "refused");
 }
 
 #[test]
@@ -408,29 +256,4 @@ fn a_hostile_journal_is_not_followed() {
         let error = node.resume().unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
-}
-
-#[test]
-fn secrets_are_staged_at_0600_and_not_in_the_journal() {
-    let mut seen = 0;
-    every_death(
-        node,
-        |node| node.apply().is_ok(),
-        |node, _| {
-            for (path, entry) in tree(&node.root).iter() {
-                if path.to_string_lossy().contains("a.key.kuberescue") {
-                    assert_eq!(entry.attributes.mode, 0o600, "{}", path.display());
-                    seen += 1;
-                }
-            }
-            for name in ["staging.json", "journal.json", "last.json"] {
-                if let Ok(text) =
-                    std::fs::read_to_string(node.root.path().join("var/lib/kuberescue").join(name))
-                {
-                    assert!(!text.contains("new key"));
-                }
-            }
-        },
-    );
-    assert!(seen > 10);
 }
