@@ -349,7 +349,7 @@ pub fn openssl(arguments: &str, input: &[u8]) -> String {
     out.into_owned()
 }
 
-/// What a certificate says, without what renewing changes: serial, dates, key, AKI, signature.
+/// What a certificate says, without what renewing changes: serial, dates, key, key identifiers, signature.
 pub fn kept_fields(certificate: &[u8]) -> String {
     let text = openssl(
         "x509 -noout -text -nameopt RFC2253 -certopt no_serial,no_validity,no_pubkey,no_sigdump",
@@ -359,7 +359,11 @@ pub fn kept_fields(certificate: &[u8]) -> String {
     let mut skipping = false;
     for line in text.lines() {
         let deep = line.starts_with("                ");
-        skipping = line.contains("X509v3 Authority Key Identifier") || (skipping && deep);
+        // The subject's identifier is that of its key; kubeadm's leafs have none.
+        let identifier = ["X509v3 Authority Key Identifier", "X509v3 Subject Key Identifier"]
+            .iter()
+            .any(|name| line.contains(name));
+        skipping = identifier || (skipping && deep);
         if !skipping {
             let _ = writeln!(kept, "{line}");
         }
