@@ -30,7 +30,7 @@ def openssl_script(genkey):
     lines = ["set -e", "cd etc/kubernetes/pki"]
     for name, authority in PAIRS:
         lines += [
-            f"openssl {genkey} -out {name}.new.key 2>/dev/null",
+            f"openssl {genkey.replace('OUT', f'-out {name}.new.key')} 2>/dev/null",
             f"openssl req -new -key {name}.new.key -subj /CN={os.path.basename(name)} -out {name}.csr",
             f"openssl x509 -req -in {name}.csr -CA {authority}.crt -CAkey {authority}.key -days 365 -out {name}.new.crt 2>/dev/null",
         ]
@@ -73,9 +73,9 @@ def measure(command, tree, places):
 renew = [BINARY, "certs", "renew", "all", "--yes", "--at", AT, "--accept-clock", "--root", "ROOT"]
 check = [BINARY, "certs", "check-expiration", "--at", AT, "--root", "ROOT"]
 jobs = [
-    ("renew all, RSA-2048", "rsa2048", renew, ["sh", "-c", openssl_script("genrsa 2048")]),
+    ("renew all, RSA-2048", "rsa2048", renew, ["sh", "-c", openssl_script("genrsa OUT 2048")]),
     ("renew all, ECDSA P-256", "ecdsa-p256", renew,
-     ["sh", "-c", openssl_script("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")]),
+     ["sh", "-c", openssl_script("genpkey OUT -algorithm EC -pkeyopt ec_paramgen_curve:P-256")]),
     ("check-expiration", "rsa2048", check, None),
 ]
 places = [("tmpfs", "/dev/shm")] if os.path.isdir("/dev/shm") else []
