@@ -2,6 +2,7 @@
 # What is measured: `certs renew all` on kubeadm's default tree (11 new RSA-2048 keys) beside openssl's command line making
 # the same 11 keys and signatures, the same with ECDSA P-256, and `certs check-expiration`; on tmpfs and on the disk of $TMPDIR.
 # Wall time (best, median), CPU time (user + system, median) and peak memory (largest), each run on a fresh copy.
+# The kernel counts a child from its fork on, so that no peak is less than that of the Python that starts it (about 12 MiB).
 #
 #   scripts/bench.sh [BINARY]      (make bench builds the binary first; RUNS=N for another number of runs)
 set -euo pipefail
