@@ -312,7 +312,7 @@ fn split(pem: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let text = String::from_utf8(pem.to_vec()).unwrap();
     let end = "-----END CERTIFICATE-----\n";
     let at = text.find(end).unwrap() + end.len();
-    (text[..at].as_bytes().to_vec(), text[at..].as_bytes().to_vec())
+    (text.as_bytes()[..at].to_vec(), text.as_bytes()[at..].to_vec())
 }
 
 /// A kubeconfig's lines but the two that renewing changes.

@@ -20,7 +20,7 @@ pub struct Args {
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let args = &args.change;
-    let prepared = prepare(args, Selection::All, context)?;
+    let mut prepared = prepare(args, Selection::All, context)?;
     let blockers: Vec<_> =
         prepared.findings.iter().filter(|f| f.severity == Severity::Blocker).cloned().collect();
     if blockers.is_empty() {
@@ -57,6 +57,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             }
         }
     }
+    prepared.lock()?;
     let done = prepared.carry_out(&changes, args, context)?;
     context.out.result(&tables("After", &done.inventory, &done.findings, &prepared));
     if !done.findings.is_empty() {

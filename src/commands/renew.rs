@@ -2,7 +2,7 @@
 //! kubeadm's asks none.
 
 use crate::analysis::plan::Selection;
-use crate::report::{Exit, Failure, Format, Outcome, plan_json, plan_text, renewal_messages};
+use crate::report::{Exit, Failure, Format, Outcome, plan_json, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::arguments::parse_format;
 use crate::session::change::{ChangeArgs, prepare, selection};
@@ -25,7 +25,7 @@ pub struct Args {
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let prepared = prepare(&args.change, args.selection.clone(), context)?;
+    let mut prepared = prepare(&args.change, args.selection.clone(), context)?;
     if args.change.dry_run {
         let plan =
             if args.output == Format::Json { plan_json(&prepared.plan) } else { plan_text(&prepared.plan) };
@@ -45,9 +45,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Failure::refused("nothing-to-renew", why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
+    prepared.lock()?;
     let changes = prepared.issue()?;
     let done = prepared.carry_out(&changes, &args.change, context)?;
     context.out.result(&renewal_messages(&prepared.plan));
+    context.out.say(plan_notes(&prepared.plan).trim_end());
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
     Ok(if prepared.plan.needs_person() { Exit::NeedsPerson } else { Exit::Fine })
 }

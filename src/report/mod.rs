@@ -14,5 +14,5 @@ pub use archive::{ArchiveReport, Made, archive_list};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use output::Output;
-pub use plan::{plan_json, plan_text};
+pub use plan::{plan_json, plan_notes, plan_text};
 pub use recovery::{finding_lines, next_steps, renewal_messages};

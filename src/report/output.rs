@@ -35,6 +35,9 @@ impl Output {
 
     /// A line of talk.
     pub fn say(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         // Nobody listens: the exit code tells.
         let _ = writeln!(self.talk, "{text}");
     }

@@ -37,13 +37,7 @@ pub fn plan_text(plan: &Plan) -> String {
         add(format!("    ends {} (the old one: {old})", step.new.not_after));
         let key = if step.key.reuse { "the old key" } else { "a new key" };
         add(format!("    {key}, {}", step.key.algorithm));
-        if step.cut_to_authority {
-            add(format!(
-                "    NOTE: it ends with its authority {}, earlier than asked for",
-                step.authority.name()
-            ));
-        }
-        for note in &step.notes {
+        for note in notes(step) {
             add(format!("    NOTE: {note}"));
         }
     }
@@ -63,6 +57,29 @@ pub fn plan_text(plan: &Plan) -> String {
         add(format!("To be restarted afterwards: {}", names.join(", ")));
     }
     out
+}
+
+/// What the operator should know of the plan beyond its steps, a line each.
+pub fn plan_notes(plan: &Plan) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        for note in notes(step) {
+            out.push_str(&line(&format!("NOTE: {}: {note}", step.name)));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn notes(step: &Step) -> Vec<String> {
+    let cut = step.cut_to_authority.then(|| {
+        format!(
+            "it ends with its authority {}, {}: earlier than asked for",
+            step.authority.name(),
+            step.new.not_after
+        )
+    });
+    cut.into_iter().chain(step.notes.iter().cloned()).collect()
 }
 
 fn verb(step: &Step) -> &'static str {

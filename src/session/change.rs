@@ -92,27 +92,27 @@ pub struct Done {
     pub findings: Vec<Finding>,
 }
 
-/// Reads the node, under a lock unless it is a dry run, and plans.
+/// Reads the node and plans. Nothing is written, not even a lock.
 ///
 /// # Errors
-/// There is no readable node, another run is under way, or an earlier one was interrupted.
+/// There is no readable node, or an earlier change was interrupted.
 pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Failure> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
-    // Read before the lock: where there is no node, no lock file is to be left behind. What another run
-    // changes in between, the transaction sees: it checks each path before it begins.
     let (snapshot, inventory) = args.root.read_from(&root)?;
-    let lock = if args.dry_run { None } else { Some(root.lock().map_err(|error| locked(&error))?) };
     refuse_if_interrupted(&root)?;
     let findings = findings(&inventory, now);
     let plan = decide(&snapshot, &inventory, &args.options(selection), now);
-    Ok(Prepared { root, lock, snapshot, inventory, findings, plan, now })
+    Ok(Prepared { root, lock: None, snapshot, inventory, findings, plan, now })
 }
 
 /// The lock could not be had: another run, or a disk that can't be written.
 pub fn locked(error: &crate::disk::Error) -> Failure {
-    could_not(error)
-        .hint("nothing was changed; wait for the other run to end, or see why the disk can't be written")
+    let hint = match error {
+        crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
+        _ => "nothing was changed; the disk must be writable, and this must run as root",
+    };
+    could_not(error).hint(hint)
 }
 
 fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
@@ -129,6 +129,16 @@ impl Prepared {
     /// Whether this is the running machine's own root.
     pub fn is_live(&self) -> bool {
         self.root.is_live()
+    }
+
+    /// Takes the node's lock. What another run has changed since the node was read, the transaction sees:
+    /// it checks each path before it begins.
+    ///
+    /// # Errors
+    /// Another run is under way, or the disk can't be written.
+    pub fn lock(&mut self) -> Result<(), Failure> {
+        self.lock = Some(self.root.lock().map_err(|error| locked(&error))?);
+        refuse_if_interrupted(&self.root)
     }
 
     /// Refuses where the plan does.
@@ -171,7 +181,7 @@ impl Prepared {
         context: &mut Context<'_>,
     ) -> Result<Done, Failure> {
         let Some(lock) = &self.lock else {
-            return Err(Failure::could_not_run("a dry run changes nothing"));
+            return Err(Failure::could_not_run("nothing is changed without the node's lock"));
         };
         let about =
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
