@@ -35,6 +35,9 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
         },
         Selection::Kubelet => decision.kubelet(),
     }
+    if options.kubelet && matches!(options.selection, Selection::One(_)) {
+        decision.kubelet();
+    }
     let Decision { steps, skipped, .. } = decision;
     refusals.extend(refuse::authorities(inventory, &skipped, now));
     refusals.extend(refuse::names(inventory, &steps));
