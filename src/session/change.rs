@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Context;
 use super::arguments::parse_time;
 use super::source::{RootArgs, about, archived, could_not};
-use crate::analysis::diagnose::{Finding, findings, row_problems};
+use crate::analysis::diagnose::row_problems;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
 use crate::disk::transaction::{self, Lock};
@@ -74,8 +74,6 @@ pub struct Prepared {
     pub snapshot: Snapshot,
     /// What they mean.
     pub inventory: Inventory,
-    /// What is wrong with it.
-    pub findings: Vec<Finding>,
     /// What will be done.
     pub plan: Plan,
     /// The present time.
@@ -88,8 +86,6 @@ pub struct Done {
     pub archive: PathBuf,
     /// The node as it is now.
     pub inventory: Inventory,
-    /// What is still wrong with it.
-    pub findings: Vec<Finding>,
 }
 
 /// Reads the node and plans. Nothing is written, not even a lock.
@@ -101,9 +97,8 @@ pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_from(&root)?;
     refuse_if_interrupted(&root)?;
-    let findings = findings(&inventory, now);
     let plan = decide(&snapshot, &inventory, &args.options(selection), now);
-    Ok(Prepared { root, lock: None, snapshot, inventory, findings, plan, now })
+    Ok(Prepared { root, lock: None, snapshot, inventory, plan, now })
 }
 
 /// The lock could not be had: another run, or a disk that can't be written.
@@ -204,8 +199,7 @@ impl Prepared {
         verify(&self.plan, &inventory, self.now).map_err(|what| {
             Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
         })?;
-        let findings = findings(&inventory, self.now);
-        Ok(Done { archive: written.path, inventory, findings })
+        Ok(Done { archive: written.path, inventory })
     }
 }
 
