@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::arguments::parse_time;
-use super::source::{RootArgs, about, archived, could_not};
+use super::source::{RootArgs, about, archived, could_not, read_again};
 use crate::analysis::diagnose::row_problems;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
@@ -195,7 +195,7 @@ impl Prepared {
             now: self.now,
         };
         transaction::apply(&self.root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
-        let (_, inventory) = args.root.read_from(&self.root)?;
+        let inventory = read_again(&self.root, &self.inventory.facts);
         verify(&self.plan, &inventory, self.now).map_err(|what| {
             Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
         })?;

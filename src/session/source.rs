@@ -1,6 +1,5 @@
 //! Reading a node: from its root directory, or from an archive of it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Context;
@@ -112,38 +111,50 @@ impl RootArgs {
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
-        let mut snapshot = Snapshot::default();
-        for tree in scope::TREES {
-            root.read(&mut snapshot, Path::new(tree), Depth::Tree);
-        }
-        for file in scope::FILES.iter().chain(&scope::CLOCKS) {
-            root.read(&mut snapshot, Path::new(file), Depth::File);
-        }
-        for home in root.names(Path::new(scope::HOMES)) {
-            root.read(&mut snapshot, &Path::new(scope::HOMES).join(home).join(".kube/config"), Depth::File);
-        }
+        let mut snapshot = fixed_set(root);
         let mut facts = Facts::read(&snapshot, self.cert_dir.as_deref());
-        let mut read = BTreeSet::new();
         for _ in 0..ROUNDS {
-            let known = snapshot.iter().count();
-            for path in scope::referred(&snapshot, &facts) {
-                if snapshot.get(&path).is_none() && read.insert(path.clone()) {
-                    let trees =
-                        [&facts.pki_dir.value, &facts.kubelet_pki_dir.value, &facts.manifest_dir.value];
-                    root.read(
-                        &mut snapshot,
-                        &path,
-                        if trees.contains(&&path) { Depth::Tree } else { Depth::File },
-                    );
-                }
-            }
-            if snapshot.iter().count() == known {
+            if !read_referred(root, &mut snapshot, &facts) {
                 break;
             }
             facts = Facts::read(&snapshot, self.cert_dir.as_deref());
         }
         (snapshot, facts)
     }
+}
+
+/// Reads the credentials of a node again whose facts are known, after a change of credentials alone.
+pub fn read_again(root: &Root, facts: &Facts) -> Inventory {
+    let mut snapshot = fixed_set(root);
+    read_referred(root, &mut snapshot, facts);
+    Inventory::with_facts(&snapshot, facts.clone())
+}
+
+/// The paths that are read of every node.
+fn fixed_set(root: &Root) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for tree in scope::TREES {
+        root.read(&mut snapshot, Path::new(tree), Depth::Tree);
+    }
+    for file in scope::FILES.iter().chain(&scope::CLOCKS) {
+        root.read(&mut snapshot, Path::new(file), Depth::File);
+    }
+    for home in root.names(Path::new(scope::HOMES)) {
+        root.read(&mut snapshot, &Path::new(scope::HOMES).join(home).join(".kube/config"), Depth::File);
+    }
+    snapshot
+}
+
+/// Reads what the files read by now refer to; whether anything new came.
+fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
+    let known = snapshot.iter().count();
+    let trees = [&facts.pki_dir.value, &facts.kubelet_pki_dir.value, &facts.manifest_dir.value];
+    for path in scope::referred(snapshot, facts) {
+        if snapshot.get(&path).is_none() {
+            root.read(snapshot, &path, if trees.contains(&&path) { Depth::Tree } else { Depth::File });
+        }
+    }
+    snapshot.iter().count() > known
 }
 
 /// A failure of the disk room before anything was changed.
