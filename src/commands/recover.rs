@@ -43,16 +43,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         return Ok(Exit::Fine);
     }
-    if !args.yes {
-        match context.out.ask("Apply this plan?") {
-            Some(true) => {}
-            Some(false) => return Err(Failure::could_not_run("not applied; nothing was changed")),
-            None => {
-                let failure = Failure::could_not_run("nobody is there to say yes; nothing was changed");
-                return Err(failure.hint("run it again with --yes"));
-            }
-        }
-    }
+    context.confirm("Apply this plan?", args.yes)?;
     prepared.lock()?;
     let done = prepared.carry_out(&changes, args, context)?;
     context.out.result(&tables("After", &done.inventory, prepared.now));

@@ -45,16 +45,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
-    if !args.yes {
-        match context.out.ask("Put the old state back?") {
-            Some(true) => {}
-            Some(false) => return Err(Failure::could_not_run("not rolled back; nothing was changed")),
-            None => {
-                let failure = Failure::could_not_run("nobody is there to say yes; nothing was changed");
-                return Err(failure.hint("run it again with --yes"));
-            }
-        }
-    }
+    context.confirm("Put the old state back?", args.yes)?;
     let lock = root.lock().map_err(|error| locked(&error))?;
     let old = old_state(&root, &journal, args)?;
     let done = transaction::rollback(&root, &lock, &old, context.now).map_err(|error| {

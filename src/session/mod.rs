@@ -7,7 +7,7 @@ pub mod source;
 
 use jiff::Timestamp;
 
-use crate::report::Output;
+use crate::report::{Failure, Output};
 
 /// What a run knows of the world.
 pub struct Context<'a> {
@@ -17,4 +17,22 @@ pub struct Context<'a> {
     pub command_line: String,
     /// Where to print.
     pub out: &'a mut Output,
+}
+
+impl Context<'_> {
+    /// Asks before something is changed, unless the operator has said `--yes`.
+    ///
+    /// # Errors
+    /// The answer is no, or nobody is there to answer.
+    pub fn confirm(&mut self, question: &str, yes: bool) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        match self.out.ask(question) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Failure::could_not_run("the answer was no; nothing was changed")),
+            None => Err(Failure::could_not_run("nobody is there to say yes; nothing was changed")
+                .hint("run it again with --yes")),
+        }
+    }
 }
