@@ -11,7 +11,7 @@ use crate::report::{ArchiveReport, Exit, Failure, Format, Made, Outcome, archive
 use crate::session::Context;
 use crate::session::arguments::{parse_format, parse_time};
 use crate::session::source::{RootArgs, about, archived, could_not};
-use crate::state::{Content, Snapshot};
+use crate::state::Snapshot;
 
 /// The archive commands.
 #[derive(clap::Subcommand, Debug)]
@@ -123,11 +123,7 @@ fn list(args: &ListArgs, context: &mut Context<'_>) -> Outcome {
 
 /// What was on the node and could not be archived.
 fn omitted(snapshot: &Snapshot) -> Vec<String> {
-    let unread = snapshot.iter().filter_map(|(path, entry)| match &entry.content {
-        Content::Unread(unread) => Some(format!("{}: {unread}", path.display())),
-        _ => None,
-    });
-    unread.collect()
+    snapshot.unread().map(|(path, why)| format!("{}: {why}", path.display())).collect()
 }
 
 fn verify(args: &VerifyArgs, context: &mut Context<'_>) -> Outcome {

@@ -31,16 +31,16 @@ pub struct Args {
 /// There is no readable node.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
-    let node = args.root.read()?;
-    let findings = findings(&node.inventory, now);
-    let report = Expiration { inventory: &node.inventory, findings: &findings, now };
+    let inventory = args.root.read()?;
+    let findings = findings(&inventory, now);
+    let report = Expiration { inventory: &inventory, findings: &findings, now };
     context.out.result(&report.render(args.output));
     if matches!(args.output, Format::Json | Format::Yaml) {
         for finding in findings.iter().filter(|finding| finding.code != "expired") {
             context.out.say(crate::report::finding_lines(std::slice::from_ref(finding)).trim_end());
         }
     }
-    let ending = args.fail_within.and_then(|within| soonest_end(&node.inventory, now, within));
+    let ending = args.fail_within.and_then(|within| soonest_end(&inventory, now, within));
     if let Some((name, end)) = &ending {
         context.out.say(&format!("{name} ends {end}, within the time given with --fail-within"));
     }

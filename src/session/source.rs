@@ -9,7 +9,7 @@ use crate::analysis::scope;
 use crate::disk::archive;
 use crate::disk::{Depth, Root};
 use crate::report::Failure;
-use crate::state::{Content, Snapshot};
+use crate::state::Snapshot;
 
 /// How often files may refer to further files before it is given up.
 const ROUNDS: usize = 4;
@@ -26,22 +26,12 @@ pub struct RootArgs {
     pub cert_dir: Option<PathBuf>,
 }
 
-/// A node that was read.
-pub struct Node {
-    /// Its root; none for an archive.
-    pub root: Option<Root>,
-    /// Its files.
-    pub snapshot: Snapshot,
-    /// What they mean.
-    pub inventory: Inventory,
-}
-
 impl RootArgs {
     /// Reads a node or an archive of one.
     ///
     /// # Errors
     /// It isn't there, cannot be read, or is no kubeadm node.
-    pub fn read(&self) -> Result<Node, Failure> {
+    pub fn read(&self) -> Result<Inventory, Failure> {
         if self.root.is_file() {
             let (snapshot, _) = archive::open(&self.root).map_err(|error| {
                 let what = format!(
@@ -53,11 +43,9 @@ impl RootArgs {
                     .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
             })?;
             let facts = Facts::read(&snapshot, self.cert_dir.as_deref());
-            return self.node(None, snapshot, facts);
+            return self.inventory(&snapshot, facts);
         }
-        let root = self.open()?;
-        let (snapshot, facts) = self.snapshot(&root);
-        self.node(Some(root), snapshot, facts)
+        Ok(self.read_from(&self.open()?)?.1)
     }
 
     /// The root as a directory: what a command that writes needs.
@@ -82,19 +70,17 @@ impl RootArgs {
     /// It is no kubeadm node.
     pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Failure> {
         let (snapshot, facts) = self.snapshot(root);
-        let node = self.node(None, snapshot, facts)?;
-        Ok((node.snapshot, node.inventory))
+        let inventory = self.inventory(&snapshot, facts)?;
+        Ok((snapshot, inventory))
     }
 
-    fn node(&self, root: Option<Root>, snapshot: Snapshot, facts: Facts) -> Result<Node, Failure> {
-        let inventory = Inventory::with_facts(&snapshot, facts);
+    fn inventory(&self, snapshot: &Snapshot, facts: Facts) -> Result<Inventory, Failure> {
+        let inventory = Inventory::with_facts(snapshot, facts);
         if !inventory.is_kubeadm_node() {
-            let unread = snapshot.iter().find_map(|(path, entry)| match &entry.content {
-                Content::Unread(unread) => Some(format!("{}: {unread}", path.display())),
-                _ => None,
-            });
-            let (code, what) = match unread {
-                Some(unread) => ("root-unreadable", format!("the node can't be read: {unread}")),
+            let (code, what) = match snapshot.unread().next() {
+                Some((path, why)) => {
+                    ("root-unreadable", format!("the node can't be read: {}: {why}", path.display()))
+                }
                 None => {
                     let pki = inventory.facts.pki_dir.value.display();
                     let what = format!(
@@ -107,7 +93,7 @@ impl RootArgs {
                 .code(code)
                 .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
         }
-        Ok(Node { root, snapshot, inventory })
+        Ok(inventory)
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {

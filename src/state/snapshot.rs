@@ -146,6 +146,14 @@ impl Snapshot {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
+    /// The entries that are there and were not read, with the reason.
+    pub fn unread(&self) -> impl Iterator<Item = (&Path, &Unread)> {
+        self.iter().filter_map(|(path, entry)| match &entry.content {
+            Content::Unread(why) => Some((path, why)),
+            _ => None,
+        })
+    }
+
     /// Bytes of all files together.
     pub fn size(&self) -> u64 {
         let bytes = |entry: &Entry| match &entry.content {
