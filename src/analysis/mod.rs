@@ -4,8 +4,10 @@
 //! Pure functions of a snapshot and a time. A file that cannot be read is a row with a reason, never an
 //! error; nothing here can fail.
 
+pub mod changed;
 pub mod diagnose;
 pub mod facts;
 pub mod inventory;
 pub mod plan;
+pub mod quorum;
 pub mod scope;
