@@ -168,6 +168,7 @@ impl<'a> Component<'a> {
                     let new = found.iter().rev().find(|container| {
                         container.state == ContainerState::Running && !before.old.contains(&container.id)
                     });
+                    came |= new.is_some();
                     running = match (new, running) {
                         (Some(new), Some((id, since))) if new.id == id => Some((id, since)),
                         (Some(new), _) => {
