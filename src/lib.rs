@@ -19,6 +19,7 @@ pub mod commands;
 pub mod disk;
 pub mod formats;
 pub mod issue;
+pub mod live;
 pub mod report;
 pub mod session;
 pub mod state;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::formats::certificate::Certificate;
+use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest::Manifest;
@@ -73,8 +74,10 @@ pub struct Facts {
     pub kubelet_serving: Option<(PathBuf, PathBuf)>,
     /// Whether the kubelet asks the cluster's signer for its serving certificate.
     pub server_tls_bootstrap: bool,
-    /// CRI endpoint.
+    /// CRI endpoint of the kubelet.
     pub cri_socket: Option<Fact<String>>,
+    /// CRI endpoint of crictl: what the operator's tools use, not always what the kubelet does.
+    pub crictl_socket: Option<Fact<String>>,
 }
 
 impl Facts {
@@ -105,7 +108,8 @@ impl Facts {
             .get("container-runtime-endpoint")
             .map(|(value, source)| Fact::new(value.clone(), format!("{source} --container-runtime-endpoint")))
             .or_else(|| {
-                let endpoint = kubelet.container_runtime_endpoint.clone()?;
+                // kubeadm writes an empty one where the kubelet's default is meant.
+                let endpoint = kubelet.container_runtime_endpoint.clone().filter(|path| !path.is_empty())?;
                 Some(Fact::new(endpoint, format!("{kubelet_path} containerRuntimeEndpoint")))
             });
         Self {
@@ -132,6 +136,7 @@ impl Facts {
             kubelet_pki_dir,
             kubelet_kubeconfig,
             cri_socket,
+            crictl_socket: reader.crictl_endpoint(),
         }
     }
 
@@ -157,6 +162,13 @@ impl Reader<'_> {
         let path = "/var/lib/kubelet/config.yaml";
         let parsed = self.file(path).and_then(|bytes| KubeletConfiguration::parse(bytes).ok());
         (parsed.unwrap_or_default(), path)
+    }
+
+    fn crictl_endpoint(&self) -> Option<Fact<String>> {
+        let path = "/etc/crictl.yaml";
+        let parsed = CrictlConfiguration::parse(self.file(path)?).ok()?;
+        let endpoint = parsed.runtime_endpoint.filter(|path| !path.is_empty())?;
+        Some(Fact::new(endpoint, format!("{path} runtime-endpoint")))
     }
 
     /// Flag → value and the file it stands in. Later files win, as in the kubelet's unit.
