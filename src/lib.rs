@@ -7,7 +7,7 @@
 //!                       └────────────── Snapshot::with(&ChangeSet) ◄──┘
 //! ```
 //!
-//! Layers, each importing only from below: cli → commands → session → report → issue, disk → analysis →
+//! Layers, each importing only from below: cli → commands → session → report → issue, disk, live → analysis →
 //! formats → state. Everything from analysis down is pure: no I/O, no clock, no randomness. The only thing that
 //! can change a node is a [`state::ChangeSet`], and only the transaction takes one.
 

@@ -1,6 +1,14 @@
-//! The running node: its containers, its kubelet, what is served on its ports. Effects on processes, none
-//! on files. Foreign text (names, messages, log lines) is returned raw; the report room sanitises it.
+//! The running node: its containers, its kubelet, what its components serve and answer. Effects on
+//! processes, none on files; nothing here is used for a disk that is only mounted. Foreign text (names,
+//! messages, log lines) is returned raw; the report room sanitises it.
 
-mod clock;
+pub mod api;
+pub mod clock;
 pub mod cri;
+pub mod deadline;
+mod fault;
+pub mod https;
+pub mod probe;
 pub mod restart;
+
+pub use fault::Fault;

@@ -7,9 +7,11 @@ mod expiration;
 mod output;
 mod plan;
 mod progress;
+mod probe;
 mod recovery;
 mod sanitise;
 mod table;
+mod yaml;
 
 pub use archive::{ArchiveReport, Made, archive_list};
 pub use exit::{Exit, Failure, Outcome};
@@ -17,4 +19,5 @@ pub use expiration::{Expiration, Format};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
 pub use progress::Board;
+pub use probe::ProbeReport;
 pub use recovery::{finding_lines, next_steps, renewal_messages};
