@@ -7,7 +7,7 @@
 //!                       └────────────── Snapshot::with(&ChangeSet) ◄──┘
 //! ```
 //!
-//! Layers, each importing only from below: cli → commands → session → report → issue, disk → analysis →
+//! Layers, each importing only from below: cli → commands → session → report → issue, disk, live → analysis →
 //! formats → state. Everything from analysis down is pure: no I/O, no clock, no randomness. The only thing that
 //! can change a node is a [`state::ChangeSet`], and only the transaction takes one.
 
@@ -19,6 +19,7 @@ pub mod commands;
 pub mod disk;
 pub mod formats;
 pub mod issue;
+pub mod live;
 pub mod report;
 pub mod session;
 pub mod state;
