@@ -25,6 +25,9 @@ const LAYERS: &[&[&str]] = &[
 const PRINTING_ROOM: &str = "report";
 const PRINT_MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 
+/// The only file that starts another program: systemd is told to restart the kubelet, where it runs.
+const SPAWNING_FILE: &str = "live/kubelet/systemctl.rs";
+
 /// Lines of a file, its tests not counted.
 const LONGEST_FILE: usize = 400;
 
@@ -65,7 +68,7 @@ fn violations(sources: &[Source]) -> Vec<String> {
             if let Some(wrong) = file.wrong_import(used, &modules) {
                 report(used.line, wrong);
             }
-            if spawns_a_process(&used.segments) {
+            if file.path != SPAWNING_FILE && spawns_a_process(&used.segments) {
                 report(
                     used.line,
                     "std::process::Command: no process is spawned, the node may have none".into(),
@@ -445,6 +448,8 @@ fn finds_what_is_against_the_layers() {
         ("main.rs", "fn main() { eprintln!() }", "eprintln! outside of report"),
         ("live/kubelet.rs", "use std::process::{Command, Stdio};", "no process is spawned"),
         ("live/kubelet.rs", "fn f() { std::process::Command::new(\"sh\"); }", "no process is spawned"),
+        ("live/kubelet/restart.rs", "use std::process::Command;", "no process is spawned"),
+        ("disk/systemctl.rs", "use std::process::Command;", "no process is spawned"),
         ("live/kubelet.rs", "\n\nuse crate::disk::Node;", "src/live/kubelet.rs:3: "),
         ("disk/a.rs", "#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::live::X;", "src/disk/a.rs:3: "),
     ];
@@ -490,6 +495,7 @@ fn leaves_the_rest_alone() {
         ("state/a.rs", "#[cfg(test)]\nmod tests { use crate::disk::Node; fn f() { println!(\"}\") } }"),
         ("state/mod.rs", "struct A; mod oid { use super::A; mod b { use super::super::A; } } use self::A;"),
         ("state/a.rs", "#[cfg(test)]\n#[allow(dead_code)]\nuse crate::disk::Node;"),
+        ("live/kubelet/systemctl.rs", "use std::process::{Command, Stdio};"),
         ("cli.rs", "use clap::Command; use crate::commands::recover;"),
     ];
     for (path, text) in good {

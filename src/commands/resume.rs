@@ -1,9 +1,12 @@
-//! `resume`: finishes a change that was interrupted.
+//! `resume`: finishes what was interrupted: brings manifests back that a restart has moved away, then ends the
+//! change.
 
+use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Resumed};
 use crate::report::{Exit, Failure, Outcome};
 use crate::session::Context;
 use crate::session::change::locked;
+use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 
 /// Arguments of `resume`.
@@ -16,17 +19,24 @@ pub struct Args {
     yes: bool,
 }
 
-/// Finishes an interrupted change, or clears away what is left of one that hadn't begun.
+/// Brings manifests back, and finishes an interrupted change or clears away what is left of one that hadn't begun.
 ///
 /// # Errors
-/// A file is neither old nor new: then nothing is touched.
+/// A file is neither old nor new: then nothing is touched. A manifest can't be brought back.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    if transaction::pending(&root).map_err(|error| could_not(&error))?.is_none() {
+    let away = parked(&root).map_err(|error| could_not(&error))?.is_some();
+    let pending = transaction::pending(&root).map_err(|error| could_not(&error))?.is_some();
+    if !away && !pending {
         context.out.result("Nothing to resume: no change was interrupted.\n");
         return Ok(Exit::Fine);
     }
     let lock = root.lock().map_err(|error| locked(&error))?;
+    // First of all: until they are back the control plane is down.
+    let exit = bring_back(&root, &lock, context)?;
+    if !pending {
+        return Ok(exit);
+    }
     let resumed = transaction::resume(&root, &lock, context.now).map_err(|error| {
         Failure::needs_person(error)
             .hint("kuberescue rollback undoes the change; the archive holds the old state")
@@ -41,5 +51,5 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             "The interrupted rollback is complete: everything is as before the change.\n"
         }
     });
-    Ok(Exit::Fine)
+    Ok(exit)
 }

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Journal, RolledBack};
 use crate::disk::{Root, archive};
 use crate::report::{Exit, Failure, Outcome};
 use crate::session::Context;
 use crate::session::change::locked;
+use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 use crate::state::Snapshot;
 
@@ -26,13 +28,27 @@ pub struct Args {
     archive: Option<PathBuf>,
 }
 
-/// Puts back what the last change replaced.
+/// Puts back what the last change replaced; before that, manifests that an interrupted restart has moved away.
 ///
 /// # Errors
-/// The archive is gone or broken, or files have changed since: then nothing is touched.
+/// The archive is gone or broken, or files have changed since: then no file of the change is touched.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    let Some(journal) = last_change(&root)? else {
+    let away = parked(&root).map_err(|error| could_not(&error))?;
+    let change = last_change(&root)?;
+    if let Some(away) = &away {
+        let count = away.manifests.len();
+        context.out.say(&format!("Brings {count} manifests back that an interrupted restart has moved away"));
+    }
+    let Some(journal) = change else {
+        if away.is_some() {
+            if args.dry_run {
+                context.out.say("Dry run: nothing was written.");
+                return Ok(Exit::Fine);
+            }
+            let lock = root.lock().map_err(|error| locked(&error))?;
+            return bring_back(&root, &lock, context);
+        }
         context
             .out
             .result("Nothing to roll back: kuberescue has changed nothing here, or it is undone already.\n");
@@ -47,6 +63,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     context.confirm("Put the old state back?", args.yes)?;
     let lock = root.lock().map_err(|error| locked(&error))?;
+    let exit = bring_back(&root, &lock, context)?;
     let old = old_state(&root, &journal, args)?;
     let done = transaction::rollback(&root, &lock, &old, context.now).map_err(|error| {
         let failure = if error.committed() {
@@ -63,7 +80,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
         RolledBack::Undone { .. } => "The old state is back.\n",
     });
-    Ok(Exit::Fine)
+    Ok(exit)
 }
 
 fn last_change(root: &Root) -> Result<Option<Journal>, Failure> {

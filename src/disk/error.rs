@@ -90,6 +90,16 @@ pub enum Error {
         /// The pending change.
         id: String,
     },
+    /// An earlier restart was interrupted while manifests were moved out of the kubelet's sight.
+    #[error("static-pod manifests are still moved away by an interrupted restart")]
+    Parked,
+    /// Manifests could not be moved away, and those that were could not be brought back.
+    #[error("{source}; manifests are still moved away, `kuberescue resume` brings them back")]
+    StillParked {
+        /// What failed first.
+        #[source]
+        source: Box<Error>,
+    },
     /// A journal can't be understood.
     #[error("{}: the journal cannot be used: {why}", path.display())]
     Journal {

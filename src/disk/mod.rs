@@ -1,8 +1,8 @@
 //! The disk room: a node's directory → [`Snapshot`](crate::state::Snapshot), the verified archive of
-//! it, and the transaction, which is the only code that changes a node.
+//! it, the transaction, which is the only code that changes a node, and the parking of manifests.
 //!
 //! Everything happens below the handle of the [`Root`], component by component, so that no link on a
-//! foreign disk leads out of it. Nothing is opened for writing but by [`archive`] and [`transaction`].
+//! foreign disk leads out of it. Nothing is opened for writing but by [`archive`], [`transaction`] and [`parking`].
 //! Must not know what a certificate is, what the time is (it is a parameter), or how to print.
 
 pub mod archive;
@@ -10,6 +10,7 @@ mod effect;
 mod error;
 mod handle;
 mod node;
+pub mod parking;
 mod record;
 mod state_dir;
 pub mod transaction;

@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
@@ -133,6 +134,27 @@ impl Root {
         let entries = walk.follow_root_links(false).sort_by_file_name().into_iter().flatten();
         let directories = entries.filter(|entry| entry.file_type().is_dir());
         directories.take(MAX_LINKED_ENTRIES).map(|entry| entry.file_name().to_owned()).collect()
+    }
+
+    /// Bytes that may still be written on the file system that holds `path` (absolute inside the root), or
+    /// will hold it: the nearest directory above it that is there is asked. What only root may use counts.
+    ///
+    /// # Errors
+    /// The directory can't be opened or asked.
+    pub fn free_space(&self, path: &Path) -> Result<u64, Error> {
+        for above in path.ancestors() {
+            let there = self.walk(above, &mut |_, _, _, _| ());
+            let there = there.map_err(|(path, error)| Error::io("open", path)(error))?;
+            let Some(there) = there else { continue };
+            let asked = match handle::open_directory(&there.parent, &there.name) {
+                Ok(directory) => fstatvfs(&directory),
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => fstatvfs(&there.parent),
+                Err(error) => return Err(Error::io("open", there.path)(error)),
+            };
+            let found = asked.map_err(|errno| Error::io("ask the space of", there.path)(errno.into()))?;
+            return Ok(found.blocks_free().saturating_mul(found.fragment_size()));
+        }
+        Err(Error::RootNotFound { path: self.path.clone() })
     }
 
     /// The root's own handle.

@@ -8,6 +8,7 @@ pub mod cri;
 pub mod deadline;
 mod fault;
 pub mod https;
+pub mod kubelet;
 pub mod probe;
 pub mod restart;
 

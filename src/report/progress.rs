@@ -65,7 +65,8 @@ impl Board {
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         for row in &self.rows {
             let elapsed = if row.done { row.began } else { at }.as_secs_f64();
-            let _ = writeln!(out, "  {:width$}  {elapsed:6.1} s  {}", line(&row.name), short(&row.step, width));
+            let _ =
+                writeln!(out, "  {:width$}  {elapsed:6.1} s  {}", line(&row.name), short(&row.step, width));
         }
         self.drawn = self.rows.len();
         out

@@ -11,6 +11,7 @@ use super::source::{RootArgs, about, archived, could_not, read_again};
 use crate::analysis::diagnose::row_problems;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
+use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
 use crate::issue::change_set;
@@ -111,6 +112,17 @@ pub fn locked(error: &crate::disk::Error) -> Failure {
 }
 
 fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
+    if let Some(away) = parked(root).map_err(|error| could_not(&error))? {
+        let names: Vec<_> =
+            away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
+        let what = format!(
+            "an earlier restart was interrupted, and manifests are still moved away: {}",
+            names.join(", ")
+        );
+        return Err(
+            Failure::refused("interrupted-restart", what).hint("bring them back with kuberescue resume")
+        );
+    }
     match transaction::pending(root).map_err(|error| could_not(&error))? {
         None => Ok(()),
         Some(_) => {

@@ -1,8 +1,10 @@
-//! What the commands do alike: reading a node ([`source`]), changing one ([`change`]), understanding what an
+//! What the commands do alike: reading a node ([`source`]), changing one ([`change`]), bringing its manifests back
+//! ([`manifests`]), understanding what an
 //! operator types ([`arguments`]). The only place where the rooms of effects meet.
 
 pub mod arguments;
 pub mod change;
+pub mod manifests;
 pub mod source;
 
 use jiff::Timestamp;

@@ -195,7 +195,7 @@ impl Journal {
 }
 
 /// Whether a path is absolute, in its shortest form and has only names below the root.
-pub(super) fn is_plain(path: &Path) -> bool {
+pub(in crate::disk) fn is_plain(path: &Path) -> bool {
     let rebuilt: PathBuf = path.components().collect();
     path.is_absolute()
         && path.file_name().is_some()

@@ -14,8 +14,8 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    pub(super) state: StateDir,
-    pub(super) boot: String,
+    pub(in crate::disk) state: StateDir,
+    pub(in crate::disk) boot: String,
     left_by: Option<Holder>,
 }
 

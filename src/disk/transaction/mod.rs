@@ -27,7 +27,8 @@ pub use recover::{Resumed, RolledBack, resume, rollback};
 use super::state_dir::StateDir;
 use super::{Error, Root, effect, handle};
 use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
-use journal::{COMMITTED, STAGING, is_plain, stage_name};
+pub(in crate::disk) use journal::is_plain;
+use journal::{COMMITTED, STAGING, stage_name};
 use stage::Parents;
 
 /// What the journal says of a change beside its paths.

@@ -1,0 +1,106 @@
+//! The journal of parked manifests, `parked.json` in the tool's own directory: there is one exactly while a
+//! manifest may be away from its place. It holds digests, modes, owners and names only.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::Error;
+use crate::disk::state_dir::StateDir;
+use crate::disk::transaction::is_plain;
+use crate::state::{Fingerprint, text};
+
+pub(super) const JOURNAL: &str = "parked.json";
+/// How every parked name begins.
+pub(super) const PREFIX: &str = ".kuberescue-parked-";
+
+const FORMAT: u32 = 1;
+/// A manifest directory holds a handful.
+const MAX_JOURNAL: u64 = 1 << 20;
+
+/// One manifest that was moved out of the kubelet's sight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ParkedManifest {
+    /// Where it belongs: absolute inside the root, its directory free of links.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// Its hidden name in the same directory.
+    #[serde(with = "text")]
+    pub parked: OsString,
+    /// What it held.
+    pub fingerprint: Fingerprint,
+}
+
+impl ParkedManifest {
+    /// Where it is while it is parked.
+    pub fn parked_path(&self) -> PathBuf {
+        self.path.with_file_name(&self.parked)
+    }
+
+    pub(super) fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+}
+
+/// The record of one parking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ParkedJournal {
+    /// Version of this format.
+    pub format: u32,
+    /// When they were moved.
+    pub started: Timestamp,
+    /// The boot in which they were; empty where it can't be read.
+    pub boot: String,
+    /// The manifests, in the order in which they were moved.
+    pub manifests: Vec<ParkedManifest>,
+}
+
+impl ParkedJournal {
+    pub(super) fn new(started: Timestamp, boot: String, manifests: Vec<ParkedManifest>) -> Self {
+        Self { format: FORMAT, started, boot, manifests }
+    }
+
+    pub(super) fn write(&self, state: &StateDir) -> Result<(), Error> {
+        let wrong = |error: serde_json::Error| Error::Journal {
+            path: state.path.join(JOURNAL),
+            why: error.to_string(),
+        };
+        state.replace(JOURNAL, &serde_json::to_vec(self).map_err(wrong)?)
+    }
+
+    /// Reads and checks it: a foreign disk may hold any text under its name.
+    pub(super) fn load(state: &StateDir) -> Result<Option<Self>, Error> {
+        let Some(bytes) = state.read(JOURNAL, MAX_JOURNAL)? else {
+            return Ok(None);
+        };
+        let wrong = |why: String| Error::Journal { path: state.path.join(JOURNAL), why };
+        let journal: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        journal.check().map_err(|why| wrong(why.to_owned()))?;
+        Ok(Some(journal))
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.format != FORMAT {
+            return Err("written by another version");
+        }
+        for record in &self.manifests {
+            if !is_plain(&record.path) {
+                return Err("a path is not an absolute one");
+            }
+            // Only names that this tool makes are ever renamed or removed.
+            let parked = record.parked.as_bytes();
+            if !parked.starts_with(PREFIX.as_bytes()) || parked.contains(&b'/') || parked.contains(&0) {
+                return Err("a parked manifest's name is not one");
+            }
+            if record.name().as_bytes().starts_with(b".") {
+                return Err("a manifest's name is hidden");
+            }
+        }
+        Ok(())
+    }
+}

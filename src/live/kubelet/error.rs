@@ -1,0 +1,79 @@
+//! Why the kubelet could not be restarted, each with what to do.
+
+use std::time::Duration;
+
+use super::systemctl::SystemctlError;
+
+/// Why the kubelet does not run as it should after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KubeletError {
+    /// systemd knows no such unit, and no such process runs.
+    #[error(
+        "there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs"
+    )]
+    NotInstalled,
+    /// The unit is masked.
+    #[error("the unit kubelet is masked: systemd doesn't start it")]
+    Masked,
+    /// None runs, and nothing has started one.
+    #[error("no kubelet runs, and nothing has started one within {} s", waited.as_secs())]
+    NotRunning {
+        /// How long was waited for one.
+        waited: Duration,
+        /// Whether systemd is the one to start it.
+        systemd: bool,
+    },
+    /// It was started and didn't stay.
+    #[error("the kubelet doesn't stay up: {deaths} times it was started and ended within seconds")]
+    CrashLoop {
+        /// How often it was seen to end.
+        deaths: u32,
+        /// Whether systemd starts it.
+        systemd: bool,
+    },
+    /// It was told to end and didn't.
+    #[error("the kubelet (process {pid}) didn't end within {} s of SIGTERM", waited.as_secs())]
+    WontStop {
+        /// The process.
+        pid: i32,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// It may not be told to end.
+    #[error("the kubelet (process {pid}) can't be told to end: {why}")]
+    Signal {
+        /// The process.
+        pid: i32,
+        /// The operating system's words.
+        why: String,
+    },
+    /// systemd refused, or gave no answer.
+    #[error("{0}")]
+    Systemd(String),
+}
+
+impl KubeletError {
+    /// What to do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotInstalled => "install the kubelet of the cluster's version, then run this again",
+            Self::Masked => "systemctl unmask kubelet, then run this again",
+            Self::NotRunning { systemd: true, .. } | Self::Systemd(_) => {
+                "systemctl status kubelet and journalctl -u kubelet -n 20 say why; systemctl restart kubelet"
+            }
+            Self::NotRunning { systemd: false, .. } => {
+                "no systemd runs here: start the kubelet in the way in which this machine starts it, then run this again"
+            }
+            Self::CrashLoop { systemd: true, .. } => "journalctl -u kubelet -n 20 says what it died of",
+            Self::CrashLoop { systemd: false, .. } => "its log says what it died of",
+            Self::WontStop { .. } => "look what it waits for, or end it with kill -9; then run this again",
+            Self::Signal { .. } => "run this as root",
+        }
+    }
+}
+
+impl From<SystemctlError> for KubeletError {
+    fn from(error: SystemctlError) -> Self {
+        Self::Systemd(error.to_string())
+    }
+}

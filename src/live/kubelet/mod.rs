@@ -1,0 +1,104 @@
+//! The kubelet of this machine: whether it runs and since when, and its restart, through systemd or through
+//! whatever else supervises it.
+//!
+//! It must run before a static pod is stopped, since nothing else starts the pod again. A running one keeps its
+//! client certificate in memory, so after a renewal it has to be restarted.
+
+mod error;
+mod process;
+mod restart;
+mod systemctl;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use error::KubeletError;
+pub use process::{Kubelet, find};
+pub use restart::{How, Progress, Restarted, SETTLED, restart};
+pub use systemctl::Unit;
+
+use super::clock;
+
+/// A kubelet that is younger than this and was restarted before is taken for one that keeps dying: with an
+/// expired client certificate it ends within one or two seconds.
+const YOUNG: Duration = Duration::from_secs(5);
+/// How long systemd may take to say how the unit is.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Reading start times and files' times off the kernel's clocks is no more exact than this, in milliseconds:
+/// a process's is counted in 1/100 s, a file's in ticks of up to 10 ms.
+const CLOCK_GRAIN_MS: i64 = 30;
+
+/// Who starts the kubelet again when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// systemd, and how the unit `kubelet` is.
+    Systemd(Unit),
+    /// systemd runs, but couldn't be asked; why not.
+    Silent(String),
+    /// Something else, or nothing.
+    Other,
+}
+
+/// What can be seen of the kubelet at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The process, where one runs.
+    pub running: Option<Kubelet>,
+    /// Who starts it again.
+    pub manager: Manager,
+    /// It dies again and again. Only systemd tells it; elsewhere one look is not enough.
+    pub crash_looping: bool,
+}
+
+/// Looks at the kubelet of this machine. What can't be read isn't there.
+pub fn look() -> Look {
+    let manager = if systemctl::is_systemd_running() {
+        match systemctl::unit(clock::now() + ANSWER) {
+            Ok(unit) => Manager::Systemd(unit),
+            Err(error) => Manager::Silent(error.to_string()),
+        }
+    } else {
+        Manager::Other
+    };
+    let main_process = match &manager {
+        // Whatever its name is, systemd knows which one it started.
+        Manager::Systemd(unit) => unit.main_pid.and_then(process::at),
+        _ => None,
+    };
+    let running = main_process.or_else(find);
+    let crash_looping = match &manager {
+        Manager::Systemd(unit) => unit.is_crash_looping(running.as_ref().map(|kubelet| kubelet.age)),
+        _ => false,
+    };
+    Look { running, manager, crash_looping }
+}
+
+/// Whether a kubelet has an older client certificate in memory than the file that was changed at
+/// `file_changed_at`: it reads the file when it starts. (While it runs it looks at the file only when it rotates
+/// the certificate itself, client-go `certificate_manager.go`.)
+pub fn uses_old_certificate(kubelet: &Kubelet, file_changed_at: Timestamp) -> bool {
+    kubelet
+        .started
+        .saturating_add(SignedDuration::from_millis(CLOCK_GRAIN_MS))
+        .is_ok_and(|started| started < file_changed_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubelet_that_is_older_than_the_file_has_the_old_certificate() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let kubelet = Kubelet::for_tests(10, at("2026-11-24T10:00:00.50Z"));
+        for (changed, old) in [
+            ("2026-11-24T10:00:01Z", true),
+            ("2026-11-24T10:00:00.60Z", true),
+            ("2026-11-24T10:00:00.51Z", false),
+            ("2026-11-24T09:59:59Z", false),
+        ] {
+            assert_eq!(uses_old_certificate(&kubelet, at(changed)), old, "{changed}");
+        }
+    }
+}

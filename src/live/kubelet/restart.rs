@@ -1,0 +1,182 @@
+//! The kubelet restarted, and watched until it stays: one with an expired client certificate and no bootstrap
+//! kubeconfig dies one or two seconds after its start, again and again.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::systemctl;
+use super::{Kubelet, KubeletError, Manager, look, process};
+use crate::live::clock;
+
+/// How long it has to run before it counts as up, where nothing more urgent is to be done meanwhile.
+pub const SETTLED: Duration = Duration::from_secs(3);
+/// How often it is looked at.
+const POLL: Duration = Duration::from_millis(50);
+/// How often systemd is asked for its main process where none is called `kubelet`.
+const ASK: Duration = Duration::from_secs(1);
+/// It may end this often less one: the runtime's socket may come a moment later than the kubelet.
+const DEATHS: u32 = 2;
+
+/// By which way it was restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// `systemctl restart`.
+    Systemd,
+    /// SIGTERM, and its supervisor started it again. Or it only had to be waited for.
+    Signal,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is told to end; the process, where one runs.
+    Stopping(Option<i32>),
+    /// The next one is waited for.
+    Waiting,
+    /// It runs; whether it stays is to be seen.
+    Settling(i32),
+}
+
+/// A kubelet that was restarted and stays up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restarted {
+    /// By which way.
+    pub how: How,
+    /// The process before.
+    pub old_pid: Option<i32>,
+    /// The process now.
+    pub kubelet: Kubelet,
+    /// How long it took until the new one was running, without the time in which it was watched.
+    pub took: Duration,
+}
+
+/// Restarts the kubelet and watches it until it has run for `settled`, [`SETTLED`] as a rule. Whoever has no time
+/// to watch asks [`Kubelet::is_running`] of the new one later. Takes at most about `within`, and the time in which
+/// the last one is watched.
+///
+/// # Errors
+/// See [`KubeletError`]; [`KubeletError::hint`] says what to do.
+pub fn restart(
+    within: Duration,
+    settled: Duration,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Restarted, KubeletError> {
+    let begun = clock::now();
+    let deadline = begun + within;
+    let found = look();
+    let old = found.running;
+    let how = match &found.manager {
+        Manager::Systemd(unit) if unit.is_masked() => return Err(KubeletError::Masked),
+        Manager::Systemd(unit) if unit.is_loaded() => {
+            progress(Progress::Stopping(old.as_ref().map(|old| old.pid)));
+            if unit.has_given_up() {
+                // Where this fails and it matters, the restart says so.
+                let _forgiven = systemctl::forgive(deadline);
+            }
+            systemctl::restart(deadline)?;
+            How::Systemd
+        }
+        Manager::Systemd(_) if old.is_none() => return Err(KubeletError::NotInstalled),
+        // systemd runs, but something else has started the kubelet; or systemd doesn't answer.
+        Manager::Systemd(_) | Manager::Silent(_) | Manager::Other => {
+            if let Some(old) = &old {
+                progress(Progress::Stopping(Some(old.pid)));
+                stop(old, deadline, within)?;
+            }
+            How::Signal
+        }
+    };
+    progress(Progress::Waiting);
+    let mut watch = Watch { how, old: old.as_ref(), settled, asked: None };
+    let (new, since) = watch.until_it_stays(deadline, within, progress)?;
+    let took = since.saturating_duration_since(begun);
+    Ok(Restarted { how, old_pid: old.map(|old| old.pid), kubelet: new, took })
+}
+
+/// Tells a process to end and waits until it has.
+fn stop(old: &Kubelet, deadline: Instant, within: Duration) -> Result<(), KubeletError> {
+    let pid = old.pid;
+    // The number may be another process's by now.
+    if !old.is_running() {
+        return Ok(());
+    }
+    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(KubeletError::Signal { pid, why: errno.desc().to_lowercase() }),
+    }
+    while old.is_running() {
+        if clock::now() >= deadline {
+            return Err(KubeletError::WontStop { pid, waited: within });
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+struct Watch<'a> {
+    how: How,
+    old: Option<&'a Kubelet>,
+    settled: Duration,
+    asked: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// The kubelet that has run for long enough, and when it was first seen.
+    fn until_it_stays(
+        &mut self,
+        deadline: Instant,
+        within: Duration,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Kubelet, Instant), KubeletError> {
+        let systemd = self.how == How::Systemd;
+        let mut seen: Option<(Kubelet, Instant)> = None;
+        let mut deaths = 0;
+        loop {
+            let running = match &seen {
+                Some((known, since)) if known.is_running() => {
+                    if clock::now().saturating_duration_since(*since) >= self.settled {
+                        return Ok((known.clone(), *since));
+                    }
+                    std::thread::sleep(POLL);
+                    continue;
+                }
+                _ => self.running(deadline),
+            };
+            if seen.take().is_some() {
+                deaths += 1;
+                if deaths >= DEATHS {
+                    return Err(KubeletError::CrashLoop { deaths, systemd });
+                }
+                progress(Progress::Waiting);
+            }
+            match running {
+                Some(running) => {
+                    progress(Progress::Settling(running.pid));
+                    seen = Some((running, clock::now()));
+                }
+                None if clock::now() < deadline => std::thread::sleep(POLL),
+                None if deaths > 0 => return Err(KubeletError::CrashLoop { deaths, systemd }),
+                None => return Err(KubeletError::NotRunning { waited: within, systemd }),
+            }
+        }
+    }
+
+    /// A kubelet that is not the old one.
+    fn running(&mut self, deadline: Instant) -> Option<Kubelet> {
+        let other = |kubelet: &Kubelet| self.old.is_none_or(|old| !old.is(kubelet));
+        if let Some(found) = process::all().into_iter().find(other) {
+            return Some(found);
+        }
+        let now = clock::now();
+        let due = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK);
+        if self.how != How::Systemd || !due {
+            return None;
+        }
+        self.asked = Some(now);
+        let main = systemctl::unit(deadline).ok()?.main_pid;
+        main.and_then(process::at).filter(other)
+    }
+}
