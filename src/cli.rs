@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, check_expiration, probe, recover, renew, resume, rollback};
+use crate::commands::{archive, check_expiration, probe, recover, renew, restart, resume, rollback};
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
 
@@ -32,6 +32,8 @@ pub enum Command {
     Archive(archive::Command),
     /// Ask what the node really serves and answers: ports, certificates, API server, nodes
     Probe(probe::Args),
+    /// Restart static pods of the control plane: by default what runs with old files
+    Restart(restart::Args),
     /// Finish a change that was interrupted
     Resume(resume::Args),
     /// Undo the last change, from its archive
@@ -63,6 +65,7 @@ impl Cli {
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Archive(command) => archive::run(command, context),
             Command::Probe(args) => probe::run(args, context),
+            Command::Restart(args) => restart::run(args, context),
             Command::Resume(args) => resume::run(args, context),
             Command::Rollback(args) => rollback::run(args, context),
         }

@@ -1,9 +1,11 @@
 //! The binary: parses the command line, reads the clock, runs, gives the exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use kuberescue::cli::Cli;
+use kuberescue::live::clock;
 use kuberescue::report::{Exit, Output};
 use kuberescue::session::Context;
 
@@ -22,11 +24,12 @@ fn main() -> ExitCode {
     };
     let arguments: Vec<_> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let (begun, waited) = (clock::now(), Duration::ZERO);
     let mut out = Output::process();
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = jiff::Timestamp::now();
     let command_line = format!("kuberescue {}", arguments.join(" "));
-    let exit = cli.run(&mut Context { now, command_line, out: &mut out });
+    let exit = cli.run(&mut Context { now, command_line, out: &mut out, begun, waited });
     let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
     ExitCode::from(exit as u8)
 }

@@ -5,5 +5,6 @@ pub mod check_expiration;
 pub mod probe;
 pub mod recover;
 pub mod renew;
+pub mod restart;
 pub mod resume;
 pub mod rollback;

@@ -1,14 +1,14 @@
 //! `probe`: what the node really serves and answers.
 
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::live::probe::{Options, probe};
-use crate::report::{Exit, Failure, Format, Outcome, ProbeReport};
+use crate::report::{Exit, Format, Outcome, ProbeReport};
 use crate::session::Context;
 use crate::session::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::host::not_a_host;
 use crate::session::source::RootArgs;
 
 /// Arguments of `probe`.
@@ -49,13 +49,4 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let report = probe(&inventory, &|path| snapshot.file(path).cloned(), &options);
     context.out.result(&ProbeReport { report: &report }.render(args.output));
     Ok(if report.is_green() { Exit::Fine } else { Exit::Findings })
-}
-
-fn not_a_host(root: &Path) -> Failure {
-    Failure::could_not_run(format!(
-        "--root {} is a disk, not a running node: nothing is asked",
-        root.display()
-    ))
-    .code("not-a-host")
-    .hint("run probe on the node itself; kuberescue certs check-expiration tells what a disk holds")
 }

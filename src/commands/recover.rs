@@ -1,30 +1,71 @@
 //! `recover`: the main job, in the safe order, with one command.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::diagnose::{Finding, Severity, findings};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::Selection;
-use crate::report::{Exit, Expiration, Failure, Outcome, finding_lines, next_steps, plan_text};
+use crate::report::{
+    Exit, Expiration, Failure, Outcome, finding_lines, next_steps, plan_text, preflight_lines, restart_plan,
+};
 use crate::session::Context;
+use crate::session::arguments::parse_duration;
 use crate::session::change::{ChangeArgs, prepare};
+use crate::session::host::HostArgs;
+use crate::session::live::{self, Live, Restart};
+use crate::session::preflight::preflight;
 
 /// Arguments of `recover`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    host: HostArgs,
+    /// How static pods are restarted on a running node
+    #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
+    restart: Restart,
+    /// How long the node may take to be well again
+    #[arg(long, default_value = "300s", value_name = "DURATION", value_parser = parse_duration)]
+    proof_timeout: SignedDuration,
+    /// Put the old state back when the node isn't well by then
+    #[arg(long)]
+    rollback_on_failure: bool,
 }
 
-/// Reissues everything where something has ended or is broken.
+impl Args {
+    fn live(&self) -> Live<'_> {
+        Live {
+            host: &self.host,
+            restart: self.restart,
+            proof_timeout: self.proof_timeout.unsigned_abs(),
+            rollback_on_failure: self.rollback_on_failure,
+            yes: self.change.yes,
+            dry_run: self.change.dry_run,
+        }
+    }
+}
+
+/// Reissues everything where something has ended or is broken; on a running node restarts what has to read it
+/// and proves that the node is back.
 ///
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let args = &args.change;
-    let mut prepared = prepare(args, Selection::All, context)?;
+    let change = &args.change;
+    let mut prepared = prepare(change, Selection::All, context)?;
+    let on_host = prepared.is_live() && args.restart != Restart::None;
+    if prepared.is_live() && change.at.is_some() && !change.dry_run {
+        return Err(Failure::could_not_run(
+            "--at is for dry runs and for disks: a running node has its own clock",
+        )
+        .hint("leave --at out, or add --dry-run"));
+    }
     let before = findings(&prepared.inventory, prepared.now);
     if !before.iter().any(is_blocker) {
+        if on_host {
+            return live::without_change(&mut prepared, &args.live(), &before, context);
+        }
         return Ok(nothing_to_do(&before, context));
     }
     context.out.result(&format!("What is wrong ({} findings):\n{}\n", before.len(), finding_lines(&before)));
@@ -37,22 +78,44 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Err(failure.hint("see the reasons in the plan above"));
     }
     let changes = prepared.issue()?;
-    if args.dry_run {
+    let looked = if on_host {
+        let elsewhere = change.archive_dir.is_some();
+        let looked = preflight(&prepared, &changes, &args.host, args.restart == Restart::Cri, elsewhere)?;
+        context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
+        let work = live::after_change(&prepared, &looked)?;
+        let grace = args.host.grace.unsigned_abs();
+        context.out.result(&restart_plan(&work.lines(), looked.quorum.as_ref(), grace));
+        context.out.result(&format!(
+            "Then every port, the API server, the nodes and this node's lease are probed, for at most {} s.\n",
+            args.proof_timeout.as_secs()
+        ));
+        Some((looked, work))
+    } else {
+        None
+    };
+    if change.dry_run {
         let predicted = prepared.predicted(&changes);
         context.out.result(&tables("After (predicted)", &predicted, prepared.now));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         return Ok(Exit::Fine);
     }
-    context.confirm("Apply this plan?", args.yes)?;
+    context.confirm("Apply this plan?", change.yes)?;
     prepared.lock()?;
-    let done = prepared.carry_out(&changes, args, context)?;
+    let done = prepared.carry_out(&changes, change, context)?;
     context.out.result(&tables("After", &done.inventory, prepared.now));
     let left = findings(&done.inventory, prepared.now);
     if !left.is_empty() {
         context.out.result(&format!("\nStill to be seen to:\n{}", finding_lines(&left)));
     }
-    context.out.result(&format!("\n{}", next_steps(&prepared.plan.restarts, prepared.is_live())));
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
+    match &looked {
+        Some((looked, work)) => {
+            live::revive_and_prove(&prepared, &done.inventory, looked, work, &args.live(), context)?
+        }
+        None => {
+            context.out.result(&format!("\n{}", next_steps(&prepared.plan.restarts, prepared.is_live())));
+        }
+    }
     let person = prepared.plan.needs_person() || left.iter().any(is_blocker);
     Ok(if person { Exit::NeedsPerson } else { Exit::Fine })
 }

@@ -17,7 +17,7 @@ use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
-use crate::state::{Attributes, Content, Snapshot, Unread};
+use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
 /// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.
 pub const MAX_FILE: u64 = 8 << 20;
@@ -125,6 +125,13 @@ impl Root {
             reading.linked(&link);
             reading.entries_left = all - (allowed - reading.entries_left);
         }
+    }
+
+    /// The content of one file as it is now; `None` where it isn't, is no file or can't be read.
+    pub fn file(&self, path: &Path) -> Option<Bytes> {
+        let mut snapshot = Snapshot::default();
+        self.read(&mut snapshot, path, Depth::File);
+        snapshot.file(path).cloned()
     }
 
     /// The names of the directories directly in `directory`, such as the homes in `/home`. No link is

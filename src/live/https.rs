@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -87,16 +87,46 @@ pub enum Exchange {
     },
 }
 
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+enum Request<'a> {
+    /// GET of a path.
+    Get(&'a str),
+    /// POST of JSON to a path.
+    Post(&'a str, &'static str),
+}
+
 /// Sends one GET request and reads the answer, all within the deadline.
 pub fn get(address: SocketAddr, transport: Transport<'_>, path: &str, deadline: Deadline) -> Exchange {
+    send(address, transport, Request::Get(path), deadline)
+}
+
+/// Sends one POST request with a body of JSON, as etcd's gateway wants it, and reads the answer, all within
+/// the deadline.
+pub fn post(
+    address: SocketAddr,
+    transport: Transport<'_>,
+    path: &str,
+    json: &'static str,
+    deadline: Deadline,
+) -> Exchange {
+    send(address, transport, Request::Post(path, json), deadline)
+}
+
+fn send(address: SocketAddr, transport: Transport<'_>, request: Request<'_>, deadline: Deadline) -> Exchange {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(exchange(address, transport, path, deadline)),
+        Ok(runtime) => runtime.block_on(exchange(address, transport, request, deadline)),
         Err(error) => Exchange::NoConnection(Fault::Unreachable(error.to_string())),
     }
 }
 
-async fn exchange(address: SocketAddr, transport: Transport<'_>, path: &str, deadline: Deadline) -> Exchange {
+async fn exchange(
+    address: SocketAddr,
+    transport: Transport<'_>,
+    asked: Request<'_>,
+    deadline: Deadline,
+) -> Exchange {
     let stream = match within(deadline, tokio::net::TcpStream::connect(address)).await {
         Ok(stream) => stream,
         Err(fault) => return Exchange::NoConnection(fault),
@@ -104,7 +134,7 @@ async fn exchange(address: SocketAddr, transport: Transport<'_>, path: &str, dea
     let Transport::Tls(client) = transport else {
         return Exchange::Connected {
             chain: Vec::new(),
-            reply: request(stream, address, path, deadline).await,
+            reply: request(stream, address, asked, deadline).await,
         };
     };
     let recorder = Arc::new(Recorder::new());
@@ -116,7 +146,7 @@ async fn exchange(address: SocketAddr, transport: Transport<'_>, path: &str, dea
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     match within(deadline, connector.connect(name, stream)).await {
         Ok(stream) => {
-            let reply = request(stream, address, path, deadline).await;
+            let reply = request(stream, address, asked, deadline).await;
             Exchange::Connected { chain: recorder.chain(), reply }
         }
         Err(fault) => Exchange::NoHandshake(recorder.chain(), fault),
@@ -134,17 +164,23 @@ async fn within<T>(deadline: Deadline, work: impl Future<Output = io::Result<T>>
 async fn request(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddr,
-    path: &str,
+    asked: Request<'_>,
     deadline: Deadline,
 ) -> Result<Reply, Fault> {
     let (mut sender, mut connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| Fault::of(&error))?;
-    let request = hyper::Request::get(path)
+    let (builder, body) = match asked {
+        Request::Get(path) => (hyper::Request::get(path), ""),
+        Request::Post(path, json) => {
+            (hyper::Request::post(path).header(hyper::header::CONTENT_TYPE, "application/json"), json)
+        }
+    };
+    let request = builder
         .header(hyper::header::HOST, address.to_string())
         .header(hyper::header::USER_AGENT, concat!("kuberescue/", env!("CARGO_PKG_VERSION")))
         .header(hyper::header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(Bytes::from_static(body.as_bytes())))
         .map_err(|error| Fault::Answer(error.to_string()))?;
     let reply = async {
         let reply = sender.send_request(request).await.map_err(|error| Fault::of(&error))?;

@@ -6,6 +6,7 @@ pub mod api;
 pub mod clock;
 pub mod cri;
 pub mod deadline;
+pub mod etcd;
 mod fault;
 pub mod https;
 pub mod kubelet;

@@ -35,28 +35,60 @@ pub struct Failure {
     pub message: String,
     /// The next command or step.
     pub hint: Option<String>,
+    /// What shows it, such as the last lines of a log.
+    pub details: Vec<String>,
 }
 
 impl Failure {
     /// It could not run; nothing was changed.
     pub fn could_not_run(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::CouldNotRun, code: None, message: message.to_string(), hint: None }
+        Self {
+            exit: Exit::CouldNotRun,
+            code: None,
+            message: message.to_string(),
+            hint: None,
+            details: Vec::new(),
+        }
     }
 
     /// Refused for safety; nothing was changed.
     pub fn refused(code: &'static str, message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Refused, code: Some(code), message: message.to_string(), hint: None }
+        Self {
+            exit: Exit::Refused,
+            code: Some(code),
+            message: message.to_string(),
+            hint: None,
+            details: Vec::new(),
+        }
     }
 
     /// Something was changed, and a person is needed.
     pub fn needs_person(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::NeedsPerson, code: None, message: message.to_string(), hint: None }
+        Self {
+            exit: Exit::NeedsPerson,
+            code: None,
+            message: message.to_string(),
+            hint: None,
+            details: Vec::new(),
+        }
+    }
+
+    /// It failed, and the old state was put back.
+    pub fn rolled_back(message: impl fmt::Display) -> Self {
+        Self { exit: Exit::RolledBack, ..Self::needs_person(message) }
     }
 
     /// With a stable code.
     #[must_use]
     pub fn code(mut self, code: &'static str) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// With what shows it, a line each.
+    #[must_use]
+    pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.details = lines.into_iter().collect();
         self
     }
 

@@ -56,6 +56,9 @@ impl Output {
     pub fn fail(&mut self, failure: &Failure) -> Exit {
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
         self.say(&format!("error{code}: {}", line(&failure.message)));
+        for detail in &failure.details {
+            self.say(&format!("  | {}", line(detail)));
+        }
         if let Some(hint) = &failure.hint {
             self.say(&format!("hint: {}", line(hint)));
         }

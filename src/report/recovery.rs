@@ -1,6 +1,7 @@
 //! What renewing and recovering say: kubeadm's messages, findings, and what is left to do.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::sanitise::line;
 use crate::analysis::diagnose::Finding;
@@ -53,11 +54,11 @@ pub fn finding_lines(findings: &[Finding]) -> String {
     out
 }
 
-/// What the operator does next, after the files of a node are in order.
+/// What the operator does next on this node, after its files are in order and nothing was restarted.
 pub fn next_steps(restarts: &[Restart], live: bool) -> String {
     let mut out = String::from("What is left to do");
     out.push_str(if live {
-        " on this node (kuberescue doesn't restart anything yet):\n"
+        " on this node:\n"
     } else {
         " once this disk runs again (a node that boots from it needs none of it):\n"
     });
@@ -72,15 +73,34 @@ pub fn next_steps(restarts: &[Restart], live: bool) -> String {
     let pods: Vec<_> = restarts.iter().filter(|restart| restart.component != "kubelet").collect();
     if !pods.is_empty() {
         let names: Vec<_> = pods.iter().map(|restart| restart.component.as_str()).collect();
-        add(&format!(
-            "restart the static pods: for each of {} run crictl stop with its container's ID (crictl ps --name '^NAME$'); the kubelet starts it again",
-            names.join(", ")
-        ));
+        add(&format!("restart the static pods {}: kuberescue restart", names.join(", ")));
     }
-    add("kubectl get nodes --kubeconfig /etc/kubernetes/admin.conf");
-    add("copy the new admin.conf to where the old one was copied to: ~/.kube/config, workstations, CI");
-    add(
-        "do the same on every other control-plane node, one after the other; certificates are not copied between nodes",
-    );
+    add("see that all is well: kuberescue probe");
+    out.push_str(&elsewhere());
     out
+}
+
+/// What the operator does next outside of this node.
+pub fn elsewhere() -> String {
+    "Elsewhere:\n  - copy the new admin.conf to where the old one was copied to: ~/.kube/config, workstations, CI\n  - do the same on every other control-plane node, one after the other; certificates are not copied between nodes\n".to_owned()
+}
+
+/// What was looked at before a running node is changed.
+pub fn preflight_lines(lines: &[(&str, String)]) -> String {
+    let mut out = String::from("Looked at before anything is changed:\n");
+    for (name, what) in lines {
+        let _ = writeln!(out, "  {}", line(&format!("{name:<8} {what}")));
+    }
+    out
+}
+
+/// The last line of a recovery: how long it took, and how much of that was waiting.
+pub fn took(all: Duration, waited: Duration) -> String {
+    let own = all.saturating_sub(waited);
+    format!(
+        "Recovered in {:.1} s: {:.2} s of work, {:.1} s of waiting for the kubelet and the containers.\n",
+        all.as_secs_f64(),
+        own.as_secs_f64(),
+        waited.as_secs_f64()
+    )
 }

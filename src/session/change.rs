@@ -138,6 +138,19 @@ impl Prepared {
         self.root.is_live()
     }
 
+    /// Its root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Its lock, once it is taken.
+    ///
+    /// # Errors
+    /// It is not taken.
+    pub fn taken_lock(&self) -> Result<&Lock, Failure> {
+        self.lock.as_ref().ok_or_else(|| Failure::could_not_run("nothing is changed without the node's lock"))
+    }
+
     /// Takes the node's lock. What another run has changed since the node was read, the transaction sees:
     /// it checks each path before it begins.
     ///
@@ -187,9 +200,7 @@ impl Prepared {
         args: &ChangeArgs,
         context: &mut Context<'_>,
     ) -> Result<Done, Failure> {
-        let Some(lock) = &self.lock else {
-            return Err(Failure::could_not_run("nothing is changed without the node's lock"));
-        };
+        let lock = self.taken_lock()?;
         let about =
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
         let old = archived(&self.snapshot);

@@ -1,14 +1,27 @@
-//! What the commands do alike: reading a node ([`source`]), changing one ([`change`]), bringing its manifests back
-//! ([`manifests`]), understanding what an
-//! operator types ([`arguments`]). The only place where the rooms of effects meet.
+//! What the commands do alike: understanding what an operator types ([`arguments`]), reading a node
+//! ([`source`]), changing it ([`change`]) and undoing that ([`undo`]); what of it runs with old files
+//! ([`host`]), what has to be right before that is changed
+//! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
+//! ([`proof`]) and all of these in order ([`live`]). The only place where the rooms of effects meet.
 
 pub mod arguments;
+pub mod by_manifest;
 pub mod change;
+pub mod host;
+pub mod live;
 pub mod manifests;
+pub mod preflight;
+pub mod proof;
+pub mod revive;
+pub mod signals;
 pub mod source;
+pub mod undo;
+
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::live::clock;
 use crate::report::{Failure, Output};
 
 /// What a run knows of the world.
@@ -19,9 +32,18 @@ pub struct Context<'a> {
     pub command_line: String,
     /// Where to print.
     pub out: &'a mut Output,
+    /// When the run began.
+    pub begun: Instant,
+    /// How much of it was waiting for processes of the node to stop, to start and to be well.
+    pub waited: Duration,
 }
 
 impl Context<'_> {
+    /// How long the run has taken.
+    pub fn elapsed(&self) -> Duration {
+        clock::now().saturating_duration_since(self.begun)
+    }
+
     /// Asks before something is changed, unless the operator has said `--yes`.
     ///
     /// # Errors

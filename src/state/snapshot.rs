@@ -110,6 +110,16 @@ pub struct Entry {
     pub attributes: Attributes,
 }
 
+impl Entry {
+    /// Bytes of a file; 0 for everything else.
+    pub fn size(&self) -> u64 {
+        match &self.content {
+            Content::File(bytes) => bytes.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
 /// Where a path leads after all links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved<'a> {
@@ -156,11 +166,7 @@ impl Snapshot {
 
     /// Bytes of all files together.
     pub fn size(&self) -> u64 {
-        let bytes = |entry: &Entry| match &entry.content {
-            Content::File(bytes) => bytes.len() as u64,
-            _ => 0,
-        };
-        self.entries.values().map(bytes).sum()
+        self.entries.values().map(Entry::size).sum()
     }
 
     /// The entries directly in `directory`, which is resolved first.

@@ -212,7 +212,7 @@ fn reply_is_not(reply: &Result<Reply, Fault>, status: u16) -> bool {
 }
 
 /// One of kubeadm's client certificates and its key.
-fn pair(inventory: &Inventory, name: &str) -> Result<ClientPair, String> {
+pub(super) fn pair(inventory: &Inventory, name: &str) -> Result<ClientPair, String> {
     let row = inventory.row(name).ok_or_else(|| "this node has none".to_owned())?;
     let state = |reason: Option<&str>| reason.unwrap_or("it is missing").to_owned();
     let certificate = row.certificate.get().ok_or_else(|| state(row.certificate.reason()))?;

@@ -1,0 +1,109 @@
+//! `restart`: the static pods of the control plane, stopped over CRI; the kubelet starts them again.
+
+use clap::builder::PossibleValuesParser;
+
+use crate::live::{clock, kubelet};
+use crate::report::{Exit, Failure, Outcome, restart_plan};
+use crate::session::Context;
+use crate::session::change::locked;
+use crate::session::host::{
+    Cri, HostArgs, Outdated, Work, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
+};
+use crate::session::revive::{Way, revive};
+use crate::session::source::RootArgs;
+
+/// Arguments of `restart`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Which [default: what runs since before its files changed]
+    #[arg(value_name = "COMPONENT", conflicts_with = "all", value_parser = PossibleValuesParser::new([
+        "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet",
+    ]))]
+    components: Vec<String>,
+    /// The four static pods, whatever they run with
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    root: RootArgs,
+    #[command(flatten)]
+    host: HostArgs,
+    /// Show what would be restarted, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Ask no question
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Restarts them and waits until each is back.
+///
+/// # Errors
+/// The runtime doesn't answer, etcd would lose its quorum, or something doesn't come back.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    // A disk's pods run nowhere, unless the operator knows of a socket.
+    if args.root.root.is_file() {
+        return Err(not_a_host(&args.root.root));
+    }
+    let root = args.root.open()?;
+    if !root.is_live() && args.host.cri_socket.is_none() {
+        return Err(not_a_host(&args.root.root));
+    }
+    let (snapshot, inventory) = args.root.read_from(&root)?;
+    let known = components(&inventory.facts);
+    if let Some(unknown) =
+        args.components.iter().find(|name| *name != "kubelet" && !known.contains(&name.as_str()))
+    {
+        let directory = inventory.facts.manifest_dir.value.display();
+        return Err(Failure::could_not_run(format!(
+            "{unknown} has no manifest in {directory}: it is no static pod of this node"
+        ))
+        .hint("without a name, what runs with old files is restarted"));
+    }
+    let asked = args.all || !args.components.is_empty();
+    let since = (!asked).then(clock::wall);
+    let kubelet_only = args.components.iter().all(|name| name == "kubelet") && !args.components.is_empty();
+    let cri = if kubelet_only { None } else { Some(Cri::connect(&args.host, &inventory.facts)?) };
+    let work = match &cri {
+        Some(cri) if !asked => {
+            let recorded = recorded(&root)?;
+            Work {
+                kubelet: outdated_kubelet(&kubelet::look(), &inventory, &snapshot, &recorded, false),
+                pods: outdated_pods(&inventory, &snapshot, &recorded, &cri.running()?),
+            }
+        }
+        _ => asked_for(args, &known),
+    };
+    if work.is_empty() {
+        context.out.result("Nothing to restart: everything runs with the files that are there now.\n");
+        context.out.say("hint: --all restarts the four static pods all the same");
+        return Ok(Exit::Fine);
+    }
+    let quorum = if work.has_etcd() { quorum(&inventory, true, &args.host)? } else { None };
+    context.out.result(&restart_plan(&work.lines(), quorum.as_ref(), args.host.grace.unsigned_abs()));
+    if args.dry_run {
+        context.out.say("Dry run: nothing was stopped.");
+        return Ok(Exit::Fine);
+    }
+    context.confirm("Restart?", args.yes)?;
+    let _lock = root.lock().map_err(|error| locked(&error))?;
+    let way = cri.as_ref().map(|cri| Way {
+        cri,
+        args: &args.host,
+        inventory: &inventory,
+        quorum: quorum.as_ref(),
+        since,
+    });
+    revive(&work, way.as_ref(), context)?;
+    context.out.result("Everything that was restarted is back.\n");
+    context.out.say("hint: kuberescue probe shows what is served now");
+    Ok(Exit::Fine)
+}
+
+fn asked_for(args: &Args, known: &[&str]) -> Work {
+    let outdated = |name: &str| Outdated { component: name.to_owned(), why: "asked for".to_owned() };
+    let named = |name: &str| args.components.iter().any(|component| component == name);
+    Work {
+        kubelet: named("kubelet").then(|| outdated("kubelet")),
+        pods: known.iter().filter(|name| args.all || named(name)).map(|name| outdated(name)).collect(),
+    }
+}

@@ -1,0 +1,130 @@
+//! etcd's members, asked over its gateway with the health-check client: who they are, and whether each has
+//! a leader.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use super::https::{self, ClientPair, Exchange, Transport};
+use super::probe::pair;
+use crate::analysis::endpoints::{self, Endpoint};
+use crate::analysis::facts::host_of;
+use crate::analysis::inventory::Inventory;
+use crate::analysis::quorum::{Health, Quorum, Voter, in_manifest};
+use crate::formats::etcd::{Member, is_healthy, member_list};
+
+/// kubeadm's name of the client certificate.
+const CLIENT: &str = "etcd-healthcheck-client";
+
+/// etcd's client port of a kubeadm node, for members whose client URLs nobody tells.
+const CLIENT_PORT: u16 = 2379;
+
+/// The voting members of this node's etcd: as etcd lists them, or else as the manifest does. `inventory` may
+/// hold a client certificate that is not written yet. `None` where this node has no etcd.
+///
+/// Takes `timeout` for the list and as long again for the members, which are asked beside each other.
+pub fn quorum(inventory: &Inventory, timeout: Duration) -> Option<Quorum> {
+    let (in_manifest, source) = in_manifest(&inventory.facts)?;
+    let pair = pair(inventory, CLIENT).ok();
+    let local = endpoints::expected(inventory).endpoints;
+    let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
+    let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair.as_ref(), timeout));
+    let (members, source) = match listed {
+        Some(members) => (members, "etcd".to_owned()),
+        None => (in_manifest, format!("{source}; etcd doesn't answer")),
+    };
+    let own_name = inventory.facts.pod("etcd").and_then(|(_, pod)| pod.flag("name"));
+    let voters: Vec<&Member> = members.iter().filter(|member| !member.is_learner).collect();
+    let deadline = Deadline::within(timeout);
+    let ask = |member: &Member| {
+        let here = own_name == Some(member.name.as_str());
+        let addresses = match here {
+            true => local.iter().map(|endpoint| endpoint.address).collect(),
+            false => addresses(member),
+        };
+        let health = addresses.iter().map(|address| health(*address, pair.as_ref(), deadline));
+        Voter { name: name(member), here, health: health.min_by_key(rank).unwrap_or(Health::Silent) }
+    };
+    let voters = std::thread::scope(|scope| {
+        let asked: Vec<_> = voters
+            .iter()
+            .map(|member| (*member, std::thread::Builder::new().spawn_scoped(scope, move || ask(member))))
+            .collect();
+        let silent = |member: &Member| Voter {
+            name: name(member),
+            here: own_name == Some(member.name.as_str()),
+            health: Health::Silent,
+        };
+        let answers = asked.into_iter().map(|(member, thread)| match thread.map(|thread| thread.join()) {
+            Ok(Ok(voter)) => voter,
+            _ => silent(member),
+        });
+        answers.collect()
+    });
+    Some(Quorum { voters, source })
+}
+
+/// The best answer of a member with several addresses counts.
+fn rank(health: &Health) -> u8 {
+    match health {
+        Health::Healthy => 0,
+        Health::Unhealthy => 1,
+        Health::Silent => 2,
+    }
+}
+
+fn name(member: &Member) -> String {
+    let address = || member.peer_urls.first().cloned().unwrap_or_default();
+    if member.name.is_empty() { address() } else { member.name.clone() }
+}
+
+fn list(address: SocketAddr, pair: Option<&ClientPair>, timeout: Duration) -> Option<Vec<Member>> {
+    let deadline = Deadline::within(timeout);
+    match https::post(address, Transport::Tls(pair), "/v3/cluster/member/list", "{}", deadline) {
+        Exchange::Connected { reply: Ok(reply), .. } => member_list(&reply.body).ok(),
+        _ => None,
+    }
+}
+
+fn health(address: SocketAddr, pair: Option<&ClientPair>, deadline: Deadline) -> Health {
+    match https::get(address, Transport::Tls(pair), "/health", deadline) {
+        Exchange::Connected { reply: Ok(reply), .. } if is_healthy(&reply.body) => Health::Healthy,
+        Exchange::Connected { reply: Ok(_), .. } => Health::Unhealthy,
+        _ => Health::Silent,
+    }
+}
+
+/// Where a member's clients reach it. Only addresses: kubeadm writes no names, and a name would have to be
+/// asked of a DNS that may hang.
+fn addresses(member: &Member) -> Vec<SocketAddr> {
+    let of = |url: &String, port: Option<u16>| {
+        let ip: IpAddr = host_of(url)?.parse().ok()?;
+        let told = || url.trim_end_matches('/').rsplit_once(':')?.1.parse().ok();
+        Some(SocketAddr::new(ip, port.or_else(told)?))
+    };
+    let clients: Vec<_> = member.client_urls.iter().filter_map(|url| of(url, None)).collect();
+    if !clients.is_empty() {
+        return clients;
+    }
+    member.peer_urls.iter().filter_map(|url| of(url, Some(CLIENT_PORT))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_members_are_asked() {
+        let member = |client: &[&str], peer: &[&str]| Member {
+            client_urls: client.iter().map(|url| (*url).to_owned()).collect(),
+            peer_urls: peer.iter().map(|url| (*url).to_owned()).collect(),
+            ..Member::default()
+        };
+        let asked = |member: Member| {
+            addresses(&member).iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(asked(member(&["https://10.0.0.1:3379"], &["https://10.0.0.1:2380"])), "10.0.0.1:3379");
+        assert_eq!(asked(member(&[], &["https://[fd00::1]:2380"])), "[fd00::1]:2379");
+        assert_eq!(asked(member(&["https://etcd.example.test:2379"], &[])), "");
+    }
+}

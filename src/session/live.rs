@@ -1,0 +1,318 @@
+//! The second half of a recovery, on a running node: restart what has to read the new files, prove that all
+//! is well, and put the old state back where that is asked for and it isn't.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+
+use super::change::Prepared;
+use super::host::{
+    Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
+};
+use super::preflight::Preflight;
+use super::proof::{look, prove};
+use super::revive::{Way, restart_kubelet, revive};
+use super::signals::hold;
+use super::undo::{last_change, undo};
+use super::{Context, by_manifest};
+use crate::analysis::diagnose::{Finding, Severity, findings};
+use crate::analysis::inventory::Inventory;
+use crate::analysis::quorum::{Effect, Quorum};
+use crate::live::probe::{Report, Verdict};
+use crate::live::{clock, kubelet};
+use crate::report::{
+    Exit, Failure, Format, Outcome, ProbeReport, elsewhere, finding_lines, restart_plan, took,
+};
+use crate::state::Snapshot;
+
+/// How long a node that needs no restart may take to be well: something may just be starting.
+const SHORT_PROOF: Duration = Duration::from_secs(30);
+/// How long etcd is waited for where the other members have to be brought back first.
+const LONELY_PROOF: Duration = Duration::from_secs(45);
+
+/// How static pods are restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Restart {
+    /// Their containers are stopped through the container runtime's socket
+    Cri,
+    /// Their manifests are moved away and back: for a runtime that can't be asked
+    Manifest,
+    /// Not at all: what is left to do is printed
+    None,
+}
+
+/// How a running node is treated.
+pub struct Live<'a> {
+    /// How its processes are.
+    pub host: &'a HostArgs,
+    /// How static pods are restarted.
+    pub restart: Restart,
+    /// How long the node may take to be well.
+    pub proof_timeout: Duration,
+    /// Whether the old state is put back when it isn't.
+    pub rollback_on_failure: bool,
+    /// Whether no question is asked.
+    pub yes: bool,
+    /// Whether nothing is done.
+    pub dry_run: bool,
+}
+
+/// What has to be restarted after the plan's change, told before it is made.
+///
+/// # Errors
+/// The container runtime doesn't answer any more.
+pub fn after_change(prepared: &Prepared, looked: &Preflight) -> Result<Work, Failure> {
+    let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
+    let recorded = recorded(prepared.root())?;
+    let mut work = Work {
+        kubelet: outdated_kubelet(&looked.kubelet, inventory, snapshot, &recorded, false),
+        pods: match &looked.cri {
+            Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
+            None => Vec::new(),
+        },
+    };
+    for restart in &prepared.plan.restarts {
+        let why = format!("{} of its credentials change", restart.because.len());
+        let planned = Outdated { component: restart.component.clone(), why };
+        if restart.component == "kubelet" {
+            work.kubelet.get_or_insert(planned);
+        } else if !work.pods.iter().any(|pod| pod.component == restart.component) {
+            work.pods.push(planned);
+        }
+    }
+    let known = components(&inventory.facts);
+    let place = |pod: &Outdated| known.iter().position(|name| *name == pod.component);
+    work.pods.retain(|pod| place(pod).is_some());
+    work.pods.sort_by_key(place);
+    Ok(work)
+}
+
+/// Restarts what has to be restarted and proves that the node is back. `inventory` is the node as it is now.
+///
+/// # Errors
+/// Something doesn't come back, or the node isn't well in time; with the old state put back where that is
+/// asked for.
+pub fn revive_and_prove(
+    prepared: &Prepared,
+    inventory: &Inventory,
+    looked: &Preflight,
+    work: &Work,
+    live: &Live<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
+    let result = stage.run(work, context);
+    match result {
+        Err(failure) if live.rollback_on_failure => {
+            context.out.fail(&failure);
+            Err(put_back(&stage, context))
+        }
+        result => result,
+    }
+}
+
+/// One way through the second half.
+struct Stage<'a> {
+    prepared: &'a Prepared,
+    inventory: &'a Inventory,
+    cri: Option<&'a Cri>,
+    quorum: Option<&'a Quorum>,
+    live: &'a Live<'a>,
+}
+
+impl Stage<'_> {
+    fn run(&self, work: &Work, context: &mut Context<'_>) -> Result<(), Failure> {
+        // A connection that is lost at 3 am must not leave a node half restarted.
+        let _held = hold(&[Signal::SIGHUP]);
+        let since = clock::wall();
+        self.restart(work, since, context)?;
+        let renewed_since = work.kubelet.as_ref().map(|_| since);
+        let timeout = match self.quorum {
+            // The other members come first, one after the other: all of the time would be spent in vain.
+            Some(quorum) if quorum.effect_of_stopping() == Effect::AlreadyLost => {
+                self.live.proof_timeout.min(LONELY_PROOF)
+            }
+            _ => self.live.proof_timeout,
+        };
+        let report = self.proof(renewed_since, timeout, context);
+        context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(Format::Table)));
+        if !report.is_green() {
+            return Err(self.not_well(&report, timeout));
+        }
+        context.out.result(&format!("\n{}{}", took(context.elapsed(), context.waited), elsewhere()));
+        Ok(())
+    }
+
+    fn restart(&self, work: &Work, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
+        if let Some(cri) = self.cri {
+            let kubelet = work.kubelet.clone().filter(|_| !self.kubelet_came_by_itself(since));
+            let work = Work { kubelet, pods: work.pods.clone() };
+            let args = self.live.host;
+            let way = Way { cri, args, inventory: self.inventory, quorum: self.quorum, since: Some(since) };
+            return revive(&work, Some(&way), context);
+        }
+        if work.kubelet.is_some() {
+            restart_kubelet(context)?;
+        }
+        let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
+        let all: Vec<String> = work.pods.iter().map(|pod| pod.component.clone()).collect();
+        let together = !self.quorum.is_some_and(Quorum::has_others);
+        let (first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| together || name == "etcd");
+        for group in [first, rest] {
+            if !group.is_empty() {
+                by_manifest::restart(root, lock, self.inventory, &group, context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A kubelet that kept dying may have been started again after the change: then it has read the new files.
+    fn kubelet_came_by_itself(&self, since: Timestamp) -> bool {
+        let look = kubelet::look();
+        !look.crash_looping && look.running.is_some_and(|running| running.started > since)
+    }
+
+    fn proof(
+        &self,
+        renewed_since: Option<Timestamp>,
+        timeout: Duration,
+        context: &mut Context<'_>,
+    ) -> Report {
+        let root = self.prepared.root();
+        prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
+    }
+
+    fn not_well(&self, report: &Report, timeout: Duration) -> Failure {
+        let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
+        let seconds = timeout.as_secs();
+        let failure =
+            Failure::needs_person(format!("the node is not well after {seconds} s: {}", wrong.join(", ")));
+        match self.quorum {
+            Some(quorum) if quorum.has_others() => failure.hint(
+                "etcd needs a quorum: where the other members' certificates have ended too, recover those nodes now; then kuberescue probe",
+            ),
+            _ => failure.hint(
+                "the table above says what is wrong; kuberescue probe asks again, kuberescue rollback puts the old state back",
+            ),
+        }
+    }
+}
+
+/// Puts the old files back, and lets the processes read them again unless the old ones are of no use: a process
+/// with the new ones in memory is better off then.
+fn put_back(stage: &Stage<'_>, context: &mut Context<'_>) -> Failure {
+    match try_to_put_back(stage, context) {
+        Ok(what) => Failure::rolled_back(format!("the old state is back; {what}"))
+            .hint("kuberescue probe shows what is served now"),
+        Err(failure) => failure,
+    }
+}
+
+fn try_to_put_back(stage: &Stage<'_>, context: &mut Context<'_>) -> Result<&'static str, Failure> {
+    let root = stage.prepared.root();
+    let Some(journal) = last_change(root)? else {
+        return Err(Failure::needs_person("there is no record of the change that could be undone"));
+    };
+    undo(root, stage.prepared.taken_lock()?, &journal, None, clock::wall())?;
+    let old = &stage.prepared.inventory;
+    if findings(old, clock::wall()).iter().any(|finding| finding.severity == Severity::Blocker) {
+        return Ok("the processes keep what they have read, since the old credentials are of no use");
+    }
+    let again =
+        |name: &str| Outdated { component: name.to_owned(), why: "its old files are back".to_owned() };
+    let known = components(&old.facts);
+    let pods = known.iter().map(|name| again(name)).collect();
+    let stage = Stage { inventory: old, ..*stage };
+    stage.restart(&Work { kubelet: Some(again("kubelet")), pods }, clock::wall(), context)?;
+    Ok("everything was restarted with it")
+}
+
+/// A running node whose files are in order: what runs with old ones is restarted, and all of it is probed.
+///
+/// # Errors
+/// The runtime doesn't answer, etcd would lose its quorum, or something doesn't come back.
+pub fn without_change(
+    prepared: &mut Prepared,
+    live: &Live<'_>,
+    found: &[Finding],
+    context: &mut Context<'_>,
+) -> Outcome {
+    let before = {
+        let root = prepared.root();
+        look(&prepared.inventory, &|path| root.file(path), None)
+    };
+    let cri = match live.restart {
+        Restart::Cri => match Cri::connect(live.host, &prepared.inventory.facts) {
+            Ok(cri) => Some(cri),
+            Err(failure) if !before.is_green() => return Err(failure),
+            Err(_) => None,
+        },
+        Restart::Manifest | Restart::None => None,
+    };
+    let work = outdated(prepared, cri.as_ref(), &before)?;
+    context.out.result("Every certificate of this node is there, valid and matches its key.\n");
+    if !found.is_empty() {
+        context.out.result(&format!("Worth knowing:\n{}", finding_lines(found)));
+    }
+    if work.is_empty() {
+        return Ok(nothing_to_restart(prepared, before, live, context));
+    }
+    let quorum = quorum(&prepared.inventory, work.has_etcd(), live.host)?;
+    let grace = live.host.grace.unsigned_abs();
+    context.out.result(&restart_plan(&work.lines(), quorum.as_ref(), grace));
+    if live.dry_run {
+        context.out.say("Dry run: nothing was stopped.");
+        return Ok(Exit::Fine);
+    }
+    context.confirm("Restart?", live.yes)?;
+    prepared.lock()?;
+    let inventory = &prepared.inventory;
+    Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live }.run(&work, context)?;
+    Ok(Exit::Fine)
+}
+
+fn nothing_to_restart(
+    prepared: &Prepared,
+    before: Report,
+    live: &Live<'_>,
+    context: &mut Context<'_>,
+) -> Exit {
+    let root = prepared.root();
+    let timeout = live.proof_timeout.min(SHORT_PROOF);
+    let read = |path: &std::path::Path| root.file(path);
+    let report = if before.is_green() || live.dry_run {
+        before
+    } else {
+        prove(&prepared.inventory, &read, None, timeout, context)
+    };
+    context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(Format::Table)));
+    if report.is_green() {
+        context
+            .out
+            .result("Nothing to recover: everything runs with the files that are there, and is well.\n");
+        context.out.say("hint: kuberescue certs renew all renews them all the same");
+        return Exit::Fine;
+    }
+    context
+        .out
+        .result("Nothing to reissue and nothing to restart, and yet not all is well: see the table above.\n");
+    Exit::Findings
+}
+
+fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Work, Failure> {
+    let (inventory, snapshot): (_, &Snapshot) = (&prepared.inventory, &prepared.snapshot);
+    let recorded = recorded(prepared.root())?;
+    let is_lost =
+        before.wrong().any(|check| matches!(check.verdict, Verdict::LeaseStale | Verdict::NodeNotReady));
+    let pods = match cri {
+        Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
+        None if before.is_green() => Vec::new(),
+        None => components(&inventory.facts)
+            .into_iter()
+            .map(|name| Outdated { component: name.to_owned(), why: "not all is well".to_owned() })
+            .collect(),
+    };
+    let kubelet = outdated_kubelet(&kubelet::look(), inventory, snapshot, &recorded, is_lost);
+    Ok(Work { kubelet, pods })
+}

@@ -1,0 +1,121 @@
+//! What has to be right before a running node is changed: looked at first, so that a run that can't end well
+//! doesn't begin.
+
+use std::path::Path;
+
+use nix::unistd::Uid;
+
+use super::change::Prepared;
+use super::host::{Cri, HostArgs, quorum};
+use super::source::could_not;
+use crate::analysis::quorum::Quorum;
+use crate::live::kubelet::{self, Look, Manager};
+use crate::report::Failure;
+use crate::state::{ChangeSet, catalog};
+
+/// What the journal, the lock and a staged copy of each file take beside the contents, in bytes.
+const MARGIN: u64 = 1 << 20;
+
+/// A running node that can be changed.
+pub struct Preflight {
+    /// The container runtime, where it is needed.
+    pub cri: Option<Cri>,
+    /// etcd's members.
+    pub quorum: Option<Quorum>,
+    /// The kubelet.
+    pub kubelet: Look,
+    /// What was looked at, name and result.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+/// Looks. `changes` is what is going to be written; etcd is asked with a client certificate that is in there.
+/// Without `needs_cri` the container runtime is not asked; `archive_elsewhere` says that the archive goes to a
+/// place of the operator's.
+///
+/// # Errors
+/// Something is missing, or etcd would lose its quorum. Nothing was changed.
+pub fn preflight(
+    prepared: &Prepared,
+    changes: &ChangeSet,
+    args: &HostArgs,
+    needs_cri: bool,
+    archive_elsewhere: bool,
+) -> Result<Preflight, Failure> {
+    let mut lines = Vec::new();
+    if !Uid::effective().is_root() {
+        return Err(Failure::could_not_run("a running node is changed by root alone; nothing was changed")
+            .hint("run it again with sudo"));
+    }
+    lines.push(("root", "uid 0".to_owned()));
+    let facts = &prepared.inventory.facts;
+    let cri = if needs_cri {
+        let cri = Cri::connect(args, facts).map_err(|failure| {
+            let hint = failure.hint.clone().unwrap_or_default();
+            failure.hint(format!("{hint}; or go without it: --restart=manifest, --restart=none"))
+        })?;
+        let (about, endpoint) = (&cri.about, &cri.endpoint);
+        lines.push((
+            "runtime",
+            format!(
+                "{} {}, CRI {}, at {} ({})",
+                about.runtime,
+                about.version,
+                about.api,
+                endpoint.socket.display(),
+                endpoint.source
+            ),
+        ));
+        Some(cri)
+    } else {
+        None
+    };
+    let look = kubelet::look();
+    lines.push(("kubelet", in_words(&look)));
+    lines.push(("clock", format!("{}, later than everything on the disk", prepared.now)));
+    lines.push(("space", enough_space(prepared, changes, archive_elsewhere)?));
+    let quorum = quorum(&prepared.predicted(changes), true, args)?;
+    if let Some(quorum) = &quorum {
+        lines.push(("etcd", quorum.to_string()));
+    }
+    Ok(Preflight { cri, quorum, kubelet: look, lines })
+}
+
+/// The kubelet in a line.
+pub fn in_words(look: &Look) -> String {
+    let by = match &look.manager {
+        Manager::Systemd(_) => "under systemd",
+        Manager::Silent(why) => return format!("systemd doesn't tell: {why}"),
+        Manager::Other => "not under systemd",
+    };
+    match &look.running {
+        _ if look.crash_looping => format!("keeps dying, {by}"),
+        Some(running) => format!("runs since {} (process {}), {by}", running.started, running.pid),
+        None => format!("doesn't run, {by}"),
+    }
+}
+
+fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Result<String, Failure> {
+    let new: u64 = changes.iter().filter_map(|change| change.after.as_ref()).map(|entry| entry.size()).sum();
+    // The archive is compressed; that it isn't is the worst case.
+    let archive = if elsewhere { MARGIN } else { prepared.snapshot.size() + MARGIN };
+    let places =
+        [(Path::new(catalog::RESCUE_DIR), archive), (Path::new(catalog::KUBERNETES_DIR), new + MARGIN)];
+    let mut told = String::new();
+    for (place, needed) in places {
+        let free = prepared.root().free_space(place).map_err(|error| could_not(&error))?;
+        if free < needed {
+            let what = format!(
+                "{}: {} KiB are free and {} KiB needed; nothing was changed",
+                place.display(),
+                free >> 10,
+                needed >> 10
+            );
+            return Err(Failure::could_not_run(what)
+                .code("no-space")
+                .hint("make room; --archive-dir puts the archive elsewhere"));
+        }
+        let separator = if told.is_empty() { "" } else { ", " };
+        told.push_str(&format!("{separator}{} MiB free at {}", free >> 20, place.display()));
+    }
+    Ok(told)
+}

@@ -1,0 +1,21 @@
+//! Signals that have to wait while a node is between two states.
+
+use nix::sys::signal::{SigSet, Signal};
+
+/// Signals that wait until this is dropped; what came meanwhile takes effect then.
+#[derive(Debug)]
+pub struct Held(SigSet);
+
+/// Lets `signals` wait, in this thread and those that it starts from now on.
+pub fn hold(signals: &[Signal]) -> Held {
+    let set: SigSet = signals.iter().copied().collect();
+    // Where that fails they end the run as ever: every state that it can be in has a way back.
+    let _blocked = set.thread_block();
+    Held(set)
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _released = self.0.thread_unblock();
+    }
+}
