@@ -161,6 +161,10 @@ impl Server {
                 None => status(404, "NotFound", &format!("nodes \"{name}\" not found")),
             });
         }
+        if path == format!("{COORDINATION}/leases") {
+            let items = self.etcd.list(&format!("{LEASES}/")).await?.iter().filter_map(object).collect();
+            return Ok(http::json(200, &list("LeaseList", "coordination.k8s.io/v1", items)));
+        }
         if let Some(rest) = path.strip_prefix(&format!("{COORDINATION}/namespaces/")) {
             return self.lease(asked, rest).await;
         }
