@@ -31,7 +31,7 @@ in_node() {
   local pid
   pid=$(cat "$1/pid")
   shift
-  nsenter --target "$pid" --mount --pid --net --uts --wd=/ "$@"
+  nsenter --target "$pid" --mount --pid --net --uts --wdns="$PWD" "$@"
 }
 
 # Takes a node down: its first process is killed, and with it everything that runs in it; then its cgroups and its

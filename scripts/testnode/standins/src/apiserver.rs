@@ -56,7 +56,9 @@ async fn wait_for(etcd: &Etcd, servers: &str) -> Result<(), Failure> {
                 let why = chain(failure.as_ref());
                 log::error(
                     "clientconn.go:1223",
-                    &format!("grpc: addrConn.createTransport failed to connect to {{{servers}}}. Err: {why}. Reconnecting..."),
+                    &format!(
+                        "grpc: addrConn.createTransport failed to connect to {{{servers}}}. Err: {why}. Reconnecting..."
+                    ),
                 );
                 if Instant::now() > deadline {
                     return Err("Error: context deadline exceeded".into());
@@ -152,10 +154,17 @@ impl Server {
         if path == "/api/v1/nodes" {
             let nodes = self.nodes().await?;
             let as_table = asked.accept.contains("as=Table");
-            return Ok(http::json(200, &if as_table { table::nodes(&nodes) } else { list("NodeList", "v1", nodes) }));
+            return Ok(http::json(
+                200,
+                &if as_table { table::nodes(&nodes) } else { list("NodeList", "v1", nodes) },
+            ));
         }
         if let Some(name) = path.strip_prefix("/api/v1/nodes/") {
-            let found = self.nodes().await?.into_iter().find(|node| node.pointer("/metadata/name") == Some(&name.into()));
+            let found = self
+                .nodes()
+                .await?
+                .into_iter()
+                .find(|node| node.pointer("/metadata/name") == Some(&name.into()));
             return Ok(match found {
                 Some(node) => http::json(200, &node),
                 None => status(404, "NotFound", &format!("nodes \"{name}\" not found")),
@@ -203,7 +212,8 @@ impl Server {
     fn node(&self, lease: &Value) -> Value {
         let text = |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (name, renewed) = (text("/metadata/name"), text("/spec/renewTime"));
-        let age = renewed.parse::<jiff::Timestamp>().map(|at| jiff::Timestamp::now().duration_since(at).as_secs());
+        let age =
+            renewed.parse::<jiff::Timestamp>().map(|at| jiff::Timestamp::now().duration_since(at).as_secs());
         let fresh = age.is_ok_and(|age| age < 40);
         let (ready, reason, message) = if fresh {
             ("True", "KubeletReady", "kubelet is posting ready status")
@@ -263,9 +273,11 @@ fn discovery(path: &str) -> Option<Value> {
         "/api/v1" => json!({ "kind": "APIResourceList", "groupVersion": "v1", "resources": [
             { "name": "nodes", "singularName": "node", "namespaced": false, "kind": "Node", "verbs": verbs, "shortNames": ["no"] },
         ]}),
-        COORDINATION => json!({ "kind": "APIResourceList", "groupVersion": "coordination.k8s.io/v1", "resources": [
-            { "name": "leases", "singularName": "lease", "namespaced": true, "kind": "Lease", "verbs": verbs },
-        ]}),
+        COORDINATION => {
+            json!({ "kind": "APIResourceList", "groupVersion": "coordination.k8s.io/v1", "resources": [
+                { "name": "leases", "singularName": "lease", "namespaced": true, "kind": "Lease", "verbs": verbs },
+            ]})
+        }
         _ => return None,
     })
 }

@@ -267,7 +267,8 @@ impl Runtime {
         Answered: Message + Default + 'static,
     {
         let mut client = tonic::client::Grpc::new(self.0.clone());
-        let away = |error: tonic::transport::Error| tonic::Status::unavailable(crate::apiserver::chain(&error));
+        let away =
+            |error: tonic::transport::Error| tonic::Status::unavailable(crate::apiserver::chain(&error));
         client.ready().await.map_err(away)?;
         let codec: ProstCodec<Asked, Answered> = ProstCodec::default();
         let path = PathAndQuery::from_static(method);

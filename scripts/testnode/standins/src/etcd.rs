@@ -61,7 +61,8 @@ impl Etcd {
         let host = uri.host().unwrap_or_default().to_owned();
         let port = uri.port_u16().unwrap_or(2379);
         // tonic must not do TLS itself: its endpoint is plain, the connector isn't.
-        let endpoint = Endpoint::from_shared(format!("http://{host}:{port}"))?.timeout(Duration::from_secs(2));
+        let endpoint =
+            Endpoint::from_shared(format!("http://{host}:{port}"))?.timeout(Duration::from_secs(2));
         let connector = tower::service_fn(move |_: Uri| {
             let (host, config) = (host.clone(), config.clone());
             async move {

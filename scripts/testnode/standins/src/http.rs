@@ -151,7 +151,12 @@ impl Api {
     }
 
     /// The status and the body, within three seconds.
-    pub(crate) async fn ask(&self, method: Method, path: &str, body: String) -> Result<(u16, Bytes), Failure> {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<(u16, Bytes), Failure> {
         tokio::time::timeout(Duration::from_secs(3), self.exchange(method, path, body)).await?
     }
 
@@ -159,8 +164,7 @@ impl Api {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         let name = ServerName::try_from(self.host.clone())?;
         let stream = TlsConnector::from(self.config.clone()).connect(name, stream).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)

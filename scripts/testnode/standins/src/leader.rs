@@ -27,7 +27,9 @@ pub(crate) async fn run(name: &str, flags: &Flags) -> Result<(), Failure> {
     http::serve(address, Some(tls::server(pair)?), |asked: Asked| async move {
         match asked.uri.path() {
             "/healthz" | "/livez" | "/readyz" => http::text(200, "ok"),
-            path => http::text(403, format!("forbidden: User \"system:anonymous\" cannot get path \"{path}\"\n")),
+            path => {
+                http::text(403, format!("forbidden: User \"system:anonymous\" cannot get path \"{path}\"\n"))
+            }
         }
     })
     .await?;

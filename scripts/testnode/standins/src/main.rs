@@ -12,6 +12,7 @@ mod http;
 mod kubeconfig;
 mod kubelet;
 mod leader;
+mod list;
 mod log;
 mod proxy;
 mod stop;
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
     match run(&name, &flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            log::fatal("main", &format!("failed to run {name}: {failure}"));
+            let name = if name == "kubelet" { "Kubelet" } else { &name };
+            log::fatal("server.go:269", &format!("failed to run {name}: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -56,6 +58,7 @@ fn run(name: &str, flags: &Flags) -> Result<(), Failure> {
             "kubelet" => kubelet::run(flags).await,
             "etcd-defrag" | "sleep" => stop::wait().await,
             "cri-proxy" => proxy::run(flags).await,
+            "containers" => list::run(flags).await,
             "client" => http::client(flags).await,
             other => Err(format!("no stand-in is called {other:?}").into()),
         }

@@ -33,7 +33,11 @@ pub(crate) async fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// One connection to the real runtime for each call: slow enough not to hide anything, quick enough for tests.
-async fn pass(mut request: Request<Incoming>, to: String, refused: String) -> Result<Response<Body>, Failure> {
+async fn pass(
+    mut request: Request<Incoming>,
+    to: String,
+    refused: String,
+) -> Result<Response<Body>, Failure> {
     let path = request.uri().path().to_owned();
     if path.starts_with(&refused) {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();

@@ -8,7 +8,9 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
@@ -45,9 +47,14 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, Failure> {
 }
 
 /// A client that shows its certificate and believes only this CA.
-pub(crate) fn client(authority: &[u8], (chain, key): Pair, protocol: &[u8]) -> Result<Arc<ClientConfig>, Failure> {
-    let mut config =
-        ClientConfig::builder().with_root_certificates(roots(authority)?).with_client_auth_cert(chain, key)?;
+pub(crate) fn client(
+    authority: &[u8],
+    (chain, key): Pair,
+    protocol: &[u8],
+) -> Result<Arc<ClientConfig>, Failure> {
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(roots(authority)?)
+        .with_client_auth_cert(chain, key)?;
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(Arc::new(config))
 }

@@ -90,7 +90,8 @@ fn node_name() -> Result<String, Failure> {
 
 /// The client certificate, unless it has ended and there is nothing to get a new one with.
 fn credentials(path: &str, bootstrap: &str) -> Result<kubeconfig::Kubeconfig, Failure> {
-    let missing = || format!("unable to load bootstrap kubeconfig: stat {bootstrap}: no such file or directory");
+    let missing =
+        || format!("unable to load bootstrap kubeconfig: stat {bootstrap}: no such file or directory");
     if !std::fs::exists(path)? {
         return Err(missing().into());
     }
@@ -103,7 +104,10 @@ fn credentials(path: &str, bootstrap: &str) -> Result<kubeconfig::Kubeconfig, Fa
         let end = jiff::Timestamp::from_second(parsed.validity().not_after.timestamp())?;
         if end < jiff::Timestamp::now() {
             let end = end.strftime("%Y-%m-%d %H:%M:%S +0000 UTC");
-            log::error("bootstrap.go:265", &format!("part of the existing bootstrap client certificate is expired: {end}"));
+            log::error(
+                "bootstrap.go:265",
+                &format!("part of the existing bootstrap client certificate is expired: {end}"),
+            );
             return Err(missing().into());
         }
     }

@@ -60,7 +60,9 @@ impl Pods {
             manifests: manifests.to_owned(),
             api_pods: api_pods.map(str::to_owned),
             cgroup: std::env::var("TESTNODE_CGROUP").unwrap_or_default(),
-            backoff: Mutex::new(Backoff::new(Duration::from_secs_f64(number("TESTNODE_BACKOFF").unwrap_or(10.0)))),
+            backoff: Mutex::new(Backoff::new(Duration::from_secs_f64(
+                number("TESTNODE_BACKOFF").unwrap_or(10.0),
+            ))),
             busy: Mutex::default(),
         }
     }
@@ -70,8 +72,18 @@ impl Pods {
         let sandboxes: cri::Sandboxes = self.runtime.call(LIST_SANDBOXES, cri::Empty {}).await?;
         let containers: cri::Containers = self.runtime.call(LIST, cri::Empty {}).await?;
         let have = |uid: &str| Have {
-            sandboxes: sandboxes.items.iter().filter(|one| label(&one.labels, POD_UID) == uid).cloned().collect(),
-            containers: containers.items.iter().filter(|one| label(&one.labels, POD_UID) == uid).cloned().collect(),
+            sandboxes: sandboxes
+                .items
+                .iter()
+                .filter(|one| label(&one.labels, POD_UID) == uid)
+                .cloned()
+                .collect(),
+            containers: containers
+                .items
+                .iter()
+                .filter(|one| label(&one.labels, POD_UID) == uid)
+                .cloned()
+                .collect(),
         };
         let present: HashSet<String> =
             sandboxes.items.iter().map(|one| label(&one.labels, POD_UID).to_owned()).collect();
@@ -160,7 +172,8 @@ impl Pods {
             Some(sandbox) => sandbox.id.clone(),
             None => {
                 for old in &have.sandboxes {
-                    let _: cri::Empty = self.runtime.call(STOP_SANDBOX, cri::Id { id: old.id.clone() }).await?;
+                    let _: cri::Empty =
+                        self.runtime.call(STOP_SANDBOX, cri::Id { id: old.id.clone() }).await?;
                 }
                 let request = cri::RunPodSandbox { config: Some(config.clone()) };
                 let answer: cri::Id = self.runtime.call(RUN_SANDBOX, request).await?;
@@ -168,8 +181,11 @@ impl Pods {
             }
         };
         for container in &pod.spec.containers {
-            let mut all: Vec<&cri::Container> =
-                have.containers.iter().filter(|one| label(&one.labels, CONTAINER_NAME) == container.name).collect();
+            let mut all: Vec<&cri::Container> = have
+                .containers
+                .iter()
+                .filter(|one| label(&one.labels, CONTAINER_NAME) == container.name)
+                .collect();
             all.sort_by_key(|one| one.attempt());
             if !all.iter().any(|one| one.state == cri::CONTAINER_RUNNING && one.sandbox == sandbox) {
                 self.start(pod, container, &sandbox, &config, &all).await?;
@@ -190,7 +206,8 @@ impl Pods {
         let mut attempt = 0;
         if let Some((last, older)) = all.split_last() {
             attempt = last.attempt() + 1;
-            let status: cri::StatusAnswer = self.runtime.call(STATUS, cri::Id { id: last.id.clone() }).await?;
+            let status: cri::StatusAnswer =
+                self.runtime.call(STATUS, cri::Id { id: last.id.clone() }).await?;
             let status = status.status.unwrap_or_default();
             let key = format!("{}/{}", pod.metadata.uid, container.name);
             let now = i64::try_from(jiff::Timestamp::now().as_nanosecond())?;
@@ -199,7 +216,10 @@ impl Pods {
                 return Ok(());
             }
             let name = &container.name;
-            log::info("kuberuntime_manager.go:592", &format!("Container {name} exited ({}); restarting", status.exit_code));
+            log::info(
+                "kuberuntime_manager.go:592",
+                &format!("Container {name} exited ({}); restarting", status.exit_code),
+            );
             for old in older {
                 self.remove(old).await?;
             }
@@ -288,14 +308,17 @@ impl Pods {
             labels,
             annotations,
             log_path: format!("{}/{attempt}.log", container.name),
-            linux: Some(cri::LinuxContainer { security: Some(cri::ContainerSecurity { namespaces: Some(namespaces) }) }),
+            linux: Some(cri::LinuxContainer {
+                security: Some(cri::ContainerSecurity { namespaces: Some(namespaces) }),
+            }),
         })
     }
 }
 
 /// The manifests in a directory, in order; names with a leading dot are not read, as the kubelet doesn't.
 fn files(directory: &str) -> Vec<String> {
-    let mut paths: Vec<_> = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     paths.iter().filter(|path| !hidden(path)).filter_map(|path| std::fs::read_to_string(path).ok()).collect()
@@ -323,7 +346,8 @@ fn link_log(pod: &Pod, container: &Container, attempt: u32, id: &str) -> Result<
 
 /// What a test wants a component to know, from `/opt/testnode/env/NAME` (lines `NAME=VALUE`); nothing on a real node.
 fn environment(container: &str) -> Vec<cri::KeyValue> {
-    let text = ["all", container].map(|name| std::fs::read_to_string(format!("/opt/testnode/env/{name}")).unwrap_or_default());
+    let text = ["all", container]
+        .map(|name| std::fs::read_to_string(format!("/opt/testnode/env/{name}")).unwrap_or_default());
     let pairs = text.iter().flat_map(|text| text.lines()).filter_map(|line| line.split_once('='));
     pairs.map(|(key, value)| cri::KeyValue { key: key.to_owned(), value: value.to_owned() }).collect()
 }
@@ -332,7 +356,8 @@ fn mounts(pod: &Pod, container: &Container, attempt: u32) -> Result<Vec<cri::Mou
     let mut mounts = Vec::new();
     for mount in &container.volume_mounts {
         let volume = pod.spec.volumes.iter().find(|volume| volume.name == mount.name);
-        let path = volume.and_then(|volume| volume.host_path.as_ref()).ok_or("a volume that is no hostPath")?;
+        let path =
+            volume.and_then(|volume| volume.host_path.as_ref()).ok_or("a volume that is no hostPath")?;
         match path.kind.as_str() {
             "DirectoryOrCreate" => std::fs::create_dir_all(&path.path)?,
             "FileOrCreate" if !std::fs::exists(&path.path)? => std::fs::write(&path.path, "")?,
@@ -346,7 +371,8 @@ fn mounts(pod: &Pod, container: &Container, attempt: u32) -> Result<Vec<cri::Mou
     }
     let directory = format!("/var/lib/kubelet/pods/{}", pod.metadata.uid);
     let hosts = format!("{directory}/etc-hosts");
-    let last_words = format!("{directory}/containers/{}/{}", container.name, manifest::hash(&attempt.to_string(), 8));
+    let last_words =
+        format!("{directory}/containers/{}/{}", container.name, manifest::hash(&attempt.to_string(), 8));
     std::fs::create_dir_all(format!("{directory}/containers/{}", container.name))?;
     std::fs::copy("/etc/hosts", &hosts)?;
     std::fs::write(&last_words, "")?;

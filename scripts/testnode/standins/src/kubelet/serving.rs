@@ -34,7 +34,9 @@ pub(super) async fn start(node: &str, configuration: &Configuration) -> Result<(
 
 /// What the configuration names, or the pair that the API server signed, or the self-signed one, made where it is not there.
 fn serving_pair(node: &str, configuration: &Configuration) -> Result<tls::Pair, Failure> {
-    if let (Some(certificate), Some(key)) = (&configuration.tls_cert_file, &configuration.tls_private_key_file) {
+    if let (Some(certificate), Some(key)) =
+        (&configuration.tls_cert_file, &configuration.tls_private_key_file)
+    {
         return tls::read_pair(certificate, key);
     }
     let signed = format!("{DIRECTORY}/kubelet-server-current.pem");
@@ -46,7 +48,8 @@ fn serving_pair(node: &str, configuration: &Configuration) -> Result<tls::Pair, 
         let (certificate_pem, key_pem) = tls::self_signed(node)?;
         std::fs::create_dir_all(DIRECTORY)?;
         std::fs::write(&certificate, certificate_pem)?;
-        let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&key)?;
+        let mut file =
+            std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&key)?;
         std::io::Write::write_all(&mut file, key_pem.as_bytes())?;
         log::info("server.go:1066", &format!("Using self-signed cert ({certificate}, {key})"));
     }
