@@ -3,8 +3,10 @@
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPOSITORY=$(cd "$HERE/../.." && pwd)
+# shellcheck disable=SC2034 # for who sources this
 # Built once, used by every node; bin/kubelet among it.
 BUILT=${CARGO_TARGET_DIR:-$REPOSITORY/target}/testnode
+# shellcheck disable=SC2034
 # Nodes are directories below it. A real disk is best: overlayfs doesn't stack on overlayfs.
 NODES=${TMPDIR:-/tmp}/kuberescue-testnode
 

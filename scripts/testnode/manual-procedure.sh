@@ -15,7 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 umask 077
 
-said() { printf '%6.2f s  %s\n' "$(((($(date +%s%N) - STARTED)) / 10000000))e-2" "$1"; }
+said() { printf '%6.2f s  %s\n' "$((($(date +%s%N) - STARTED) / 10000000))e-2" "$1"; }
 
 # reissue CERTIFICATE KEY CA: new key and certificate in place of these two files; a chain or a key in the same file goes.
 reissue() {

@@ -69,15 +69,13 @@ async fn wait_for(etcd: &Etcd, servers: &str) -> Result<(), Failure> {
     }
 }
 
-/// An error and what is behind it; tonic's own says only "transport error".
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
+/// What is behind an error, in its own words; those around it repeat it or say nothing.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
     }
-    text
+    last.to_string()
 }
 
 /// An answer of the kind Status.

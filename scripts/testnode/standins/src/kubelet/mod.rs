@@ -117,12 +117,19 @@ fn credentials(path: &str, bootstrap: &str) -> Result<kubeconfig::Kubeconfig, Fa
 /// Renews the node's Lease for ever; makes it (and so the Node) the first time.
 async fn renew_lease(node: &str, api: &Api) {
     let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}");
+    // Until it has had its lease the real one tries again after 200 ms, 400 ms … 7 s; later with each renewal.
+    let (mut had, mut wait) = (false, Duration::from_millis(200));
     loop {
-        if let Err(failure) = renew_once(node, api, &path).await {
-            let why = crate::apiserver::chain(failure.as_ref());
-            log::error("controller.go:187", &format!("failed to update lease, error: {why}"));
+        match renew_once(node, api, &path).await {
+            Ok(()) => had = true,
+            Err(failure) => {
+                let why = crate::apiserver::chain(failure.as_ref());
+                let done = if had { "update lease" } else { "ensure lease exists" };
+                log::error("controller.go:144", &format!("failed to {done}, error: {why}"));
+            }
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(if had { Duration::from_secs(2) } else { wait }).await;
+        wait = (wait * 2).min(Duration::from_secs(7));
     }
 }
 
