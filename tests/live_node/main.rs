@@ -1,0 +1,7 @@
+//! The live node: stories on a test node with a real containerd, runc and etcd. The kubelet, the API server, the
+//! controller-manager and the scheduler in them are stand-ins (`scripts/testnode/standins`).
+//!
+//! All are ignored by `cargo test`: they need root and Debian's packages. `make test-node` runs them.
+
+mod node;
+mod smoke;
