@@ -294,6 +294,42 @@ fn a_certificate_that_the_cluster_signed_is_signed_again() {
 }
 
 #[test]
+fn a_flag_of_the_unit_tells_it_as_well() {
+    let node = rotating("expired-all", |node| of_the_kubelet(node, ENDED));
+    node.replace(CONFIG, "serverTLSBootstrap: true\n", "");
+    node.write("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--rotate-server-certificates\n");
+    let pair = Node::of("expired-all");
+    node.write(CERTIFICATE, pair.read(CERTIFICATE));
+    node.must("certs renew all");
+    assert_ne!(std::fs::read_link(node.path(CURRENT)).unwrap().to_str(), Some(OLD));
+    assert_eq!(node.read(CERTIFICATE), pair.read(CERTIFICATE));
+}
+
+#[test]
+fn what_is_left_of_a_rotation_that_was_turned_off_is_not_touched() {
+    let pair = Node::of("expired-all");
+    let node = rotating("expired-all", |node| of_the_kubelet(node, ENDED));
+    node.replace(CONFIG, "serverTLSBootstrap: true\n", "");
+    for path in [CERTIFICATE, KEY] {
+        node.write(path, pair.read(path));
+    }
+    node.must("certs renew all");
+    assert_eq!(std::fs::read_link(node.path(CURRENT)).unwrap().to_str(), Some(OLD));
+    assert_eq!(end_of(&certificates(&node.read(CERTIFICATE))[0]), "2027-11-24 00:00:00Z");
+}
+
+#[test]
+fn one_that_was_copied_from_another_node_is_issued_for_this_one() {
+    let names = ["cp-9", "192.168.10.19"];
+    let node = rotating("expired-all", |node| signed_by_the_cluster(node, "system:node:cp-9", &names, ENDED));
+    let run = node.must("certs renew all");
+    assert!(run.out.contains("serving the kubelet's own API issued"), "{run}");
+    let new = node.read("/var/lib/kubelet/pki/kubelet-server-2026-11-24-00-00-00.pem");
+    assert_serves(&node, &node.read(&format!("{PKI}/ca.crt")), &new, "cp-1");
+    assert!(openssl("x509 -noout -subject", &new).contains("system:node:cp-1"));
+}
+
+#[test]
 fn one_that_the_cluster_signed_and_is_fine_stays() {
     let node = rotating("ecdsa-p256", |node| of_the_kubelet(node, VALID));
     node.must("certs renew all");

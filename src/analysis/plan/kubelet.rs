@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::decide::{Decision, why_not};
 use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
-use crate::analysis::diagnose::{row_problems, serving_problems};
+use crate::analysis::diagnose::{names_of_another_node, row_problems, serving_problems};
 use crate::analysis::inventory::{Item, KubeletForm, Row, ServingForm};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
@@ -73,9 +73,14 @@ impl Decision<'_> {
             )),
             ServingForm::SelfSigned => self.self_signed(row).map_err(|what| (Why::Unknown(what), true)),
             ServingForm::Signed => {
+                let mut row = row.clone();
+                if let Some(problem) = names_of_another_node(self.inventory, &row) {
+                    // Copied with the disk of another node: its names are no template.
+                    row.certificate = Item::Unreadable(problem.what);
+                }
                 let profile = || Profile::of_kubelet_serving(&self.inventory.facts);
                 let target = |decision: &Self| decision.kubelet_pem(&row.path, "kubelet-server");
-                self.step(row, name, long_name, Authority::Cluster, profile, target)
+                self.step(&row, name, long_name, Authority::Cluster, profile, target)
             }
         };
         match step {
