@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, check_expiration, recover, renew, resume, rollback};
+use crate::commands::{archive, check_expiration, probe, recover, renew, resume, rollback};
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
 
@@ -30,6 +30,8 @@ pub enum Command {
     /// Make, list and verify archives of a node's old state
     #[command(subcommand)]
     Archive(archive::Command),
+    /// Ask what the node really serves and answers: ports, certificates, API server, nodes
+    Probe(probe::Args),
     /// Finish a change that was interrupted
     Resume(resume::Args),
     /// Undo the last change, from its archive
@@ -60,6 +62,7 @@ impl Cli {
             Command::Certs(Certs::CheckExpiration(args)) => check_expiration::run(args, context),
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Archive(command) => archive::run(command, context),
+            Command::Probe(args) => probe::run(args, context),
             Command::Resume(args) => resume::run(args, context),
             Command::Rollback(args) => rollback::run(args, context),
         }

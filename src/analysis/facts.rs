@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Serialize;
 
 use crate::formats::certificate::Certificate;
+use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest::Manifest;
-use crate::state::{Bytes, Content, Snapshot, catalog};
+use crate::state::{Bytes, Snapshot, catalog};
 
 /// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,8 +75,14 @@ pub struct Facts {
     pub kubelet_serving: Option<(PathBuf, PathBuf)>,
     /// Whether the kubelet asks the cluster's signer for its serving certificate.
     pub server_tls_bootstrap: bool,
-    /// CRI endpoint.
+    /// CRI endpoint of the kubelet.
     pub cri_socket: Option<Fact<String>>,
+    /// CRI endpoint of crictl: what the operator's tools use, not always what the kubelet does.
+    pub crictl_socket: Option<Fact<String>>,
+    /// Address on which the kubelet serves; `0.0.0.0` is every one.
+    pub kubelet_address: Fact<IpAddr>,
+    /// Port on which the kubelet serves.
+    pub kubelet_port: Fact<u16>,
 }
 
 impl Facts {
@@ -106,9 +114,17 @@ impl Facts {
             .get("container-runtime-endpoint")
             .map(|(value, source)| Fact::new(value.clone(), format!("{source} --container-runtime-endpoint")))
             .or_else(|| {
-                let endpoint = kubelet.container_runtime_endpoint.clone()?;
+                // kubeadm writes an empty one where the kubelet's default is meant.
+                let endpoint = kubelet.container_runtime_endpoint.clone().filter(|path| !path.is_empty())?;
                 Some(Fact::new(endpoint, format!("{kubelet_path} containerRuntimeEndpoint")))
             });
+        let kubelet_address = served_by_kubelet(&flags, "address", || {
+            Some(Fact::new(kubelet.address.as_ref()?.parse().ok()?, format!("{kubelet_path} address")))
+        });
+        let kubelet_port = served_by_kubelet(&flags, "port", || {
+            let port = u16::try_from(kubelet.port?).ok().filter(|port| *port > 0)?;
+            Some(Fact::new(port, format!("{kubelet_path} port")))
+        });
         Self {
             node_name: reader.node_name(
                 &pods,
@@ -138,6 +154,10 @@ impl Facts {
             kubelet_pki_dir,
             kubelet_kubeconfig,
             cri_socket,
+            crictl_socket: reader.crictl_endpoint(),
+            kubelet_address: kubelet_address
+                .unwrap_or_else(|| Fact::new(IpAddr::from([0, 0, 0, 0]), "default")),
+            kubelet_port: kubelet_port.unwrap_or_else(|| Fact::new(10250, "default")),
         }
     }
 
@@ -147,22 +167,38 @@ impl Facts {
     }
 }
 
+/// A value that the kubelet takes from a flag, or else from its configuration file.
+fn served_by_kubelet<T: FromStr>(
+    flags: &BTreeMap<String, (String, &'static str)>,
+    name: &str,
+    configured: impl Fn() -> Option<Fact<T>>,
+) -> Option<Fact<T>> {
+    let flag = flags
+        .get(name)
+        .and_then(|(value, source)| Some(Fact::new(value.parse().ok()?, format!("{source} --{name}"))));
+    flag.or_else(configured)
+}
+
 struct Reader<'a> {
     snapshot: &'a Snapshot,
 }
 
 impl Reader<'_> {
     fn file(&self, path: impl AsRef<Path>) -> Option<&Bytes> {
-        match &self.snapshot.resolve(path.as_ref()).ok()?.entry?.content {
-            Content::File(bytes) => Some(bytes),
-            _ => None,
-        }
+        self.snapshot.file(path.as_ref())
     }
 
     fn kubelet_configuration(&self) -> (KubeletConfiguration, &'static str) {
         let path = "/var/lib/kubelet/config.yaml";
         let parsed = self.file(path).and_then(|bytes| KubeletConfiguration::parse(bytes).ok());
         (parsed.unwrap_or_default(), path)
+    }
+
+    fn crictl_endpoint(&self) -> Option<Fact<String>> {
+        let path = "/etc/crictl.yaml";
+        let parsed = CrictlConfiguration::parse(self.file(path)?).ok()?;
+        let endpoint = parsed.runtime_endpoint.filter(|path| !path.is_empty())?;
+        Some(Fact::new(endpoint, format!("{path} runtime-endpoint")))
     }
 
     /// Flag → value and the file it stands in. Later files win, as in the kubelet's unit.

@@ -1,11 +1,14 @@
-//! What a snapshot means: facts and rows ([`inventory`]), what is wrong ([`diagnose`]) and what to do
-//! about it ([`plan`]).
+//! What a snapshot means: facts and rows ([`inventory`]), what is wrong ([`diagnose`]), what to do
+//! about it ([`plan`]) and what the node should serve ([`endpoints`]).
 //!
 //! Pure functions of a snapshot and a time. A file that cannot be read is a row with a reason, never an
 //! error; nothing here can fail.
 
+pub mod changed;
 pub mod diagnose;
+pub mod endpoints;
 pub mod facts;
 pub mod inventory;
 pub mod plan;
+pub mod quorum;
 pub mod scope;

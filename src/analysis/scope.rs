@@ -61,7 +61,7 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
 }
 
 /// Whether a flag's value names a file with a certificate, a key or a kubeconfig.
-fn is_credential(path: &Path) -> bool {
+pub(super) fn is_credential(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     path.is_absolute() && matches!(extension, Some("crt" | "key" | "pem" | "pub" | "conf" | "kubeconfig"))
 }

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod check_expiration;
+pub mod probe;
 pub mod recover;
 pub mod renew;
 pub mod resume;

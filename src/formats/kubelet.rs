@@ -25,6 +25,10 @@ pub struct KubeletConfiguration {
     pub cluster_domain: Option<String>,
     /// CRI endpoint (1.27 and later).
     pub container_runtime_endpoint: Option<String>,
+    /// Address on which it serves.
+    pub address: Option<String>,
+    /// Port on which it serves.
+    pub port: Option<i64>,
 }
 
 impl KubeletConfiguration {

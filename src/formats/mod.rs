@@ -2,6 +2,8 @@
 //! panics on any input, and nothing here knows which file the bytes came from.
 
 pub mod certificate;
+pub mod crictl;
+pub mod etcd;
 pub mod key;
 pub mod kubeconfig;
 pub mod kubelet;

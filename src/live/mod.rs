@@ -1,5 +1,15 @@
-//! The live room: what runs on this very machine, asked and restarted. Nothing here is used for a disk that
-//! is only mounted.
+//! The running node: its containers, its kubelet, what its components serve and answer. Effects on
+//! processes, none on files; nothing here is used for a disk that is only mounted. Foreign text (names,
+//! messages, log lines) is returned raw; the report room sanitises it.
 
-pub(crate) mod clock;
+pub mod api;
+pub mod clock;
+pub mod cri;
+pub mod deadline;
+mod fault;
+pub mod https;
 pub mod kubelet;
+pub mod probe;
+pub mod restart;
+
+pub use fault::Fault;

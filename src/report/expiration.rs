@@ -232,13 +232,13 @@ pub(super) fn date(time: Timestamp) -> String {
 }
 
 /// Whole seconds from `now` to `end`, cut towards zero.
-fn seconds_between(now: Timestamp, end: Timestamp) -> i64 {
+pub(super) fn seconds_between(now: Timestamp, end: Timestamp) -> i64 {
     let nanoseconds = end.as_nanosecond() - now.as_nanosecond();
     i64::try_from(nanoseconds / 1_000_000_000).unwrap_or(i64::MAX)
 }
 
 /// `k8s.io/apimachinery/pkg/util/duration` HumanDuration, as kubeadm 1.31 and later show it.
-fn residual_time(seconds: i64) -> String {
+pub(super) fn residual_time(seconds: i64) -> String {
     let two = |big: i64, big_unit: &str, small: i64, small_unit: &str| {
         if small == 0 { format!("{big}{big_unit}") } else { format!("{big}{big_unit}{small}{small_unit}") }
     };

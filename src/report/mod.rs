@@ -6,13 +6,18 @@ mod exit;
 mod expiration;
 mod output;
 mod plan;
+mod probe;
+mod progress;
 mod recovery;
 mod sanitise;
 mod table;
+mod yaml;
 
 pub use archive::{ArchiveReport, Made, archive_list};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
+pub use probe::ProbeReport;
+pub use progress::Board;
 pub use recovery::{finding_lines, next_steps, renewal_messages};

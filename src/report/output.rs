@@ -42,6 +42,16 @@ impl Output {
         let _ = writeln!(self.talk, "{text}");
     }
 
+    /// Talk that is not a line of its own: what a [`super::Board`] draws.
+    pub fn draw(&mut self, text: &str) {
+        let _ = self.talk.write_all(text.as_bytes()).and_then(|()| self.talk.flush());
+    }
+
+    /// Whether lines of talk can be drawn over: a terminal that knows how.
+    pub fn is_terminal(&self) -> bool {
+        io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    }
+
     /// Tells why a command failed, in the form `error: …`, `hint: …`.
     pub fn fail(&mut self, failure: &Failure) -> Exit {
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();

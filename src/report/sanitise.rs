@@ -22,6 +22,24 @@ pub(super) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// JSON with what a terminal would act on escaped as JSON does it; it means the same. Such characters stand only
+/// inside of strings there.
+pub(super) fn json(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
+    if text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if harmless(c) {
+            out.push(c);
+        } else {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Marks that change the order or the look of what follows (Unicode bidi controls, zero widths, tags).
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
@@ -30,6 +48,15 @@ fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_means_the_same() {
+        let value = serde_json::json!({"a": "x\u{9b}\u{202e}\u{e0001}\u{7f}\u{1b}é"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let clean = json(&text);
+        assert!(clean.chars().all(|c| c == '\n' || !(c.is_control() || is_invisible(c))), "{clean}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&clean).unwrap(), value);
+    }
 
     #[test]
     fn escapes_do_not_reach_the_terminal() {

@@ -206,6 +206,14 @@ impl Snapshot {
         Ok(Resolved { path: at, entry })
     }
 
+    /// The bytes of the file to which `path` leads, where there is one that was read.
+    pub fn file(&self, path: &Path) -> Option<&Bytes> {
+        match &self.resolve(path).ok()?.entry?.content {
+            Content::File(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The snapshot after `changes`: what the node will look like.
     #[must_use]
     pub fn with(&self, changes: &ChangeSet) -> Self {

@@ -1,0 +1,110 @@
+//! Which static pods read credentials that have changed since they started: a process keeps what it read
+//! at its start. Told by the manifests' flags and mounts, the files' times and the journal of the last
+//! change (a rollback puts the old times back too).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::facts::Facts;
+use super::scope::is_credential;
+use crate::formats::manifest::Manifest;
+use crate::state::Snapshot;
+
+/// New content is written, synced and then renamed: a process that started within this many seconds
+/// after the time of a file may still have read the old one.
+const MARGIN_SECONDS: i64 = 2;
+
+/// The static pods of a kubeadm control plane, in the order in which they start each other up.
+pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+/// The credentials that one static pod reads, and when each last changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// Name of the static pod.
+    pub component: String,
+    /// Path in the manifest → time of the last change.
+    pub files: BTreeMap<PathBuf, Timestamp>,
+}
+
+impl Reads {
+    /// The files that a process which started at `started` may not have read as they are now.
+    pub fn changed_since(&self, started: Timestamp) -> Vec<PathBuf> {
+        let margin = SignedDuration::from_secs(MARGIN_SECONDS);
+        let late = |time: &Timestamp| time.saturating_add(margin).map_or(true, |time| time > started);
+        self.files.iter().filter(|(_, time)| late(time)).map(|(path, _)| path.clone()).collect()
+    }
+}
+
+/// What each static pod reads. `recorded` are the paths of the last change by this tool, with its time.
+pub fn reads(facts: &Facts, snapshot: &Snapshot, recorded: &[(PathBuf, Timestamp)]) -> Vec<Reads> {
+    let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
+    pods.map(|pod| {
+        let files = credentials(pod).into_iter().filter_map(|path| {
+            let resolved = snapshot.resolve(&path).ok()?;
+            let mtime = resolved.entry?.attributes.mtime;
+            let by_us = recorded.iter().filter(|(changed, _)| *changed == resolved.path || *changed == path);
+            let time = by_us.map(|(_, time)| *time).fold(mtime, Timestamp::max);
+            Some((path, time))
+        });
+        Reads { component: pod.name.clone(), files: files.collect() }
+    })
+    .collect()
+}
+
+/// The files with credentials that a static pod reads when it starts: named by a flag, or mounted by
+/// themselves.
+pub fn credentials(pod: &Manifest) -> BTreeSet<PathBuf> {
+    let flags = pod.flags.values().map(Path::new);
+    let mounts = pod.host_paths.iter().map(PathBuf::as_path);
+    flags.chain(mounts).filter(|path| is_credential(path)).map(Path::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Attributes, Content, Entry};
+
+    const SCHEDULER: &[u8] = b"kind: Pod\nmetadata: {name: kube-scheduler}\nspec:\n  containers:\n  - image: x\n    command: [kube-scheduler, --kubeconfig=/etc/kubernetes/scheduler.conf, --bind-address=127.0.0.1]\n";
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn node(mtime: i64) -> Snapshot {
+        let entry = |bytes: &[u8], second| Entry {
+            content: Content::File(bytes.to_vec().into()),
+            attributes: Attributes { mtime: time(second), ..Attributes::default() },
+        };
+        let mut snapshot = Snapshot::default();
+        snapshot.insert("/etc/kubernetes/manifests/kube-scheduler.yaml", entry(SCHEDULER, 1));
+        snapshot.insert("/etc/kubernetes/scheduler.conf", entry(b"x", mtime));
+        for directory in ["/etc", "/etc/kubernetes", "/etc/kubernetes/manifests"] {
+            let content = Content::Directory;
+            snapshot.insert(directory, Entry { content, attributes: Attributes::default() });
+        }
+        snapshot
+    }
+
+    fn changed(mtime: i64, recorded: &[(PathBuf, Timestamp)], started: i64) -> usize {
+        let snapshot = node(mtime);
+        let reads = reads(&Facts::read(&snapshot, None), &snapshot, recorded);
+        assert_eq!(reads.len(), 1);
+        reads[0].changed_since(time(started)).len()
+    }
+
+    #[test]
+    fn a_file_newer_than_the_process_counts() {
+        assert_eq!(changed(100, &[], 200), 0);
+        assert_eq!(changed(300, &[], 200), 1);
+        assert_eq!(changed(199, &[], 200), 1, "within the margin");
+    }
+
+    #[test]
+    fn a_change_by_this_tool_counts_although_the_file_is_old() {
+        let recorded = [(PathBuf::from("/etc/kubernetes/scheduler.conf"), time(300))];
+        assert_eq!(changed(100, &recorded, 200), 1);
+        assert_eq!(changed(100, &recorded, 400), 0);
+    }
+}

@@ -1,0 +1,494 @@
+//! What a node serves: which ports, by which component, with which certificate file, and how its health is
+//! asked. Read off the manifests' flags and the kubelet's configuration; defaults are the components' own.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::inventory::Inventory;
+use crate::formats::manifest::Manifest;
+use crate::state::catalog::Authority;
+use crate::state::text;
+
+/// Whether a port speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+/// Where the served certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Served {
+    /// A file on the node.
+    File(#[serde(with = "text")] PathBuf),
+    /// Made in memory when the component starts: there is no file to compare.
+    Memory,
+    /// None: plain HTTP.
+    Nothing,
+}
+
+/// What a healthy component answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Healthy {
+    /// Status 200.
+    Status,
+    /// Status 200 and `{"health": "true"}` (etcd).
+    EtcdHealth,
+}
+
+/// How a component's health is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Health {
+    /// Path of the request.
+    pub path: &'static str,
+    /// kubeadm's name of the client certificate that it is asked with.
+    pub client: Option<&'static str>,
+    /// The good answer.
+    pub healthy: Healthy,
+}
+
+/// A port that is served on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// Stable name: `etcd-client`, `kubelet`, ….
+    pub name: &'static str,
+    /// The static pod that serves it, or `kubelet`.
+    pub component: &'static str,
+    /// Where it is reached from the node itself.
+    pub address: SocketAddr,
+    /// TLS or not.
+    pub scheme: Scheme,
+    /// Where its certificate comes from.
+    pub served: Served,
+    /// How its health is asked.
+    pub health: Health,
+    /// Whether its clients refuse it once its certificate has ended. Nobody verifies the kubelet's
+    /// self-signed one.
+    pub is_verified: bool,
+    /// Where the port is configured.
+    pub source: String,
+}
+
+/// Why a component's ports could not be derived from its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// It does not run on this node, and should not.
+    NotExpected(String),
+    /// It should run on this node and has no manifest.
+    ManifestMissing(String),
+    /// It has a manifest that nobody can read; the ports that kubeadm gives are assumed.
+    ManifestUnreadable(String),
+}
+
+/// What a node should serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// The ports.
+    pub endpoints: Vec<Endpoint>,
+    /// Components that could not be derived from a manifest.
+    pub gaps: Vec<(&'static str, Gap)>,
+}
+
+/// The API server.
+pub const API_SERVER: &str = "kube-apiserver";
+/// The kubelet.
+pub const KUBELET: &str = "kubelet";
+const ETCD: &str = "etcd";
+const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+const SCHEDULER: &str = "kube-scheduler";
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What this node should serve, in the order in which it starts: etcd first.
+pub fn expected(inventory: &Inventory) -> Expected {
+    let reader = Reader { inventory };
+    let mut found = Expected::default();
+    for component in [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER] {
+        let (pod, gap) = reader.pod(component);
+        found.gaps.extend(gap.map(|gap| (component, gap)));
+        let Some(pod) = pod else { continue };
+        match component {
+            ETCD => found.endpoints.extend(reader.etcd(&pod)),
+            API_SERVER => found.endpoints.push(reader.api_server(&pod)),
+            CONTROLLER_MANAGER => found.endpoints.extend(reader.stateless(&pod, CONTROLLER_MANAGER, 10257)),
+            _ => found.endpoints.extend(reader.stateless(&pod, SCHEDULER, 10259)),
+        }
+    }
+    if inventory.has_kubelet() {
+        found.endpoints.push(reader.kubelet());
+    }
+    found
+}
+
+/// A component's flags and where they were read.
+struct Pod<'a> {
+    manifest: Option<&'a Manifest>,
+    source: String,
+}
+
+impl Pod<'_> {
+    fn flag(&self, name: &str) -> Option<&str> {
+        self.manifest?.flag(name)
+    }
+
+    fn path(&self, flag: &str) -> Option<PathBuf> {
+        self.flag(flag).map(PathBuf::from)
+    }
+
+    fn source(&self, flag: &str) -> String {
+        if self.flag(flag).is_some() { format!("{} --{flag}", self.source) } else { "default".to_owned() }
+    }
+}
+
+struct Reader<'a> {
+    inventory: &'a Inventory,
+}
+
+impl<'a> Reader<'a> {
+    fn pod(&self, component: &'static str) -> (Option<Pod<'a>>, Option<Gap>) {
+        let facts = &self.inventory.facts;
+        if let Some((path, manifest)) = facts.pod(component) {
+            return (Some(Pod { manifest: Some(manifest), source: path.display().to_string() }), None);
+        }
+        let named = |path: &Path| path.file_stem().is_some_and(|stem| stem == component);
+        for file in facts.manifests.iter().filter(|file| named(&file.path)) {
+            if let Err(why) = &file.pod {
+                let source = file.path.display().to_string();
+                let gap = Gap::ManifestUnreadable(format!("{source}: {why}"));
+                return (Some(Pod { manifest: None, source }), Some(gap));
+            }
+        }
+        let directory = facts.manifest_dir.value.display();
+        let gap = if self.should_run(component) {
+            Gap::ManifestMissing(format!("no manifest of {component} in {directory}"))
+        } else {
+            Gap::NotExpected(format!("it does not run on this node: no manifest in {directory}"))
+        };
+        (None, Some(gap))
+    }
+
+    /// Whether a component without a manifest is one that the node has lost. An external etcd leaves etcd's CA
+    /// on the node, but never its serving certificate.
+    fn should_run(&self, component: &str) -> bool {
+        let there = |name: &str| {
+            let row = self.inventory.leafs.iter().find(|leaf| leaf.slot.name == name);
+            row.is_some_and(|leaf| !leaf.row.certificate.is_missing())
+        };
+        there(if component == ETCD { "etcd-server" } else { "apiserver" })
+    }
+
+    fn pki(&self, file: &str) -> PathBuf {
+        self.inventory.facts.pki_dir.value.join(file)
+    }
+
+    fn api_server(&self, pod: &Pod<'_>) -> Endpoint {
+        let facts = &self.inventory.facts;
+        let bound = pod.flag("bind-address").and_then(|address| address.parse::<IpAddr>().ok());
+        let advertised = facts.advertise_address.as_ref().map(|fact| fact.value);
+        let address = bound.filter(|ip| !ip.is_unspecified()).or(advertised).unwrap_or(LOOPBACK);
+        let file = pod.path("tls-cert-file").unwrap_or_else(|| self.pki("apiserver.crt"));
+        Endpoint {
+            name: API_SERVER,
+            component: API_SERVER,
+            address: SocketAddr::new(address, facts.secure_port.value),
+            scheme: Scheme::Https,
+            served: Served::File(file),
+            // Without a client certificate: kubeadm leaves the health paths open to everyone.
+            health: Health { path: "/readyz?verbose", client: None, healthy: Healthy::Status },
+            is_verified: true,
+            source: pod.source("secure-port"),
+        }
+    }
+
+    fn etcd(&self, pod: &Pod<'_>) -> Vec<Endpoint> {
+        let node = self.inventory.facts.advertise_address.as_ref().map_or(LOOPBACK, |fact| fact.value);
+        let assumed = |host: IpAddr, port: u16| format!("https://{}", SocketAddr::new(host, port));
+        // What etcd does without the flag, and what kubeadm writes where the manifest cannot be read.
+        let urls = |flag: &str, default: &str, of_kubeadm: String| match pod.manifest {
+            Some(_) => pod.flag(flag).unwrap_or(default).to_owned(),
+            None => of_kubeadm,
+        };
+        let certificate = pod.path("cert-file").unwrap_or_else(|| self.pki("etcd/server.crt"));
+        let peer = pod.path("peer-cert-file").unwrap_or_else(|| self.pki("etcd/peer.crt"));
+        let client =
+            |path| Health { path, client: Some("etcd-healthcheck-client"), healthy: Healthy::EtcdHealth };
+        let kinds = [
+            (
+                "etcd-client",
+                "listen-client-urls",
+                urls("listen-client-urls", "http://localhost:2379", assumed(LOOPBACK, 2379)),
+                &certificate,
+                client("/health"),
+            ),
+            (
+                "etcd-peer",
+                "listen-peer-urls",
+                urls("listen-peer-urls", "http://localhost:2380", assumed(node, 2380)),
+                &peer,
+                // The peer port has no /health.
+                Health { path: "/version", client: Some("etcd-peer"), healthy: Healthy::Status },
+            ),
+            (
+                "etcd-metrics",
+                "listen-metrics-urls",
+                urls("listen-metrics-urls", "", "http://127.0.0.1:2381".to_owned()),
+                &certificate,
+                client("/health"),
+            ),
+        ];
+        let mut found: Vec<Endpoint> = Vec::new();
+        for (name, flag, urls, certificate, health) in kinds {
+            for (scheme, address) in urls.split(',').filter_map(parse_url) {
+                if found.iter().any(|other| other.name == name && other.address == address) {
+                    continue;
+                }
+                found.push(Endpoint {
+                    name,
+                    component: ETCD,
+                    address,
+                    scheme,
+                    served: match scheme {
+                        Scheme::Https => Served::File(certificate.clone()),
+                        Scheme::Http => Served::Nothing,
+                    },
+                    health: match scheme {
+                        Scheme::Https => health,
+                        Scheme::Http => Health { client: None, ..health },
+                    },
+                    is_verified: true,
+                    source: pod.source(flag),
+                });
+            }
+        }
+        found
+    }
+
+    /// Controller-manager and scheduler: `/healthz` is open to everyone there.
+    fn stateless(&self, pod: &Pod<'_>, name: &'static str, default: u16) -> Option<Endpoint> {
+        let port = pod.flag("secure-port").map_or(Some(default), |port| port.parse().ok());
+        let port = port.filter(|port| *port > 0)?;
+        let bound = pod.flag("bind-address").and_then(|address| address.parse::<IpAddr>().ok());
+        let served = match pod.path("tls-cert-file") {
+            Some(path) => Served::File(path),
+            // With a --cert-dir they keep the one that they make.
+            None => match pod.path("cert-dir") {
+                Some(directory) => Served::File(directory.join(format!("{name}.crt"))),
+                None => Served::Memory,
+            },
+        };
+        Some(Endpoint {
+            name,
+            component: name,
+            address: SocketAddr::new(reached(bound), port),
+            scheme: Scheme::Https,
+            served,
+            health: Health { path: "/healthz", client: None, healthy: Healthy::Status },
+            is_verified: true,
+            source: pod.source("secure-port"),
+        })
+    }
+
+    fn kubelet(&self) -> Endpoint {
+        let facts = &self.inventory.facts;
+        let row = &self.inventory.kubelet_serving;
+        let authority = self.inventory.authority(Authority::Cluster).and_then(|row| row.certificate.get());
+        let of_cluster = row.certificate.get().zip(authority);
+        let of_cluster = of_cluster.is_some_and(|(leaf, ca)| leaf.issuer_der == ca.subject_der);
+        let checked = facts.pod(API_SERVER).and_then(|(_, pod)| pod.flag("kubelet-certificate-authority"));
+        Endpoint {
+            name: KUBELET,
+            component: KUBELET,
+            address: SocketAddr::new(reached(Some(facts.kubelet_address.value)), facts.kubelet_port.value),
+            scheme: Scheme::Https,
+            served: Served::File(row.path.clone()),
+            health: Health {
+                path: "/healthz",
+                client: Some("apiserver-kubelet-client"),
+                healthy: Healthy::Status,
+            },
+            is_verified: of_cluster || checked.is_some(),
+            source: facts.kubelet_port.source.clone(),
+        }
+    }
+}
+
+/// From the node itself an address that means every interface is reached over loopback.
+fn reached(bound: Option<IpAddr>) -> IpAddr {
+    bound.filter(|address| !address.is_unspecified()).unwrap_or(LOOPBACK)
+}
+
+/// Scheme and address of one of etcd's listen URLs, which have an address or `localhost` and a port. Unix
+/// sockets are passed over.
+fn parse_url(url: &str) -> Option<(Scheme, SocketAddr)> {
+    let (scheme, rest) = url.trim().split_once("://")?;
+    let scheme = match scheme {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return None,
+    };
+    let authority = rest.split('/').next()?;
+    let address = match authority.strip_prefix("localhost:") {
+        Some(port) => SocketAddr::new(LOOPBACK, port.parse().ok()?),
+        None => authority.parse().ok()?,
+    };
+    Some((scheme, SocketAddr::new(reached(Some(address.ip())), address.port())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Attributes, Content, Entry, Snapshot};
+
+    const TREES: [&str; 7] =
+        ["rsa2048", "ecdsa-p256", "expired-all", "expired-ca", "external-ca", "mixed", "v120-expired"];
+
+    /// A tree of testdata/nodes, its files put through `edit`: `None` takes one away.
+    fn tree(name: &str, edit: impl Fn(&str, String) -> Option<String>) -> Inventory {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{name}.tar.gz"));
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
+        let mut snapshot = Snapshot::default();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = Path::new("/").join(entry.path().unwrap().strip_prefix(".").unwrap());
+            let content = match entry.link_name().unwrap() {
+                Some(target) => Content::Link(target.into_owned()),
+                None if entry.header().entry_type().is_dir() => Content::Directory,
+                None => {
+                    let mut text = String::new();
+                    std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+                    match edit(path.to_str().unwrap(), text) {
+                        Some(text) => Content::File(text.into_bytes().into()),
+                        None => continue,
+                    }
+                }
+            };
+            snapshot.insert(path, Entry { content, attributes: Attributes::default() });
+        }
+        Inventory::read(&snapshot, None)
+    }
+
+    fn lines(expected: &Expected) -> Vec<String> {
+        let line = |e: &Endpoint| {
+            let served = match &e.served {
+                Served::File(path) => path.display().to_string(),
+                other => format!("{other:?}"),
+            };
+            format!("{} {:?} {} {served} {}", e.name, e.scheme, e.address, e.health.client.unwrap_or("-"))
+        };
+        expected.endpoints.iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_ports_of_a_kubeadm_node() {
+        for name in TREES {
+            let found = expected(&tree(name, |_, text| Some(text)));
+            assert_eq!(
+                lines(&found),
+                [
+                    "etcd-client Https 127.0.0.1:2379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
+                    "etcd-client Https 192.168.10.11:2379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
+                    "etcd-peer Https 192.168.10.11:2380 /etc/kubernetes/pki/etcd/peer.crt etcd-peer",
+                    "etcd-metrics Http 127.0.0.1:2381 Nothing -",
+                    "kube-apiserver Https 192.168.10.11:6443 /etc/kubernetes/pki/apiserver.crt -",
+                    "kube-controller-manager Https 127.0.0.1:10257 Memory -",
+                    "kube-scheduler Https 127.0.0.1:10259 Memory -",
+                    "kubelet Https 127.0.0.1:10250 /var/lib/kubelet/pki/kubelet.crt apiserver-kubelet-client",
+                ],
+                "{name}"
+            );
+            assert_eq!(found.gaps, [], "{name}");
+            assert!(!found.endpoints[7].is_verified, "{name}: a self-signed kubelet.crt");
+        }
+    }
+
+    #[test]
+    fn flags_decide() {
+        let changes = [
+            ("--bind-address=127.0.0.1", "--bind-address=0.0.0.0"),
+            ("--advertise-address=192.168.10.11", "--advertise-address=10.0.0.9"),
+            ("--secure-port=6443", "--secure-port=8443"),
+            ("--tls-cert-file=/etc/kubernetes/pki/apiserver.crt", "--tls-cert-file=/srv/api.crt"),
+            (
+                "--listen-client-urls=https://127.0.0.1:2379,https://192.168.10.11:2379",
+                "--listen-client-urls=https://[::]:12379,unix:///run/etcd.sock,https://127.0.0.1:12379,http://localhost:7",
+            ),
+            ("--listen-metrics-urls=http://127.0.0.1:2381", "--listen-metrics-urls=https://127.0.0.1:2381"),
+            ("--use-service-account-credentials=true", "--tls-cert-file=/srv/kcm.crt"),
+            (
+                "--leader-elect=true\n    image: registry.k8s.io/kube-scheduler",
+                "--secure-port=0\n    image: registry.k8s.io/kube-scheduler",
+            ),
+            (
+                "healthzPort: 10248",
+                "port: 11250\naddress: 10.0.0.9\ntlsCertFile: /srv/kubelet.crt\ntlsPrivateKeyFile: /srv/kubelet.key",
+            ),
+        ];
+        let found = expected(&tree("rsa2048", |path, text| {
+            let yaml = path.ends_with(".yaml");
+            Some(changes.iter().filter(|_| yaml).fold(text, |text, (from, to)| text.replace(from, to)))
+        }));
+        assert_eq!(
+            lines(&found),
+            [
+                "etcd-client Https 127.0.0.1:12379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
+                "etcd-client Http 127.0.0.1:7 Nothing -",
+                "etcd-peer Https 192.168.10.11:2380 /etc/kubernetes/pki/etcd/peer.crt etcd-peer",
+                "etcd-metrics Https 127.0.0.1:2381 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
+                "kube-apiserver Https 10.0.0.9:8443 /srv/api.crt -",
+                "kube-controller-manager Https 127.0.0.1:10257 /srv/kcm.crt -",
+                "kubelet Https 10.0.0.9:11250 /srv/kubelet.crt apiserver-kubelet-client",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_kubelet_whose_certificate_the_api_server_verifies() {
+        let flag = "--kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt";
+        let found = expected(&tree("rsa2048", |_, text| Some(text.replace("--allow-privileged=true", flag))));
+        assert!(found.endpoints[7].is_verified);
+        let found = expected(&tree("rsa2048", |_, text| {
+            Some(text.replace("rotateCertificates: true", "serverTLSBootstrap: true"))
+        }));
+        let path = "/var/lib/kubelet/pki/kubelet-server-current.pem";
+        assert_eq!(found.endpoints[7].served, Served::File(path.into()));
+    }
+
+    #[test]
+    fn a_manifest_that_is_gone_or_broken_or_not_expected() {
+        let moved = |path: &str, text| (!path.contains("/manifests/")).then_some(text);
+        let found = expected(&tree("rsa2048", moved));
+        assert_eq!(found.endpoints.len(), 1, "the kubelet alone");
+        assert_eq!(found.gaps.len(), 4);
+        assert!(found.gaps.iter().all(|(_, gap)| matches!(gap, Gap::ManifestMissing(_))), "{:?}", found.gaps);
+
+        let worker =
+            |path: &str, text| (path.contains("kubelet") || path.ends_with("/ca.crt")).then_some(text);
+        let found = expected(&tree("rsa2048", worker));
+        assert_eq!(found.endpoints.len(), 1);
+        assert!(found.gaps.iter().all(|(_, gap)| matches!(gap, Gap::NotExpected(_))), "{:?}", found.gaps);
+
+        let broken = |path: &str, text: String| {
+            Some(if path.ends_with("etcd.yaml") { "kind: [".to_owned() } else { text })
+        };
+        let found = expected(&tree("rsa2048", broken));
+        assert!(
+            matches!(&found.gaps[..], [("etcd", Gap::ManifestUnreadable(why))] if why.contains("etcd.yaml"))
+        );
+        assert_eq!(
+            lines(&found)[..3],
+            [
+                "etcd-client Https 127.0.0.1:2379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
+                "etcd-peer Https 192.168.10.11:2380 /etc/kubernetes/pki/etcd/peer.crt etcd-peer",
+                "etcd-metrics Http 127.0.0.1:2381 Nothing -",
+            ]
+        );
+    }
+}

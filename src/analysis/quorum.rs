@@ -1,0 +1,163 @@
+//! The arithmetic of etcd's quorum: what stopping this node's member does to the cluster.
+//!
+//! A cluster of n voting members works while n/2+1 of them are connected (etcd's documentation, "Failure
+//! modes"). The manifest of a cluster's first node names only that node, so etcd itself is asked too.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::facts::Facts;
+use crate::formats::etcd::{self, Member};
+
+/// Whether a member answers and has a leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// It answers and has a leader.
+    Healthy,
+    /// It answers, and has no leader or can't commit.
+    Unhealthy,
+    /// Nothing came back.
+    Silent,
+}
+
+/// A voting member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Voter {
+    /// Its name, or its address while it has none.
+    pub name: String,
+    /// Whether it is this node's.
+    pub here: bool,
+    /// How it is.
+    pub health: Health,
+}
+
+/// The voting members of etcd as far as they are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quorum {
+    /// The voters.
+    pub voters: Vec<Voter>,
+    /// Who says so: a path and flag, or etcd.
+    pub source: String,
+}
+
+/// What stopping this node's member does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// The only member: etcd is away while it restarts, which cannot be otherwise.
+    OnlyMember,
+    /// The others keep the quorum.
+    Kept,
+    /// The quorum is up, or may be, and would be lost.
+    Lost,
+    /// There is no quorum to lose.
+    AlreadyLost,
+}
+
+/// The members in the manifest of this node's etcd, and where that stands; `None` without a local etcd.
+pub fn in_manifest(facts: &Facts) -> Option<(Vec<Member>, String)> {
+    let (path, pod) = facts.pod("etcd")?;
+    let members = etcd::initial_cluster(pod.flag("initial-cluster")?);
+    Some((members, format!("--initial-cluster in {}", path.display())))
+}
+
+impl Quorum {
+    /// Whether there are several members.
+    pub fn has_others(&self) -> bool {
+        self.voters.len() > 1
+    }
+
+    /// How many voters have to be connected.
+    pub fn needed(&self) -> usize {
+        self.voters.len() / 2 + 1
+    }
+
+    /// How many are known to be healthy.
+    pub fn healthy(&self) -> usize {
+        self.voters.iter().filter(|voter| voter.health == Health::Healthy).count()
+    }
+
+    /// What stopping this node's member does. What isn't known is taken for the worse.
+    pub fn effect_of_stopping(&self) -> Effect {
+        if !self.has_others() {
+            return Effect::OnlyMember;
+        }
+        let others =
+            self.voters.iter().filter(|voter| !voter.here && voter.health == Health::Healthy).count();
+        let here = self.voters.iter().find(|voter| voter.here).map(|voter| voter.health);
+        // A member that answers "no leader" is of no use to a quorum; a silent one may be.
+        let counts_here = usize::from(matches!(here, Some(Health::Healthy | Health::Silent)));
+        // A healthy member has a leader: the quorum is up, whoever else is silent.
+        let up = self.healthy() > 0 && here == Some(Health::Healthy) || others + counts_here >= self.needed();
+        match (others >= self.needed(), up) {
+            (true, _) => Effect::Kept,
+            (false, true) => Effect::Lost,
+            (false, false) => Effect::AlreadyLost,
+        }
+    }
+}
+
+impl fmt::Display for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.has_others() {
+            return write!(f, "etcd has one member, this node's (from {})", self.source);
+        }
+        let (all, needed) = (self.voters.len(), self.needed());
+        let healthy = self.healthy();
+        write!(f, "etcd has {all} members, {needed} make a quorum; {healthy} answer and have a leader: ")?;
+        for (index, voter) in self.voters.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            let here = if voter.here { " (this node)" } else { "" };
+            let health = match voter.health {
+                Health::Healthy => "healthy",
+                Health::Unhealthy => "no leader",
+                Health::Silent => "no answer",
+            };
+            write!(f, "{separator}{}{here} {health}", voter.name)?;
+        }
+        let effect = match self.effect_of_stopping() {
+            Effect::OnlyMember => return Ok(()),
+            Effect::Kept => "stopping this node's member keeps the quorum",
+            Effect::Lost => "stopping this node's member would break the quorum",
+            Effect::AlreadyLost => "there is no quorum that stopping this node's member could break",
+        };
+        write!(f, "; {effect} (members from {})", self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Health::{Healthy, Silent, Unhealthy};
+
+    fn effect(health: &[Health]) -> Effect {
+        let voters = health.iter().enumerate();
+        let voters =
+            voters.map(|(at, health)| Voter { name: at.to_string(), here: at == 0, health: *health });
+        Quorum { voters: voters.collect(), source: String::new() }.effect_of_stopping()
+    }
+
+    #[test]
+    fn arithmetic() {
+        for (health, expected) in [
+            (&[Silent][..], Effect::OnlyMember),
+            (&[Healthy, Healthy, Healthy], Effect::Kept),
+            (&[Healthy, Healthy, Silent], Effect::Lost),
+            // It has a leader, so one of the silent ones is up.
+            (&[Healthy, Silent, Silent], Effect::Lost),
+            (&[Unhealthy, Healthy, Healthy], Effect::Kept),
+            // The two others have a leader: each other, or this silent one and one of them.
+            (&[Silent, Healthy, Silent], Effect::Lost),
+            (&[Unhealthy, Unhealthy, Silent], Effect::AlreadyLost),
+            (&[Silent, Silent, Silent], Effect::AlreadyLost),
+            (&[Healthy, Healthy], Effect::Lost),
+            (&[Unhealthy, Unhealthy], Effect::AlreadyLost),
+            (&[Healthy, Healthy, Healthy, Healthy, Silent], Effect::Kept),
+            (&[Healthy, Healthy, Healthy, Silent, Silent], Effect::Lost),
+        ] {
+            assert_eq!(effect(health), expected, "{health:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `probe`: what the node really serves and answers.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::live::probe::{Options, probe};
+use crate::report::{Exit, Failure, Format, Outcome, ProbeReport};
+use crate::session::Context;
+use crate::session::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::source::RootArgs;
+
+/// Arguments of `probe`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    root: RootArgs,
+    /// Judge the certificates at another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
+    /// table, wide, json or yaml
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    output: Format,
+    /// How long all of it may take: 10s, 1m
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = parse_duration)]
+    timeout: SignedDuration,
+}
+
+/// Asks every port of the node and the API server; exit 1 where anything is wrong.
+///
+/// # Errors
+/// There is no readable node, or it is a disk and not the running machine.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    // Before anything else: a disk's addresses may be those of another machine that is running.
+    if args.root.root.is_file() {
+        return Err(not_a_host(&args.root.root));
+    }
+    let root = args.root.open()?;
+    if !root.is_live() {
+        return Err(not_a_host(&args.root.root));
+    }
+    let (snapshot, inventory) = args.root.read_from(&root)?;
+    let options = Options {
+        now: args.at.unwrap_or(context.now),
+        timeout: Duration::try_from(args.timeout).unwrap_or_default(),
+        renewed_since: None,
+    };
+    let report = probe(&inventory, &|path| snapshot.file(path).cloned(), &options);
+    context.out.result(&ProbeReport { report: &report }.render(args.output));
+    Ok(if report.is_green() { Exit::Fine } else { Exit::Findings })
+}
+
+fn not_a_host(root: &Path) -> Failure {
+    Failure::could_not_run(format!(
+        "--root {} is a disk, not a running node: nothing is asked",
+        root.display()
+    ))
+    .code("not-a-host")
+    .hint("run probe on the node itself; kuberescue certs check-expiration tells what a disk holds")
+}

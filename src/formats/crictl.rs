@@ -1,0 +1,36 @@
+//! crictl's own configuration, `/etc/crictl.yaml`.
+
+use serde::Deserialize;
+
+/// The part of crictl's configuration that says where the runtime is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct CrictlConfiguration {
+    /// The runtime's socket.
+    pub runtime_endpoint: Option<String>,
+}
+
+impl CrictlConfiguration {
+    /// Reads a crictl configuration.
+    ///
+    /// # Errors
+    /// It is no YAML; the text says where.
+    pub fn parse(data: &[u8]) -> Result<Self, String> {
+        serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_file() {
+        let text = b"runtime-endpoint: unix:///run/c.sock\nimage-endpoint: \"\"\ntimeout: 2\ndebug: false\n";
+        let parsed = CrictlConfiguration::parse(text).unwrap();
+        assert_eq!(parsed.runtime_endpoint.as_deref(), Some("unix:///run/c.sock"));
+        let parsed = CrictlConfiguration::parse(b"timeout: 2\n").unwrap();
+        assert_eq!(parsed, CrictlConfiguration::default());
+        CrictlConfiguration::parse(b"\t{").unwrap_err();
+    }
+}

@@ -1,0 +1,95 @@
+//! What etcd says of itself: the flag `--initial-cluster`, and the JSON of its gateway (`/health`,
+//! `/v3/cluster/member/list`; etcd 3.4 to 3.6).
+
+use serde::Deserialize;
+
+/// A member of an etcd cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Member {
+    /// Its name; empty for one that was added and has not started yet.
+    pub name: String,
+    /// Where its peers reach it.
+    #[serde(rename = "peerURLs")]
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it.
+    #[serde(rename = "clientURLs")]
+    pub client_urls: Vec<String>,
+    /// Whether it only learns, and doesn't vote.
+    #[serde(rename = "isLearner")]
+    pub is_learner: bool,
+}
+
+/// The members that `--initial-cluster=NAME=URL,…` names. A member may have several URLs.
+pub fn initial_cluster(value: &str) -> Vec<Member> {
+    let mut members: Vec<Member> = Vec::new();
+    for part in value.split(',') {
+        let Some((name, url)) = part.trim().split_once('=') else { continue };
+        match members.iter_mut().find(|member| member.name == name) {
+            Some(member) => member.peer_urls.push(url.to_owned()),
+            None => members.push(Member {
+                name: name.to_owned(),
+                peer_urls: vec![url.to_owned()],
+                ..Member::default()
+            }),
+        }
+    }
+    members
+}
+
+/// The members in an answer of `/v3/cluster/member/list`.
+///
+/// # Errors
+/// It is no such answer.
+pub fn member_list(body: &[u8]) -> Result<Vec<Member>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        members: Vec<Member>,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| super::first_line(&error))?;
+    Ok(answer.members)
+}
+
+/// Whether an answer of `/health` says that the member has a leader and can commit.
+pub fn is_healthy(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer {
+        health: serde_json::Value,
+    }
+    let answer: Result<Answer, _> = serde_json::from_slice(body);
+    answer.is_ok_and(|answer| answer.health == "true" || answer.health == true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_of_the_flag() {
+        let members =
+            initial_cluster("a=https://10.0.0.1:2380,b=https://10.0.0.2:2380,a=https://10.1.0.1:2380");
+        let names: Vec<_> =
+            members.iter().map(|member| (member.name.as_str(), member.peer_urls.len())).collect();
+        assert_eq!(names, [("a", 2), ("b", 1)]);
+        assert!(initial_cluster("").is_empty());
+    }
+
+    #[test]
+    fn members_of_the_gateway() {
+        // As etcd 3.4.23 answered.
+        let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","raft_term":"2"},"members":[{"ID":"10276657743932975437","name":"default","peerURLs":["http://localhost:2380"],"clientURLs":["http://127.0.0.1:2379"]}]}"#;
+        let members = member_list(body).unwrap();
+        assert_eq!(members[0].name, "default");
+        assert_eq!(members[0].client_urls, ["http://127.0.0.1:2379"]);
+        assert!(member_list(b"{}").is_err());
+        assert!(member_list(b"<html>").is_err());
+    }
+
+    #[test]
+    fn health() {
+        assert!(is_healthy(br#"{"health":"true"}"#));
+        assert!(is_healthy(br#"{"health":"true","reason":""}"#));
+        assert!(!is_healthy(br#"{"health":"false","reason":"RAFT NO LEADER"}"#));
+        assert!(!is_healthy(b"ok"));
+    }
+}

@@ -1,0 +1,288 @@
+//! The Container Runtime Interface over its Unix socket: what runs on this node, and stopping it. Every
+//! call is bounded in time. Async only in here; the callers are plain threads.
+//!
+//! Must not know what the containers are for.
+
+pub mod endpoint;
+mod error;
+#[cfg(test)]
+pub(crate) mod fake;
+mod proto;
+#[cfg(test)]
+mod tests;
+mod types;
+mod wire;
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+pub use error::CriError;
+pub use types::{
+    About, CONFIG_SOURCE, CONTAINER_NAME, Container, ContainerState, ContainerStatus, GRACE_PERIOD, POD_NAME,
+    POD_NAMESPACE, POD_UID, Sandbox, Stopped,
+};
+use wire::Seen;
+
+/// CRI's versions, the newer first, with the service's name in each. containerd before 1.6 knows only the
+/// older one, containerd from 2.0 on and CRI-O from 1.26 on only the newer one.
+const APIS: [(&str, &str); 2] =
+    [("v1", "runtime.v1.RuntimeService"), ("v1alpha2", "runtime.v1alpha2.RuntimeService")];
+
+/// Largest answer that is taken: the kubelet's limit (`pkg/kubelet/cri/remote/remote_runtime.go`), enough
+/// for some ten thousand containers.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// Time for an answer that needs no waiting in the runtime; the kubelet's `runtimeRequestTimeout` is 2 min.
+const QUICK: Duration = Duration::from_secs(10);
+
+/// How much later than ours the runtime's deadline is: the error that is shown is ours.
+const AFTER_US: Duration = Duration::from_secs(1);
+
+/// A connection to a container runtime.
+#[derive(Debug)]
+pub struct Runtime {
+    socket: PathBuf,
+    channel: Channel,
+    service: &'static str,
+    about: About,
+    // Last, so that what runs on it goes first.
+    reactor: tokio::runtime::Runtime,
+}
+
+impl Runtime {
+    /// Connects to the socket and asks who is there. All of it takes at most `patience`.
+    ///
+    /// # Errors
+    /// There is no CRI at this socket; the variant says what there is.
+    pub fn connect(socket: &Path, patience: Duration) -> Result<Self, CriError> {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| CriError::NoLoop { socket: socket.to_owned(), why: error.to_string() })?;
+        let seen = Seen::default();
+        let greeted =
+            reactor.block_on(async { tokio::time::timeout(patience, greet(socket, seen.clone())).await });
+        let (channel, service, about) = match greeted {
+            Ok(Ok(met)) => met,
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                let silent = CriError::Silent { socket: socket.to_owned(), waited: patience };
+                return Err(seen.explain(socket, Some(patience)).unwrap_or(silent));
+            }
+        };
+        Ok(Self { socket: socket.to_owned(), channel, service, about, reactor })
+    }
+
+    /// Who is there.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The containers of every state that have all these labels.
+    ///
+    /// # Errors
+    /// The runtime didn't answer within 10 s, or answered with an error.
+    pub fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, CriError> {
+        let filter = proto::ContainerFilter { label_selector: selector(labels) };
+        let request = proto::ListContainersRequest { filter: Some(filter) };
+        let answer: proto::ListContainersResponse = self.call("ListContainers", request, QUICK)?;
+        let mut found: Vec<Container> = answer.containers.into_iter().map(Container::from).collect();
+        found.retain(|container| labels.iter().all(|(name, value)| container.label(name) == *value));
+        Ok(found)
+    }
+
+    /// The sandboxes, ready or not, that have all these labels.
+    ///
+    /// # Errors
+    /// The runtime didn't answer within 10 s, or answered with an error.
+    pub fn sandboxes(&self, labels: &[(&str, &str)]) -> Result<Vec<Sandbox>, CriError> {
+        let filter = proto::PodSandboxFilter { label_selector: selector(labels) };
+        let request = proto::ListPodSandboxRequest { filter: Some(filter) };
+        let answer: proto::ListPodSandboxResponse = self.call("ListPodSandbox", request, QUICK)?;
+        Ok(answer.items.into_iter().map(Sandbox::from).collect())
+    }
+
+    /// What the runtime says of a container; `None` where it knows none of this ID.
+    ///
+    /// # Errors
+    /// The runtime didn't answer within 10 s, or answered with an error.
+    pub fn status(&self, id: &str) -> Result<Option<ContainerStatus>, CriError> {
+        let request = proto::ContainerStatusRequest { container_id: id.to_owned() };
+        let answer: Option<proto::ContainerStatusResponse> =
+            self.call_of_known("ContainerStatus", request, QUICK)?;
+        Ok(answer.and_then(|answer| answer.status).map(ContainerStatus::from))
+    }
+
+    /// Sends the container its stop signal, kills it after `grace` (whole seconds, rounded up), and comes
+    /// back when it has ended. May be repeated; a container that is gone counts as stopped.
+    ///
+    /// # Errors
+    /// It has not ended within `deadline`, or the runtime answered with an error.
+    pub fn stop_container(&self, id: &str, grace: Duration, deadline: Duration) -> Result<Stopped, CriError> {
+        let whole = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        let timeout = i64::try_from(whole).unwrap_or(i64::MAX);
+        let request = proto::StopContainerRequest { container_id: id.to_owned(), timeout };
+        let answer: Option<proto::Nothing> = self.call_of_known("StopContainer", request, deadline)?;
+        Ok(answer.map_or(Stopped::NotFound, |_| Stopped::ByUs))
+    }
+
+    /// Stops a pod's sandbox and kills what runs in it; the kubelet makes a new one. One that is gone counts
+    /// as stopped.
+    ///
+    /// # Errors
+    /// It is not done within `deadline`, or the runtime answered with an error.
+    pub fn stop_sandbox(&self, id: &str, deadline: Duration) -> Result<(), CriError> {
+        let request = proto::StopPodSandboxRequest { pod_sandbox_id: id.to_owned() };
+        self.call_of_known::<_, proto::Nothing>("StopPodSandbox", request, deadline).map(drop)
+    }
+
+    fn call<Q, A>(&self, method: &'static str, request: Q, deadline: Duration) -> Result<A, CriError>
+    where
+        Q: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        self.ask(method, request, deadline).map_err(|failure| failure.told(&self.socket, method, deadline))
+    }
+
+    /// A call about one container or sandbox; `None` where the runtime doesn't know it.
+    fn call_of_known<Q, A>(
+        &self,
+        method: &'static str,
+        request: Q,
+        deadline: Duration,
+    ) -> Result<Option<A>, CriError>
+    where
+        Q: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        match self.ask(method, request, deadline) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Failure::Status(status)) if is_not_found(&status) => Ok(None),
+            Err(failure) => Err(failure.told(&self.socket, method, deadline)),
+        }
+    }
+
+    fn ask<Q, A>(&self, method: &str, request: Q, deadline: Duration) -> Result<A, Failure>
+    where
+        Q: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        self.reactor.block_on(async {
+            let call = unary(self.channel.clone(), self.service, method, request, Some(deadline));
+            tokio::time::timeout(deadline, call).await.unwrap_or(Err(Failure::Time))
+        })
+    }
+}
+
+/// Connects, and asks for the version in each API until one is known.
+async fn greet(socket: &Path, seen: Seen) -> Result<(Channel, &'static str, About), CriError> {
+    let lost = |why: String| {
+        let why = CriError::Unavailable { socket: socket.to_owned(), call: "Version", why };
+        seen.explain(socket, None).unwrap_or(why)
+    };
+    let channel =
+        wire::open(socket.to_owned(), seen.clone()).await.map_err(|error| lost(innermost(&error)))?;
+    for (api, service) in APIS {
+        let request = proto::VersionRequest { version: "0.1.0".to_owned() };
+        let answer: Result<proto::VersionResponse, _> =
+            unary(channel.clone(), service, "Version", request, None).await;
+        match answer {
+            Ok(answer) => {
+                let (runtime, version) = (answer.runtime_name, answer.runtime_version);
+                return Ok((channel, service, About { runtime, version, api }));
+            }
+            Err(Failure::Status(status)) if status.code() == Code::Unimplemented => {}
+            Err(Failure::Status(status)) if status.source().is_none() => {
+                return Err(Failure::Status(status).told(socket, "Version", QUICK));
+            }
+            Err(Failure::Status(status)) => return Err(lost(innermost(&status))),
+            Err(Failure::Time) => return Err(lost("no answer".to_owned())),
+        }
+    }
+    Err(CriError::NoCri { socket: socket.to_owned() })
+}
+
+async fn unary<Q, A>(
+    channel: Channel,
+    service: &str,
+    method: &str,
+    message: Q,
+    deadline: Option<Duration>,
+) -> Result<A, Failure>
+where
+    Q: prost::Message + 'static,
+    A: prost::Message + Default + 'static,
+{
+    let path = PathAndQuery::from_maybe_shared(format!("/{service}/{method}"))
+        .map_err(|error| Failure::Status(Box::new(Status::internal(error.to_string()))))?;
+    let mut client = Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
+    client.ready().await.map_err(|error| Failure::Status(Box::new(Status::from_error(error.into()))))?;
+    let mut request = Request::new(message);
+    if let Some(deadline) = deadline {
+        // The runtime gives up after us, and doesn't go on waiting for nobody.
+        request.set_timeout(deadline.saturating_add(AFTER_US));
+    }
+    let codec = ProstCodec::<Q, A>::default();
+    let answer = client.unary(request, path, codec).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| Failure::Status(Box::new(status)))
+}
+
+fn selector(labels: &[(&str, &str)]) -> HashMap<String, String> {
+    labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Why a call failed.
+enum Failure {
+    Time,
+    Status(Box<Status>),
+}
+
+impl Failure {
+    fn told(self, socket: &Path, call: &'static str, waited: Duration) -> CriError {
+        let socket = socket.to_owned();
+        let status = match self {
+            Self::Time => return CriError::Deadline { socket, call, waited },
+            Self::Status(status) => status,
+        };
+        match status.code() {
+            Code::Unavailable => CriError::Unavailable { socket, call, why: innermost(&*status) },
+            // Made here, not there: the connection broke.
+            _ if status.source().is_some() => {
+                CriError::Unavailable { socket, call, why: innermost(&*status) }
+            }
+            code => CriError::Answer {
+                socket,
+                call,
+                code: format!("{code:?}"),
+                message: status.message().to_owned(),
+            },
+        }
+    }
+}
+
+/// dockershim and cri-dockerd pass Docker's words on without the code.
+fn is_not_found(status: &Status) -> bool {
+    status.code() == Code::NotFound
+        || (status.code() == Code::Unknown && status.message().contains("No such container"))
+}
+
+/// The cause at the end of the chain: what stands before it says "transport error" only.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    match cause.downcast_ref::<Status>() {
+        Some(status) => status.message().to_owned(),
+        None => cause.to_string(),
+    }
+}

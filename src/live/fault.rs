@@ -1,0 +1,131 @@
+//! Why a connection gave no answer, in words that an operator acts on. TLS tells by alerts, the system by error
+//! numbers, and both come wrapped in the errors of several libraries.
+
+use std::error::Error;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+
+/// Why a request was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Nothing listens there.
+    #[error("connection refused: nothing listens there")]
+    Refused,
+    /// It took longer than it may.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The address cannot be reached, or its name not resolved.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The server refused the client certificate, or that there was none.
+    #[error("client certificate rejected: {0}")]
+    ClientCertificateRejected(String),
+    /// The server's certificate was not accepted.
+    #[error("the server's certificate is not accepted: {0}")]
+    ServerCertificate(String),
+    /// There was no TLS connection.
+    #[error("no TLS connection: {0}")]
+    Tls(String),
+    /// The answer broke off or could not be understood.
+    #[error("{0}")]
+    Answer(String),
+}
+
+impl Fault {
+    /// What an error of any of the libraries means.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        if let Some(fault) = find::<rustls::Error>(error).and_then(of_tls) {
+            return fault;
+        }
+        match find::<io::Error>(error).map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+            Some(io::ErrorKind::TimedOut) => Self::TimedOut,
+            Some(io::ErrorKind::UnexpectedEof) => Self::Answer("the connection was closed".to_owned()),
+            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                Self::Answer("the connection was reset".to_owned())
+            }
+            Some(_) => Self::Unreachable(innermost(error)),
+            None => Self::Answer(innermost(error)),
+        }
+    }
+
+    /// Whether TLS has something to say about it.
+    pub(super) fn is_of_tls(&self) -> bool {
+        matches!(self, Self::ClientCertificateRejected(_) | Self::ServerCertificate(_) | Self::Tls(_))
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Option<Fault> {
+    use rustls::Error as Tls;
+    Some(match error {
+        Tls::AlertReceived(alert) => match rejection(*alert) {
+            Some(why) => Fault::ClientCertificateRejected(why.to_owned()),
+            None => Fault::Tls(format!("the server ended it with the alert {alert:?}")),
+        },
+        Tls::InvalidCertificate(why) => Fault::ServerCertificate(of_certificate(why)),
+        Tls::InvalidMessage(
+            InvalidMessage::InvalidContentType
+            | InvalidMessage::UnknownProtocolVersion
+            | InvalidMessage::MessageTooLarge
+            | InvalidMessage::UnexpectedMessage(_),
+        ) => Fault::Tls("what answers there does not speak TLS".to_owned()),
+        other => Fault::Tls(other.to_string()),
+    })
+}
+
+/// The alerts with which a server refuses a client certificate (RFC 8446 section 6.2).
+fn rejection(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::CertificateExpired => "it has expired",
+        AlertDescription::CertificateRevoked => "it was revoked",
+        AlertDescription::UnknownCA => "the server does not know its CA",
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => "none was given",
+        AlertDescription::UnsupportedCertificate => "the server does not support its kind",
+        AlertDescription::AccessDenied => "access denied",
+        // What Go's servers said of an expired one too, before 1.21.
+        AlertDescription::BadCertificate => "the server calls it bad",
+        AlertDescription::CertificateUnknown => "the server could not check it",
+        _ => return None,
+    })
+}
+
+fn of_certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet".to_owned()
+        }
+        CertificateError::UnknownIssuer => "it does not stem from the expected CA".to_owned(),
+        CertificateError::NotValidForName => "it is not valid for this name or address".to_owned(),
+        CertificateError::NotValidForNameContext { expected, .. } => {
+            format!("it is not valid for {}", expected.to_str())
+        }
+        CertificateError::BadSignature => "its signature does not fit the CA's key".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The first error of this type in the chain. An `io::Error` hides the error it carries from `source`.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    if let Some(found) = error.downcast_ref::<T>() {
+        // Of two nested I/O errors the inner one knows the kind.
+        return inner(error).and_then(|inner| find::<T>(inner)).or(Some(found));
+    }
+    inner(error).and_then(|inner| find::<T>(inner))
+}
+
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match carried {
+        Some(carried) => Some(carried),
+        None => error.source(),
+    }
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    match inner(error) {
+        Some(inner) => innermost(inner),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,270 @@
+//! What the API server tells when it is asked with the node's kubeconfigs: whom it accepts, whether it is ready,
+//! whether this node is Ready and its kubelet alive. `Ready` can be 40 s old, so the lease is looked at too.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::Options;
+use super::check::{Check, Finding, Node, Phase, Severity, Verdict};
+use super::judge::{of_fault, recover, restart};
+use crate::analysis::endpoints::KUBELET;
+use crate::analysis::inventory::Inventory;
+use crate::formats::kubeconfig;
+use crate::live::api::{self, Api, ApiError, Lease, Server};
+use crate::live::deadline::Deadline;
+use crate::state::{Bytes, catalog};
+
+/// A kubeconfig that may do everything.
+pub(super) struct Admin {
+    name: &'static str,
+    bytes: Option<Bytes>,
+    /// When its certificate ended, where it has.
+    end: Option<Timestamp>,
+}
+
+/// The kubeconfigs with which the API server is asked, in this order: the second one where the first is refused
+/// (since 1.29 the first depends on a role binding in the cluster).
+pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>) -> Vec<Admin> {
+    let one = |name: &'static str| Admin {
+        name,
+        bytes: read(&Path::new(catalog::KUBERNETES_DIR).join(name)),
+        end: inventory.row(name).and_then(|row| Some(row.certificate.get()?.not_after)),
+    };
+    ["admin.conf", "super-admin.conf"].map(one).into()
+}
+
+/// What the API server told.
+#[derive(Default)]
+pub(super) struct Cluster {
+    /// Whether it is alive and ready; `None` where nobody could be asked.
+    pub(super) health: Option<Result<(), ApiError>>,
+    pub(super) checks: Vec<Check>,
+    pub(super) nodes: Vec<Node>,
+}
+
+/// What is asked of this node's own API server.
+pub(super) struct Question<'a> {
+    pub(super) server: Server,
+    pub(super) kubeconfigs: &'a [Admin],
+    pub(super) node: Option<&'a str>,
+    pub(super) options: &'a Options,
+    pub(super) deadline: Deadline,
+}
+
+/// What one identity was told.
+struct Told {
+    health: Result<(), ApiError>,
+    nodes: Result<Vec<api::Node>, ApiError>,
+    lease: Option<Result<Lease, ApiError>>,
+}
+
+impl Question<'_> {
+    /// Asks with the first kubeconfig that is accepted.
+    pub(super) fn ask(&self) -> Cluster {
+        let mut refused: Vec<(&Admin, ApiError)> = Vec::new();
+        let mut health = None;
+        for admin in self.kubeconfigs {
+            let Some(bytes) = &admin.bytes else { continue };
+            let told = self.told(bytes);
+            let why = match &told {
+                Err(error) => Some(error),
+                Ok(told) => {
+                    told.nodes.as_ref().err().or(told.health.as_ref().err()).filter(|e| e.is_of_identity())
+                }
+            };
+            if let Some(why) = why {
+                refused.push((admin, why.clone()));
+                // Alive or not may be told to those who may not list nodes.
+                health = health.or(told.ok().map(|told| told.health).filter(Result::is_ok));
+                continue;
+            }
+            let Ok(told) = told else { continue };
+            return Cluster {
+                checks: vec![
+                    self.identity(&refused, Some((admin.name, &told))),
+                    self.this_node(&told),
+                    self.lease(&told),
+                ],
+                nodes: told.nodes.iter().flatten().map(Node::from).collect(),
+                health: Some(told.health),
+            };
+        }
+        let mut cluster = self.not_asked("the API server accepts no kubeconfig of this node");
+        cluster.checks.insert(0, self.identity(&refused, None));
+        cluster.health = health.or_else(|| refused.pop().map(|(_, why)| Err(why)));
+        cluster
+    }
+
+    /// Nothing can be asked: the API server does not answer.
+    pub(super) fn unanswered(&self) -> Cluster {
+        let mut cluster = self.not_asked("the API server does not answer");
+        cluster.checks.insert(0, self.missing("admin.conf", "the API server does not answer"));
+        cluster
+    }
+
+    fn not_asked(&self, why: &str) -> Cluster {
+        let checks = ["node", "lease"].map(|name| self.missing(name, why)).into();
+        Cluster { checks, ..Cluster::default() }
+    }
+
+    fn missing(&self, name: &'static str, why: &str) -> Check {
+        self.new_check(name).judged(vec![not_asked(why)], String::new)
+    }
+
+    fn new_check(&self, name: &'static str) -> Check {
+        Check::new(name, Some(self.server.address.to_string()))
+    }
+
+    fn told(&self, kubeconfig: &[u8]) -> Result<Told, ApiError> {
+        let api = Api::connect(kubeconfig, Some(&self.server))?;
+        let health = api.livez(self.deadline).and_then(|()| api.readyz(self.deadline));
+        let nodes = match &health {
+            // It would not answer the next question either.
+            Err(error @ ApiError::Fault(_)) => Err(error.clone()),
+            _ => api.nodes(self.deadline),
+        };
+        let lease = match (&nodes, self.node) {
+            (Ok(_), Some(node)) => Some(api.lease(node, self.deadline)),
+            _ => None,
+        };
+        Ok(Told { health, nodes, lease })
+    }
+
+    /// Whether admin.conf is accepted.
+    fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Told)>) -> Check {
+        let mut found = Vec::new();
+        let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
+        if let Some(admin) = missing {
+            let what = format!("there is no {}, or it can't be read", admin.name);
+            found.push(Finding::wrong(Verdict::KubeconfigUnusable, what).hint(recover()));
+        }
+        for (admin, error) in refused {
+            let ended = admin.end.filter(|end| *end < self.options.now);
+            let note = ended.map(|end| format!(" (its certificate ended {end})")).unwrap_or_default();
+            let finding = of_error(error);
+            let hint = match finding.verdict {
+                Verdict::Forbidden => {
+                    "its group needs the cluster role binding kubeadm:cluster-admins, which super-admin.conf may make"
+                        .to_owned()
+                }
+                _ => recover(),
+            };
+            let what = format!("{} is not accepted: {}{note}", admin.name, finding.what);
+            found.push(Finding { what, ..finding }.hint(hint));
+        }
+        let told = accepted.map(|(name, told)| (name, &told.nodes));
+        let mut check = self.new_check("admin.conf");
+        check.phases.answer = Phase::Ok;
+        match told {
+            Some((name, Ok(_))) if !found.is_empty() => {
+                if let Some(first) = found.first_mut() {
+                    first.what.push_str(&format!("; {name} is accepted"));
+                }
+            }
+            Some((_, Err(error))) => found.push(of_error(error)),
+            _ => {}
+        }
+        if let Some(first) = found.first() {
+            check.phases.answer = Phase::Failed(first.what.clone());
+        }
+        check.judged(found, || "accepted; the nodes are told".to_owned())
+    }
+
+    fn this_node(&self, told: &Told) -> Check {
+        let found = match (self.node, &told.nodes) {
+            (None, _) => vec![not_asked("the name of this node is not known")],
+            (_, Err(error)) => vec![not_asked(&error.to_string())],
+            (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
+                None => {
+                    let what = format!("the API server knows no node {name}");
+                    vec![Finding::wrong(Verdict::NodeMissing, what).hint(restart(KUBELET))]
+                }
+                Some(node) if node.ready == Some(true) => Vec::new(),
+                Some(node) => {
+                    let state = if node.ready.is_some() { "not Ready" } else { "not known to be Ready" };
+                    let what = format!("{name} is {state}: {}", node.reason);
+                    vec![Finding::wrong(Verdict::NodeNotReady, what).hint(restart(KUBELET))]
+                }
+            },
+        };
+        self.new_check("node").judged(found, || format!("{} is Ready", self.node.unwrap_or_default()))
+    }
+
+    fn lease(&self, told: &Told) -> Check {
+        let mut age = 0;
+        let found = match &told.lease {
+            None => vec![not_asked("the node's name or the nodes are not known")],
+            Some(Err(ApiError::Status { status: 404, message })) => {
+                vec![Finding::wrong(Verdict::LeaseStale, message.clone()).hint(restart(KUBELET))]
+            }
+            Some(Err(error)) => vec![of_error(error)],
+            Some(Ok(lease)) => {
+                // By the server's clock: the kubelet's is the same machine's, the caller may have been told
+                // another time.
+                let asked = lease.asked.unwrap_or(self.options.now);
+                age = asked.duration_since(lease.renewed).as_secs().max(0);
+                let renewed = lease.renewed;
+                let what = match self.options.renewed_since {
+                    Some(since) if renewed <= since => {
+                        Some(format!("not renewed since {since}: last {renewed}"))
+                    }
+                    _ if age > lease.duration.as_secs() => {
+                        Some(format!("the kubelet renewed it last {age} s ago, {renewed}"))
+                    }
+                    _ => None,
+                };
+                let stale = |what| Finding::wrong(Verdict::LeaseStale, what).hint(restart(KUBELET));
+                what.map(stale).into_iter().collect()
+            }
+        };
+        self.new_check("lease").judged(found, || format!("renewed {age} s ago"))
+    }
+}
+
+/// The address that the kubeconfigs lead to, where it is not this node's own: a load balancer, another node.
+pub(super) struct Elsewhere<'a> {
+    kubeconfig: &'a Bytes,
+    server: String,
+}
+
+impl<'a> Elsewhere<'a> {
+    pub(super) fn of(kubeconfigs: &'a [Admin], here: SocketAddr) -> Option<Self> {
+        let kubeconfig = kubeconfigs.iter().find_map(|admin| admin.bytes.as_ref())?;
+        let server = kubeconfig::Kubeconfig::parse(kubeconfig).ok()?.server;
+        let authority = server.strip_prefix("https://").unwrap_or(&server).trim_end_matches('/');
+        let same = authority == here.to_string()
+            || (here.port() == 443 && authority.parse() == Ok(here.ip()))
+            || server.is_empty();
+        (!same).then_some(Self { kubeconfig, server })
+    }
+
+    /// Whether an API server answers there. Whatever is wrong is a warning: it may be another machine's fault.
+    pub(super) fn check(&self, deadline: Deadline) -> Check {
+        let asked = Api::connect(self.kubeconfig, None).and_then(|api| api.livez(deadline));
+        let found = match asked {
+            // Whom it accepts is asked of this node's own API server.
+            Ok(()) | Err(ApiError::Status { status: 401 | 403, .. }) => Vec::new(),
+            Err(error) => vec![of_error(&error).severity(Severity::Warning)],
+        };
+        let mut check = Check::new("endpoint", Some(self.server.clone()));
+        check.phases.answer = found.first().map_or(Phase::Ok, |finding| Phase::Failed(finding.what.clone()));
+        check.judged(found, || "an API server answers at the address in admin.conf".to_owned())
+    }
+}
+
+fn not_asked(why: &str) -> Finding {
+    Finding::wrong(Verdict::NotAsked, why.to_owned())
+}
+
+fn of_error(error: &ApiError) -> Finding {
+    let verdict = match error {
+        ApiError::Fault(fault) => return of_fault(fault),
+        ApiError::Kubeconfig(_) => Verdict::KubeconfigUnusable,
+        ApiError::Status { status: 401, .. } => Verdict::Unauthorized,
+        ApiError::Status { status: 403, .. } => Verdict::Forbidden,
+        ApiError::Status { .. } | ApiError::Unintelligible(_) => Verdict::Unhealthy,
+    };
+    Finding::wrong(verdict, error.to_string())
+}

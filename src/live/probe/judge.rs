@@ -1,0 +1,231 @@
+//! What an exchange means: pure functions from what was served and answered to findings.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases, Severity, Verdict};
+use crate::analysis::endpoints::{Endpoint, Healthy, KUBELET, Scheme};
+use crate::formats::certificate::Certificate;
+use crate::live::api::{failing_checks, first_line};
+use crate::live::fault::Fault;
+use crate::live::https::{Exchange, Reply};
+
+/// The certificate file of an endpoint, as it was found.
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    pub(super) leaf: Result<Certificate, String>,
+}
+
+/// The client certificate that an endpoint is asked with.
+pub(super) struct Client {
+    pub(super) name: &'static str,
+    /// Why the request went without it.
+    pub(super) unusable: Option<String>,
+    /// Since when it has ended, where it has.
+    pub(super) ended: Option<Timestamp>,
+}
+
+/// What is known about an endpoint beside the exchange with it.
+pub(super) struct Known<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) file: Option<&'a File>,
+    pub(super) client: Option<&'a Client>,
+    pub(super) now: Timestamp,
+}
+
+impl Known<'_> {
+    /// The check of an endpoint. `more` is what else is known to be wrong.
+    pub(super) fn check(&self, exchange: &Exchange, more: Vec<Finding>) -> Check {
+        let mut found = Vec::new();
+        let endpoint = self.endpoint;
+        let mut check = Check::new(endpoint.name, Some(endpoint.address.to_string()));
+        let (chain, phases) = phases(endpoint.scheme, exchange);
+        check.phases = phases;
+        let served = chain.first().map(|der| Certificate::from_der(der.clone()));
+        if let Some(Ok(leaf)) = &served {
+            check.served = Some(leaf.into());
+        }
+        check.disk = self.file.map(|file| OnDisk {
+            path: file.path.clone(),
+            leaf: file.leaf.as_ref().ok().map(Leaf::from),
+            error: file.leaf.as_ref().err().cloned(),
+        });
+        match &served {
+            Some(Ok(leaf)) => found.extend(self.certificate(leaf)),
+            Some(Err(error)) => {
+                found.push(Finding::wrong(Verdict::TlsFailed, format!("the served certificate: {error}")));
+            }
+            None => {}
+        }
+        match exchange {
+            Exchange::NoConnection(fault) | Exchange::NoHandshake(_, fault) => found.push(self.fault(fault)),
+            Exchange::Connected { reply: Err(fault), .. } => found.push(self.fault(fault)),
+            Exchange::Connected { reply: Ok(reply), .. } => {
+                if let Some(finding) = self.reply(reply) {
+                    check.phases.answer = Phase::Failed(finding.what.clone());
+                    found.push(finding);
+                }
+            }
+        }
+        found.extend(more);
+        check.judged(found, || match &served {
+            Some(Ok(leaf)) => format!("healthy; certificate until {}", leaf.not_after),
+            _ => "healthy".to_owned(),
+        })
+    }
+
+    /// The served certificate against the one on the disk and the time.
+    fn certificate(&self, served: &Certificate) -> Option<Finding> {
+        let now = self.now;
+        let (verdict, what, hint) = match self.file.map(|file| (&file.path, &file.leaf)) {
+            Some((path, Err(why))) => {
+                let what =
+                    format!("its certificate on the disk can't be compared: {}: {why}", path.display());
+                (Verdict::CertificateFileUnusable, what, recover())
+            }
+            Some((path, Ok(disk))) if disk.der != served.der => {
+                let newer =
+                    disk.not_before > served.not_before || (served.expired_at(now) && !disk.expired_at(now));
+                let path = path.display();
+                if newer {
+                    let ended = if served.expired_at(now) { "ended" } else { "ends" };
+                    let what = format!(
+                        "it still serves an old certificate, which {ended} {}; {path} has a newer one",
+                        served.not_after
+                    );
+                    (Verdict::OldCertificateStillServed, what, self.restart())
+                } else {
+                    let what = format!("it serves another certificate than {path}, and not an older one");
+                    (Verdict::CertificateDiffers, what, self.restart())
+                }
+            }
+            on_disk => {
+                // One that is made in memory is new after a restart.
+                let hint = if on_disk.is_some() { recover() } else { self.restart() };
+                if served.expired_at(now) {
+                    let what = format!("the served certificate ended {}", served.not_after);
+                    (Verdict::ExpiredCertificateServed, what, hint)
+                } else if served.not_yet_valid_at(now) {
+                    let what = format!("the served certificate begins only {}", served.not_before);
+                    (Verdict::CertificateNotYetValid, what, hint)
+                } else {
+                    return None;
+                }
+            }
+        };
+        let finding = Finding::wrong(verdict, what).hint(hint);
+        let only_dates =
+            matches!(verdict, Verdict::ExpiredCertificateServed | Verdict::CertificateNotYetValid);
+        Some(if only_dates && !self.endpoint.is_verified {
+            let what = format!("{}; the API server does not verify it", finding.what);
+            Finding { what, ..finding }.severity(Severity::Warning)
+        } else {
+            finding
+        })
+    }
+
+    fn fault(&self, fault: &Fault) -> Finding {
+        let finding = of_fault(fault);
+        match (fault, self.client) {
+            (Fault::ClientCertificateRejected(_), Some(client)) => self.of_client(finding, client),
+            (Fault::ClientCertificateRejected(_), None) => finding,
+            _ => finding.hint(self.restart()),
+        }
+    }
+
+    fn of_client(&self, finding: Finding, client: &Client) -> Finding {
+        let name = client.name;
+        let (why, hint) = match (&client.unusable, client.ended) {
+            (Some(why), _) => (format!("asked without {name}: {why}"), recover()),
+            (None, Some(end)) => (format!("{name} ended {end}"), recover()),
+            // The certificate is right: the server knows only an older CA.
+            (None, None) => (format!("asked with {name}"), self.restart()),
+        };
+        let what = format!("{} ({why})", finding.what);
+        Finding { what, ..finding }.hint(hint)
+    }
+
+    fn reply(&self, reply: &Reply) -> Option<Finding> {
+        let good = match self.endpoint.health.healthy {
+            Healthy::Status => reply.status == 200,
+            Healthy::EtcdHealth => reply.status == 200 && says_healthy(&reply.body),
+        };
+        if good {
+            return None;
+        }
+        let line = failing_checks(&reply.body).unwrap_or_else(|| first_line(&reply.body));
+        let path = self.endpoint.health.path;
+        let what = format!("{path} answers {}: {line}", reply.status);
+        let verdict = match reply.status {
+            401 => Verdict::Unauthorized,
+            403 => Verdict::Forbidden,
+            _ => Verdict::Unhealthy,
+        };
+        let finding = Finding::wrong(verdict, what);
+        Some(match self.client {
+            Some(client) if verdict != Verdict::Unhealthy => self.of_client(finding, client),
+            // It asks the API server whether the client may, and has no answer of its own without it.
+            _ if self.endpoint.component == KUBELET && reply.status == 500 => {
+                finding.hint("the kubelet needs the API server to answer; look at that first")
+            }
+            _ => finding.hint(self.restart()),
+        })
+    }
+
+    fn restart(&self) -> String {
+        restart(self.endpoint.component)
+    }
+}
+
+/// How a component is restarted.
+pub(super) fn restart(component: &str) -> String {
+    if component == KUBELET {
+        "systemctl restart kubelet".to_owned()
+    } else {
+        format!("kuberescue restart {component}")
+    }
+}
+
+pub(super) fn recover() -> String {
+    "kuberescue recover".to_owned()
+}
+
+/// A fault as a finding.
+pub(super) fn of_fault(fault: &Fault) -> Finding {
+    let verdict = match fault {
+        Fault::Refused => Verdict::NotListening,
+        Fault::TimedOut => Verdict::TimedOut,
+        Fault::Unreachable(_) => Verdict::Unreachable,
+        Fault::ClientCertificateRejected(_) => Verdict::ClientCertificateRejected,
+        Fault::ServerCertificate(_) | Fault::Tls(_) => Verdict::TlsFailed,
+        Fault::Answer(_) => Verdict::Unhealthy,
+    };
+    Finding::wrong(verdict, fault.to_string())
+}
+
+/// The certificates that were seen, and how far the request came.
+pub(super) fn phases(scheme: Scheme, exchange: &Exchange) -> (&[Vec<u8>], Phases) {
+    let failed = |fault: &Fault| Phase::Failed(fault.to_string());
+    match exchange {
+        Exchange::NoConnection(fault) => (&[], Phases { tcp: failed(fault), ..Phases::default() }),
+        Exchange::NoHandshake(chain, fault) => {
+            (chain, Phases { tcp: Phase::Ok, tls: failed(fault), answer: Phase::NotTried })
+        }
+        Exchange::Connected { chain, reply } => {
+            let tls = if scheme == Scheme::Https { Phase::Ok } else { Phase::NotTried };
+            let answer = reply.as_ref().map_or_else(failed, |_| Phase::Ok);
+            (chain, Phases { tcp: Phase::Ok, tls, answer })
+        }
+    }
+}
+
+/// etcd's `{"health": "true"}`, a string in all its versions.
+fn says_healthy(body: &[u8]) -> bool {
+    let health = |answer: serde_json::Value| match answer.get("health") {
+        Some(serde_json::Value::String(text)) => text == "true",
+        Some(serde_json::Value::Bool(good)) => *good,
+        _ => false,
+    };
+    serde_json::from_slice(body).is_ok_and(health)
+}

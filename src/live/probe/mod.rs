@@ -1,0 +1,231 @@
+//! The proof: every port that the node should serve is asked at once, what it serves is held against the disk,
+//! and the API server tells of the nodes.
+//!
+//! Nothing is changed and nothing is written. All of it together takes no longer than [`Options::timeout`], so
+//! it can be asked again and again until it is green.
+
+mod check;
+mod cluster;
+mod judge;
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::check::Finding;
+use self::cluster::{Cluster, Question};
+use self::judge::{Client, File, Known};
+use super::api::{ApiError, Server};
+use super::deadline::Deadline;
+use super::fault::Fault;
+use super::https::{self, ClientPair, Exchange, Reply, Transport};
+use crate::analysis::endpoints::{self, API_SERVER, Endpoint, Gap, Scheme, Served};
+use crate::analysis::inventory::Inventory;
+use crate::formats::certificate::Certificate;
+use crate::state::Bytes;
+
+pub use self::check::{Check, Leaf, Node, OnDisk, Phase, Phases, Report, Severity, Verdict};
+
+/// What a probe is asked with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The time against which certificates are judged.
+    pub now: Timestamp,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// The kubelet must have renewed its lease after this moment: its own restart, as a rule.
+    pub renewed_since: Option<Timestamp>,
+}
+
+/// Asks everything that this node should serve. `read` gives the node's files as they are now.
+pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, options: &Options) -> Report {
+    let deadline = Deadline::within(options.timeout);
+    let expected = endpoints::expected(inventory);
+    let kubeconfigs = cluster::kubeconfigs(inventory, read);
+    let targets: Vec<_> = expected
+        .endpoints
+        .iter()
+        .map(|endpoint| Target::new(endpoint, inventory, read, options.now))
+        .collect();
+
+    let mut tasks: Vec<Task<'_>> = Vec::new();
+    for target in &targets {
+        if target.endpoint.component == API_SERVER {
+            let question = Question {
+                server: target.server(),
+                kubeconfigs: &kubeconfigs,
+                node: inventory.facts.node_name.as_ref().map(|fact| fact.value.as_str()),
+                options,
+                deadline,
+            };
+            tasks.push(Box::new(move || target.api_server(&question)));
+        } else {
+            tasks.push(Box::new(move || Part::from(target.check(&target.ask(deadline)))));
+        }
+    }
+    if let Some(api_server) = targets.iter().find(|target| target.endpoint.component == API_SERVER) {
+        let address = api_server.endpoint.address;
+        if let Some(elsewhere) = cluster::Elsewhere::of(&kubeconfigs, address) {
+            tasks.push(Box::new(move || Part::from(elsewhere.check(deadline))));
+        }
+    }
+
+    let mut report = Report { time: options.now, checks: Vec::new(), nodes: Vec::new() };
+    let mut last = expected.gaps.iter().map(|(component, gap)| gap_check(component, gap)).collect::<Vec<_>>();
+    for part in at_once(tasks) {
+        report.checks.push(part.check);
+        last.extend(part.cluster.checks);
+        report.nodes.extend(part.cluster.nodes);
+    }
+    report.checks.append(&mut last);
+    report
+}
+
+type Task<'a> = Box<dyn Fn() -> Part + Send + Sync + 'a>;
+
+/// What one task gives.
+struct Part {
+    check: Check,
+    cluster: Cluster,
+}
+
+impl From<Check> for Part {
+    fn from(check: Check) -> Self {
+        Self { check, cluster: Cluster::default() }
+    }
+}
+
+/// Runs the tasks beside each other and gives their results in order.
+fn at_once(tasks: Vec<Task<'_>>) -> Vec<Part> {
+    std::thread::scope(|scope| {
+        let started: Vec<_> = tasks
+            .iter()
+            .map(|task| {
+                (task, std::thread::Builder::new().name("probe".to_owned()).spawn_scoped(scope, task))
+            })
+            .collect();
+        // Where there is no thread to be had, the task is done here.
+        let ended = started.into_iter().map(|(task, thread)| match thread.map(|thread| thread.join()) {
+            Ok(Ok(part)) => part,
+            _ => task(),
+        });
+        ended.collect()
+    })
+}
+
+/// An endpoint with what it is asked with and compared to.
+struct Target<'a> {
+    endpoint: &'a Endpoint,
+    file: Option<File>,
+    client: Option<Client>,
+    pair: Option<ClientPair>,
+    now: Timestamp,
+}
+
+impl<'a> Target<'a> {
+    fn new(
+        endpoint: &'a Endpoint,
+        inventory: &Inventory,
+        read: &dyn Fn(&Path) -> Option<Bytes>,
+        now: Timestamp,
+    ) -> Self {
+        let file = match &endpoint.served {
+            Served::File(path) => {
+                let leaf = match read(path) {
+                    Some(bytes) => Certificate::from_pem(&bytes).map_err(|error| error.to_string()),
+                    None => Err("there is no such file, or it can't be read".to_owned()),
+                };
+                Some(File { path: path.clone(), leaf })
+            }
+            Served::Memory | Served::Nothing => None,
+        };
+        let (client, pair) = match endpoint.health.client {
+            Some(name) => {
+                let pair = pair(inventory, name);
+                let row = inventory.row(name).and_then(|row| row.certificate.get());
+                let ended = row.map(|leaf| leaf.not_after).filter(|end| *end < now);
+                let client = Client { name, unusable: pair.as_ref().err().cloned(), ended };
+                (Some(client), pair.ok())
+            }
+            None => (None, None),
+        };
+        Self { endpoint, file, client, pair, now }
+    }
+
+    fn ask(&self, deadline: Deadline) -> Exchange {
+        let transport = match self.endpoint.scheme {
+            Scheme::Http => Transport::Plain,
+            Scheme::Https => Transport::Tls(self.pair.as_ref()),
+        };
+        https::get(self.endpoint.address, transport, self.endpoint.health.path, deadline)
+    }
+
+    fn check(&self, exchange: &Exchange) -> Check {
+        self.check_with(exchange, Vec::new())
+    }
+
+    fn check_with(&self, exchange: &Exchange, more: Vec<Finding>) -> Check {
+        let (file, client) = (self.file.as_ref(), self.client.as_ref());
+        Known { endpoint: self.endpoint, file, client, now: self.now }.check(exchange, more)
+    }
+
+    /// The API server is asked for its certificate and its health as anyone may, then with the node's
+    /// kubeconfigs.
+    fn api_server(&self, question: &Question<'_>) -> Part {
+        let mut exchange = self.ask(question.deadline);
+        let cluster = match &exchange {
+            Exchange::Connected { reply: Ok(_), .. } => question.ask(),
+            _ => question.unanswered(),
+        };
+        let mut found = Vec::new();
+        if let Exchange::Connected { reply, .. } = &mut exchange {
+            match &cluster.health {
+                Some(Ok(())) => *reply = Ok(Reply { status: 200, body: Vec::new() }),
+                // Anonymous requests may be switched off: what an identity was told counts.
+                Some(Err(ApiError::Status { status, message })) if reply_is_not(reply, 200) => {
+                    *reply = Ok(Reply { status: *status, body: message.clone().into_bytes() });
+                }
+                Some(Err(ApiError::Fault(fault @ Fault::ServerCertificate(_)))) => {
+                    found.push(judge::of_fault(fault).hint(judge::recover()));
+                }
+                Some(Err(ApiError::Fault(fault))) => *reply = Err(fault.clone()),
+                Some(Err(_)) | None => {}
+            }
+        }
+        let check = self.check_with(&exchange, found);
+        Part { check, cluster }
+    }
+
+    /// This API server, for a client: its certificate must be valid for the address, or for the name that
+    /// kubeadm always gives it.
+    fn server(&self) -> Server {
+        let address = self.endpoint.address;
+        let leaf = self.file.as_ref().and_then(|file| file.leaf.as_ref().ok());
+        let named = leaf.is_some_and(|leaf| leaf.addresses.contains(&address.ip()));
+        Server { address, name: (!named).then(|| "kubernetes".to_owned()) }
+    }
+}
+
+fn reply_is_not(reply: &Result<Reply, Fault>, status: u16) -> bool {
+    reply.as_ref().map_or(true, |reply| reply.status != status)
+}
+
+/// One of kubeadm's client certificates and its key.
+fn pair(inventory: &Inventory, name: &str) -> Result<ClientPair, String> {
+    let row = inventory.row(name).ok_or_else(|| "this node has none".to_owned())?;
+    let state = |reason: Option<&str>| reason.unwrap_or("it is missing").to_owned();
+    let certificate = row.certificate.get().ok_or_else(|| state(row.certificate.reason()))?;
+    let key = row.key.get().ok_or_else(|| format!("its key: {}", state(row.key.reason())))?;
+    ClientPair::new(certificate, key)
+}
+
+fn gap_check(component: &'static str, gap: &Gap) -> Check {
+    let (verdict, severity, what) = match gap {
+        Gap::NotExpected(what) => (Verdict::NotExpected, Severity::Fine, what),
+        Gap::ManifestMissing(what) => (Verdict::ManifestMissing, Severity::Wrong, what),
+        Gap::ManifestUnreadable(what) => (Verdict::ManifestUnreadable, Severity::Wrong, what),
+    };
+    let finding = Finding::wrong(verdict, what.clone()).severity(severity);
+    Check::new(component, None).judged(vec![finding], String::new)
+}

@@ -1,0 +1,259 @@
+//! One component from its stop until it is back: the phases, in order, each bounded in time.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::watch::{Watch, is_live};
+use super::{DEFAULT_GRACE, Grace, Options, Outcome, Phase, Progress, Report, Wanted};
+use crate::live::clock;
+use crate::live::cri::{Container, ContainerState, CriError, GRACE_PERIOD};
+
+/// Time for the first list: the runtime may be restarting.
+const LISTING: Duration = Duration::from_secs(20);
+
+/// Between two looks at the containers. What a look costs the runtime is about a millisecond.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Between the first two tries to stop; then twice as long each time, up to the longest.
+const BACK_OFF: Duration = Duration::from_millis(200);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+
+/// Time for stopping a sandbox: its containers are killed at once.
+const SANDBOX: Duration = Duration::from_secs(30);
+
+/// The work on one component.
+pub(super) struct Component<'a> {
+    options: &'a Options,
+    wanted: &'a Wanted,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    began: Instant,
+    watch: Watch,
+}
+
+/// Where it hung, and why.
+type Hung = (Phase, String);
+
+/// What was there before anything was stopped.
+struct Before {
+    /// Containers that have read the old files; a running one of these is not yet back.
+    old: HashSet<String>,
+    /// Every container.
+    known: HashSet<String>,
+}
+
+impl<'a> Component<'a> {
+    pub(super) fn new(
+        options: &'a Options,
+        wanted: &'a Wanted,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Self {
+        let watch = Watch::new(&options.socket, &wanted.component);
+        Self { options, wanted, progress, began: clock::now(), watch }
+    }
+
+    pub(super) fn restart(mut self) -> Report {
+        let outcome = match self.run() {
+            Ok(outcome) => {
+                self.tell(Phase::Back);
+                outcome
+            }
+            Err((phase, why)) => {
+                self.tell(Phase::Failed);
+                Outcome::Failed { phase, why, last_lines: self.watch.last_lines() }
+            }
+        };
+        Report { component: self.wanted.component.clone(), outcome, elapsed: self.began.elapsed() }
+    }
+
+    fn run(&mut self) -> Result<Outcome, Hung> {
+        self.tell(Phase::Listing);
+        let listed = self.list()?;
+        let (mut old, mut fresh) = (Vec::new(), Vec::new());
+        for container in listed.iter().filter(|container| is_live(container)) {
+            if self.has_read_the_new_files(container) { &mut fresh } else { &mut old }.push(container);
+        }
+        let before = Before {
+            old: old.iter().map(|container| container.id.clone()).collect(),
+            known: listed.iter().map(|container| container.id.clone()).collect(),
+        };
+        if !fresh.is_empty() {
+            self.tell(Phase::StartedByItself);
+            let (id, _) = self.wait(&before)?;
+            return Ok(Outcome::StartedByItself { id });
+        }
+        let Some(running) = old.last() else {
+            self.tell(Phase::NothingToStop);
+            let (new_id, start_took) = self.wait(&before)?;
+            return Ok(Outcome::Started { new_id, start_took });
+        };
+        let stop_took = self.stop(running)?;
+        self.tell(Phase::Stopped);
+        self.tell(Phase::WaitingForNew { note: None });
+        let (new_id, start_took) = self.wait(&before)?;
+        Ok(Outcome::Back { old_id: running.id.clone(), new_id, stop_took, start_took })
+    }
+
+    fn has_read_the_new_files(&self, container: &Container) -> bool {
+        let made_since = |since| container.created_at.is_some_and(|made| made >= since);
+        container.state == ContainerState::Running && self.options.since.is_some_and(made_since)
+    }
+
+    fn list(&mut self) -> Result<Vec<Container>, Hung> {
+        let limit = LISTING.min(self.options.patience);
+        loop {
+            match self.watch.containers() {
+                Ok(found) => return Ok(found),
+                Err(error) if error.is_transient() && self.began.elapsed() < limit => thread::sleep(TICK),
+                Err(error) => return Err((Phase::Listing, error.to_string())),
+            }
+        }
+    }
+
+    /// Stops the container and returns how long that took. Stopping may be repeated, so it is after every
+    /// error that may pass.
+    fn stop(&mut self, container: &Container) -> Result<Duration, Hung> {
+        let began = clock::now();
+        let grace = self.grace(container);
+        let each = grace.saturating_add(self.options.stop_slack);
+        let limit = each.saturating_add(self.options.patience);
+        self.tell(Phase::Stopping { grace });
+        for attempt in 1_u32.. {
+            let left = limit.saturating_sub(began.elapsed());
+            let Err(error) =
+                self.watch.call(|runtime| runtime.stop_container(&container.id, grace, each.min(left)))
+            else {
+                break;
+            };
+            if self.has_ended(container) {
+                break;
+            }
+            let pause = BACK_OFF.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_BACK_OFF);
+            if !error.is_transient() || began.elapsed().saturating_add(pause) >= limit {
+                return Err((Phase::Stopping { grace }, format!("it could not be stopped: {error}")));
+            }
+            self.tell(Phase::Retrying { attempt, why: error.to_string() });
+            thread::sleep(pause);
+        }
+        Ok(began.elapsed())
+    }
+
+    fn has_ended(&mut self, container: &Container) -> bool {
+        let still = |found: &Container| found.id == container.id && is_live(found);
+        self.watch.containers().is_ok_and(|found| !found.iter().any(still))
+    }
+
+    fn grace(&self, container: &Container) -> Duration {
+        match self.wanted.grace {
+            Grace::Fixed(grace) => grace,
+            Grace::OfThePod => {
+                let said = container.annotations.get(GRACE_PERIOD).and_then(|text| text.parse().ok());
+                said.filter(|seconds| *seconds > 0).map_or(DEFAULT_GRACE, Duration::from_secs)
+            }
+        }
+    }
+
+    /// Waits until a container that is not of the old ones runs and goes on running. Returns its ID and how
+    /// long it took to come.
+    fn wait(&mut self, before: &Before) -> Result<(String, Duration), Hung> {
+        let (began, patience, steady) = (clock::now(), self.options.patience, self.options.steady);
+        let mut running: Option<(String, Instant)> = None;
+        let mut note = None;
+        let (mut came, mut sandbox_stopped) = (false, false);
+        loop {
+            match self.watch.containers() {
+                Ok(found) => {
+                    came |= found.iter().any(|container| !before.known.contains(&container.id));
+                    let new = found.iter().rev().find(|container| {
+                        container.state == ContainerState::Running && !before.old.contains(&container.id)
+                    });
+                    came |= new.is_some();
+                    running = match (new, running) {
+                        (Some(new), Some((id, since))) if new.id == id => Some((id, since)),
+                        (Some(new), _) => {
+                            self.tell(Phase::Running);
+                            Some((new.id.clone(), clock::now()))
+                        }
+                        (None, Some(_)) => {
+                            note = Some(self.how_it_ended());
+                            self.tell(Phase::WaitingForNew { note: note.clone() });
+                            None
+                        }
+                        (None, None) => None,
+                    };
+                }
+                Err(error) => self.note(&mut note, &error),
+            }
+            match running.take() {
+                Some((id, since)) if since.elapsed() >= steady => {
+                    return Ok((id, since.saturating_duration_since(began)));
+                }
+                // One that came in time may show that it stays.
+                Some((id, since)) if began.elapsed() < patience + steady => running = Some((id, since)),
+                None if began.elapsed() < patience => {}
+                _ => return Err((Phase::WaitingForNew { note }, self.why_not_back(came, sandbox_stopped))),
+            }
+            if !came && running.is_none() && !sandbox_stopped && began.elapsed() >= patience / 2 {
+                sandbox_stopped = true;
+                self.stop_sandbox(&mut note, patience.saturating_sub(began.elapsed()));
+            }
+            thread::sleep(TICK);
+        }
+    }
+
+    /// The second step: the kubelet makes the pod anew. A failure is told, and the waiting goes on.
+    fn stop_sandbox(&mut self, note: &mut Option<String>, left: Duration) {
+        let stopped = self.watch.ready_sandbox().and_then(|sandbox| {
+            let Some(sandbox) = sandbox else { return Ok(()) };
+            self.tell(Phase::StoppingSandbox);
+            self.watch.call(|runtime| runtime.stop_sandbox(&sandbox, SANDBOX.min(left)))
+        });
+        match stopped {
+            Ok(()) => self.tell(Phase::WaitingForNew { note: note.clone() }),
+            Err(error) => self.note(note, &error),
+        }
+    }
+
+    fn note(&self, note: &mut Option<String>, error: &CriError) {
+        let text = error.to_string();
+        if note.as_ref() != Some(&text) {
+            *note = Some(text);
+            self.tell(Phase::WaitingForNew { note: note.clone() });
+        }
+    }
+
+    /// Of a container that ran and runs no more.
+    fn how_it_ended(&mut self) -> String {
+        match self.watch.newest() {
+            Some(status) if status.reason.is_empty() => format!("it ended with code {}", status.exit_code),
+            Some(status) => format!("it ended with code {} ({})", status.exit_code, status.reason),
+            None => "it ended".to_owned(),
+        }
+    }
+
+    fn why_not_back(&mut self, came: bool, sandbox_stopped: bool) -> String {
+        let patience = self.options.patience.as_secs();
+        match (self.watch.containers(), came) {
+            (Err(error), _) => format!("it is not known to be back after {patience} s: {error}"),
+            (Ok(_), true) => format!(
+                "new containers came, but none kept running within {patience} s: {}",
+                self.how_it_ended()
+            ),
+            (Ok(_), false) if sandbox_stopped => format!(
+                "no new container came within {patience} s, although its sandbox was stopped too: is the kubelet running?"
+            ),
+            (Ok(_), false) => format!("no new container came within {patience} s: is the kubelet running?"),
+        }
+    }
+
+    fn tell(&self, phase: Phase) {
+        let component = self.wanted.component.clone();
+        (self.progress)(Progress { component, phase, elapsed: self.began.elapsed() });
+    }
+}
+
+/// What a component's newest container said last.
+pub(super) fn last_lines_of(socket: &Path, component: &str) -> Vec<String> {
+    Watch::new(socket, component).last_lines()
+}

@@ -1,0 +1,343 @@
+//! Stopping the control plane's containers, and seeing the kubelet bring them back: the way a static pod
+//! reads new certificates. One thread a component, each with its own connection.
+//!
+//! Must not know which files changed, nor who shows the progress.
+
+mod component;
+mod log;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::clock;
+use component::Component;
+
+/// The static pods of a control plane. A container is one of them by the exact name in its labels, by the
+/// namespace [`NAMESPACE`] and by its pod being made from a manifest; so `etcd-defrag` is none, nor is a
+/// user's pod of the same name.
+pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+/// The namespace of the control plane's static pods.
+pub const NAMESPACE: &str = "kube-system";
+
+const ETCD: &str = "etcd";
+
+/// The grace period of the components that keep no data.
+pub const SHORT_GRACE: Duration = Duration::from_secs(2);
+
+/// The pod's grace period where its annotation says nothing: Kubernetes' default.
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+/// How long a container may take to end by itself before it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// As its pod says; 30 s where it doesn't, or says 0.
+    OfThePod,
+    /// This long.
+    Fixed(Duration),
+}
+
+/// A component that is to be restarted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name, one of [`COMPONENTS`].
+    pub component: String,
+    /// Its time to end.
+    pub grace: Grace,
+}
+
+impl Wanted {
+    /// etcd always with its pod's grace period: a kill may cost it data. The others keep none and get
+    /// `grace`, or [`SHORT_GRACE`].
+    pub fn new(component: &str, grace: Option<Duration>) -> Self {
+        let grace =
+            if component == ETCD { Grace::OfThePod } else { Grace::Fixed(grace.unwrap_or(SHORT_GRACE)) };
+        Self { component: component.to_owned(), grace }
+    }
+}
+
+/// Who waits for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// All at once: with a single etcd member the control plane is away in any case.
+    Together,
+    /// etcd must be back and healthy before anything else is stopped.
+    EtcdFirst,
+}
+
+/// How to restart.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The runtime's socket.
+    pub socket: PathBuf,
+    /// Who waits for whom.
+    pub order: Order,
+    /// When the files were changed. A container made since then has read the new ones and is not stopped.
+    pub since: Option<Timestamp>,
+    /// How long to wait for a component to come back after it was stopped, and for etcd to be healthy.
+    pub patience: Duration,
+    /// How long a new container must run to count as back.
+    pub steady: Duration,
+    /// How much longer than the grace period a stop may take: crictl's 2 s end in DeadlineExceeded.
+    pub stop_slack: Duration,
+}
+
+impl Options {
+    /// All at once, 120 s to come back, 3 s steady, the grace period and 120 s to stop.
+    pub fn new(socket: PathBuf) -> Self {
+        Self {
+            socket,
+            order: Order::Together,
+            since: None,
+            patience: Duration::from_secs(120),
+            steady: Duration::from_secs(3),
+            stop_slack: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What is being done with a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The runtime is asked for its containers.
+    Listing,
+    /// The container was told to end.
+    Stopping {
+        /// Its time to do so.
+        grace: Duration,
+    },
+    /// Stopping failed and is tried again.
+    Retrying {
+        /// 1 for the first repetition.
+        attempt: u32,
+        /// Why the last one failed.
+        why: String,
+    },
+    /// The container has ended.
+    Stopped,
+    /// None was running.
+    NothingToStop,
+    /// The running container was made after the files were changed.
+    StartedByItself,
+    /// The kubelet is to make a new container.
+    WaitingForNew {
+        /// What came in between: a new container that ended again, a runtime that doesn't answer.
+        note: Option<String>,
+    },
+    /// A new container runs; it is watched for a moment.
+    Running,
+    /// No new container came: the pod's sandbox is stopped, so that the kubelet makes all of it anew.
+    StoppingSandbox,
+    /// etcd runs and is asked whether it is well.
+    AwaitingHealth {
+        /// What it is missing, as last heard.
+        why: Option<String>,
+    },
+    /// It is back.
+    Back,
+    /// It is not.
+    Failed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listing => f.write_str("looking for its container"),
+            Self::Stopping { grace } => write!(f, "stopping (killed after {} s)", grace.as_secs()),
+            Self::Retrying { attempt, why } => write!(f, "stopping again (retry {attempt}): {why}"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::NothingToStop => f.write_str("was not running"),
+            Self::StartedByItself => f.write_str("has restarted by itself"),
+            Self::WaitingForNew { note: None } => f.write_str("waiting for the kubelet's new container"),
+            Self::WaitingForNew { note: Some(note) } => {
+                write!(f, "waiting for the kubelet's new container: {note}")
+            }
+            Self::Running => f.write_str("running"),
+            Self::StoppingSandbox => f.write_str("stopping its sandbox"),
+            Self::AwaitingHealth { why: None } => f.write_str("waiting until it is healthy"),
+            Self::AwaitingHealth { why: Some(why) } => write!(f, "waiting until it is healthy: {why}"),
+            Self::Back => f.write_str("back"),
+            Self::Failed => f.write_str("failed"),
+        }
+    }
+}
+
+/// News of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Which one.
+    pub component: String,
+    /// What is being done now.
+    pub phase: Phase,
+    /// Since the work on this component began.
+    pub elapsed: Duration,
+}
+
+/// How it ended for a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stopped, and back as another container.
+    Back {
+        /// ID of the stopped container.
+        old_id: String,
+        /// ID of the new one.
+        new_id: String,
+        /// From the stop to its end.
+        stop_took: Duration,
+        /// From there until the new one ran, its watched moments not counted.
+        start_took: Duration,
+    },
+    /// Nothing ran, and now it does.
+    Started {
+        /// ID of its container.
+        new_id: String,
+        /// Until it ran.
+        start_took: Duration,
+    },
+    /// Its container was made after the files were changed; it was left alone.
+    StartedByItself {
+        /// ID of its container.
+        id: String,
+    },
+    /// It is not back.
+    Failed {
+        /// Where it hung.
+        phase: Phase,
+        /// Why, in words.
+        why: String,
+        /// What its newest container said last, raw.
+        last_lines: Vec<String>,
+    },
+    /// It was not touched.
+    NotTried {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// What became of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which one.
+    pub component: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// All of it.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// Whether the component runs, and with the files as they are now.
+    pub fn is_back(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Back { .. } | Outcome::Started { .. } | Outcome::StartedByItself { .. }
+        )
+    }
+}
+
+/// Restarts the components and waits until each is back, or its time is over. The reports come in the order
+/// of `wanted`. `etcd_healthy` is asked only with [`Order::EtcdFirst`] and must end by itself; `progress` is
+/// called from several threads.
+///
+/// For a component: at most 20 s to list, twice the patience, the grace period and the slack to stop, the
+/// patience and its moments to come back; with [`Order::EtcdFirst`] that and the patience for etcd before.
+pub fn restart(
+    options: &Options,
+    wanted: &[Wanted],
+    etcd_healthy: &(dyn Fn() -> Result<(), String> + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Vec<Report> {
+    let (first, rest): (Vec<&Wanted>, Vec<&Wanted>) = match options.order {
+        Order::EtcdFirst => wanted.iter().partition(|wanted| wanted.component == ETCD),
+        Order::Together => (Vec::new(), wanted.iter().collect()),
+    };
+    let mut reports = together(options, &first, progress);
+    for report in reports.iter_mut().filter(|report| report.is_back()) {
+        await_health(options, report, etcd_healthy, progress);
+    }
+    if reports.iter().all(Report::is_back) {
+        reports.extend(together(options, &rest, progress));
+    } else {
+        reports.extend(rest.iter().map(|wanted| Report {
+            component: wanted.component.clone(),
+            outcome: Outcome::NotTried { why: "etcd is not back, so this was left running".to_owned() },
+            elapsed: Duration::ZERO,
+        }));
+    }
+    let place = |report: &Report| wanted.iter().position(|wanted| wanted.component == report.component);
+    reports.sort_by_key(place);
+    reports
+}
+
+fn together(options: &Options, wanted: &[&Wanted], progress: &(dyn Fn(Progress) + Sync)) -> Vec<Report> {
+    thread::scope(|scope| {
+        let begun: Vec<_> = wanted
+            .iter()
+            .map(|wanted| {
+                let work = move || Component::new(options, wanted, progress).restart();
+                let name = wanted.component.clone();
+                (wanted, thread::Builder::new().name(name).spawn_scoped(scope, work))
+            })
+            .collect();
+        begun
+            .into_iter()
+            .map(|(wanted, handle)| {
+                let why = match handle.map(thread::ScopedJoinHandle::join) {
+                    Ok(Ok(report)) => return report,
+                    Ok(Err(_)) => "an error of the program".to_owned(),
+                    Err(error) => format!("cannot start a thread: {error}"),
+                };
+                let outcome = Outcome::Failed { phase: Phase::Listing, why, last_lines: Vec::new() };
+                Report { component: wanted.component.clone(), outcome, elapsed: Duration::ZERO }
+            })
+            .collect()
+    })
+}
+
+/// etcd's container runs: is etcd well?
+fn await_health(
+    options: &Options,
+    report: &mut Report,
+    healthy: &(dyn Fn() -> Result<(), String> + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+) {
+    let (began, before) = (clock::now(), report.elapsed);
+    let mut heard: Option<String> = None;
+    let tell = |phase: Phase| {
+        let elapsed = before + began.elapsed();
+        progress(Progress { component: report.component.clone(), phase, elapsed });
+    };
+    tell(Phase::AwaitingHealth { why: None });
+    loop {
+        let Err(why) = healthy() else {
+            tell(Phase::Back);
+            report.elapsed = before + began.elapsed();
+            return;
+        };
+        if heard.as_ref() != Some(&why) {
+            tell(Phase::AwaitingHealth { why: Some(why.clone()) });
+            heard = Some(why.clone());
+        }
+        if began.elapsed() >= options.patience {
+            tell(Phase::Failed);
+            let last_lines = component::last_lines_of(&options.socket, &report.component);
+            let phase = Phase::AwaitingHealth { why: Some(why.clone()) };
+            let why = format!(
+                "its container runs, but it is not healthy after {} s: {why}",
+                options.patience.as_secs()
+            );
+            report.elapsed = before + began.elapsed();
+            report.outcome = Outcome::Failed { phase, why, last_lines };
+            return;
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
+}

@@ -1,0 +1,366 @@
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::*;
+use crate::live::cri::fake::{DONE, Fake, Reply, World};
+use tonic::Code;
+
+const RUNNING: i32 = 1;
+const EXITED: i32 = 2;
+
+/// Short, but long enough for a loaded machine.
+fn options(fake: &Fake) -> Options {
+    Options {
+        patience: Duration::from_secs(3),
+        steady: Duration::from_millis(300),
+        stop_slack: Duration::from_millis(500),
+        ..Options::new(fake.socket())
+    }
+}
+
+fn wanted(names: &[&str]) -> Vec<Wanted> {
+    names.iter().map(|name| Wanted::new(name, None)).collect()
+}
+
+/// A control plane as a real one was seen, its newest containers running, with what must be left alone.
+fn control_plane() -> World {
+    let mut world = World::new();
+    for name in COMPONENTS {
+        world.sandbox(&format!("earlier-{name}"), name, "file", false);
+        world.container_in(&format!("earlier-{name}"), &format!("{name}-earlier"), name, EXITED, 10);
+        world.pod(name);
+        world.container(&format!("{name}-1"), name, RUNNING, 100);
+    }
+    world.sandbox("s-user", "user", "api", true);
+    world.container_in("s-user", "user-etcd", "etcd", RUNNING, 500);
+    world.sandbox("s-etcd-defrag", "etcd-defrag", "api", true);
+    world.container("defrag", "etcd-defrag", RUNNING, 500);
+    world.on_stop = Box::new(|world, id| {
+        world.end(id, 0);
+        come_back(world, id, 100);
+        DONE
+    });
+    world
+}
+
+/// The kubelet: a new container some time after `id` ended.
+fn come_back(world: &mut World, id: &str, milliseconds: u64) {
+    let (name, count) = id.rsplit_once('-').unwrap();
+    let (name, count) = (name.to_owned(), count.parse::<i64>().unwrap() + 1);
+    world.after(milliseconds, move |world| {
+        world.container(&format!("{name}-{count}"), &name, RUNNING, 1000 * count);
+    });
+}
+
+/// Runs, and gives the reports and the phases, one line each.
+fn run(options: &Options, wanted: &[Wanted]) -> (Vec<Report>, Vec<String>) {
+    run_with(options, wanted, &|| panic!("health is not asked for"))
+}
+
+fn run_with(
+    options: &Options,
+    wanted: &[Wanted],
+    healthy: &(dyn Fn() -> Result<(), String> + Sync),
+) -> (Vec<Report>, Vec<String>) {
+    let told = Mutex::new(Vec::new());
+    let progress = |news: Progress| {
+        told.lock().unwrap().push(format!("{}: {}", news.component, news.phase));
+    };
+    let reports = restart(options, wanted, healthy, &progress);
+    (reports, told.into_inner().unwrap())
+}
+
+fn ids(report: &Report) -> (&str, &str) {
+    match &report.outcome {
+        Outcome::Back { old_id, new_id, .. } => (old_id, new_id),
+        Outcome::Started { new_id, .. } => ("", new_id),
+        Outcome::StartedByItself { id } => (id, id),
+        other => panic!("{}: {other:?}", report.component),
+    }
+}
+
+fn failure(report: &Report) -> (&Phase, &str, &[String]) {
+    match &report.outcome {
+        Outcome::Failed { phase, why, last_lines } => (phase, why, last_lines),
+        other => panic!("{}: {other:?}", report.component),
+    }
+}
+
+#[test]
+fn all_four_and_nothing_else() {
+    let fake = Fake::start(control_plane());
+    let (reports, told) = run(&options(&fake), &wanted(&COMPONENTS));
+    for (report, name) in reports.iter().zip(COMPONENTS) {
+        assert_eq!(report.component, name);
+        assert_eq!(ids(report), (&*format!("{name}-1"), &*format!("{name}-2")));
+    }
+    let mut stops = fake.world().stops.clone();
+    stops.sort();
+    let graces = [("etcd", 30), ("kube-apiserver", 2), ("kube-controller-manager", 2), ("kube-scheduler", 2)];
+    assert_eq!(stops, graces.map(|(name, grace)| format!("StopContainer {name}-1 {grace}")));
+    let etcd: Vec<&String> = told.iter().filter(|line| line.starts_with("etcd:")).collect();
+    assert_eq!(
+        etcd,
+        [
+            "etcd: looking for its container",
+            "etcd: stopping (killed after 30 s)",
+            "etcd: stopped",
+            "etcd: waiting for the kubelet's new container",
+            "etcd: running",
+            "etcd: back",
+        ]
+    );
+}
+
+#[test]
+fn a_container_that_is_gone_when_it_is_stopped() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(|world, id| {
+        // It lost its leader election: the kubelet was faster.
+        world.containers.retain(|container| container.id != id);
+        world.container("kube-scheduler-2", "kube-scheduler", RUNNING, 2000);
+        Reply::Error(Code::NotFound, "not found")
+    });
+    let fake = Fake::start(world);
+    let (reports, _) = run(&options(&fake), &wanted(&["kube-scheduler"]));
+    assert_eq!(ids(&reports[0]), ("kube-scheduler-1", "kube-scheduler-2"));
+}
+
+#[test]
+fn nothing_runs_after_a_reboot() {
+    let mut world = World::new();
+    world.sandbox("earlier", "etcd", "file", false);
+    world.container_in("earlier", "etcd-1", "etcd", EXITED, 10);
+    // Left over from a sandbox that was removed.
+    world.container_in("removed", "etcd-0", "etcd", EXITED, 5);
+    world.after(200, |world| {
+        world.pod("etcd");
+        world.container("etcd-2", "etcd", RUNNING, 20);
+    });
+    let fake = Fake::start(world);
+    let (reports, told) = run(&options(&fake), &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("", "etcd-2"));
+    assert!(told.contains(&"etcd: was not running".to_owned()), "{told:?}");
+    assert_eq!(fake.world().stops, Vec::<String>::new());
+}
+
+#[test]
+fn what_came_after_the_change_is_left_alone() {
+    let fake = Fake::start(control_plane());
+    let since = |nanoseconds| Some(Timestamp::from_nanosecond(nanoseconds).unwrap());
+    let (reports, _) = run(&Options { since: since(100), ..options(&fake) }, &wanted(&["etcd"]));
+    assert_eq!(reports[0].outcome, Outcome::StartedByItself { id: "etcd-1".into() });
+    assert_eq!(fake.world().stops, Vec::<String>::new());
+    let (reports, _) = run(&Options { since: since(101), ..options(&fake) }, &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
+}
+
+#[test]
+fn a_stop_that_fails_is_tried_again() {
+    let mut world = control_plane();
+    let mut tries = 0;
+    world.on_stop = Box::new(move |world, id| {
+        tries += 1;
+        match tries {
+            1 => Reply::Error(Code::DeadlineExceeded, "context deadline exceeded"),
+            2 => Reply::Error(Code::Unavailable, "starting"),
+            _ => {
+                world.end(id, 0);
+                come_back(world, id, 0);
+                DONE
+            }
+        }
+    });
+    let fake = Fake::start(world);
+    let (reports, told) = run(&options(&fake), &wanted(&["kube-apiserver"]));
+    assert_eq!(ids(&reports[0]), ("kube-apiserver-1", "kube-apiserver-2"));
+    let retries: Vec<_> = told.iter().filter(|line| line.contains("again")).collect();
+    assert_eq!(retries.len(), 2, "{told:?}");
+    assert!(retries[0].contains("(retry 1)") && retries[0].contains("context deadline exceeded"));
+}
+
+#[test]
+fn the_runtime_is_restarted_during_the_stop() {
+    let mut world = control_plane();
+    let mut tries = 0;
+    world.on_stop = Box::new(move |world, id| {
+        tries += 1;
+        if tries > 1 {
+            world.end(id, 0);
+            come_back(world, id, 0);
+            return DONE;
+        }
+        world.down_until = Some(soon(400));
+        Reply::Never
+    });
+    let fake = Fake::start(world);
+    let (reports, told) = run(&options(&fake), &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("etcd: stopping again (retry 1)")), "{told:?}");
+}
+
+#[test]
+fn the_answer_is_lost_but_the_container_has_ended() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(move |world, id| {
+        world.end(id, 0);
+        come_back(world, id, 0);
+        world.down_until = Some(soon(0));
+        Reply::Never
+    });
+    let fake = Fake::start(world);
+    let (reports, _) = run(&options(&fake), &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
+    assert_eq!(fake.world().stops.len(), 1);
+}
+
+#[test]
+fn a_stop_that_never_ends() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(|_, _| Reply::Never);
+    let fake = Fake::start(world);
+    let options = Options { patience: Duration::from_secs(1), ..options(&fake) };
+    let wanted = [Wanted::new("kube-scheduler", Some(Duration::ZERO))];
+    let (reports, _) = run(&options, &wanted);
+    let (phase, why, _) = failure(&reports[0]);
+    assert_eq!(phase, &Phase::Stopping { grace: Duration::ZERO });
+    assert!(why.starts_with("it could not be stopped: ") && why.contains("StopContainer"), "{why}");
+    assert!(reports[0].elapsed < Duration::from_secs(5), "{:?}", reports[0].elapsed);
+}
+
+#[test]
+fn an_error_that_will_not_pass_is_told_at_once() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(|_, _| Reply::Error(Code::PermissionDenied, "no"));
+    let fake = Fake::start(world);
+    let (reports, _) = run(&options(&fake), &wanted(&["etcd"]));
+    assert!(failure(&reports[0]).1.ends_with("StopContainer failed: no (PermissionDenied)"));
+    assert_eq!(fake.world().stops.len(), 1);
+}
+
+#[test]
+fn a_new_container_that_ends_again_is_not_back() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(|world, id| {
+        world.end(id, 0);
+        come_back(world, id, 0);
+        world.after(200, |world| {
+            world.end("etcd-2", 1);
+            come_back(world, "etcd-2", 300);
+        });
+        DONE
+    });
+    let fake = Fake::start(world);
+    let (reports, told) = run(&options(&fake), &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-3"));
+    let ended = "etcd: waiting for the kubelet's new container: it ended with code 1 (Error)";
+    assert!(told.iter().any(|line| line == ended), "{told:?}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+fn one_that_never_stays_is_told_with_its_last_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("2.log");
+    std::fs::write(&path, "t stderr F ok\nt stderr F panic: bad certificate\n").unwrap();
+    let mut world = control_plane();
+    world.on_stop = Box::new(move |world, id| {
+        world.end(id, 0);
+        world.container("etcd-2", "etcd", EXITED, 2000);
+        world.end("etcd-2", 2);
+        world.statuses.get_mut("etcd-2").unwrap().log_path = path.to_str().unwrap().to_owned();
+        DONE
+    });
+    let fake = Fake::start(world);
+    let options = Options { patience: Duration::from_secs(1), ..options(&fake) };
+    let (reports, _) = run(&options, &wanted(&["etcd"]));
+    let (phase, why, last_lines) = failure(&reports[0]);
+    assert!(matches!(phase, Phase::WaitingForNew { .. }));
+    assert_eq!(why, "new containers came, but none kept running within 1 s: it ended with code 2 (Error)");
+    assert_eq!(last_lines, ["ok", "panic: bad certificate"]);
+    assert_eq!(fake.world().stops.len(), 1, "a new sandbox doesn't help a container that crashes");
+}
+
+#[test]
+fn the_sandbox_is_the_second_step() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(|world, id| {
+        world.end(id, 0);
+        DONE
+    });
+    world.on_stop_sandbox = Box::new(|world, _| {
+        world.sandboxes.retain(|sandbox| sandbox.id != "s-etcd");
+        world.sandbox("new", "etcd", "file", true);
+        world.container_in("new", "etcd-2", "etcd", RUNNING, 2000);
+        DONE
+    });
+    let fake = Fake::start(world);
+    let options = Options { patience: Duration::from_secs(2), ..options(&fake) };
+    let (reports, told) = run(&options, &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
+    assert_eq!(fake.world().stops, ["StopContainer etcd-1 30", "StopPodSandbox s-etcd"]);
+    assert!(told.contains(&"etcd: stopping its sandbox".to_owned()));
+}
+
+#[test]
+fn nobody_brings_it_back() {
+    let mut world = control_plane();
+    world.on_stop = Box::new(|world, id| {
+        world.end(id, 0);
+        DONE
+    });
+    let fake = Fake::start(world);
+    let options = Options { patience: Duration::from_millis(600), ..options(&fake) };
+    let (reports, _) = run(&options, &wanted(&["etcd", "kube-scheduler"]));
+    for report in &reports {
+        let (phase, why, _) = failure(report);
+        assert_eq!(phase, &Phase::WaitingForNew { note: None });
+        assert!(why.ends_with("although its sandbox was stopped too: is the kubelet running?"), "{why}");
+    }
+}
+
+#[test]
+fn etcd_first_and_healthy_before_the_rest() {
+    let fake = Fake::start(control_plane());
+    let options = Options { order: Order::EtcdFirst, ..options(&fake) };
+    let asked = Mutex::new(0);
+    let healthy = || {
+        assert_eq!(fake.world().stops, ["StopContainer etcd-1 30"]);
+        *asked.lock().unwrap() += 1;
+        if *asked.lock().unwrap() < 3 { Err("no leader".to_owned()) } else { Ok(()) }
+    };
+    let (reports, told) = run_with(&options, &wanted(&["kube-scheduler", "etcd"]), &healthy);
+    assert!(reports.iter().all(Report::is_back));
+    let names: Vec<_> = reports.iter().map(|report| report.component.as_str()).collect();
+    assert_eq!(names, ["kube-scheduler", "etcd"]);
+    assert!(told.contains(&"etcd: waiting until it is healthy: no leader".to_owned()), "{told:?}");
+}
+
+#[test]
+fn etcd_that_is_not_healthy_keeps_the_rest_running() {
+    let fake = Fake::start(control_plane());
+    let patience = Duration::from_millis(700);
+    let options = Options { order: Order::EtcdFirst, patience, ..options(&fake) };
+    let (reports, _) =
+        run_with(&options, &wanted(&["etcd", "kube-apiserver"]), &|| Err("no leader".to_owned()));
+    let (phase, why, _) = failure(&reports[0]);
+    assert_eq!(phase, &Phase::AwaitingHealth { why: Some("no leader".into()) });
+    assert!(why.contains("not healthy"), "{why}");
+    assert!(matches!(reports[1].outcome, Outcome::NotTried { .. }));
+    assert_eq!(fake.world().stops, ["StopContainer etcd-1 30"]);
+}
+
+#[test]
+fn no_runtime_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let patience = Duration::from_millis(200);
+    let options = Options { patience, ..Options::new(directory.path().join("none.sock")) };
+    let (reports, _) = run(&options, &wanted(&["etcd"]));
+    let (phase, why, _) = failure(&reports[0]);
+    assert_eq!(phase, &Phase::Listing);
+    assert!(why.ends_with("there is no such socket"), "{why}");
+}
+
+fn soon(milliseconds: u64) -> Instant {
+    clock::now() + Duration::from_millis(milliseconds)
+}

@@ -1,0 +1,104 @@
+//! Looking at one component's containers: which are its own, which of them runs. The connection is made
+//! anew after each error, because a runtime that restarts closes it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{NAMESPACE, log};
+use crate::live::cri::{
+    CONTAINER_NAME, Container, ContainerState, ContainerStatus, CriError, POD_NAMESPACE, Runtime, Sandbox,
+};
+use std::path::Path;
+
+/// Time to connect: the socket is on this machine.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How many lines of a log are shown.
+const LINES: usize = 10;
+
+/// One component, seen through a connection that comes and goes.
+pub(super) struct Watch {
+    socket: PathBuf,
+    component: String,
+    connection: Option<Runtime>,
+    /// Sandbox → whether its pod is static.
+    sandboxes: HashMap<String, bool>,
+}
+
+impl Watch {
+    pub(super) fn new(socket: &Path, component: &str) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            component: component.to_owned(),
+            connection: None,
+            sandboxes: HashMap::new(),
+        }
+    }
+
+    /// One call; its connection is given up when it fails.
+    pub(super) fn call<T>(
+        &mut self,
+        call: impl FnOnce(&Runtime) -> Result<T, CriError>,
+    ) -> Result<T, CriError> {
+        let runtime = match self.connection.take() {
+            Some(runtime) => runtime,
+            None => Runtime::connect(&self.socket, CONNECT)?,
+        };
+        let answer = call(&runtime)?;
+        self.connection = Some(runtime);
+        Ok(answer)
+    }
+
+    /// The component's containers of every state: exact labels, and a static pod. Exited ones of earlier
+    /// boots are among them.
+    pub(super) fn containers(&mut self) -> Result<Vec<Container>, CriError> {
+        let component = self.component.clone();
+        let labels = [(CONTAINER_NAME, component.as_str()), (POD_NAMESPACE, NAMESPACE)];
+        let mut found = self.call(|runtime| runtime.containers(&labels))?;
+        if found.iter().any(|container| !self.sandboxes.contains_key(&container.sandbox)) {
+            for sandbox in self.sandboxes()? {
+                self.sandboxes.insert(sandbox.id.clone(), sandbox.is_static());
+            }
+            // Left over from a sandbox that was removed: never to be asked for again.
+            for container in found.iter().filter(|container| !is_live(container)) {
+                self.sandboxes.entry(container.sandbox.clone()).or_insert(false);
+            }
+        }
+        found.retain(|container| self.sandboxes.get(&container.sandbox) == Some(&true));
+        // The newest last; an ID is no order, but it makes one.
+        found.sort_by(|a, b| (a.created_at, a.attempt, &a.id).cmp(&(b.created_at, b.attempt, &b.id)));
+        Ok(found)
+    }
+
+    fn sandboxes(&mut self) -> Result<Vec<Sandbox>, CriError> {
+        self.call(|runtime| runtime.sandboxes(&[(POD_NAMESPACE, NAMESPACE)]))
+    }
+
+    /// The sandbox that is up of the pod in which the component ran last.
+    pub(super) fn ready_sandbox(&mut self) -> Result<Option<String>, CriError> {
+        let Some(newest) = self.containers()?.pop() else { return Ok(None) };
+        let ready = self
+            .sandboxes()?
+            .into_iter()
+            .find(|sandbox| sandbox.ready && sandbox.is_static() && sandbox.pod_uid == newest.pod_uid());
+        Ok(ready.map(|sandbox| sandbox.id))
+    }
+
+    /// What the runtime says of the newest container.
+    pub(super) fn newest(&mut self) -> Option<ContainerStatus> {
+        let newest = self.containers().ok()?.pop()?;
+        self.call(|runtime| runtime.status(&newest.id)).ok()?
+    }
+
+    /// What the newest container said last.
+    pub(super) fn last_lines(&mut self) -> Vec<String> {
+        let status = self.newest().filter(|status| Path::new(&status.log_path).is_absolute());
+        status.map_or_else(Vec::new, |status| log::tail(Path::new(&status.log_path), LINES))
+    }
+}
+
+/// Whether a container has a process, as far as is known.
+pub(super) fn is_live(container: &Container) -> bool {
+    matches!(container.state, ContainerState::Running | ContainerState::Unknown)
+}

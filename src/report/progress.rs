@@ -1,0 +1,110 @@
+//! Work that takes its time, as it goes: on a terminal one line a component, drawn over; elsewhere a plain
+//! line for each step, so that a log tells the same story.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::sanitise::line;
+
+/// The components at work.
+#[derive(Debug)]
+pub struct Board {
+    rows: Vec<Row>,
+    terminal: bool,
+    drawn: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    step: String,
+    began: Duration,
+    done: bool,
+}
+
+impl Board {
+    /// A board of these components. `terminal`: whether lines can be drawn over.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, terminal: bool) -> Self {
+        let row = |name: &str| Row {
+            name: name.to_owned(),
+            step: "waiting for its turn".to_owned(),
+            began: Duration::ZERO,
+            done: false,
+        };
+        Self { rows: names.into_iter().map(row).collect(), terminal, drawn: 0 }
+    }
+
+    /// A component's new step, and what is to be printed now. `at` is the time since the work began; `done`
+    /// stops the component's clock.
+    pub fn step(&mut self, name: &str, step: &str, done: bool, at: Duration) -> String {
+        let step = line(step).into_owned();
+        let Some(row) = self.rows.iter_mut().find(|row| row.name == name) else { return String::new() };
+        if row.step == step && row.done == done {
+            return self.tick(at);
+        }
+        row.began = if done { at } else { row.began };
+        (row.step, row.done) = (step, done);
+        if !self.terminal {
+            let row = format!("{:7.1} s  {}: {}\n", at.as_secs_f64(), line(&row.name), row.step);
+            return row;
+        }
+        self.draw(at)
+    }
+
+    /// What is to be printed as time goes by.
+    pub fn tick(&mut self, at: Duration) -> String {
+        if self.terminal { self.draw(at) } else { String::new() }
+    }
+
+    fn draw(&mut self, at: Duration) -> String {
+        let mut out = String::new();
+        if self.drawn > 0 {
+            // Up to the first line, and everything below it away (ECMA-48 CPL and ED).
+            let _ = write!(out, "\x1b[{}F\x1b[J", self.drawn);
+        }
+        let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        for row in &self.rows {
+            let elapsed = if row.done { row.began } else { at }.as_secs_f64();
+            let _ =
+                writeln!(out, "  {:width$}  {elapsed:6.1} s  {}", line(&row.name), short(&row.step, width));
+        }
+        self.drawn = self.rows.len();
+        out
+    }
+}
+
+/// So much of a step that the row stays one line: a row that wraps would be drawn over in part.
+fn short(step: &str, width: usize) -> String {
+    let room = 80_usize.saturating_sub(width + 14);
+    if step.chars().count() <= room {
+        return step.to_owned();
+    }
+    step.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_lines_tell_each_step_once() {
+        let mut board = Board::new(["etcd"], false);
+        let at = Duration::from_millis(1500);
+        assert_eq!(board.step("etcd", "stopping", false, at), "    1.5 s  etcd: stopping\n");
+        assert_eq!(board.step("etcd", "stopping", false, at), "");
+        assert_eq!(board.tick(at), "");
+        assert_eq!(board.step("etcd", "back\u{1b}[2J", true, at), "    1.5 s  etcd: back\\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn a_terminal_is_drawn_over_and_lines_never_wrap() {
+        let mut board = Board::new(["etcd", "kube-scheduler"], true);
+        let first = board.step("etcd", &"x".repeat(200), false, Duration::from_secs(1));
+        assert_eq!(first.lines().count(), 2);
+        assert!(first.lines().all(|line| line.chars().count() <= 80), "{first}");
+        let second = board.step("etcd", "back", true, Duration::from_secs(2));
+        assert!(second.starts_with("\x1b[2F\x1b[J"), "{second:?}");
+        let third = board.tick(Duration::from_secs(9));
+        assert!(third.contains("2.0 s  back"), "the clock of what is done stands still: {third}");
+    }
+}
