@@ -23,7 +23,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kuberescue::live::kubelet::{
-    How, KubeletError, Manager, Progress, SETTLED, find, look, restart, uses_old_certificate,
+    How, KubeletError, Manager, Progress, SETTLED, changed_at, find, look, restart, uses_old_certificate,
 };
 
 const STORY: &str = "KUBERESCUE_STORY";
@@ -115,6 +115,8 @@ fn pid(child: &Child) -> i32 {
 }
 
 const ENOUGH: Duration = Duration::from_secs(20);
+/// Long enough to have settled, where the watching itself is not the story.
+const SOON: Duration = Duration::from_millis(300);
 const A_MOMENT: Duration = Duration::from_millis(400);
 
 #[test]
@@ -125,8 +127,7 @@ fn a_kubelet_is_found_by_name_and_its_age_is_known() {
         let changed = |name: &str| {
             std::fs::write(machine.path(name), "").unwrap();
             std::thread::sleep(Duration::from_millis(60));
-            jiff::Timestamp::try_from(std::fs::metadata(machine.path(name)).unwrap().modified().unwrap())
-                .unwrap()
+            changed_at(&machine.path(name)).unwrap()
         };
         let before = changed("before");
         let mut child = machine.kubelet("1000");
@@ -139,6 +140,10 @@ fn a_kubelet_is_found_by_name_and_its_age_is_known() {
         assert!(found.age < Duration::from_secs(10) && found.is_running());
         assert!(!uses_old_certificate(&found, before), "{before} {}", found.started);
         assert!(uses_old_certificate(&found, after), "{after} {}", found.started);
+        // A link that is swapped counts, however old the file is that it leads to.
+        std::os::unix::fs::symlink(machine.path("before"), machine.path("link")).unwrap();
+        assert!(uses_old_certificate(&found, changed_at(&machine.path("link")).unwrap()));
+        assert_eq!(changed_at(&machine.path("none")), None);
         let seen = look();
         assert!(seen.running.is_some_and(|running| running.is(&found)));
         assert_eq!((seen.manager, seen.crash_looping), (Manager::Other, false));
@@ -195,7 +200,7 @@ fn a_supervisor_that_takes_its_time_is_waited_for() {
     in_a_machine_of_its_own("a_supervisor_that_takes_its_time_is_waited_for", |machine| {
         let mut supervisor = machine.supervisor("1000", Some("go"));
         let go = machine.path("go");
-        let done = restart(ENOUGH, SETTLED, &mut |progress| {
+        let done = restart(ENOUGH, SOON, &mut |progress| {
             if progress == Progress::Waiting {
                 std::fs::write(&go, "").unwrap();
             }
@@ -215,13 +220,13 @@ fn a_supervisor_that_takes_its_time_is_waited_for() {
 #[test]
 fn where_nothing_starts_it_that_is_said() {
     in_a_machine_of_its_own("where_nothing_starts_it_that_is_said", |machine| {
-        let error = restart(A_MOMENT, SETTLED, &mut |_| ()).unwrap_err();
+        let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error, KubeletError::NotRunning { waited: A_MOMENT, systemd: false });
         assert!(error.hint().contains("start the kubelet"), "{}", error.hint());
         // The same after one that did run was ended.
         let mut child = machine.kubelet("1000");
         eventually("a kubelet", || find().is_some());
-        let error = restart(A_MOMENT, SETTLED, &mut |_| ()).unwrap_err();
+        let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert!(matches!(error, KubeletError::NotRunning { .. }), "{error}");
         child.wait().unwrap();
     });
@@ -246,7 +251,7 @@ fn one_that_ignores_sigterm_is_not_killed() {
         let script = format!("trap '' TERM; exec {} 1000", machine.path("kubelet").display());
         let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
         eventually("a kubelet", || find().is_some());
-        let error = restart(A_MOMENT, SETTLED, &mut |_| ()).unwrap_err();
+        let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error, KubeletError::WontStop { pid: pid(&child), waited: A_MOMENT });
         assert!(find().is_some());
         child.kill().unwrap();
@@ -280,7 +285,7 @@ fn with_systemd_the_unit_is_restarted() {
         let seen = look();
         assert_eq!(seen.running.map(|running| running.pid), Some(pid(&child)));
         assert!(matches!(&seen.manager, Manager::Systemd(unit) if unit.is_loaded()), "{:?}", seen.manager);
-        let done = restart(ENOUGH, SETTLED, &mut |_| ()).unwrap();
+        let done = restart(ENOUGH, SOON, &mut |_| ()).unwrap();
         assert_eq!((done.how, done.old_pid), (How::Systemd, Some(pid(&child))));
         assert_eq!(done.kubelet.pid.to_string(), machine.text("main").trim());
         let told = machine.text("told");
@@ -304,7 +309,7 @@ fn with_systemd_a_crash_loop_is_seen_and_revived() {
             }
             let seen = look();
             assert!(seen.crash_looping && seen.running.is_none(), "{name}: {seen:?}");
-            let done = restart(ENOUGH, SETTLED, &mut |_| ()).unwrap();
+            let done = restart(ENOUGH, SOON, &mut |_| ()).unwrap();
             assert_eq!((done.how, done.old_pid), (How::Systemd, None), "{name}");
             let told = machine.text("told");
             assert_eq!(told.contains("reset-failed kubelet\nrestart kubelet\n"), forgiven, "{name}: {told}");
@@ -317,14 +322,14 @@ fn what_systemd_refuses_is_told_in_its_words() {
     in_a_machine_of_its_own("what_systemd_refuses_is_told_in_its_words", |machine| {
         machine.systemd("case $1 in show) cat shown;; *) echo \"Job for kubelet.service failed.\nSee status\" >&2; exit 1;; esac");
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
-        let error = restart(ENOUGH, SETTLED, &mut |_| ()).unwrap_err();
+        let error = restart(ENOUGH, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "systemctl restart: Job for kubelet.service failed.");
         assert!(error.hint().contains("journalctl -u kubelet"), "{}", error.hint());
 
         std::fs::write(machine.path("shown"), "LoadState=masked\nActiveState=inactive\n").unwrap();
-        assert_eq!(restart(ENOUGH, SETTLED, &mut |_| ()).unwrap_err(), KubeletError::Masked);
+        assert_eq!(restart(ENOUGH, SOON, &mut |_| ()).unwrap_err(), KubeletError::Masked);
         std::fs::write(machine.path("shown"), "LoadState=not-found\nActiveState=inactive\n").unwrap();
-        assert_eq!(restart(ENOUGH, SETTLED, &mut |_| ()).unwrap_err(), KubeletError::NotInstalled);
+        assert_eq!(restart(ENOUGH, SOON, &mut |_| ()).unwrap_err(), KubeletError::NotInstalled);
     });
 }
 
@@ -334,7 +339,7 @@ fn a_systemctl_that_hangs_is_given_up() {
         machine.systemd("case $1 in show) cat shown;; *) exec sleep 1000;; esac");
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
         let begun = Instant::now();
-        let error = restart(A_MOMENT, SETTLED, &mut |_| ()).unwrap_err();
+        let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "systemctl restart gave no answer in time");
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     });
@@ -346,7 +351,7 @@ fn a_kubelet_that_systemd_does_not_know_gets_sigterm() {
         machine.systemd("case $1 in show) echo LoadState=not-found;; *) exit 1;; esac");
         let mut supervisor = machine.supervisor("1000", None);
         eventually("a kubelet", || find().is_some());
-        let done = restart(ENOUGH, SETTLED, &mut |_| ()).unwrap();
+        let done = restart(ENOUGH, SOON, &mut |_| ()).unwrap();
         assert_eq!(done.how, How::Signal);
         assert!(!machine.text("told").contains("restart"), "{}", machine.text("told"));
         supervisor.kill().unwrap();
@@ -364,7 +369,7 @@ fn without_a_systemctl_to_run_it_is_done_by_signal() {
         let silent = matches!(look().manager, Manager::Silent(_));
         // A systemctl of this machine itself, further down in PATH, may answer too.
         assert!(silent || Path::new("/usr/bin/systemctl").exists() || Path::new("/bin/systemctl").exists());
-        let done = restart(ENOUGH, SETTLED, &mut |_| ()).unwrap();
+        let done = restart(ENOUGH, SOON, &mut |_| ()).unwrap();
         assert_eq!(done.how, How::Signal);
         supervisor.kill().unwrap();
         supervisor.wait().unwrap();

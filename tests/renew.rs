@@ -53,11 +53,11 @@ fn all_is_renewed_in_kubeadms_words() {
 }
 
 #[test]
-fn an_ended_certificate_of_the_kubelet_is_renewed_with_the_rest() {
+fn ended_certificates_of_the_kubelet_are_renewed_with_the_rest() {
     for name in ["expired-all", "v120-expired"] {
         let run = Node::of(name).must("certs renew all");
         let kubelet = run.out.lines().filter(|line| line.contains("kubelet") && !line.contains("API server"));
-        assert_eq!(kubelet.count(), 1, "{name}\n{run}");
+        assert_eq!(kubelet.count(), 2, "{name}\n{run}");
         let rest: Vec<_> =
             run.out.lines().filter(|line| !line.contains("kubelet") || line.contains("API server")).collect();
         assert_eq!(rest.join("\n") + "\n", expected(name, "renew.out"), "{name}");
@@ -172,7 +172,7 @@ fn a_dry_run_in_json_holds_the_plan_and_no_secret() {
     let run = node.must("certs renew all --dry-run -o json");
     let plan: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     let steps = plan["steps"].as_array().unwrap();
-    assert_eq!(steps.len(), 12, "{plan:#}");
+    assert_eq!(steps.len(), 13, "{plan:#}");
     let step = steps.iter().find(|step| step["name"] == "apiserver").unwrap();
     for word in ["2024-12-31T00:00:00Z", "2027-11-24T00:00:00Z", "192.168.10.11"] {
         assert!(step.to_string().contains(word), "{word}\n{step:#}");
@@ -246,6 +246,8 @@ fn nothing_but_the_planned_files_changes() {
     planned.extend([
         CURRENT.to_owned(),
         "/var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem".to_owned(),
+        "/var/lib/kubelet/pki/kubelet.crt".to_owned(),
+        "/var/lib/kubelet/pki/kubelet.key".to_owned(),
     ]);
     planned.sort();
     assert_eq!(before.changed(&node.state()), planned);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row};
+use super::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::catalog::{self, Authority, Names};
 
@@ -62,10 +62,16 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         let problems = row_problems(row, inventory.authority(Authority::Cluster), now);
         found.extend(problems.into_iter().map(|problem| problem.finding(row, Severity::Blocker)));
     }
-    for row in inventory.elsewhere.iter().chain([&inventory.kubelet_serving]) {
+    for row in &inventory.elsewhere {
         let problems = dates(row, now).into_iter();
         found.extend(problems.map(|problem| problem.finding(row, Severity::Warning)));
     }
+    let serving = &inventory.kubelet_serving;
+    found.extend(
+        serving_problems(inventory, now)
+            .into_iter()
+            .map(|(problem, severity)| problem.finding(serving, severity)),
+    );
     for copy in &inventory.foreign_authorities {
         found.push(Finding {
             code: "embedded-ca-differs",
@@ -155,6 +161,35 @@ pub fn row_problems(row: &Row, authority: Option<&AuthorityRow>, now: Timestamp)
     problems
 }
 
+/// What is wrong with the kubelet's serving certificate. Nobody checks the end of it unless told to
+/// (`--kubelet-certificate-authority`), but a pair of its own that it can't load keeps the kubelet from starting.
+pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
+    let row = &inventory.kubelet_serving;
+    let warnings =
+        |problems: Vec<Problem>| problems.into_iter().map(|problem| (problem, Severity::Warning)).collect();
+    match inventory.serving_form {
+        // The kubelet makes the one, and asks the cluster for the other.
+        ServingForm::SelfSigned if row.certificate.is_missing() && row.key.is_missing() => Vec::new(),
+        ServingForm::Signed if row.certificate.is_missing() => Vec::new(),
+        ServingForm::Configured => warnings(dates(row, now)),
+        // Who else may sign it is the cluster's business (`--cluster-signing-kubelet-serving-cert-file`).
+        ServingForm::Signed => warnings(row_problems(row, None, now)),
+        ServingForm::SelfSigned => {
+            let severity = |problem: &Problem| match problem.code {
+                "expired" | "not-yet-valid" => Severity::Warning,
+                _ => Severity::Blocker,
+            };
+            let problems = row_problems(row, None, now).into_iter();
+            problems
+                .map(|problem| {
+                    let severity = severity(&problem);
+                    (problem, severity)
+                })
+                .collect()
+        }
+    }
+}
+
 fn dates(row: &Row, now: Timestamp) -> Vec<Problem> {
     let Some(certificate) = row.certificate.get() else { return Vec::new() };
     if certificate.expired_at(now) {
@@ -198,11 +233,13 @@ impl Inventory {
             || !self.kubelet_serving.certificate.is_missing()
     }
 
-    /// The row of this name: a kubeadm leaf or the kubelet's client certificate.
+    /// The row of this name: a kubeadm leaf or one of the kubelet's certificates.
     pub fn row(&self, name: &str) -> Option<&Row> {
         let mut leafs = self.leafs.iter().map(|leaf| &leaf.row);
-        leafs
-            .find(|row| row.name == name)
-            .or((name == catalog::KUBELET_CLIENT).then_some(&self.kubelet_client))
+        leafs.find(|row| row.name == name).or(match name {
+            catalog::KUBELET_CLIENT => Some(&self.kubelet_client),
+            catalog::KUBELET_SERVING => Some(&self.kubelet_serving),
+            _ => None,
+        })
     }
 }

@@ -10,7 +10,7 @@ use crate::session::change::{ChangeArgs, prepare, selection};
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// all, a name of kubeadm's (admin.conf, apiserver, etcd-server, …) or kubelet-client
+    /// all, a name of kubeadm's (admin.conf, apiserver, etcd-server, …), kubelet-client or kubelet-serving
     #[arg(value_name = "NAME", value_parser = selection)]
     selection: Selection,
     #[command(flatten)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{IssueError, KeyRequest, Signer, create, generate, renew};
+use super::{IssueError, KeyRequest, Signer, create, generate, own_authority, renew};
 use crate::analysis::inventory::Inventory;
-use crate::analysis::plan::{Plan, Step, Target};
+use crate::analysis::plan::{KeyPlan, Plan, SignedBy, Step, Target};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{self, Kubeconfig, NewKubeconfig};
@@ -28,16 +28,21 @@ const KEY_MASK: u32 = 0o600;
 /// # Errors
 /// A key or a signature that could not be made, or a file that isn't as it was when planned.
 pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
-    let made = plan
-        .steps
-        .iter()
-        .filter(|step| !step.key.reuse)
-        .map(|step| KeyRequest { algorithm: step.key.algorithm.clone(), encoding: step.key.encoding });
-    let mut made = generate(&made.collect::<Vec<_>>())?.into_iter();
+    let mut requests = Vec::new();
+    for step in &plan.steps {
+        if !step.key.reuse {
+            let KeyPlan { algorithm, encoding, .. } = &step.key;
+            requests.push(KeyRequest { algorithm: algorithm.clone(), encoding: *encoding });
+        }
+        if matches!(step.authority, SignedBy::Own(_)) {
+            requests.push(own_authority::key_request());
+        }
+    }
+    let mut made = generate(&requests)?.into_iter();
     let mut signers: BTreeMap<Authority, Signer<'_>> = BTreeMap::new();
     for row in &inventory.authorities {
         if let (Some(certificate), Some(key)) = (row.certificate.get(), row.key.get())
-            && plan.steps.iter().any(|step| step.authority == row.authority)
+            && plan.steps.iter().any(|step| step.authority == SignedBy::Authority(row.authority))
         {
             signers.insert(row.authority, Signer::new(certificate, key)?);
         }
@@ -51,13 +56,23 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
         } else {
             made.next().ok_or_else(|| vanished("its new key"))?
         };
-        let signer = signers.get(&step.authority).ok_or_else(|| vanished("its authority"))?;
-        let certificate = match (&step.template, &step.profile) {
-            (Some(old), _) => renew(signer, old, &key, step.new)?,
-            (None, Some(profile)) => create(signer, profile, &key, step.new)?,
-            (None, None) => return Err(vanished("its template")),
+        let sign = |signer: &Signer<'_>| match (&step.template, &step.profile) {
+            (Some(old), _) => renew(signer, old, &key, step.new),
+            (None, Some(profile)) => create(signer, profile, &key, step.new),
+            (None, None) => Err(vanished("its template")),
         };
-        composer.place(step, &certificate, &key)?;
+        match &step.authority {
+            SignedBy::Authority(authority) => {
+                let certificate = sign(signers.get(authority).ok_or_else(|| vanished("its authority"))?)?;
+                composer.place(step, &certificate, None, &key)?;
+            }
+            SignedBy::Own(name) => {
+                let own_key = made.next().ok_or_else(|| vanished("its authority's new key"))?;
+                let own = own_authority::own_authority(name, &own_key, step.new)?;
+                let certificate = sign(&Signer::new(&own, &own_key)?)?;
+                composer.place(step, &certificate, Some(&own), &key)?;
+            }
+        }
     }
     Ok(composer.changes)
 }
@@ -69,10 +84,20 @@ struct Composer<'a> {
 }
 
 impl Composer<'_> {
-    fn place(&mut self, step: &Step, certificate: &Certificate, key: &PrivateKey) -> Result<(), IssueError> {
+    /// Composes the files of one step. `own` is the authority that was made for it, and goes with it.
+    fn place(
+        &mut self,
+        step: &Step,
+        certificate: &Certificate,
+        own: Option<&Certificate>,
+        key: &PrivateKey,
+    ) -> Result<(), IssueError> {
         match &step.target {
             Target::Pair { certificate: path, key: key_path } => {
-                let text = self.with_the_rest_of(path, certificate);
+                let text = match own {
+                    Some(own) => [certificate.to_pem(), own.to_pem()].concat(),
+                    None => self.with_the_rest_of(path, certificate),
+                };
                 self.put_file(path, text.into_bytes().into(), CERTIFICATE_MODE, !0);
                 if !step.key.reuse {
                     self.put_file(key_path, wiped(&key.to_pem()), KEY_MODE, KEY_MASK);

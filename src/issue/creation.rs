@@ -95,7 +95,7 @@ fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8
 }
 
 /// The string type that Go chooses.
-fn text(value: &str) -> DnValue {
+pub(super) fn text(value: &str) -> DnValue {
     match value.try_into() {
         Ok(printable) => DnValue::PrintableString(printable),
         Err(_) => DnValue::Utf8String(value.to_owned()),

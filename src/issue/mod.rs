@@ -8,6 +8,7 @@ mod change_set;
 mod creation;
 mod error;
 mod keys;
+mod own_authority;
 mod primes;
 mod random;
 mod renewal;

@@ -29,7 +29,8 @@ pub fn plan_text(plan: &Plan) -> String {
         if let Action::Issue { because } = &step.action {
             add(format!("    because {because}"));
         }
-        add(format!("    subject {}, signed by {}", step.subject, step.authority.name()));
+        let own = if step.authority.authority().is_none() { ", which is made for it alone" } else { "" };
+        add(format!("    subject {}, signed by {}{own}", step.subject, step.authority.name()));
         if !step.names.is_empty() {
             add(format!("    for {}", step.names.join(", ")));
         }
@@ -45,7 +46,7 @@ pub fn plan_text(plan: &Plan) -> String {
         let why = match &skipped.why {
             Why::NotOnThisNode => "not on this node, and not every node has it".to_owned(),
             Why::Authority { base, what, .. } => format!("the authority {base} can't sign: {what}"),
-            Why::NotEmbedded(what) | Why::Unknown(what) => what.clone(),
+            Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => what.clone(),
         };
         add(format!("- leave {}: {why}", skipped.name));
     }

@@ -24,7 +24,7 @@ pub fn renewal_messages(plan: &Plan) -> String {
                 format!("Detected external {base}, {} can't be renewed", skipped.long_name)
             }
             Why::Authority { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
-            Why::NotEmbedded(what) | Why::Unknown(what) => {
+            Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => {
                 format!("{} not renewed: {what}", skipped.long_name)
             }
         };

@@ -45,7 +45,7 @@ pub struct ChangeArgs {
     /// Believe the clock, although files on the disk are newer than it
     #[arg(long)]
     pub accept_clock: bool,
-    /// The kubelet's client certificate too, although it has not ended
+    /// The kubelet's certificates too, although they have not ended
     #[arg(long)]
     pub kubelet: bool,
     /// Where to put the archive of the old state [default: /var/lib/kuberescue of the root]
@@ -242,7 +242,9 @@ fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), Stri
         let Some(row) = inventory.row(&step.name) else {
             return Err(format!("{}: it is not where it should be", step.name));
         };
-        if let Some(problem) = row_problems(row, inventory.authority(step.authority), now).first() {
+        // What was made for one certificate alone is no authority of the node.
+        let authority = step.authority.authority().and_then(|authority| inventory.authority(authority));
+        if let Some(problem) = row_problems(row, authority, now).first() {
             return Err(format!("{}: the new one is not right: {}", step.name, problem.what));
         }
         let fresh =
@@ -259,13 +261,14 @@ fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), Stri
 /// # Errors
 /// There is none of this name.
 pub fn selection(name: &str) -> Result<Selection, String> {
-    use crate::state::catalog::{KUBELET_CLIENT, SLOTS, slot};
+    use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING, SLOTS, slot};
     match name {
         "all" => Ok(Selection::All),
         KUBELET_CLIENT => Ok(Selection::Kubelet),
+        KUBELET_SERVING => Ok(Selection::KubeletServing),
         name => slot(name).map(plan::Selection::One).ok_or_else(|| {
             let names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
-            format!("one of all, {}, {KUBELET_CLIENT}", names.join(", "))
+            format!("one of all, {}, {KUBELET_CLIENT}, {KUBELET_SERVING}", names.join(", "))
         }),
     }
 }

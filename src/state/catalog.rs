@@ -259,6 +259,12 @@ pub const KUBELET_CLIENT: &str = "kubelet-client";
 pub const KUBELET_CLIENT_LONG: &str = "certificate for the kubelet to access the Kubernetes API";
 /// The link to the kubelet's current client certificate and key, in its certificate directory.
 pub const KUBELET_CLIENT_LINK: &str = "kubelet-client-current.pem";
+/// Name under which plans and reports speak of the kubelet's serving certificate.
+pub const KUBELET_SERVING: &str = "kubelet-serving";
+/// The kubelet's serving certificate in words, in the manner of kubeadm's long names.
+pub const KUBELET_SERVING_LONG: &str = "certificate for serving the kubelet's own API";
+/// The link to the kubelet's current serving certificate and key, where the cluster signs it.
+pub const KUBELET_SERVING_LINK: &str = "kubelet-server-current.pem";
 /// The kubelet's certificate directory where nothing else is configured.
 pub const KUBELET_PKI_DIR: &str = "/var/lib/kubelet/pki";
 /// Where kubeadm keeps its kubeconfigs: a constant there too.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, Skipped, Step, Target, Why,
-    refuse, restarts,
+    Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped, Step,
+    Target, Why, refuse, restarts,
 };
-use crate::analysis::diagnose::{authority_problem, row_problems};
-use crate::analysis::inventory::{Inventory, Item, KubeletForm, Row};
+use crate::analysis::diagnose::authority_problem;
+use crate::analysis::inventory::{Inventory, Item, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
@@ -25,24 +25,28 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
             for leaf in &inventory.leafs {
                 decision.leaf(leaf.slot, &leaf.row);
             }
-            if inventory.has_kubelet() && (options.kubelet || decision.kubelet_is_useless()) {
-                decision.kubelet();
+            if inventory.has_kubelet() {
+                decision.kubelet_where_useless();
             }
         }
         Selection::One(slot) => match inventory.leafs.iter().find(|leaf| leaf.slot == *slot) {
             Some(leaf) => decision.leaf(leaf.slot, &leaf.row),
             None => decision.skip(slot.name, slot.long_name, Why::NotOnThisNode, false),
         },
-        Selection::Kubelet => decision.kubelet(),
+        Selection::Kubelet => decision.kubelet_client(),
+        Selection::KubeletServing => decision.kubelet_serving(),
     }
     if options.kubelet && matches!(options.selection, Selection::One(_)) {
-        decision.kubelet();
+        decision.kubelet_client();
+        decision.kubelet_serving();
     }
     let Decision { steps, skipped, .. } = decision;
     refusals.extend(refuse::authorities(inventory, &skipped, now));
     refusals.extend(refuse::names(inventory, &steps));
     if options.partial {
-        refusals.retain(|refusal| !refusal.partial_helps || steps.is_empty());
+        // Where no authority can sign, what a kubelet makes for itself alone is not worth a change.
+        let signed = steps.iter().any(|step| step.authority.authority().is_some());
+        refusals.retain(|refusal| !refusal.partial_helps || !signed);
     }
     Plan {
         node: inventory.facts.node_name.clone(),
@@ -56,17 +60,17 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
     }
 }
 
-struct Decision<'a> {
-    snapshot: &'a Snapshot,
-    inventory: &'a Inventory,
-    options: &'a Options,
-    now: Timestamp,
-    steps: Vec<Step>,
+pub(super) struct Decision<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) inventory: &'a Inventory,
+    pub(super) options: &'a Options,
+    pub(super) now: Timestamp,
+    pub(super) steps: Vec<Step>,
     skipped: Vec<Skipped>,
 }
 
 impl Decision<'_> {
-    fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
+    pub(super) fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
         self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
     }
 
@@ -92,41 +96,7 @@ impl Decision<'_> {
         }
     }
 
-    fn kubelet_is_useless(&self) -> bool {
-        let authority = self.inventory.authority(Authority::Cluster);
-        !row_problems(&self.inventory.kubelet_client, authority, self.now).is_empty()
-    }
-
-    fn kubelet(&mut self) {
-        let row = &self.inventory.kubelet_client;
-        let (name, long_name) = (catalog::KUBELET_CLIENT, catalog::KUBELET_CLIENT_LONG);
-        if let Some(error) = &row.fixed {
-            return self.skip(name, long_name, Why::NotEmbedded(error.to_string()), true);
-        }
-        let profile = || Profile::of_kubelet(&self.inventory.facts);
-        let target = |decision: &Self| match &decision.inventory.kubelet_form {
-            KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::SLOTS[0]),
-            KubeletForm::File(_) | KubeletForm::NoKubeconfig if row.path == row.key_path => {
-                decision.kubelet_pem(&row.path)
-            }
-            KubeletForm::File(_) | KubeletForm::NoKubeconfig | KubeletForm::Other => {
-                let certificate = decision.resolved(&row.path)?;
-                Ok(Target::Pair { certificate, key: decision.resolved(&row.key_path)? })
-            }
-        };
-        match self.step(row, name, long_name, Authority::Cluster, profile, target) {
-            Ok(step) => self.steps.push(step),
-            Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
-        }
-        if self.inventory.kubelet_form == KubeletForm::NoKubeconfig {
-            let path = self.inventory.facts.kubelet_kubeconfig.value.display();
-            let why =
-                format!("{path} is missing or unreadable: the kubelet needs one that names its certificate");
-            self.skip("kubelet.conf", "kubeconfig file of the kubelet", Why::Unknown(why), true);
-        }
-    }
-
-    fn step(
+    pub(super) fn step(
         &self,
         row: &Row,
         name: &str,
@@ -163,7 +133,7 @@ impl Decision<'_> {
             long_name,
             action,
             target,
-            authority,
+            authority: SignedBy::Authority(authority),
             subject: profile
                 .as_ref()
                 .map(Profile::subject)
@@ -237,24 +207,27 @@ impl Decision<'_> {
     }
 
     fn dates(&self, signer: &Certificate) -> Result<(Dates, bool), String> {
-        let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
-        let start = self
-            .now
-            .checked_sub(SignedDuration::from_secs(BACKDATE_SECONDS))
-            .map_err(|error| error.to_string())?;
-        let life = SignedDuration::from_hours(i64::from(self.options.days) * 24);
-        let end =
-            self.now.checked_add(life).map_err(|error| format!("--days {}: {error}", self.options.days))?;
-        let cut = end > signer.not_after;
-        let not_after = if cut { signer.not_after } else { end };
-        Ok((Dates { not_before: whole(start.max(signer.not_before)), not_after: whole(not_after) }, cut))
+        let Dates { not_before, not_after } = self.life(BACKDATE_SECONDS)?;
+        let cut = not_after > signer.not_after;
+        let not_after = if cut { signer.not_after } else { not_after };
+        Ok((Dates { not_before: not_before.max(whole(signer.not_before)), not_after: whole(not_after) }, cut))
     }
 
-    fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
+    /// From so many seconds before now for the days that were asked for.
+    pub(super) fn life(&self, backdate: i64) -> Result<Dates, String> {
+        let start = self.now.checked_sub(SignedDuration::from_secs(backdate));
+        let not_before = whole(start.map_err(|error| error.to_string())?);
+        let life = SignedDuration::from_hours(i64::from(self.options.days) * 24);
+        let end = self.now.checked_add(life);
+        let not_after = whole(end.map_err(|error| format!("--days {}: {error}", self.options.days))?);
+        Ok(Dates { not_before, not_after })
+    }
+
+    pub(super) fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
         Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
     }
 
-    fn kubeconfig_target(&self, row: &Row, slot: &Slot) -> Result<Target, String> {
+    pub(super) fn kubeconfig_target(&self, row: &Row, slot: &Slot) -> Result<Target, String> {
         let file = self.resolved(&row.path)?;
         let facts = &self.inventory.facts;
         let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
@@ -288,24 +261,14 @@ impl Decision<'_> {
         )?;
         Ok(Target::NewKubeconfig { file, server, cluster: facts.cluster_name.value.clone() })
     }
-
-    fn kubelet_pem(&self, link: &Path) -> Result<Target, String> {
-        let directory = link.parent().unwrap_or(Path::new("/"));
-        let real = self.resolved(directory)?;
-        // The kubelet's own naming (client-go certificate_store.go); UTC, since the disk's zone is unknown.
-        let mut at = self.now;
-        loop {
-            let name = format!("kubelet-client-{}.pem", at.strftime("%Y-%m-%d-%H-%M-%S"));
-            if self.snapshot.get(&real.join(&name)).is_none() {
-                let link = real.join(link.file_name().unwrap_or_default());
-                return Ok(Target::KubeletPem { link, file: directory.join(name) });
-            }
-            at = at.checked_add(SignedDuration::from_secs(1)).map_err(|error| error.to_string())?;
-        }
-    }
 }
 
-fn why_not<T>(item: &Item<T>) -> String {
+/// X.509 knows whole seconds.
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+pub(super) fn why_not<T>(item: &Item<T>) -> String {
     match item {
         Item::Missing => "it is missing".to_owned(),
         Item::Unreadable(reason) => reason.clone(),
@@ -319,7 +282,7 @@ fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
 
 /// The algorithm of another leaf of the same authority: a cluster uses one for all.
 fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
-    if row.name == catalog::KUBELET_CLIENT {
+    if [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str()) {
         // The kubelet makes P-256 keys whatever the cluster uses (client-go certificate_manager.go).
         return Some(KeyAlgorithm::EcdsaP256);
     }

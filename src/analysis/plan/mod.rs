@@ -2,6 +2,7 @@
 //! refused, which components have to be restarted. Serialisable; holds no secret.
 
 mod decide;
+mod kubelet;
 mod profile;
 mod refuse;
 mod restarts;
@@ -30,7 +31,7 @@ pub const CLOCK_TOLERANCE_SECONDS: i64 = 600;
 pub struct Options {
     /// Which leafs.
     pub selection: Selection,
-    /// The kubelet's client certificate too, although it has not ended.
+    /// The kubelet's certificates too, although they have not ended.
     pub kubelet: bool,
     /// Keep the keys that are there.
     pub reuse_keys: bool,
@@ -45,12 +46,14 @@ pub struct Options {
 /// Which leafs are renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// Everything, and the kubelet's client certificate where it is of no use any more.
+    /// Everything, and those of the kubelet's certificates that are of no use any more.
     All,
     /// One kubeadm leaf.
     One(&'static Slot),
     /// Only the kubelet's client certificate.
     Kubelet,
+    /// Only the kubelet's serving certificate.
+    KubeletServing,
 }
 
 /// A validity period, both ends included (RFC 5280 section 4.1.2.5).
@@ -115,7 +118,7 @@ pub enum Target {
     },
     /// A dated PEM file of the kubelet and the link to it.
     KubeletPem {
-        /// `kubelet-client-current.pem`.
+        /// `kubelet-client-current.pem` or `kubelet-server-current.pem`.
         link: PathBuf,
         /// The dated file: what the link will lead to, absolute, as the kubelet writes it.
         file: PathBuf,
@@ -133,6 +136,39 @@ impl Target {
     }
 }
 
+/// Who signs a new certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedBy {
+    /// An authority of the cluster.
+    Authority(Authority),
+    /// An authority of this common name that is made for the one certificate; its key is not kept.
+    Own(String),
+}
+
+impl SignedBy {
+    /// kubeadm's name of the authority, or the common name of the one that is made.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Authority(authority) => authority.name(),
+            Self::Own(name) => name,
+        }
+    }
+
+    /// The authority of the cluster, where it is one.
+    pub fn authority(&self) -> Option<Authority> {
+        match self {
+            Self::Authority(authority) => Some(*authority),
+            Self::Own(_) => None,
+        }
+    }
+}
+
+impl Serialize for SignedBy {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// One certificate to be made.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
@@ -146,8 +182,7 @@ pub struct Step {
     /// Where it goes.
     pub target: Target,
     /// Who signs.
-    #[serde(serialize_with = "authority_name")]
-    pub authority: Authority,
+    pub authority: SignedBy,
     /// Subject, as text.
     pub subject: String,
     /// Subject alternative names.
@@ -203,6 +238,8 @@ pub enum Why {
     NotEmbedded(String),
     /// Something that would be needed is not known.
     Unknown(String),
+    /// Somebody else makes it.
+    NotOurs(String),
 }
 
 /// Something that is not done, for safety.
@@ -253,8 +290,4 @@ impl Plan {
     pub fn needs_person(&self) -> bool {
         self.skipped.iter().any(|skipped| skipped.needs_person)
     }
-}
-
-fn authority_name<S: serde::Serializer>(authority: &Authority, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(authority.name())
 }

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use jiff::Timestamp;
+
 use crate::analysis::facts::{Facts, host_of};
 use crate::analysis::inventory::Inventory;
 use crate::state::catalog::{CommonName, Names, Slot, Usage};
@@ -71,6 +73,29 @@ impl Profile {
             dns_names: Vec::new(),
             addresses: Vec::new(),
         })
+    }
+
+    /// The profile of a serving certificate that the cluster signs for its kubelet (signer
+    /// `kubernetes.io/kubelet-serving`): the node's name, and its address where that is known.
+    ///
+    /// # Errors
+    /// The node's name is not known.
+    pub fn of_kubelet_serving(facts: &Facts) -> Result<Self, String> {
+        let addresses = facts.advertise_address.iter().map(|address| address.value).collect();
+        let client = Self::of_kubelet(facts)?;
+        Ok(Self { usage: Usage::Server, dns_names: vec![node_name(facts)?], addresses, ..client })
+    }
+
+    /// The profile of a serving certificate that a kubelet makes for itself at `now` (client-go
+    /// `util/cert/cert.go` GenerateSelfSignedCertKey).
+    pub fn of_self_signed(
+        host: &str,
+        dns_names: Vec<String>,
+        addresses: Vec<IpAddr>,
+        now: Timestamp,
+    ) -> Self {
+        let common_name = format!("{host}@{}", now.as_second());
+        Self { common_name, organization: None, usage: Usage::Server, dns_names, addresses }
     }
 
     /// The subject as text.

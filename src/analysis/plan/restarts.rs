@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Restart, Step};
-use crate::analysis::inventory::Inventory;
-use crate::state::catalog;
+use crate::analysis::inventory::{Inventory, Row};
 
 /// Which static pods read a changed file, by their flags and by what they mount, in the order in which
 /// they are to be restarted.
@@ -13,8 +12,10 @@ pub(super) fn of(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
     let order = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
     let rank = |name: &str| order.iter().position(|known| *known == name).unwrap_or(order.len());
     let mut found = Vec::new();
-    if steps.iter().any(|step| step.name == catalog::KUBELET_CLIENT) {
-        let because = vec![inventory.kubelet_client.path.clone()];
+    let kubelets = [&inventory.kubelet_client, &inventory.kubelet_serving];
+    let made = |row: &&&Row| steps.iter().any(|step| step.name == row.name);
+    let because: Vec<_> = kubelets.iter().filter(made).map(|row| row.path.clone()).collect();
+    if !because.is_empty() {
         found.push(Restart { component: "kubelet".to_owned(), because });
     }
     let mut pods = Vec::new();

@@ -9,6 +9,9 @@ mod process;
 mod restart;
 mod systemctl;
 
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -74,9 +77,20 @@ pub fn look() -> Look {
     Look { running, manager, crash_looping }
 }
 
-/// Whether a kubelet has an older client certificate in memory than the file that was changed at
+/// When the file of the kubelet's certificate was last changed, or the link that leads to it was last swapped:
+/// the kernel's own time of change, which no rollback sets back. `None` where it isn't.
+pub fn changed_at(path: &Path) -> Option<Timestamp> {
+    let time =
+        |found: Metadata| Timestamp::new(found.ctime(), i32::try_from(found.ctime_nsec()).unwrap_or(0)).ok();
+    let link = fs::symlink_metadata(path).ok().and_then(time);
+    let file = fs::metadata(path).ok().and_then(time)?;
+    Some(link.map_or(file, |link| link.max(file)))
+}
+
+/// Whether a kubelet may have an older client certificate in memory than the file that was changed at
 /// `file_changed_at`: it reads the file when it starts. (While it runs it looks at the file only when it rotates
-/// the certificate itself, client-go `certificate_manager.go`.)
+/// the certificate itself, client-go `certificate_manager.go`: after such a rotation the answer is yes too, and
+/// wrong. So this tells whether a restart is due after a change of ours, not whether a node is ill.)
 pub fn uses_old_certificate(kubelet: &Kubelet, file_changed_at: Timestamp) -> bool {
     kubelet
         .started

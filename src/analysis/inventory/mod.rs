@@ -1,9 +1,12 @@
 //! Every credential of a node as a row: where it is, what it says, or why it cannot be read.
 
+mod kubelet;
+
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::Facts;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
@@ -96,19 +99,6 @@ pub struct LeafRow {
     pub row: Row,
 }
 
-/// How the kubelet's client certificate is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KubeletForm {
-    /// In the kubelet's kubeconfig itself, as before 1.17.
-    Embedded,
-    /// In a PEM file that the kubeconfig names; `kubelet-client-current.pem`, as a rule.
-    File(PathBuf),
-    /// There is no kubeconfig that could tell.
-    NoKubeconfig,
-    /// The kubeconfig uses something else, which is left alone.
-    Other,
-}
-
 /// A CA certificate inside a kubeconfig that is not the node's.
 #[derive(Clone, Debug)]
 pub struct ForeignAuthority {
@@ -133,6 +123,8 @@ pub struct Inventory {
     pub kubelet_form: KubeletForm,
     /// The kubelet's client certificate.
     pub kubelet_client: Row,
+    /// Where the kubelet's serving certificate comes from.
+    pub serving_form: ServingForm,
     /// The kubelet's serving certificate.
     pub kubelet_serving: Row,
     /// Kubeconfigs in homes.
@@ -164,7 +156,7 @@ impl Inventory {
             .map(|slot| LeafRow { slot, row: reader.leaf(slot) })
             .collect();
         let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
-        let kubelet_serving = reader.kubelet_serving(&facts);
+        let (serving_form, kubelet_serving) = reader.kubelet_serving(&facts);
         let elsewhere = reader.elsewhere();
         let rows = leafs.iter().map(|leaf| &leaf.row).chain([&kubelet_client]).chain(&elsewhere);
         let mut inventory = Self {
@@ -175,6 +167,7 @@ impl Inventory {
             leafs,
             kubelet_form,
             kubelet_client,
+            serving_form,
             kubelet_serving,
             elsewhere,
         };
@@ -314,44 +307,6 @@ impl Reader<'_> {
             }
         };
         row
-    }
-
-    fn kubelet_client(&self, facts: &Facts) -> (KubeletForm, Row) {
-        let path = &facts.kubelet_kubeconfig.value;
-        let link = facts.kubelet_pki_dir.value.join(catalog::KUBELET_CLIENT_LINK);
-        let name = catalog::KUBELET_CLIENT;
-        let config = match self.file(path) {
-            Item::Present(bytes) => Kubeconfig::parse(bytes),
-            Item::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
-            Item::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
-        };
-        let embedded = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
-        match config.map(|config| config.credential) {
-            Ok(Credential::Embedded(_)) => (KubeletForm::Embedded, self.kubeconfig(name, path)),
-            Ok(Credential::Files { certificate, key }) => {
-                let file = PathBuf::from(certificate);
-                let row = self.pair(name, file.clone(), PathBuf::from(key));
-                (KubeletForm::File(file), Row { embedded_authority: embedded, ..row })
-            }
-            Ok(Credential::Other(_)) => (KubeletForm::Other, self.kubeconfig(name, path)),
-            Err(error) if error.is_worthless() => {
-                (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link))
-            }
-            Err(_) => (KubeletForm::Other, self.kubeconfig(name, path)),
-        }
-    }
-
-    fn kubelet_serving(&self, facts: &Facts) -> Row {
-        let directory = &facts.kubelet_pki_dir.value;
-        let rotated = directory.join("kubelet-server-current.pem");
-        let (certificate, key) = match &facts.kubelet_serving {
-            Some(pair) => pair.clone(),
-            None if facts.server_tls_bootstrap || self.snapshot.get(&rotated).is_some() => {
-                (rotated.clone(), rotated)
-            }
-            None => (directory.join("kubelet.crt"), directory.join("kubelet.key")),
-        };
-        self.pair("kubelet-serving", certificate, key)
     }
 
     fn elsewhere(&self) -> Vec<Row> {
