@@ -184,7 +184,7 @@ fn service(socket: &Path) -> &'static str {
 }
 
 /// `1.5 s`, `120 s`.
-fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     let tenths = duration.as_millis().div_ceil(100);
     match tenths % 10 {
         0 => format!("{} s", tenths / 10),

@@ -63,6 +63,43 @@ impl World {
         }
     }
 
+    /// Adds what crictl printed of a node: its lists of containers and of sandboxes.
+    pub(crate) fn add_listed(&mut self, containers: &str, sandboxes: &str) {
+        let parse = |text| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let map = |value: &serde_json::Value| serde_json::from_value(value.clone()).unwrap();
+        let nanoseconds = |value: &serde_json::Value| value.as_str().unwrap().parse().unwrap();
+        for found in parse(containers)["containers"].as_array().unwrap() {
+            self.containers.push(proto::Container {
+                id: text(&found["id"]),
+                pod_sandbox_id: text(&found["podSandboxId"]),
+                metadata: Some(proto::ContainerMetadata {
+                    name: text(&found["metadata"]["name"]),
+                    attempt: 0,
+                }),
+                state: if found["state"] == "CONTAINER_RUNNING" { 1 } else { 2 },
+                created_at: nanoseconds(&found["createdAt"]),
+                labels: map(&found["labels"]),
+                annotations: map(&found["annotations"]),
+            });
+        }
+        for found in parse(sandboxes)["items"].as_array().unwrap() {
+            self.sandboxes.push(proto::PodSandbox {
+                id: text(&found["id"]),
+                metadata: Some(proto::PodSandboxMetadata {
+                    name: text(&found["metadata"]["name"]),
+                    uid: text(&found["metadata"]["uid"]),
+                    namespace: text(&found["metadata"]["namespace"]),
+                    attempt: 0,
+                }),
+                state: i32::from(found["state"] != "SANDBOX_READY"),
+                created_at: nanoseconds(&found["createdAt"]),
+                labels: map(&found["labels"]),
+                annotations: map(&found["annotations"]),
+            });
+        }
+    }
+
     /// A static pod with a ready sandbox, and no container.
     pub(crate) fn pod(&mut self, name: &str) {
         self.sandbox(&format!("s-{name}"), name, "file", true);

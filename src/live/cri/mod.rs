@@ -25,6 +25,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 pub use error::CriError;
+pub(crate) use error::seconds;
 pub use types::{
     About, CONFIG_SOURCE, CONTAINER_NAME, Container, ContainerState, ContainerStatus, GRACE_PERIOD, POD_NAME,
     POD_NAMESPACE, POD_UID, Sandbox, Stopped,

@@ -65,7 +65,7 @@ fn a_socket_that_may_not_be_opened() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("x.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
-    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(refused(&socket), CriError::Denied { socket });
 }
 

@@ -35,6 +35,14 @@ impl Seen {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Keeps what came, as far as it belongs to the head.
+    fn keep(&self, bytes: &[u8]) {
+        self.with(|sight| {
+            let missing = HEAD.saturating_sub(sight.head.len());
+            sight.head.extend(bytes.iter().take(missing));
+        });
+    }
+
     /// Why the first call failed, from what was seen. `waited` is given where it ended by time. `None`:
     /// the other end does speak HTTP/2.
     pub(super) fn explain(&self, socket: &Path, waited: Option<Duration>) -> Option<CriError> {
@@ -114,13 +122,18 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Some(new) = buffer.filled().get(before..) {
-            self.seen.with(|sight| {
-                let missing = HEAD.saturating_sub(sight.head.len());
-                sight.head.extend(new.iter().take(missing));
-            });
-        }
+        self.seen.keep(buffer.filled().get(before..).unwrap_or_default());
         polled
+    }
+}
+
+impl Watched {
+    /// After a write failed: the other end has gone, maybe with a word that is still to be read.
+    fn last_words(&mut self) {
+        let mut buffer = [0; HEAD];
+        if let Ok(count) = nix::unistd::read(&self.stream, &mut buffer) {
+            self.seen.keep(buffer.get(..count).unwrap_or_default());
+        }
     }
 }
 
@@ -130,7 +143,11 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Err(_)) = polled {
+            self.last_words();
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

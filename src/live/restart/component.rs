@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::watch::{Watch, is_live};
 use super::{DEFAULT_GRACE, Grace, Options, Outcome, Phase, Progress, Report, Wanted};
 use crate::live::clock;
-use crate::live::cri::{Container, ContainerState, CriError, GRACE_PERIOD};
+use crate::live::cri::{Container, ContainerState, CriError, GRACE_PERIOD, seconds};
 
 /// Time for the first list: the runtime may be restarting.
 const LISTING: Duration = Duration::from_secs(20);
@@ -88,7 +88,11 @@ impl<'a> Component<'a> {
             let (new_id, start_took) = self.wait(&before)?;
             return Ok(Outcome::Started { new_id, start_took });
         };
-        let stop_took = self.stop(running)?;
+        // One, except while the kubelet replaces a pod whose manifest was changed.
+        let mut stop_took = Duration::ZERO;
+        for container in &old {
+            stop_took += self.stop(container)?;
+        }
         self.tell(Phase::Stopped);
         self.tell(Phase::WaitingForNew { note: None });
         let (new_id, start_took) = self.wait(&before)?;
@@ -112,7 +116,7 @@ impl<'a> Component<'a> {
     }
 
     /// Stops the container and returns how long that took. Stopping may be repeated, so it is after every
-    /// error that may pass.
+    /// error that may pass, once the container was seen to live on.
     fn stop(&mut self, container: &Container) -> Result<Duration, Hung> {
         let began = clock::now();
         let grace = self.grace(container);
@@ -120,28 +124,35 @@ impl<'a> Component<'a> {
         let limit = each.saturating_add(self.options.patience);
         self.tell(Phase::Stopping { grace });
         for attempt in 1_u32.. {
-            let left = limit.saturating_sub(began.elapsed());
-            let Err(error) =
-                self.watch.call(|runtime| runtime.stop_container(&container.id, grace, each.min(left)))
-            else {
-                break;
-            };
-            if self.has_ended(container) {
-                break;
+            let deadline = each.min(limit.saturating_sub(began.elapsed()));
+            let stopped = self.watch.call(|runtime| runtime.stop_container(&container.id, grace, deadline));
+            let Err(error) = stopped else { break };
+            let mut pause = BACK_OFF.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_BACK_OFF);
+            let mut told = false;
+            loop {
+                let ended = self.has_ended(container);
+                if ended == Ok(true) {
+                    return Ok(began.elapsed());
+                }
+                if !error.is_transient() || began.elapsed().saturating_add(pause) >= limit {
+                    return Err((Phase::Stopping { grace }, format!("it could not be stopped: {error}")));
+                }
+                if !std::mem::replace(&mut told, true) {
+                    self.tell(Phase::Retrying { attempt, why: error.to_string() });
+                }
+                thread::sleep(pause);
+                if ended == Ok(false) {
+                    break;
+                }
+                pause = pause.saturating_mul(2).min(LONGEST_BACK_OFF);
             }
-            let pause = BACK_OFF.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_BACK_OFF);
-            if !error.is_transient() || began.elapsed().saturating_add(pause) >= limit {
-                return Err((Phase::Stopping { grace }, format!("it could not be stopped: {error}")));
-            }
-            self.tell(Phase::Retrying { attempt, why: error.to_string() });
-            thread::sleep(pause);
         }
         Ok(began.elapsed())
     }
 
-    fn has_ended(&mut self, container: &Container) -> bool {
+    fn has_ended(&mut self, container: &Container) -> Result<bool, CriError> {
         let still = |found: &Container| found.id == container.id && is_live(found);
-        self.watch.containers().is_ok_and(|found| !found.iter().any(still))
+        Ok(!self.watch.containers()?.iter().any(still))
     }
 
     fn grace(&self, container: &Container) -> Duration {
@@ -160,7 +171,7 @@ impl<'a> Component<'a> {
         let (began, patience, steady) = (clock::now(), self.options.patience, self.options.steady);
         let mut running: Option<(String, Instant)> = None;
         let mut note = None;
-        let (mut came, mut sandbox_stopped) = (false, false);
+        let (mut came, mut sandbox_tried, mut sandbox_stopped) = (false, false, false);
         loop {
             match self.watch.containers() {
                 Ok(found) => {
@@ -194,25 +205,28 @@ impl<'a> Component<'a> {
                 None if began.elapsed() < patience => {}
                 _ => return Err((Phase::WaitingForNew { note }, self.why_not_back(came, sandbox_stopped))),
             }
-            if !came && running.is_none() && !sandbox_stopped && began.elapsed() >= patience / 2 {
-                sandbox_stopped = true;
-                self.stop_sandbox(&mut note, patience.saturating_sub(began.elapsed()));
+            if !came && running.is_none() && !sandbox_tried && began.elapsed() >= patience / 2 {
+                sandbox_tried = true;
+                sandbox_stopped = self.stop_sandbox(&mut note, patience.saturating_sub(began.elapsed()));
             }
             thread::sleep(TICK);
         }
     }
 
-    /// The second step: the kubelet makes the pod anew. A failure is told, and the waiting goes on.
-    fn stop_sandbox(&mut self, note: &mut Option<String>, left: Duration) {
+    /// The second step: the kubelet makes the pod anew. Returns whether there was a sandbox and it was
+    /// stopped. A failure is told, and the waiting goes on.
+    fn stop_sandbox(&mut self, note: &mut Option<String>, left: Duration) -> bool {
         let stopped = self.watch.ready_sandbox().and_then(|sandbox| {
-            let Some(sandbox) = sandbox else { return Ok(()) };
+            let Some(sandbox) = sandbox else { return Ok(false) };
             self.tell(Phase::StoppingSandbox);
-            self.watch.call(|runtime| runtime.stop_sandbox(&sandbox, SANDBOX.min(left)))
+            self.watch.call(|runtime| runtime.stop_sandbox(&sandbox, SANDBOX.min(left)))?;
+            self.tell(Phase::WaitingForNew { note: note.clone() });
+            Ok(true)
         });
-        match stopped {
-            Ok(()) => self.tell(Phase::WaitingForNew { note: note.clone() }),
-            Err(error) => self.note(note, &error),
-        }
+        stopped.unwrap_or_else(|error| {
+            self.note(note, &error);
+            false
+        })
     }
 
     fn note(&self, note: &mut Option<String>, error: &CriError) {
@@ -233,17 +247,17 @@ impl<'a> Component<'a> {
     }
 
     fn why_not_back(&mut self, came: bool, sandbox_stopped: bool) -> String {
-        let patience = self.options.patience.as_secs();
+        let patience = seconds(self.options.patience);
         match (self.watch.containers(), came) {
-            (Err(error), _) => format!("it is not known to be back after {patience} s: {error}"),
+            (Err(error), _) => format!("it is not known to be back after {patience}: {error}"),
             (Ok(_), true) => format!(
-                "new containers came, but none kept running within {patience} s: {}",
+                "new containers came, but none kept running within {patience}: {}",
                 self.how_it_ended()
             ),
             (Ok(_), false) if sandbox_stopped => format!(
-                "no new container came within {patience} s, although its sandbox was stopped too: is the kubelet running?"
+                "no new container came within {patience}, although its sandbox was stopped too: is the kubelet running?"
             ),
-            (Ok(_), false) => format!("no new container came within {patience} s: is the kubelet running?"),
+            (Ok(_), false) => format!("no new container came within {patience}: is the kubelet running?"),
         }
     }
 

@@ -81,8 +81,10 @@ fn message(line: &str) -> (String, bool) {
 }
 
 fn push_bounded(line: &mut String, more: &str) {
-    let room = LONGEST.saturating_sub(line.len());
-    let end = more.floor_char_boundary(room.min(more.len()));
+    let mut end = LONGEST.saturating_sub(line.len()).min(more.len());
+    while !more.is_char_boundary(end) {
+        end -= 1;
+    }
     line.push_str(more.get(..end).unwrap_or_default());
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock;
+use super::cri::seconds;
 use component::Component;
 
 /// The static pods of a control plane. A container is one of them by the exact name in its labels, by the
@@ -150,7 +151,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listing => f.write_str("looking for its container"),
-            Self::Stopping { grace } => write!(f, "stopping (killed after {} s)", grace.as_secs()),
+            Self::Stopping { grace } => write!(f, "stopping (killed after {})", seconds(*grace)),
             Self::Retrying { attempt, why } => write!(f, "stopping again (retry {attempt}): {why}"),
             Self::Stopped => f.write_str("stopped"),
             Self::NothingToStop => f.write_str("was not running"),
@@ -330,10 +331,8 @@ fn await_health(
             tell(Phase::Failed);
             let last_lines = component::last_lines_of(&options.socket, &report.component);
             let phase = Phase::AwaitingHealth { why: Some(why.clone()) };
-            let why = format!(
-                "its container runs, but it is not healthy after {} s: {why}",
-                options.patience.as_secs()
-            );
+            let patience = seconds(options.patience);
+            let why = format!("its container runs, but it is not healthy after {patience}: {why}");
             report.elapsed = before + began.elapsed();
             report.outcome = Outcome::Failed { phase, why, last_lines };
             return;

@@ -113,6 +113,32 @@ fn all_four_and_nothing_else() {
 }
 
 #[test]
+fn the_labels_of_a_real_node() {
+    let mut world = World::new();
+    world.add_listed(
+        include_str!("../../../testdata/cri/containers.json"),
+        include_str!("../../../testdata/cri/sandboxes.json"),
+    );
+    world.on_stop = Box::new(|world, id| {
+        let mut new = world.containers.iter().find(|found| found.id == id).unwrap().clone();
+        world.end(id, 0);
+        (new.id, new.created_at) = (format!("new-{}", new.id), new.created_at + 1);
+        world.containers.push(new);
+        DONE
+    });
+    let fake = Fake::start(world);
+    let (reports, _) = run(&options(&fake), &wanted(&COMPONENTS));
+    for (report, old) in reports.iter().zip(["f97e8bf8", "9f9466f0", "8bd2228b", "278694cc"]) {
+        let (old_id, new_id) = ids(report);
+        assert!(old_id.starts_with(old), "{}: {old_id}", report.component);
+        assert_eq!(new_id, format!("new-{old_id}"));
+    }
+    let stops = fake.world().stops.clone();
+    assert_eq!(stops.len(), COMPONENTS.len());
+    assert!(stops.iter().any(|stop| stop.starts_with("StopContainer f97e8bf8") && stop.ends_with(" 30")));
+}
+
+#[test]
 fn a_container_that_is_gone_when_it_is_stopped() {
     let mut world = control_plane();
     world.on_stop = Box::new(|world, id| {
@@ -124,6 +150,23 @@ fn a_container_that_is_gone_when_it_is_stopped() {
     let fake = Fake::start(world);
     let (reports, _) = run(&options(&fake), &wanted(&["kube-scheduler"]));
     assert_eq!(ids(&reports[0]), ("kube-scheduler-1", "kube-scheduler-2"));
+}
+
+#[test]
+fn two_at_once_are_both_stopped() {
+    let mut world = control_plane();
+    world.container("etcd-0", "etcd", RUNNING, 50);
+    world.on_stop = Box::new(|world, id| {
+        world.end(id, 0);
+        if id == "etcd-1" {
+            come_back(world, id, 0);
+        }
+        DONE
+    });
+    let fake = Fake::start(world);
+    let (reports, _) = run(&options(&fake), &wanted(&["etcd"]));
+    assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
+    assert_eq!(fake.world().stops, ["StopContainer etcd-0 30", "StopContainer etcd-1 30"]);
 }
 
 #[test]
@@ -317,6 +360,10 @@ fn nobody_brings_it_back() {
         assert_eq!(phase, &Phase::WaitingForNew { note: None });
         assert!(why.ends_with("although its sandbox was stopped too: is the kubelet running?"), "{why}");
     }
+    // Where there is no sandbox, none is said to have been stopped.
+    fake.world().sandboxes.clear();
+    let (reports, _) = run(&options, &wanted(&["etcd"]));
+    assert_eq!(failure(&reports[0]).1, "no new container came within 0.6 s: is the kubelet running?");
 }
 
 #[test]
