@@ -1,5 +1,8 @@
 //! The API server, asked with a kubeconfig: is it alive and ready, which nodes are there, is a node's lease
 //! fresh. Every call is bounded by a deadline.
+//!
+//! Unlike the probe of a port this is a client as any other: the server's certificate is verified against the
+//! kubeconfig's CA, by this machine's clock.
 
 mod objects;
 

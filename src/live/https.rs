@@ -14,8 +14,10 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
@@ -31,11 +33,8 @@ const LONGEST_BODY: usize = 1 << 20;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A client certificate and its key, ready for TLS.
-#[derive(Debug)]
-pub struct ClientPair {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-}
+#[derive(Clone, Debug)]
+pub struct ClientPair(Arc<SingleCertAndKey>);
 
 impl ClientPair {
     /// Takes a certificate and its key, of any of kubeadm's encodings.
@@ -47,9 +46,11 @@ impl ClientPair {
             return Err("the key is not the certificate's".to_owned());
         }
         let pkcs8 = key.to_pkcs8().map_err(|error| error.to_string())?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
-        rustls::crypto::ring::sign::any_supported_type(&key).map_err(|error| error.to_string())?;
-        Ok(Self { chain: vec![CertificateDer::from(certificate.der.clone())], key })
+        // Borrowed: no copy of the key is left behind.
+        let borrowed = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
+        let signer = any_supported_type(&borrowed).map_err(|error| error.to_string())?;
+        let chain = vec![CertificateDer::from(certificate.der.clone())];
+        Ok(Self(Arc::new(CertifiedKey::new(chain, signer).into())))
     }
 }
 
@@ -233,7 +234,7 @@ fn configuration(
         .dangerous()
         .with_custom_certificate_verifier(recorder);
     Ok(match client {
-        Some(pair) => builder.with_client_auth_cert(pair.chain.clone(), pair.key.clone_key())?,
+        Some(pair) => builder.with_client_cert_resolver(pair.0.clone()),
         None => builder.with_no_client_auth(),
     })
 }

@@ -117,10 +117,119 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
 fn status(node: &Node) -> String {
     let ready = match node.ready {
         Some(true) => "Ready",
-        Some(false) => "NotReady",
-        // kubectl's word for a condition Unknown too.
-        None => "NotReady",
+        // kubectl's word where nobody knows, too.
+        Some(false) | None => "NotReady",
     };
     let schedulable = if node.schedulable { "" } else { ",SchedulingDisabled" };
     format!("{ready}{schedulable}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::probe::{Leaf, OnDisk, Phase, Phases, Verdict};
+    use crate::state::Digest;
+
+    fn report() -> Report {
+        let leaf = |end: &str| Leaf {
+            subject: "CN=cp-1".into(),
+            issuer: "CN=etcd-ca".into(),
+            serial: "01".into(),
+            not_before: "2023-12-31T00:00:00Z".parse().unwrap(),
+            not_after: end.parse().unwrap(),
+            sha256: Digest::of(end.as_bytes()),
+        };
+        let ok = Check {
+            name: "kube-scheduler",
+            address: Some("127.0.0.1:10259".into()),
+            verdict: Verdict::Ok,
+            severity: Severity::Fine,
+            what: "healthy".into(),
+            hint: None,
+            phases: Phases::default(),
+            served: None,
+            disk: None,
+        };
+        let old = Check {
+            name: "etcd-client",
+            address: Some("127.0.0.1:2379".into()),
+            verdict: Verdict::OldCertificateStillServed,
+            severity: Severity::Wrong,
+            what: "still \u{1b}[31mold".into(),
+            hint: Some("kuberescue restart etcd".into()),
+            phases: Phases { tcp: Phase::Ok, tls: Phase::Ok, answer: Phase::Failed("503".into()) },
+            served: Some(leaf("2024-12-31T00:00:00Z")),
+            disk: Some(OnDisk {
+                path: "/etc/kubernetes/pki/etcd/server.crt".into(),
+                leaf: Some(leaf("2027-11-23T00:00:00Z")),
+                error: None,
+            }),
+        };
+        let node = Node {
+            name: "cp-1".into(),
+            ready: Some(true),
+            schedulable: false,
+            roles: vec!["control-plane".into(), "etcd".into()],
+            version: "v1.36.0".into(),
+            created: Some("2026-11-21T00:00:00Z".parse().unwrap()),
+        };
+        let worker = Node {
+            name: "w-1".into(),
+            ready: None,
+            schedulable: true,
+            roles: vec![],
+            created: None,
+            ..node.clone()
+        };
+        Report {
+            time: "2026-11-24T00:00:00Z".parse().unwrap(),
+            checks: vec![old.clone(), old, ok],
+            nodes: vec![node, worker],
+        }
+    }
+
+    #[test]
+    fn the_tables() {
+        let report = report();
+        let text = ProbeReport { report: &report }.render(Format::Table);
+        let old = "etcd-client      127.0.0.1:2379    !old-certificate-still-served   2024-12-31T00:00:00Z   still \\u{1b}[31mold";
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "NAME             ADDRESS           RESULT                          SERVED UNTIL           DETAIL",
+                old,
+                old,
+                "kube-scheduler   127.0.0.1:10259   ok                                                     healthy",
+                "hint: kuberescue restart etcd",
+                "",
+                "NAME      STATUS                     ROLES                AGE         VERSION",
+                "cp-1      Ready,SchedulingDisabled   control-plane,etcd   3d          v1.36.0",
+                "w-1       NotReady                   <none>               <unknown>   v1.36.0",
+            ]
+        );
+        let wide = ProbeReport { report: &report }.render(Format::Wide);
+        assert!(wide.contains("/etc/kubernetes/pki/etcd/server.crt   still"), "{wide}");
+    }
+
+    #[test]
+    fn json_and_yaml_say_the_same() {
+        let report = report();
+        let json = ProbeReport { report: &report }.render(Format::Json);
+        let yaml = ProbeReport { report: &report }.render(Format::Yaml);
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value);
+        assert_eq!(value["green"], false);
+        assert_eq!(value["checks"][0]["verdict"], "old-certificate-still-served");
+        assert_eq!(
+            value["checks"][0]["phases"]["answer"],
+            serde_json::json!({"state": "failed", "why": "503"})
+        );
+        assert_eq!(value["checks"][0]["disk"]["path"], "/etc/kubernetes/pki/etcd/server.crt");
+        assert_eq!(value["nodes"][1]["ready"], Value::Null);
+        // The code in the table is that of JSON.
+        for check in &report.checks {
+            assert_eq!(serde_json::to_value(check.verdict).unwrap(), check.verdict.code());
+        }
+    }
 }

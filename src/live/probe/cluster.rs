@@ -163,6 +163,8 @@ impl Question<'_> {
                     first.what.push_str(&format!("; {name} is accepted"));
                 }
             }
+            // Whom it would accept is not known.
+            Some((_, Err(error @ ApiError::Fault(_)))) => found.push(not_asked(&error.to_string())),
             Some((_, Err(error))) => found.push(of_error(error)),
             _ => {}
         }

@@ -17,6 +17,12 @@ pub(super) struct File {
     pub(super) leaf: Result<Certificate, String>,
 }
 
+impl File {
+    fn ended(&self, now: Timestamp) -> bool {
+        self.leaf.as_ref().is_ok_and(|leaf| leaf.expired_at(now))
+    }
+}
+
 /// The client certificate that an endpoint is asked with.
 pub(super) struct Client {
     pub(super) name: &'static str,
@@ -82,7 +88,9 @@ impl Known<'_> {
             Some((path, Err(why))) => {
                 let what =
                     format!("its certificate on the disk can't be compared: {}: {why}", path.display());
-                (Verdict::CertificateFileUnusable, what, recover())
+                // The kubelet makes itself a new one.
+                let hint = if self.endpoint.is_verified { recover() } else { self.restart() };
+                (Verdict::CertificateFileUnusable, what, hint)
             }
             Some((path, Ok(disk))) if disk.der != served.der => {
                 let newer =
@@ -115,14 +123,11 @@ impl Known<'_> {
             }
         };
         let finding = Finding::wrong(verdict, what).hint(hint);
-        let only_dates =
-            matches!(verdict, Verdict::ExpiredCertificateServed | Verdict::CertificateNotYetValid);
-        Some(if only_dates && !self.endpoint.is_verified {
-            let what = format!("{}; the API server does not verify it", finding.what);
-            Finding { what, ..finding }.severity(Severity::Warning)
-        } else {
-            finding
-        })
+        if self.endpoint.is_verified || matches!(verdict, Verdict::OldCertificateStillServed) {
+            return Some(finding);
+        }
+        let what = format!("{}; the API server does not verify it", finding.what);
+        Some(Finding { what, ..finding }.severity(Severity::Warning))
     }
 
     fn fault(&self, fault: &Fault) -> Finding {
@@ -130,6 +135,8 @@ impl Known<'_> {
         match (fault, self.client) {
             (Fault::ClientCertificateRejected(_), Some(client)) => self.of_client(finding, client),
             (Fault::ClientCertificateRejected(_), None) => finding,
+            // A component whose certificate has ended doesn't come back by being restarted.
+            _ if self.file.is_some_and(|file| file.ended(self.now)) => finding.hint(recover()),
             _ => finding.hint(self.restart()),
         }
     }

@@ -1,0 +1,194 @@
+//! A small certificate authority, and servers that behave well or badly.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kuberescue::formats::certificate::Certificate;
+use kuberescue::formats::key::{KeyEncoding, PrivateKey};
+use kuberescue::live::https::ClientPair;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+/// A time at which a leaf of [`Authority::leaf`] is valid and one of [`Authority::ended`] is not.
+pub const NOW: &str = "2026-11-24T00:00:00Z";
+
+pub struct Authority {
+    pub certificate: Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+#[derive(Clone)]
+pub struct Leaf {
+    pub certificate: Certificate,
+    pub key: PrivateKey,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der().to_vec()).unwrap();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    /// A leaf from 1975 to 4096, for 127.0.0.1.
+    pub fn leaf(&self, name: &str) -> Leaf {
+        self.made(name, (1975, 4096))
+    }
+
+    /// A leaf that ended in 2016.
+    pub fn ended(&self, name: &str) -> Leaf {
+        self.made(name, (2015, 2016))
+    }
+
+    pub fn made(&self, name: &str, years: (i32, i32)) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.subject_alt_names = vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())];
+        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Leaf { certificate: Certificate::from_der(certificate.der().to_vec()).unwrap(), key: private(&key) }
+    }
+}
+
+fn private(key: &KeyPair) -> PrivateKey {
+    PrivateKey::from_der(KeyEncoding::Pkcs8, key.serialize_der().into()).unwrap()
+}
+
+impl Leaf {
+    pub fn pair(&self) -> ClientPair {
+        ClientPair::new(&self.certificate, &self.key).unwrap()
+    }
+
+    fn der(&self) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let key = self.key.to_pkcs8().unwrap().to_vec();
+        (self.certificate.der.clone().into(), PrivateKeyDer::Pkcs8(key.into()))
+    }
+}
+
+/// Whom a server lets in.
+#[derive(Clone, Copy)]
+pub enum Clients<'a> {
+    /// It doesn't ask.
+    Anyone,
+    /// A certificate of this authority, or none.
+    Known(&'a Authority),
+    /// A certificate of this authority.
+    Only(&'a Authority),
+}
+
+pub const BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+
+pub fn config(
+    leaf: &Leaf,
+    clients: Clients<'_>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).unwrap();
+    let verifier = |authority: &Authority| {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate.der.clone().into()).unwrap();
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+    };
+    let builder = match clients {
+        Clients::Anyone => builder.with_no_client_auth(),
+        Clients::Known(authority) => {
+            builder.with_client_cert_verifier(verifier(authority).allow_unauthenticated().build().unwrap())
+        }
+        Clients::Only(authority) => builder.with_client_cert_verifier(verifier(authority).build().unwrap()),
+    };
+    let (certificate, key) = leaf.der();
+    builder.with_single_cert(vec![certificate], key).unwrap()
+}
+
+/// Accepts connections for the rest of the test.
+pub fn accept(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = Arc::new(serve);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            std::thread::spawn(move || {
+                // No server outlives a test by more than this.
+                stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                serve(stream);
+            });
+        }
+    });
+    address
+}
+
+/// A port where nothing listens.
+pub fn closed_port() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// A request as a server sees it: path and the common name of the client's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub path: String,
+    pub client: Option<String>,
+}
+
+/// Reads a request's head; the path.
+pub fn read_head(stream: &mut impl std::io::Read) -> Option<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    Some(String::from_utf8(head).unwrap().split(' ').nth(1)?.to_owned())
+}
+
+pub fn http(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+pub type Log = Arc<Mutex<Vec<Request>>>;
+
+/// An HTTPS server that answers each request with the bytes that `answer` gives.
+pub fn https(
+    config: ServerConfig,
+    answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static,
+) -> (SocketAddr, Log) {
+    let config = Arc::new(config);
+    let log = Log::default();
+    let seen = log.clone();
+    let address = accept(move |stream| {
+        let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        let Some(path) = read_head(&mut stream) else { return };
+        let client = stream
+            .conn
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .map(|der| Certificate::from_der(der.to_vec()).unwrap().common_name().to_owned());
+        let request = Request { path, client };
+        seen.lock().unwrap().push(request.clone());
+        let _ = stream.write_all(&answer(&request));
+        stream.conn.send_close_notify();
+        let _ = stream.flush();
+        // Until the other side has gone: a reset could overtake the answer.
+        let _ = stream.sock.shutdown(std::net::Shutdown::Write);
+        let _ = stream.sock.read(&mut [0; 64]);
+    });
+    (address, log)
+}
