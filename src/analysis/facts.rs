@@ -91,6 +91,7 @@ impl Facts {
         let reader = Reader { snapshot };
         let (kubelet, kubelet_path) = reader.kubelet_configuration();
         let flags = reader.kubelet_flags();
+        let kubelet = kubelet.with_flags(|name| flags.get(name).map(|(value, _)| value.as_str()));
         let manifest_dir = match kubelet.static_pod_path.clone() {
             Some(path) => Fact::new(path, format!("{kubelet_path} staticPodPath")),
             None => Fact::new(PathBuf::from("/etc/kubernetes/manifests"), "default"),
@@ -102,7 +103,6 @@ impl Facts {
             Some((value, source)) => Fact::new(PathBuf::from(value), format!("{source} --{name}")),
             None => Fact::new(PathBuf::from(fallback), "default"),
         };
-        let flag = |name: &str| flags.get(name).map(|(value, _)| PathBuf::from(value));
         let kubelet_kubeconfig = flag_path("kubeconfig", "/etc/kubernetes/kubelet.conf");
         let kubelet_pki_dir = flag_path("cert-dir", catalog::KUBELET_PKI_DIR);
         let local_etcd = pods.local_etcd(&pki_dir.value);
@@ -139,13 +139,8 @@ impl Facts {
             minor_version: pods.minor_version(),
             endpoint: reader.endpoint(),
             cluster_name: pods.cluster_name(),
-            kubelet_serving: flag("tls-cert-file")
-                .or(kubelet.tls_cert_file.clone())
-                .zip(flag("tls-private-key-file").or(kubelet.tls_private_key_file.clone())),
-            server_tls_bootstrap: match flags.get("rotate-server-certificates") {
-                Some((value, _)) => value != "false",
-                None => kubelet.server_tls_bootstrap.unwrap_or(false),
-            },
+            kubelet_serving: kubelet.tls_cert_file.clone().zip(kubelet.tls_private_key_file.clone()),
+            server_tls_bootstrap: kubelet.server_tls_bootstrap.unwrap_or(false),
             manifests,
             pki_dir,
             manifest_dir,

@@ -39,6 +39,18 @@ impl KubeletConfiguration {
     pub fn parse(data: &[u8]) -> Result<Self, String> {
         serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))
     }
+
+    /// With the flags that decide about the serving certificate: they win over the file
+    /// (kubernetes `cmd/kubelet/app/server.go`, kubeletConfigFlagPrecedence).
+    #[must_use]
+    pub fn with_flags<'a>(mut self, flag: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let path = |name| flag(name).map(PathBuf::from);
+        self.tls_cert_file = path("tls-cert-file").or(self.tls_cert_file);
+        self.tls_private_key_file = path("tls-private-key-file").or(self.tls_private_key_file);
+        let bootstrap = flag("rotate-server-certificates").map(|value| value != "false");
+        self.server_tls_bootstrap = bootstrap.or(self.server_tls_bootstrap);
+        self
+    }
 }
 
 /// The kubelet's flags in a file of shell or systemd assignments (`kubeadm-flags.env`,
