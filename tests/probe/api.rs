@@ -6,8 +6,8 @@ use kuberescue::live::Fault;
 use kuberescue::live::api::{Api, ApiError, Server};
 use kuberescue::live::deadline::Deadline;
 
-use super::node::{api_server, kubeconfig};
-use super::server::{Authority, BOTH, Clients, accept, config, http, https};
+use super::node::{api_server, files_of, kubeconfig};
+use super::server::{Authority, BOTH, Clients, accept, closed_port, config, http, https};
 
 fn soon() -> Deadline {
     Deadline::within(Duration::from_secs(20))
@@ -34,6 +34,19 @@ fn a_real_api_servers_answers() {
     assert!(matches!(api.lease("cp-9", soon()), Err(ApiError::Status { status: 404, .. })));
     let log = log.lock().unwrap();
     assert!(log.iter().all(|request| request.client.as_deref() == Some("kubernetes-admin")), "{log:?}");
+}
+
+#[test]
+fn kubeadms_kubeconfigs_of_every_version_can_be_used() {
+    for tree in ["rsa2048", "ecdsa-p256", "expired-all", "expired-ca", "external-ca", "v120-expired"] {
+        let files = files_of(tree);
+        for file in ["admin.conf", "super-admin.conf"] {
+            let Some(bytes) = files.get(&format!("/etc/kubernetes/{file}")) else { continue };
+            let address = closed_port();
+            let api = Api::connect(bytes, Some(&Server { address, name: None })).expect(tree);
+            assert_eq!(api.livez(soon()), Err(ApiError::Fault(Fault::Refused)), "{tree} {file}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kuberescue::formats::certificate::Certificate;
-use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding};
+use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use kuberescue::issue::{KeyRequest, generate};
 use kuberescue::live::Fault;
 use kuberescue::live::deadline::Deadline;
@@ -70,6 +70,29 @@ fn an_answer_and_the_certificates() {
 }
 
 #[test]
+fn kubeadms_certificates_of_every_version_are_seen() {
+    for tree in ["rsa2048", "ecdsa-p256", "expired-all", "v120-expired"] {
+        let files = super::node::files_of(tree);
+        for base in [
+            "/etc/kubernetes/pki/apiserver",
+            "/etc/kubernetes/pki/etcd/server",
+            "/etc/kubernetes/pki/etcd/peer",
+            "/var/lib/kubelet/pki/kubelet",
+        ] {
+            let certificate = Certificate::from_pem(&files[&format!("{base}.crt")]).unwrap();
+            let key = PrivateKey::from_pem(&files[&format!("{base}.key")]).unwrap();
+            let leaf = Leaf { certificate, key };
+            for version in BOTH {
+                let (address, _) =
+                    server::https(config(&leaf, Clients::Anyone, &[version]), |_| http(200, "", b"ok"));
+                let reply = reply(ask(address, Transport::Tls(None)), &leaf);
+                assert_eq!(reply.map(|reply| reply.status), Ok(200), "{tree} {base}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_certificate_of_every_encoding_is_shown() {
     let ca = Authority::new("ca");
     let leaf = ca.leaf("server");
@@ -89,7 +112,7 @@ fn a_client_certificate_of_every_encoding_is_shown() {
     let tree = super::node::files_of("rsa2048");
     let file = |name: &str| &tree[&format!("/etc/kubernetes/pki/{name}")];
     let certificate = Certificate::from_pem(file("apiserver-kubelet-client.crt")).unwrap();
-    let key = kuberescue::formats::key::PrivateKey::from_pem(file("apiserver-kubelet-client.key")).unwrap();
+    let key = PrivateKey::from_pem(file("apiserver-kubelet-client.key")).unwrap();
     assert_eq!(key.encoding, KeyEncoding::Pkcs1);
     ClientPair::new(&certificate, &key).unwrap();
     let other =

@@ -1,6 +1,6 @@
 //! openssl's server and a real etcd at the other end, and the command line itself.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use kuberescue::live::https::{ClientPair, Exchange, Transport, get};
 use tempfile::TempDir;
 
 use super::node::{Node, check, files_of, wrong};
-use super::server::{Authority, Leaf, closed_port};
+use super::server::{Authority, Leaf, NOW, closed_port};
 
 /// A process that ends with the test.
 struct Running(Child);
@@ -217,4 +217,74 @@ fn a_disk_is_not_asked() {
         assert!(err.contains("error [not-a-host]: "), "{err}");
         assert!(err.contains("\nhint: run probe on the node itself"), "{err}");
     }
+}
+
+/// A test that is left out must not look like one that passed.
+fn not_run(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI this has to run, but {why}");
+    // Not eprintln!, which the test runner hides when a test passes.
+    let _ = writeln!(std::io::stderr(), "\n*** NOT RUN: probe on a running machine: {why}");
+}
+
+/// The command on a running machine whose files are those of `node`: in a mount namespace of its own they lie over
+/// /etc and /var/lib. `None` where that is not allowed.
+fn on_machine(node: &Node, arguments: &[&str]) -> Option<(i32, String, String)> {
+    if !nix::unistd::geteuid().is_root() {
+        not_run("a mount namespace needs root");
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (path, bytes) in &node.files {
+        let path = directory.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let over = |inside: &str| {
+        let lower = directory.path().join(inside.trim_start_matches('/'));
+        format!("mount -t overlay -o lowerdir={}:{inside} overlay {inside} || exit 99; ", lower.display())
+    };
+    let script = format!("{}{}exec \"$@\"", over("/etc"), over("/var/lib"));
+    let done = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_kuberescue"))
+        .args(arguments)
+        // A proxy for the world outside is none for the node itself.
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (code, out, err) = (done.status.code().unwrap(), text(done.stdout), text(done.stderr));
+    if code == 99 || err.contains("unshare: ") {
+        not_run(&err);
+        return None;
+    }
+    Some((code, out, err))
+}
+
+#[test]
+fn the_command_on_a_running_machine() {
+    let mut node = Node::new();
+    let Some((code, out, err)) = on_machine(&node, &["probe", "--at", NOW]) else { return };
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["NAME", "ADDRESS", "RESULT", "SERVED", "UNTIL", "DETAIL"]);
+    let etcd = node.at.etcd.to_string();
+    assert_eq!(lines[1][..4], ["etcd-client", &etcd, "ok", "4096-01-01T00:00:00Z"]);
+    assert_eq!(lines[lines.len() - 2], ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]);
+    // Made at 22:55:32 of the day before.
+    assert_eq!(lines[lines.len() - 1], ["lab-cp1", "Ready", "control-plane,master", "64m", "v1.20.2"]);
+
+    let renewed = node.etcd_ca.made("lab-cp1", (2026, 4096));
+    node.put_pair("/etc/kubernetes/pki/etcd/server", &renewed);
+    let (code, out, _) =
+        on_machine(&node, &["probe", "--at", NOW, "-o", "json", "--timeout", "20s"]).unwrap();
+    assert_eq!(code, 1, "{out}");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["green"], false);
+    assert_eq!(report["checks"][0]["verdict"], "old-certificate-still-served");
+    assert_eq!(report["checks"][0]["hint"], "kuberescue restart etcd");
+    let (code, yaml, _) = on_machine(&node, &["probe", "--at", NOW, "-o", "yaml"]).unwrap();
+    assert_eq!(code, 1);
+    assert!(yaml.contains("\n  verdict: \"old-certificate-still-served\"\n"), "{yaml}");
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -129,9 +130,13 @@ pub fn accept(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     address
 }
 
-/// A port where nothing listens.
+/// A port where nothing listens, on a loopback address of its own: no other test can be given it meanwhile.
 pub fn closed_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = GIVEN.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let process = u8::try_from(std::process::id() % 200).unwrap();
+    let address = Ipv4Addr::new(127, 1 + process, high, low.saturating_add(1));
+    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap()
 }
 
 /// A request as a server sees it: path and the common name of the client's certificate.

@@ -307,6 +307,17 @@ fn the_address_in_admin_conf_leads_elsewhere() {
     let endpoint = check(&report, "endpoint");
     assert_eq!((endpoint.verdict, endpoint.severity), (Verdict::NotListening, Severity::Warning));
 
+    // One that takes connections and says nothing holds the proof of this node up for two seconds only.
+    let hang =
+        accept(|mut stream| while std::io::Read::read(&mut stream, &mut [0; 64]).is_ok_and(|n| n > 0) {});
+    node.put_admin("admin.conf", &format!("https://{hang}"), &admin);
+    node.timeout = Duration::from_secs(60);
+    let start = Instant::now();
+    let report = node.probe();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(report.is_green(), "{report:#?}");
+    assert_eq!(check(&report, "endpoint").verdict, Verdict::TimedOut);
+
     let other = node.ca.leaf("kube-apiserver");
     let (address, _) = https(config(&other, Clients::Known(&node.ca), &BOTH), api_server);
     node.put_admin("admin.conf", &format!("https://{address}"), &admin);

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -15,6 +16,9 @@ use crate::formats::kubeconfig;
 use crate::live::api::{self, Api, ApiError, Lease, Server};
 use crate::live::deadline::Deadline;
 use crate::state::{Bytes, catalog};
+
+/// How long another machine is waited for: a dead load balancer must not hold up the proof of this node.
+const ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// A kubeconfig that may do everything.
 pub(super) struct Admin {
@@ -244,6 +248,7 @@ impl<'a> Elsewhere<'a> {
 
     /// Whether an API server answers there. Whatever is wrong is a warning: it may be another machine's fault.
     pub(super) fn check(&self, deadline: Deadline) -> Check {
+        let deadline = deadline.at_most(ELSEWHERE);
         let asked = Api::connect(self.kubeconfig, None).and_then(|api| api.livez(deadline));
         let found = match asked {
             // Whom it accepts is asked of this node's own API server.
