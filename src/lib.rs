@@ -9,7 +9,7 @@
 //!
 //! Layers, each importing only from below: cli → commands → session → report → issue, disk, live → analysis →
 //! formats → state. Everything from analysis down is pure: no I/O, no clock, no randomness. The only thing that
-//! can change a node is a [`state::ChangeSet`], and only the transaction takes one.
+//! can change a node's files is a [`state::ChangeSet`], and only the transaction takes one.
 
 #![forbid(unsafe_code)]
 

@@ -398,6 +398,7 @@ fn first_address(network: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{Attributes, Entry};
 
     #[test]
     fn first_service_addresses() {
@@ -415,6 +416,35 @@ mod tests {
                 "{network}"
             );
         }
+    }
+
+    /// The sockets of the kubelet and of crictl on a node with these files.
+    fn sockets(files: &[(&str, &str)]) -> [Option<(String, String)>; 2] {
+        let mut snapshot = Snapshot::default();
+        for (path, text) in files {
+            let content = Content::File(text.as_bytes().to_vec().into());
+            snapshot.insert(*path, Entry { content, attributes: Attributes::default() });
+        }
+        let facts = Facts::read(&snapshot, None);
+        [facts.cri_socket, facts.crictl_socket].map(|fact| fact.map(|fact| (fact.value, fact.source)))
+    }
+
+    #[test]
+    fn sockets_of_the_kubelet_and_of_crictl() {
+        let said = |value: &str, source: &str| Some((value.to_owned(), source.to_owned()));
+        let (kubelet, crictl) = ("/var/lib/kubelet/config.yaml", "/etc/crictl.yaml");
+        assert_eq!(
+            sockets(&[
+                (kubelet, "containerRuntimeEndpoint: unix:///k.sock\n"),
+                (crictl, "runtime-endpoint: unix:///c.sock\n")
+            ]),
+            [
+                said("unix:///k.sock", "/var/lib/kubelet/config.yaml containerRuntimeEndpoint"),
+                said("unix:///c.sock", "/etc/crictl.yaml runtime-endpoint")
+            ]
+        );
+        let empty = [(kubelet, "containerRuntimeEndpoint: \"\"\n"), (crictl, "runtime-endpoint: \"\"\n")];
+        assert_eq!(sockets(&empty), [None, None]);
     }
 
     #[test]

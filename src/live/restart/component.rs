@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::watch::{Watch, is_live};
-use super::{DEFAULT_GRACE, Grace, Options, Outcome, Phase, Progress, Report, Wanted};
+use super::{DEFAULT_GRACE, ETCD, Grace, Options, Order, Outcome, Phase, Progress, Report, Wanted};
 use crate::live::clock;
 use crate::live::cri::{Container, ContainerState, CriError, GRACE_PERIOD, seconds};
 
@@ -56,7 +56,10 @@ impl<'a> Component<'a> {
     pub(super) fn restart(mut self) -> Report {
         let outcome = match self.run() {
             Ok(outcome) => {
-                self.tell(Phase::Back);
+                // etcd is back when it is healthy, where that is asked for.
+                if self.options.order == Order::Together || self.wanted.component != ETCD {
+                    self.tell(Phase::Back);
+                }
                 outcome
             }
             Err((phase, why)) => {
@@ -127,7 +130,7 @@ impl<'a> Component<'a> {
             let deadline = each.min(limit.saturating_sub(began.elapsed()));
             let stopped = self.watch.call(|runtime| runtime.stop_container(&container.id, grace, deadline));
             let Err(error) = stopped else { break };
-            let mut pause = BACK_OFF.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_BACK_OFF);
+            let pause = BACK_OFF.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_BACK_OFF);
             let mut told = false;
             loop {
                 let ended = self.has_ended(container);
@@ -140,11 +143,12 @@ impl<'a> Component<'a> {
                 if !std::mem::replace(&mut told, true) {
                     self.tell(Phase::Retrying { attempt, why: error.to_string() });
                 }
-                thread::sleep(pause);
                 if ended == Ok(false) {
+                    thread::sleep(pause);
                     break;
                 }
-                pause = pause.saturating_mul(2).min(LONGEST_BACK_OFF);
+                // The runtime is away: looking for it costs nothing.
+                thread::sleep(BACK_OFF);
             }
         }
         Ok(began.elapsed())

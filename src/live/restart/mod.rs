@@ -248,8 +248,9 @@ impl Report {
 /// of `wanted`. `etcd_healthy` is asked only with [`Order::EtcdFirst`] and must end by itself; `progress` is
 /// called from several threads.
 ///
-/// For a component: at most 20 s to list, twice the patience, the grace period and the slack to stop, the
-/// patience and its moments to come back; with [`Order::EtcdFirst`] that and the patience for etcd before.
+/// A component takes at most about 20 s to be listed, the grace period, the slack and the patience to stop,
+/// the patience and its steady moments to come back; with [`Order::EtcdFirst`] all that begins after etcd's
+/// own time and its patience to be healthy.
 pub fn restart(
     options: &Options,
     wanted: &[Wanted],
