@@ -5,19 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::facts::Facts;
 use super::scope::is_credential;
 use crate::formats::manifest::Manifest;
 use crate::state::Snapshot;
-
-/// New content is written, synced and then renamed: a process that started within this many seconds
-/// after the time of a file may still have read the old one.
-const MARGIN_SECONDS: i64 = 2;
-
-/// The static pods of a kubeadm control plane, in the order in which they start each other up.
-pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// The credentials that one static pod reads, and when each last changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +24,12 @@ pub struct Reads {
 impl Reads {
     /// The files that a process which started at `started` may not have read as they are now.
     pub fn changed_since(&self, started: Timestamp) -> Vec<PathBuf> {
-        let margin = SignedDuration::from_secs(MARGIN_SECONDS);
-        let late = |time: &Timestamp| time.saturating_add(margin).map_or(true, |time| time > started);
-        self.files.iter().filter(|(_, time)| late(time)).map(|(path, _)| path.clone()).collect()
+        self.files.iter().filter(|(_, time)| **time > started).map(|(path, _)| path.clone()).collect()
     }
 }
 
-/// What each static pod reads. `recorded` are the paths of the last change by this tool, with its time.
+/// What each static pod reads. `recorded` are the paths of the last change by this tool, each with the time at
+/// which it was put in place.
 pub fn reads(facts: &Facts, snapshot: &Snapshot, recorded: &[(PathBuf, Timestamp)]) -> Vec<Reads> {
     let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
     pods.map(|pod| {
@@ -98,7 +90,6 @@ mod tests {
     fn a_file_newer_than_the_process_counts() {
         assert_eq!(changed(100, &[], 200), 0);
         assert_eq!(changed(300, &[], 200), 1);
-        assert_eq!(changed(199, &[], 200), 1, "within the margin");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::session::change::locked;
 use crate::session::host::{
     Cri, HostArgs, Outdated, Work, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
-use crate::session::revive::{Way, revive};
+use crate::session::revive::{STEADY, Way, revive};
 use crate::session::source::RootArgs;
 
 /// Arguments of `restart`.
@@ -92,6 +92,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         inventory: &inventory,
         quorum: quorum.as_ref(),
         since,
+        steady: STEADY,
     });
     revive(&work, way.as_ref(), context)?;
     context.out.result("Everything that was restarted is back.\n");

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::arguments::parse_duration;
 use super::source::could_not;
-use crate::analysis::changed::{self, COMPONENTS, Reads};
+use crate::analysis::changed::{self, Reads};
 use crate::analysis::facts::Facts;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::quorum::{Effect, Quorum};
@@ -19,6 +19,7 @@ use crate::live::kubelet::{self, Look};
 use crate::live::{etcd, restart};
 use crate::report::Failure;
 use crate::state::Snapshot;
+use crate::analysis::plan::COMPONENTS;
 
 /// How long the runtime may take to answer.
 const RUNTIME_PATIENCE: Duration = Duration::from_secs(5);
@@ -136,7 +137,8 @@ pub fn components(facts: &Facts) -> Vec<&'static str> {
     COMPONENTS.into_iter().filter(|name| facts.pod(name).is_some()).collect()
 }
 
-/// The paths of the last change by this tool, each with its time.
+/// The paths of the last change by this tool, each with the time at which it was put in place: new content is
+/// older than that by as long as staging took, and what a rollback put back has its old date.
 ///
 /// # Errors
 /// The record can't be read.
@@ -144,7 +146,10 @@ pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Failure> {
     let last = transaction::last(root).map_err(|error| could_not(&error))?;
     let changes = last.into_iter().flat_map(|journal| {
         let started = journal.started;
-        journal.changes.into_iter().map(move |change| (change.path, started))
+        journal.changes.into_iter().map(move |change| {
+            let placed = kubelet::changed_at(&root.on_host(&change.path)).unwrap_or(started);
+            (change.path, placed)
+        })
     });
     Ok(changes.collect())
 }

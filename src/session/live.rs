@@ -12,7 +12,7 @@ use super::host::{
 };
 use super::preflight::Preflight;
 use super::proof::{look, prove};
-use super::revive::{Way, restart_kubelet, revive};
+use super::revive::{STEADY_BEFORE_PROOF, Way, restart_kubelet, revive};
 use super::signals::hold;
 use super::undo::{last_change, undo};
 use super::{Context, by_manifest};
@@ -149,7 +149,14 @@ impl Stage<'_> {
             let kubelet = work.kubelet.clone().filter(|_| !self.kubelet_came_by_itself(since));
             let work = Work { kubelet, pods: work.pods.clone() };
             let args = self.live.host;
-            let way = Way { cri, args, inventory: self.inventory, quorum: self.quorum, since: Some(since) };
+            let way = Way {
+                cri,
+                args,
+                inventory: self.inventory,
+                quorum: self.quorum,
+                since: Some(since),
+                steady: STEADY_BEFORE_PROOF,
+            };
             return revive(&work, Some(&way), context);
         }
         if work.kubelet.is_some() {

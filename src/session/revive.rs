@@ -35,7 +35,14 @@ pub struct Way<'a> {
     pub quorum: Option<&'a Quorum>,
     /// Containers that were made after this time have read what is there now.
     pub since: Option<Timestamp>,
+    /// How long a new container has to run before it counts.
+    pub steady: Duration,
 }
+
+/// How long a new container has to run before it counts, where nothing else is looked at.
+pub const STEADY: Duration = Duration::from_secs(3);
+/// The same where the proof follows, which sees more than that a process runs.
+pub const STEADY_BEFORE_PROOF: Duration = Duration::from_secs(1);
 
 /// What a component does now, told from a thread.
 struct Step {
@@ -59,6 +66,7 @@ pub fn revive(work: &Work, way: Option<&Way<'_>>, context: &mut Context<'_>) -> 
     let options = Options {
         order: if way.quorum.is_some_and(Quorum::has_others) { Order::EtcdFirst } else { Order::Together },
         since: way.since,
+        steady: way.steady,
         ..Options::new(way.cri.endpoint.socket.clone())
     };
     let healthy = || etcd_is_back(way);

@@ -46,6 +46,7 @@ struct Authentication {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct X509 {
+    #[serde(rename = "clientCAFile")]
     client_ca_file: Option<String>,
 }
 
