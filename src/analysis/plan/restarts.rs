@@ -6,12 +6,14 @@ use super::{Restart, Step};
 use crate::analysis::inventory::Inventory;
 use crate::state::catalog;
 
+/// The static pods of a control plane, in the order in which they are to be restarted.
+pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
 /// Which static pods read a changed file, by their flags and by what they mount, in the order in which
 /// they are to be restarted.
 pub(super) fn of(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
     let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
-    let order = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-    let rank = |name: &str| order.iter().position(|known| *known == name).unwrap_or(order.len());
+    let rank = |name: &str| COMPONENTS.iter().position(|known| *known == name).unwrap_or(COMPONENTS.len());
     let mut found = Vec::new();
     if steps.iter().any(|step| step.name == catalog::KUBELET_CLIENT) {
         let because = vec![inventory.kubelet_client.path.clone()];
