@@ -14,6 +14,7 @@ use serde::Serialize;
 
 pub use self::decide::decide;
 pub use self::profile::Profile;
+pub use self::restarts::COMPONENTS;
 use super::facts::Fact;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};

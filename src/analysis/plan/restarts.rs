@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use super::{Restart, Step};
 use crate::analysis::inventory::{Inventory, Row};
 
+/// The static pods of a control plane, in the order in which they are to be restarted.
+pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
 /// Which static pods read a changed file, by their flags and by what they mount, in the order in which
 /// they are to be restarted.
 pub(super) fn of(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
     let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
-    let order = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-    let rank = |name: &str| order.iter().position(|known| *known == name).unwrap_or(order.len());
+    let rank = |name: &str| COMPONENTS.iter().position(|known| *known == name).unwrap_or(COMPONENTS.len());
     let mut found = Vec::new();
     let kubelets = [&inventory.kubelet_client, &inventory.kubelet_serving];
     let made = |row: &&&Row| steps.iter().any(|step| step.name == row.name);

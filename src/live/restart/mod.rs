@@ -1,6 +1,10 @@
 //! Stopping the control plane's containers, and seeing the kubelet bring them back: the way a static pod
 //! reads new certificates. One thread a component, each with its own connection.
 //!
+//! A container belongs to a component by the exact name in its labels, by the namespace [`NAMESPACE`], and by
+//! its pod being made from a manifest on this node. So `etcd-defrag` does not, nor does a user's pod of the
+//! same name.
+//!
 //! Must not know which files changed, nor who shows the progress.
 
 mod component;
@@ -18,12 +22,8 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::cri::seconds;
+pub use crate::analysis::plan::COMPONENTS;
 use component::Component;
-
-/// The static pods of a control plane. A container is one of them by the exact name in its labels, by the
-/// namespace [`NAMESPACE`] and by its pod being made from a manifest; so `etcd-defrag` is none, nor is a
-/// user's pod of the same name.
-pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// The namespace of the control plane's static pods.
 pub const NAMESPACE: &str = "kube-system";
@@ -48,7 +48,7 @@ pub enum Grace {
 /// A component that is to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its name, one of [`COMPONENTS`].
+    /// Its container's name: one of [`COMPONENTS`], or another static pod's.
     pub component: String,
     /// Its time to end.
     pub grace: Grace,
