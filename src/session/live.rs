@@ -74,7 +74,7 @@ pub fn after_change(prepared: &Prepared, looked: &Preflight) -> Result<Work, Fai
     };
     for restart in &prepared.plan.restarts {
         let why = format!("{} of its credentials change", restart.because.len());
-        let planned = Outdated { component: restart.component.clone(), why };
+        let planned = Outdated { component: restart.component.clone(), why, runs: true };
         if restart.component == "kubelet" {
             work.kubelet.get_or_insert(planned);
         } else if !work.pods.iter().any(|pod| pod.component == restart.component) {
@@ -226,8 +226,11 @@ fn try_to_put_back(stage: &Stage<'_>, context: &mut Context<'_>) -> Result<&'sta
     if findings(old, clock::wall()).iter().any(|finding| finding.severity == Severity::Blocker) {
         return Ok("the processes keep what they have read, since the old credentials are of no use");
     }
-    let again =
-        |name: &str| Outdated { component: name.to_owned(), why: "its old files are back".to_owned() };
+    let again = |name: &str| Outdated {
+        component: name.to_owned(),
+        why: "its old files are back".to_owned(),
+        runs: true,
+    };
     let known = components(&old.facts);
     let pods = known.iter().map(|name| again(name)).collect();
     let stage = Stage { inventory: old, ..*stage };
@@ -317,7 +320,11 @@ fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<W
         None if before.is_green() => Vec::new(),
         None => components(&inventory.facts)
             .into_iter()
-            .map(|name| Outdated { component: name.to_owned(), why: "not all is well".to_owned() })
+            .map(|name| Outdated {
+                component: name.to_owned(),
+                why: "not all is well".to_owned(),
+                runs: true,
+            })
             .collect(),
     };
     let kubelet = outdated_kubelet(&kubelet::look(), inventory, snapshot, &recorded, is_lost);
