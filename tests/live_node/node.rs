@@ -102,6 +102,7 @@ impl TestNode {
     pub(crate) fn start(tree: &str, options: &Options) -> Self {
         build();
         let mut command = script("up");
+        command.env("TESTNODE_BUILT", "1");
         command.args(["--binary", env!("CARGO_BIN_EXE_kuberescue")]);
         if options.healthy {
             command.arg("--healthy");
@@ -128,6 +129,7 @@ impl TestNode {
         let run = finish(down);
         assert_eq!(run.code, 0, "down --keep: {run:?}");
         let mut up = script("up");
+        up.env("TESTNODE_BUILT", "1");
         up.arg("--again").arg(&self.directory);
         self.stdin = Some(boot(up).0);
     }
