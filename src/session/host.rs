@@ -242,10 +242,10 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
 /// A disk is no host: neither its addresses nor its processes are here.
 pub fn not_a_host(root: &Path) -> Failure {
     let what = format!(
-        "--root {} is a disk, not a running node: nothing is asked and nothing restarted",
+        "--root {} is a disk, not a running node: nothing is asked, nothing restarted",
         root.display()
     );
     Failure::could_not_run(what)
         .code("not-a-host")
-        .hint("run it on the node itself; kuberescue certs check-expiration tells what a disk holds")
+        .hint("run this on the node itself; kuberescue certs check-expiration tells what a disk holds")
 }

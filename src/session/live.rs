@@ -140,7 +140,11 @@ impl Stage<'_> {
         if !report.is_green() {
             return Err(self.not_well(&report, timeout));
         }
-        context.out.result(&format!("\n{}{}", took(context.elapsed(), context.waited), elsewhere()));
+        context.out.result(&format!("\n{}\n{}", took(context.elapsed(), context.waited), elsewhere()));
+        if let Some(others) = self.others() {
+            let what = format!("these static pods read renewed files too and were not restarted: {others}");
+            context.out.say(&format!("note: {what}"));
+        }
         Ok(())
     }
 
@@ -188,6 +192,14 @@ impl Stage<'_> {
     ) -> Report {
         let root = self.prepared.root();
         prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
+    }
+
+    /// Static pods that are none of kubeadm's and read what the plan has changed.
+    fn others(&self) -> Option<String> {
+        let known = components(&self.inventory.facts);
+        let restarts = self.prepared.plan.restarts.iter().map(|restart| restart.component.as_str());
+        let others: Vec<_> = restarts.filter(|name| *name != "kubelet" && !known.contains(name)).collect();
+        (!others.is_empty()).then(|| others.join(", "))
     }
 
     fn not_well(&self, report: &Report, timeout: Duration) -> Failure {
