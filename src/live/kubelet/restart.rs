@@ -90,7 +90,7 @@ pub fn restart(
         }
     };
     progress(Progress::Waiting);
-    let mut watch = Watch { how, old: old.as_ref(), settled, asked: None };
+    let mut watch = Watch { how, old: old.as_ref(), settled, asked: None, restarts: None, more: 0 };
     let (new, since) = watch.until_it_stays(deadline, within, progress)?;
     let took = since.saturating_duration_since(begun);
     Ok(Restarted { how, old_pid: old.map(|old| old.pid), kubelet: new, took })
@@ -121,6 +121,10 @@ struct Watch<'a> {
     old: Option<&'a Kubelet>,
     settled: Duration,
     asked: Option<Instant>,
+    /// systemd's count of its own restarts when it was asked first.
+    restarts: Option<u32>,
+    /// How many more of them there were since: of a kubelet that dies too soon to be seen.
+    more: u32,
 }
 
 impl Watch<'_> {
@@ -157,6 +161,9 @@ impl Watch<'_> {
                     progress(Progress::Settling(running.pid));
                     seen = Some((running, clock::now()));
                 }
+                None if self.more >= DEATHS => {
+                    return Err(KubeletError::CrashLoop { deaths: self.more, systemd });
+                }
                 None if clock::now() < deadline => std::thread::sleep(POLL),
                 None if deaths > 0 => return Err(KubeletError::CrashLoop { deaths, systemd }),
                 None => return Err(KubeletError::NotRunning { waited: within, systemd }),
@@ -176,7 +183,9 @@ impl Watch<'_> {
             return None;
         }
         self.asked = Some(now);
-        let main = systemctl::unit(deadline).ok()?.main_pid;
-        main.and_then(process::at).filter(other)
+        let unit = systemctl::unit(deadline).ok()?;
+        let first = *self.restarts.get_or_insert(unit.restarts);
+        self.more = unit.restarts.saturating_sub(first);
+        unit.main_pid.and_then(process::at).filter(other)
     }
 }
