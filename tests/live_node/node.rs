@@ -8,32 +8,31 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What every story may wait for; far more than it takes, so that a busy machine is no failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The four static pods.
-pub(crate) const COMPONENTS: [&str; 4] =
-    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// How a node is to be.
 #[derive(Default)]
-pub(crate) struct Options {
+pub struct Options {
     /// Every leaf renewed before it boots.
-    pub(crate) healthy: bool,
+    pub healthy: bool,
     /// The same, and all of them end so many seconds after it boots.
-    pub(crate) ends_in: Option<u32>,
+    pub ends_in: Option<u32>,
     /// The kubelet's first back-off in seconds, 1 where nothing is said.
-    pub(crate) backoff: Option<u32>,
+    pub backoff: Option<u32>,
     /// The version of CRI that the runtime doesn't know: `runtime.v1` or `runtime.v1alpha2`.
-    pub(crate) refuse: Option<&'static str>,
+    pub refuse: Option<&'static str>,
 }
 
 impl Options {
-    pub(crate) fn healthy() -> Self {
+    pub fn healthy() -> Self {
         Self { healthy: true, ..Self::default() }
     }
 }
 
-pub(crate) struct TestNode {
+pub struct TestNode {
     directory: PathBuf,
     /// The node lives as long as this is open.
     stdin: Option<ChildStdin>,
@@ -41,28 +40,28 @@ pub(crate) struct TestNode {
 
 /// How a command ended.
 #[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) out: String,
-    pub(crate) err: String,
-    pub(crate) code: i32,
+pub struct Run {
+    pub out: String,
+    pub err: String,
+    pub code: i32,
 }
 
 /// A container as the runtime lists it.
 #[derive(serde::Deserialize, Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Container {
-    pub(crate) id: String,
-    pub(crate) sandbox: String,
-    pub(crate) attempt: u32,
+pub struct Container {
+    pub id: String,
+    pub sandbox: String,
+    pub attempt: u32,
     /// `created`, `running`, `exited` or `unknown`.
-    pub(crate) state: String,
-    pub(crate) name: String,
-    pub(crate) pod: String,
-    pub(crate) namespace: String,
-    pub(crate) uid: String,
+    pub state: String,
+    pub name: String,
+    pub pod: String,
+    pub namespace: String,
+    pub uid: String,
 }
 
 impl Container {
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.state == "running"
     }
 }
@@ -99,9 +98,10 @@ fn build() {
 impl TestNode {
     /// Brings a node up on a tree of `testdata/nodes`. containerd answers when this returns, and the kubelet has been
     /// started; the static pods may not be there yet ([`TestNode::wait_ready`]).
-    pub(crate) fn start(tree: &str, options: &Options) -> Self {
+    pub fn start(tree: &str, options: &Options) -> Self {
         build();
         let mut command = script("up");
+        command.env("TESTNODE_BUILT", "1");
         command.args(["--binary", env!("CARGO_BIN_EXE_kuberescue")]);
         if options.healthy {
             command.arg("--healthy");
@@ -121,19 +121,20 @@ impl TestNode {
     }
 
     /// As pulling the plug and switching on again: the disk stays, no process does, /run is empty.
-    pub(crate) fn reboot(&mut self) {
+    pub fn reboot(&mut self) {
         drop(self.stdin.take());
         let mut down = script("down");
         down.arg("--keep").arg(&self.directory);
         let run = finish(down);
         assert_eq!(run.code, 0, "down --keep: {run:?}");
         let mut up = script("up");
+        up.env("TESTNODE_BUILT", "1");
         up.arg("--again").arg(&self.directory);
         self.stdin = Some(boot(up).0);
     }
 
     /// A command that will run inside the node, as root, with the administrator's kubeconfig in its environment.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = script("exec");
         command.arg(&self.directory).args(arguments).current_dir("/");
         let path = std::env::var("PATH").unwrap_or_default();
@@ -143,47 +144,42 @@ impl TestNode {
     }
 
     /// Runs a command inside the node to its end.
-    pub(crate) fn exec(&self, arguments: &[&str]) -> Run {
+    pub fn exec(&self, arguments: &[&str]) -> Run {
         finish(self.command(arguments))
     }
 
     /// The same, and it must succeed. Its output.
-    pub(crate) fn must(&self, arguments: &[&str]) -> String {
+    pub fn must(&self, arguments: &[&str]) -> String {
         let run = self.exec(arguments);
         assert_eq!(run.code, 0, "{arguments:?}: {run:?}\n{}", self.story());
         run.out
     }
 
     /// The program under test, run inside the node on the node itself.
-    pub(crate) fn kuberescue(&self, arguments: &[&str]) -> Run {
+    pub fn kuberescue(&self, arguments: &[&str]) -> Run {
         let run = self.exec(&[&[env!("CARGO_BIN_EXE_kuberescue")], arguments].concat());
         assert!(!run.err.contains("panicked"), "{arguments:?}: {run:?}");
         run
     }
 
     /// The real kubectl, inside the node, with admin.conf.
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Run {
+    pub fn kubectl(&self, arguments: &[&str]) -> Run {
         self.exec(&[&[kubectl().as_str(), "--request-timeout=5s"], arguments].concat())
     }
 
     /// Where a path of the node is on this machine; only below /etc, /opt, /var and /usr/libexec.
-    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+    pub fn path(&self, inside: &str) -> PathBuf {
         let own = ["/etc/", "/opt/", "/var/", "/usr/libexec/"];
         assert!(own.iter().any(|start| inside.starts_with(start)), "{inside} is the machine's");
         self.directory.join("root").join(inside.trim_start_matches('/'))
     }
 
-    pub(crate) fn text(&self, inside: &str) -> String {
+    pub fn text(&self, inside: &str) -> String {
         std::fs::read_to_string(self.path(inside)).unwrap_or_else(|error| panic!("{inside}: {error}"))
     }
 
     /// Asks until there is an answer; fails with the node's story when there is none in time.
-    pub(crate) fn wait_until<T>(
-        &self,
-        what: &str,
-        deadline: Duration,
-        mut ask: impl FnMut() -> Option<T>,
-    ) -> T {
+    pub fn wait_until<T>(&self, what: &str, deadline: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
         let started = Instant::now();
         loop {
             if let Some(answer) = ask() {
@@ -195,7 +191,7 @@ impl TestNode {
     }
 
     /// Until kubectl says that the node is Ready, and the four static pods run, and the other two.
-    pub(crate) fn wait_ready(&self) {
+    pub fn wait_ready(&self) {
         self.wait_until("the node is Ready", PATIENCE, || {
             let run = self.kubectl(&["get", "nodes"]);
             run.out.lines().any(|line| line.split_whitespace().nth(1) == Some("Ready")).then_some(())
@@ -207,29 +203,29 @@ impl TestNode {
     }
 
     /// Every container that the runtime lists, the exited ones too.
-    pub(crate) fn containers(&self) -> Vec<Container> {
+    pub fn containers(&self) -> Vec<Container> {
         let run = self.exec(&["/opt/testnode/bin/containers"]);
         run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The running container of a static pod.
-    pub(crate) fn running(&self, component: &str) -> Option<Container> {
+    pub fn running(&self, component: &str) -> Option<Container> {
         self.running_in("kube-system", component)
     }
 
     /// A running container by its exact name.
-    pub(crate) fn running_in(&self, namespace: &str, name: &str) -> Option<Container> {
+    pub fn running_in(&self, namespace: &str, name: &str) -> Option<Container> {
         let ours = |one: &Container| one.is_running() && one.name == name && one.namespace == namespace;
         self.containers().into_iter().find(ours)
     }
 
     /// Sends a signal to a container's first process.
-    pub(crate) fn signal(&self, container: &Container, signal: &str) {
+    pub fn signal(&self, container: &Container, signal: &str) {
         self.must(&["ctr", "-n", "k8s.io", "tasks", "kill", "--signal", signal, &container.id]);
     }
 
     /// All that a component has logged, of all its containers that still have a log.
-    pub(crate) fn log(&self, component: &str) -> String {
+    pub fn log(&self, component: &str) -> String {
         let mut text = String::new();
         let pods = std::fs::read_dir(self.path("/var/log/pods")).into_iter().flatten().flatten();
         for pod in pods.filter(|pod| pod.file_name().to_string_lossy().starts_with("kube-system_")) {
@@ -243,17 +239,17 @@ impl TestNode {
         text
     }
 
-    pub(crate) fn kubelet_log(&self) -> String {
+    pub fn kubelet_log(&self) -> String {
         std::fs::read_to_string(self.path("/var/log/kubelet.log")).unwrap_or_default()
     }
 
     /// The kubelet's process inside the node, if it runs.
-    pub(crate) fn kubelet_pid(&self) -> Option<u32> {
+    pub fn kubelet_pid(&self) -> Option<u32> {
         self.exec(&["pidof", "kubelet"]).out.split_whitespace().next()?.parse().ok()
     }
 
     /// As `systemctl stop kubelet`.
-    pub(crate) fn stop_kubelet(&self) {
+    pub fn stop_kubelet(&self) {
         self.must(&["touch", "/run/testnode/no-kubelet"]);
         self.wait_until("the kubelet is down", PATIENCE, || match self.kubelet_pid() {
             Some(pid) => {
@@ -265,26 +261,26 @@ impl TestNode {
     }
 
     /// As `systemctl start kubelet`.
-    pub(crate) fn start_kubelet(&self) {
+    pub fn start_kubelet(&self) {
         self.must(&["rm", "-f", "/run/testnode/no-kubelet"]);
         self.wait_until("the kubelet is up", PATIENCE, || self.kubelet_pid());
     }
 
     /// Kills containerd; its shims and the containers go on.
-    pub(crate) fn stop_containerd(&self) {
+    pub fn stop_containerd(&self) {
         self.must(&["sh", "-c", "kill -KILL $(pidof containerd)"]);
         self.wait_until("containerd is down", PATIENCE, || {
             (self.exec(&["pidof", "containerd"]).code != 0).then_some(())
         });
     }
 
-    pub(crate) fn start_containerd(&self) {
+    pub fn start_containerd(&self) {
         self.must(&["/opt/testnode/bin/start-containerd"]);
     }
 
     /// How a component answers SIGTERM from its next start on: after so many seconds (`"3"`), or `"never"`.
     /// Says it to the kubelet, which hands it to the next container.
-    pub(crate) fn set_stop(&self, component: &str, wish: &str) {
+    pub fn set_stop(&self, component: &str, wish: &str) {
         let path = self.path(&format!("/opt/testnode/env/{component}"));
         let mut text = std::fs::read_to_string(&path).unwrap_or_default();
         text.push_str(&format!("TESTNODE_STOP={wish}\n"));
@@ -292,7 +288,7 @@ impl TestNode {
     }
 
     /// The serial number of the certificate that is served on a port; the component's own client certificate is shown.
-    pub(crate) fn served(&self, address: &str) -> Option<String> {
+    pub fn served(&self, address: &str) -> Option<String> {
         let pki = "/etc/kubernetes/pki";
         let client = if address.ends_with(":2379") || address.ends_with(":2380") {
             "etcd/healthcheck-client"
@@ -308,12 +304,12 @@ impl TestNode {
     }
 
     /// The serial number of a certificate on the node's disk.
-    pub(crate) fn on_disk(&self, inside: &str) -> String {
+    pub fn on_disk(&self, inside: &str) -> String {
         self.must(&["openssl", "x509", "-noout", "-serial", "-in", inside]).trim().to_owned()
     }
 
     /// What a person would look at first.
-    pub(crate) fn story(&self) -> String {
+    pub fn story(&self) -> String {
         let tail = |text: &str| {
             let lines: Vec<&str> = text.lines().collect();
             lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")

@@ -127,7 +127,8 @@ fn a_stopped_container_is_started_again_in_its_sandbox_and_its_neighbours_are_no
     let after = node
         .wait_until("etcd is back", PATIENCE, || node.running("etcd").filter(|after| after.id != before.id));
 
-    assert_eq!((&after.sandbox, &after.uid, after.attempt), (&before.sandbox, &before.uid, 1));
+    let story = node.story();
+    assert_eq!((&after.sandbox, &after.uid, after.attempt), (&before.sandbox, &before.uid, 1), "{story}");
     // The one that exited stays listed.
     assert!(node.containers().iter().any(|one| one.id == before.id && one.state == "exited"));
     assert_eq!(other(&node), others);

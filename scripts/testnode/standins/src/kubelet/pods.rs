@@ -68,6 +68,8 @@ impl Pods {
     }
 
     pub(super) async fn sync(self: Arc<Self>) -> Result<(), Failure> {
+        // What a task changes while the runtime is asked would be judged by what was before: such a pod waits a round.
+        let changing = locked(&self.busy).clone();
         let wanted = self.wanted();
         let sandboxes: cri::Sandboxes = self.runtime.call(LIST_SANDBOXES, cri::Empty {}).await?;
         let containers: cri::Containers = self.runtime.call(LIST, cri::Empty {}).await?;
@@ -88,7 +90,7 @@ impl Pods {
         let present: HashSet<String> =
             sandboxes.items.iter().map(|one| label(&one.labels, POD_UID).to_owned()).collect();
         let keep: HashSet<String> = wanted.iter().map(|pod| pod.metadata.uid.clone()).collect();
-        for uid in present.difference(&keep) {
+        for uid in present.difference(&keep).filter(|uid| !changing.contains(*uid)) {
             let (this, uid, have) = (self.clone(), uid.clone(), have(uid));
             self.work(uid.clone(), async move { this.end(&uid, have).await });
         }
@@ -99,7 +101,7 @@ impl Pods {
                     && label(&one.labels, "io.kubernetes.pod.namespace") == pod.metadata.namespace
                     && label(&one.labels, POD_UID) != pod.metadata.uid
             });
-            if !waits {
+            if !waits && !changing.contains(&pod.metadata.uid) {
                 let (this, uid, have) = (self.clone(), pod.metadata.uid.clone(), have(&pod.metadata.uid));
                 self.work(uid, async move { this.keep_running(&pod, have).await });
             }
