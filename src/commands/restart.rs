@@ -94,7 +94,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         since,
         steady: STEADY,
     });
-    revive(&work, way.as_ref(), context)?;
+    revive(&work, way.as_ref(), args.host.patience(), context)?;
     context.out.result("Everything that was restarted is back.\n");
     context.out.say("hint: kuberescue probe shows what is served now");
     Ok(Exit::Fine)

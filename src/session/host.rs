@@ -11,6 +11,7 @@ use super::source::could_not;
 use crate::analysis::changed::{self, Reads};
 use crate::analysis::facts::Facts;
 use crate::analysis::inventory::Inventory;
+use crate::analysis::plan::COMPONENTS;
 use crate::analysis::quorum::{Effect, Quorum};
 use crate::disk::{Root, transaction};
 use crate::live::cri::endpoint::{self, Endpoint};
@@ -19,7 +20,6 @@ use crate::live::kubelet::{self, Look};
 use crate::live::{etcd, restart};
 use crate::report::Failure;
 use crate::state::Snapshot;
-use crate::analysis::plan::COMPONENTS;
 
 /// How long the runtime may take to answer.
 const RUNTIME_PATIENCE: Duration = Duration::from_secs(5);
@@ -36,9 +36,19 @@ pub struct HostArgs {
     /// killed; etcd always has its pod's own time
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = parse_duration)]
     pub grace: SignedDuration,
+    /// How long the kubelet, and each static pod once it was stopped, may take to be back
+    #[arg(long, default_value = "120s", value_name = "DURATION", value_parser = parse_duration)]
+    pub restart_timeout: SignedDuration,
     /// Stop etcd although the cluster loses its quorum by it
     #[arg(long)]
     pub break_quorum: bool,
+}
+
+impl HostArgs {
+    /// How long the kubelet, and each static pod once it was stopped, may take to be back.
+    pub fn patience(&self) -> Duration {
+        self.restart_timeout.unsigned_abs()
+    }
 }
 
 /// The container runtime, answering.

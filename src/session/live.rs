@@ -157,10 +157,10 @@ impl Stage<'_> {
                 since: Some(since),
                 steady: STEADY_BEFORE_PROOF,
             };
-            return revive(&work, Some(&way), context);
+            return revive(&work, Some(&way), args.patience(), context);
         }
         if work.kubelet.is_some() {
-            restart_kubelet(context)?;
+            restart_kubelet(self.live.host.patience(), context)?;
         }
         let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
         let all: Vec<String> = work.pods.iter().map(|pod| pod.component.clone()).collect();
