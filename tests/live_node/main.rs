@@ -14,5 +14,10 @@
     reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
 )]
 
+mod manifest;
 mod node;
+mod quorum;
+mod recover;
+mod restart;
 mod smoke;
+mod story;
