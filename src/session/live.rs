@@ -10,7 +10,7 @@ use super::change::Prepared;
 use super::host::{
     Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
 };
-use super::preflight::Preflight;
+use super::preflight::{Preflight, or_without};
 use super::proof::{look, prove};
 use super::revive::{STEADY_BEFORE_PROOF, Way, restart_kubelet, revive};
 use super::signals::hold;
@@ -252,7 +252,7 @@ pub fn without_change(
     let cri = match live.restart {
         Restart::Cri => match Cri::connect(live.host, &prepared.inventory.facts) {
             Ok(cri) => Some(cri),
-            Err(failure) if !before.is_green() => return Err(failure),
+            Err(failure) if !before.is_green() => return Err(or_without(failure)),
             Err(_) => None,
         },
         Restart::Manifest | Restart::None => None,
