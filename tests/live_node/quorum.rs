@@ -97,6 +97,11 @@ fn a_quorum_is_kept_unless_it_is_to_be_broken() {
         assert!(refused.err.contains("[etcd-quorum]"), "{refused:?}");
         assert_eq!(node.pods(), before);
     }
+    assert_eq!(node.kuberescue(&["certs", "renew", "etcd-peer", "--yes"]).code, 0);
+    let refused = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[etcd-quorum]"), "{refused:?}");
+    assert_eq!(node.pods(), before);
     // What isn't etcd may be restarted all the same.
     let run = node.kuberescue(&["restart", "kube-scheduler", "--yes"]);
     assert_eq!(run.code, 0, "{run:?}");

@@ -27,30 +27,6 @@ fn wait_until_the_kubelet_dies(node: &TestNode) {
     });
 }
 
-/// A node on which everything runs, and every certificate has ended.
-fn ended_while_running() -> TestNode {
-    let node = TestNode::start("expired-all", &Options { ends_in: Some(15), ..Options::default() });
-    node.wait_ready();
-    node.wait_until("the certificates have ended", PATIENCE, || {
-        (node.kubectl(&["get", "nodes"]).code != 0).then_some(())
-    });
-    // The kubelet's own has another end than the one that kubectl shows.
-    node.wait_until("all of them have ended", PATIENCE, || {
-        let pki = "/etc/kubernetes/pki";
-        let run = node.exec(&[
-            "openssl",
-            "x509",
-            "-checkend",
-            "0",
-            "-noout",
-            "-in",
-            &format!("{pki}/apiserver.crt"),
-        ]);
-        (run.code == 1).then_some(())
-    });
-    node
-}
-
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_on_which_nothing_runs() {
@@ -71,7 +47,7 @@ fn on_a_node_on_which_nothing_runs() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_that_was_rebooted() {
-    let mut node = TestNode::start("expired-all", &Options { ends_in: Some(12), ..Options::default() });
+    let mut node = TestNode::start("expired-all", &Options { ends_in: Some(20), ..Options::default() });
     node.wait_ready();
     let before = node.pods();
     node.wait_until("kubectl is refused", PATIENCE, || {
@@ -93,7 +69,7 @@ fn on_a_node_that_was_rebooted() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_on_which_everything_runs() {
-    let node = ended_while_running();
+    let node = TestNode::ended_while_running(&[]);
     let (before, kubelet, tree, namesakes) = (node.pods(), node.kubelet_pid(), node.tree(), node.namesakes());
     let dry = node.kuberescue(&["recover", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
@@ -142,7 +118,7 @@ fn with_a_runtime_that_knows_one_version_of_cri() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn without_a_kubelet_nothing_is_stopped() {
-    let node = ended_while_running();
+    let node = TestNode::ended_while_running(&[]);
     node.stop_kubelet();
     let (before, namesakes) = (node.pods(), node.namesakes());
     let began = Instant::now();
@@ -155,6 +131,41 @@ fn without_a_kubelet_nothing_is_stopped() {
     // Its files are in order; with the kubelet there again the same command does the rest.
     node.start_kubelet();
     recover(&node, &[]);
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn what_was_interrupted_in_the_middle_is_finished_the_next_time() {
+    let node = TestNode::ended_while_running(&["kube-scheduler"]);
+    let (before, kubelet) = (node.pods(), node.kubelet_pid());
+    let going = node.begin(&["recover", "--yes", "--grace", "20s"]);
+    node.wait_until("all but the scheduler are back", PATIENCE, || {
+        let pods = node.pods();
+        let is_back = |name: &&str| pods.get(*name).is_some_and(|new| new.id != before[*name].id);
+        (COMPONENTS.into_iter().filter(is_back).count() == 3).then_some(())
+    });
+    // Who comes second doesn't come between.
+    let second = node.kuberescue(&["restart", "kube-apiserver", "--yes"]);
+    assert_eq!(second.code, 2, "{second:?}");
+    // A lost connection does not end it; a kill does.
+    node.signal_kuberescue("HUP");
+    node.wait_until_pending();
+    assert!(node.is_busy());
+    node.signal_kuberescue("KILL");
+    let run = going.end(&node, PATIENCE);
+    assert_ne!(run.code, 0, "{run:?}");
+    assert_eq!(node.running("kube-scheduler").as_ref(), before.get("kube-scheduler"));
+    assert_ne!(node.kubelet_pid(), kubelet);
+
+    let (between, kubelet, tree) = (node.pods(), node.kubelet_pid(), node.tree());
+    let run = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    node.assert_green();
+    let after = node.pods();
+    for name in COMPONENTS {
+        assert_eq!(after[name].id == between[name].id, name != "kube-scheduler", "{name}");
+    }
+    assert_eq!((node.kubelet_pid(), node.tree()), (kubelet, tree));
 }
 
 #[test]

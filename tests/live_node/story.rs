@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::node::{COMPONENTS, Container, PATIENCE, Run, TestNode};
+use crate::node::{COMPONENTS, Container, Options, PATIENCE, Run, TestNode};
 
 /// Where the static pods' manifests are.
 pub(crate) const MANIFESTS: &str = "/etc/kubernetes/manifests";
@@ -71,6 +71,27 @@ impl TestNode {
         );
     }
 
+    /// A node on which everything runs, and every certificate has ended. `stubborn` don't end at SIGTERM.
+    pub(crate) fn ended_while_running(stubborn: &[&str]) -> Self {
+        let node = Self::start("expired-all", &Options { ends_in: Some(20), ..Options::default() });
+        node.wait_ready();
+        for component in stubborn {
+            node.set_stop(component, "never");
+            node.respawn(component);
+        }
+        node.wait_until("the certificates have ended", PATIENCE, || {
+            (node.kubectl(&["get", "nodes"]).code != 0).then_some(())
+        });
+        node.wait_until("all of them have ended", PATIENCE, || {
+            let kubelet = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+            let ended = |path: &str| {
+                node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", path]).code == 1
+            };
+            [kubelet, "/etc/kubernetes/pki/apiserver.crt"].into_iter().all(ended).then_some(())
+        });
+        node
+    }
+
     /// Stops a component so that it comes back with what [`TestNode::set_stop`] said.
     pub(crate) fn respawn(&self, component: &str) -> Container {
         let before = self.running(component).unwrap();
@@ -90,6 +111,15 @@ impl TestNode {
     /// Sends a signal to the kuberescue that runs inside the node.
     pub(crate) fn signal_kuberescue(&self, signal: &str) {
         self.must(&["sh", "-c", &format!("kill -{signal} $(pidof kuberescue)")]);
+    }
+
+    /// Until the kuberescue that runs inside the node has heard a signal that it lets wait.
+    pub(crate) fn wait_until_pending(&self) {
+        self.wait_until("the signal is pending", PATIENCE, || {
+            let status = self.must(&["sh", "-c", "cat /proc/$(pidof kuberescue)/status"]);
+            let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"))?.trim().to_owned();
+            pending.chars().any(|digit| digit != '0').then_some(())
+        });
     }
 
     /// Whether a kuberescue runs inside the node.
