@@ -398,6 +398,7 @@ fn first_address(network: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Content;
     use crate::state::{Attributes, Entry};
 
     #[test]

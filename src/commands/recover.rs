@@ -95,14 +95,14 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     };
     if change.dry_run {
         let predicted = prepared.predicted(&changes);
-        context.out.result(&tables("After (predicted)", &predicted, prepared.now));
+        context.out.result(&format!("\n{}\n", tables("After (predicted)", &predicted, prepared.now)));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         return Ok(Exit::Fine);
     }
     context.confirm("Apply this plan?", change.yes)?;
     prepared.lock()?;
     let done = prepared.carry_out(&changes, change, context)?;
-    context.out.result(&tables("After", &done.inventory, prepared.now));
+    context.out.result(&format!("\n{}\n", tables("After", &done.inventory, prepared.now)));
     let left = findings(&done.inventory, prepared.now);
     if !left.is_empty() {
         context.out.result(&format!("\nStill to be seen to:\n{}", finding_lines(&left)));

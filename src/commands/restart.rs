@@ -101,7 +101,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 fn asked_for(args: &Args, known: &[&str]) -> Work {
-    let outdated = |name: &str| Outdated { component: name.to_owned(), why: "asked for".to_owned() };
+    let outdated =
+        |name: &str| Outdated { component: name.to_owned(), why: "asked for".to_owned(), runs: true };
     let named = |name: &str| args.components.iter().any(|component| component == name);
     Work {
         kubelet: named("kubelet").then(|| outdated("kubelet")),

@@ -22,4 +22,4 @@ pub use plan::{plan_json, plan_notes, plan_text};
 pub use probe::ProbeReport;
 pub use progress::Board;
 pub use recovery::{elsewhere, finding_lines, next_steps, preflight_lines, renewal_messages, took};
-pub use restart::{restart_failures, restart_plan};
+pub use restart::{ToRestart, restart_failures, restart_plan};

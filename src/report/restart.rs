@@ -11,30 +11,42 @@ use crate::live::restart::{Outcome, Report};
 /// How many of a container's last lines are shown.
 const LAST_LINES: usize = 10;
 
-/// What is going to be restarted, each with its reason, and what that does to etcd. `grace` is that of the
-/// stateless three.
-pub fn restart_plan(work: &[(&str, &str)], quorum: Option<&Quorum>, grace: Duration) -> String {
+/// A component that is going to be restarted.
+#[derive(Clone, Copy, Debug)]
+pub struct ToRestart<'a> {
+    /// Its name; `kubelet` too.
+    pub component: &'a str,
+    /// Why.
+    pub why: &'a str,
+    /// Whether it runs now, and is stopped.
+    pub runs: bool,
+}
+
+/// What is going to be restarted, in this order, and what that does to etcd. `grace` is that of the stateless
+/// three.
+pub fn restart_plan(work: &[ToRestart<'_>], quorum: Option<&Quorum>, grace: Duration) -> String {
     let mut out = String::from("To be restarted, in this order:\n");
-    let together = quorum.is_none_or(|quorum| !quorum.has_others());
-    for (name, why) in work {
-        let how = match *name {
-            "kubelet" => String::new(),
-            "etcd" => ", with its pod's own time to end".to_owned(),
-            _ => format!(", killed after {} s", grace.as_secs()),
+    for ToRestart { component, why, runs } in work {
+        let how = match *component {
+            _ if !runs => "the kubelet starts it".to_owned(),
+            "etcd" => "it has its pod's own time to end".to_owned(),
+            _ => format!("it is killed if it hasn't ended after {} s", grace.as_secs()),
         };
-        let text = format!("  {name:<24} {why}{how}");
+        let text = match *component {
+            "kubelet" => format!("  {component:<24} {why}"),
+            _ => format!("  {component:<24} {why}; {how}"),
+        };
         let _ = writeln!(out, "{}", line(&text));
     }
-    let pods = work.iter().filter(|(name, _)| *name != "kubelet").count();
+    if work.iter().filter(|pod| pod.component != "kubelet" && pod.runs).count() > 1 {
+        out.push_str(if quorum.is_some_and(Quorum::has_others) {
+            "  etcd is stopped first and has to be back before the others are.\n"
+        } else {
+            "  The static pods are stopped all at once.\n"
+        });
+    }
     if let Some(quorum) = quorum {
         let _ = writeln!(out, "  {}", line(&quorum.to_string()));
-    }
-    if pods > 1 {
-        out.push_str(if together {
-            "  The static pods are stopped all at once.\n"
-        } else {
-            "  etcd is stopped first and has to be back before the others are.\n"
-        });
     }
     out
 }

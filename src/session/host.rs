@@ -18,7 +18,7 @@ use crate::live::cri::endpoint::{self, Endpoint};
 use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, Look};
 use crate::live::{etcd, restart};
-use crate::report::Failure;
+use crate::report::{Failure, ToRestart};
 use crate::state::Snapshot;
 
 /// How long the runtime may take to answer.
@@ -113,6 +113,8 @@ pub struct Outdated {
     pub component: String,
     /// Why.
     pub why: String,
+    /// Whether it runs now, and is stopped.
+    pub runs: bool,
 }
 
 /// What of a node has to be restarted, so that every process has read the files that are there now.
@@ -131,9 +133,14 @@ impl Work {
     }
 
     /// Each with its reason, in the order in which they are restarted.
-    pub fn lines(&self) -> Vec<(&str, &str)> {
+    pub fn lines(&self) -> Vec<ToRestart<'_>> {
         let all = self.kubelet.iter().chain(&self.pods);
-        all.map(|outdated| (outdated.component.as_str(), outdated.why.as_str())).collect()
+        all.map(|outdated| ToRestart {
+            component: &outdated.component,
+            why: &outdated.why,
+            runs: outdated.runs,
+        })
+        .collect()
     }
 
     /// Whether etcd is among them.
@@ -173,18 +180,18 @@ pub fn outdated_pods(
     running: &[Container],
 ) -> Vec<Outdated> {
     let reads = changed::reads(&inventory.facts, snapshot, recorded);
-    let why = |name: &str| -> Option<String> {
+    let why = |name: &str| -> Option<(String, bool)> {
         let containers: Vec<_> = running.iter().filter(|container| component(container) == name).collect();
         if containers.is_empty() {
-            return Some("it doesn't run".to_owned());
+            return Some(("it doesn't run".to_owned(), false));
         }
         let reads = reads.iter().find(|reads| reads.component == name)?;
         let changed = containers.iter().find_map(|container| changed_since(reads, container.created_at))?;
-        Some(format!("it runs since before {changed}"))
+        Some((format!("it runs since before {changed}"), true))
     };
     let found = components(&inventory.facts).into_iter().filter_map(|name| {
-        let why = why(name)?;
-        Some(Outdated { component: name.to_owned(), why })
+        let (why, runs) = why(name)?;
+        Some(Outdated { component: name.to_owned(), why, runs })
     });
     found.collect()
 }
@@ -210,7 +217,8 @@ pub fn outdated_kubelet(
     if !inventory.has_kubelet() {
         return None;
     }
-    let because = |why: &str| Some(Outdated { component: "kubelet".to_owned(), why: why.to_owned() });
+    let runs = look.running.is_some();
+    let because = |why: &str| Some(Outdated { component: "kubelet".to_owned(), why: why.to_owned(), runs });
     let Some(running) = &look.running else { return because("it doesn't run") };
     if look.crash_looping {
         return because("it keeps dying");
@@ -244,10 +252,10 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
 /// A disk is no host: neither its addresses nor its processes are here.
 pub fn not_a_host(root: &Path) -> Failure {
     let what = format!(
-        "--root {} is a disk, not a running node: nothing is asked and nothing restarted",
+        "--root {} is a disk, not a running node: nothing is asked, nothing restarted",
         root.display()
     );
     Failure::could_not_run(what)
         .code("not-a-host")
-        .hint("run it on the node itself; kuberescue certs check-expiration tells what a disk holds")
+        .hint("run this on the node itself; kuberescue certs check-expiration tells what a disk holds")
 }

@@ -74,7 +74,7 @@ pub fn after_change(prepared: &Prepared, looked: &Preflight) -> Result<Work, Fai
     };
     for restart in &prepared.plan.restarts {
         let why = format!("{} of its credentials change", restart.because.len());
-        let planned = Outdated { component: restart.component.clone(), why };
+        let planned = Outdated { component: restart.component.clone(), why, runs: true };
         if restart.component == "kubelet" {
             work.kubelet.get_or_insert(planned);
         } else if !work.pods.iter().any(|pod| pod.component == restart.component) {
@@ -140,7 +140,11 @@ impl Stage<'_> {
         if !report.is_green() {
             return Err(self.not_well(&report, timeout));
         }
-        context.out.result(&format!("\n{}{}", took(context.elapsed(), context.waited), elsewhere()));
+        context.out.result(&format!("\n{}\n{}", took(context.elapsed(), context.waited), elsewhere()));
+        if let Some(others) = self.others() {
+            let what = format!("these static pods read renewed files too and were not restarted: {others}");
+            context.out.say(&format!("note: {what}"));
+        }
         Ok(())
     }
 
@@ -190,6 +194,14 @@ impl Stage<'_> {
         prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
     }
 
+    /// Static pods that are none of kubeadm's and read what the plan has changed.
+    fn others(&self) -> Option<String> {
+        let known = components(&self.inventory.facts);
+        let restarts = self.prepared.plan.restarts.iter().map(|restart| restart.component.as_str());
+        let others: Vec<_> = restarts.filter(|name| *name != "kubelet" && !known.contains(name)).collect();
+        (!others.is_empty()).then(|| others.join(", "))
+    }
+
     fn not_well(&self, report: &Report, timeout: Duration) -> Failure {
         let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
         let seconds = timeout.as_secs();
@@ -226,8 +238,11 @@ fn try_to_put_back(stage: &Stage<'_>, context: &mut Context<'_>) -> Result<&'sta
     if findings(old, clock::wall()).iter().any(|finding| finding.severity == Severity::Blocker) {
         return Ok("the processes keep what they have read, since the old credentials are of no use");
     }
-    let again =
-        |name: &str| Outdated { component: name.to_owned(), why: "its old files are back".to_owned() };
+    let again = |name: &str| Outdated {
+        component: name.to_owned(),
+        why: "its old files are back".to_owned(),
+        runs: true,
+    };
     let known = components(&old.facts);
     let pods = known.iter().map(|name| again(name)).collect();
     let stage = Stage { inventory: old, ..*stage };
@@ -317,7 +332,11 @@ fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<W
         None if before.is_green() => Vec::new(),
         None => components(&inventory.facts)
             .into_iter()
-            .map(|name| Outdated { component: name.to_owned(), why: "not all is well".to_owned() })
+            .map(|name| Outdated {
+                component: name.to_owned(),
+                why: "not all is well".to_owned(),
+                runs: true,
+            })
             .collect(),
     };
     let kubelet = outdated_kubelet(&kubelet::look(), inventory, snapshot, &recorded, is_lost);

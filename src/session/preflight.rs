@@ -68,12 +68,9 @@ pub fn preflight(
     };
     let look = kubelet::look();
     lines.push(("kubelet", in_words(&look)));
-    lines.push(("clock", format!("{}, later than everything on the disk", prepared.now)));
+    lines.push(("clock", format!("{:.0}, later than everything on the disk", prepared.now)));
     lines.push(("space", enough_space(prepared, changes, archive_elsewhere)?));
     let quorum = quorum(&prepared.predicted(changes), true, args)?;
-    if let Some(quorum) = &quorum {
-        lines.push(("etcd", quorum.to_string()));
-    }
     Ok(Preflight { cri, quorum, kubelet: look, lines })
 }
 
@@ -92,7 +89,7 @@ pub fn in_words(look: &Look) -> String {
     };
     match &look.running {
         _ if look.crash_looping => format!("keeps dying, {by}"),
-        Some(running) => format!("runs since {} (process {}), {by}", running.started, running.pid),
+        Some(running) => format!("runs since {:.0} (process {}), {by}", running.started, running.pid),
         None => format!("doesn't run, {by}"),
     }
 }

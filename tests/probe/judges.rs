@@ -215,7 +215,7 @@ fn a_disk_is_not_asked() {
         let (code, out, err) = kuberescue(&["probe", "--root", root.to_str().unwrap()]);
         assert_eq!((code, out.as_str()), (2, ""), "{err}");
         assert!(err.contains("error [not-a-host]: "), "{err}");
-        assert!(err.contains("\nhint: run probe on the node itself"), "{err}");
+        assert!(err.contains("\nhint: run this on the node itself"), "{err}");
     }
 }
 
