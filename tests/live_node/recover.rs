@@ -39,6 +39,11 @@ fn on_a_node_on_which_nothing_runs() {
     assert!(!node.path("/var/lib/kuberescue").exists());
     assert_eq!(node.containers(), []);
 
+    // A kubelet that can't come back is not waited for.
+    let refused = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[kubelet-certificate-ended]"), "{refused:?}");
+
     recover(&node, &[]);
     let namesakes = node.namesakes();
     assert!(namesakes.iter().all(|one| one.attempt == 0), "{namesakes:?}");
@@ -191,6 +196,24 @@ fn what_does_not_come_back_is_rolled_back_where_that_is_wished() {
     assert_ne!(node.tree(), before);
     let (report, code) = node.probe();
     assert_eq!(code, 1, "{report:#}");
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn after_a_rollback_to_ended_files_a_restart_is_refused_and_what_runs_goes_on() {
+    let node = TestNode::start("expired-all", &Options::default());
+    let tree = node.tree();
+    recover(&node, &[]);
+    let (before, kubelet) = (node.pods(), node.kubelet_pid());
+    assert_eq!(node.kuberescue(&["rollback", "--yes"]).code, 0);
+    assert_eq!(node.tree(), tree);
+    assert_eq!(node.probe().1, 1);
+
+    let refused = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[kubelet-certificate-ended]"), "{refused:?}");
+    assert_eq!((node.pods(), node.kubelet_pid()), (before, kubelet));
+    recover(&node, &[]);
 }
 
 #[test]
