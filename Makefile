@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static check deny deps test test-node demo bench clean
+.PHONY: help build static check deny deps test test-node demo bench bench-node clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -9,7 +9,7 @@ STATIC  := dist/kuberescue-x86_64-linux
 RELEASE := target/release/kuberescue
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the release binary for this machine, target/release/kuberescue
 	cargo build --locked --release --bin kuberescue
@@ -44,6 +44,9 @@ demo: build ## the main job on a copy of an expired kubeadm node: before, plan, 
 
 bench: build ## measured beside openssl
 	scripts/bench.sh
+
+bench-node: deps build ## measured on the test node, beside a script with openssl and ctr (root)
+	scripts/bench-node.sh $(RELEASE)
 
 clean: ## removes target/ and dist/
 	cargo clean

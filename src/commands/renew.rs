@@ -50,6 +50,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let done = prepared.carry_out(&changes, &args.change, context)?;
     context.out.result(&renewal_messages(&prepared.plan));
     context.out.say(plan_notes(&prepared.plan).trim_end());
+    if prepared.is_live() {
+        context.out.say("hint: kuberescue restart restarts what has to read them");
+    }
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
     Ok(if prepared.plan.needs_person() { Exit::NeedsPerson } else { Exit::Fine })
 }

@@ -51,5 +51,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             "The interrupted rollback is complete: everything is as before the change.\n"
         }
     });
+    if root.is_live() {
+        context.out.say("hint: kuberescue recover restarts what has to read the files as they are now, and proves that all is well");
+    }
     Ok(exit)
 }

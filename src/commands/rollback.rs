@@ -71,5 +71,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
         RolledBack::Undone { .. } => "The old state is back.\n",
     });
+    if root.is_live() {
+        context
+            .out
+            .say("hint: kuberescue restart restarts what runs with the files that were there until now");
+    }
     Ok(exit)
 }

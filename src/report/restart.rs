@@ -30,7 +30,7 @@ pub fn restart_plan(work: &[ToRestart<'_>], quorum: Option<&Quorum>, grace: Dura
         let how = match *component {
             _ if !runs => "the kubelet starts it".to_owned(),
             "etcd" => "it has its pod's own time to end".to_owned(),
-            _ => format!("it is killed if it hasn't ended after {} s", grace.as_secs()),
+            _ => format!("it has {} s to end", grace.as_secs()),
         };
         let text = match *component {
             "kubelet" => format!("  {component:<24} {why}"),

@@ -67,7 +67,8 @@ pub fn preflight(
         None
     };
     let look = kubelet::look();
-    lines.push(("kubelet", in_words(&look)));
+    let client = prepared.root().on_host(&prepared.inventory.kubelet_client.path);
+    lines.push(("kubelet", in_words(&look, &client)));
     lines.push(("clock", format!("{:.0}, later than everything on the disk", prepared.now)));
     lines.push(("space", enough_space(prepared, changes, archive_elsewhere)?));
     let quorum = quorum(&prepared.predicted(changes), true, args)?;
@@ -80,8 +81,8 @@ pub fn or_without(failure: Failure) -> Failure {
     failure.hint(format!("{hint}; or go without it: --restart=manifest, --restart=none"))
 }
 
-/// The kubelet in a line.
-pub fn in_words(look: &Look) -> String {
+/// The kubelet in a line. `client` is the file of its client certificate.
+fn in_words(look: &Look, client: &Path) -> String {
     let by = match &look.manager {
         Manager::Systemd(_) => "under systemd",
         Manager::Silent(why) => return format!("systemd doesn't tell: {why}"),
@@ -89,7 +90,12 @@ pub fn in_words(look: &Look) -> String {
     };
     match &look.running {
         _ if look.crash_looping => format!("keeps dying, {by}"),
-        Some(running) => format!("runs since {:.0} (process {}), {by}", running.started, running.pid),
+        Some(running) => {
+            let old = kubelet::changed_at(client)
+                .is_some_and(|changed| kubelet::uses_old_certificate(running, changed));
+            let with = if old { "; its client certificate's file is newer than that" } else { "" };
+            format!("runs since {:.0} (process {}), {by}{with}", running.started, running.pid)
+        }
         None => format!("doesn't run, {by}"),
     }
 }

@@ -155,7 +155,7 @@ impl fmt::Display for Phase {
             Self::Retrying { attempt, why } => write!(f, "stopping again (retry {attempt}): {why}"),
             Self::Stopped => f.write_str("stopped"),
             Self::NothingToStop => f.write_str("was not running"),
-            Self::StartedByItself => f.write_str("has restarted by itself"),
+            Self::StartedByItself => f.write_str("was started meanwhile"),
             Self::WaitingForNew { note: None } => f.write_str("waiting for the kubelet's new container"),
             Self::WaitingForNew { note: Some(note) } => {
                 write!(f, "waiting for the kubelet's new container: {note}")
