@@ -141,3 +141,26 @@ fn a_runtime_that_goes_away_in_the_middle_is_waited_for_and_one_that_stays_away_
     assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
     assert_ne!(node.running(name).unwrap().id, after.id);
 }
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn who_is_held_back_by_the_kubelet_comes_back_with_a_new_one() {
+    let node = TestNode::start("expired-all", &Options { backoff: Some(600), ..Options::healthy() });
+    node.wait_ready();
+    let before = node.pods();
+    let first = node.kuberescue(&["restart", "kube-scheduler", "--yes"]);
+    assert_eq!(first.code, 0, "{first:?}");
+    // The next one is to wait for 600 s; a new sandbox doesn't change that.
+    let held = node.kuberescue(&["restart", "kube-scheduler", "--yes", "--restart-timeout", "4s"]);
+    assert_eq!(held.code, 4, "{held:?}");
+    assert!(held.err.contains("kuberescue restart kubelet kube-scheduler"), "{held:?}");
+    assert_eq!(node.running("kube-scheduler"), None);
+
+    let run = node.kuberescue(&["restart", "kubelet", "kube-scheduler", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    let after = node.pods();
+    for name in COMPONENTS {
+        assert_eq!(after[name].id == before[name].id, name != "kube-scheduler", "{name}");
+    }
+    assert_eq!(after["kube-scheduler"].uid, before["kube-scheduler"].uid);
+}
