@@ -61,7 +61,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         .hint("without a name, what runs with old files is restarted"));
     }
     let asked = args.all || !args.components.is_empty();
-    let since = (!asked).then(clock::wall);
+    // What comes by itself from now on, with a new kubelet as a rule, need not be stopped another time: the
+    // kubelet would hold it back.
+    let since = clock::wall();
     let kubelet_only = args.components.iter().all(|name| name == "kubelet") && !args.components.is_empty();
     let cri = if kubelet_only { None } else { Some(Cri::connect(&args.host, &inventory.facts)?) };
     let work = match &cri {
@@ -95,7 +97,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         args: &args.host,
         inventory: &inventory,
         quorum: quorum.as_ref(),
-        since,
+        since: Some(since),
         steady: STEADY,
     });
     revive(&work, way.as_ref(), args.host.patience(), context)?;
