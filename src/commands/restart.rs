@@ -2,6 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 
+use crate::analysis::inventory::Inventory;
 use crate::live::{clock, kubelet};
 use crate::report::{Exit, Failure, Outcome, restart_plan};
 use crate::session::Context;
@@ -60,7 +61,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         .hint("without a name, what runs with old files is restarted"));
     }
     let asked = args.all || !args.components.is_empty();
-    let since = (!asked).then(clock::wall);
+    // What comes by itself from now on, with a new kubelet as a rule, need not be stopped another time: the
+    // kubelet would hold it back.
+    let since = clock::wall();
     let kubelet_only = args.components.iter().all(|name| name == "kubelet") && !args.components.is_empty();
     let cri = if kubelet_only { None } else { Some(Cri::connect(&args.host, &inventory.facts)?) };
     let work = match &cri {
@@ -78,6 +81,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("hint: --all restarts the four static pods all the same");
         return Ok(Exit::Fine);
     }
+    if !asked && work.kubelet.is_some() {
+        refuse_ended_kubelet(&inventory)?;
+    }
     let quorum = if work.has_etcd() { quorum(&inventory, true, &args.host)? } else { None };
     context.out.result(&restart_plan(&work.lines(), quorum.as_ref(), args.host.grace.unsigned_abs()));
     if args.dry_run {
@@ -91,13 +97,29 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         args: &args.host,
         inventory: &inventory,
         quorum: quorum.as_ref(),
-        since,
+        since: Some(since),
         steady: STEADY,
     });
-    revive(&work, way.as_ref(), context)?;
+    revive(&work, way.as_ref(), args.host.patience(), context)?;
     context.out.result("Everything that was restarted is back.\n");
     context.out.say("hint: kuberescue probe shows what is served now");
     Ok(Exit::Fine)
+}
+
+/// A kubelet whose certificate has ended dies as soon as it reads it, while one that runs may have a better one
+/// in memory; and without a kubelet nothing comes back. Whoever names it gets it all the same.
+fn refuse_ended_kubelet(inventory: &Inventory) -> Result<(), Failure> {
+    let row = &inventory.kubelet_client;
+    let now = clock::wall();
+    match row.certificate.get().filter(|leaf| leaf.expired_at(now)) {
+        Some(leaf) => {
+            let (path, end) = (row.path.display(), leaf.not_after);
+            let what = format!("the kubelet would read {path}, which ended {end}, and not come back");
+            Err(Failure::refused("kubelet-certificate-ended", what)
+                .hint("kuberescue recover makes a new one and restarts everything"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn asked_for(args: &Args, known: &[&str]) -> Work {

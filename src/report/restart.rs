@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::exit::Failure;
 use super::sanitise::line;
 use crate::analysis::quorum::Quorum;
-use crate::live::restart::{Outcome, Report};
+use crate::live::restart::{Outcome, Phase, Report};
 
 /// How many of a container's last lines are shown.
 const LAST_LINES: usize = 10;
@@ -67,7 +67,13 @@ fn failure(report: &Report) -> Option<Failure> {
             let failure = Failure::needs_person(format!(
                 "{name} is not back after {seconds} s; it hung in: {phase}: {why}"
             ));
-            let hint = format!("kuberescue restart {name} tries again; /var/log/pods has all of its log");
+            let again = match phase {
+                Phase::WaitingForNew { .. } => format!(
+                    "kuberescue restart kubelet {name}: a new kubelet does not wait for the end of a CrashLoopBackOff"
+                ),
+                _ => format!("kuberescue restart {name} tries again"),
+            };
+            let hint = format!("{again}; /var/log/pods has all of its log");
             failure
                 .details(last_lines.iter().rev().take(LAST_LINES).rev().map(|text| line(text).into_owned()))
                 .hint(hint)

@@ -36,9 +36,19 @@ pub struct HostArgs {
     /// killed; etcd always has its pod's own time
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = parse_duration)]
     pub grace: SignedDuration,
+    /// How long the kubelet, and each static pod once it was stopped, may take to be back
+    #[arg(long, default_value = "120s", value_name = "DURATION", value_parser = parse_duration)]
+    pub restart_timeout: SignedDuration,
     /// Stop etcd although the cluster loses its quorum by it
     #[arg(long)]
     pub break_quorum: bool,
+}
+
+impl HostArgs {
+    /// How long the kubelet, and each static pod once it was stopped, may take to be back.
+    pub fn patience(&self) -> Duration {
+        self.restart_timeout.unsigned_abs()
+    }
 }
 
 /// The container runtime, answering.

@@ -10,7 +10,7 @@ use super::change::Prepared;
 use super::host::{
     Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
 };
-use super::preflight::Preflight;
+use super::preflight::{Preflight, or_without};
 use super::proof::{look, prove};
 use super::revive::{STEADY_BEFORE_PROOF, Way, restart_kubelet, revive};
 use super::signals::hold;
@@ -161,10 +161,10 @@ impl Stage<'_> {
                 since: Some(since),
                 steady: STEADY_BEFORE_PROOF,
             };
-            return revive(&work, Some(&way), context);
+            return revive(&work, Some(&way), args.patience(), context);
         }
         if work.kubelet.is_some() {
-            restart_kubelet(context)?;
+            restart_kubelet(self.live.host.patience(), context)?;
         }
         let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
         let all: Vec<String> = work.pods.iter().map(|pod| pod.component.clone()).collect();
@@ -267,7 +267,7 @@ pub fn without_change(
     let cri = match live.restart {
         Restart::Cri => match Cri::connect(live.host, &prepared.inventory.facts) {
             Ok(cri) => Some(cri),
-            Err(failure) if !before.is_green() => return Err(failure),
+            Err(failure) if !before.is_green() => return Err(or_without(failure)),
             Err(_) => None,
         },
         Restart::Manifest | Restart::None => None,

@@ -49,10 +49,7 @@ pub fn preflight(
     lines.push(("root", "uid 0".to_owned()));
     let facts = &prepared.inventory.facts;
     let cri = if needs_cri {
-        let cri = Cri::connect(args, facts).map_err(|failure| {
-            let hint = failure.hint.clone().unwrap_or_default();
-            failure.hint(format!("{hint}; or go without it: --restart=manifest, --restart=none"))
-        })?;
+        let cri = Cri::connect(args, facts).map_err(or_without)?;
         let (about, endpoint) = (&cri.about, &cri.endpoint);
         lines.push((
             "runtime",
@@ -76,6 +73,12 @@ pub fn preflight(
     lines.push(("space", enough_space(prepared, changes, archive_elsewhere)?));
     let quorum = quorum(&prepared.predicted(changes), true, args)?;
     Ok(Preflight { cri, quorum, kubelet: look, lines })
+}
+
+/// A runtime that doesn't answer can be done without.
+pub fn or_without(failure: Failure) -> Failure {
+    let hint = failure.hint.clone().unwrap_or_default();
+    failure.hint(format!("{hint}; or go without it: --restart=manifest, --restart=none"))
 }
 
 /// The kubelet in a line. `client` is the file of its client certificate.

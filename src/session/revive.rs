@@ -14,8 +14,6 @@ use crate::live::restart::{self, Options, Order, Report, Wanted};
 use crate::live::{clock, etcd};
 use crate::report::{Board, Exit, Failure, restart_failures};
 
-/// How long the kubelet may take to be back.
-const KUBELET_PATIENCE: Duration = Duration::from_secs(90);
 /// How long a new kubelet has to run before it counts: with an expired certificate it ends within a second.
 const KUBELET_SETTLED: Duration = Duration::from_millis(1200);
 /// How often a terminal's clocks move.
@@ -52,13 +50,18 @@ struct Step {
 }
 
 /// Restarts what `work` names: the kubelet first, since nothing else starts a static pod again. Static pods only
-/// where there is a way.
+/// where there is a way. Each may take `patience` to be back.
 ///
 /// # Errors
 /// Something doesn't come back. What was stopped is started by the kubelet as soon as it can.
-pub fn revive(work: &Work, way: Option<&Way<'_>>, context: &mut Context<'_>) -> Result<(), Failure> {
+pub fn revive(
+    work: &Work,
+    way: Option<&Way<'_>>,
+    patience: Duration,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
     if work.kubelet.is_some() {
-        restart_kubelet(context)?;
+        restart_kubelet(patience, context)?;
     }
     let Some(way) = way.filter(|_| !work.pods.is_empty()) else { return Ok(()) };
     let grace = Duration::try_from(way.args.grace).unwrap_or(restart::SHORT_GRACE);
@@ -67,6 +70,8 @@ pub fn revive(work: &Work, way: Option<&Way<'_>>, context: &mut Context<'_>) -> 
         order: if way.quorum.is_some_and(Quorum::has_others) { Order::EtcdFirst } else { Order::Together },
         since: way.since,
         steady: way.steady,
+        patience,
+        stop_slack: patience,
         ..Options::new(way.cri.endpoint.socket.clone())
     };
     let healthy = || etcd_is_back(way);
@@ -83,11 +88,11 @@ pub fn revive(work: &Work, way: Option<&Way<'_>>, context: &mut Context<'_>) -> 
     outcome(&reports, context)
 }
 
-/// Restarts the kubelet alone.
+/// Restarts the kubelet alone, which may take `patience` to be back.
 ///
 /// # Errors
 /// It doesn't run as it should afterwards.
-pub fn restart_kubelet(context: &mut Context<'_>) -> Result<(), Failure> {
+pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<(), Failure> {
     let restarted = shown(["kubelet"], context, |steps| {
         let tell = |what: String, done| {
             let _unheard = steps.send(Step { component: "kubelet".to_owned(), what, done });
@@ -98,7 +103,7 @@ pub fn restart_kubelet(context: &mut Context<'_>) -> Result<(), Failure> {
             kubelet::Progress::Waiting => tell("waiting for the new one".to_owned(), false),
             kubelet::Progress::Settling(pid) => tell(format!("running (process {pid})"), false),
         };
-        let restarted = kubelet::restart(KUBELET_PATIENCE, KUBELET_SETTLED, &mut progress);
+        let restarted = kubelet::restart(patience, KUBELET_SETTLED, &mut progress);
         match &restarted {
             Ok(restarted) => tell(format!("back (process {})", restarted.kubelet.pid), true),
             Err(_) => tell("failed".to_owned(), true),

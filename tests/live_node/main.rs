@@ -14,6 +14,11 @@
     reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
 )]
 
+mod manifest;
 mod node;
+mod quorum;
+mod recover;
+mod restart;
 mod smoke;
+mod story;
 mod systemd;

@@ -1,0 +1,112 @@
+//! Several etcd members: their quorum is not broken unless that is wished.
+
+use crate::node::{Options, PATIENCE, TestNode};
+
+const ADDRESS: &str = "192.168.10.11";
+
+/// A member beside this node's, of the same certificates, on ports of its own.
+struct Member {
+    name: &'static str,
+    client: u16,
+    peer: u16,
+}
+
+const SECOND: Member = Member { name: "cp-2", client: 12379, peer: 12380 };
+const THIRD: Member = Member { name: "cp-3", client: 22379, peer: 22380 };
+
+/// etcdctl as the health check's client.
+fn etcdctl(node: &TestNode, port: u16, arguments: &str) -> crate::node::Run {
+    let pki = "/var/tmp/pki";
+    let line = format!(
+        "etcdctl --endpoints=https://{ADDRESS}:{port} --cacert={pki}/ca.crt --cert={pki}/healthcheck-client.crt \
+         --key={pki}/healthcheck-client.key --command-timeout=5s {arguments}"
+    );
+    node.exec(&["sh", "-c", &line])
+}
+
+fn is_healthy(node: &TestNode, port: u16) -> bool {
+    etcdctl(node, port, "endpoint health").code == 0
+}
+
+/// Adds a member and waits until it is one.
+fn join(node: &TestNode, member: &Member, cluster: &str) {
+    let (name, client, peer) = (member.name, member.client, member.peer);
+    // etcd refuses a change of its members within some seconds of the last one.
+    node.wait_until("the member is added", PATIENCE, || {
+        let added = etcdctl(node, 2379, &format!("member add {name} --peer-urls=https://{ADDRESS}:{peer}"));
+        (added.code == 0).then_some(())
+    });
+    start(node, member, cluster);
+    node.wait_until("the member is healthy", PATIENCE, || is_healthy(node, client).then_some(()));
+}
+
+fn start(node: &TestNode, member: &Member, cluster: &str) {
+    let (name, client, peer) = (member.name, member.client, member.peer);
+    let pki = "/var/tmp/pki";
+    let line = format!(
+        "setsid etcd --name={name} --data-dir=/var/tmp/{name} --initial-cluster-state=existing \
+         --initial-cluster={cluster} --initial-advertise-peer-urls=https://{ADDRESS}:{peer} \
+         --listen-peer-urls=https://{ADDRESS}:{peer} --listen-client-urls=https://{ADDRESS}:{client} \
+         --advertise-client-urls=https://{ADDRESS}:{client} --client-cert-auth --trusted-ca-file={pki}/ca.crt \
+         --cert-file={pki}/server.crt --key-file={pki}/server.key --peer-client-cert-auth \
+         --peer-trusted-ca-file={pki}/ca.crt --peer-cert-file={pki}/peer.crt --peer-key-file={pki}/peer.key \
+         </dev/null >/var/tmp/{name}.log 2>&1 & echo $! >/var/tmp/{name}.pid"
+    );
+    node.must(&["sh", "-c", &line]);
+}
+
+fn kill(node: &TestNode, member: &Member) {
+    node.must(&["sh", "-c", &format!("kill -KILL $(cat /var/tmp/{}.pid)", member.name)]);
+    node.wait_until("the member is gone", PATIENCE, || (!is_healthy(node, member.client)).then_some(()));
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn a_quorum_is_kept_unless_it_is_to_be_broken() {
+    let node = TestNode::start("expired-all", &Options::healthy());
+    node.wait_ready();
+    // Their own copies: this node's are renewed.
+    node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
+    let one = format!("cp-1=https://{ADDRESS}:2380");
+    let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);
+    let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
+    join(&node, &SECOND, &two);
+
+    // Of two members none may stop.
+    let before = node.pods();
+    let refused = node.kuberescue(&["restart", "etcd", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[etcd-quorum]"), "{refused:?}");
+    assert_eq!(node.pods(), before);
+
+    join(&node, &THIRD, &three);
+    assert_eq!(node.kuberescue(&["certs", "renew", "all", "--yes"]).code, 0);
+    let run = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    let place = |what: &str| run.err.find(what).unwrap_or_else(|| panic!("{what}: {run:?}"));
+    assert!(place("etcd: back") < place("kube-apiserver: stopping"), "{run:?}");
+    assert!(node.pods().iter().all(|(name, new)| new.id != before[name].id));
+    assert!([2379, SECOND.client, THIRD.client].into_iter().all(|port| is_healthy(&node, port)));
+    node.wait_until("all is well", PATIENCE, || (node.probe().1 == 0).then_some(()));
+
+    kill(&node, &THIRD);
+    let before = node.pods();
+    for arguments in [["restart", "etcd", "--yes"], ["restart", "--all", "--yes"]] {
+        let refused = node.kuberescue(&arguments);
+        assert_eq!(refused.code, 5, "{refused:?}");
+        assert!(refused.err.contains("[etcd-quorum]"), "{refused:?}");
+        assert_eq!(node.pods(), before);
+    }
+    assert_eq!(node.kuberescue(&["certs", "renew", "etcd-peer", "--yes"]).code, 0);
+    let refused = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[etcd-quorum]"), "{refused:?}");
+    assert_eq!(node.pods(), before);
+    // What isn't etcd may be restarted all the same.
+    let run = node.kuberescue(&["restart", "kube-scheduler", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = node.kuberescue(&["restart", "etcd", "--break-quorum", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    assert_ne!(node.pods()["etcd"].id, before["etcd"].id);
+    assert!(is_healthy(&node, 2379));
+}

@@ -1,0 +1,283 @@
+//! `recover`: a node whose certificates have ended is well again, whatever of it still runs.
+
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+use crate::node::{COMPONENTS, Options, PATIENCE, Run, TestNode};
+
+/// Recovers, and everything is well; a second time there is nothing to do.
+fn recover(node: &TestNode, arguments: &[&str]) {
+    let run = node.kuberescue(&[&["recover", "--yes"], arguments].concat());
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    node.assert_green();
+    let list = node.kuberescue(&["archive", "list"]);
+    assert!(list.code == 0 && list.out.contains(".tar.gz"), "{list:?}");
+
+    let (pods, kubelet, tree) = (node.pods(), node.kubelet_pid(), node.tree());
+    assert_eq!(pods.len(), COMPONENTS.len());
+    let again = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!((node.pods(), node.kubelet_pid()), (pods, kubelet));
+    assert_eq!(node.tree(), tree);
+}
+
+fn wait_until_the_kubelet_dies(node: &TestNode) {
+    node.wait_until("the kubelet keeps dying", PATIENCE, || {
+        node.kubelet_log().contains("client certificate is expired").then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn on_a_node_on_which_nothing_runs() {
+    let node = TestNode::start("expired-all", &Options::default());
+    wait_until_the_kubelet_dies(&node);
+    let before = node.tree();
+    let dry = node.kuberescue(&["recover", "--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert_eq!(node.tree(), before);
+    assert!(!node.path("/var/lib/kuberescue").exists());
+    assert_eq!(node.containers(), []);
+
+    // A kubelet that can't come back is not waited for.
+    let refused = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[kubelet-certificate-ended]"), "{refused:?}");
+
+    recover(&node, &[]);
+    let namesakes = node.namesakes();
+    assert!(namesakes.iter().all(|one| one.attempt == 0), "{namesakes:?}");
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn on_a_node_that_was_rebooted() {
+    let mut node = TestNode::start("expired-all", &Options { ends_in: Some(20), ..Options::default() });
+    node.wait_ready();
+    let before = node.pods();
+    node.wait_until("kubectl is refused", PATIENCE, || {
+        (node.kubectl(&["get", "nodes"]).code != 0).then_some(())
+    });
+    node.reboot();
+    wait_until_the_kubelet_dies(&node);
+    // They are listed, and none of them runs.
+    assert!(before.values().all(|old| node.containers().iter().any(|one| one.id == old.id)));
+    assert!(node.pods().is_empty());
+
+    recover(&node, &[]);
+    for (name, new) in node.pods() {
+        assert_eq!(new.uid, before[&name].uid);
+        assert_ne!(new.sandbox, before[&name].sandbox);
+    }
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn on_a_node_on_which_everything_runs() {
+    let node = TestNode::ended_while_running(&[]);
+    let (before, kubelet, tree, namesakes) = (node.pods(), node.kubelet_pid(), node.tree(), node.namesakes());
+    let dry = node.kuberescue(&["recover", "--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    let unasked = node.kuberescue(&["recover"]);
+    assert_eq!(unasked.code, 2, "{unasked:?}");
+    assert_eq!((node.pods(), node.kubelet_pid(), node.tree()), (before.clone(), kubelet, tree.clone()));
+
+    // The files alone, and back again.
+    let files = node.kuberescue(&["recover", "--yes", "--restart=none"]);
+    assert_eq!(files.code, 0, "{files:?}");
+    assert!(files.out.contains("kuberescue restart") && files.out.contains("systemctl restart kubelet"));
+    assert_eq!((node.pods(), node.kubelet_pid()), (before.clone(), kubelet));
+    assert_ne!(node.tree(), tree);
+    let back = node.kuberescue(&["rollback", "--yes"]);
+    assert_eq!(back.code, 0, "{back:?}");
+    assert_eq!(node.tree(), tree);
+
+    recover(&node, &[]);
+    for (name, new) in node.pods() {
+        let old = &before[&name];
+        assert_ne!(new.id, old.id);
+        assert_eq!((&new.sandbox, new.attempt), (&old.sandbox, old.attempt + 1));
+    }
+    assert_ne!(node.kubelet_pid(), kubelet);
+    assert!(node.log("etcd").contains("received terminated signal, shutting down"));
+    assert_eq!(node.namesakes(), namesakes);
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn with_a_runtime_that_knows_one_version_of_cri() {
+    for (refused, spoken) in [("runtime.v1", "CRI v1alpha2"), ("runtime.v1alpha2", "CRI v1,")] {
+        let node = TestNode::start("expired-all", &Options { refuse: Some(refused), ..Options::default() });
+        wait_until_the_kubelet_dies(&node);
+        let run = node.kuberescue(&["recover", "--yes"]);
+        assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+        assert!(run.out.contains(spoken) && run.out.contains("/run/testnode/cri.sock"), "{run:?}");
+        node.assert_green();
+        let before = node.pods();
+        let run = node.kuberescue(&["restart", "--all", "--yes"]);
+        assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+        assert!(node.pods().iter().all(|(name, new)| new.id != before[name].id));
+    }
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn without_a_kubelet_nothing_is_stopped() {
+    let node = TestNode::ended_while_running(&[]);
+    node.stop_kubelet();
+    let (before, namesakes) = (node.pods(), node.namesakes());
+    let began = Instant::now();
+    let run = node.kuberescue(&["recover", "--yes", "--restart-timeout", "4s"]);
+    assert_eq!(run.code, 4, "{run:?}");
+    assert!(run.err.contains("no kubelet runs"), "{run:?}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!((node.pods(), node.namesakes()), (before, namesakes));
+
+    // Its files are in order; with the kubelet there again the same command does the rest.
+    node.start_kubelet();
+    recover(&node, &[]);
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn what_was_interrupted_in_the_middle_is_finished_the_next_time() {
+    let node = TestNode::ended_while_running(&["kube-scheduler"]);
+    let (before, kubelet) = (node.pods(), node.kubelet_pid());
+    let going = node.begin(&["recover", "--yes", "--grace", "20s"]);
+    node.wait_until("all but the scheduler are back", PATIENCE, || {
+        let pods = node.pods();
+        let is_back = |name: &&str| pods.get(*name).is_some_and(|new| new.id != before[*name].id);
+        (COMPONENTS.into_iter().filter(is_back).count() == 3).then_some(())
+    });
+    // Who comes second doesn't come between.
+    let second = node.kuberescue(&["restart", "kube-apiserver", "--yes"]);
+    assert_eq!(second.code, 2, "{second:?}");
+    // A lost connection does not end it; a kill does.
+    node.signal_kuberescue("HUP");
+    node.wait_until_pending();
+    assert!(node.is_busy());
+    node.signal_kuberescue("KILL");
+    let run = going.end(&node, PATIENCE);
+    assert_ne!(run.code, 0, "{run:?}");
+    assert_eq!(node.running("kube-scheduler").as_ref(), before.get("kube-scheduler"));
+    assert_ne!(node.kubelet_pid(), kubelet);
+
+    let (between, kubelet, tree) = (node.pods(), node.kubelet_pid(), node.tree());
+    let run = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    node.assert_green();
+    let after = node.pods();
+    for name in COMPONENTS {
+        assert_eq!(after[name].id == between[name].id, name != "kube-scheduler", "{name}");
+    }
+    assert_eq!((node.kubelet_pid(), node.tree()), (kubelet, tree));
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn what_does_not_come_back_is_rolled_back_where_that_is_wished() {
+    let node = TestNode::start("expired-all", &Options::default());
+    wait_until_the_kubelet_dies(&node);
+    // A kubelet that runs and reaches no API server: the node stays unknown.
+    let path = node.path("/etc/kubernetes/kubelet.conf");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(":6443"), "{text}");
+    std::fs::write(&path, text.replace(":6443", ":6444")).unwrap();
+    let before = node.tree();
+
+    let arguments = ["recover", "--yes", "--rollback-on-failure", "--proof-timeout", "5s"];
+    let run = node.kuberescue(&arguments);
+    assert_eq!(run.code, 3, "{run:?}\n{}", node.story());
+    assert_eq!(node.tree(), before);
+
+    // Without that wish it stays, and a person is asked for.
+    let run = node.kuberescue(&["recover", "--yes", "--proof-timeout", "2s"]);
+    assert_eq!(run.code, 4, "{run:?}\n{}", node.story());
+    assert_ne!(node.tree(), before);
+    let (report, code) = node.probe();
+    assert_eq!(code, 1, "{report:#}");
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn after_a_rollback_to_ended_files_a_restart_is_refused_and_what_runs_goes_on() {
+    let node = TestNode::start("expired-all", &Options::default());
+    let tree = node.tree();
+    recover(&node, &[]);
+    let (before, kubelet) = (node.pods(), node.kubelet_pid());
+    assert_eq!(node.kuberescue(&["rollback", "--yes"]).code, 0);
+    assert_eq!(node.tree(), tree);
+    assert_eq!(node.probe().1, 1);
+
+    let refused = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("[kubelet-certificate-ended]"), "{refused:?}");
+    assert_eq!((node.pods(), node.kubelet_pid()), (before, kubelet));
+    recover(&node, &[]);
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn after_a_rollback_a_restart_reads_the_old_files_again() {
+    let node = TestNode::start("expired-all", &Options::healthy());
+    node.wait_ready();
+    let tree = node.tree();
+    assert_eq!(node.kuberescue(&["certs", "renew", "all", "--kubelet", "--yes"]).code, 0);
+    let run = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    let (renewed, kubelet) = (node.pods(), node.kubelet_pid());
+    node.wait_until("all is well", PATIENCE, || (node.probe().1 == 0).then_some(()));
+
+    let back = node.kuberescue(&["rollback", "--yes"]);
+    assert_eq!(back.code, 0, "{back:?}");
+    assert_eq!(node.tree(), tree);
+    let (report, code) = node.probe();
+    assert_eq!(code, 1, "{report:#}");
+    let run = node.kuberescue(&["restart", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    assert!(node.pods().iter().all(|(name, new)| new.id != renewed[name].id));
+    assert_ne!(node.kubelet_pid(), kubelet);
+    node.wait_until("all is well", PATIENCE, || (node.probe().1 == 0).then_some(()));
+    node.assert_green();
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn without_a_runtime_that_answers_nothing_is_changed() {
+    let node = TestNode::start("expired-all", &Options::default());
+    wait_until_the_kubelet_dies(&node);
+    let before = node.tree();
+    let refused = |run: &Run| {
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.err.contains("[no-runtime]") && run.err.contains("--restart=manifest"), "{run:?}");
+        assert_eq!(node.tree(), before);
+    };
+    let with_socket = |socket: &str| {
+        let began = Instant::now();
+        let run = node.kuberescue(&["recover", "--yes", "--cri-socket", &format!("unix://{socket}")]);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        run
+    };
+    refused(&with_socket("/run/none.sock"));
+    refused(&with_socket("/etc/hostname"));
+
+    let (silent, garbage) = ("/var/tmp/silent.sock", "/var/tmp/garbage.sock");
+    let _silent = UnixListener::bind(node.path(silent)).unwrap();
+    refused(&with_socket(silent));
+    let speaker = UnixListener::bind(node.path(garbage)).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in speaker.incoming().flatten() {
+            use std::io::Write as _;
+            // Whoever has hung up already needs no more of it.
+            let _heard = stream.write_all(&[0x47; 4096]);
+        }
+    });
+    refused(&with_socket(garbage));
+
+    node.stop_containerd();
+    refused(&node.kuberescue(&["recover", "--yes"]));
+    assert!(!node.path("/var/lib/kuberescue").join("last.json").exists());
+    node.start_containerd();
+    let run = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+}
