@@ -37,7 +37,7 @@ test: deps check static ## everything, the static binary and the test node inclu
 test-node: ## the live tests on a node with a real containerd and etcd (root; scripts/testnode/README.md)
 	cargo test --locked --quiet -p standins
 	scripts/testnode/build
-	cargo test --locked --test live_node -- --ignored
+	cargo test --locked --test live_node -- --ignored --test-threads=4
 
 demo: build ## the main job on a copy of an expired kubeadm node: before, plan, after
 	scripts/demo.sh $(RELEASE)
