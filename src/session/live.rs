@@ -16,7 +16,7 @@ use super::revive::{STEADY_BEFORE_PROOF, Way, restart_kubelet, revive};
 use super::signals::hold;
 use super::undo::{last_change, undo};
 use super::{Context, by_manifest};
-use crate::analysis::diagnose::{Finding, Severity, findings};
+use crate::analysis::diagnose::Finding;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::quorum::{Effect, Quorum};
 use crate::live::probe::{Report, Verdict};
@@ -106,7 +106,7 @@ pub fn revive_and_prove(
     match result {
         Err(failure) if live.rollback_on_failure => {
             context.out.fail(&failure);
-            Err(put_back(&stage, context))
+            Err(put_back(prepared))
         }
         result => result,
     }
@@ -218,36 +218,23 @@ impl Stage<'_> {
     }
 }
 
-/// Puts the old files back, and lets the processes read them again unless the old ones are of no use: a process
-/// with the new ones in memory is better off then.
-fn put_back(stage: &Stage<'_>, context: &mut Context<'_>) -> Failure {
-    match try_to_put_back(stage, context) {
-        Ok(what) => Failure::rolled_back(format!("the old state is back; {what}"))
-            .hint("kuberescue probe shows what is served now"),
+/// Puts the old files back. The processes go on with what they have read: a recovery changes something only where
+/// the old credentials are of no use.
+fn put_back(prepared: &Prepared) -> Failure {
+    let undone = || {
+        let root = prepared.root();
+        let Some(journal) = last_change(root)? else {
+            return Err(Failure::needs_person("there is no record of the change that could be undone"));
+        };
+        undo(root, prepared.taken_lock()?, &journal, None, clock::wall())
+    };
+    match undone() {
+        Ok(_) => Failure::rolled_back(
+            "the old state is back; the processes keep what they have read, since the old credentials are of no use",
+        )
+        .hint("kuberescue probe shows what is served now"),
         Err(failure) => failure,
     }
-}
-
-fn try_to_put_back(stage: &Stage<'_>, context: &mut Context<'_>) -> Result<&'static str, Failure> {
-    let root = stage.prepared.root();
-    let Some(journal) = last_change(root)? else {
-        return Err(Failure::needs_person("there is no record of the change that could be undone"));
-    };
-    undo(root, stage.prepared.taken_lock()?, &journal, None, clock::wall())?;
-    let old = &stage.prepared.inventory;
-    if findings(old, clock::wall()).iter().any(|finding| finding.severity == Severity::Blocker) {
-        return Ok("the processes keep what they have read, since the old credentials are of no use");
-    }
-    let again = |name: &str| Outdated {
-        component: name.to_owned(),
-        why: "its old files are back".to_owned(),
-        runs: true,
-    };
-    let known = components(&old.facts);
-    let pods = known.iter().map(|name| again(name)).collect();
-    let stage = Stage { inventory: old, ..*stage };
-    stage.restart(&Work { kubelet: Some(again("kubelet")), pods }, clock::wall(), context)?;
-    Ok("everything was restarted with it")
 }
 
 /// A running node whose files are in order: what runs with old ones is restarted, and all of it is probed.
