@@ -31,6 +31,8 @@ pub struct Voter {
     pub here: bool,
     /// How it is.
     pub health: Health,
+    /// Whether the certificate that it serves has ended: a member that starts anew doesn't talk to it.
+    pub ended: bool,
 }
 
 /// The voting members of etcd as far as they are known.
@@ -79,6 +81,18 @@ impl Quorum {
         self.voters.iter().filter(|voter| voter.health == Health::Healthy).count()
     }
 
+    /// The other members whose certificates have ended. Their old connections live on; new ones are refused.
+    pub fn ended_elsewhere(&self) -> Vec<&str> {
+        let others = self.voters.iter().filter(|voter| !voter.here && voter.ended);
+        others.map(|voter| voter.name.as_str()).collect()
+    }
+
+    /// Whether this node's member finds a quorum when it starts anew with good certificates.
+    pub fn is_found_again(&self) -> bool {
+        self.effect_of_stopping() != Effect::AlreadyLost
+            && self.voters.len() - self.ended_elsewhere().len() >= self.needed()
+    }
+
     /// What stopping this node's member does. What isn't known is taken for the worse.
     pub fn effect_of_stopping(&self) -> Effect {
         if !self.has_others() {
@@ -123,7 +137,16 @@ impl fmt::Display for Quorum {
             Effect::Lost => "stopping this node's member would break the quorum",
             Effect::AlreadyLost => "there is no quorum that stopping this node's member could break",
         };
-        write!(f, "; {effect} (members from {})", self.source)
+        write!(f, "; {effect} (members from {})", self.source)?;
+        let ended = self.ended_elsewhere();
+        if !ended.is_empty() && !self.is_found_again() {
+            let names = ended.join(", ");
+            write!(
+                f,
+                "; the certificates of {names} have ended too: once started anew, this one has no leader until those nodes are recovered"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -134,9 +157,32 @@ mod tests {
 
     fn effect(health: &[Health]) -> Effect {
         let voters = health.iter().enumerate();
-        let voters =
-            voters.map(|(at, health)| Voter { name: at.to_string(), here: at == 0, health: *health });
+        let voters = voters.map(|(at, health)| Voter {
+            name: at.to_string(),
+            here: at == 0,
+            health: *health,
+            ended: false,
+        });
         Quorum { voters: voters.collect(), source: String::new() }.effect_of_stopping()
+    }
+
+    /// Whether a member finds a quorum again, of so many with good and with ended certificates beside it.
+    fn found_again(good: usize, ended: usize) -> bool {
+        let voter = |here, ended| Voter { name: String::new(), here, health: Healthy, ended };
+        let mut voters = vec![voter(true, true)];
+        voters.extend((0..good).map(|_| voter(false, false)));
+        voters.extend((0..ended).map(|_| voter(false, true)));
+        Quorum { voters, source: String::new() }.is_found_again()
+    }
+
+    #[test]
+    fn members_with_ended_certificates_are_of_no_use_to_a_new_one() {
+        assert!(found_again(0, 0));
+        assert!(found_again(2, 0));
+        assert!(found_again(1, 1), "two of three");
+        assert!(!found_again(0, 2));
+        assert!(!found_again(1, 3), "two of five");
+        assert!(found_again(2, 2));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::deadline::Deadline;
 use super::https::{self, ClientPair, Exchange, Transport};
 use super::probe::pair;
@@ -11,6 +13,7 @@ use crate::analysis::endpoints::{self, Endpoint};
 use crate::analysis::facts::host_of;
 use crate::analysis::inventory::Inventory;
 use crate::analysis::quorum::{Health, Quorum, Voter, in_manifest};
+use crate::formats::certificate::Certificate;
 use crate::formats::etcd::{Member, is_healthy, member_list};
 
 /// kubeadm's name of the client certificate.
@@ -22,8 +25,8 @@ const CLIENT_PORT: u16 = 2379;
 /// The voting members of this node's etcd: as etcd lists them, or else as the manifest does. `inventory` may
 /// hold a client certificate that is not written yet. `None` where this node has no etcd.
 ///
-/// Takes `timeout` for the list and as long again for the members, which are asked beside each other.
-pub fn quorum(inventory: &Inventory, timeout: Duration) -> Option<Quorum> {
+/// `now` judges the certificates that they serve. Takes `timeout` for the list and as long again for the members, which are asked beside each other.
+pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Option<Quorum> {
     let (in_manifest, source) = in_manifest(&inventory.facts)?;
     let pair = pair(inventory, CLIENT).ok();
     let local = endpoints::expected(inventory).endpoints;
@@ -42,8 +45,10 @@ pub fn quorum(inventory: &Inventory, timeout: Duration) -> Option<Quorum> {
             true => local.iter().map(|endpoint| endpoint.address).collect(),
             false => addresses(member),
         };
-        let health = addresses.iter().map(|address| health(*address, pair.as_ref(), deadline));
-        Voter { name: name(member), here, health: health.min_by_key(rank).unwrap_or(Health::Silent) }
+        let answers = addresses.iter().map(|address| health(*address, pair.as_ref(), deadline));
+        let (health, ends) =
+            answers.min_by_key(|(health, _)| rank(*health)).unwrap_or((Health::Silent, None));
+        Voter { name: name(member), here, health, ended: ends.is_some_and(|end| end < now) }
     };
     let voters = std::thread::scope(|scope| {
         let asked: Vec<_> = voters
@@ -54,6 +59,7 @@ pub fn quorum(inventory: &Inventory, timeout: Duration) -> Option<Quorum> {
             name: name(member),
             here: own_name == Some(member.name.as_str()),
             health: Health::Silent,
+            ended: false,
         };
         let answers = asked.into_iter().map(|(member, thread)| match thread.map(|thread| thread.join()) {
             Ok(Ok(voter)) => voter,
@@ -65,7 +71,7 @@ pub fn quorum(inventory: &Inventory, timeout: Duration) -> Option<Quorum> {
 }
 
 /// The best answer of a member with several addresses counts.
-fn rank(health: &Health) -> u8 {
+fn rank(health: Health) -> u8 {
     match health {
         Health::Healthy => 0,
         Health::Unhealthy => 1,
@@ -86,12 +92,21 @@ fn list(address: SocketAddr, pair: Option<&ClientPair>, timeout: Duration) -> Op
     }
 }
 
-fn health(address: SocketAddr, pair: Option<&ClientPair>, deadline: Deadline) -> Health {
-    match https::get(address, Transport::Tls(pair), "/health", deadline) {
-        Exchange::Connected { reply: Ok(reply), .. } if is_healthy(&reply.body) => Health::Healthy,
-        Exchange::Connected { reply: Ok(_), .. } => Health::Unhealthy,
-        _ => Health::Silent,
-    }
+/// How it is, and when the certificate that it serves ends.
+fn health(address: SocketAddr, pair: Option<&ClientPair>, deadline: Deadline) -> (Health, Option<Timestamp>) {
+    let exchange = https::get(address, Transport::Tls(pair), "/health", deadline);
+    let (health, chain) = match &exchange {
+        Exchange::Connected { reply: Ok(reply), chain } if is_healthy(&reply.body) => {
+            (Health::Healthy, chain)
+        }
+        Exchange::Connected { reply: Ok(_), chain } => (Health::Unhealthy, chain),
+        Exchange::Connected { reply: Err(_), chain } | Exchange::NoHandshake(chain, _) => {
+            (Health::Silent, chain)
+        }
+        Exchange::NoConnection(_) => return (Health::Silent, None),
+    };
+    let leaf = chain.first().and_then(|leaf| Certificate::from_der(leaf.clone()).ok());
+    (health, leaf.map(|leaf| leaf.not_after))
 }
 
 /// Where a member's clients reach it. Only addresses: kubeadm writes no names, and a name would have to be

@@ -17,7 +17,7 @@ use crate::disk::{Root, transaction};
 use crate::live::cri::endpoint::{self, Endpoint};
 use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, Look};
-use crate::live::{etcd, restart};
+use crate::live::{clock, etcd, restart};
 use crate::report::{Failure, ToRestart};
 use crate::state::Snapshot;
 
@@ -239,7 +239,7 @@ pub fn outdated_kubelet(
 /// # Errors
 /// The quorum would be lost, and nobody said that this is meant. Nothing was changed.
 pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Result<Option<Quorum>, Failure> {
-    let Some(quorum) = etcd::quorum(inventory, ETCD_PATIENCE) else { return Ok(None) };
+    let Some(quorum) = etcd::quorum(inventory, clock::wall(), ETCD_PATIENCE) else { return Ok(None) };
     if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {
         let what = format!("{quorum}");
         return Err(Failure::refused("etcd-quorum", what).hint(

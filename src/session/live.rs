@@ -18,7 +18,7 @@ use super::undo::{last_change, undo};
 use super::{Context, by_manifest};
 use crate::analysis::diagnose::Finding;
 use crate::analysis::inventory::Inventory;
-use crate::analysis::quorum::{Effect, Quorum};
+use crate::analysis::quorum::Quorum;
 use crate::live::probe::{Report, Verdict};
 use crate::live::{clock, kubelet};
 use crate::report::{
@@ -130,7 +130,7 @@ impl Stage<'_> {
         let renewed_since = work.kubelet.as_ref().map(|_| since);
         let timeout = match self.quorum {
             // The other members come first, one after the other: all of the time would be spent in vain.
-            Some(quorum) if quorum.effect_of_stopping() == Effect::AlreadyLost => {
+            Some(quorum) if quorum.has_others() && !quorum.is_found_again() => {
                 self.live.proof_timeout.min(LONELY_PROOF)
             }
             _ => self.live.proof_timeout,

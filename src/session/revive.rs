@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Context;
 use super::host::{Cri, HostArgs, Work};
 use crate::analysis::inventory::Inventory;
-use crate::analysis::quorum::{Effect, Quorum};
+use crate::analysis::quorum::Quorum;
 use crate::live::kubelet::{self, KubeletError};
 use crate::live::restart::{self, Options, Order, Report, Wanted};
 use crate::live::{clock, etcd};
@@ -113,16 +113,17 @@ pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<
     restarted.map(drop).map_err(|error: KubeletError| Failure::needs_person(&error).hint(error.hint()))
 }
 
-/// Whether this node's etcd is healthy again; where there was no quorum before, that it answers is enough: the
+/// Whether this node's etcd is healthy again; where it finds no quorum, that it runs is enough: the
 /// other members have to be brought back first.
 fn etcd_is_back(way: &Way<'_>) -> Result<(), String> {
     use crate::analysis::quorum::Health::{Healthy, Silent, Unhealthy};
-    let had_quorum = way.quorum.is_none_or(|quorum| quorum.effect_of_stopping() != Effect::AlreadyLost);
-    let now = etcd::quorum(way.inventory, ETCD_PATIENCE);
+    let finds_quorum = way.quorum.is_none_or(Quorum::is_found_again);
+    let now = etcd::quorum(way.inventory, clock::wall(), ETCD_PATIENCE);
     let here = now.as_ref().and_then(|quorum| quorum.voters.iter().find(|voter| voter.here));
     match here.map(|voter| voter.health) {
         Some(Healthy) => Ok(()),
-        Some(Unhealthy) if !had_quorum => Ok(()),
+        // One without a leader doesn't open its port to clients; that its container runs has been seen.
+        Some(Unhealthy | Silent) if !finds_quorum => Ok(()),
         Some(Unhealthy) => Err("it has no leader yet".to_owned()),
         Some(Silent) | None => Err("it doesn't answer yet".to_owned()),
     }

@@ -110,3 +110,37 @@ fn a_quorum_is_kept_unless_it_is_to_be_broken() {
     assert_ne!(node.pods()["etcd"].id, before["etcd"].id);
     assert!(is_healthy(&node, 2379));
 }
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() {
+    let node = TestNode::start("expired-all", &Options { ends_in: Some(40), ..Options::default() });
+    node.wait_ready();
+    node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
+    let one = format!("cp-1=https://{ADDRESS}:2380");
+    let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);
+    let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
+    join(&node, &SECOND, &two);
+    join(&node, &THIRD, &three);
+    node.wait_until("the certificates have ended", PATIENCE, || {
+        let certificate = "/etc/kubernetes/pki/etcd/server.crt";
+        let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", certificate]);
+        (asked.code != 0).then_some(())
+    });
+
+    // The others don't talk to a member with good certificates. That is said before, and isn't waited for.
+    let before = node.pods();
+    let run = node.kuberescue(&["recover", "--yes", "--proof-timeout", "5s"]);
+    assert_eq!(run.code, 4, "{run:?}\n{}", node.story());
+    assert!(run.out.contains("the certificates of cp-2, cp-3 have ended too"), "{run:?}");
+    assert!(run.err.contains("recover those nodes now"), "{run:?}");
+    assert!(run.err.contains("kube-scheduler: "), "{run:?}");
+    assert_ne!(node.pods()["etcd"].id, before["etcd"].id);
+
+    // They are recovered too: etcd reads its certificates anew at each handshake.
+    node.must(&["sh", "-c", "cp /etc/kubernetes/pki/etcd/* /var/tmp/pki/"]);
+    node.wait_until("etcd has a leader", PATIENCE, || is_healthy(&node, 2379).then_some(()));
+    let run = node.kuberescue(&["recover", "--yes"]);
+    assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    node.assert_green();
+}
