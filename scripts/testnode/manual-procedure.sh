@@ -74,6 +74,7 @@ while old=$pid && pid=$(pidof kubelet) && [ "$pid" = "$old" ]; do sleep 0.05; do
 until curl --silent --fail http://127.0.0.1:10248/healthz >/dev/null 2>&1 ||
   { : </dev/tcp/127.0.0.1/10248; } 2>/dev/null; do sleep 0.1; done
 said "kubelet restarted"
+kubelet_restarted=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
 
 for name in kube-apiserver kube-scheduler kube-controller-manager etcd; do
   id=$(running "$name")
@@ -86,6 +87,10 @@ done
 
 until kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes 2>/dev/null | grep -qw Ready; do sleep 0.2; done
 said "kubectl get nodes: Ready"
+# Ready may be 40 s old: that the kubelet talks with its new certificate its lease shows.
+renewed() { kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-node-lease get lease "$(hostname)" -o jsonpath='{.spec.renewTime}' 2>/dev/null; }
+until [[ "$(renewed)" > "$kubelet_restarted" ]]; do sleep 0.2; done
+said "lease renewed by the new kubelet"
 for port in "6443 apiserver apiserver-kubelet-client" "2379 etcd/server etcd/healthcheck-client"; do
   read -r number certificate client <<<"$port"
   until [ "$(served "$number" "$client")" = "$(openssl x509 -noout -serial -in "$PKI/$certificate.crt")" ]; do sleep 0.2; done
