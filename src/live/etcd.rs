@@ -50,7 +50,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
             answers.min_by_key(|(health, _)| rank(*health)).unwrap_or((Health::Silent, None));
         Voter { name: name(member), here, health, ended: ends.is_some_and(|end| end < now) }
     };
-    let voters = std::thread::scope(|scope| {
+    let mut voters: Vec<Voter> = std::thread::scope(|scope| {
         let asked: Vec<_> = voters
             .iter()
             .map(|member| (*member, std::thread::Builder::new().spawn_scoped(scope, move || ask(member))))
@@ -67,6 +67,8 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
         });
         answers.collect()
     });
+    // etcd lists them by their numbers, which are random.
+    voters.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Quorum { voters, source })
 }
 
