@@ -36,13 +36,18 @@ pub fn reads(facts: &Facts, snapshot: &Snapshot, recorded: &[(PathBuf, Timestamp
         let files = credentials(pod).into_iter().filter_map(|path| {
             let resolved = snapshot.resolve(&path).ok()?;
             let mtime = resolved.entry?.attributes.mtime;
-            let by_us = recorded.iter().filter(|(changed, _)| *changed == resolved.path || *changed == path);
-            let time = by_us.map(|(_, time)| *time).fold(mtime, Timestamp::max);
-            Some((path, time))
+            let by_us = recorded_at(recorded, &path, &resolved.path);
+            Some((path, by_us.map_or(mtime, |time| time.max(mtime))))
         });
         Reads { component: pod.name.clone(), files: files.collect() }
     })
     .collect()
+}
+
+/// When a path, or what it leads to, was last put in place by this tool.
+pub fn recorded_at(recorded: &[(PathBuf, Timestamp)], path: &Path, resolved: &Path) -> Option<Timestamp> {
+    let ours = recorded.iter().filter(|(changed, _)| changed == resolved || changed == path);
+    ours.map(|(_, time)| *time).max()
 }
 
 /// The files with credentials that a static pod reads when it starts: named by a flag, or mounted by

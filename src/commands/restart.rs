@@ -97,7 +97,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         args: &args.host,
         inventory: &inventory,
         quorum: quorum.as_ref(),
-        since: Some(since),
+        since,
         steady: STEADY,
     });
     revive(&work, way.as_ref(), args.host.patience(), context)?;

@@ -226,12 +226,16 @@ pub fn outdated_kubelet(
     let rows = [&inventory.kubelet_client, &inventory.kubelet_serving];
     let changed = rows.iter().flat_map(|row| [&row.path, &row.key_path]).find(|path| {
         let Ok(resolved) = snapshot.resolve(path) else { return false };
-        let by_us = recorded.iter().filter(|(changed, _)| *changed == resolved.path || changed == *path);
         let mtime = resolved.entry.map(|entry| entry.attributes.mtime).filter(|_| is_lost);
-        let newest = by_us.map(|(_, time)| *time).chain(mtime).max();
+        let newest = changed::recorded_at(recorded, path, &resolved.path).max(mtime);
         newest.is_some_and(|time| kubelet::uses_old_certificate(running, time))
     })?;
     because(&format!("it runs since before {} changed", changed.display()))
+}
+
+/// etcd's members as they are now; `None` where this node has no etcd.
+pub fn members(inventory: &Inventory) -> Option<Quorum> {
+    etcd::quorum(inventory, clock::wall(), ETCD_PATIENCE)
 }
 
 /// etcd's members and what stopping this node's does to them.
@@ -239,7 +243,7 @@ pub fn outdated_kubelet(
 /// # Errors
 /// The quorum would be lost, and nobody said that this is meant. Nothing was changed.
 pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Result<Option<Quorum>, Failure> {
-    let Some(quorum) = etcd::quorum(inventory, clock::wall(), ETCD_PATIENCE) else { return Ok(None) };
+    let Some(quorum) = members(inventory) else { return Ok(None) };
     if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {
         let what = format!("{quorum}");
         return Err(Failure::refused("etcd-quorum", what).hint(

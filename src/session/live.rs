@@ -158,7 +158,7 @@ impl Stage<'_> {
                 args,
                 inventory: self.inventory,
                 quorum: self.quorum,
-                since: Some(since),
+                since,
                 steady: STEADY_BEFORE_PROOF,
             };
             return revive(&work, Some(&way), args.patience(), context);

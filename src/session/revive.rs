@@ -6,20 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Context;
-use super::host::{Cri, HostArgs, Work};
+use super::host::{Cri, HostArgs, Work, members};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::quorum::Quorum;
+use crate::live::clock;
 use crate::live::kubelet::{self, KubeletError};
 use crate::live::restart::{self, Options, Order, Report, Wanted};
-use crate::live::{clock, etcd};
-use crate::report::{Board, Exit, Failure, restart_failures};
+use crate::report::{Board, Failure, restart_failures};
 
 /// How long a new kubelet has to run before it counts: with an expired certificate it ends within a second.
 const KUBELET_SETTLED: Duration = Duration::from_millis(1200);
 /// How often a terminal's clocks move.
 const TICK: Duration = Duration::from_millis(200);
-/// How long etcd's members may take to answer, each time.
-const ETCD_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the static pods are restarted.
 pub struct Way<'a> {
@@ -32,7 +30,7 @@ pub struct Way<'a> {
     /// etcd's members, as they were before.
     pub quorum: Option<&'a Quorum>,
     /// Containers that were made after this time have read what is there now.
-    pub since: Option<Timestamp>,
+    pub since: Timestamp,
     /// How long a new container has to run before it counts.
     pub steady: Duration,
 }
@@ -68,7 +66,7 @@ pub fn revive(
     let wanted: Vec<_> = work.pods.iter().map(|pod| Wanted::new(&pod.component, Some(grace))).collect();
     let options = Options {
         order: if way.quorum.is_some_and(Quorum::has_others) { Order::EtcdFirst } else { Order::Together },
-        since: way.since,
+        since: Some(way.since),
         steady: way.steady,
         patience,
         stop_slack: patience,
@@ -118,7 +116,7 @@ pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<
 fn etcd_is_back(way: &Way<'_>) -> Result<(), String> {
     use crate::analysis::quorum::Health::{Healthy, Silent, Unhealthy};
     let finds_quorum = way.quorum.is_none_or(Quorum::is_found_again);
-    let now = etcd::quorum(way.inventory, clock::wall(), ETCD_PATIENCE);
+    let now = members(way.inventory);
     let here = now.as_ref().and_then(|quorum| quorum.voters.iter().find(|voter| voter.here));
     match here.map(|voter| voter.health) {
         Some(Healthy) => Ok(()),
@@ -135,7 +133,6 @@ fn outcome(reports: &[Report], context: &mut Context<'_>) -> Result<(), Failure>
     for failure in failures {
         context.out.fail(&failure);
     }
-    debug_assert_eq!(last.exit, Exit::NeedsPerson);
     Err(last)
 }
 
