@@ -42,6 +42,14 @@ fn an_empty_tree_is_no_node() {
 }
 
 #[test]
+fn a_disk_has_no_kubelet_to_restart_whatever_socket_is_named() {
+    let node = Node::of("ecdsa-p256");
+    let run = node.run_as_given("restart kubelet --yes --cri-socket unix:///nowhere.sock");
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("error [not-a-host]: "), "{run}");
+}
+
+#[test]
 fn a_root_that_is_missing_is_said_to_be() {
     let node = Node::empty();
     for command in [CHECK, "certs renew all", "recover --yes", "resume", "rollback --yes"] {

@@ -82,14 +82,13 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let elsewhere = change.archive_dir.is_some();
         let looked = preflight(&prepared, &changes, &args.host, args.restart == Restart::Cri, elsewhere)?;
         context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
-        let work = live::after_change(&prepared, &looked)?;
         let grace = args.host.grace.unsigned_abs();
-        context.out.result(&restart_plan(&work.lines(), looked.quorum.as_ref(), grace));
+        context.out.result(&restart_plan(&looked.work.lines(), looked.quorum.as_ref(), grace));
         context.out.result(&format!(
             "Then every port, the API server, the nodes and this node's lease are probed, for at most {} s.\n",
             args.proof_timeout.as_secs()
         ));
-        Some((looked, work))
+        Some(looked)
     } else {
         None
     };
@@ -109,9 +108,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
     match &looked {
-        Some((looked, work)) => {
-            live::revive_and_prove(&prepared, &done.inventory, looked, work, &args.live(), context)?
-        }
+        Some(looked) => live::revive_and_prove(&prepared, &done.inventory, looked, &args.live(), context)?,
         None => {
             context.out.result(&format!("\n{}", next_steps(&prepared.plan.restarts, prepared.is_live())));
         }

@@ -60,6 +60,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         ))
         .hint("without a name, what runs with old files is restarted"));
     }
+    if !root.is_live() && args.components.iter().any(|name| name == "kubelet") {
+        return Err(not_a_host(&args.root.root));
+    }
     let asked = args.all || !args.components.is_empty();
     // What comes by itself from now on, with a new kubelet as a rule, need not be stopped another time: the
     // kubelet would hold it back.
@@ -69,8 +72,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let work = match &cri {
         Some(cri) if !asked => {
             let recorded = recorded(&root)?;
+            // This machine's kubelet isn't a disk's, whatever its pods run on.
+            let look = root.is_live().then(kubelet::look);
             Work {
-                kubelet: outdated_kubelet(&kubelet::look(), &inventory, &snapshot, &recorded, false),
+                kubelet: look
+                    .and_then(|look| outdated_kubelet(&look, &inventory, &snapshot, &recorded, false)),
                 pods: outdated_pods(&inventory, &snapshot, &recorded, &cri.running()?),
             }
         }

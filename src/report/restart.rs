@@ -25,6 +25,8 @@ pub struct ToRestart<'a> {
 /// What is going to be restarted, in this order, and what that does to etcd. `grace` is that of the stateless
 /// three.
 pub fn restart_plan(work: &[ToRestart<'_>], quorum: Option<&Quorum>, grace: Duration) -> String {
+    // Its members only count where one of them is stopped.
+    let quorum = quorum.filter(|_| work.iter().any(|pod| pod.component == "etcd"));
     let mut out = String::from("To be restarted, in this order:\n");
     for ToRestart { component, why, runs } in work {
         let how = match *component {
@@ -79,4 +81,25 @@ fn failure(report: &Report) -> Option<Failure> {
                 .hint(hint)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::quorum::{Health, Voter};
+
+    #[test]
+    fn members_of_etcd_count_only_where_etcd_is_stopped() {
+        let voter =
+            |name: &str, here| Voter { name: name.to_owned(), here, health: Health::Healthy, ended: false };
+        let voters = vec![voter("a", true), voter("b", false), voter("c", false)];
+        let quorum = Quorum { voters, source: "etcd".to_owned() };
+        let pod = |component| ToRestart { component, why: "asked for", runs: true };
+        let said = |work: &[ToRestart<'_>]| restart_plan(work, Some(&quorum), Duration::from_secs(2));
+        let stateless = said(&[pod("kube-apiserver"), pod("kube-scheduler")]);
+        assert!(stateless.ends_with("  The static pods are stopped all at once.\n"), "{stateless}");
+        let with_etcd = said(&[pod("etcd"), pod("kube-apiserver")]);
+        assert!(with_etcd.contains("  etcd is stopped first"), "{with_etcd}");
+        assert!(with_etcd.contains(&quorum.to_string()), "{with_etcd}");
+    }
 }

@@ -58,36 +58,6 @@ pub struct Live<'a> {
     pub dry_run: bool,
 }
 
-/// What has to be restarted after the plan's change, told before it is made.
-///
-/// # Errors
-/// The container runtime doesn't answer any more.
-pub fn after_change(prepared: &Prepared, looked: &Preflight) -> Result<Work, Failure> {
-    let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
-    let recorded = recorded(prepared.root())?;
-    let mut work = Work {
-        kubelet: outdated_kubelet(&looked.kubelet, inventory, snapshot, &recorded, false),
-        pods: match &looked.cri {
-            Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
-            None => Vec::new(),
-        },
-    };
-    for restart in &prepared.plan.restarts {
-        let why = format!("{} of its credentials change", restart.because.len());
-        let planned = Outdated { component: restart.component.clone(), why, runs: true };
-        if restart.component == "kubelet" {
-            work.kubelet.get_or_insert(planned);
-        } else if !work.pods.iter().any(|pod| pod.component == restart.component) {
-            work.pods.push(planned);
-        }
-    }
-    let known = components(&inventory.facts);
-    let place = |pod: &Outdated| known.iter().position(|name| *name == pod.component);
-    work.pods.retain(|pod| place(pod).is_some());
-    work.pods.sort_by_key(place);
-    Ok(work)
-}
-
 /// Restarts what has to be restarted and proves that the node is back. `inventory` is the node as it is now.
 ///
 /// # Errors
@@ -97,12 +67,11 @@ pub fn revive_and_prove(
     prepared: &Prepared,
     inventory: &Inventory,
     looked: &Preflight,
-    work: &Work,
     live: &Live<'_>,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
-    let result = stage.run(work, context);
+    let result = stage.run(&looked.work, context);
     match result {
         Err(failure) if live.rollback_on_failure => {
             context.out.fail(&failure);

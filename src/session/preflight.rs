@@ -6,7 +6,9 @@ use std::path::Path;
 use nix::unistd::Uid;
 
 use super::change::Prepared;
-use super::host::{Cri, HostArgs, quorum};
+use super::host::{
+    Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
+};
 use super::source::could_not;
 use crate::analysis::quorum::Quorum;
 use crate::live::kubelet::{self, Look, Manager};
@@ -22,8 +24,8 @@ pub struct Preflight {
     pub cri: Option<Cri>,
     /// etcd's members.
     pub quorum: Option<Quorum>,
-    /// The kubelet.
-    pub kubelet: Look,
+    /// What has to be restarted after the change.
+    pub work: Work,
     /// What was looked at, name and result.
     pub lines: Vec<(&'static str, String)>,
 }
@@ -71,8 +73,36 @@ pub fn preflight(
     lines.push(("kubelet", in_words(&look, &client)));
     lines.push(("clock", format!("{:.0}, later than everything on the disk", prepared.now)));
     lines.push(("space", enough_space(prepared, changes, archive_elsewhere)?));
-    let quorum = quorum(&prepared.predicted(changes), true, args)?;
-    Ok(Preflight { cri, quorum, kubelet: look, lines })
+    let work = after_change(prepared, cri.as_ref(), &look)?;
+    let quorum = quorum(&prepared.predicted(changes), work.has_etcd(), args)?;
+    Ok(Preflight { cri, quorum, work, lines })
+}
+
+/// What has to be restarted after the plan's change, told before it is made.
+fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &Look) -> Result<Work, Failure> {
+    let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
+    let recorded = recorded(prepared.root())?;
+    let mut work = Work {
+        kubelet: outdated_kubelet(kubelet, inventory, snapshot, &recorded, false),
+        pods: match cri {
+            Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
+            None => Vec::new(),
+        },
+    };
+    for restart in &prepared.plan.restarts {
+        let why = format!("{} of its credentials change", restart.because.len());
+        let planned = Outdated { component: restart.component.clone(), why, runs: true };
+        if restart.component == "kubelet" {
+            work.kubelet.get_or_insert(planned);
+        } else if !work.pods.iter().any(|pod| pod.component == restart.component) {
+            work.pods.push(planned);
+        }
+    }
+    let known = components(&inventory.facts);
+    let place = |pod: &Outdated| known.iter().position(|name| *name == pod.component);
+    work.pods.retain(|pod| place(pod).is_some());
+    work.pods.sort_by_key(place);
+    Ok(work)
 }
 
 /// A runtime that doesn't answer can be done without.

@@ -217,11 +217,18 @@ impl Node {
     pub fn run(&self, arguments: &str) -> Run {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let timeless = ["resume", "rollback"].contains(&words[0]) || words[0] == "archive";
+        let at = if timeless || words.contains(&"--at") { "" } else { NOW };
+        self.run_as_given(&if at.is_empty() {
+            arguments.to_owned()
+        } else {
+            format!("{arguments} --at {at}")
+        })
+    }
+
+    /// Runs the program on this node.
+    pub fn run_as_given(&self, arguments: &str) -> Run {
         let mut command = kuberescue();
-        command.args(&words).arg("--root").arg(self.root());
-        if !timeless && !words.contains(&"--at") {
-            command.args(["--at", NOW]);
-        }
+        command.args(arguments.split_whitespace()).arg("--root").arg(self.root());
         run(command)
     }
 
