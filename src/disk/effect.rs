@@ -22,12 +22,15 @@ use crate::state::Attributes;
 
 /// How many threads wait for the disk together.
 const SYNC_THREADS: usize = 8;
+/// How often a call that a signal has interrupted is made again before that counts as a failure: a mount that
+/// answers so for ever must not hang the run.
+const INTERRUPTIONS: u32 = 100;
 
 /// Creates a file of mode 0600 that must not exist, for writing and reading back.
 pub(super) fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     gate()?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = openat(dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    let file = retry(|| openat(&dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
     Ok(File::from(file))
 }
 
@@ -35,17 +38,48 @@ pub(super) fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
 pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     gate()?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let file = openat(dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    let file = retry(|| openat(&dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
     Ok(File::from(file))
 }
 
 /// Writes all of `bytes`.
-pub(super) fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
-    gate()?;
+pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<()> {
     let (head, tail) = bytes.split_at(bytes.len() / 2);
-    file.write_all(head)?;
-    gate()?;
-    file.write_all(tail)
+    let mut through = Through(file);
+    through.write_all(head)?;
+    through.write_all(tail)
+}
+
+/// A file that is written piece by piece.
+pub(super) struct Through<'a>(pub(super) &'a File);
+
+impl Write for Through<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        gate()?;
+        Ok(retry(|| nix::unistd::write(self.0, bytes))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes a call again when a signal has interrupted it; in the end the failure is not of the kind that callers
+/// would repeat for ever.
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    for _ in 0..INTERRUPTIONS {
+        match call() {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
+    }
+    Err(Errno::EIO)
+}
+
+/// [`retry`] of a call that answers in the standard library's words.
+fn retried(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    Ok(retry(|| call().map_err(errno))?)
 }
 
 /// [`sync`] of many files at once, so that the file system makes one commit of several: on ext4 and 22
@@ -60,7 +94,7 @@ pub(super) fn sync_all(files: &[&File]) -> Result<(), (usize, io::Error)> {
     }
     let sync_each = |start: usize| {
         for (index, file) in files.iter().enumerate().skip(start).step_by(SYNC_THREADS) {
-            fsync(file).map_err(|errno| (index, errno.into()))?;
+            retry(|| fsync(file)).map_err(|errno| (index, errno.into()))?;
         }
         Ok(())
     };
@@ -84,7 +118,7 @@ pub(super) fn sync_all(files: &[&File]) -> Result<(), (usize, io::Error)> {
 /// Makes a file's content, or a directory's names, survive a power loss.
 pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
     gate()?;
-    match fsync(file) {
+    match retry(|| fsync(&file)) {
         // Some file systems have directories that can't be synced, and keep them anyway.
         Ok(()) | Err(Errno::EINVAL) => Ok(()),
         Err(errno) => Err(errno.into()),
@@ -94,13 +128,13 @@ pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
 /// Renames within a directory, replacing what is there.
 pub(super) fn rename(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     gate()?;
-    Ok(renameat(&dir, from, &dir, to)?)
+    Ok(retry(|| renameat(&dir, from, &dir, to))?)
 }
 
 /// Renames within a directory; an error of kind `AlreadyExists` where something is there.
 pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     gate()?;
-    match linkat(&dir, from, &dir, to, LinkatFlags::empty()) {
+    match retry(|| linkat(&dir, from, &dir, to, LinkatFlags::empty())) {
         Ok(()) => {}
         // vfat on a stick knows no hard links.
         Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
@@ -117,7 +151,7 @@ pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result
 /// Removes a name that is not a directory; fine if it is gone already.
 pub(super) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     gate()?;
-    match unlinkat(dir, name, UnlinkatFlags::NoRemoveDir) {
+    match retry(|| unlinkat(&dir, name, UnlinkatFlags::NoRemoveDir)) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
@@ -126,7 +160,7 @@ pub(super) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
 /// Removes an empty directory. One that is gone is fine; one with something in it stays.
 pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     gate()?;
-    match unlinkat(dir, name, UnlinkatFlags::RemoveDir) {
+    match retry(|| unlinkat(&dir, name, UnlinkatFlags::RemoveDir)) {
         Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
@@ -135,7 +169,7 @@ pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
 /// Makes a directory.
 pub(super) fn make_directory(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
     gate()?;
-    Ok(mkdirat(dir, name, Mode::from_bits_truncate(mode))?)
+    Ok(retry(|| mkdirat(&dir, name, Mode::from_bits_truncate(mode)))?)
 }
 
 /// Makes a link with owner, label and time.
@@ -146,13 +180,13 @@ pub(super) fn make_link(
     attributes: &Attributes,
 ) -> io::Result<()> {
     gate()?;
-    symlinkat(target, &dir, name)?;
+    retry(|| symlinkat(target, &dir, name))?;
     gate()?;
     let (uid, gid) = owner(attributes);
-    fchownat(&dir, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    retry(|| fchownat(&dir, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW))?;
     let path = handle::through_proc(&dir, name);
     for (attribute, value) in &attributes.xattrs {
-        match xattr::set(&path, attribute, value) {
+        match retried(|| xattr::set(&path, attribute, value)) {
             Ok(()) => {}
             // Without /proc there is no way to a link's label; the directory's default applies.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -161,7 +195,7 @@ pub(super) fn make_link(
         }
     }
     if let Some((now, mtime)) = times(attributes) {
-        utimensat(&dir, name, &now, &mtime, UtimensatFlags::NoFollowSymlink)?;
+        retry(|| utimensat(&dir, name, &now, &mtime, UtimensatFlags::NoFollowSymlink))?;
     }
     Ok(())
 }
@@ -171,14 +205,14 @@ pub(super) fn make_link(
 pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
     gate()?;
     let (uid, gid) = owner(attributes);
-    fchown(file, uid, gid)?;
+    retry(|| fchown(file, uid, gid))?;
     gate()?;
     set_xattrs(file, attributes)?;
     gate()?;
-    fchmod(file, Mode::from_bits_truncate(attributes.mode))?;
+    retry(|| fchmod(file, Mode::from_bits_truncate(attributes.mode)))?;
     if let Some((now, mtime)) = times(attributes) {
         gate()?;
-        futimens(file, &now, &mtime)?;
+        retry(|| futimens(file, &now, &mtime))?;
     }
     Ok(())
 }
@@ -189,7 +223,7 @@ fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
     if let Ok(inherited) = file.list_xattr() {
         for name in inherited {
             if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
-                file.remove_xattr(&name)?;
+                retried(|| file.remove_xattr(&name))?;
             }
         }
     }
@@ -198,7 +232,7 @@ fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
         if name == "security.ima" || name == "security.evm" {
             continue;
         }
-        if let Err(error) = file.set_xattr(name, value)
+        if let Err(error) = retried(|| file.set_xattr(name, value))
             && file.get_xattr(name).ok().flatten().as_ref() != Some(value)
         {
             return Err(error);
@@ -274,7 +308,7 @@ pub(super) mod fault {
         let call = CALLS.get();
         CALLS.set(call + 1);
         match PLAN.get() {
-            Some((at, Fault::Death)) if call >= at => Err(Errno::EINTR.into()),
+            Some((at, Fault::Death)) if call >= at => Err(Errno::EIO.into()),
             Some((at, Fault::Once(errno))) if call == at => Err(errno.into()),
             Some((at, Fault::FromThenOn(errno))) if call >= at => Err(errno.into()),
             _ => Ok(()),

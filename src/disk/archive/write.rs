@@ -96,7 +96,8 @@ pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About
 
 fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Result<super::Verified, Error> {
     let failed = |error| Error::io("write", path)(error);
-    let gzip = GzBuilder::new().mtime(0).write(BufWriter::with_capacity(1 << 16, file), Compression::fast());
+    let buffer = BufWriter::with_capacity(1 << 16, effect::Through(file));
+    let gzip = GzBuilder::new().mtime(0).write(buffer, Compression::fast());
     let mut out = gzip;
     let manifest = Manifest::new(snapshot, about);
     entries(&mut out, &manifest, snapshot).map_err(failed)?;
