@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use kuberescue::cli::Cli;
-use kuberescue::live::clock;
+use kuberescue::live::{clock, operator};
 use kuberescue::report::{Exit, Output};
 use kuberescue::session::Context;
 
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = jiff::Timestamp::now();
     let command_line = format!("kuberescue {}", arguments.join(" "));
-    let exit = cli.run(&mut Context { now, command_line, out: &mut out, begun, waited });
+    let exit =
+        cli.run(&mut Context { now, command_line, operator: operator::look(), out: &mut out, begun, waited });
     let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
     ExitCode::from(exit as u8)
 }

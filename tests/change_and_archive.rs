@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kuberescue::disk::archive::{self, About};
 use kuberescue::disk::transaction::{self, ArchiveRef, Context, RolledBack};
 use kuberescue::disk::{Depth, Error, Root};
-use kuberescue::state::{ChangeSet, Content, Entry, Snapshot};
+use kuberescue::state::{ChangeSet, Content, Entry, Operator, Snapshot};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -19,7 +19,7 @@ fn fixture(name: &str) -> Snapshot {
 }
 
 fn context(archive: Option<ArchiveRef>) -> Context {
-    Context { command: "test".to_owned(), archive, now: NOW }
+    Context { command: "test".to_owned(), operator: Operator::default(), archive, now: NOW }
 }
 
 /// The fixture restored into an empty directory by the transaction itself.
@@ -127,8 +127,14 @@ fn archive_change_and_rollback_from_the_archive() {
         let journal = transaction::last(&root).unwrap().unwrap();
         let (archived, _) = archive::open(&journal.archive.unwrap().path).unwrap();
         assert_eq!(archived, old);
-        let undone =
-            transaction::rollback(&root, &lock, &archived, NOW + Duration::from_secs(round)).unwrap();
+        let undone = transaction::rollback(
+            &root,
+            &lock,
+            &archived,
+            &Operator::default(),
+            NOW + Duration::from_secs(round),
+        )
+        .unwrap();
         assert!(matches!(undone, RolledBack::Undone { .. }));
         assert_same(&tree(&root), &old);
     }
@@ -144,7 +150,7 @@ fn a_rollback_of_a_path_that_changed_since_is_refused() {
     transaction::apply(&root, &lock, &renewal(&old), &context(None)).unwrap();
     #[expect(clippy::disallowed_methods, reason = "someone else writes")]
     std::fs::write(directory.path().join("etc/kubernetes/admin.conf"), "x").unwrap();
-    let error = transaction::rollback(&root, &lock, &old, NOW).unwrap_err();
+    let error = transaction::rollback(&root, &lock, &old, &Operator::default(), NOW).unwrap_err();
     assert!(matches!(error, Error::Changed { path } if path == Path::new("/etc/kubernetes/admin.conf")));
 }
 
@@ -204,7 +210,7 @@ fn a_full_file_system_changes_nothing() {
     assert!(failed > 3, "{failed}");
     let left = std::fs::read_dir(mounted.0.path().join("var/lib/kuberescue")).unwrap();
     let names: Vec<PathBuf> = left.map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(names.len(), 2, "lock and last.json: {names:?}");
+    assert_eq!(names.len(), 3, "lock, last.json and history.jsonl: {names:?}");
 }
 
 #[test]

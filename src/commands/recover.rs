@@ -99,7 +99,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     }
     context.confirm("Apply this plan?", change.yes)?;
-    prepared.lock()?;
+    prepared.lock(context)?;
     let done = prepared.carry_out(&changes, change, context)?;
     context.out.result(&format!("\n{}\n", tables("After", &done.inventory, prepared.now)));
     let left = findings(&done.inventory, prepared.now);

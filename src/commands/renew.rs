@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Failure::refused("nothing-to-renew", why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
-    prepared.lock()?;
+    prepared.lock(context)?;
     let changes = prepared.issue()?;
     let done = prepared.carry_out(&changes, &args.change, context)?;
     context.out.result(&renewal_messages(&prepared.plan));

@@ -6,7 +6,7 @@ use crate::analysis::inventory::Inventory;
 use crate::live::{clock, kubelet};
 use crate::report::{Exit, Failure, Outcome, restart_plan};
 use crate::session::Context;
-use crate::session::change::locked;
+use crate::session::change::take_lock;
 use crate::session::host::{
     Cri, HostArgs, Outdated, Work, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
@@ -97,7 +97,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     }
     context.confirm("Restart?", args.yes)?;
-    let _lock = root.lock().map_err(|error| locked(&error))?;
+    let _lock = take_lock(&root, context)?;
     let way = cri.as_ref().map(|cri| Way {
         cri,
         args: &args.host,

@@ -2,10 +2,10 @@
 //! change.
 
 use crate::disk::parking::parked;
-use crate::disk::transaction::{self, Resumed};
+use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
 use crate::report::{Exit, Failure, Outcome};
 use crate::session::Context;
-use crate::session::change::locked;
+use crate::session::change::take_lock;
 use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 
@@ -17,6 +17,9 @@ pub struct Args {
     /// Ask no question (it asks none; for symmetry)
     #[arg(short, long)]
     yes: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Brings manifests back, and finishes an interrupted change or clears away what is left of one that hadn't begun.
@@ -25,19 +28,30 @@ pub struct Args {
 /// A file is neither old nor new: then nothing is touched. A manifest can't be brought back.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    let away = parked(&root).map_err(|error| could_not(&error))?.is_some();
-    let pending = transaction::pending(&root).map_err(|error| could_not(&error))?.is_some();
-    if !away && !pending {
+    let away = parked(&root).map_err(|error| could_not(&error))?;
+    let pending = transaction::pending(&root).map_err(|error| could_not(&error))?;
+    if away.is_none() && pending.is_none() {
         context.out.result("Nothing to resume: no change was interrupted.\n");
         return Ok(Exit::Fine);
     }
-    let lock = root.lock().map_err(|error| locked(&error))?;
+    if let Some(away) = &away {
+        let count = away.manifests.len();
+        context.out.say(&format!("Brings {count} manifests back that an interrupted restart has moved away"));
+    }
+    if let Some(journal) = &pending {
+        context.out.say(&what_is_left(journal));
+    }
+    if args.dry_run {
+        context.out.say("Dry run: nothing was written.");
+        return Ok(Exit::Fine);
+    }
+    let lock = take_lock(&root, context)?;
     // First of all: until they are back the control plane is down.
     let exit = bring_back(&root, &lock, context)?;
-    if !pending {
+    if pending.is_none() {
         return Ok(exit);
     }
-    let resumed = transaction::resume(&root, &lock, context.now).map_err(|error| {
+    let resumed = transaction::resume(&root, &lock, &context.operator, context.now).map_err(|error| {
         Failure::needs_person(error)
             .hint("kuberescue rollback undoes the change; the archive holds the old state")
     })?;
@@ -55,4 +69,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("hint: kuberescue recover restarts what has to read the files as they are now, and proves that all is well");
     }
     Ok(exit)
+}
+
+fn what_is_left(journal: &Journal) -> String {
+    let Journal { command, started, changes, .. } = journal;
+    let paths = changes.len();
+    let how = match (journal.state, journal.direction) {
+        (State::Staging, _) => "had not begun: takes its preparations away, everything stays as it was",
+        (_, Direction::Forward) => "was committed: completes it, everything will be new",
+        (_, Direction::Backward) => "was being rolled back: completes that, everything will be as before it",
+    };
+    format!("\"{command}\" of {started:.0} ({paths} paths) {how}")
 }

@@ -6,7 +6,7 @@ use crate::disk::parking::parked;
 use crate::disk::transaction::RolledBack;
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
-use crate::session::change::locked;
+use crate::session::change::take_lock;
 use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 use crate::session::undo::{last_change, undo};
@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
                 context.out.say("Dry run: nothing was written.");
                 return Ok(Exit::Fine);
             }
-            let lock = root.lock().map_err(|error| locked(&error))?;
+            let lock = take_lock(&root, context)?;
             return bring_back(&root, &lock, context);
         }
         context
@@ -61,9 +61,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     }
     context.confirm("Put the old state back?", args.yes)?;
-    let lock = root.lock().map_err(|error| locked(&error))?;
+    let lock = take_lock(&root, context)?;
     let exit = bring_back(&root, &lock, context)?;
-    let done = undo(&root, &lock, &journal, args.archive.as_deref(), context.now)?;
+    let done = undo(&root, &lock, &journal, args.archive.as_deref(), &context.operator, context.now)?;
     context.out.result(match done {
         RolledBack::Nothing => "Nothing to roll back.\n",
         RolledBack::Cleaned { .. } => {

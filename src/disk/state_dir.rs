@@ -2,7 +2,7 @@
 //! 0700 when first needed, its parents resolved inside the root. Files in it are replaced whole:
 //! written beside, synced, renamed, and the directory synced.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use super::{Error, Root, effect, handle};
 
 /// Where it is inside the root, unless links lead elsewhere.
 pub(super) const STATE_DIR: &str = "/var/lib/kuberescue";
+
+/// How many names in it are looked at.
+const MAX_NAMES: usize = 20_000;
 
 /// The directory, opened.
 #[derive(Debug)]
@@ -67,23 +70,30 @@ impl StateDir {
         Ok(Self { directory: at.into(), path })
     }
 
-    /// Replaces the file `name`, so that after a crash it is the old or the new one, whole.
-    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let new = format!(".{name}.new");
-        let new = OsStr::new(&new);
-        let path = || self.path.join(name);
-        let written = effect::remove(&self.directory, new)
-            .and_then(|()| effect::create(&self.directory, new))
+    /// Writes a file anew and makes its content last, but not yet its name: [`StateDir::rename`] does.
+    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let at = OsStr::new(name);
+        effect::remove(&self.directory, at)
+            .and_then(|()| effect::create(&self.directory, at))
             .and_then(|file| {
                 effect::write(&file, bytes)?;
                 effect::sync(&file)
             })
-            .and_then(|()| effect::rename(&self.directory, new, OsStr::new(name)))
-            .and_then(|()| effect::sync(&self.directory));
-        written.map_err(|error| {
+            .map_err(Error::io("write", self.path.join(name)))
+    }
+
+    /// The names in it.
+    pub(super) fn names(&self) -> Result<Vec<OsString>, Error> {
+        let names = self.directory.try_clone().and_then(|open| handle::names(open, MAX_NAMES));
+        names.map(|(_, names, _)| names).map_err(Error::io("read the directory", &self.path))
+    }
+
+    /// Replaces the file `name`, so that after a crash it is the old or the new one, whole.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let new = format!(".{name}.new");
+        self.put(&new, bytes).and_then(|()| self.rename(&new, name)).inspect_err(|_| {
             // Best effort: the next replacement removes it too.
-            let _left = effect::remove(&self.directory, new);
-            Error::io("write", path())(error)
+            let _left = effect::remove(&self.directory, OsStr::new(&new));
         })
     }
 
@@ -109,6 +119,9 @@ impl StateDir {
             Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(None),
             Err(error) => return Err(Error::io("read", path())(error)),
         };
+        if !file.metadata().map_err(Error::io("read", path()))?.is_file() {
+            return Err(Error::Journal { path: path(), why: "not a file".to_owned() });
+        }
         let mut bytes = Vec::new();
         let read = file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path()))?;
         if read as u64 > limit {

@@ -10,6 +10,7 @@ pub mod etcd;
 mod fault;
 pub mod https;
 pub mod kubelet;
+pub mod operator;
 pub mod probe;
 pub mod restart;
 

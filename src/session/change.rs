@@ -102,8 +102,24 @@ pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -
     Ok(Prepared { root, lock: None, snapshot, inventory, plan, now })
 }
 
-/// The lock could not be had: another run, or a disk that can't be written.
-pub fn locked(error: &crate::disk::Error) -> Failure {
+/// Takes a node's lock, and tells of a run that has ended without giving it up.
+///
+/// # Errors
+/// Another run is under way, or the disk can't be written.
+pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Failure> {
+    let lock = root.lock().map_err(|error| locked(&error))?;
+    if let Some(left) = lock.left_by() {
+        let how = if lock.is_of_this_boot(left) {
+            "was killed"
+        } else {
+            "did not end: the machine went down, or the disk was on another one"
+        };
+        context.out.say(&format!("note: the last kuberescue on this node ({left}) {how}"));
+    }
+    Ok(lock)
+}
+
+fn locked(error: &crate::disk::Error) -> Failure {
     let hint = match error {
         crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
         _ => "nothing was changed; the disk must be writable, and this must run as root",
@@ -156,8 +172,8 @@ impl Prepared {
     ///
     /// # Errors
     /// Another run is under way, or the disk can't be written.
-    pub fn lock(&mut self) -> Result<(), Failure> {
-        self.lock = Some(self.root.lock().map_err(|error| locked(&error))?);
+    pub fn lock(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+        self.lock = Some(take_lock(&self.root, context)?);
         refuse_if_interrupted(&self.root)
     }
 
@@ -214,8 +230,9 @@ impl Prepared {
             .say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
         let record = transaction::Context {
             command: context.command_line.clone(),
+            operator: context.operator.clone(),
             archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
-            now: self.now,
+            now: context.now,
         };
         transaction::apply(&self.root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
         let inventory = read_again(&self.root, &self.inventory.facts);

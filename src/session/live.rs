@@ -75,7 +75,7 @@ pub fn revive_and_prove(
     match result {
         Err(failure) if live.rollback_on_failure => {
             context.out.fail(&failure);
-            Err(put_back(prepared))
+            Err(put_back(prepared, context))
         }
         result => result,
     }
@@ -189,13 +189,13 @@ impl Stage<'_> {
 
 /// Puts the old files back. The processes go on with what they have read: a recovery changes something only where
 /// the old credentials are of no use.
-fn put_back(prepared: &Prepared) -> Failure {
+fn put_back(prepared: &Prepared, context: &Context<'_>) -> Failure {
     let undone = || {
         let root = prepared.root();
         let Some(journal) = last_change(root)? else {
             return Err(Failure::needs_person("there is no record of the change that could be undone"));
         };
-        undo(root, prepared.taken_lock()?, &journal, None, clock::wall())
+        undo(root, prepared.taken_lock()?, &journal, None, &context.operator, clock::wall())
     };
     match undone() {
         Ok(_) => Failure::rolled_back(
@@ -244,7 +244,7 @@ pub fn without_change(
         return Ok(Exit::Fine);
     }
     context.confirm("Restart?", live.yes)?;
-    prepared.lock()?;
+    prepared.lock(context)?;
     let inventory = &prepared.inventory;
     Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live }.run(&work, context)?;
     Ok(Exit::Fine)

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 
 use crate::live::clock;
 use crate::report::{Failure, Output};
+use crate::state::Operator;
 
 /// What a run knows of the world.
 pub struct Context<'a> {
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The command line, for records.
     pub command_line: String,
+    /// Who runs it.
+    pub operator: Operator,
     /// Where to print.
     pub out: &'a mut Output,
     /// When the run began.

@@ -8,7 +8,7 @@ use super::source::could_not;
 use crate::disk::transaction::{self, Journal, Lock, RolledBack};
 use crate::disk::{Root, archive};
 use crate::report::Failure;
-use crate::state::Snapshot;
+use crate::state::{Operator, Snapshot};
 
 /// The change that would be undone: one that was interrupted, or the last one that is not undone itself.
 ///
@@ -31,10 +31,11 @@ pub fn undo(
     lock: &Lock,
     journal: &Journal,
     archive: Option<&Path>,
+    operator: &Operator,
     now: Timestamp,
 ) -> Result<RolledBack, Failure> {
     let old = old_state(root, journal, archive)?;
-    transaction::rollback(root, lock, &old, now).map_err(|error| {
+    transaction::rollback(root, lock, &old, operator, now).map_err(|error| {
         let failure = if error.committed() {
             Failure::needs_person(&error)
         } else {

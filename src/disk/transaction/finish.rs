@@ -5,7 +5,7 @@
 use super::journal::{COMMITTED, DONE, Direction, Journal, Record, StoredAttributes};
 use super::stage::{NEW, OLD, Parents, staged};
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, effect, handle};
+use crate::disk::{Error, effect, handle, history};
 use crate::state::{Attributes, Fingerprint};
 
 /// One path seen in the direction in which the change goes.
@@ -73,6 +73,7 @@ pub(super) fn finish(parents: &mut Parents<'_>, state: &StateDir, journal: &Jour
     for step in steps.iter().rev() {
         dress(parents, step)?;
     }
+    history::append(state, journal)?;
     state.rename(COMMITTED, DONE)
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::disk::record::{StoredAttributes, StoredXattr};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root};
-use crate::state::{Digest, Fingerprint, text};
+use crate::state::{Digest, Fingerprint, Operator, text};
 
 pub(super) const STAGING: &str = "staging.json";
 pub(super) const COMMITTED: &str = "journal.json";
@@ -93,6 +93,9 @@ pub struct Journal {
     pub started: Timestamp,
     /// The command line.
     pub command: String,
+    /// Who gave it.
+    #[serde(default)]
+    pub operator: Operator,
     /// Where the old content is.
     pub archive: Option<ArchiveRef>,
     /// The change that this one undoes.
@@ -132,6 +135,7 @@ impl Journal {
             id,
             started: context.now,
             command: context.command.clone(),
+            operator: context.operator.clone(),
             archive: context.archive.clone(),
             undoes,
             direction: Direction::Forward,

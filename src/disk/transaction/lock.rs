@@ -49,6 +49,11 @@ impl Lock {
     pub fn left_by(&self) -> Option<&Holder> {
         self.left_by.as_ref()
     }
+
+    /// Whether `holder` ran since the machine was started.
+    pub fn is_of_this_boot(&self, holder: &Holder) -> bool {
+        holder.boot == self.boot
+    }
 }
 
 impl Drop for Lock {

@@ -1,6 +1,6 @@
 //! The only code that changes a node: all of a [`ChangeSet`] or nothing of it, whatever happens.
 //!
-//! Journal → stage beside the targets → sync → read back → **commit: one rename of the journal** →
+//! Journal → stage beside the targets → sync → read back → record for the history → **commit: one rename of the journal** →
 //! rename each → sync → done: another rename. Before the commit any failure takes the staged files
 //! away again; after it [`resume`] completes the change and [`rollback`] undoes it from the archive.
 //! What is left to do is derived from the files, so both may be interrupted themselves.
@@ -25,8 +25,8 @@ pub use lock::Lock;
 pub use recover::{Resumed, RolledBack, resume, rollback};
 
 use super::state_dir::StateDir;
-use super::{Error, Root, effect, handle};
-use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
+use super::{Error, Root, effect, handle, history};
+use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint, Operator};
 pub(in crate::disk) use journal::is_plain;
 use journal::{COMMITTED, STAGING, stage_name};
 use stage::Parents;
@@ -36,9 +36,11 @@ use stage::Parents;
 pub struct Context {
     /// The command line, without secrets.
     pub command: String,
+    /// Who gives it.
+    pub operator: Operator,
     /// Where the old content is archived; without it the change can't be rolled back by the tool.
     pub archive: Option<ArchiveRef>,
-    /// The time.
+    /// The clock's time.
     pub now: Timestamp,
 }
 
@@ -84,6 +86,7 @@ fn run(
     });
     journal.write(state, STAGING).or_else(|error| give_up(&mut parents, state, &journal, error))?;
     stage_all(&mut parents, &journal, &changes)
+        .and_then(|()| history::prepare(state, &journal))
         .and_then(|()| commit(state))
         .or_else(|error| give_up(&mut parents, state, &journal, error))?;
     finish::finish(&mut parents, state, &journal).map_err(after_commit(&journal))?;

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use super::stage::{self, NEW, OLD, Parents, staged};
 use super::{Context, Lock, after_commit, finish, run};
+use crate::disk::history::{self, Stamp};
 use crate::disk::{Error, Root};
-use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Snapshot};
+use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Operator, Snapshot};
 
 /// What [`resume`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,17 +44,17 @@ pub enum RolledBack {
     /// The old content is back.
     Undone {
         /// The change that was undone.
-        journal: Journal,
+        journal: Box<Journal>,
     },
 }
 
 /// Ends an interrupted change: one that was not committed is cleaned away, one that was is completed in
-/// the direction in which it went. Does nothing where nothing is pending. `_now` is for the history.
+/// the direction in which it went. Does nothing where nothing is pending. `operator` and `now` are for the history.
 ///
 /// # Errors
 /// Where a path holds neither the old nor the new content nothing is touched ([`Error::NeedsPerson`]);
 /// the change stays pending after any error.
-pub fn resume(root: &Root, lock: &Lock, _now: Timestamp) -> Result<Resumed, Error> {
+pub fn resume(root: &Root, lock: &Lock, operator: &Operator, now: Timestamp) -> Result<Resumed, Error> {
     let Some(journal) = journal::pending_in(&lock.state)? else {
         return Ok(Resumed::Nothing);
     };
@@ -62,6 +63,7 @@ pub fn resume(root: &Root, lock: &Lock, _now: Timestamp) -> Result<Resumed, Erro
         stage::clean(&mut parents, &lock.state, &journal)?;
         return Ok(Resumed::Cleaned { id: journal.id });
     }
+    history::prepare_again(&lock.state, &journal, &stamp(lock, operator, now));
     finish::finish(&mut parents, &lock.state, &journal).map_err(after_commit(&journal))?;
     Ok(match journal.direction {
         Direction::Forward => Resumed::Completed { journal },
@@ -74,19 +76,30 @@ pub fn resume(root: &Root, lock: &Lock, _now: Timestamp) -> Result<Resumed, Erro
 /// # Errors
 /// [`Error::ArchiveDiffers`]: `archive` is not the one. [`Error::Changed`]: a path was changed since by
 /// someone else. [`Error::NeedsPerson`] as in [`resume`]. Nothing is touched after these.
-pub fn rollback(root: &Root, lock: &Lock, archive: &Snapshot, now: Timestamp) -> Result<RolledBack, Error> {
+pub fn rollback(
+    root: &Root,
+    lock: &Lock,
+    archive: &Snapshot,
+    operator: &Operator,
+    now: Timestamp,
+) -> Result<RolledBack, Error> {
     match journal::pending_in(&lock.state)? {
         Some(journal) if journal.state == State::Staging => {
             stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
             Ok(RolledBack::Cleaned { id: journal.id })
         }
         Some(journal) => {
-            let undone = turn_back(root, lock, journal.clone(), archive);
+            let undone = turn_back(root, lock, journal.clone(), archive, &stamp(lock, operator, now));
             undone.map_err(after_commit(&journal))?;
-            Ok(RolledBack::Undone { journal })
+            Ok(RolledBack::Undone { journal: Box::new(journal) })
         }
         None => match Journal::load(&lock.state, DONE)? {
-            Some(journal) if !journal.is_undoing() => undo_last(root, lock, journal, archive, now),
+            Some(journal) if !journal.is_undoing() => {
+                let command = format!("rollback of {}", journal.id);
+                let recorded = journal.archive.clone();
+                let context = Context { command, operator: operator.clone(), archive: recorded, now };
+                undo_last(root, lock, journal, archive, &context)
+            }
             _ => Ok(RolledBack::Nothing),
         },
     }
@@ -94,7 +107,13 @@ pub fn rollback(root: &Root, lock: &Lock, archive: &Snapshot, now: Timestamp) ->
 
 /// Rolls a committed change back: the old content is staged, then the journal turns its direction, and
 /// that is the commit of the way back.
-fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, archive: &Snapshot) -> Result<(), Error> {
+fn turn_back(
+    root: &Root,
+    lock: &Lock,
+    mut journal: Journal,
+    archive: &Snapshot,
+    ended: &Stamp,
+) -> Result<(), Error> {
     let mut parents = Parents::new(root);
     if journal.direction == Direction::Forward {
         let mut entries = Vec::new();
@@ -117,7 +136,12 @@ fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, archive: &Snapshot)
         journal.direction = Direction::Backward;
         journal.write(&lock.state, COMMITTED)?;
     }
+    history::prepare_again(&lock.state, &journal, ended);
     finish::finish(&mut parents, &lock.state, &journal)
+}
+
+fn stamp(lock: &Lock, operator: &Operator, now: Timestamp) -> Stamp {
+    Stamp { time: now, boot: lock.boot.clone(), operator: operator.clone() }
 }
 
 /// What has to be staged to bring a path back; `None` where it still holds the old content.
@@ -170,7 +194,7 @@ fn undo_last(
     lock: &Lock,
     journal: Journal,
     archive: &Snapshot,
-    now: Timestamp,
+    context: &Context,
 ) -> Result<RolledBack, Error> {
     let mut parents = Parents::new(root);
     let mut changes = ChangeSet::default();
@@ -186,8 +210,6 @@ fn undo_last(
         };
         changes.put(&record.path, current, old);
     }
-    let command = format!("rollback of {}", journal.id);
-    let context = Context { command, archive: journal.archive.clone(), now };
-    run(root, lock, &changes, &context, Some(journal.id.clone()))?;
-    Ok(RolledBack::Undone { journal })
+    run(root, lock, &changes, context, Some(journal.id.clone()))?;
+    Ok(RolledBack::Undone { journal: Box::new(journal) })
 }

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::journal::{Journal, Record, STAGING};
 use crate::disk::handle::{self, Limit};
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, Root, effect};
+use crate::disk::{Error, Root, effect, history};
 use crate::state::{Attributes, Content, Entry, Fingerprint};
 
 /// How many staged files are open before they are synced: a restore may write thousands.
@@ -210,5 +210,6 @@ pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &st
 /// Ends a change that was not committed: all that was staged goes, then the journal.
 pub(super) fn clean(parents: &mut Parents<'_>, state: &StateDir, journal: &Journal) -> Result<(), Error> {
     unstage(parents, &journal.changes, NEW)?;
+    history::discard(state)?;
     state.remove(STAGING)
 }

@@ -1,0 +1,135 @@
+//! What was done to a node: one record for each change in `/var/lib/kuberescue/history.jsonl`, each with the
+//! digest of the one before it, so that a record can't be altered or taken out unnoticed. (Someone who can
+//! write the file can make all of it anew: it is evidence of mistakes and of hasty hands, not of a forger.)
+//!
+//! The record of a change is written beside the log before the change is committed, and after it only renamed:
+//! a disk that is full by then can't keep a node from being finished. A full file is set aside under the number
+//! of its first record. Records hold digests, modes, owners and names, and no content of any file.
+
+mod record;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use record::{Changed, Record, Stamp};
+pub use verify::{Check, verify};
+
+use super::Error;
+use super::state_dir::StateDir;
+use super::transaction::Journal;
+use crate::state::Digest;
+
+/// The log.
+pub(super) const LOG: &str = "history.jsonl";
+/// The log with the record of the change that is under way.
+const NEXT: &str = "history.next";
+/// How files that are full are named: this and the number of their first record.
+pub(super) const FULL: &str = "history-";
+/// The suffix of every file of the log.
+pub(super) const SUFFIX: &str = ".jsonl";
+
+/// A file this long is full: some 700 changes.
+const FULL_AT: usize = 4 << 20;
+/// More than a full file with a last record of 20,000 paths.
+pub(super) const MAX_LOG: u64 = 32 << 20;
+
+/// Prepares the record of a change that is going to be committed.
+pub(super) fn prepare(state: &StateDir, journal: &Journal) -> Result<(), Error> {
+    match next(state, journal, None)? {
+        Some(text) => state.put(NEXT, &text),
+        None => Ok(()),
+    }
+}
+
+/// Prepares it anew for one that is committed, or turned back, and is ended by somebody else. Best effort: that
+/// the disk is full must not keep a change from being ended.
+pub(super) fn prepare_again(state: &StateDir, journal: &Journal, ended: &Stamp) {
+    let _prepared = match next(state, journal, Some(ended)) {
+        Ok(Some(text)) => state.replace(NEXT, &text),
+        Ok(None) => discard(state),
+        Err(error) => Err(error),
+    };
+}
+
+/// Puts the prepared record of `journal` in its place. Where none is prepared it stands there already, or could
+/// not be written; one of something else is removed.
+pub(super) fn append(state: &StateDir, journal: &Journal) -> Result<(), Error> {
+    let Some(next) = state.read(NEXT, MAX_LOG)? else { return Ok(()) };
+    if !last_line(&next).and_then(parse).is_some_and(|record| record.is_of(journal)) {
+        return discard(state);
+    }
+    if let Some(old) = state.read(LOG, MAX_LOG)?
+        && let (Some(old), Some(new)) = (first_number(&old), first_number(&next))
+        && new > old
+    {
+        state.rename(LOG, &format!("{FULL}{old}{SUFFIX}"))?;
+    }
+    state.rename(NEXT, LOG)
+}
+
+/// Removes what was prepared for a change that is given up.
+pub(super) fn discard(state: &StateDir) -> Result<(), Error> {
+    state.remove(NEXT)
+}
+
+/// The log with the record of `journal`; `None` where it has it.
+fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Option<Vec<u8>>, Error> {
+    let mut log = state.read(LOG, MAX_LOG)?.unwrap_or_default();
+    if log.is_empty()
+        && let Some(full) = newest_full(state)?
+    {
+        // Interrupted while a full file was set aside.
+        log = state.read(&full, MAX_LOG)?.unwrap_or_default();
+    }
+    let last = last_line(&log).map(|line| (parse(line), Digest::of(line)));
+    if let Some((Some(record), _)) = &last
+        && record.is_of(journal)
+    {
+        return Ok(None);
+    }
+    // After a last line that is none of ours the chain goes on all the same; the check tells of it.
+    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
+    let last = last.map(|(record, digest)| (record.map_or(lines, |record| record.number), digest));
+    let record = Record::new(journal, ended, last.as_ref());
+    if log.len() >= FULL_AT {
+        log.clear();
+    } else if log.last().is_some_and(|byte| *byte != b'\n') {
+        log.push(b'\n');
+    }
+    let wrong =
+        |error: serde_json::Error| Error::Journal { path: state.path.join(LOG), why: error.to_string() };
+    serde_json::to_writer(&mut log, &record).map_err(wrong)?;
+    log.push(b'\n');
+    Ok(Some(log))
+}
+
+fn last_line(log: &[u8]) -> Option<&[u8]> {
+    log.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())
+}
+
+fn parse(line: &[u8]) -> Option<Record> {
+    serde_json::from_slice(line).ok()
+}
+
+fn first_number(log: &[u8]) -> Option<u64> {
+    log.split(|byte| *byte == b'\n').next().and_then(parse).map(|record| record.number)
+}
+
+/// Files that are full, by the number of their first record.
+pub(super) fn full_files(state: &StateDir) -> Result<Vec<(u64, String)>, Error> {
+    let names = state.names()?;
+    let mut found: Vec<(u64, String)> = names
+        .iter()
+        .filter_map(|name| {
+            let name = name.to_str()?;
+            let number = name.strip_prefix(FULL)?.strip_suffix(SUFFIX)?.parse().ok()?;
+            Some((number, name.to_owned()))
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn newest_full(state: &StateDir) -> Result<Option<String>, Error> {
+    Ok(full_files(state)?.pop().map(|(_, name)| name))
+}

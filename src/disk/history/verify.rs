@@ -1,0 +1,127 @@
+//! Is the history whole?
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{LOG, MAX_LOG, Record, full_files, parse};
+use crate::disk::state_dir::StateDir;
+use crate::disk::transaction::{Direction, last};
+use crate::disk::{Error, Root};
+use crate::state::{Digest, Operator};
+
+/// What a check of the history found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Check {
+    /// The records, oldest first.
+    pub records: Vec<Done>,
+    /// What is wrong: file, line and reason.
+    pub problems: Vec<String>,
+}
+
+/// One change, without its paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Done {
+    /// When it was begun, by the clock.
+    pub time: Timestamp,
+    /// Who began it.
+    pub operator: Operator,
+    /// The command line.
+    pub command: String,
+    /// Whether it was taken back before its end.
+    pub taken_back: bool,
+    /// How many paths it changed.
+    pub paths: usize,
+    /// The archive of what was there before, and its digest.
+    pub archive: Option<(PathBuf, Digest)>,
+}
+
+/// Checks the chain of records, and that the last change is in it. A node that was never changed has none.
+///
+/// # Errors
+/// A file of the log can't be read.
+pub fn verify(root: &Root) -> Result<Check, Error> {
+    let Some(state) = StateDir::open(root)? else { return Ok(Check::default()) };
+    let mut chain = Chain::default();
+    for (number, name) in full_files(&state)? {
+        chain.file(&state, &name)?;
+        if chain.first.is_some_and(|first| first != number) {
+            chain.problem(&state.path.join(&name), None, "its first record has another number");
+        }
+    }
+    chain.file(&state, LOG)?;
+    let newest = last(root)?;
+    if let Some(newest) = newest
+        && chain.change.as_ref() != Some(&newest.id)
+    {
+        chain.problem(&state.path.join(LOG), None, "the last change is not in it");
+    }
+    Ok(chain.check)
+}
+
+#[derive(Default)]
+struct Chain {
+    check: Check,
+    /// Number and digest of the record before.
+    before: Option<(u64, Digest)>,
+    /// Number of the first record of the file.
+    first: Option<u64>,
+    /// Id of the last change.
+    change: Option<String>,
+}
+
+impl Chain {
+    fn file(&mut self, state: &StateDir, name: &str) -> Result<(), Error> {
+        let Some(text) = state.read(name, MAX_LOG)? else { return Ok(()) };
+        let path = state.path.join(name);
+        self.first = None;
+        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if line.is_empty() {
+                continue;
+            }
+            match parse(line) {
+                Some(record) => self.record(&path, index, record, Digest::of(line)),
+                None => {
+                    self.problem(&path, Some(index), "not a record");
+                    let number = self.before.map_or(0, |(number, _)| number);
+                    self.before = Some((number.saturating_add(1), Digest::of(line)));
+                }
+            }
+        }
+        if text.last().is_some_and(|byte| *byte != b'\n') {
+            self.problem(&path, None, "its end is missing");
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, path: &Path, index: usize, record: Record, digest: Digest) {
+        let (number, previous) = match &self.before {
+            Some((number, digest)) => (number.saturating_add(1), Some(*digest)),
+            None => (1, None),
+        };
+        if record.previous != previous {
+            self.problem(path, Some(index), "the record before it is another one than when it was written");
+        } else if record.number != number {
+            self.problem(path, Some(index), "its number is not the next one");
+        }
+        self.first.get_or_insert(record.number);
+        self.before = Some((record.number, digest));
+        self.change = Some(record.change);
+        self.check.records.push(Done {
+            time: record.begun.time,
+            operator: record.begun.operator,
+            command: record.command,
+            taken_back: record.direction == Direction::Backward,
+            paths: record.changes.len(),
+            archive: record.archive.map(|archive| (archive.path, archive.sha256)),
+        });
+    }
+
+    fn problem(&mut self, path: &Path, index: Option<usize>, why: &str) {
+        let line = index.map(|index| format!(", line {}", index + 1)).unwrap_or_default();
+        self.check.problems.push(format!("{}{line}: {why}", path.display()));
+    }
+}
