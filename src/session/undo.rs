@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::source::could_not;
 use crate::disk::transaction::{self, Journal, Lock, RolledBack};
-use crate::disk::{Root, archive};
+use crate::disk::{Error, Root, archive};
 use crate::report::Failure;
 use crate::state::{Operator, Snapshot};
 
@@ -35,14 +35,20 @@ pub fn undo(
     now: Timestamp,
 ) -> Result<RolledBack, Failure> {
     let old = old_state(root, journal, archive)?;
-    transaction::rollback(root, lock, &old, operator, now).map_err(|error| {
-        let failure = if error.committed() {
-            Failure::needs_person(&error)
-        } else {
-            Failure::refused("rollback", &error)
-        };
-        failure.hint("files that were changed since are left alone; what they were is in the archive")
-    })
+    transaction::rollback(root, lock, &old, operator, now).map_err(|error| failure(&error))
+}
+
+fn failure(error: &Error) -> Failure {
+    match error {
+        _ if error.committed() => Failure::needs_person(error)
+            .hint("once the cause is gone, kuberescue rollback or kuberescue resume ends it"),
+        Error::Changed { .. } | Error::NeedsPerson { .. } | Error::ArchiveDiffers { .. } => {
+            Failure::refused("rollback", error)
+                .hint("files that were changed since are left alone; what they were is in the archive")
+        }
+        _ => could_not(error)
+            .hint("nothing was changed; kuberescue rollback tries again once the cause is gone"),
+    }
 }
 
 /// The archive where the change recorded it, or by its name in the root's own place: a disk that was

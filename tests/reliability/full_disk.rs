@@ -1,0 +1,175 @@
+//! A disk that is really full, and one that is really read-only: ext4 on a loop device, as a node's disk is.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::common::{Node, Run, State, skip};
+
+/// An ext4 file system in a file, mounted; away when dropped.
+struct Disk {
+    node: Node,
+    image: tempfile::TempDir,
+}
+
+impl Disk {
+    /// A disk of 4 MiB with the tree on it.
+    fn of(tree: &str) -> Option<Self> {
+        let image = tempfile::tempdir().unwrap();
+        let file = image.path().join("ext4");
+        File::create(&file).unwrap().set_len(4 << 20).unwrap();
+        let disk = Self { node: Node::empty(), image };
+        let made =
+            Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", "^has_journal"]).arg(&file).output();
+        let made = made.expect("mkfs.ext4 is needed: make deps");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mount =
+            Command::new("mount").args(["-o", "loop"]).arg(&file).arg(disk.node.root()).output().unwrap();
+        if !mount.status.success() {
+            skip(&format!("a loop device can't be mounted: {}", String::from_utf8_lossy(&mount.stderr)));
+            return None;
+        }
+        let from = Node::of(tree);
+        let all = format!("{}/.", from.root().display());
+        let copied = Command::new("cp").args(["-a", &all]).arg(disk.node.root()).status().unwrap();
+        assert!(copied.success());
+        Some(disk)
+    }
+
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount").args(["-o", how]).arg(self.node.root()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Leaves about `free` bytes.
+    fn fill(&self, free: u64) {
+        let mut file = File::create(self.node.path("/fill")).unwrap();
+        let mut written = 0;
+        // Only what is on the disk counts: ext4 gives out room late.
+        while file.write_all(&[7; 4096]).and_then(|()| file.sync_data()).is_ok() {
+            written += 4096;
+        }
+        file.set_len(u64::saturating_sub(written, free)).unwrap();
+        file.sync_all().unwrap();
+    }
+
+    fn make_room(&self) {
+        self.node.remove("/fill");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.node.root()).status();
+        let _ = &self.image;
+    }
+}
+
+/// What an interrupted or failed run must not leave.
+fn leftovers(root: &Path) -> Vec<String> {
+    let mut find = Command::new("find");
+    find.arg(root).args([
+        "(",
+        "-name",
+        "*.kuberescue-*",
+        "-o",
+        "-name",
+        "*.partial",
+        "-o",
+        "-name",
+        "staging.json",
+        "-o",
+        "-name",
+        "journal.json",
+        "-o",
+        "-name",
+        "history.next",
+        "-o",
+        "-name",
+        ".*.new",
+        ")",
+    ]);
+    let found = find.output().unwrap();
+    String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect()
+}
+
+fn changed_nothing(disk: &Disk, before: &State, run: &Run, what: &str) {
+    assert_eq!(run.code, 2, "{what}\n{run}");
+    assert!(run.err.contains("no space left on the device"), "{what}\n{run}");
+    assert!(run.err.contains("nothing was changed") && run.err.contains("hint: "), "{what}\n{run}");
+    before.assert_same(&disk.node.state(), what);
+    assert_eq!(leftovers(disk.node.root()), Vec::<String>::new(), "{what}");
+}
+
+#[test]
+fn a_full_disk_changes_nothing_however_full_it_is() {
+    for command in ["certs renew all --accept-clock", "recover --yes --accept-clock --at 2027-12-01"] {
+        let (mut failed, mut free) = (0, 0);
+        loop {
+            let Some(disk) = Disk::of("ecdsa-p256") else { return };
+            disk.fill(free);
+            let before = disk.node.state();
+            let run = disk.node.run(command);
+            if run.code == 0 {
+                disk.make_room();
+                break;
+            }
+            changed_nothing(&disk, &before, &run, &format!("{command}, {free} bytes free"));
+            failed += 1;
+            disk.make_room();
+            disk.node.must(command);
+            free += 12 << 10;
+        }
+        assert!(failed >= 5, "{command}: the disk was full {failed} times");
+    }
+}
+
+#[test]
+fn a_rollback_on_a_full_disk_changes_nothing() {
+    let (mut failed, mut free) = (0, 0);
+    loop {
+        let Some(disk) = Disk::of("ecdsa-p256") else { return };
+        let old = disk.node.state();
+        disk.node.must("certs renew all");
+        disk.fill(free);
+        let new = disk.node.state();
+        let run = disk.node.run("rollback --yes");
+        if run.code == 0 {
+            disk.make_room();
+            old.assert_same(&disk.node.state(), "rolled back");
+            break;
+        }
+        changed_nothing(&disk, &new, &run, &format!("rollback, {free} bytes free"));
+        failed += 1;
+        disk.make_room();
+        disk.node.must("rollback --yes");
+        old.assert_same(&disk.node.state(), "rolled back with room");
+        free += 12 << 10;
+    }
+    assert!(failed >= 2, "the disk was full {failed} times");
+}
+
+#[test]
+fn a_read_only_disk_is_read_and_not_written() {
+    let Some(disk) = Disk::of("ecdsa-p256") else { return };
+    disk.node.must("certs renew apiserver");
+    disk.remount("remount,ro");
+    let before = disk.node.state();
+    disk.node.must("certs check-expiration");
+    disk.node.must("certs renew all --dry-run --accept-clock");
+    disk.node.must("rollback --dry-run");
+    disk.node.must("resume");
+    for command in [
+        "certs renew all --accept-clock",
+        "recover --yes --at 2027-12-01",
+        "archive create",
+        "rollback --yes",
+    ] {
+        let run = disk.node.run(command);
+        assert_eq!(run.code, 2, "{command}\n{run}");
+        assert!(run.err.contains("the file system is read-only"), "{command}\n{run}");
+        assert!(run.err.contains("hint: "), "{command}\n{run}");
+    }
+    before.assert_identical(&disk.node.state(), "read-only");
+}
