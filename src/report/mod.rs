@@ -4,6 +4,7 @@
 mod archive;
 mod exit;
 mod expiration;
+mod history;
 mod output;
 mod plan;
 mod probe;
@@ -17,6 +18,7 @@ mod yaml;
 pub use archive::{ArchiveReport, Made, archive_list};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
+pub use history::history_text;
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
 pub use probe::ProbeReport;

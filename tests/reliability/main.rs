@@ -14,3 +14,4 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod full_disk;
+mod secrets;

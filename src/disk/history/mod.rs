@@ -12,7 +12,7 @@ mod tests;
 mod verify;
 
 pub use record::{Changed, Record, Stamp};
-pub use verify::{Check, verify};
+pub use verify::{Check, Done, verify};
 
 use super::Error;
 use super::state_dir::StateDir;
