@@ -14,4 +14,5 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod full_disk;
+mod lock;
 mod secrets;
