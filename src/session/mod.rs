@@ -16,6 +16,7 @@ pub mod restore;
 pub mod revive;
 pub mod signals;
 pub mod source;
+pub mod surroundings;
 pub mod undo;
 
 use std::time::{Duration, Instant};
