@@ -14,3 +14,4 @@ pub mod plan;
 pub mod quorum;
 pub mod restore;
 pub mod scope;
+pub mod trust;
