@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::words::{Index, Status, expected_authority, mark};
-use crate::analysis::trust::{Anchor, Consumer, Edge, FaultKind, Graph, Kind, Place, Relation, State};
+use crate::analysis::trust::{Anchor, Consumer, Edge, Graph, Kind, Place, Relation, State};
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,9 +75,9 @@ impl<'a> Tree<'a> {
     fn anchors(&mut self) {
         let known = |kind: &Kind| matches!(kind, Kind::Authority(anchor) if anchor.state != State::Unknown);
         let all = self.ids(known);
-        let (below, roots): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|id| {
-            self.index.leaving(*id).iter().any(|edge| edge.relation == Relation::SignedBy)
-        });
+        let (below, roots): (Vec<usize>, Vec<usize>) = all
+            .into_iter()
+            .partition(|id| self.index.leaving(*id).iter().any(|edge| edge.relation == Relation::SignedBy));
         for id in roots {
             self.authority(id, 0);
         }
@@ -185,7 +185,7 @@ impl<'a> Tree<'a> {
     }
 
     fn consumers(&mut self, id: usize, depth: usize) {
-        let broken = self.index.status(id) == Status::Faulty;
+        let broken = matches!(self.index.status(id), Status::Faulty | Status::Affected);
         for edge in self.index.leaving(id).to_vec() {
             let verb = match edge.relation {
                 Relation::TrustedBy => "trusted by",
@@ -233,7 +233,18 @@ impl<'a> Tree<'a> {
         let has = |tree: &Self, id: usize, relations: &[Relation]| {
             tree.index.leaving(id).iter().any(|edge| relations.contains(&edge.relation))
         };
-        let alone: Vec<usize> = keys.into_iter().filter(|id| !has(self, *id, &[Relation::KeyOf])).collect();
+        // Neither of those that aren't there: their certificates say so.
+        let alone: Vec<usize> = keys
+            .into_iter()
+            .filter(|id| {
+                let mut owners =
+                    self.index.leaving(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
+                let there =
+                    matches!(self.index.kind(*id), Some(Kind::Key(key)) if key.public_sha256.is_some());
+                let owned = owners.clone().any(|edge| edge.fault.is_none());
+                !owned && (there || owners.next().is_none())
+            })
+            .collect();
         let (used, unused): (Vec<usize>, Vec<usize>) =
             alone.into_iter().partition(|id| has(self, *id, &[Relation::UsedBy, Relation::CheckedWith]));
         let name = |tree: &mut Self, id: usize| {
@@ -246,10 +257,10 @@ impl<'a> Tree<'a> {
 
         // A certificate that can't be read says nothing of its key.
         let keyless = leafs.into_iter().filter(|id| {
-            let readable = matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
-            let missing = |edge: &&Edge| edge.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::KeyMissing);
+            let readable =
+                matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
             let mut keys = self.index.entering(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
-            readable && keys.all(|edge| missing(&edge))
+            readable && keys.all(|edge| edge.fault.is_some())
         });
         let keyless = keyless.collect();
         self.section("certificates without a key", keyless, |tree, id| {
@@ -257,7 +268,17 @@ impl<'a> Tree<'a> {
                 let (label, detail) = (leaf.name.clone(), places(&leaf.places));
                 let (kind, node, notes) = (RowKind::Certificate, Some(id), Vec::new());
                 let (status, state) = (tree.index.status(id), tree.index.state(id));
-                tree.rows.push(Row { depth: 1, kind, node, label, status, state, detail, notes, if_gone: None });
+                tree.rows.push(Row {
+                    depth: 1,
+                    kind,
+                    node,
+                    label,
+                    status,
+                    state,
+                    detail,
+                    notes,
+                    if_gone: None,
+                });
             }
         });
     }
@@ -286,7 +307,10 @@ impl<'a> Tree<'a> {
 /// Component and flag; how many more flags name the same kubeconfig.
 fn consumer_label(consumer: &Consumer) -> String {
     match consumer.fields.len().saturating_sub(1) {
-        more if more > 0 && consumer.source != consumer.file && consumer.file.extension().is_some_and(|e| e == "conf") => {
+        more if more > 0
+            && consumer.source != consumer.file
+            && consumer.file.extension().is_some_and(|e| e == "conf") =>
+        {
             format!("{} (+{more})", consumer.label())
         }
         _ => consumer.label(),
