@@ -20,6 +20,8 @@ mod decode;
 mod full_disk;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod harmless;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod power;
 mod secrets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracer;
