@@ -39,11 +39,15 @@ impl StateDir {
         Ok(Some(Self { directory, path: there.path }))
     }
 
-    /// Opens it, or makes it and what is missing above it.
+    /// Opens it, or makes it and what is missing above it, and makes its name last: where its name is lost, the
+    /// journal in it is.
     pub(super) fn create(root: &Root) -> Result<Self, Error> {
-        if let Some(found) = Self::open(root)? {
+        if let Some(found) = Self::open(root)?
+            && handle::stat(&found.directory, OsStr::new(LOCK)).is_ok_and(|lock| lock.is_some())
+        {
             return Ok(found);
         }
+        // A run that was killed may have made some of it and synced nothing: the lock is made only after that.
         let mut asked = PathBuf::from("/");
         let mut path = PathBuf::from("/");
         let mut at = dup(root.directory()).map_err(|errno| Error::io("open", "/")(errno.into()))?;
@@ -54,7 +58,7 @@ impl StateDir {
             let next = match &there {
                 Some(there) => {
                     path.clone_from(&there.path);
-                    handle::open_directory(&there.parent, &there.name)
+                    effect::sync(&at).and_then(|()| handle::open_directory(&there.parent, &there.name))
                 }
                 None => {
                     path.push(name);
@@ -95,6 +99,11 @@ impl StateDir {
             // Best effort: the next replacement removes it too.
             let _left = effect::remove(&self.directory, OsStr::new(&new));
         })
+    }
+
+    /// Makes its names last.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        effect::sync(&self.directory).map_err(Error::io("sync", &self.path))
     }
 
     /// Renames one file of the directory over another and makes it last.

@@ -5,10 +5,8 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 
-use crate::disk::state_dir::StateDir;
+use crate::disk::state_dir::{LOCK, StateDir};
 use crate::disk::{Error, Holder, Root, effect};
-
-const LOCK: &str = "lock";
 
 /// The right to change a node, held until dropped.
 #[derive(Debug)]
