@@ -156,6 +156,15 @@ impl Tree {
         is_directory
     }
 
+    /// Forgets when what is not as in `old` was written.
+    pub fn forget_times(&mut self, old: &Self) {
+        for (path, inode) in &mut self.0 {
+            if old.0.get(path).is_none_or(|old| old.attributes != inode.attributes) {
+                inode.attributes.mtime = None;
+            }
+        }
+    }
+
     /// In what `found` is another tree than this one. A time that this one doesn't know may be any, and so may a
     /// directory's, which changes with what is in it.
     pub fn differences(&self, found: &Self) -> Vec<String> {

@@ -29,12 +29,14 @@ fn jobs_do_what_they_should() {
         return work(&job, Path::new(&root));
     }
     let node = Node::of("ecdsa-p256");
+    node.write("/etc/kubernetes/tmp/kubeadm-backup/etcd.yaml", "an old one\n");
+    node.write("/etc/kubernetes/tmp/note", "a note\n");
     let before = node.state();
     work("park and unpark", node.root());
     before.assert_same(&node.state(), "away and back");
     work("reshape", node.root());
     assert!(node.exists("/etc/kubernetes/added/deep/link"));
-    assert!(!node.exists("/etc/kubernetes/pki/etcd"));
+    assert!(!node.exists("/etc/kubernetes/tmp/kubeadm-backup"));
     node.must("rollback --yes");
     before.assert_same(&node.state(), "rolled back");
 }
@@ -71,7 +73,9 @@ fn work(job: &str, root: &Path) {
 /// Two directories more, with files and a link; one with all that is in it less; a link in a file's place.
 fn reshaped(old: &Snapshot) -> Snapshot {
     let mut new = Snapshot::default();
-    for (path, entry) in old.iter().filter(|(path, _)| !path.starts_with("/etc/kubernetes/pki/etcd")) {
+    for (path, entry) in
+        old.iter().filter(|(path, _)| !path.starts_with("/etc/kubernetes/tmp/kubeadm-backup"))
+    {
         new.insert(path, entry.clone());
     }
     let with = |mode, content| {
@@ -89,6 +93,6 @@ fn reshaped(old: &Snapshot) -> Snapshot {
     new.insert("/etc/kubernetes/added/deep/file", with(0o640, file("in the deep")));
     new.insert("/etc/kubernetes/added/deep/link", link());
     new.insert("/etc/kubernetes/added/file", with(0o600, file(&"long\n".repeat(1000))));
-    new.insert("/etc/kubernetes/super-admin.conf", link());
+    new.insert("/etc/kubernetes/tmp/note", link());
     new
 }

@@ -116,7 +116,7 @@ fn one(name: &str, number: usize, recording: &Recording, directory: &Path, figur
     let look = Look { way, due, by_program: number % BY_PROGRAM < 2 };
     figures.images += 1;
     let wrong = match judge(&log.after(loss), states, look, directory) {
-        Ok(0) => return figures.old += 1,
+        Ok(state) if state == 0 || states.only_by_rollback == Some(state) => return figures.old += 1,
         Ok(_) => return figures.new += 1,
         Err(wrong) => wrong,
     };

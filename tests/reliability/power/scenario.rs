@@ -157,6 +157,8 @@ impl Scenario {
         let node = Node::of("ecdsa-p256");
         let marked = node.path("/etc/kubernetes/pki/apiserver.key");
         let _ = xattr::set(marked, "user.note", b"kept");
+        node.write("/etc/kubernetes/tmp/kubeadm-backup/etcd.yaml", "an old one\n");
+        node.write("/etc/kubernetes/tmp/note", "a note\n");
         let mut before_the_last = None;
         for command in self.before {
             before_the_last = Some(Tree::read(node.root()));
@@ -175,7 +177,9 @@ impl Scenario {
                 JobKilled(job, kill) => drop(recorder.run(&jobs::words(job, node.root()), Some(*kill))),
             }
             if matches!(step, Killed(..) | JobKilled(..)) {
-                trees.push(resumed(node.root()));
+                let mut resumed = resumed(node.root());
+                resumed.forget_times(&trees[0]);
+                trees.push(resumed);
             }
         }
         let log = recorder.finish();
