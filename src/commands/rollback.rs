@@ -54,7 +54,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     };
     let paths: Vec<_> = journal.changes.iter().map(|change| change.path.display().to_string()).collect();
-    context.out.say(&format!("Undoes \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
+    // Of a change that was done only what isn't undone yet comes here.
+    let verb = if journal.is_undoing() { "Completes" } else { "Undoes" };
+    context.out.say(&format!("{verb} \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
     if args.dry_run {
         context.out.lines(&paths);
         context.out.say("Dry run: nothing was written.");
@@ -64,13 +66,16 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let lock = take_lock(&root, context)?;
     let exit = bring_back(&root, &lock, context)?;
     let done = undo(&root, &lock, &journal, args.archive.as_deref(), &context.operator, context.now)?;
-    context.out.result(match done {
+    context.out.result(match &done {
         RolledBack::Nothing => "Nothing to roll back.\n",
         RolledBack::Cleaned { .. } => {
             "The change had not begun: its preparations were removed, everything is as before.\n"
         }
         RolledBack::Undone { .. } => "The old state is back.\n",
     });
+    if matches!(done, RolledBack::Cleaned { .. }) && journal.undoes.is_some() {
+        context.out.say("hint: that was a rollback which had not begun; kuberescue rollback begins it anew");
+    }
     if root.is_live() {
         context
             .out
