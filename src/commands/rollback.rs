@@ -6,7 +6,7 @@ use crate::disk::parking::parked;
 use crate::disk::transaction::RolledBack;
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
-use crate::session::change::take_lock;
+use crate::session::change::{sweep, take_lock};
 use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 use crate::session::undo::{last_change, undo};
@@ -47,6 +47,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             }
             let lock = take_lock(&root, context)?;
             return bring_back(&root, &lock, context);
+        }
+        if !args.dry_run {
+            sweep(&root, context);
         }
         context
             .out

@@ -11,17 +11,23 @@
     reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
 )]
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 mod caller;
 #[path = "../common/mod.rs"]
 mod common;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
+mod crash;
+#[cfg(target_arch = "x86_64")]
 mod decode;
 mod full_disk;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 mod harmless;
+#[cfg(target_arch = "x86_64")]
+mod judge;
 mod secrets;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 mod tracer;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 mod tracing;
+#[cfg(target_arch = "x86_64")]
+mod tree;
