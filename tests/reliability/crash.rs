@@ -291,6 +291,82 @@ impl Scenario {
     }
 }
 
+/// Where to look: every `stride`th point of each depth, from `first` on.
+struct Sample {
+    first: usize,
+    /// Crashes of the command itself.
+    outer: usize,
+    /// Crashes of what brings it out of that, and of what brings that out.
+    inner: usize,
+}
+
+/// Kills the command, then each way out of that; a third crash after every `third`th of those.
+fn kill_again(scenario: &Scenario, place: &Place, sample: &Sample, third: Option<&Sample>) -> [Figures; 2] {
+    let (tree, command, judge) = scenario.prepare(place);
+    let start = Start { place, tree: &tree, command: &command, judge: &judge };
+    let (mut twice, mut thrice) = (Figures::default(), Figures::default());
+    let mut number = sample.first;
+    while let Some((killed, _)) = start.killed_at(number) {
+        number += sample.outer;
+        if !is_pending(&killed) {
+            continue;
+        }
+        let new = match &judge.new {
+            // What is made anew each time was made by the run that was killed.
+            New::Like(_) => New::Exactly(resumed(place, &killed)),
+            known => known.clone(),
+        };
+        let judge = Judge { new, ..judge.clone() };
+        for way in WAYS {
+            let again = Start { place, tree: &killed, command: way, judge: &judge };
+            twice.add(again.kill_everywhere(1 + number % sample.inner, sample.inner));
+            let Some(third) = third else { continue };
+            let mut inner = third.first;
+            while let Some((killed, _)) = again.killed_at(inner) {
+                inner += third.outer;
+                for way in WAYS {
+                    let last = Start { place, tree: &killed, command: way, judge: &judge };
+                    thrice.add(last.kill_everywhere(1 + inner % third.inner, third.inner));
+                }
+            }
+        }
+    }
+    [twice, thrice]
+}
+
+fn is_pending(tree: &Tree) -> bool {
+    tree.own("journal.json").or(tree.own("staging.json")).is_some()
+}
+
+/// The state to which `resume` brings a node.
+fn resumed(place: &Place, killed: &Tree) -> Tree {
+    let root = place.with(killed);
+    let run = told(&root, "resume");
+    assert_eq!(run.code, 0, "resume\n{run}");
+    Tree::read(&root)
+}
+
+#[test]
+fn a_crash_in_what_follows_a_crash_ends_all_old_or_all_new() {
+    let place = Place::new();
+    let (mut twice, mut thrice) = (Figures::default(), Figures::default());
+    for scenario in SCENARIOS.iter().filter(|scenario| !scenario.name.contains(',')) {
+        let began = Instant::now();
+        let (sample, third) = if is_full() {
+            (Sample { first: 1, outer: 5, inner: 1 }, Sample { first: 2, outer: 13, inner: 7 })
+        } else {
+            (Sample { first: 23, outer: 31, inner: 17 }, Sample { first: 2, outer: 37, inner: 29 })
+        };
+        let [second, last] = kill_again(scenario, &place, &sample, Some(&third));
+        second.print(&format!("{}, a crash after a crash", scenario.name), began);
+        last.print(&format!("{}, a third crash", scenario.name), began);
+        twice.add(second);
+        thrice.add(last);
+    }
+    twice.assert_right();
+    thrice.assert_right();
+}
+
 #[test]
 fn every_crash_point_ends_all_old_or_all_new() {
     let place = Place::new();
