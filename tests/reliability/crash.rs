@@ -199,7 +199,9 @@ struct Scenario {
 
 const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
 
-const SCENARIOS: [Scenario; 5] = [
+const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
+
+const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -212,7 +214,7 @@ const SCENARIOS: [Scenario; 5] = [
         name: "recover",
         tree: || Tree::of("ecdsa-p256"),
         before: &[],
-        command: "recover --yes --accept-clock --at 2027-12-01T00:00:00Z",
+        command: RECOVER,
         now: "2027-12-01T00:00:00Z",
         stride: 7,
     },
@@ -223,6 +225,22 @@ const SCENARIOS: [Scenario; 5] = [
         command: "rollback --yes",
         now: NOW,
         stride: 5,
+    },
+    Scenario {
+        name: "archive restore",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[RENEW],
+        command: "archive restore ARCHIVE --yes",
+        now: NOW,
+        stride: 5,
+    },
+    Scenario {
+        name: "archive restore, files that were made go",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[RECOVER],
+        command: "archive restore ARCHIVE --yes --exact",
+        now: NOW,
+        stride: 9,
     },
     Scenario {
         name: "certs renew all, strange attributes",

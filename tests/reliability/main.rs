@@ -24,6 +24,7 @@ mod full_disk;
 mod harmless;
 #[cfg(target_arch = "x86_64")]
 mod judge;
+mod lock;
 mod secrets;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
