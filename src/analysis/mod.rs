@@ -1,14 +1,16 @@
 //! What a snapshot means: facts and rows ([`inventory`]), what is wrong ([`diagnose`]), what to do
-//! about it ([`plan`]) and what the node should serve ([`endpoints`]).
+//! about it ([`plan`]), what differs from another state ([`compare`]), what would bring that back ([`restore`]) and what the node should serve ([`endpoints`]).
 //!
 //! Pure functions of a snapshot and a time. A file that cannot be read is a row with a reason, never an
 //! error; nothing here can fail.
 
 pub mod changed;
+pub mod compare;
 pub mod diagnose;
 pub mod endpoints;
 pub mod facts;
 pub mod inventory;
 pub mod plan;
 pub mod quorum;
+pub mod restore;
 pub mod scope;

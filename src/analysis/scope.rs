@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
-use crate::state::{Content, Snapshot, catalog};
+use crate::state::{Content, Entry, Snapshot, catalog};
 
 /// Directories that are read with everything below them.
 pub const TREES: [&str; 2] = [catalog::KUBERNETES_DIR, catalog::KUBELET_PKI_DIR];
@@ -58,6 +58,55 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     }
     paths.retain(|path| path.is_absolute());
     paths
+}
+
+/// Whether a path that was read of a node belongs into its archive: directories that were only read for their times
+/// don't.
+pub fn is_archived(path: &Path) -> bool {
+    !CLOCKS.iter().any(|clock| Path::new(clock) == path)
+}
+
+/// What of a whole disk this tool would archive: the fixed set, what the files in it refer to, and the links on the
+/// way there.
+pub fn within(disk: &Snapshot, facts: &Facts) -> Snapshot {
+    let homes = disk.iter().map(|(path, _)| path).filter(|path| {
+        path.ends_with(".kube/config") && path.starts_with(HOMES) && path.components().count() == 5
+    });
+    let fixed = TREES.iter().chain(&FILES).map(PathBuf::from);
+    let wanted: Vec<PathBuf> = fixed.chain(homes.map(Path::to_owned)).chain(referred(disk, facts)).collect();
+    let mut found = Snapshot::default();
+    for path in wanted {
+        take(disk, &path, &mut found);
+    }
+    found
+}
+
+/// Takes what is at `path` and below it, and the links on the way. A link out of a directory is followed too, but not
+/// to a directory that holds the link.
+fn take(disk: &Snapshot, path: &Path, found: &mut Snapshot) {
+    let Ok(resolved) = disk.resolve(path) else { return };
+    for above in path.ancestors() {
+        if let Some(entry) = disk.get(above)
+            && let Content::Link(target) = &entry.content
+            && found.get(above).is_none()
+        {
+            found.insert(above, entry.clone());
+            take(disk, &above.parent().unwrap_or(above).join(target), found);
+        }
+    }
+    if path != resolved.path && path.starts_with(&resolved.path) {
+        return;
+    }
+    let below = disk.iter().filter(|(at, _)| at.starts_with(&resolved.path));
+    let below: Vec<_> =
+        below.filter(|(at, _)| found.get(at).is_none()).map(|(at, _)| at.to_owned()).collect();
+    for at in below {
+        match disk.get(&at) {
+            Some(Entry { content: Content::Link(_), .. }) => take(disk, &at, found),
+            Some(entry) => found.insert(at, entry.clone()),
+            None => {}
+        }
+    }
 }
 
 /// Whether a flag's value names a file with a certificate, a key or a kubeconfig.

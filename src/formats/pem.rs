@@ -123,6 +123,15 @@ pub fn private_key(data: &[u8]) -> Result<Block, PemError> {
     blocks(data)?.into_iter().find(key).ok_or(PemError::Missing("PRIVATE KEY"))
 }
 
+/// The first public key in `data`, as subject public key info in DER.
+///
+/// # Errors
+/// There is none.
+pub fn public_key(data: &[u8]) -> Result<Vec<u8>, PemError> {
+    let key = blocks(data)?.into_iter().find(|block| block.label == Label::PublicKey);
+    key.map(|block| block.der.to_vec()).ok_or(PemError::Missing(Label::PublicKey.text()))
+}
+
 /// One block as PEM: 64 columns, LF, newline at the end.
 pub fn encode(label: Label, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(der));

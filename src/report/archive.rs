@@ -2,14 +2,54 @@
 
 use serde::Serialize;
 
-use super::sanitise::line;
+use super::history::history_text;
+use super::sanitise::{json, line};
 use super::table;
+use crate::disk::history;
+use crate::state::Digest;
+
+/// What `archive verify` found.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verification {
+    /// The archives that could be read.
+    pub archives: Vec<ArchiveReport>,
+    /// The history of the node.
+    pub history: history::Check,
+}
+
+impl Verification {
+    /// Whether all is as it should be.
+    pub fn is_good(&self) -> bool {
+        let good = |report: &ArchiveReport| report.would_bring_the_node_back && report.made.is_some();
+        self.archives.iter().all(good) && self.history.problems.is_empty()
+    }
+
+    /// In words.
+    pub fn text(&self) -> String {
+        let archives: Vec<_> = self.archives.iter().map(ArchiveReport::text).collect();
+        let mut text = archives.join("\n");
+        let history = history_text(&self.history);
+        if !text.is_empty() && !history.is_empty() {
+            text.push('\n');
+        }
+        text + &history
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        format!("{}\n", json(&text))
+    }
+}
 
 /// The verdict on an archive.
 #[derive(Serialize)]
 pub struct ArchiveReport {
     /// The archive.
     pub path: String,
+    /// Digest of the archive file.
+    pub sha256: Digest,
     /// Files, links and directories whose digests are right.
     pub entries: usize,
     /// Bytes of the files.
@@ -40,8 +80,7 @@ pub struct Made {
 }
 
 impl ArchiveReport {
-    /// The report in words.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         let mut out = String::new();
         let mut add = |text: String| {
             out.push_str(&line(&text));
@@ -68,12 +107,6 @@ impl ArchiveReport {
         add(verdict.to_owned());
         out.push_str(&super::finding_lines(&self.findings));
         out
-    }
-
-    /// The report as JSON.
-    pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        format!("{text}\n")
     }
 }
 

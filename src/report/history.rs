@@ -10,7 +10,7 @@ use crate::state::Operator;
 const SHOWN: usize = 10;
 
 /// The history in words; nothing for a node that was never changed.
-pub fn history_text(check: &Check) -> String {
+pub(super) fn history_text(check: &Check) -> String {
     let mut out = String::new();
     let Some(first) = check.records.first() else {
         for problem in &check.problems {

@@ -2,6 +2,7 @@
 //! before it reaches a terminal; a broken pipe is success.
 
 mod archive;
+mod comparison;
 mod exit;
 mod expiration;
 mod history;
@@ -15,10 +16,10 @@ mod sanitise;
 mod table;
 mod yaml;
 
-pub use archive::{ArchiveReport, Made, archive_list};
+pub use archive::{ArchiveReport, Made, Verification, archive_list};
+pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
-pub use history::history_text;
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
 pub use probe::ProbeReport;

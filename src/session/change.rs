@@ -1,7 +1,7 @@
 //! Changing a node, which `certs renew` and `recover` do alike: issue in memory, check, archive, apply,
 //! check again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::arguments::parse_time;
 use super::source::{RootArgs, about, archived, could_not, read_again};
 use crate::analysis::diagnose::row_problems;
 use crate::analysis::inventory::Inventory;
-use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Selection, decide};
+use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide};
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
@@ -119,6 +119,14 @@ pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Failure
     Ok(lock)
 }
 
+/// Where nothing is pending: removes what a run that was killed has left half written, which may hold keys.
+/// Best effort: nothing depends on it.
+pub fn sweep(root: &Root, context: &mut Context<'_>) {
+    if transaction::has_unfinished(root) && root.lock().is_ok() {
+        context.out.say("Removed what a run that was killed had left half written in /var/lib/kuberescue");
+    }
+}
+
 fn locked(error: &crate::disk::Error) -> Failure {
     let hint = match error {
         crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
@@ -127,7 +135,11 @@ fn locked(error: &crate::disk::Error) -> Failure {
     could_not(error).hint(hint)
 }
 
-fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
+/// Refuses where an earlier change or restart was interrupted.
+///
+/// # Errors
+/// One was, or its record can't be read.
+pub fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
     if let Some(away) = parked(root).map_err(|error| could_not(&error))? {
         let names: Vec<_> =
             away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
@@ -182,11 +194,7 @@ impl Prepared {
     /// # Errors
     /// The last refusal; the others are told on the way.
     pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
-        let Some((last, others)) = self.plan.refusals.split_last() else { return Ok(()) };
-        for other in others {
-            context.out.fail(&other.into());
-        }
-        Err(last.into())
+        refuse(&self.plan.refusals, context)
     }
 
     /// Makes keys and certificates in memory and checks that the node would be right with them.
@@ -219,28 +227,63 @@ impl Prepared {
         let lock = self.taken_lock()?;
         let about =
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
-        let old = archived(&self.snapshot);
-        let written =
-            archive::write(&self.root, args.archive_dir.as_deref(), &old, &about).map_err(|error| {
-                could_not(&error)
-                    .hint("nothing was changed; another place for the archive: --archive-dir DIR")
-            })?;
-        context
-            .out
-            .say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
-        let record = transaction::Context {
-            command: context.command_line.clone(),
-            operator: context.operator.clone(),
-            archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
-            now: context.now,
-        };
-        transaction::apply(&self.root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
+        let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
+        let archive = replace(&self.root, lock, &old, changes, context)?;
         let inventory = read_again(&self.root, &self.inventory.facts);
         verify(&self.plan, &inventory, self.now).map_err(|what| {
             Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
         })?;
-        Ok(Done { archive: written.path, inventory })
+        Ok(Done { archive, inventory })
     }
+}
+
+/// Refuses where a plan does.
+///
+/// # Errors
+/// The last refusal; the others are told on the way.
+pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Failure> {
+    let Some((last, others)) = refusals.split_last() else { return Ok(()) };
+    for other in others {
+        context.out.fail(&other.into());
+    }
+    Err(last.into())
+}
+
+/// What a change replaces, and where its archive goes.
+pub struct Old<'a> {
+    /// The node as it is.
+    pub snapshot: &'a Snapshot,
+    /// What the archive says of itself.
+    pub about: &'a archive::About,
+    /// Where it goes, if not to the node's own place.
+    pub directory: Option<&'a Path>,
+}
+
+/// Archives the old state and applies `changes`; returns the archive's path.
+///
+/// # Errors
+/// The archive could not be made or verified, or the change could not be made; the failure says whether anything
+/// was changed.
+pub fn replace(
+    root: &Root,
+    lock: &Lock,
+    old: &Old<'_>,
+    changes: &ChangeSet,
+    context: &mut Context<'_>,
+) -> Result<PathBuf, Failure> {
+    let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
+    let written = written.map_err(|error| {
+        could_not(&error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
+    })?;
+    context.out.say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
+    let record = transaction::Context {
+        command: context.command_line.clone(),
+        operator: context.operator.clone(),
+        archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
+        now: context.now,
+    };
+    transaction::apply(root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
+    Ok(written.path)
 }
 
 /// A failure of the transaction: before its commit record nothing has changed.

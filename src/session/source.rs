@@ -42,8 +42,7 @@ impl RootArgs {
                     .code("root-unreadable")
                     .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
             })?;
-            let facts = Facts::read(&snapshot, self.cert_dir.as_deref());
-            return self.inventory(&snapshot, facts);
+            return self.inventory_of(&snapshot);
         }
         Ok(self.read_from(&self.open()?)?.1)
     }
@@ -74,6 +73,14 @@ impl RootArgs {
         Ok((snapshot, inventory))
     }
 
+    /// What a snapshot means.
+    ///
+    /// # Errors
+    /// It is no kubeadm node.
+    pub fn inventory_of(&self, snapshot: &Snapshot) -> Result<Inventory, Failure> {
+        self.inventory(snapshot, Facts::read(snapshot, self.cert_dir.as_deref()))
+    }
+
     fn inventory(&self, snapshot: &Snapshot, facts: Facts) -> Result<Inventory, Failure> {
         let inventory = Inventory::with_facts(snapshot, facts);
         if !inventory.is_kubeadm_node() {
@@ -94,6 +101,18 @@ impl RootArgs {
                 .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
         }
         Ok(inventory)
+    }
+
+    /// Reads whatever is there, kubeadm node or not, and each of `more` too: what an archive is held against.
+    pub fn read_beside(&self, root: &Root, more: &Snapshot) -> (Snapshot, Inventory) {
+        let (mut snapshot, facts) = self.snapshot(root);
+        for (path, _) in more.iter() {
+            if snapshot.get(path).is_none() {
+                root.read(&mut snapshot, path, Depth::File);
+            }
+        }
+        let inventory = Inventory::with_facts(&snapshot, facts);
+        (snapshot, inventory)
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
@@ -148,11 +167,9 @@ pub fn could_not(error: &crate::disk::Error) -> Failure {
     Failure::could_not_run(error)
 }
 
-/// What of a snapshot goes into an archive: everything but the directories that were only read for
-/// their times.
+/// What of a snapshot goes into an archive.
 pub fn archived(snapshot: &Snapshot) -> Snapshot {
-    let clock = |path: &Path| scope::CLOCKS.iter().any(|clock| Path::new(clock) == path);
-    let entries = snapshot.iter().filter(|(path, _)| !clock(path));
+    let entries = snapshot.iter().filter(|(path, _)| scope::is_archived(path));
     entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
 }
 

@@ -121,6 +121,28 @@ impl Op {
     }
 }
 
+/// Calls that only read files. Opening is not among them.
+const READING: &[c_long] = &[
+    libc::SYS_read,
+    libc::SYS_pread64,
+    libc::SYS_readv,
+    libc::SYS_getdents64,
+    libc::SYS_fstat,
+    libc::SYS_fgetxattr,
+    libc::SYS_flistxattr,
+    libc::SYS_fstatfs,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_readlink,
+    libc::SYS_readlinkat,
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
+];
+
 pub enum Decoded {
     /// Acts on nothing below the directory.
     Elsewhere,
@@ -141,8 +163,9 @@ impl Registers {
     }
 }
 
-pub fn decode(pid: Pid, root: &Path, registers: &Registers) -> Decoded {
-    if HARMLESS.contains(&registers.number) {
+/// Reading calls are decoded only where somebody wants to know of them: they are many.
+pub fn decode(pid: Pid, root: &Path, registers: &Registers, reads: bool) -> Decoded {
+    if HARMLESS.contains(&registers.number) || (!reads && READING.contains(&registers.number)) {
         return Decoded::Elsewhere;
     }
     match (Caller { pid }).op(registers) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::common::{KUBECONFIGS, NOW, Node, PKI, kuberescue, run};
+use super::common::{KUBECONFIGS, NOW, Node, PKI, fixture, kuberescue, run};
 
 /// Pieces of private keys in every form in which they could leak.
 struct Secrets(HashSet<Vec<u8>>);
@@ -164,6 +164,12 @@ fn no_command_tells_a_private_key() {
             "resume".to_owned(),
             "archive create".to_owned(),
             "archive list".to_owned(),
+            format!("archive verify --root {}", node.root().display()),
+            format!("archive verify -o json --root {}", node.root().display()),
+            format!("archive diff {}", fixture("rsa2048").display()),
+            format!("archive diff -o json {}", fixture("rsa2048").display()),
+            format!("archive restore --dry-run -o json {}", fixture(tree).display()),
+            format!("archive restore --yes {}", fixture(tree).display()),
             "restart --dry-run".to_owned(),
             "probe".to_owned(),
         ];
@@ -176,7 +182,8 @@ fn no_command_tells_a_private_key() {
 #[test]
 fn complaints_about_broken_files_quote_no_key() {
     let key = |node: &Node| node.text(&format!("{PKI}/apiserver.key"));
-    let breakages: [(&str, &dyn Fn(&Node)); 6] = [
+    type Breakage<'a> = (&'a str, &'a dyn Fn(&Node));
+    let breakages: [Breakage<'_>; 6] = [
         ("a key where the certificate should be", &|node| {
             node.write(&format!("{PKI}/apiserver.crt"), key(node))
         }),

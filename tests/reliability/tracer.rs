@@ -191,7 +191,7 @@ impl Run<'_> {
             return none;
         }
         assert_eq!(registers.rax.cast_signed(), -i64::from(libc::ENOSYS), "not at the beginning of a call");
-        let op = match decode(pid, self.root, &Registers::of(&registers)) {
+        let op = match decode(pid, self.root, &Registers::of(&registers), self.watch.reads()) {
             Decoded::Elsewhere => return none,
             Decoded::Below(op) => op,
             Decoded::Unknown(what) => {

@@ -11,6 +11,7 @@ use super::facts::Facts;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
+use crate::formats::pem;
 use crate::state::catalog::{self, AUTHORITIES, Authority, Place, SLOTS, Slot};
 use crate::state::{Bytes, Content, Snapshot};
 
@@ -90,6 +91,19 @@ pub struct Row {
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
 }
 
+/// The pair that signs the tokens of service accounts. It has no certificate.
+#[derive(Clone, Debug)]
+pub struct ServiceAccount {
+    /// Path of `sa.key`.
+    pub key_path: PathBuf,
+    /// Path of `sa.pub`.
+    pub public_path: PathBuf,
+    /// The private key: the controller manager signs with it.
+    pub key: Item<PrivateKey>,
+    /// The public key as subject public key info, in DER: the API server checks with it.
+    pub public: Item<Vec<u8>>,
+}
+
 /// A kubeadm leaf.
 #[derive(Clone, Debug)]
 pub struct LeafRow {
@@ -117,6 +131,8 @@ pub struct Inventory {
     pub facts: Facts,
     /// The authorities that this node should have, in kubeadm's order.
     pub authorities: Vec<AuthorityRow>,
+    /// The key of the service accounts' tokens.
+    pub service_account: ServiceAccount,
     /// The leafs that this node should have, in kubeadm's order.
     pub leafs: Vec<LeafRow>,
     /// How the kubelet keeps its client certificate.
@@ -158,10 +174,12 @@ impl Inventory {
         let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
         let (serving_form, kubelet_serving) = reader.kubelet_serving(&facts);
         let elsewhere = reader.elsewhere();
+        let service_account = reader.service_account();
         let rows = leafs.iter().map(|leaf| &leaf.row).chain([&kubelet_client]).chain(&elsewhere);
         let mut inventory = Self {
             foreign_authorities: foreign_authorities(&authorities, rows),
             newest_evidence: None,
+            service_account,
             facts,
             authorities,
             leafs,
@@ -254,6 +272,16 @@ impl Reader<'_> {
         let Row { path, key_path, certificate, key, .. } =
             self.pair(authority.name(), path("crt"), path("key"));
         AuthorityRow { authority, certificate_path: path, key_path, certificate, key }
+    }
+
+    fn service_account(&self) -> ServiceAccount {
+        let (key_path, public_path) = (self.pki.join("sa.key"), self.pki.join("sa.pub"));
+        ServiceAccount {
+            key: self.parse(&key_path, PrivateKey::from_pem),
+            public: self.parse(&public_path, pem::public_key),
+            key_path,
+            public_path,
+        }
     }
 
     fn leaf(&self, slot: &Slot) -> Row {

@@ -5,7 +5,7 @@ mod decide;
 mod kubelet;
 mod profile;
 mod refuse;
-mod restarts;
+pub(super) mod restarts;
 
 use std::path::PathBuf;
 

@@ -8,14 +8,28 @@ use crate::analysis::inventory::{Inventory, Row};
 /// The static pods of a control plane, in the order in which they are to be restarted.
 pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
-/// Which static pods read a changed file, by their flags and by what they mount, in the order in which
-/// they are to be restarted.
+/// What reads the credentials of these steps.
 pub(super) fn of(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
     let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
+    restarts(inventory, &changed)
+}
+
+/// What reads credentials at these paths.
+pub(in crate::analysis) fn reading(inventory: &Inventory, changed: &[PathBuf]) -> Vec<Restart> {
+    let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
+    let rows = leafs.chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
+    let rows: Vec<_> =
+        rows.filter(|row| changed.contains(&row.path) || changed.contains(&row.key_path)).collect();
+    restarts(inventory, &rows)
+}
+
+/// The kubelet, and which static pods read a changed file, by their flags and by what they mount, in the order in
+/// which they are to be restarted.
+fn restarts(inventory: &Inventory, changed: &[&Row]) -> Vec<Restart> {
     let rank = |name: &str| COMPONENTS.iter().position(|known| *known == name).unwrap_or(COMPONENTS.len());
     let mut found = Vec::new();
     let kubelets = [&inventory.kubelet_client, &inventory.kubelet_serving];
-    let made = |row: &&&Row| steps.iter().any(|step| step.name == row.name);
+    let made = |row: &&&Row| changed.iter().any(|other| other.name == row.name);
     let because: Vec<_> = kubelets.iter().filter(made).map(|row| row.path.clone()).collect();
     if !because.is_empty() {
         found.push(Restart { component: "kubelet".to_owned(), because });

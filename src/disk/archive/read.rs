@@ -51,6 +51,10 @@ pub struct Verified {
 /// # Errors
 /// Whatever is truncated, changed, missing, surplus, too large or leads outside, naming the entry.
 pub fn read(file: impl Read) -> Result<(Snapshot, Option<Manifest>), Error> {
+    read_verified(file).map(|(snapshot, verified)| (snapshot, verified.manifest))
+}
+
+fn read_verified(file: impl Read) -> Result<(Snapshot, Verified), Error> {
     let mut snapshot = Snapshot::default();
     let verified = scan(file, &mut |path, entry| snapshot.insert(path, entry))?;
     if let Some(manifest) = &verified.manifest {
@@ -58,14 +62,14 @@ pub fn read(file: impl Read) -> Result<(Snapshot, Option<Manifest>), Error> {
             snapshot.insert(path, entry);
         }
     }
-    Ok((snapshot, verified.manifest))
+    Ok((snapshot, verified))
 }
 
-/// [`read`] of the file at `path` on the host.
+/// Reads the archive at `path` on the host, and says what was found in it.
 ///
 /// # Errors
 /// It can't be opened, or as [`read`].
-pub fn open(path: &Path) -> Result<(Snapshot, Option<Manifest>), Error> {
+pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
     // A FIFO must not block, and a terminal not become ours.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path);
@@ -73,7 +77,7 @@ pub fn open(path: &Path) -> Result<(Snapshot, Option<Manifest>), Error> {
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
         return Err(Error::Archive { entry: None, why: format!("{}: not a file", path.display()) });
     }
-    read(file)
+    read_verified(file)
 }
 
 /// Reads an archive and keeps nothing of its content: is it whole?

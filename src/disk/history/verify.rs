@@ -1,14 +1,14 @@
 //! Is the history whole?
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{LOG, MAX_LOG, Record, full_files, parse};
 use crate::disk::state_dir::StateDir;
-use crate::disk::transaction::{Direction, last};
+use crate::disk::transaction::{ArchiveRef, Direction, last};
 use crate::disk::{Error, Root};
 use crate::state::{Digest, Operator};
 
@@ -37,7 +37,7 @@ pub struct Done {
     /// How many paths it changed.
     pub paths: usize,
     /// The archive of what was there before, and its digest.
-    pub archive: Option<(PathBuf, Digest)>,
+    pub archive: Option<ArchiveRef>,
 }
 
 /// Checks the chain of records, and that the last change is in it. A node that was never changed has none.
@@ -118,7 +118,7 @@ impl Chain {
             command: record.command,
             taken_back: record.direction == Direction::Backward,
             paths: record.changes.len(),
-            archive: record.archive.map(|archive| (archive.path, archive.sha256)),
+            archive: record.archive,
         });
     }
 

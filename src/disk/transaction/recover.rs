@@ -69,7 +69,8 @@ pub fn resume(root: &Root, lock: &Lock, operator: &Operator, now: Timestamp) -> 
     })
 }
 
-/// Undoes the pending change, or else the last one, from the archive of what was there before it.
+/// Undoes the pending change, or else the last one, from the archive of what was there before it. A pending
+/// one that is itself the undoing of another is completed.
 ///
 /// # Errors
 /// [`Error::ArchiveDiffers`]: `archive` is not the one. [`Error::Changed`]: a path was changed since by
@@ -85,6 +86,12 @@ pub fn rollback(
         Some(journal) if journal.state == State::Staging => {
             stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
             Ok(RolledBack::Cleaned { id: journal.id })
+        }
+        // It undoes another change: what was asked for is its end, not the way back from it.
+        Some(journal) if journal.undoes.is_some() && journal.direction == Direction::Forward => {
+            let undone = end(root, lock, &journal, &stamp(lock, operator, now));
+            undone.map_err(after_commit(&journal))?;
+            Ok(RolledBack::Undone { journal: Box::new(journal) })
         }
         Some(journal) => {
             let undone = turn_back(root, lock, journal.clone(), archive, &stamp(lock, operator, now));

@@ -19,6 +19,8 @@ use image::quick_directory;
 use scenario::{Recording, SCENARIOS};
 use verdict::{Due, Look, Way, Wrong, judge};
 
+use super::crash::is_full;
+
 const QUICK: usize = 28;
 const FULL: usize = 1_000;
 /// Of so many images one is ended by the program itself, and then renewed.
@@ -129,10 +131,6 @@ fn one(name: &str, number: usize, recording: &Recording, directory: &Path, figur
     figures
         .failures
         .push(format!("KUBERESCUE_POWER_IMAGE=\"{name}/{number}\": {wrong:?}\n{loss}{explained}"));
-}
-
-fn is_full() -> bool {
-    std::env::var_os("KUBERESCUE_RELIABILITY").is_some_and(|mode| mode == "full")
 }
 
 #[test]

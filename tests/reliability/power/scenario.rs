@@ -35,6 +35,7 @@ use Step::{Job, JobKilled, Killed, Run};
 const RENEW: &str = "certs renew all --accept-clock";
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01";
 const ROLLBACK: &str = "rollback --yes";
+const RESTORE: &str = "archive restore {archive} --yes";
 
 fn puts_in_place(call: &Call) -> bool {
     matches!(call, Call::Rename { from, .. } if is_staged(from.file_name()))
@@ -74,6 +75,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("recover, kubelet included", &[], &[Run(RECOVER)]),
     scenario("rollback", &[RENEW], &[Run(ROLLBACK)]),
     scenario("rollback of the second change", &[RENEW, RECOVER], &[Run(ROLLBACK)]),
+    scenario("archive restore", &[RENEW], &[Run(RESTORE)]),
+    scenario("archive restore, rolled back", &[RENEW, RESTORE], &[Run(ROLLBACK)]),
     scenario("archive create", &[RENEW], &[Run("archive create")]),
     scenario("directories and links come and go", &[], &[Job("reshape")]),
     scenario("the same, rolled back", &["job reshape"], &[Run(ROLLBACK)]),
@@ -164,7 +167,7 @@ impl Scenario {
             before_the_last = Some(Tree::read(node.root()));
             match command.strip_prefix("job ") {
                 Some(job) => job_on(&node, job),
-                None => drop(node.must(command)),
+                None => drop(node.must(&with_archive(&node, command))),
             }
         }
         let mut trees = vec![Tree::read(node.root())];
@@ -204,18 +207,21 @@ impl Recording {
 
 fn words(node: &Node, command: &str) -> Vec<OsString> {
     let timeless = ["resume", "rollback", "archive"].iter().any(|word| command.starts_with(word));
-    let mut command = command.to_owned();
-    if let Some((before, after)) = command.split_once("{archive}") {
-        let own = std::fs::read_dir(node.path(super::image::OWN)).unwrap();
-        let mut names: Vec<_> = own.map(|entry| entry.unwrap().path()).collect();
-        names.sort();
-        let first = names.iter().find(|name| name.extension().is_some_and(|kind| kind == "gz")).unwrap();
-        command = format!("{before}{}{after}", first.display());
-    }
+    let mut command = with_archive(node, command);
     if !timeless && !command.contains("--at ") {
         command.push_str(&format!(" --at {NOW}"));
     }
     kuberescue_on(node.root(), &command)
+}
+
+/// The command with the path of the node's first archive where it asks for it.
+fn with_archive(node: &Node, command: &str) -> String {
+    let Some((before, after)) = command.split_once("{archive}") else { return command.to_owned() };
+    let own = std::fs::read_dir(node.path(super::image::OWN)).unwrap();
+    let mut names: Vec<_> = own.map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    let first = names.iter().find(|name| name.extension().is_some_and(|kind| kind == "gz")).unwrap();
+    format!("{before}{}{after}", first.display())
 }
 
 fn job_on(node: &Node, job: &str) {

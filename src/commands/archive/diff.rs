@@ -1,0 +1,67 @@
+//! `archive diff`: what differs between an archive and the node, or between two archives.
+
+use std::path::PathBuf;
+
+use super::open;
+use crate::analysis::compare::{Comparison, credentials, paths};
+use crate::analysis::inventory::Inventory;
+use crate::analysis::scope;
+use crate::disk::archive::Verified;
+use crate::report::{Exit, Format, Outcome, comparison_json, comparison_text};
+use crate::session::Context;
+use crate::session::arguments::parse_format;
+use crate::session::source::{RootArgs, archived};
+use crate::state::Snapshot;
+
+/// Arguments of `archive diff`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The archive with the first state
+    #[arg(value_name = "ARCHIVE")]
+    before: PathBuf,
+    /// The archive with the second state [default: the node as it is now]
+    #[arg(value_name = "OTHER")]
+    after: Option<PathBuf>,
+    #[command(flatten)]
+    root: RootArgs,
+    /// table or json
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    output: Format,
+}
+
+/// Exit 1 where anything differs, as `diff` does.
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let (before, verified) = open(&args.before)?;
+    let (before, before_inventory) = comparable(before, &verified, args)?;
+    let (after, after_inventory) = match &args.after {
+        Some(other) => {
+            let (snapshot, verified) = open(other)?;
+            comparable(snapshot, &verified, args)?
+        }
+        None => {
+            let root = args.root.open()?;
+            let (snapshot, inventory) = args.root.read_beside(&root, &before);
+            (archived(&snapshot), inventory)
+        }
+    };
+    let (paths, same) = paths(&before, &after);
+    let comparison =
+        Comparison { credentials: credentials(&before_inventory, &after_inventory), paths, same };
+    let json = args.output == Format::Json;
+    context.out.result(&if json { comparison_json(&comparison) } else { comparison_text(&comparison) });
+    Ok(if comparison.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// A plain tar may hold a whole disk: only what this tool archives is compared.
+fn comparable(
+    snapshot: Snapshot,
+    verified: &Verified,
+    args: &Args,
+) -> Result<(Snapshot, Inventory), crate::report::Failure> {
+    let inventory = args.root.inventory_of(&snapshot)?;
+    let snapshot = match &verified.manifest {
+        Some(_) => snapshot,
+        None => scope::within(&snapshot, &inventory.facts),
+    };
+    Ok((snapshot, inventory))
+}

@@ -1,0 +1,183 @@
+//! What differs between two states, and what a restore would change, for people and for machines.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::sanitise::{json, line};
+use crate::analysis::compare::{
+    Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State, Told,
+};
+use crate::analysis::restore::RestorePlan;
+
+/// How many paths that stay, or are left out, are named.
+const NAMED: usize = 20;
+
+/// The comparison as JSON.
+pub fn comparison_json(comparison: &Comparison) -> String {
+    pretty(comparison)
+}
+
+/// The plan of a restore as JSON.
+pub fn restore_json(plan: &RestorePlan) -> String {
+    pretty(plan)
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    format!("{}\n", json(&text))
+}
+
+/// The comparison in words: credentials first, then paths.
+pub fn comparison_text(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    let Comparison { credentials, paths, same } = comparison;
+    if comparison.is_empty() {
+        let _ = writeln!(out, "No difference: {same} paths are the same.");
+        return out;
+    }
+    out.push_str(&credential_lines(credentials));
+    out.push_str(&path_lines(paths));
+    let _ = writeln!(out, "{} paths differ, {same} are the same.", paths.len());
+    out
+}
+
+/// The plan of a restore in words.
+pub fn restore_text(plan: &RestorePlan) -> String {
+    let mut out = String::new();
+    let node = plan.node.as_deref().unwrap_or("a node whose name is not known");
+    let _ = writeln!(
+        out,
+        "{}",
+        line(&format!("Restore of {node}: {} paths change, {} are the same", plan.paths.len(), plan.same))
+    );
+    out.push_str(&credential_lines(&plan.credentials));
+    out.push_str(&path_lines(&plan.paths));
+    let named = |out: &mut String, heading: &str, lines: Vec<String>| {
+        if lines.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "{heading} ({}):", lines.len());
+        for text in lines.iter().take(NAMED) {
+            let _ = writeln!(out, "  {}", line(text));
+        }
+        if lines.len() > NAMED {
+            let _ = writeln!(out, "  … and {} more", lines.len() - NAMED);
+        }
+    };
+    let stays = plan.stays.iter().map(|path| path.display().to_string()).collect();
+    named(&mut out, "Not in the archive, and stays (--exact removes it)", stays);
+    let left = plan.left_out.iter().map(|left| format!("{}: {}", left.path.display(), left.why)).collect();
+    named(&mut out, "In the archive, and not restored", left);
+    for note in &plan.notes {
+        let _ = writeln!(out, "NOTE: {}", line(note));
+    }
+    if !plan.restarts.is_empty() {
+        let names: Vec<_> = plan.restarts.iter().map(|restart| restart.component.as_str()).collect();
+        let _ = writeln!(out, "{}", line(&format!("To be restarted afterwards: {}", names.join(", "))));
+    }
+    out
+}
+
+fn credential_lines(changes: &[CredentialChange]) -> String {
+    let mut out = String::new();
+    for change in changes {
+        let _ = writeln!(out, "  {}", line(&format!("{:<26} {}", change.name, sentence(change))));
+    }
+    if out.is_empty() { out } else { format!("Credentials:\n{out}") }
+}
+
+fn sentence(change: &CredentialChange) -> String {
+    let key = match change.same_key {
+        Some(true) => ", the same key",
+        Some(false) => ", another key",
+        None => "",
+    };
+    match (&change.before, &change.after) {
+        (State::Present(old), State::Present(new)) => match (&old.certificate, &new.certificate) {
+            (Some(before), Some(after)) if before == after => {
+                format!("the same certificate{key}{}", key_problem(old, new))
+            }
+            (Some(before), Some(after)) => {
+                format!("another certificate{key}{}: {}", key_problem(old, new), told(before, after))
+            }
+            _ => format!("a key pair without certificate{key}"),
+        },
+        (before, after) => format!("{} → {}", state(before), state(after)),
+    }
+}
+
+fn key_problem(old: &Certified, new: &Certified) -> String {
+    match (&old.key_problem, &new.key_problem) {
+        (old, new) if old == new => String::new(),
+        (_, Some(problem)) => format!(", whose key is {problem}"),
+        (Some(problem), None) => format!(", whose key was {problem}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn told(before: &Told, after: &Told) -> String {
+    let mut parts = vec![format!("serial {} → {}", before.serial, after.serial)];
+    let mut differs = |what: &str, old: &str, new: &str| {
+        if old != new {
+            parts.push(format!("{what} {old} → {new}"));
+        }
+    };
+    differs("ends", &before.not_after.to_string(), &after.not_after.to_string());
+    differs("subject", &before.subject, &after.subject);
+    differs("issuer", &before.issuer, &after.issuer);
+    let only = |a: &[String], b: &[String], sign: char| -> Vec<String> {
+        a.iter().filter(|name| !b.contains(name)).map(|name| format!("{sign}{name}")).collect()
+    };
+    let names = [only(&after.names, &before.names, '+'), only(&before.names, &after.names, '-')].concat();
+    if !names.is_empty() {
+        parts.push(format!("names {}", names.join(" ")));
+    }
+    parts.join("; ")
+}
+
+fn state(state: &State) -> String {
+    match state {
+        State::Missing => "missing".to_owned(),
+        State::Unreadable { why } => format!("unreadable ({why})"),
+        State::Present(Certified { certificate: Some(told), .. }) => {
+            format!("certificate {} until {}", told.serial, told.not_after)
+        }
+        State::Present(_) => "there".to_owned(),
+    }
+}
+
+fn path_lines(changes: &[PathChange]) -> String {
+    let mut out = String::new();
+    for change in changes {
+        let (word, detail) = match &change.kind {
+            PathKind::Added => ("added", String::new()),
+            PathKind::Removed => ("removed", String::new()),
+            PathKind::Unknown { why } => ("unknown", format!("  {why}")),
+            PathKind::Changed { aspects } => {
+                // That the time is another one where the content is goes without saying.
+                let is_only_time = aspects.len() == 1;
+                let told = aspects.iter().filter(|what| is_only_time || !matches!(what, Aspect::Time { .. }));
+                let aspects: Vec<_> = told.map(aspect).collect();
+                ("changed", format!("  {}", aspects.join(", ")))
+            }
+        };
+        let _ = writeln!(out, "  {}", line(&format!("{word:<8} {}{detail}", change.path.display())));
+    }
+    if out.is_empty() { out } else { format!("Paths:\n{out}") }
+}
+
+fn aspect(aspect: &Aspect) -> String {
+    match aspect {
+        Aspect::Type => "another kind of thing".to_owned(),
+        Aspect::Content { before, after } if before == after => format!("content ({before} bytes)"),
+        Aspect::Content { before, after } => format!("content ({before} → {after} bytes)"),
+        Aspect::Target { before, after } => format!("leads to {} → {}", before.display(), after.display()),
+        Aspect::Mode { before, after } => format!("mode {before:04o} → {after:04o}"),
+        Aspect::Owner { before, after } => {
+            format!("owner {}:{} → {}:{}", before.0, before.1, after.0, after.1)
+        }
+        Aspect::Attributes => "extended attributes".to_owned(),
+        Aspect::Time { before, after } => format!("time {before:.0} → {after:.0}"),
+    }
+}
