@@ -21,6 +21,9 @@ pub(super) const STATE_DIR: &str = "/var/lib/kuberescue";
 pub(super) const PARTIAL: &str = ".partial";
 /// The suffix of a file that isn't whole yet and will replace another.
 const NEW: &str = ".new";
+/// The file that a run locks.
+pub(super) const LOCK: &str = "lock";
+
 /// How many names in it are looked at.
 const MAX_NAMES: usize = 20_000;
 
