@@ -9,7 +9,7 @@ use super::super::common::{NOW, Node};
 use super::super::decode::Op as Call;
 use super::super::tracer::kuberescue_on;
 use super::disk::{Log, What};
-use super::image::Tree;
+use super::image::{Tree, quick_directory};
 use super::jobs;
 use super::log::{Kill, Recorder, is_staged};
 use super::verdict::States;
@@ -157,7 +157,7 @@ pub struct Recording {
 
 impl Scenario {
     pub fn record(&self) -> Recording {
-        let node = Node::of("ecdsa-p256");
+        let node = Node::within(quick_directory()).filled("ecdsa-p256");
         let marked = node.path("/etc/kubernetes/pki/apiserver.key");
         let _ = xattr::set(marked, "user.note", b"kept");
         node.write("/etc/kubernetes/tmp/kubeadm-backup/etcd.yaml", "an old one\n");
@@ -232,7 +232,7 @@ fn job_on(node: &Node, job: &str) {
 
 /// What `resume` makes of a node, which is left alone.
 fn resumed(root: &Path) -> Tree {
-    let copy = Node::empty();
+    let copy = Node::within(quick_directory());
     let all = format!("{}/.", root.display());
     assert!(Command::new("cp").args(["-a", &all]).arg(copy.root()).status().unwrap().success());
     copy.must("resume");
