@@ -29,7 +29,7 @@ pub fn quick_directory() -> TempDir {
 
 /// The extended attributes that tests may set: a machine adds labels of its own.
 pub fn xattrs(path: &Path) -> BTreeMap<OsString, Vec<u8>> {
-    let names = xattr::list(path).into_iter().flatten().filter(|name| is_ours(name));
+    let names = xattr::list(path).into_iter().flatten().filter(is_ours);
     names.filter_map(|name| Some((name.clone(), xattr::get(path, &name).ok()??))).collect()
 }
 

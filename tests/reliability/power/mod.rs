@@ -8,6 +8,7 @@ mod disk;
 mod image;
 mod jobs;
 mod log;
+mod model;
 mod scenario;
 mod verdict;
 
@@ -84,7 +85,7 @@ fn image(name: &str, number: usize, log: &Log) -> (Loss, Way) {
         6 => Choice::Ext4(seed),
         _ => Choice::Subset(seed),
     };
-    (Loss { at, choice }, if number % 2 == 0 { Way::Resume } else { Way::Rollback })
+    (Loss { at, choice }, if number.is_multiple_of(2) { Way::Resume } else { Way::Rollback })
 }
 
 /// Looks at images, on as many threads as there are processors.

@@ -188,8 +188,8 @@ fn program(place: &Path, words: &str) -> Result<(), String> {
 fn next_change(place: &Path) -> Result<(), Wrong> {
     program(place, &format!("certs renew all --accept-clock --at {NOW}")).map_err(Wrong::Next)?;
     let left = own_names(place).into_iter().filter(|name| {
-        let known = ["lock", "last.json", "history.jsonl"].contains(&name.as_str());
-        !known && !(name.ends_with(".tar.gz") && !name.starts_with('.'))
+        let archive = name.ends_with(".tar.gz") && !name.starts_with('.');
+        !archive && !["lock", "last.json", "history.jsonl"].contains(&name.as_str())
     });
     none_left(left.collect())
 }
