@@ -166,7 +166,7 @@ impl Scenario {
         for command in self.before {
             before_the_last = Some(Tree::read(node.root()));
             match command.strip_prefix("job ") {
-                Some(job) => job_on(&node, job),
+                Some(job) => jobs::run(job, node.root()),
                 None => drop(node.must(&with_archive(&node, command))),
             }
         }
@@ -222,12 +222,6 @@ fn with_archive(node: &Node, command: &str) -> String {
     names.sort();
     let first = names.iter().find(|name| name.extension().is_some_and(|kind| kind == "gz")).unwrap();
     format!("{before}{}{after}", first.display())
-}
-
-fn job_on(node: &Node, job: &str) {
-    let words = jobs::words(job, node.root());
-    let done = Command::new(&words[0]).args(&words[1..]).output().unwrap();
-    assert!(done.status.success(), "{job}: {}", String::from_utf8_lossy(&done.stdout));
 }
 
 /// What `resume` makes of a node, which is left alone.
