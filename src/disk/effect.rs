@@ -131,21 +131,28 @@ pub(super) fn rename(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()>
     Ok(retry(|| renameat(&dir, from, &dir, to))?)
 }
 
-/// Renames within a directory; an error of kind `AlreadyExists` where something is there.
+/// Renames within a directory; an error of kind `AlreadyExists` where something is there. A power loss may take
+/// both names, unless they are synced in between: see [`link_new`].
 pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    link_new(&dir, from, to)?;
+    remove(dir, from)
+}
+
+/// Gives a file a second name, or a new one instead where the file system knows no second ones. An error of kind
+/// `AlreadyExists` where something is there.
+pub(super) fn link_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     gate()?;
     match retry(|| linkat(&dir, from, &dir, to, LinkatFlags::empty())) {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         // vfat on a stick knows no hard links.
         Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
             if handle::stat(&dir, to)?.is_some() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            return rename(dir, from, to);
+            rename(dir, from, to)
         }
-        Err(errno) => return Err(errno.into()),
+        Err(errno) => Err(errno.into()),
     }
-    remove(dir, from)
 }
 
 /// Removes a name that is not a directory; fine if it is gone already.

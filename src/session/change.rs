@@ -119,6 +119,14 @@ pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Failure
     Ok(lock)
 }
 
+/// Where nothing is pending: removes what a run that was killed has left half written, which may hold keys.
+/// Best effort: nothing depends on it.
+pub fn sweep(root: &Root, context: &mut Context<'_>) {
+    if transaction::has_unfinished(root) && root.lock().is_ok() {
+        context.out.say("Removed what a run that was killed had left half written in /var/lib/kuberescue");
+    }
+}
+
 fn locked(error: &crate::disk::Error) -> Failure {
     let hint = match error {
         crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",

@@ -5,10 +5,8 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 
-use crate::disk::state_dir::StateDir;
+use crate::disk::state_dir::{LOCK, StateDir};
 use crate::disk::{Error, Holder, Root, effect};
-
-const LOCK: &str = "lock";
 
 /// The right to change a node, held until dropped.
 #[derive(Debug)]
@@ -20,7 +18,8 @@ pub struct Lock {
 }
 
 impl Root {
-    /// Takes the node's lock, making `/var/lib/kuberescue` where it isn't. Doesn't wait.
+    /// Takes the node's lock, making `/var/lib/kuberescue` where it isn't, and removes from it what runs that were
+    /// killed have left half written. Doesn't wait.
     ///
     /// # Errors
     /// [`Error::Locked`] at once when another run holds it; or the lock file can't be made.
@@ -39,8 +38,16 @@ impl Root {
         let me = Holder { pid: std::process::id(), boot: boot.clone() };
         // The text only serves the message of another run: a full disk must not stop the lock.
         let _told = serde_json::to_vec(&me).map(|text| rewrite(&mut file, &text));
+        state.sweep();
         Ok(Lock { file, state, boot, left_by: found })
     }
+}
+
+/// Whether runs that were killed have left something half written in `/var/lib/kuberescue`: taking the lock
+/// removes it.
+pub fn has_unfinished(root: &Root) -> bool {
+    let state = StateDir::open(root).ok().flatten();
+    state.and_then(|state| state.unfinished().ok()).is_some_and(|names| !names.is_empty())
 }
 
 impl Lock {

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 pub use journal::{
     ArchiveRef, Direction, Journal, Record, State, StoredAttributes, StoredXattr, last, pending,
 };
-pub use lock::Lock;
+pub use lock::{Lock, has_unfinished};
 pub use recover::{Resumed, RolledBack, resume, rollback};
 
 use super::state_dir::StateDir;
