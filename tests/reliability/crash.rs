@@ -20,13 +20,13 @@ pub fn is_full() -> bool {
 }
 
 /// Kills at the call of this number, from 1, and looks at how files are created.
-struct KillAt {
+pub struct KillAt {
     left: usize,
     wide: Vec<String>,
 }
 
 impl KillAt {
-    fn new(number: usize) -> Self {
+    pub fn new(number: usize) -> Self {
         Self { left: number, wide: Vec::new() }
     }
 }
@@ -57,14 +57,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.points += other.points;
         self.old += other.old;
         self.new += other.new;
         self.wrong.extend(other.wrong);
     }
 
-    fn print(&self, what: &str, began: Instant) {
+    pub fn print(&self, what: &str, began: Instant) {
         let Self { points, old, new, wrong } = self;
         let (mixed, seconds) =
             (wrong.iter().filter(|why| why.contains("MIXED")).count(), began.elapsed().as_secs());
@@ -74,7 +74,7 @@ impl Figures {
         );
     }
 
-    fn assert_right(&self) {
+    pub fn assert_right(&self) {
         let first: Vec<_> = self.wrong.iter().take(8).map(String::as_str).collect();
         assert!(first.is_empty(), "{} wrong, such as\n{}", self.wrong.len(), first.join("\n"));
     }
@@ -170,7 +170,7 @@ impl Start<'_> {
 }
 
 /// Where a pending change has to end, by its journal alone.
-fn demanded(killed: &Tree, way: &str) -> Option<End> {
+pub fn demanded(killed: &Tree, way: &str) -> Option<End> {
     let Some(bytes) = killed.own("journal.json") else {
         return killed.own("staging.json").map(|_| End::Old);
     };
@@ -181,13 +181,13 @@ fn demanded(killed: &Tree, way: &str) -> Option<End> {
     Some(if goes_on { End::New } else { End::Old })
 }
 
-fn words(root: &Path, command: &str) -> Vec<OsString> {
+pub fn words(root: &Path, command: &str) -> Vec<OsString> {
     kuberescue_on(root, command)
 }
 
 /// A command on a node.
-struct Scenario {
-    name: &'static str,
+pub struct Scenario {
+    pub name: &'static str,
     tree: fn() -> Tree,
     /// What was done before.
     before: &'static [&'static str],
@@ -201,7 +201,7 @@ const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
 
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
 
-const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -286,7 +286,7 @@ fn strange() -> Tree {
 
 impl Scenario {
     /// The node on which the command begins, and what may become of it.
-    fn prepare(&self, place: &Place) -> (Tree, String, Judge) {
+    pub fn prepare(&self, place: &Place) -> (Tree, String, Judge) {
         let original = (self.tree)();
         let root = place.with(&original);
         for command in self.before {
@@ -352,12 +352,12 @@ fn kill_again(scenario: &Scenario, place: &Place, sample: &Sample, third: Option
     [twice, thrice]
 }
 
-fn is_pending(tree: &Tree) -> bool {
+pub fn is_pending(tree: &Tree) -> bool {
     tree.own("journal.json").or(tree.own("staging.json")).is_some()
 }
 
 /// The state to which `resume` brings a node.
-fn resumed(place: &Place, killed: &Tree) -> Tree {
+pub fn resumed(place: &Place, killed: &Tree) -> Tree {
     let root = place.with(killed);
     let run = told(&root, "resume");
     assert_eq!(run.code, 0, "resume\n{run}");

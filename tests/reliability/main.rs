@@ -19,12 +19,16 @@ mod common;
 mod crash;
 #[cfg(target_arch = "x86_64")]
 mod decode;
+#[cfg(target_arch = "x86_64")]
+mod faults;
 mod full_disk;
 #[cfg(target_arch = "x86_64")]
 mod harmless;
 #[cfg(target_arch = "x86_64")]
 mod judge;
 mod lock;
+#[cfg(target_arch = "x86_64")]
+mod peers;
 mod secrets;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
