@@ -114,7 +114,7 @@ impl Start<'_> {
                 if !is_full() && (number / stride) % 2 != index {
                     continue;
                 }
-                let thorough = number % 16 == 0;
+                let thorough = number.is_multiple_of(16);
                 match self.way_out(&killed, way, thorough) {
                     Ok(End::Old) => figures.old += 1,
                     Ok(End::New) => figures.new += 1,
@@ -371,7 +371,7 @@ fn a_crash_in_what_follows_a_crash_ends_all_old_or_all_new() {
     for scenario in SCENARIOS.iter().filter(|scenario| !scenario.name.contains(',')) {
         let began = Instant::now();
         let (sample, third) = if is_full() {
-            (Sample { first: 1, outer: 5, inner: 1 }, Sample { first: 2, outer: 13, inner: 7 })
+            (Sample { first: 1, outer: 9, inner: 1 }, Sample { first: 2, outer: 29, inner: 11 })
         } else {
             (Sample { first: 23, outer: 31, inner: 17 }, Sample { first: 2, outer: 37, inner: 29 })
         };
