@@ -7,9 +7,10 @@ use std::time::Instant;
 use nix::errno::Errno;
 use x509_parser::prelude::{FromDer as _, Pem, X509Certificate};
 
-use super::crash::{Figures, SCENARIOS, demanded, is_full, is_pending, resumed, words};
+use super::crash::{Figures, demanded, is_full, is_pending, resumed};
 use super::decode::Op;
 use super::judge::{End, Judge, New, leftovers, told};
+use super::scenarios::{SCENARIOS, words};
 use super::tracer::{Answer, Ended, Watch, trace};
 use super::tree::{Place, Tree};
 
@@ -118,6 +119,7 @@ impl Case {
                     let how = if fault.from_then_on { "from then on" } else { "once" };
                     let Fault { answer, .. } = fault;
                     let what = format!("{}: call {number} ({hit}): {answer:?} {how}", self.name);
+                    eprintln!("{what}: {why}");
                     figures.wrong.push(format!("{what}: {why}\n{}", ended.err));
                 }
             }
@@ -164,7 +166,18 @@ impl Case {
             return Err(format!("resume afterwards\n{resumed}"));
         }
         let after = Tree::read(root);
-        let end = self.judge.end(&after)?;
+        let end = match self.judge.end(&after) {
+            // A credential that can't be read is issued anew or left out: another plan than without the fault,
+            // carried out as a whole.
+            Err(_) if fault.reads && self.judge.is_whole_by_its_record(&after) => {
+                let good = told(root, &format!("certs check-expiration --at {}", self.judge.now));
+                if code == 0 && good.code != 0 && !ended.out.contains("Still to be seen to") {
+                    return Err(format!("ended well, and all is not well\n{good}"));
+                }
+                return Ok(End::New);
+            }
+            end => end?,
+        };
         let wanted = match code {
             0 => Some(self.leads_to),
             _ => demanded(&tree, "resume"),
@@ -217,10 +230,6 @@ fn names(pem: &[u8]) -> Vec<Vec<u8>> {
 
 /// A failure is told in plain words: what, where, why, and what to do next.
 fn said(code: i32, fault: Fault, ended: &Ended) -> Result<(), String> {
-    // What is left to be seen to, without a failure.
-    if fault.reads && code == 4 && ended.out.contains("Still to be seen to") {
-        return Ok(());
-    }
     let text = &ended.err;
     if text.contains("os error") || text.contains("panicked") || ended.out.contains("os error") {
         return Err("not in plain words".to_owned());
@@ -228,7 +237,15 @@ fn said(code: i32, fault: Fault, ended: &Ended) -> Result<(), String> {
     if code == 0 {
         return Ok(());
     }
-    let error = text.lines().find(|line| line.starts_with("error")).ok_or("no error is told")?;
+    let error = text.lines().find(|line| line.starts_with("error"));
+    // Of what is left to be seen to the result tells, without a failure.
+    if fault.reads && code == 4 && error.is_none() {
+        let tells = ["permission denied", "input/output error", "unreadable"]
+            .iter()
+            .any(|why| ended.out.contains(why));
+        return if tells { Ok(()) } else { Err(format!("not told\n{}", ended.out)) };
+    }
+    let error = error.ok_or("no error is told")?;
     if !error.contains('/') {
         return Err("no path is told".to_owned());
     }
@@ -244,7 +261,8 @@ fn said(code: i32, fault: Fault, ended: &Ended) -> Result<(), String> {
 /// The commands of the crash points, and both ways out of a change that was killed in the middle.
 fn cases(place: &Place) -> Vec<Case> {
     let mut cases = Vec::new();
-    for scenario in &SCENARIOS {
+    // Making RSA keys takes its time and makes no other calls.
+    for scenario in SCENARIOS.iter().filter(|scenario| scenario.full == 1) {
         let (tree, command, judge) = scenario.prepare(place);
         let name = scenario.name.to_owned();
         cases.push(Case { name, tree, command, judge, leads_to: End::New });

@@ -29,6 +29,8 @@ mod judge;
 mod lock;
 #[cfg(target_arch = "x86_64")]
 mod peers;
+#[cfg(target_arch = "x86_64")]
+mod scenarios;
 mod secrets;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
