@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, check_expiration, probe, recover, renew, restart, resume, rollback};
+use crate::commands::{
+    archive, check_expiration, diagnose, explain, probe, recover, renew, restart, resume, rollback,
+};
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
 
@@ -24,6 +26,10 @@ pub struct Cli {
 pub enum Command {
     /// Reissue everything that has ended or is broken: the main job, one command
     Recover(recover::Args),
+    /// Say what broke, when, why, and what to do; reads only
+    Diagnose(diagnose::Args),
+    /// Say what the code of a finding means, how it comes about, what to do
+    Explain(explain::Args),
     /// Look at certificates, renew them (kubeadm's commands)
     #[command(subcommand)]
     Certs(Certs),
@@ -61,6 +67,8 @@ impl Cli {
     fn dispatch(&self, context: &mut Context<'_>) -> Outcome {
         match &self.command {
             Command::Recover(args) => recover::run(args, context),
+            Command::Diagnose(args) => diagnose::run(args, context),
+            Command::Explain(args) => explain::run(args, context),
             Command::Certs(Certs::CheckExpiration(args)) => check_expiration::run(args, context),
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Archive(command) => archive::run(command, context),

@@ -121,7 +121,7 @@ fn kubeadm_dies_on_one_bad_file_and_we_show_the_rest() {
     // What no table can show, in words.
     for (code, subject) in [
         ("key-mismatch", "apiserver-kubelet-client"),
-        ("wrong-authority", "etcd-peer"),
+        ("ca-replaced", "etcd-peer"),
         ("unreadable", "front-proxy-client"),
     ] {
         let row = run.out.lines().find(|line| line.starts_with(code));

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::diagnose::findings;
+use crate::analysis::diagnose::{Code, findings};
 use crate::analysis::inventory::Inventory;
 use crate::report::{Exit, Expiration, Format, Outcome};
 use crate::session::Context;
@@ -36,7 +36,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let report = Expiration { inventory: &inventory, findings: &findings, now };
     context.out.result(&report.render(args.output));
     if matches!(args.output, Format::Json | Format::Yaml) {
-        for finding in findings.iter().filter(|finding| finding.code != "expired") {
+        for finding in findings.iter().filter(|finding| finding.code != Code::Expired) {
             context.out.say(crate::report::finding_lines(std::slice::from_ref(finding)).trim_end());
         }
     }

@@ -2,6 +2,8 @@
 
 pub mod archive;
 pub mod check_expiration;
+pub mod diagnose;
+pub mod explain;
 pub mod probe;
 pub mod recover;
 pub mod renew;

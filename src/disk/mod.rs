@@ -15,6 +15,7 @@ mod node;
 pub mod parking;
 mod record;
 mod state_dir;
+mod strays;
 pub mod transaction;
 
 pub use error::{Error, Holder};

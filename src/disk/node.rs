@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
@@ -132,6 +132,22 @@ impl Root {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, path, Depth::File);
         snapshot.file(path).cloned()
+    }
+
+    /// The first `most` bytes of a file and its size; `None` where it isn't, is no file or can't be read.
+    pub fn beginning(&self, path: &Path, most: usize) -> Option<(Vec<u8>, u64)> {
+        let there = self.walk(path, &mut |_, _, _, _| ()).ok()??;
+        let file = handle::open_file(&there.parent, &there.name).ok()?;
+        let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let mut bytes = Vec::new();
+        file.take(most as u64).read_to_end(&mut bytes).ok()?;
+        Some((bytes, metadata.len()))
+    }
+
+    /// Whether a directory is at `path`, or at the end of the links there.
+    pub fn has_directory(&self, path: &Path) -> bool {
+        let there = self.walk(path, &mut |_, _, _, _| ()).ok().flatten();
+        there.is_some_and(|there| handle::open_directory(&there.parent, &there.name).is_ok())
     }
 
     /// The names of the directories directly in `directory`, such as the homes in `/home`. No link is

@@ -70,6 +70,12 @@ pub struct Certificate {
     pub addresses: Vec<IpAddr>,
     /// Whether it has an extended key usage extension with at least one purpose.
     pub has_usage: bool,
+    /// Whether that extension lets it serve TLS; true where there is no such extension (RFC 5280 section 4.2.1.12).
+    pub may_serve: bool,
+    /// Whether that extension lets it be a TLS client; true where there is no such extension.
+    pub may_be_client: bool,
+    /// Whether its key may sign a handshake: digitalSignature, or no key usage extension (section 4.2.1.3).
+    pub may_sign: bool,
     /// basicConstraints CA:TRUE.
     pub is_ca: bool,
     /// basicConstraints present.
@@ -80,6 +86,8 @@ pub struct Certificate {
     pub spki: Vec<u8>,
     /// Algorithm and size of its key.
     pub algorithm: KeyAlgorithm,
+    /// The hash of its signature, where that is one that Go and openssl refuse: `MD5`, `SHA-1`.
+    pub weak_hash: Option<&'static str>,
 }
 
 impl Certificate {
@@ -126,12 +134,16 @@ impl Certificate {
             dns_names: Vec::new(),
             addresses: Vec::new(),
             has_usage: false,
+            may_serve: true,
+            may_be_client: true,
+            may_sign: true,
             is_ca: false,
             has_basic_constraints: false,
             key_id: None,
             spki: parsed.public_key().raw.to_vec(),
             algorithm: KeyAlgorithm::of_spki(parsed.public_key().raw)
                 .unwrap_or_else(|error| KeyAlgorithm::Other(error.to_string())),
+            weak_hash: weak_hash(&parsed.signature_algorithm.algorithm.to_id_string()),
             der: Vec::new(),
         };
         for extension in parsed.extensions() {
@@ -161,7 +173,10 @@ impl Certificate {
                     || usage.time_stamping
                     || usage.ocsp_signing
                     || !usage.other.is_empty();
+                self.may_serve = usage.any || usage.server_auth;
+                self.may_be_client = usage.any || usage.client_auth;
             }
+            ParsedExtension::KeyUsage(usage) => self.may_sign = usage.digital_signature(),
             ParsedExtension::BasicConstraints(constraints) => {
                 self.has_basic_constraints = true;
                 self.is_ca = constraints.ca;
@@ -233,6 +248,16 @@ impl Certificate {
     /// The certificate as a PEM file.
     pub fn to_pem(&self) -> String {
         pem::encode(pem::Label::Certificate, &self.der).to_string()
+    }
+}
+
+/// RFC 8017 appendix A.2.4, RFC 3279 section 2.2.3.
+fn weak_hash(algorithm: &str) -> Option<&'static str> {
+    match algorithm {
+        "1.2.840.113549.1.1.2" => Some("MD2"),
+        "1.2.840.113549.1.1.4" => Some("MD5"),
+        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" => Some("SHA-1"),
+        _ => None,
     }
 }
 

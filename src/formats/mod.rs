@@ -1,6 +1,7 @@
 //! The foreign formats that a node is made of, one file each: bytes in, plain values out. Nothing here
 //! panics on any input, and nothing here knows which file the bytes came from.
 
+pub mod bolt;
 pub mod certificate;
 pub mod crictl;
 pub mod etcd;

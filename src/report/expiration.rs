@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
 use super::table;
-use crate::analysis::diagnose::Finding;
+use crate::analysis::diagnose::{Code, Finding};
 use crate::analysis::inventory::{AuthorityRow, Inventory, Item, Row};
 use crate::formats::certificate::Certificate;
 use crate::state::catalog::Authority;
@@ -137,11 +137,16 @@ impl Expiration<'_> {
             out.push_str(&format!("\n{}", table::render(&rows)));
         }
         // The tables show what has ended; the rest needs words.
-        let wordy: Vec<_> =
-            self.findings.iter().filter(|f| !matches!(f.code, "expired" | "embedded-ca-differs")).collect();
+        let wordy: Vec<_> = self
+            .findings
+            .iter()
+            .filter(|f| !matches!(f.code, Code::Expired | Code::EmbeddedCaDiffers))
+            .collect();
         if !wordy.is_empty() {
             let mut rows = vec![vec!["FINDING".into(), "SUBJECT".into(), "WHAT".into()]];
-            rows.extend(wordy.iter().map(|f| vec![f.code.into(), f.subject.clone(), f.what.clone()]));
+            rows.extend(
+                wordy.iter().map(|f| vec![f.code.as_str().into(), f.subject.clone(), f.what.clone()]),
+            );
             out.push_str(&format!("\n{}", table::render(&rows)));
         }
         out

@@ -3,9 +3,12 @@
 
 mod archive;
 mod comparison;
+mod diagnosis;
 mod exit;
 mod expiration;
+mod explain;
 mod history;
+mod nodes;
 mod output;
 mod plan;
 mod probe;
@@ -14,12 +17,16 @@ mod recovery;
 mod restart;
 mod sanitise;
 mod table;
+pub mod trust;
 mod yaml;
 
 pub use archive::{ArchiveReport, Made, Verification, archive_list};
 pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
+pub use diagnosis::{Detail, diagnosis_json, diagnosis_text};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
+pub use explain::{explain_json, explain_list, explain_text};
+pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
 pub use probe::ProbeReport;

@@ -48,7 +48,7 @@ pub fn renewal_messages(plan: &Plan) -> String {
 pub fn finding_lines(findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings {
-        let text = format!("  {:<22} {}: {}", finding.code, finding.subject, finding.what);
+        let text = format!("  {:<22} {}: {}", finding.code.as_str(), finding.subject, finding.what);
         let _ = writeln!(out, "{}", line(&text));
     }
     out

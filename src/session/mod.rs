@@ -10,12 +10,14 @@ pub mod change;
 pub mod host;
 pub mod live;
 pub mod manifests;
+pub mod nodes;
 pub mod preflight;
 pub mod proof;
 pub mod restore;
 pub mod revive;
 pub mod signals;
 pub mod source;
+pub mod surroundings;
 pub mod undo;
 
 use std::time::{Duration, Instant};

@@ -32,19 +32,35 @@ impl RootArgs {
     /// # Errors
     /// It isn't there, cannot be read, or is no kubeadm node.
     pub fn read(&self) -> Result<Inventory, Failure> {
+        self.read_all().map(|(_, inventory, _)| inventory)
+    }
+
+    /// Reads a node with all its files: from its root, which comes along, or from an archive.
+    ///
+    /// # Errors
+    /// As [`RootArgs::read`].
+    pub fn read_all(&self) -> Result<(Snapshot, Inventory, Option<Root>), Failure> {
         if self.root.is_file() {
-            let (snapshot, _) = archive::open(&self.root).map_err(|error| {
-                let what = format!(
-                    "--root {}: neither a directory nor an archive that can be read: {error}",
-                    self.root.display()
-                );
-                Failure::could_not_run(what)
-                    .code("root-unreadable")
-                    .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
-            })?;
-            return self.inventory_of(&snapshot);
+            let snapshot = self.open_archive()?;
+            let inventory = self.inventory_of(&snapshot)?;
+            return Ok((snapshot, inventory, None));
         }
-        Ok(self.read_from(&self.open()?)?.1)
+        let root = self.open()?;
+        let (snapshot, inventory) = self.read_from(&root)?;
+        Ok((snapshot, inventory, Some(root)))
+    }
+
+    fn open_archive(&self) -> Result<Snapshot, Failure> {
+        let (snapshot, _) = archive::open(&self.root).map_err(|error| {
+            let what = format!(
+                "--root {}: neither a directory nor an archive that can be read: {error}",
+                self.root.display()
+            );
+            Failure::could_not_run(what)
+                .code("root-unreadable")
+                .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
+        })?;
+        Ok(snapshot)
     }
 
     /// The root as a directory: what a command that writes needs.

@@ -198,6 +198,26 @@ impl Inventory {
         self.authorities.iter().find(|row| row.authority == authority)
     }
 
+    /// Every credential with a certificate that is no authority's: kubeadm's leafs, the kubelet's, those in homes.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        let leafs = self.leafs.iter().map(|leaf| &leaf.row);
+        leafs.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
+    }
+
+    /// Whether this is a control-plane node: one that runs the API server or etcd, or holds their credentials. A worker
+    /// has a kubelet and `ca.crt`.
+    pub fn is_control_plane(&self) -> bool {
+        let there = |name: &str| self.row(name).is_some_and(|row| !row.certificate.is_missing());
+        ["kube-apiserver", "etcd"].iter().any(|name| self.facts.pod(name).is_some())
+            || ["apiserver", "etcd-server", "controller-manager.conf"].iter().any(|name| there(name))
+            || (!self.kubelet_kubeconfig_is_there()
+                && self.authorities.iter().any(|row| !row.key.is_missing()))
+    }
+
+    fn kubelet_kubeconfig_is_there(&self) -> bool {
+        self.kubelet_form != KubeletForm::NoKubeconfig
+    }
+
     /// Whether anything here was made by kubeadm: a PKI, a kubeconfig or a manifest.
     pub fn is_kubeadm_node(&self) -> bool {
         let there = |row: &AuthorityRow| !row.certificate.is_missing() || !row.key.is_missing();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{CLOCK_TOLERANCE_SECONDS, Options, Refusal, Skipped, Step, Why};
-use crate::analysis::diagnose::{authority_problem, names_of_another_node};
+use crate::analysis::diagnose::{Code, authority_problem, names_of_another_node};
 use crate::analysis::inventory::{AuthorityRow, Inventory};
 use crate::state::catalog::{self, Authority, Names};
 
@@ -17,7 +17,7 @@ pub(super) fn clock(inventory: &Inventory, options: &Options, now: Timestamp) ->
         return None;
     }
     Some(Refusal {
-        code: "clock-behind",
+        code: Code::ClockBehind.as_str(),
         what: format!(
             "the clock says {now}, and the disk was alive at {newest} ({what}): certificates made now could end too early or be refused"
         ),
@@ -46,24 +46,24 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], now: Times
             row.certificate_path.display(),
             names.join(", ")
         );
-        Some(Refusal { code, what, hint: authority_hint(code, row), partial_helps: true })
+        Some(Refusal { code: code.as_str(), what, hint: authority_hint(code, row), partial_helps: true })
     };
     blocked.into_iter().filter_map(refusal).collect()
 }
 
-fn authority_hint(code: &str, row: &AuthorityRow) -> String {
+fn authority_hint(code: Code, row: &AuthorityRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     match code {
-        "ca-expired" => format!(
+        Code::CaExpired => format!(
             "an ended CA has to be made anew from its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (README, \"When the CA itself has ended\")"
         ),
-        "ca-not-yet-valid" => {
+        Code::CaNotYetValid => {
             "the clock is wrong, or the CA was made on a machine whose clock was: date -u".to_owned()
         }
-        "ca-key-missing" => format!(
+        Code::CaKeyMissing => format!(
             "put the key back to {key} from a backup or from another control-plane node; with an external CA let it sign; --partial renews the rest"
         ),
-        "ca-key-mismatch" => format!(
+        Code::CaKeyMismatch => format!(
             "{key} belongs to another CA: find the one whose public key is that of {certificate}; --partial renews the rest"
         ),
         _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
@@ -78,7 +78,7 @@ pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
         let problem = names_of_another_node(inventory, row)?;
         step.template.as_ref()?;
         Some(Refusal {
-            code: "names-of-another-node",
+            code: Code::NamesOfAnotherNode.as_str(),
             what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
             hint: format!(
                 "move {} and {} away, and a certificate for this node is issued in their place",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::open;
-use crate::analysis::diagnose::{Finding, findings};
+use crate::analysis::diagnose::{Code, Finding, findings};
 use crate::analysis::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
 use crate::disk::{Root, history};
@@ -79,7 +79,9 @@ fn report(
 ) -> ArchiveReport {
     let inventory = Inventory::read(snapshot, cert_dir);
     let found = findings(&inventory, now);
-    let bad = |finding: &Finding| !matches!(finding.code, "expired" | "embedded-ca-differs" | "ca-expired");
+    let bad = |finding: &Finding| {
+        !matches!(finding.code, Code::Expired | Code::EmbeddedCaDiffers | Code::CaExpired)
+    };
     ArchiveReport {
         path: file.display().to_string(),
         sha256: verified.sha256,

@@ -1,38 +1,11 @@
-//! What is wrong with a node at a given time, each finding with a stable code.
-
-use std::path::PathBuf;
+//! Credentials: dates, keys, chains, the names of another node. What `certs check-expiration` and `recover` look at.
 
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row, ServingForm};
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::catalog::{self, Authority, Names};
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing; the control plane works with it.
-    Warning,
-    /// Keeps the control plane, or a part of it, from working.
-    Blocker,
-}
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Stable code, for scripts and for searching.
-    pub code: &'static str,
-    /// How much it matters.
-    pub severity: Severity,
-    /// kubeadm's name of the credential, or a path.
-    pub subject: String,
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong, in plain words.
-    pub what: String,
-}
 
 /// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
 pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
@@ -41,9 +14,17 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         if let Some((code, what)) = authority_problem(row, now) {
             let (subject, path) = (row.authority.name().to_owned(), row.certificate_path.clone());
             // An external authority is a way to run a cluster, not a fault.
-            let external = code == "ca-key-missing";
+            let external = code == Code::CaKeyMissing;
             let severity = if external { Severity::Warning } else { Severity::Blocker };
-            found.push(Finding { code, severity, subject, path, what });
+            let mut finding = Finding::new(code, severity, subject, path, what);
+            if let Some(certificate) = row.certificate.get() {
+                finding.evidence.push(Evidence::field(
+                    &row.certificate_path,
+                    "notAfter",
+                    certificate.not_after,
+                ));
+            }
+            found.push(finding);
         }
     }
     for leaf in &inventory.leafs {
@@ -73,41 +54,46 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             .map(|(problem, severity)| problem.finding(serving, severity)),
     );
     for copy in &inventory.foreign_authorities {
-        found.push(Finding {
-            code: "embedded-ca-differs",
-            severity: Severity::Warning,
-            subject: copy.path.display().to_string(),
-            path: copy.path.clone(),
-            what: format!("its certificate-authority-data is {}, not this node's ca.crt", copy.what),
-        });
+        let what = format!("its certificate-authority-data is {}, not this node's ca.crt", copy.what);
+        let mut finding = Finding::new(
+            Code::EmbeddedCaDiffers,
+            Severity::Warning,
+            copy.path.display().to_string(),
+            &copy.path,
+            what,
+        );
+        if let Some(end) = copy.not_after {
+            finding.evidence.push(Evidence::field(&copy.path, "certificate-authority-data notAfter", end));
+        }
+        found.push(finding);
     }
     found
 }
 
 /// Why an authority cannot sign at `now`; `None` where it can.
-pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(&'static str, String)> {
+pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {
-        Item::Missing => return Some(("ca-missing", "its certificate is missing".to_owned())),
-        Item::Unreadable(reason) => return Some(("ca-unreadable", reason.clone())),
+        Item::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
+        Item::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
         Item::Present(certificate) => certificate,
     };
     if !certificate.is_ca {
-        return Some(("not-a-ca", "its certificate is not that of a CA".to_owned()));
+        return Some((Code::NotACa, "its certificate is not that of a CA".to_owned()));
     }
     if certificate.expired_at(now) {
-        return Some(("ca-expired", format!("it ended {}", certificate.not_after)));
+        return Some((Code::CaExpired, format!("it ended {}", certificate.not_after)));
     }
     if certificate.not_yet_valid_at(now) {
-        return Some(("ca-not-yet-valid", format!("it starts {}", certificate.not_before)));
+        return Some((Code::CaNotYetValid, format!("it starts {}", certificate.not_before)));
     }
     match &row.key {
-        Item::Missing => Some(("ca-key-missing", format!("its key {} is missing", row.key_path.display()))),
+        Item::Missing => Some((Code::CaKeyMissing, format!("its key {} is missing", row.key_path.display()))),
         Item::Unreadable(reason) => {
-            Some(("ca-key-unreadable", format!("its key {}: {reason}", row.key_path.display())))
+            Some((Code::CaKeyUnreadable, format!("its key {}: {reason}", row.key_path.display())))
         }
         Item::Present(key) if !certificate.is_of(key) => {
             let what = format!("its key {} does not belong to its certificate", row.key_path.display());
-            Some(("ca-key-mismatch", what))
+            Some((Code::CaKeyMismatch, what))
         }
         Item::Present(_) => None,
     }
@@ -117,41 +103,58 @@ pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(&'static
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Stable code.
-    pub code: &'static str,
+    pub code: Code,
     /// What is wrong, in plain words.
     pub what: String,
 }
 
 impl Problem {
-    fn new(code: &'static str, what: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into() }
     }
 
-    fn finding(self, row: &Row, severity: Severity) -> Finding {
-        let (subject, path) = (row.name.clone(), row.path.clone());
-        Finding { code: self.code, severity, subject, path, what: self.what }
+    pub(super) fn finding(self, row: &Row, severity: Severity) -> Finding {
+        let mut finding = Finding::new(self.code, severity, &row.name, &row.path, self.what);
+        finding.evidence = evidence(self.code, row);
+        finding
+    }
+}
+
+/// What of a credential shows it.
+fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
+    let Some(certificate) = row.certificate.get() else { return Vec::new() };
+    let field = |name: &str, value: &dyn std::fmt::Display| vec![Evidence::field(&row.path, name, value)];
+    match code {
+        Code::Expired => field("notAfter", &certificate.not_after),
+        Code::NotYetValid => field("notBefore", &certificate.not_before),
+        Code::WrongAuthority | Code::CaReplaced => field("issuer", &certificate.issuer),
+        Code::NamesOfAnotherNode => field("subjectAltName", &certificate.alternative_names().join(", ")),
+        Code::KeyMissing | Code::KeyUnreadable | Code::KeyMismatch => {
+            vec![Evidence::field(&row.key_path, "private key", code.page().title)]
+        }
+        _ => Vec::new(),
     }
 }
 
 /// What is wrong with a credential, its authority considered.
 pub fn row_problems(row: &Row, authority: Option<&AuthorityRow>, now: Timestamp) -> Vec<Problem> {
     let certificate = match &row.certificate {
-        Item::Missing => return vec![Problem::new("missing", "it is missing")],
-        Item::Unreadable(reason) => return vec![Problem::new("unreadable", reason.clone())],
+        Item::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
+        Item::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
         Item::Present(certificate) => certificate,
     };
     let mut problems = dates(row, now);
     match &row.key {
         Item::Missing => problems
-            .push(Problem::new("key-missing", format!("its key {} is missing", row.key_path.display()))),
+            .push(Problem::new(Code::KeyMissing, format!("its key {} is missing", row.key_path.display()))),
         Item::Unreadable(reason) => {
             problems.push(Problem::new(
-                "key-unreadable",
+                Code::KeyUnreadable,
                 format!("its key {}: {reason}", row.key_path.display()),
             ));
         }
         Item::Present(key) if !certificate.is_of(key) => {
-            problems.push(Problem::new("key-mismatch", "its key belongs to another certificate"));
+            problems.push(Problem::new(Code::KeyMismatch, "its key belongs to another certificate"));
         }
         Item::Present(_) => {}
     }
@@ -176,7 +179,7 @@ pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, 
         ServingForm::Signed => warnings(row_problems(row, None, now)),
         ServingForm::SelfSigned => {
             let severity = |problem: &Problem| match problem.code {
-                "expired" | "not-yet-valid" => Severity::Warning,
+                Code::Expired | Code::NotYetValid => Severity::Warning,
                 _ => Severity::Blocker,
             };
             let problems = row_problems(row, None, now).into_iter();
@@ -193,10 +196,10 @@ pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, 
 fn dates(row: &Row, now: Timestamp) -> Vec<Problem> {
     let Some(certificate) = row.certificate.get() else { return Vec::new() };
     if certificate.expired_at(now) {
-        return vec![Problem::new("expired", format!("it ended {}", certificate.not_after))];
+        return vec![Problem::new(Code::Expired, format!("it ended {}", certificate.not_after))];
     }
     if certificate.not_yet_valid_at(now) {
-        return vec![Problem::new("not-yet-valid", format!("it starts {}", certificate.not_before))];
+        return vec![Problem::new(Code::NotYetValid, format!("it starts {}", certificate.not_before))];
     }
     Vec::new()
 }
@@ -205,7 +208,8 @@ fn chain(certificate: &Certificate, authority: &Certificate) -> Option<Problem> 
     match certificate.signed_by(authority) {
         // What cannot be checked is no evidence of a fault.
         Ok(()) | Err(ChainError::Unsupported(_)) => None,
-        Err(error) => Some(Problem::new("wrong-authority", error.to_string())),
+        Err(error @ ChainError::OtherKey(_)) => Some(Problem::new(Code::CaReplaced, error.to_string())),
+        Err(error) => Some(Problem::new(Code::WrongAuthority, error.to_string())),
     }
 }
 
@@ -220,7 +224,7 @@ pub fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem
     }
     let names = certificate.alternative_names().join(", ");
     Some(Problem::new(
-        "names-of-another-node",
+        Code::NamesOfAnotherNode,
         format!("it is valid for {names}: neither for this node's name {name} nor for its address {address}"),
     ))
 }

@@ -1,0 +1,195 @@
+//! A node's diagnosis as one value: what every report is made of.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{Finding, Node, Verdict, consequence, examine, verdict};
+use crate::analysis::inventory::{AuthorityRow, Inventory, Row};
+use crate::formats::certificate::Certificate;
+use crate::state::catalog::KUBELET_CLIENT;
+use crate::state::text;
+
+/// Version of the JSON form; `docs/diagnosis.schema.json` describes it.
+pub const SCHEMA: u32 = 1;
+
+/// What is known of a node at a moment.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Diagnosis {
+    /// Version of this form.
+    pub schema: u32,
+    /// The moment that is asked about.
+    pub at: Timestamp,
+    /// Where the node was read from: its root directory, or an archive.
+    pub source: String,
+    /// The node.
+    pub node: Summary,
+    /// What is to be said first.
+    pub verdict: Verdict,
+    /// What is wrong, in order.
+    pub findings: Vec<Told>,
+    /// When everything ends, authorities first.
+    pub credentials: Vec<Validity>,
+    /// What ends within the horizon, in order.
+    pub horizon: Vec<Death>,
+}
+
+/// What kind of node it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it does in the cluster.
+    pub role: Role,
+    /// Kubernetes' version, as far as the manifests tell: `1.36`.
+    pub version: Option<String>,
+    /// Where etcd is.
+    pub etcd: EtcdPlace,
+}
+
+/// What a node does in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It runs the control plane.
+    ControlPlane,
+    /// It runs workloads alone.
+    Worker,
+}
+
+/// Where etcd is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EtcdPlace {
+    /// On this node.
+    Local,
+    /// Elsewhere.
+    External,
+    /// A worker has none.
+    None,
+}
+
+/// A finding, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What follows, where it keeps something from working.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consequence: Option<&'static str>,
+}
+
+/// When a credential is valid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Validity {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// Its file.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// Whether it signs others.
+    pub authority: bool,
+    /// Subject as text.
+    pub subject: String,
+    /// Issuer as text.
+    pub issuer: String,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Start.
+    pub not_before: Timestamp,
+    /// End.
+    pub not_after: Timestamp,
+}
+
+/// A credential that will end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Death {
+    /// When.
+    pub at: Timestamp,
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// What follows.
+    pub consequence: String,
+}
+
+/// Diagnoses a node.
+pub fn diagnose(node: Node<'_>, source: &str, now: Timestamp, horizon: SignedDuration) -> Diagnosis {
+    let Node { snapshot, inventory, .. } = node;
+    let findings = examine(node, now);
+    let verdict = verdict(snapshot, inventory, &findings, now);
+    let blocks = |finding: &Finding| finding.severity == super::Severity::Blocker;
+    let told = findings.into_iter().map(|finding| {
+        let consequence = if blocks(&finding) { consequence(&finding.subject) } else { None };
+        Told { finding, consequence }
+    });
+    Diagnosis {
+        schema: SCHEMA,
+        at: now,
+        source: source.to_owned(),
+        node: Summary::of(inventory),
+        verdict,
+        findings: told.collect(),
+        credentials: validities(inventory),
+        horizon: deaths(inventory, now, horizon),
+    }
+}
+
+impl Summary {
+    fn of(inventory: &Inventory) -> Self {
+        let facts = &inventory.facts;
+        let control_plane = inventory.is_control_plane();
+        Self {
+            name: facts.node_name.as_ref().map(|node| node.value.clone()),
+            role: if control_plane { Role::ControlPlane } else { Role::Worker },
+            version: facts.minor_version.as_ref().map(|version| format!("1.{}", version.value)),
+            etcd: match (control_plane, facts.local_etcd.value) {
+                (false, _) => EtcdPlace::None,
+                (true, true) => EtcdPlace::Local,
+                (true, false) => EtcdPlace::External,
+            },
+        }
+    }
+}
+
+fn validities(inventory: &Inventory) -> Vec<Validity> {
+    let of = |name: &str, path: &PathBuf, authority: bool, certificate: &Certificate| Validity {
+        name: name.to_owned(),
+        path: path.clone(),
+        authority,
+        subject: certificate.subject.clone(),
+        issuer: certificate.issuer.clone(),
+        serial: certificate.serial.clone(),
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+    };
+    let authority = |row: &AuthorityRow| {
+        Some(of(row.authority.name(), &row.certificate_path, true, row.certificate.get()?))
+    };
+    let leaf = |row: &Row| Some(of(&row.name, &row.path, false, row.certificate.get()?));
+    inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
+}
+
+fn deaths(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> Vec<Death> {
+    let until = now.saturating_add(horizon).unwrap_or(Timestamp::MAX);
+    let ends = validities(inventory)
+        .into_iter()
+        .filter(|validity| validity.not_after >= now && validity.not_after <= until);
+    let mut deaths: Vec<_> = ends
+        .map(|Validity { name, not_after, .. }| {
+            let mut consequence = consequence(&name).unwrap_or("whoever uses it is refused").to_owned();
+            if name == KUBELET_CLIENT {
+                consequence.push_str(" (the kubelet renews it itself while the API server answers)");
+            }
+            Death { at: not_after, name, consequence }
+        })
+        .collect();
+    deaths.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
+    deaths
+}

@@ -1,0 +1,129 @@
+//! The kubelet: its configuration, the link to its current certificate, what happens when it is started anew.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::inventory::{Inventory, KubeletForm, ServingForm};
+use crate::formats::certificate::Certificate;
+use crate::formats::kubelet::KubeletConfiguration;
+use crate::state::{Content, Snapshot, catalog};
+
+const CONFIG: &str = "/var/lib/kubelet/config.yaml";
+const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
+
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    if !inventory.has_kubelet() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    found.extend(configuration(snapshot));
+    found.extend(link(snapshot, inventory));
+    found.extend(newer(snapshot, inventory, now));
+    found.extend(embedded(inventory, now));
+    found.extend(crash_loop(snapshot, inventory, now));
+    found
+}
+
+fn configuration(snapshot: &Snapshot) -> Option<Finding> {
+    let path = Path::new(CONFIG);
+    let finding = |code, what: String| Some(Finding::new(code, Severity::Blocker, "kubelet", path, what));
+    match snapshot.resolve(path).ok()?.entry.map(|entry| &entry.content) {
+        None => finding(Code::KubeletConfigMissing, format!("{CONFIG} is not there")),
+        Some(Content::File(bytes)) => match KubeletConfiguration::parse(bytes) {
+            Ok(_) => None,
+            Err(error) => finding(Code::KubeletConfigBroken, error),
+        },
+        Some(Content::Unread(why)) => finding(Code::KubeletConfigBroken, why.to_string()),
+        Some(_) => finding(Code::KubeletConfigBroken, "not a file".to_owned()),
+    }
+}
+
+/// The state of `kubelet-client-current.pem`, where the kubeconfig leads to it.
+fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let KubeletForm::File(path) = &inventory.kubelet_form else { return None };
+    if path.file_name()? != catalog::KUBELET_CLIENT_LINK {
+        return None;
+    }
+    let finding = |code, what: String| {
+        let mut finding = Finding::new(code, Severity::Blocker, catalog::KUBELET_CLIENT, path, what);
+        let kubeconfig = &inventory.facts.kubelet_kubeconfig.value;
+        finding.evidence.push(Evidence::field(kubeconfig, "client-certificate", path.display()));
+        Some(finding)
+    };
+    match snapshot.get(path).map(|entry| &entry.content) {
+        None => finding(Code::KubeletLinkMissing, "it is not there".to_owned()),
+        Some(Content::Link(target)) => match snapshot.resolve(path) {
+            Ok(resolved) if resolved.entry.is_some() => None,
+            _ => finding(
+                Code::KubeletLinkDangling,
+                format!("it leads to {}, which is missing", target.display()),
+            ),
+        },
+        Some(_) => finding(Code::KubeletLinkNoLink, "it is no link, and the kubelet wants one".to_owned()),
+    }
+}
+
+/// A dated file that is better than the one that the link leads to.
+fn newer(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
+    let row = &inventory.kubelet_client;
+    let current = row.certificate.get()?;
+    let is_dated = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("kubelet-client-2") && name.ends_with(".pem")
+    };
+    let dated = snapshot.children(&inventory.facts.kubelet_pki_dir.value).into_iter();
+    let better = dated.filter(|(path, _)| is_dated(path)).filter_map(|(path, entry)| {
+        let Content::File(bytes) = &entry.content else { return None };
+        let certificate = Certificate::from_pem(bytes).ok()?;
+        let fits = certificate.subject_der == current.subject_der
+            && certificate.not_after > current.not_after
+            && !certificate.not_yet_valid_at(now);
+        (fits && crate::formats::pem::private_key(bytes).is_ok())
+            .then(|| (path.to_owned(), certificate.not_after))
+    });
+    let (path, end): (PathBuf, Timestamp) = better.max_by_key(|(_, end)| *end)?;
+    let severity = if current.expired_at(now) { Severity::Blocker } else { Severity::Warning };
+    let what = format!("it ends {}, and {} ends {end}", current.not_after, path.display());
+    let mut finding = Finding::new(Code::KubeletLinkOld, severity, &row.name, &row.path, what);
+    finding.evidence.push(Evidence::field(&path, "notAfter", end));
+    Some(finding)
+}
+
+fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
+    if inventory.kubelet_form != KubeletForm::Embedded {
+        return None;
+    }
+    let row = &inventory.kubelet_client;
+    let ended = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
+    let (severity, what) = if ended {
+        (Severity::Blocker, "its embedded certificate has ended, and no rotation replaces it")
+    } else {
+        (Severity::Warning, "its certificate is embedded: rotation has no effect after a restart")
+    };
+    Some(Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what))
+}
+
+/// kubelet `pkg/kubelet/certificate/bootstrap` LoadClientConfig: a certificate that has ended needs
+/// `bootstrap-kubelet.conf`, which kubeadm has deleted.
+fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
+    let row = &inventory.kubelet_client;
+    let usable = row.certificate.get().is_some_and(|certificate| !certificate.expired_at(now));
+    if usable || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+        return None;
+    }
+    let what = format!(
+        "its client certificate is of no use and {BOOTSTRAP} is gone: once stopped it doesn't start again, and no static pod is restarted"
+    );
+    let mut finding = Finding::new(Code::KubeletCrashLoop, Severity::Blocker, "kubelet", &row.path, what);
+    if let Some(certificate) = row.certificate.get() {
+        finding.evidence.push(Evidence::field(&row.path, "notAfter", certificate.not_after));
+    }
+    Some(finding)
+}
+
+/// Whether what was found of the serving certificate is only that it has ended, where the kubelet made it itself.
+pub(super) fn is_own_serving(inventory: &Inventory, subject: &str) -> bool {
+    subject == catalog::KUBELET_SERVING && inventory.serving_form == ServingForm::SelfSigned
+}

@@ -1,0 +1,30 @@
+//! What is known of a node beyond the files that an archive holds: etcd's data, space, forgotten keys. Of an archive
+//! nothing of it is known, and then nothing is said of it.
+
+use std::path::PathBuf;
+
+use crate::state::Snapshot;
+
+/// What is around a node's credentials.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// etcd's data directory; `None` where it was not looked at.
+    pub etcd: Option<EtcdData>,
+    /// File systems and the bytes that are free on them.
+    pub space: Vec<(PathBuf, u64)>,
+    /// Files outside of their places that may hold keys.
+    pub strays: Snapshot,
+    /// Whether the time that is asked about is what the machine's clock says: only then it can be wrong.
+    pub time_is_the_clocks: bool,
+}
+
+/// etcd's data directory.
+#[derive(Clone, Debug)]
+pub struct EtcdData {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Whether it is there and has a `member` directory.
+    pub is_there: bool,
+    /// The beginning and the size of `member/snap/db`; `None` where it isn't.
+    pub database: Option<(Vec<u8>, u64)>,
+}

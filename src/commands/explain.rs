@@ -1,0 +1,54 @@
+//! `explain CODE`: what a finding means, how it comes about, what to do.
+
+use crate::analysis::diagnose::{CODES, Code};
+use crate::report::{Exit, Failure, Format, Outcome, explain_json, explain_list, explain_text};
+use crate::session::Context;
+use crate::session::arguments::parse_format;
+
+/// Arguments of `explain`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The code, as in the findings of diagnose and check-expiration
+    #[arg(value_name = "CODE", required_unless_present = "list")]
+    code: Option<String>,
+    /// List all codes
+    #[arg(long, conflicts_with = "code")]
+    list: bool,
+    /// table or json
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    output: Format,
+}
+
+/// Explains a code.
+///
+/// # Errors
+/// There is no such code.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let json = args.output == Format::Json;
+    let Some(name) = &args.code else {
+        context.out.result(&if json { explain_json(CODES) } else { explain_list() });
+        return Ok(Exit::Fine);
+    };
+    let Some(code) = Code::named(name) else {
+        let near = nearest(name);
+        let failure = Failure::could_not_run(format!("there is no finding with the code {name}"));
+        return Err(failure.hint(match near {
+            Some(near) => format!("did you mean {near}? kuberescue explain --list shows all"),
+            None => "kuberescue explain --list shows all".to_owned(),
+        }));
+    };
+    context.out.result(&if json { explain_json(&[code]) } else { explain_text(code) });
+    Ok(Exit::Fine)
+}
+
+/// The code that shares most of its words with what was typed.
+fn nearest(name: &str) -> Option<&'static str> {
+    let words: Vec<&str> = name.split(['-', '_', ' ']).filter(|word| word.len() > 1).collect();
+    let shared = |code: &Code| {
+        code.as_str()
+            .split('-')
+            .filter(|word| words.iter().any(|typed| word.eq_ignore_ascii_case(typed)))
+            .count()
+    };
+    CODES.iter().max_by_key(|code| shared(code)).filter(|code| shared(code) > 0).map(|code| code.as_str())
+}

@@ -1,0 +1,98 @@
+//! A diagnosis in words: the verdict, what keeps the node from working and what follows from it, the rest.
+
+use std::fmt::Write as _;
+
+use super::sanitise::{json, line};
+use crate::analysis::diagnose::{Death, Diagnosis, Role, Severity, Told};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Detail {
+    /// Evidence and remedy of each finding.
+    pub evidence: bool,
+}
+
+/// The diagnosis for a terminal.
+pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail) -> String {
+    let mut out = String::new();
+    let mut add = |text: &str| {
+        let _ = writeln!(out, "{}", line(text));
+    };
+    let node = &diagnosis.node;
+    let name = node.name.as_deref().unwrap_or("a node whose name is not known");
+    let role = match node.role {
+        Role::ControlPlane => "control-plane node",
+        Role::Worker => "worker",
+    };
+    let version = node.version.as_ref().map(|version| format!(", Kubernetes {version}")).unwrap_or_default();
+    add(&format!("{name} ({role}{version}) at {:.0}, read from {}", diagnosis.at, diagnosis.source));
+    add("");
+    add(&format!("VERDICT: {}", diagnosis.verdict.line));
+    add(&diagnosis.verdict.workloads);
+    section(
+        &mut out,
+        diagnosis,
+        Severity::Blocker,
+        "What keeps it from working, what fails first at the top:",
+        detail,
+    );
+    section(&mut out, diagnosis, Severity::Warning, "What should be seen to:", detail);
+    section(&mut out, diagnosis, Severity::Note, "Good to know:", detail);
+    out.push_str(&horizon_text(&diagnosis.horizon));
+    out
+}
+
+/// The diagnosis as JSON: `docs/diagnosis.schema.json`.
+pub fn diagnosis_json(diagnosis: &Diagnosis) -> String {
+    let text = serde_json::to_string_pretty(diagnosis).unwrap_or_default();
+    format!("{}\n", json(&text))
+}
+
+fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail) {
+    let found: Vec<_> = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).collect();
+    if found.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{heading}");
+    let mut said = None;
+    for Told { finding, consequence } in found {
+        let _ = writeln!(
+            out,
+            "{}",
+            line(&format!("  {:<22} {}: {}", finding.code.as_str(), finding.subject, finding.what))
+        );
+        // Of several findings on one subject the consequence is told once.
+        if consequence.is_some() && said != *consequence {
+            let _ = writeln!(out, "{}", line(&format!("  {:<22} → {}", "", consequence.unwrap_or_default())));
+        }
+        said = *consequence;
+        if !detail.evidence {
+            continue;
+        }
+        for evidence in &finding.evidence {
+            let at = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let text = format!(
+                "  {:<22} {}{at} {} = {}",
+                "",
+                evidence.path.display(),
+                evidence.field,
+                evidence.value
+            );
+            let _ = writeln!(out, "{}", line(&text));
+        }
+        let _ = writeln!(out, "{}", line(&format!("  {:<22} do: {}", "", finding.remedy)));
+    }
+}
+
+fn horizon_text(deaths: &[Death]) -> String {
+    let mut out = String::new();
+    if deaths.is_empty() {
+        return out;
+    }
+    out.push_str("\nWhat ends next:\n");
+    for death in deaths {
+        let text = format!("  {:.0}  {:<26} → {}", death.at, death.name, death.consequence);
+        let _ = writeln!(out, "{}", line(&text));
+    }
+    out
+}
