@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, UtimensatFlags, fchmod, futimens, mkdirat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{
-    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, fsync, linkat, symlinkat, unlinkat,
+    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, fsync, ftruncate, linkat, symlinkat, unlinkat,
 };
 use xattr::FileExt;
 
@@ -48,6 +48,12 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<()> {
     let mut through = Through(file);
     through.write_all(head)?;
     through.write_all(tail)
+}
+
+/// Takes all content away.
+pub(super) fn empty(file: &File) -> io::Result<()> {
+    gate()?;
+    Ok(retry(|| ftruncate(file, 0))?)
 }
 
 /// A file that is written piece by piece.
@@ -227,11 +233,13 @@ pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
 fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
     let wanted = &attributes.xattrs;
     // A default ACL of the directory, which the file that is replaced doesn't have.
-    if let Ok(inherited) = file.list_xattr() {
-        for name in inherited {
-            if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
-                retried(|| file.remove_xattr(&name))?;
-            }
+    let inherited = match file.list_xattr() {
+        Err(error) if handle::is_unsupported(&error) => None,
+        names => Some(names?),
+    };
+    for name in inherited.into_iter().flatten() {
+        if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
+            retried(|| file.remove_xattr(&name))?;
         }
     }
     for (name, value) in wanted {

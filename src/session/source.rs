@@ -180,7 +180,12 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
 
 /// A failure of the disk room before anything was changed.
 pub fn could_not(error: &crate::disk::Error) -> Failure {
-    Failure::could_not_run(error)
+    Failure::could_not_run(error).hint(match error {
+        crate::disk::Error::Journal { .. } => {
+            "nothing was changed; kuberescue wrote that file, and something else has changed it since: have a look at it"
+        }
+        _ => "nothing was changed; run the same command again once the cause is gone",
+    })
 }
 
 /// What of a snapshot goes into an archive.

@@ -70,7 +70,13 @@ fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<S
         (None, None) => return Ok(Snapshot::default()),
     };
     let (snapshot, _) = archive::open(&path).map_err(|error| {
-        could_not(&error).hint("nothing was changed; name the archive of the old state with --archive FILE")
+        let what = match &error {
+            // The others name the file themselves.
+            Error::Archive { .. } => format!("{}: {error}", path.display()),
+            _ => error.to_string(),
+        };
+        Failure::could_not_run(what)
+            .hint("nothing was changed; name the archive of the old state with --archive FILE")
     })?;
     Ok(snapshot)
 }

@@ -3,16 +3,14 @@
 //!
 //! `cargo test` looks at a part of the points, `KUBERESCUE_RELIABILITY=full` at all.
 
-use std::ffi::OsString;
-use std::path::Path;
 use std::time::Instant;
 
 use nix::libc;
 
-use super::common::{self, NOW};
 use super::decode::Op;
 use super::judge::{End, Judge, New, leftovers, told};
-use super::tracer::{Answer, Ended, Watch, kuberescue_on, trace};
+use super::scenarios::{SCENARIOS, Scenario, words};
+use super::tracer::{Answer, Ended, Watch, trace};
 use super::tree::{Place, Tree};
 
 pub fn is_full() -> bool {
@@ -20,13 +18,13 @@ pub fn is_full() -> bool {
 }
 
 /// Kills at the call of this number, from 1, and looks at how files are created.
-struct KillAt {
+pub struct KillAt {
     left: usize,
     wide: Vec<String>,
 }
 
 impl KillAt {
-    fn new(number: usize) -> Self {
+    pub fn new(number: usize) -> Self {
         Self { left: number, wide: Vec::new() }
     }
 }
@@ -57,14 +55,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.points += other.points;
         self.old += other.old;
         self.new += other.new;
         self.wrong.extend(other.wrong);
     }
 
-    fn print(&self, what: &str, began: Instant) {
+    pub fn print(&self, what: &str, began: Instant) {
         let Self { points, old, new, wrong } = self;
         let (mixed, seconds) =
             (wrong.iter().filter(|why| why.contains("MIXED")).count(), began.elapsed().as_secs());
@@ -74,7 +72,7 @@ impl Figures {
         );
     }
 
-    fn assert_right(&self) {
+    pub fn assert_right(&self) {
         let first: Vec<_> = self.wrong.iter().take(8).map(String::as_str).collect();
         assert!(first.is_empty(), "{} wrong, such as\n{}", self.wrong.len(), first.join("\n"));
     }
@@ -114,7 +112,7 @@ impl Start<'_> {
                 if !is_full() && (number / stride) % 2 != index {
                     continue;
                 }
-                let thorough = number % 16 == 0;
+                let thorough = number.is_multiple_of(16);
                 match self.way_out(&killed, way, thorough) {
                     Ok(End::Old) => figures.old += 1,
                     Ok(End::New) => figures.new += 1,
@@ -160,6 +158,12 @@ impl Start<'_> {
             }
         }
         if thorough {
+            let verified = told(&root, &format!("archive verify --at {now}"));
+            let chained = tree.own("history.jsonl").is_none()
+                || verified.out.contains("every record fits the one before it");
+            if !chained || verified.err.contains("error") {
+                return Err(format!("history and archives\n{verified}"));
+            }
             let renewed = told(&root, &format!("certs renew all --accept-clock --at {now}"));
             if renewed.code != 0 {
                 return Err(format!("renewing afterwards\n{renewed}"));
@@ -170,7 +174,7 @@ impl Start<'_> {
 }
 
 /// Where a pending change has to end, by its journal alone.
-fn demanded(killed: &Tree, way: &str) -> Option<End> {
+pub fn demanded(killed: &Tree, way: &str) -> Option<End> {
     let Some(bytes) = killed.own("journal.json") else {
         return killed.own("staging.json").map(|_| End::Old);
     };
@@ -179,134 +183,6 @@ fn demanded(killed: &Tree, way: &str) -> Option<End> {
     // What undoes another change is completed by both.
     let goes_on = forward && (way == "resume" || journal["undoes"].is_string());
     Some(if goes_on { End::New } else { End::Old })
-}
-
-fn words(root: &Path, command: &str) -> Vec<OsString> {
-    kuberescue_on(root, command)
-}
-
-/// A command on a node.
-struct Scenario {
-    name: &'static str,
-    tree: fn() -> Tree,
-    /// What was done before.
-    before: &'static [&'static str],
-    command: &'static str,
-    now: &'static str,
-    /// Every how manyth point a quick run looks at.
-    stride: usize,
-}
-
-const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
-
-const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
-
-const SCENARIOS: [Scenario; 7] = [
-    Scenario {
-        name: "certs renew all",
-        tree: || Tree::of("ecdsa-p256"),
-        before: &[],
-        command: RENEW,
-        now: NOW,
-        stride: 5,
-    },
-    Scenario {
-        name: "recover",
-        tree: || Tree::of("ecdsa-p256"),
-        before: &[],
-        command: RECOVER,
-        now: "2027-12-01T00:00:00Z",
-        stride: 7,
-    },
-    Scenario {
-        name: "rollback",
-        tree: || Tree::of("ecdsa-p256"),
-        before: &[RENEW],
-        command: "rollback --yes",
-        now: NOW,
-        stride: 5,
-    },
-    Scenario {
-        name: "archive restore",
-        tree: || Tree::of("ecdsa-p256"),
-        before: &[RENEW],
-        command: "archive restore ARCHIVE --yes",
-        now: NOW,
-        stride: 5,
-    },
-    Scenario {
-        name: "archive restore, files that were made go",
-        tree: || Tree::of("ecdsa-p256"),
-        before: &[RECOVER],
-        command: "archive restore ARCHIVE --yes --exact",
-        now: NOW,
-        stride: 9,
-    },
-    Scenario {
-        name: "certs renew all, strange attributes",
-        tree: strange,
-        before: &[],
-        command: RENEW,
-        now: NOW,
-        stride: 11,
-    },
-    Scenario {
-        name: "rollback, strange attributes",
-        tree: strange,
-        before: &[RENEW],
-        command: "rollback --yes",
-        now: NOW,
-        stride: 11,
-    },
-];
-
-/// A tree with modes, owners and extended attributes as nobody has them by default.
-fn strange() -> Tree {
-    let mut tree = Tree::of("ecdsa-p256");
-    for (index, (path, entry)) in tree.0.iter_mut().enumerate() {
-        let is_file = !entry.bytes().is_empty();
-        if !path.starts_with("etc/kubernetes") && !path.starts_with("var/lib/kubelet") || !is_file {
-            continue;
-        }
-        let name = path.to_string_lossy();
-        entry.mode = match index % 3 {
-            0 if name.ends_with(".crt") => 0o604,
-            0 => 0o400,
-            1 => 0o640,
-            _ => entry.mode,
-        };
-        if common::is_root() && index % 2 == 0 {
-            entry.owner = (1000, 2000 + index as u32);
-        }
-        let value = format!("value {index}").into_bytes();
-        entry.xattrs.insert("user.kuberescue.test".into(), value);
-    }
-    tree
-}
-
-impl Scenario {
-    /// The node on which the command begins, and what may become of it.
-    fn prepare(&self, place: &Place) -> (Tree, String, Judge) {
-        let original = (self.tree)();
-        let root = place.with(&original);
-        for command in self.before {
-            let run = told(&root, command);
-            assert_eq!(run.code, 0, "{command}\n{run}");
-        }
-        let old = Tree::read(&root);
-        let archive = old.own_names().into_iter().find(|name| name.ends_with(".tar.gz"));
-        let archive = root.join(super::tree::OWN).join(archive.unwrap_or_default());
-        let command = self.command.replace("ARCHIVE", &archive.display().to_string());
-        let run = told(&root, &command);
-        assert_eq!(run.code, 0, "{command}\n{run}");
-        let reference = Tree::read(&root);
-        assert!(!old.differences(&reference).is_empty(), "{command} changes nothing");
-        // What undoes brings back exactly what was there.
-        let new = if self.before.is_empty() { New::Like(reference) } else { New::Exactly(original) };
-        let judge = Judge { old: old.clone(), new, now: self.now.to_owned() };
-        assert_eq!(judge.end(&Tree::read(&root)), Ok(End::New), "{command}");
-        (old, command, judge)
-    }
 }
 
 /// Where to look: every `stride`th point of each depth, from `first` on.
@@ -352,12 +228,12 @@ fn kill_again(scenario: &Scenario, place: &Place, sample: &Sample, third: Option
     [twice, thrice]
 }
 
-fn is_pending(tree: &Tree) -> bool {
+pub fn is_pending(tree: &Tree) -> bool {
     tree.own("journal.json").or(tree.own("staging.json")).is_some()
 }
 
 /// The state to which `resume` brings a node.
-fn resumed(place: &Place, killed: &Tree) -> Tree {
+pub fn resumed(place: &Place, killed: &Tree) -> Tree {
     let root = place.with(killed);
     let run = told(&root, "resume");
     assert_eq!(run.code, 0, "resume\n{run}");
@@ -371,7 +247,7 @@ fn a_crash_in_what_follows_a_crash_ends_all_old_or_all_new() {
     for scenario in SCENARIOS.iter().filter(|scenario| !scenario.name.contains(',')) {
         let began = Instant::now();
         let (sample, third) = if is_full() {
-            (Sample { first: 1, outer: 5, inner: 1 }, Sample { first: 2, outer: 13, inner: 7 })
+            (Sample { first: 1, outer: 9, inner: 1 }, Sample { first: 2, outer: 29, inner: 11 })
         } else {
             (Sample { first: 23, outer: 31, inner: 17 }, Sample { first: 2, outer: 37, inner: 29 })
         };
@@ -393,8 +269,8 @@ fn every_crash_point_ends_all_old_or_all_new() {
         let began = Instant::now();
         let (tree, command, judge) = scenario.prepare(&place);
         let start = Start { place: &place, tree: &tree, command: &command, judge: &judge };
-        let (first, stride) = if is_full() { (1, 1) } else { (1, scenario.stride) };
-        let figures = start.kill_everywhere(first, stride);
+        let stride = if is_full() { scenario.full } else { scenario.quick };
+        let figures = start.kill_everywhere(1, stride);
         figures.print(scenario.name, began);
         all.add(figures);
     }

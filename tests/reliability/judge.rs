@@ -48,6 +48,19 @@ impl Judge {
         Err(format!("MIXED: not old: {from_old:?}; not new: {from_new:?}"))
     }
 
+    /// Whether what changed is exactly what the record of the last change says: a change that is whole, though
+    /// another than the one that was meant.
+    pub fn is_whole_by_its_record(&self, tree: &Tree) -> bool {
+        let Ok(recorded) = recorded(tree) else { return false };
+        let changed = self.old.differences(tree);
+        let on_record = |path: &PathBuf| recorded.iter().any(|(at, _)| at == path);
+        let right = |(path, digest): &(PathBuf, Option<String>)| {
+            let now = tree.0.get(path).map(|entry| sha256(entry.bytes()));
+            digest.is_none() || now == *digest
+        };
+        changed.iter().all(on_record) && recorded.iter().all(right)
+    }
+
     /// Whether old and new are the same.
     pub fn is_one_state(&self) -> bool {
         matches!(&self.new, New::Exactly(new) if self.old.differences(new).is_empty())
@@ -59,14 +72,13 @@ impl Judge {
         let mut wrong = self.old.differences(tree);
         wrong.retain(|path| !changed.contains(path));
         for path in changed {
-            let record = recorded.iter().find(|(at, _)| *at == path).map(|(_, after)| after.as_str());
+            let record = recorded.iter().find(|(at, _)| *at == path).and_then(|(_, after)| after.clone());
             let right = match (reference.0.get(&path), tree.0.get(&path)) {
                 (Some(wanted), Some(found)) => {
-                    let digest = ring::digest::digest(&ring::digest::SHA256, found.bytes());
-                    let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                    let digest = sha256(found.bytes());
                     let same_bytes = wanted.content == found.content;
                     found.has_attributes_of(wanted)
-                        && (record == Some(&digest) || (same_bytes && record.is_none()))
+                        && (record.as_ref() == Some(&digest) || (same_bytes && record.is_none()))
                 }
                 (wanted, found) => wanted.is_none() && found.is_none(),
             };
@@ -78,16 +90,21 @@ impl Judge {
     }
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The paths and new digests that the last completed change has on record; no digest for what is no file.
-fn recorded(tree: &Tree) -> Result<Vec<(PathBuf, String)>, String> {
+fn recorded(tree: &Tree) -> Result<Vec<(PathBuf, Option<String>)>, String> {
     let bytes = tree.own("last.json").ok_or("MIXED: changed, and no change is on record")?;
     let journal: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let changes = journal["changes"].as_array().ok_or("no changes in the record")?;
-    let files = changes.iter().filter_map(|change| {
+    let paths = changes.iter().filter_map(|change| {
         let path = change["path"].as_str()?.trim_start_matches('/').into();
-        Some((path, change["after"]["sha256"].as_str()?.to_owned()))
+        Some((path, change["after"]["sha256"].as_str().map(str::to_owned)))
     });
-    Ok(files.collect())
+    Ok(paths.collect())
 }
 
 /// Runs the program without a tracer.

@@ -19,6 +19,8 @@ mod common;
 mod crash;
 #[cfg(target_arch = "x86_64")]
 mod decode;
+#[cfg(target_arch = "x86_64")]
+mod faults;
 mod full_disk;
 #[cfg(target_arch = "x86_64")]
 mod harmless;
@@ -26,7 +28,11 @@ mod harmless;
 mod judge;
 mod lock;
 #[cfg(target_arch = "x86_64")]
+mod peers;
+#[cfg(target_arch = "x86_64")]
 mod power;
+#[cfg(target_arch = "x86_64")]
+mod scenarios;
 mod secrets;
 #[cfg(target_arch = "x86_64")]
 mod tracer;

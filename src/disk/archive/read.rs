@@ -77,7 +77,7 @@ pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
         return Err(Error::Archive { entry: None, why: format!("{}: not a file", path.display()) });
     }
-    read_verified(file)
+    read_verified(file).map_err(|error| error.named(path))
 }
 
 /// Reads an archive and keeps nothing of its content: is it whole?

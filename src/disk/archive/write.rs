@@ -99,7 +99,7 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     out.finish().and_then(|mut buffer| buffer.flush()).map_err(failed)?;
     effect::sync(file).map_err(failed)?;
     file.rewind().map_err(failed)?;
-    let verified = verify(file)?;
+    let verified = verify(file).map_err(|error| error.named(path))?;
     // Every digest fits the manifest, and the manifest is the one that was meant.
     if verified.manifest.as_ref() != Some(&manifest) {
         return Err(Error::archive("does not read back the same"));

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 
 use crate::disk::state_dir::{LOCK, StateDir};
 use crate::disk::{Error, Holder, Root, effect};
@@ -66,7 +66,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // An empty file tells the next run that this one ended in order.
-        let _emptied = self.file.set_len(0);
+        let _emptied = effect::empty(&self.file);
     }
 }
 
@@ -77,9 +77,9 @@ fn holder(file: &mut File) -> Option<Holder> {
 }
 
 fn rewrite(file: &mut File, text: &[u8]) -> std::io::Result<()> {
-    file.set_len(0)?;
+    effect::empty(file)?;
     file.rewind()?;
-    file.write_all(text)
+    effect::write(file, text)
 }
 
 /// The id of the running kernel's boot; empty where there is no `/proc`.

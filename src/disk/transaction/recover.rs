@@ -175,7 +175,14 @@ fn old_content(
     // digest alone can't tell: only the time may differ between old and new.
     let replaced = match record.after {
         Fingerprint::File { .. } | Fingerprint::Link { .. } => {
-            parents.look_beside(path, &staged(record, NEW))?.is_none()
+            match parents.look_beside(path, &staged(record, NEW))? {
+                // To take it for there would be to believe that the target is still the old one.
+                Some(Entry { content: Content::Unread(_), .. }) => {
+                    let why = "the content that is staged beside it cannot be read";
+                    return Err(Error::NeedsPerson { path: path.clone(), why });
+                }
+                beside => beside.is_none(),
+            }
         }
         _ => now == record.after,
     };
