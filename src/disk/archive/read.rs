@@ -209,10 +209,11 @@ impl Scan {
             }
             EntryType::Link if !strict => {
                 let target = inside(&link(), false).map_err(Error::archive)?;
-                let target = target.and_then(|target| self.files.get(&target));
-                return target
-                    .cloned()
-                    .ok_or_else(|| Error::archive("a hard link to nothing in the archive"));
+                let target = target.and_then(|target| self.files.get(&target)).cloned();
+                let target = target.ok_or_else(|| Error::archive("a hard link to nothing in the archive"))?;
+                // It counts as the copy that it is: what is read can be archived again.
+                self.count(target.size())?;
+                return Ok(target);
             }
             EntryType::Fifo if !strict => Content::Unread(Unread::Special("FIFO")),
             EntryType::Block if !strict => Content::Unread(Unread::Special("block device")),
@@ -246,10 +247,7 @@ impl Scan {
                 None => Ok(Content::Unread(unread)),
             };
         }
-        self.bytes += size;
-        if self.bytes > MAX_BYTES {
-            return Err(Error::archive(format!("more than {} MiB of files", MAX_BYTES >> 20)));
-        }
+        self.count(size)?;
         // One allocation of the right size: growing would leave copies of a key behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
         let read = data.take(size).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
@@ -257,6 +255,14 @@ impl Scan {
             return Err(Error::archive("truncated"));
         }
         Ok(Content::File(bytes.into()))
+    }
+
+    fn count(&mut self, size: u64) -> Result<(), Error> {
+        self.bytes += size;
+        match self.bytes > MAX_BYTES {
+            true => Err(Error::archive(format!("more than {} MiB of files", MAX_BYTES >> 20))),
+            false => Ok(()),
+        }
     }
 }
 

@@ -78,10 +78,18 @@ impl ParkedJournal {
         let Some(bytes) = state.read(JOURNAL, MAX_JOURNAL)? else {
             return Ok(None);
         };
-        let wrong = |why: String| Error::Journal { path: state.path.join(JOURNAL), why };
-        let journal: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        journal.check().map_err(|why| wrong(why.to_owned()))?;
-        Ok(Some(journal))
+        let wrong = |why| Error::Journal { path: state.path.join(JOURNAL), why };
+        Self::parse(&bytes).map(Some).map_err(wrong)
+    }
+
+    /// What a file says, checked.
+    ///
+    /// # Errors
+    /// It is no journal; the text says why.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        journal.check()?;
+        Ok(journal)
     }
 
     fn check(&self) -> Result<(), &'static str> {

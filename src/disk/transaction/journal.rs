@@ -161,15 +161,25 @@ impl Journal {
         let Some(bytes) = state.read(name, MAX_JOURNAL)? else {
             return Ok(None);
         };
-        let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
-        let mut journal: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        journal.check().map_err(|why| wrong(why.to_owned()))?;
+        let wrong = |why| Error::Journal { path: state.path.join(name), why };
+        let mut journal = Self::parse(&bytes).map_err(wrong)?;
         journal.state = match name {
             STAGING => State::Staging,
             COMMITTED => State::Committed,
             _ => State::Done,
         };
         Ok(Some(journal))
+    }
+
+    /// What a file says, checked: nothing is done by it that a journal of this tool doesn't do. `state` is
+    /// [`State::Staging`], whatever the file is called.
+    ///
+    /// # Errors
+    /// It is no journal; the text says why.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        journal.check()?;
+        Ok(journal)
     }
 
     fn check(&self) -> Result<(), &'static str> {
