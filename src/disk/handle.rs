@@ -21,6 +21,9 @@ use super::error::plain;
 use super::node::MAX_FILE;
 use crate::state::{Attributes, Content, Entry, Unread};
 
+/// The most bytes of one entry's extended attributes: the kernel's limit of one of them is 64 KiB.
+pub(super) const MAX_XATTRS: usize = 256 << 10;
+
 /// What kind of thing a path holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -116,15 +119,20 @@ pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry
     let entry = match Kind::of(&found) {
         Kind::Special(what) => unread(Unread::Special(what), attributes),
         Kind::Link => match read_link(&dir, name) {
-            Ok(target) => {
-                let attributes = Attributes { xattrs: link_xattrs(&dir, name), ..attributes };
-                Entry { content: Content::Link(target), attributes }
-            }
+            Ok(target) => match link_xattrs(&dir, name) {
+                Some(xattrs) => {
+                    Entry { content: Content::Link(target), attributes: Attributes { xattrs, ..attributes } }
+                }
+                None => unread(too_described(), attributes),
+            },
             Err(error) => unread(failed(&error), attributes),
         },
         Kind::Directory => match open_directory(&dir, name).and_then(checked) {
             Ok((handle, _)) => {
-                let attributes = Attributes { xattrs: xattrs(&handle), ..attributes };
+                let Some(xattrs) = xattrs(&handle) else {
+                    return Some((unread(too_described(), attributes), None));
+                };
+                let attributes = Attributes { xattrs, ..attributes };
                 return Some((Entry { content: Content::Directory, attributes }, Some(handle)));
             }
             Err(error) => unread(failed(&error), attributes),
@@ -168,7 +176,10 @@ fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
     if Kind::of(stat) != Kind::File {
         return unread(Unread::Failed("changed while it was read".to_owned()), attributes);
     }
-    attributes.xattrs = xattrs(&file);
+    match xattrs(&file) {
+        Some(xattrs) => attributes.xattrs = xattrs,
+        None => return unread(too_described(), attributes),
+    }
     let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
     if size > MAX_FILE {
         return unread(Unread::TooLarge { size, limit: MAX_FILE }, attributes);
@@ -215,22 +226,46 @@ fn attributes(stat: &FileStat) -> Attributes {
     }
 }
 
-/// A file system without extended attributes has none; one that is gone again had none.
-fn xattrs(file: &File) -> std::collections::BTreeMap<OsString, Vec<u8>> {
+/// Extended attributes by name.
+type Xattrs = std::collections::BTreeMap<OsString, Vec<u8>>;
+
+/// A file system without extended attributes has none; one that is gone again had none. `None`: too much of them.
+fn xattrs(file: &File) -> Option<Xattrs> {
     let Ok(names) = file.list_xattr() else {
-        return Default::default();
+        return Some(Xattrs::new());
     };
-    names.filter_map(|name| Some((name.clone(), file.get_xattr(&name).ok()??))).collect()
+    gathered(names, |name| file.get_xattr(name).ok()?)
+}
+
+fn gathered(
+    names: impl Iterator<Item = OsString>,
+    value: impl Fn(&OsStr) -> Option<Vec<u8>>,
+) -> Option<Xattrs> {
+    let mut found = Xattrs::new();
+    let mut size = 0;
+    for name in names {
+        let Some(value) = value(&name) else { continue };
+        size += name.len() + value.len();
+        if size > MAX_XATTRS {
+            return None;
+        }
+        found.insert(name, value);
+    }
+    Some(found)
+}
+
+fn too_described() -> Unread {
+    Unread::Failed(format!("not read: more than {} KiB of extended attributes", MAX_XATTRS >> 10))
 }
 
 /// No handle of a link can be asked for its attributes, so the way leads over `/proc`; without it
 /// (an empty chroot) a link has none.
-fn link_xattrs(dir: impl AsFd, name: &OsStr) -> std::collections::BTreeMap<OsString, Vec<u8>> {
+fn link_xattrs(dir: impl AsFd, name: &OsStr) -> Option<Xattrs> {
     let path = through_proc(dir, name);
     let Ok(names) = xattr::list(&path) else {
-        return Default::default();
+        return Some(Xattrs::new());
     };
-    names.filter_map(|attribute| Some((attribute.clone(), xattr::get(&path, &attribute).ok()??))).collect()
+    gathered(names, |attribute| xattr::get(&path, attribute).ok()?)
 }
 
 /// A path to `name` in `dir` whose last component is not followed by calls that don't follow links.

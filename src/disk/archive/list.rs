@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::super::{Depth, Root};
 use crate::state::{Snapshot, catalog};
 
+/// The most archives that are listed.
+const MAX_LISTED: usize = 10_000;
 /// How archives end.
 const EXTENSION: &str = ".tar.gz";
 
@@ -22,8 +24,11 @@ pub fn list(root: &Root, directory: Option<&Path>) -> Vec<PathBuf> {
             root.on_host(&real)
         }
     };
-    let walk = walkdir::WalkDir::new(directory).min_depth(1).max_depth(1).sort_by_file_name();
+    // Not sorted by the walk, which would hold everything that lies there for that.
+    let walk = walkdir::WalkDir::new(directory).min_depth(1).max_depth(1);
     let files = walk.into_iter().flatten().filter(|entry| entry.file_type().is_file());
     let archives = files.filter(|entry| entry.file_name().as_encoded_bytes().ends_with(EXTENSION.as_bytes()));
-    archives.map(walkdir::DirEntry::into_path).collect()
+    let mut archives: Vec<_> = archives.map(walkdir::DirEntry::into_path).take(MAX_LISTED).collect();
+    archives.sort_unstable();
+    archives
 }

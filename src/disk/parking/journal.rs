@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Error;
+use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
+use crate::disk::{Error, MAX_ENTRIES};
 use crate::disk::transaction::is_plain;
 use crate::state::{Fingerprint, text};
 
@@ -57,6 +58,7 @@ pub struct ParkedJournal {
     /// The boot in which they were; empty where it can't be read.
     pub boot: String,
     /// The manifests, in the order in which they were moved.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub manifests: Vec<ParkedManifest>,
 }
 

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::disk::record::{StoredAttributes, StoredXattr};
+use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, Root};
+use crate::disk::{Error, MAX_ENTRIES, Root};
 use crate::state::{Digest, Fingerprint, Operator, text};
 
 pub(super) const STAGING: &str = "staging.json";
@@ -22,8 +23,8 @@ pub(super) const COMMITTED: &str = "journal.json";
 pub(super) const DONE: &str = "last.json";
 
 const FORMAT: u32 = 1;
-/// 20,000 changes at 500 bytes, and some.
-const MAX_JOURNAL: u64 = 16 << 20;
+/// 20,000 changes at 400 bytes.
+const MAX_JOURNAL: u64 = 8 << 20;
 /// A name has at most 255 bytes on Linux; this many are left of it in the staged file's name.
 const MAX_NAME_KEPT: usize = 180;
 
@@ -108,6 +109,7 @@ pub struct Journal {
     /// The boot in which it was begun; empty where it can't be read.
     pub boot: String,
     /// The changes in path order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub changes: Vec<Record>,
     /// How far it is; the file's name says it.
     #[serde(skip, default = "staging")]
@@ -151,9 +153,13 @@ impl Journal {
     }
 
     pub(super) fn write(&self, state: &StateDir, name: &str) -> Result<(), Error> {
-        let wrong =
-            |error: serde_json::Error| Error::Journal { path: state.path.join(name), why: error.to_string() };
-        state.replace(name, &serde_json::to_vec(self).map_err(wrong)?)
+        let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
+        let text = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
+        if text.len() as u64 > MAX_JOURNAL {
+            // It could not be read again.
+            return Err(wrong("so many changes are not made at once".to_owned()));
+        }
+        state.replace(name, &text)
     }
 
     /// Reads and checks the journal `name`: a foreign disk may hold any text under it.
