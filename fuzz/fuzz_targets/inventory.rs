@@ -11,8 +11,8 @@ use kuberescue::analysis::plan::{Options, Selection, decide};
 use kuberescue::analysis::scope::referred;
 use kuberescue::formats::key::KeyAlgorithm;
 use kuberescue::issue::change_set;
-use kuberescue::report::{Expiration, Format, finding_lines, next_steps, plan_json, plan_notes, plan_text};
 use kuberescue::report::renewal_messages;
+use kuberescue::report::{Expiration, Format, finding_lines, next_steps, plan_json, plan_notes, plan_text};
 use kuberescue_fuzz::node_with;
 use libfuzzer_sys::fuzz_target;
 

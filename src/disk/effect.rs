@@ -219,10 +219,11 @@ pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
 
 fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
     let wanted = &attributes.xattrs;
-    // A default ACL of the directory, which the file that is replaced doesn't have.
-    if let Ok(inherited) = file.list_xattr() {
-        for name in inherited {
-            if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
+    // What the directory hands down, such as its default ACL, and what a directory that stays has more than it
+    // is to have. The kernel's own stay: labels can't be taken away.
+    if let Ok(there) = file.list_xattr() {
+        for name in there {
+            if !name.as_encoded_bytes().starts_with(b"security.") && !wanted.contains_key(&name) {
                 retried(|| file.remove_xattr(&name))?;
             }
         }

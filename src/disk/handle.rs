@@ -87,15 +87,19 @@ pub(super) fn read_link(dir: impl AsFd, name: &OsStr) -> io::Result<PathBuf> {
     Ok(readlinkat(dir, name)?.into())
 }
 
-/// The names in a directory, sorted, at most `limit` of them; whether there were more.
-pub(super) fn names(directory: File, limit: usize) -> io::Result<(Dir, Vec<OsString>, bool)> {
+/// The names in a directory that are `wanted`, sorted, at most `limit` of them; whether there were more.
+pub(super) fn names(
+    directory: File,
+    limit: usize,
+    wanted: impl Fn(&OsStr) -> bool,
+) -> io::Result<(Dir, Vec<OsString>, bool)> {
     let mut dir = Dir::from_fd(directory.into())?;
     let mut names = Vec::new();
     let mut more = false;
     for entry in dir.iter() {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name == "." || name == ".." {
+        if name == "." || name == ".." || !wanted(name) {
             continue;
         }
         if names.len() == limit {

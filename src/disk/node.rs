@@ -141,15 +141,20 @@ impl Root {
         snapshot.file(path).cloned()
     }
 
-    /// The names of the directories directly in `directory`, such as the homes in `/home`. No link is
-    /// followed, and nothing is opened; what can't be listed has no names.
+    /// The names of the directories directly in `directory`, such as the homes in `/home`, inside the root
+    /// wherever links lead. What can't be listed has no names.
     pub fn names(&self, directory: &Path) -> Vec<OsString> {
-        // Not sorted by the walk, which would hold all of them for that.
-        let walk = walkdir::WalkDir::new(self.on_host(directory)).min_depth(1).max_depth(1);
-        let entries = walk.follow_root_links(false).into_iter().flatten();
-        let directories = entries.filter(|entry| entry.file_type().is_dir()).take(MAX_LINKED_ENTRIES);
-        let mut names: Vec<_> = directories.map(|entry| entry.file_name().to_owned()).collect();
-        names.sort_unstable();
+        let there = self.walk(directory, &mut |_, _, _, _| ()).ok().flatten();
+        let opened = there.and_then(|there| handle::open_directory(&there.parent, &there.name).ok());
+        let Some(Ok((dir, mut names, _))) = opened.map(|open| handle::names(open, MAX_ENTRIES, |_| true))
+        else {
+            return Vec::new();
+        };
+        let is_directory = |name: &OsString| {
+            handle::stat(&dir, name).ok().flatten().is_some_and(|found| Kind::of(&found) == Kind::Directory)
+        };
+        names.retain(is_directory);
+        names.truncate(MAX_LINKED_ENTRIES);
         names
     }
 
@@ -330,7 +335,8 @@ impl Reading<'_> {
         let names = entry.size_of_names(&path);
         if names > self.names_left {
             // Without what made it too large: its attributes would be lost if it were replaced.
-            let why = Unread::Failed("not read: the names and attributes read so far are too large".to_owned());
+            let why =
+                Unread::Failed("not read: the names and attributes read so far are too large".to_owned());
             entry = unread(why, Attributes { xattrs: Default::default(), ..entry.attributes });
             directory = None;
         }
@@ -356,7 +362,7 @@ impl Reading<'_> {
             return Err(Unread::Failed(format!("not read: more than {MAX_DEPTH} directories deep")));
         }
         let limit = self.entries_left.min(MAX_LISTED.saturating_sub(self.listed));
-        let (dir, names, more) = handle::names(directory, limit).map_err(|error| failed(&error))?;
+        let (dir, names, more) = handle::names(directory, limit, |_| true).map_err(|error| failed(&error))?;
         let too_many = || Unread::Failed("not read to its end: too many entries".to_owned());
         let above = self.listed;
         self.listed += names.len();

@@ -21,7 +21,9 @@ impl Output {
     /// A line or a text of the result; what the command is asked for. Foreign text was made harmless where it
     /// went in; what was forgotten there is shown escaped.
     pub fn result(&mut self, text: &str) {
-        if let Err(error) = self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush()) {
+        if let Err(error) =
+            self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush())
+        {
             // The reader has seen enough, as with `| head`: no reason to fail.
             self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
         }

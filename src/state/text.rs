@@ -89,7 +89,8 @@ mod tests {
             assert_eq!(text, json);
             assert_eq!(serde_json::from_str::<Named>(&text).unwrap(), named);
         }
-        for wrong in ["7", "[]", "[1,1]", "{}", r#"{"base64":"?"}"#, r#"{"base64":"","a":1}"#, r#"{"a":""}"#] {
+        for wrong in ["7", "[]", "[1,1]", "{}", r#"{"base64":"?"}"#, r#"{"base64":"","a":1}"#, r#"{"a":""}"#]
+        {
             assert!(serde_json::from_str::<Named>(wrong).is_err(), "{wrong}");
         }
     }

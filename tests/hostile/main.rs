@@ -19,6 +19,7 @@ mod archives;
 mod common;
 mod links;
 mod measure;
+mod properties;
 mod read_only;
 mod tar_made;
 mod terminal;

@@ -37,7 +37,8 @@ pub fn file(name: &[u8], content: &[u8]) -> Vec<u8> {
 /// One record of an extended header.
 pub fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
-    let length = (1..12).map(|digits| rest + digits).find(|length| length.to_string().len() + rest == *length);
+    let length =
+        (1..12).map(|digits| rest + digits).find(|length| length.to_string().len() + rest == *length);
     [length.unwrap().to_string().as_bytes(), b" ", key, b"=", value, b"\n"].concat()
 }
 

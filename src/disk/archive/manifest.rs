@@ -38,7 +38,11 @@ pub struct Manifest {
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<ManifestEntry>,
     /// What was there and is not in it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "at_most::<_, _, MAX_ENTRIES>"
+    )]
     pub omitted: Vec<Omitted>,
 }
 

@@ -69,8 +69,9 @@ pub fn read(file: impl Read) -> Result<(Snapshot, Option<Manifest>), Error> {
 pub fn open(path: &Path) -> Result<(Snapshot, Option<Manifest>), Error> {
     // A FIFO must not block, and a terminal not become ours.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path);
-    let file = file.map_err(Error::io("open", path))?;
+    let open = |flags: OFlag| File::options().read(true).custom_flags(flags.bits()).open(path);
+    // Only the owner and root may leave the access time alone.
+    let file = open(flags | OFlag::O_NOATIME).or_else(|_| open(flags)).map_err(Error::io("open", path))?;
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
         return Err(Error::Archive { entry: None, why: format!("{}: not a file", path.display()) });
     }
@@ -87,7 +88,8 @@ pub fn verify(file: impl Read) -> Result<Verified, Error> {
 
 fn scan(file: impl Read, keep: &mut dyn FnMut(PathBuf, Entry)) -> Result<Verified, Error> {
     let mut stream = Unpacked::new(file)?;
-    let mut scan = Scan { manifest: None, found: BTreeSet::new(), files: BTreeMap::new(), bytes: 0, names: 0 };
+    let mut scan =
+        Scan { manifest: None, found: BTreeSet::new(), files: BTreeMap::new(), bytes: 0, names: 0 };
     scan.stream(&mut stream, keep)?;
     let (sha256, size) = stream.end()?;
     let mut omitted = 0;

@@ -115,13 +115,14 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
 /// Removes what runs that were killed left unfinished: it holds keys. One that is being written is
 /// locked. Best effort: nothing depends on it.
 fn remove_partials(directory: &File) {
-    let Ok((dir, names, _)) = directory.try_clone().and_then(|dir| handle::names(dir, MAX_PARTIALS)) else {
-        return;
+    let is_partial = |name: &OsStr| {
+        let name = name.as_bytes();
+        name.starts_with(b".") && name.ends_with(PARTIAL.as_bytes())
     };
+    let listed = directory.try_clone().and_then(|dir| handle::names(dir, MAX_PARTIALS, is_partial));
+    let Ok((dir, names, _)) = listed else { return };
     for name in names {
-        let is_partial = name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(PARTIAL.as_bytes());
-        if is_partial
-            && let Ok(file) = handle::open_file(&dir, &name)
+        if let Ok(file) = handle::open_file(&dir, &name)
             && file.try_lock().is_ok()
         {
             let _removed = effect::remove(&dir, &name);

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, MAX_ENTRIES};
 use crate::disk::transaction::is_plain;
+use crate::disk::{Error, MAX_ENTRIES};
 use crate::state::{Fingerprint, text};
 
 pub(super) const JOURNAL: &str = "parked.json";

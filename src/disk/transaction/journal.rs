@@ -12,8 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::disk::record::{StoredAttributes, StoredXattr};
 use crate::disk::record::at_most;
+pub use crate::disk::record::{StoredAttributes, StoredXattr};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, MAX_ENTRIES, Root};
 use crate::state::{Digest, Fingerprint, Operator, text};
