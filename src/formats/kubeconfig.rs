@@ -252,8 +252,11 @@ fn read(text: &str, value: &Spanned<String>, field: &'static str) -> Result<Valu
 struct File {
     #[serde(rename = "current-context")]
     current_context: Option<String>,
+    #[serde(default, deserialize_with = "super::first_items")]
     clusters: Option<Vec<NamedCluster>>,
+    #[serde(default, deserialize_with = "super::first_items")]
     contexts: Option<Vec<NamedContext>>,
+    #[serde(default, deserialize_with = "super::first_items")]
     users: Option<Vec<NamedUser>>,
 }
 

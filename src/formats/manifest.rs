@@ -100,7 +100,9 @@ struct Metadata {
 
 #[derive(Deserialize, Default)]
 struct Spec {
+    #[serde(default, deserialize_with = "super::first_items")]
     containers: Option<Vec<Container>>,
+    #[serde(default, deserialize_with = "super::first_items")]
     volumes: Option<Vec<Volume>>,
 }
 

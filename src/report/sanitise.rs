@@ -74,6 +74,8 @@ mod tests {
     #[test]
     fn escapes_do_not_reach_the_terminal() {
         assert_eq!(line("CN=\u{1b}[31mred\u{7}\n"), "CN=\\u{1b}[31mred\\u{7}\\u{a}");
+        assert_eq!(printable("one\ntwo\u{1b}[31m\t"), "one\ntwo\\u{1b}[31m\\u{9}");
+        assert_eq!(printable("one\ntwo"), "one\ntwo");
         assert_eq!(line("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(line("CN=Zürich"), "CN=Zürich");
         assert_eq!(line(&"x".repeat(10_000)).chars().count(), LONGEST + 1);

@@ -180,6 +180,30 @@ fn formats_that_are_full_of_small_things() {
     }
 }
 
+/// All that may be read, and all of it of the kind that takes the most room once it is understood.
+#[test]
+fn everything_at_its_largest_at_once() {
+    const MOST: usize = (8 << 20) - 1;
+    let node = Node::of("ecdsa-p256");
+    for ca in ["ca.crt", "etcd/ca.crt", "front-proxy-ca.crt"] {
+        let inside = format!("{PKI}/{ca}");
+        let text = node.text(&inside);
+        node.write(&inside, full(&text, &text, "", MOST));
+    }
+    let text = node.text("/etc/kubernetes/admin.conf");
+    node.write("/etc/kubernetes/admin.conf", full(&text, "- {}\n", "", (2 << 20) - 1));
+    let json = r#"{"format":1,"id":"a","started":"2026-11-23T00:00:00Z","command":"c","archive":null,"direction":"forward","pid":7,"boot":"b","changes":["#;
+    let record =
+        r#"{"path":"/a","before":{"kind":"absent"},"after":{"kind":"absent"},"stage":".kuberescue-a"},"#;
+    node.write("/var/lib/kuberescue/last.json", full(json, record, "]}", MOST));
+    for n in 0..15_000 {
+        std::fs::write(node.path(&format!("{PKI}/{n:0150}")), "").unwrap();
+    }
+    node.settle();
+    run_all(&node, READING);
+    run_all(&node, &WRITING[..2]);
+}
+
 #[test]
 fn a_hundred_thousand_files_beside_the_credentials() {
     let node = Node::of("ecdsa-p256");
