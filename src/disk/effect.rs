@@ -232,13 +232,14 @@ pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
 
 fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
     let wanted = &attributes.xattrs;
-    // A default ACL of the directory, which the file that is replaced doesn't have.
-    let inherited = match file.list_xattr() {
+    // What the directory hands down, such as its default ACL, and what a directory that stays has more than it
+    // is to have. The kernel's own stay: labels can't be taken away.
+    let there = match file.list_xattr() {
         Err(error) if handle::is_unsupported(&error) => None,
         names => Some(names?),
     };
-    for name in inherited.into_iter().flatten() {
-        if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
+    for name in there.into_iter().flatten() {
+        if !name.as_encoded_bytes().starts_with(b"security.") && !wanted.contains_key(&name) {
             retried(|| file.remove_xattr(&name))?;
         }
     }

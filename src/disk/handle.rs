@@ -22,6 +22,9 @@ use super::error::plain;
 use super::node::MAX_FILE;
 use crate::state::{Attributes, Content, Entry, Unread};
 
+/// The most bytes of one entry's extended attributes: the kernel's limit of one of them is 64 KiB.
+pub(super) const MAX_XATTRS: usize = 256 << 10;
+
 /// What kind of thing a path holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -85,15 +88,19 @@ pub(super) fn read_link(dir: impl AsFd, name: &OsStr) -> io::Result<PathBuf> {
     Ok(readlinkat(dir, name)?.into())
 }
 
-/// The names in a directory, sorted, at most `limit` of them; whether there were more.
-pub(super) fn names(directory: File, limit: usize) -> io::Result<(Dir, Vec<OsString>, bool)> {
+/// The names in a directory that are `wanted`, sorted, at most `limit` of them; whether there were more.
+pub(super) fn names(
+    directory: File,
+    limit: usize,
+    wanted: impl Fn(&OsStr) -> bool,
+) -> io::Result<(Dir, Vec<OsString>, bool)> {
     let mut dir = Dir::from_fd(directory.into())?;
     let mut names = Vec::new();
     let mut more = false;
     for entry in dir.iter() {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name == "." || name == ".." {
+        if name == "." || name == ".." || !wanted(name) {
             continue;
         }
         if names.len() == limit {
@@ -252,10 +259,19 @@ fn collected(
         Err(error) if is_unsupported(&error) => return Ok(Xattrs::new()),
         names => names?,
     };
-    let mut found = Xattrs::new();
+    let (mut found, mut size) = (Xattrs::new(), 0);
     for name in names {
         match get(&name) {
-            Ok(Some(value)) => drop(found.insert(name, value)),
+            Ok(Some(value)) => {
+                size += name.len() + value.len();
+                if size > MAX_XATTRS {
+                    let most = MAX_XATTRS >> 10;
+                    return Err(io::Error::other(format!(
+                        "not read: more than {most} KiB of extended attributes"
+                    )));
+                }
+                found.insert(name, value);
+            }
             // One that is gone again was never there.
             Ok(None) => {}
             Err(error) if is_unsupported(&error) => {}

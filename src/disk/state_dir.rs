@@ -97,7 +97,7 @@ impl StateDir {
 
     /// The names in it.
     pub(super) fn names(&self) -> Result<Vec<OsString>, Error> {
-        let names = self.directory.try_clone().and_then(|open| handle::names(open, MAX_NAMES));
+        let names = self.directory.try_clone().and_then(|open| handle::names(open, MAX_NAMES, |_| true));
         names.map(|(_, names, _)| names).map_err(Error::io("read the directory", &self.path))
     }
 

@@ -178,13 +178,16 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
     snapshot.iter().count() > known
 }
 
-/// A failure of the disk room before anything was changed.
+/// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.
 pub fn could_not(error: &crate::disk::Error) -> Failure {
+    use crate::disk::Error;
     Failure::could_not_run(error).hint(match error {
-        crate::disk::Error::Journal { .. } => {
-            "nothing was changed; kuberescue wrote that file, and something else has changed it since: have a look at it"
+        Error::Journal { .. } => {
+            "that file is damaged, or not of this tool: see what is in it before you move it away; the archives \
+             beside it hold the old states (kuberescue archive list)"
         }
-        _ => "nothing was changed; run the same command again once the cause is gone",
+        Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
+        _ => "nothing was changed; see to what is said to be in the way, and run as root",
     })
 }
 
