@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static check deny deps test test-node fuzz demo bench bench-node clean
+.PHONY: help build static check deny deps test test-node fuzz demo bench bench-node reliability clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -44,6 +44,9 @@ test-node: ## the live tests on a node with a real containerd and etcd (root; sc
 SECONDS = 60
 fuzz: ## each fuzz target for 60 s; SECONDS=5 for less, TARGETS="pem key" for some
 	scripts/fuzz.sh $(SECONDS) $(TARGETS)
+
+reliability: deps ## every crash point, power loss and fault in full: docs/reliability.md (an hour or more)
+	KUBERESCUE_RELIABILITY=full cargo test --locked --test reliability -- --nocapture
 
 demo: build ## the main job on a copy of an expired kubeadm node: before, plan, after
 	scripts/demo.sh $(RELEASE)
