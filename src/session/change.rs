@@ -219,12 +219,12 @@ impl Prepared {
         let lock = self.taken_lock()?;
         let about =
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
-        let old = archived(&self.snapshot);
         let written =
-            archive::write(&self.root, args.archive_dir.as_deref(), &old, &about).map_err(|error| {
-                could_not(&error)
-                    .hint("nothing was changed; another place for the archive: --archive-dir DIR")
-            })?;
+            archive::write(&self.root, args.archive_dir.as_deref(), &archived(&self.snapshot), &about)
+                .map_err(|error| {
+                    could_not(&error)
+                        .hint("nothing was changed; another place for the archive: --archive-dir DIR")
+                })?;
         context
             .out
             .say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
@@ -235,7 +235,7 @@ impl Prepared {
             now: context.now,
         };
         transaction::apply(&self.root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
-        let inventory = read_again(&self.root, &self.inventory.facts);
+        let inventory = read_again(&self.root, &self.inventory.facts, &self.snapshot);
         verify(&self.plan, &inventory, self.now).map_err(|what| {
             Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
         })?;
