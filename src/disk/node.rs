@@ -21,14 +21,15 @@ use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
 /// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.
 pub const MAX_FILE: u64 = 8 << 20;
-/// The most that a snapshot holds of all files, in bytes. Half of the 64 MiB that the tool may use.
-pub const MAX_BYTES: u64 = 32 << 20;
+/// The most that a snapshot holds of all files, in bytes: with what they are parsed to, and the archive of them, it
+/// stays below the 64 MiB that the tool may use (tests/hostile). A node has less than one.
+pub const MAX_BYTES: u64 = 24 << 20;
 /// The most entries of a snapshot.
-pub const MAX_ENTRIES: usize = 20_000;
+pub const MAX_ENTRIES: usize = 10_000;
 /// The most bytes of the paths, link targets and extended attributes of a snapshot: 200 for each entry, where a
 /// path has some 80 and a label some 50. Without it names alone could fill the memory: a path is as long as
 /// directories are deep.
-pub(super) const MAX_NAMES: u64 = 4 << 20;
+pub(super) const MAX_NAMES: u64 = 2 << 20;
 
 /// Linux's own limit of links in one path.
 const MAX_LINKS: usize = 40;
@@ -103,6 +104,11 @@ impl Root {
     /// Reads `path` (absolute inside the root) into `snapshot`: each link that is met, and what is at
     /// the end. Where nothing is, nothing is inserted. What can't be read becomes [`Content::Unread`].
     pub fn read(&self, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
+        self.read_beside(&Snapshot::default(), snapshot, path, depth);
+    }
+
+    /// As [`Root::read`], where an earlier reading is held as well: files that are still the same are held once.
+    pub fn read_beside(&self, earlier: &Snapshot, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
         let (mut entries, mut bytes, mut names) = (0, 0, 0);
         for (path, entry) in snapshot.iter() {
             entries += 1;
@@ -111,6 +117,7 @@ impl Root {
         }
         let mut reading = Reading {
             root: self,
+            earlier,
             snapshot,
             entries_left: MAX_ENTRIES.saturating_sub(entries),
             bytes_left: MAX_BYTES.saturating_sub(bytes),
@@ -299,6 +306,7 @@ fn push_components(rest: &mut VecDeque<OsString>, path: &Path) {
 /// One call of [`Root::read`].
 struct Reading<'a> {
     root: &'a Root,
+    earlier: &'a Snapshot,
     snapshot: &'a mut Snapshot,
     entries_left: usize,
     bytes_left: u64,
@@ -357,8 +365,15 @@ impl Reading<'_> {
             directory = None;
         }
         self.names_left = self.names_left.saturating_sub(names);
-        match &entry.content {
-            Content::File(bytes) => self.bytes_left -= (bytes.len() as u64).min(self.bytes_left),
+        match &mut entry.content {
+            Content::File(bytes) => {
+                self.bytes_left -= (bytes.len() as u64).min(self.bytes_left);
+                if let Some(Content::File(same)) = self.earlier.get(&path).map(|entry| &entry.content)
+                    && same == bytes
+                {
+                    *bytes = same.clone();
+                }
+            }
             Content::Link(_) => self.links.push_back(path.clone()),
             Content::Directory | Content::Unread(_) => {}
         }

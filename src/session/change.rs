@@ -229,7 +229,7 @@ impl Prepared {
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
         let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
         let archive = replace(&self.root, lock, &old, changes, context)?;
-        let inventory = read_again(&self.root, &self.inventory.facts);
+        let inventory = read_again(&self.root, &self.inventory.facts, &self.snapshot);
         verify(&self.plan, &inventory, self.now).map_err(|what| {
             Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
         })?;

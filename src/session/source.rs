@@ -132,7 +132,7 @@ impl RootArgs {
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
-        let mut snapshot = fixed_set(root);
+        let mut snapshot = fixed_set(root, &Snapshot::default());
         let mut facts = Facts::read(&snapshot, self.cert_dir.as_deref());
         for _ in 0..ROUNDS {
             if !read_referred(root, &mut snapshot, &facts) {
@@ -145,23 +145,28 @@ impl RootArgs {
 }
 
 /// Reads the credentials of a node again whose facts are known, after a change of credentials alone.
-pub fn read_again(root: &Root, facts: &Facts) -> Inventory {
-    let mut snapshot = fixed_set(root);
+pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> Inventory {
+    let mut snapshot = fixed_set(root, earlier);
     read_referred(root, &mut snapshot, facts);
     Inventory::with_facts(&snapshot, facts.clone())
 }
 
 /// The paths that are read of every node.
-fn fixed_set(root: &Root) -> Snapshot {
+fn fixed_set(root: &Root, earlier: &Snapshot) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for tree in scope::TREES {
-        root.read(&mut snapshot, Path::new(tree), Depth::Tree);
+        root.read_beside(earlier, &mut snapshot, Path::new(tree), Depth::Tree);
     }
     for file in scope::FILES.iter().chain(&scope::CLOCKS) {
-        root.read(&mut snapshot, Path::new(file), Depth::File);
+        root.read_beside(earlier, &mut snapshot, Path::new(file), Depth::File);
     }
     for home in root.names(Path::new(scope::HOMES)) {
-        root.read(&mut snapshot, &Path::new(scope::HOMES).join(home).join(".kube/config"), Depth::File);
+        root.read_beside(
+            earlier,
+            &mut snapshot,
+            &Path::new(scope::HOMES).join(home).join(".kube/config"),
+            Depth::File,
+        );
     }
     snapshot
 }

@@ -24,7 +24,7 @@ use crate::disk::handle::MAX_XATTRS;
 use crate::disk::node::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
-/// 20,000 entries at 400 bytes.
+/// 10,000 entries at 800 bytes.
 const MAX_MANIFEST: u64 = 8 << 20;
 /// A long name, and the extended attributes of one entry in all headers before it.
 const MAX_EXTENDED: u64 = (MAX_XATTRS as u64) + (8 << 10);
@@ -181,16 +181,20 @@ impl Scan {
             if self.names > MAX_NAMES {
                 return Err(fail(&format!("more than {} MiB of names and attributes", MAX_NAMES >> 20)));
             }
-            let again = !self.found.insert(path.clone());
+            let again = self.found.contains(&path);
             if again && (strict || item.content != Content::Directory) {
                 return Err(fail("twice in the archive"));
             }
             let item = if strict {
-                let at = expected.remove(&path);
-                let manifest = self.manifest.as_ref();
-                let expected = manifest.and_then(|manifest| manifest.entries.get(at?));
-                fit(item, expected.ok_or_else(|| fail("not in the manifest"))?).map_err(fail)?
+                let entries = self.manifest.as_ref().map_or(&[][..], |manifest| &manifest.entries);
+                let expected = expected.remove_entry(&path);
+                let expected = expected.and_then(|(path, at)| Some((path, entries.get(at)?)));
+                let (path, expected) = expected.ok_or_else(|| fail("not in the manifest"))?;
+                // The path moves from what is expected to what was found, and is held once.
+                self.found.insert(path);
+                fit(item, expected).map_err(fail)?
             } else {
+                self.found.insert(path.clone());
                 if matches!(item.content, Content::File(_)) {
                     self.files.insert(path.clone(), item.clone());
                 }

@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 use crate::disk::Error;
 use crate::state::Digest;
 
-/// The most that an archive may unpack to. Above what this tool writes (32 MiB of files and a manifest);
+/// The most that an archive may unpack to. Above what this tool writes (24 MiB of files and a manifest);
 /// a foreign tar may hold more that is skipped. A gzip bomb ends here.
 pub(super) const MAX_UNPACKED: u64 = 1 << 30;
 

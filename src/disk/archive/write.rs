@@ -94,14 +94,14 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     let buffer = BufWriter::with_capacity(1 << 16, effect::Through(file));
     let gzip = GzBuilder::new().mtime(0).write(buffer, Compression::fast());
     let mut out = gzip;
-    let manifest = Manifest::new(snapshot, about);
-    entries(&mut out, &manifest, snapshot).map_err(failed)?;
+    let meant = entries(&mut out, Manifest::new(snapshot, about), snapshot).map_err(failed)?;
     out.finish().and_then(|mut buffer| buffer.flush()).map_err(failed)?;
     effect::sync(file).map_err(failed)?;
     file.rewind().map_err(failed)?;
     let verified = verify(file).map_err(|error| error.named(path))?;
-    // Every digest fits the manifest, and the manifest is the one that was meant.
-    if verified.manifest.as_ref() != Some(&manifest) {
+    // Every digest fits the manifest, and the manifest is the one that was meant. It is not held twice for that.
+    let text = verified.manifest.as_ref().map(serde_json::to_vec).transpose();
+    if text.map_err(|error| failed(error.into()))?.map(|text| Digest::of(&text)) != Some(meant) {
         return Err(Error::archive("does not read back the same"));
     }
     Ok(verified)
@@ -135,10 +135,14 @@ fn base_name(about: &About) -> String {
     format!("{node}-{}", about.created.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-fn entries(out: &mut impl Write, manifest: &Manifest, snapshot: &Snapshot) -> io::Result<()> {
+/// Returns the digest of the manifest's text.
+fn entries(out: &mut impl Write, manifest: Manifest, snapshot: &Snapshot) -> io::Result<Digest> {
     let own = Attributes { mode: 0o600, mtime: manifest.created, ..Attributes::default() };
-    let text = serde_json::to_vec(manifest)?;
+    let text = serde_json::to_vec(&manifest)?;
+    drop(manifest);
     entry(out, EntryType::Regular, MANIFEST.as_bytes(), &[], &own, &text)?;
+    let digest = Digest::of(&text);
+    drop(text);
     for (path, entry_) in snapshot.iter() {
         let path = path.as_os_str().as_bytes();
         let relative = path.strip_prefix(b"/").unwrap_or(path);
@@ -161,7 +165,8 @@ fn entries(out: &mut impl Write, manifest: &Manifest, snapshot: &Snapshot) -> io
         }
     }
     // The end: two blocks of zeros.
-    out.write_all(&[0; 1024])
+    out.write_all(&[0; 1024])?;
+    Ok(digest)
 }
 
 /// One entry, with an extended header before it where the plain one can't hold it.

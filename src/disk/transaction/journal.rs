@@ -23,7 +23,7 @@ pub(super) const COMMITTED: &str = "journal.json";
 pub(super) const DONE: &str = "last.json";
 
 const FORMAT: u32 = 1;
-/// 20,000 changes at 400 bytes.
+/// 10,000 changes at 800 bytes.
 const MAX_JOURNAL: u64 = 8 << 20;
 /// A name has at most 255 bytes on Linux; this many are left of it in the staged file's name.
 const MAX_NAME_KEPT: usize = 180;
