@@ -15,3 +15,4 @@ pub mod quorum;
 pub mod restore;
 pub mod scope;
 pub mod surroundings;
+pub mod trust;

@@ -64,6 +64,8 @@ pub struct Kubeconfig {
     pub server: String,
     /// What the user authenticates with.
     pub credential: Credential,
+    /// Path of the CA certificates, where they are in a file (`certificate-authority`).
+    pub authority_file: Option<String>,
     authority: Option<Value>,
     authority_unusable: Option<KubeconfigError>,
 }
@@ -138,7 +140,8 @@ impl Kubeconfig {
         };
         let credential = user_entry.credential(text, &user);
         let server = cluster_entry.server.unwrap_or_default();
-        Ok(Self { user, cluster, server, credential, authority, authority_unusable })
+        let authority_file = cluster_entry.authority_file.filter(|path| !path.is_empty());
+        Ok(Self { user, cluster, server, credential, authority_file, authority, authority_unusable })
     }
 
     /// PEM of the embedded CA certificates, where there are any.
@@ -262,6 +265,8 @@ struct Cluster {
     server: Option<String>,
     #[serde(rename = "certificate-authority-data")]
     authority: Option<Spanned<String>>,
+    #[serde(rename = "certificate-authority")]
+    authority_file: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -29,6 +29,25 @@ pub struct KubeletConfiguration {
     pub address: Option<String>,
     /// Port on which it serves.
     pub port: Option<i64>,
+    /// Whom it lets in.
+    pub authentication: Option<Authentication>,
+}
+
+/// `authentication` of a KubeletConfiguration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Authentication {
+    /// Clients with a certificate.
+    pub x509: Option<ClientCertificates>,
+}
+
+/// `authentication.x509` of a KubeletConfiguration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientCertificates {
+    /// The authorities whose certificates are accepted.
+    #[serde(rename = "clientCAFile")]
+    pub client_ca_file: Option<PathBuf>,
 }
 
 impl KubeletConfiguration {
@@ -38,6 +57,12 @@ impl KubeletConfiguration {
     /// It is neither; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
         serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))
+    }
+
+    /// The authorities whose certificates are accepted of clients.
+    pub fn client_ca_file(&self) -> Option<&PathBuf> {
+        let path = self.authentication.as_ref()?.x509.as_ref()?.client_ca_file.as_ref();
+        path.filter(|path| !path.as_os_str().is_empty())
     }
 
     /// With the flags that decide about the serving certificate: they win over the file
@@ -83,9 +108,11 @@ mod tests {
 
     #[test]
     fn configuration() {
-        let parsed =
-            KubeletConfiguration::parse(b"kind: X\nstaticPodPath: /m\nserverTLSBootstrap: true\nother: 1\n");
+        let parsed = KubeletConfiguration::parse(
+            b"kind: X\nstaticPodPath: /m\nserverTLSBootstrap: true\nauthentication:\n  anonymous: {enabled: false}\n  x509:\n    clientCAFile: /ca\nother: 1\n",
+        );
         let parsed = parsed.unwrap();
+        assert_eq!(parsed.client_ca_file(), Some(&"/ca".into()));
         assert_eq!((parsed.static_pod_path, parsed.server_tls_bootstrap), (Some("/m".into()), Some(true)));
     }
 }

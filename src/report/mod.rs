@@ -16,6 +16,7 @@ mod recovery;
 mod restart;
 mod sanitise;
 mod table;
+pub mod trust;
 mod yaml;
 
 pub use archive::{ArchiveReport, Made, Verification, archive_list};

@@ -1,0 +1,63 @@
+//! The trust graph for people (an indented tree), for scripts (JSON) and for drawing (DOT, Mermaid).
+//!
+//! All of them show the same [`Graph`]; the tree is the text of [`rows`], which other reports lay out in their own way.
+
+mod diagram;
+mod dot;
+mod mermaid;
+mod rows;
+mod words;
+
+use std::fmt::Write as _;
+
+pub use self::dot::dot;
+pub use self::mermaid::mermaid;
+pub use self::rows::{Row, RowKind, rows};
+pub use self::words::Status;
+use super::sanitise::{json, line};
+use crate::analysis::trust::Graph;
+
+/// The widest that a column is padded to; what is longer pushes the rest aside.
+const WIDEST: [usize; 2] = [58, 24];
+/// The deepest indentation that is shown.
+const DEEPEST: usize = 16;
+
+/// The graph as an indented tree: label, state, detail, and below it what is wrong and what breaks if it is gone.
+pub fn tree(graph: &Graph) -> String {
+    let lines: Vec<_> = rows(graph)
+        .into_iter()
+        .map(|row| {
+            let indent = "  ".repeat(row.depth.min(DEEPEST));
+            let label = format!("{indent}{}", line(&row.label));
+            (indent, label, line(&row.state).into_owned(), row)
+        })
+        .collect();
+    let width = |lengths: &mut dyn Iterator<Item = usize>, widest: usize| {
+        lengths.filter(|length| *length <= widest).max().unwrap_or(0)
+    };
+    let [label_widest, state_widest] = WIDEST;
+    let labels = width(&mut lines.iter().map(|(_, label, ..)| label.chars().count()), label_widest);
+    let states = width(&mut lines.iter().map(|(_, _, state, _)| state.chars().count()), state_widest);
+    let mut out = String::new();
+    for (indent, label, state, row) in &lines {
+        if row.kind == RowKind::Heading {
+            let _ = writeln!(out, "\n{label}");
+            continue;
+        }
+        let text = format!("{label:labels$}  {state:states$}  {}", line(&row.detail));
+        let _ = writeln!(out, "{}", text.trim_end());
+        for note in &row.notes {
+            let _ = writeln!(out, "{indent}  ! {}", line(note));
+        }
+        if let Some(sentence) = &row.if_gone {
+            let _ = writeln!(out, "{indent}  if gone: {}", line(sentence));
+        }
+    }
+    out
+}
+
+/// The graph as JSON: the fields of [`Graph`], in kebab-case.
+pub fn trust_json(graph: &Graph) -> String {
+    let text = serde_json::to_string_pretty(graph).unwrap_or_default();
+    format!("{}\n", json(&text))
+}
