@@ -3,11 +3,18 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::diagnose::{Node, Severity, diagnose};
-use crate::report::{Detail, Exit, Format, Outcome, diagnosis_json, diagnosis_text};
+use crate::analysis::trust::Graph;
+use crate::report::html::Page;
+use crate::report::{
+    Detail, DiagnosisFormat, Exit, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text, trust,
+};
 use crate::session::Context;
-use crate::session::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::arguments::{parse_diagnosis_format, parse_duration, parse_time};
 use crate::session::source::RootArgs;
 use crate::session::surroundings::look_around;
+
+/// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
+const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// Arguments of `diagnose`.
 #[derive(clap::Args, Debug)]
@@ -23,9 +30,9 @@ pub struct Args {
     /// Show what proves each finding, and what to do
     #[arg(short, long)]
     verbose: bool,
-    /// table or json
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// table, json, html (one file), or prometheus (for node_exporter's textfile collector)
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_diagnosis_format)]
+    output: DiagnosisFormat,
 }
 
 /// Diagnoses a node; exit 1 where something keeps it from working, or should be seen to.
@@ -38,11 +45,19 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let around =
         root.map(|root| look_around(&root, &snapshot, &inventory, args.at.is_none())).unwrap_or_default();
     let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
-    let horizon = args.horizon.unwrap_or(SignedDuration::ZERO);
+    let horizon = args.horizon.unwrap_or(match args.output {
+        DiagnosisFormat::Html => A_YEAR,
+        _ => SignedDuration::ZERO,
+    });
     let diagnosis = diagnose(node, &args.root.root.display().to_string(), now, horizon);
     context.out.result(&match args.output {
-        Format::Json => diagnosis_json(&diagnosis),
-        _ => diagnosis_text(&diagnosis, Detail { evidence: args.verbose }),
+        DiagnosisFormat::Json => diagnosis_json(&diagnosis),
+        DiagnosisFormat::Html => {
+            let rows = trust::rows(&Graph::read(&snapshot, &inventory, now));
+            Page { diagnosis: &diagnosis, trust: &rows, timeline: None }.render()
+        }
+        DiagnosisFormat::Prometheus => diagnosis_metrics(&diagnosis),
+        DiagnosisFormat::Table => diagnosis_text(&diagnosis, Detail { evidence: args.verbose }),
     });
     let worst = diagnosis.findings.iter().map(|told| told.finding.severity).max();
     Ok(if worst >= Some(Severity::Warning) { Exit::Findings } else { Exit::Fine })

@@ -9,6 +9,7 @@ pub mod key;
 pub mod kubeconfig;
 pub mod kubelet;
 pub mod manifest;
+pub mod name;
 pub mod pem;
 
 /// The first line of a parser's message: the rest is an excerpt of the file, which may hold a key.

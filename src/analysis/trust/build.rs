@@ -154,7 +154,15 @@ impl<'a> Builder<'a> {
             let name = name.to_owned();
             move |state, why| {
                 let (places, public_places) = (Vec::new(), Vec::new());
-                Kind::Key(Key { name, state, why, public_sha256: None, algorithm: None, places, public_places })
+                Kind::Key(Key {
+                    name,
+                    state,
+                    why,
+                    public_sha256: None,
+                    algorithm: None,
+                    places,
+                    public_places,
+                })
             }
         };
         match key {
@@ -249,7 +257,16 @@ impl<'a> Builder<'a> {
         let make = |state, why| {
             let (name, subject) = (name.to_owned(), String::new());
             let (places, certificates) = (Vec::new(), Vec::new());
-            Kind::Authority(Anchor { name, role, state, why, subject, public_sha256: None, places, certificates })
+            Kind::Authority(Anchor {
+                name,
+                role,
+                state,
+                why,
+                subject,
+                public_sha256: None,
+                places,
+                certificates,
+            })
         };
         self.lost("authority", place, make, why)
     }
@@ -319,7 +336,9 @@ impl<'a> Builder<'a> {
         let found = match super::read::bundle(pem) {
             Ok(certificates) => self.bundle(certificates, place),
             // Each place has a fault of its own.
-            Err(why) => return vec![(self.lost_authority(&place.to_string(), None, Some(&why), place.clone()), 0)],
+            Err(why) => {
+                return vec![(self.lost_authority(&place.to_string(), None, Some(&why), place.clone()), 0)];
+            }
         };
         self.embedded.insert(digest, found.clone());
         found

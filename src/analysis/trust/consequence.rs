@@ -23,23 +23,63 @@ const fn of(role: &'static str, pod: Option<&'static str>, if_gone: &'static str
 const API: Option<&str> = Some("kube-apiserver");
 
 const CONSEQUENCES: [Consequence; 17] = [
-    of("ca", None, "every client of the API server is refused, and nobody accepts the API server; running pods go on"),
+    of(
+        "ca",
+        None,
+        "every client of the API server is refused, and nobody accepts the API server; running pods go on",
+    ),
     of("etcd-ca", None, "etcd and the API server reject each other: nothing can be read or written"),
-    of("front-proxy-ca", API, "aggregated APIs (metrics, kubectl top) stop; without the file the API server doesn't start"),
+    of(
+        "front-proxy-ca",
+        API,
+        "aggregated APIs (metrics, kubectl top) stop; without the file the API server doesn't start",
+    ),
     of("sa", None, "pods lose the API: no token of a service account can be issued or checked"),
     of("admin.conf", None, "kubectl with admin.conf is refused; the cluster goes on"),
-    of("apiserver", API, "nobody accepts the API server: kubectl, kubelets, controller manager and scheduler are cut off; running pods go on"),
+    of(
+        "apiserver",
+        API,
+        "nobody accepts the API server: kubectl, kubelets, controller manager and scheduler are cut off; running pods go on",
+    ),
     of("apiserver-etcd-client", API, "etcd rejects the API server: nothing can be read or written"),
-    of("apiserver-kubelet-client", API, "kubelets reject the API server: kubectl logs, exec and port-forward fail; pods go on"),
-    of("controller-manager.conf", Some("kube-controller-manager"), "the controller manager is refused: nothing is scaled, repaired or signed any more; running pods go on"),
+    of(
+        "apiserver-kubelet-client",
+        API,
+        "kubelets reject the API server: kubectl logs, exec and port-forward fail; pods go on",
+    ),
+    of(
+        "controller-manager.conf",
+        Some("kube-controller-manager"),
+        "the controller manager is refused: nothing is scaled, repaired or signed any more; running pods go on",
+    ),
     of("etcd-healthcheck-client", None, "only health checks of etcd by hand fail; the cluster goes on"),
-    of("etcd-peer", Some("etcd"), "the other etcd members reject this one; a single member goes on until it restarts"),
+    of(
+        "etcd-peer",
+        Some("etcd"),
+        "the other etcd members reject this one; a single member goes on until it restarts",
+    ),
     of("etcd-server", Some("etcd"), "the API server rejects etcd: nothing can be read or written"),
     of("front-proxy-client", API, "aggregated APIs (metrics, kubectl top) stop; the rest goes on"),
-    of("scheduler.conf", Some("kube-scheduler"), "the scheduler is refused: new pods stay pending; running pods go on"),
-    of("super-admin.conf", None, "the emergency access with super-admin.conf is refused; the cluster goes on"),
-    of(KUBELET_CLIENT, None, "the kubelet doesn't start again: no static pod is started any more, so what stops of the control plane stays down"),
-    of(KUBELET_SERVING, None, "who checks it (metrics-server) rejects the kubelet; with only one half of the pair the kubelet doesn't start"),
+    of(
+        "scheduler.conf",
+        Some("kube-scheduler"),
+        "the scheduler is refused: new pods stay pending; running pods go on",
+    ),
+    of(
+        "super-admin.conf",
+        None,
+        "the emergency access with super-admin.conf is refused; the cluster goes on",
+    ),
+    of(
+        KUBELET_CLIENT,
+        None,
+        "the kubelet doesn't start again: no static pod is started any more, so what stops of the control plane stays down",
+    ),
+    of(
+        KUBELET_SERVING,
+        None,
+        "who checks it (metrics-server) rejects the kubelet; with only one half of the pair the kubelet doesn't start",
+    ),
 ];
 
 /// What is said of a thing that no component names.
@@ -77,17 +117,24 @@ impl Builder<'_> {
             };
             // A key shares the fate of what it belongs to, except an authority's, which only signs.
             let owner = owners.get(&node.id).and_then(|owner| self.kind(*owner));
-            let sentence = match (owner, role.and_then(|role| CONSEQUENCES.iter().find(|one| one.role == role))) {
-                (Some(Kind::Certificate(leaf)), _) => format!("{} can't be used any more", leaf.name),
-                (Some(Kind::Authority(anchor)), _) => {
-                    format!("nothing can be signed by {} any more; what it signed stays valid", anchor.name)
-                }
-                (_, Some(known)) if users.is_empty() && known.pod.is_some_and(|pod| inventory.facts.pod(pod).is_some()) => {
-                    format!("{NOBODY}: its component names another file")
-                }
-                (_, Some(known)) => known.if_gone.to_owned(),
-                _ => self.told_by(users, signs.contains(&node.id)),
-            };
+            let sentence =
+                match (owner, role.and_then(|role| CONSEQUENCES.iter().find(|one| one.role == role))) {
+                    (Some(Kind::Certificate(leaf)), _) => format!("{} can't be used any more", leaf.name),
+                    (Some(Kind::Authority(anchor)), _) => {
+                        format!(
+                            "nothing can be signed by {} any more; what it signed stays valid",
+                            anchor.name
+                        )
+                    }
+                    (_, Some(known))
+                        if users.is_empty()
+                            && known.pod.is_some_and(|pod| inventory.facts.pod(pod).is_some()) =>
+                    {
+                        format!("{NOBODY}: its component names another file")
+                    }
+                    (_, Some(known)) => known.if_gone.to_owned(),
+                    _ => self.told_by(users, signs.contains(&node.id)),
+                };
             told.push(Some(sentence));
         }
         for (node, sentence) in self.nodes.iter_mut().zip(told) {

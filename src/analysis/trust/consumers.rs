@@ -112,7 +112,8 @@ impl<'a> Builder<'a> {
             let key = self.private_key(&row.name, &row.key, key_place);
             self.pair(key, leaf, false);
         }
-        let config = if kubeconfig { Some(&row.path) } else { row.embedded_authority.as_ref().map(|own| &own.0) };
+        let config =
+            if kubeconfig { Some(&row.path) } else { row.embedded_authority.as_ref().map(|own| &own.0) };
         if let Some(config) = config {
             let trusts = match &row.embedded_authority {
                 Some((path, pem)) => {
@@ -164,8 +165,7 @@ impl<'a> Builder<'a> {
                     _ => Item::Missing,
                 };
                 let leaf = self.leaf(&name, None, certificate, Place::field(path, EMBEDDED));
-                let found =
-                    Connected { leaf: (leaf, EMBEDDED), trusts: (Vec::new(), EMBEDDED_AUTHORITY) };
+                let found = Connected { leaf: (leaf, EMBEDDED), trusts: (Vec::new(), EMBEDDED_AUTHORITY) };
                 self.connections.insert(path.to_owned(), found.clone());
                 return found;
             }
@@ -272,7 +272,10 @@ impl<'a> Builder<'a> {
         if inventory.has_kubelet() {
             self.take_kubelet(inventory);
         }
-        let kubeadms = inventory.leafs.iter().filter(|leaf| ["admin.conf", "super-admin.conf"].contains(&leaf.slot.name));
+        let kubeadms = inventory
+            .leafs
+            .iter()
+            .filter(|leaf| ["admin.conf", "super-admin.conf"].contains(&leaf.slot.name));
         for leaf in kubeadms.filter(|leaf| !leaf.row.certificate.is_missing()) {
             self.take_kubectl(&leaf.row.path, leaf.slot.name);
         }
@@ -374,8 +377,7 @@ impl<'a> Builder<'a> {
         let facts = &inventory.facts;
         let config = &facts.kubelet_kubeconfig.value;
         let field = |name: &str| vec![name.to_owned()];
-        let consumer =
-            self.consumer(flags::KUBELET, field(flags::KUBELET_KUBECONFIG), config, config, true);
+        let consumer = self.consumer(flags::KUBELET, field(flags::KUBELET_KUBECONFIG), config, config, true);
         match inventory.kubelet_form {
             KubeletForm::NoKubeconfig => {
                 let row = &inventory.kubelet_client;
@@ -395,14 +397,17 @@ impl<'a> Builder<'a> {
             let source = serving_source(facts);
             let consumer =
                 self.consumer(flags::KUBELET, field(flags::KUBELET_SERVING), &source, &serving.path, false);
-            let leaf = self.leaf(&serving.name, None, as_ref(&serving.certificate), Place::file(&serving.path));
+            let leaf =
+                self.leaf(&serving.name, None, as_ref(&serving.certificate), Place::file(&serving.path));
             self.join(Edge::new(leaf, consumer, Relation::PresentedBy));
         }
     }
 
     /// Whom the kubelet accepts, and the file that says so; a flag wins over the configuration.
     fn kubelet_client_ca(&self) -> Option<(PathBuf, PathBuf)> {
-        for file in scope::FILES.iter().map(Path::new).filter(|path| *path != Path::new(KUBELET_CONFIGURATION)) {
+        for file in
+            scope::FILES.iter().map(Path::new).filter(|path| *path != Path::new(KUBELET_CONFIGURATION))
+        {
             if file.to_string_lossy().contains("kubelet")
                 && let Some(bytes) = self.snapshot.file(file)
                 && let Some(path) = flags_in_assignments(bytes).remove("client-ca-file")

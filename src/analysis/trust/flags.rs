@@ -51,7 +51,12 @@ const AGGREGATED: &str = "aggregated APIs (metrics, kubectl top) stop; the rest 
 /// The flags, each component's deciding ones first.
 pub(super) const FLAGS: &[Flag] = &[
     flag(API, "tls-cert-file", Use::Present("tls-private-key-file"), CUT_OFF),
-    flag(API, "tls-sni-cert-key", Use::PresentBoth, "clients that ask for its names don't accept the API server"),
+    flag(
+        API,
+        "tls-sni-cert-key",
+        Use::PresentBoth,
+        "clients that ask for its names don't accept the API server",
+    ),
     flag(API, "client-ca-file", Use::Trust, "the API server accepts no client certificate any more"),
     flag(API, "etcd-cafile", Use::Trust, NO_STORE),
     flag(
@@ -107,7 +112,12 @@ pub(super) const FLAGS: &[Flag] = &[
         Use::Issue("cluster-signing-legacy-unknown-key-file"),
         "requests to legacy signers stay open; the cluster goes on",
     ),
-    flag(MANAGER, "root-ca-file", Use::Trust, "pods don't accept the API server: what runs in them is cut off"),
+    flag(
+        MANAGER,
+        "root-ca-file",
+        Use::Trust,
+        "pods don't accept the API server: what runs in them is cut off",
+    ),
     flag(MANAGER, "service-account-private-key-file", Use::Key, TOKENS),
     flag(MANAGER, "tls-cert-file", Use::Present("tls-private-key-file"), OWN_PORT),
     flag(SCHEDULER, "kubeconfig", Use::Kubeconfig, SCHEDULER_REFUSED),
@@ -117,7 +127,12 @@ pub(super) const FLAGS: &[Flag] = &[
     flag(SCHEDULER, "requestheader-client-ca-file", Use::Trust, OWN_PORT),
     flag(SCHEDULER, "tls-cert-file", Use::Present("tls-private-key-file"), OWN_PORT),
     flag(ETCD, "cert-file", Use::Present("key-file"), NO_STORE),
-    flag(ETCD, "client-cert-file", Use::Present("client-key-file"), "only etcd's own HTTP gateway fails; the cluster goes on"),
+    flag(
+        ETCD,
+        "client-cert-file",
+        Use::Present("client-key-file"),
+        "only etcd's own HTTP gateway fails; the cluster goes on",
+    ),
     flag(ETCD, "trusted-ca-file", Use::Trust, "etcd rejects every client: nothing can be read or written"),
     flag(
         ETCD,
@@ -153,7 +168,12 @@ pub(super) const FLAGS: &[Flag] = &[
         Use::Kubeconfig,
         "the emergency access with super-admin.conf is refused; the cluster goes on",
     ),
-    flag(KUBECTL, KUBECTL_ELSEWHERE, Use::Kubeconfig, "kubectl with this file is refused; the cluster goes on"),
+    flag(
+        KUBECTL,
+        KUBECTL_ELSEWHERE,
+        Use::Kubeconfig,
+        "kubectl with this file is refused; the cluster goes on",
+    ),
 ];
 
 /// The kubelet as a consumer.
@@ -166,8 +186,7 @@ pub(super) const KUBECTL: &str = "kubectl";
 /// The user of a kubeconfig that is none of kubeadm's.
 pub(super) const KUBECTL_ELSEWHERE: &str = "kubeconfig";
 
-const NO_KUBELET: &str =
-    "the kubelet doesn't start again: no static pod is started any more, so what stops of the control plane stays down";
+const NO_KUBELET: &str = "the kubelet doesn't start again: no static pod is started any more, so what stops of the control plane stays down";
 const SERVING: &str = "who checks it (metrics-server) rejects the kubelet; pods go on";
 
 /// The entry of a flag.

@@ -52,7 +52,8 @@ impl Builder<'_> {
             let edge = match issuer {
                 Issuer::Signed(authority) => {
                     let wrong = wanted.filter(|(_, may)| !may.contains(&authority));
-                    let fault = wrong.map(|(name, _)| not_signed(format!("signed by another authority than {name}")));
+                    let fault =
+                        wrong.map(|(name, _)| not_signed(format!("signed by another authority than {name}")));
                     Edge { fault, ..Edge::new(id, authority, Relation::SignedBy) }
                 }
                 Issuer::Unchecked(authority) => Edge::new(id, authority, Relation::ClaimsIssuer),
@@ -135,7 +136,9 @@ impl Builder<'_> {
             for meeting in meetings {
                 let checkers = trusted.iter().filter(|(id, _)| self.is_field(**id, meeting.checks));
                 let refusing = checkers
-                    .filter(|(_, anchors)| claims.contains(&edge.from) || !leads_to(edge.from, &signer, anchors))
+                    .filter(|(_, anchors)| {
+                        claims.contains(&edge.from) || !leads_to(edge.from, &signer, anchors)
+                    })
                     .filter_map(|(id, _)| match self.kind(*id) {
                         Some(Kind::Consumer(consumer)) => Some((*id, consumer.label())),
                         _ => None,

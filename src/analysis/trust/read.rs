@@ -19,9 +19,7 @@ pub(super) fn file<'a>(snapshot: &'a Snapshot, path: &Path) -> Item<&'a Bytes> {
         None => Item::Missing,
         Some(Content::File(bytes)) => Item::Present(bytes),
         Some(Content::Unread(unread)) => Item::Unreadable(unread.to_string()),
-        Some(Content::Directory | Content::Link(_)) => {
-            Item::Unreadable("a directory, not a file".to_owned())
-        }
+        Some(Content::Directory | Content::Link(_)) => Item::Unreadable("a directory, not a file".to_owned()),
     }
 }
 
@@ -115,10 +113,7 @@ pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Item<Connection> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let (certificate, key) = match &config.credential {
         Credential::Embedded(embedded) => (
-            (
-                item(Certificate::from_pem(embedded.certificate_pem()).map_err(|error| text(&error))),
-                EMBEDDED,
-            ),
+            (item(Certificate::from_pem(embedded.certificate_pem()).map_err(|error| text(&error))), EMBEDDED),
             item(private_key(embedded.key_pem())),
         ),
         Credential::Files { certificate, key } => (

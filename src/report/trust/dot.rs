@@ -33,7 +33,8 @@ pub fn dot(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         let label = quoted(&arrow(&index, edge));
-        let colour = if edge.fault.is_some() { ", color=\"#c5221f\", fontcolor=\"#c5221f\", style=bold" } else { "" };
+        let colour =
+            if edge.fault.is_some() { ", color=\"#c5221f\", fontcolor=\"#c5221f\", style=bold" } else { "" };
         let _ = writeln!(out, "  n{} -> n{} [label={label}{colour}];", edge.from, edge.to);
     }
     out.push_str("}\n");

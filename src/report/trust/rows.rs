@@ -75,9 +75,9 @@ impl<'a> Tree<'a> {
     fn anchors(&mut self) {
         let known = |kind: &Kind| matches!(kind, Kind::Authority(anchor) if anchor.state != State::Unknown);
         let all = self.ids(known);
-        let (below, roots): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|id| {
-            self.index.leaving(*id).iter().any(|edge| edge.relation == Relation::SignedBy)
-        });
+        let (below, roots): (Vec<usize>, Vec<usize>) = all
+            .into_iter()
+            .partition(|id| self.index.leaving(*id).iter().any(|edge| edge.relation == Relation::SignedBy));
         for id in roots {
             self.authority(id, 0);
         }
@@ -246,8 +246,10 @@ impl<'a> Tree<'a> {
 
         // A certificate that can't be read says nothing of its key.
         let keyless = leafs.into_iter().filter(|id| {
-            let readable = matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
-            let missing = |edge: &&Edge| edge.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::KeyMissing);
+            let readable =
+                matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
+            let missing =
+                |edge: &&Edge| edge.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::KeyMissing);
             let mut keys = self.index.entering(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
             readable && keys.all(|edge| missing(&edge))
         });
@@ -257,7 +259,17 @@ impl<'a> Tree<'a> {
                 let (label, detail) = (leaf.name.clone(), places(&leaf.places));
                 let (kind, node, notes) = (RowKind::Certificate, Some(id), Vec::new());
                 let (status, state) = (tree.index.status(id), tree.index.state(id));
-                tree.rows.push(Row { depth: 1, kind, node, label, status, state, detail, notes, if_gone: None });
+                tree.rows.push(Row {
+                    depth: 1,
+                    kind,
+                    node,
+                    label,
+                    status,
+                    state,
+                    detail,
+                    notes,
+                    if_gone: None,
+                });
             }
         });
     }
@@ -286,7 +298,10 @@ impl<'a> Tree<'a> {
 /// Component and flag; how many more flags name the same kubeconfig.
 fn consumer_label(consumer: &Consumer) -> String {
     match consumer.fields.len().saturating_sub(1) {
-        more if more > 0 && consumer.source != consumer.file && consumer.file.extension().is_some_and(|e| e == "conf") => {
+        more if more > 0
+            && consumer.source != consumer.file
+            && consumer.file.extension().is_some_and(|e| e == "conf") =>
+        {
             format!("{} (+{more})", consumer.label())
         }
         _ => consumer.label(),

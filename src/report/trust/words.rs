@@ -137,7 +137,8 @@ impl<'a> Index<'a> {
             _ => None,
         };
         let own = state(kind, self.graph.at);
-        let mut words: Vec<String> = self.own_faults(id).iter().map(|(fault, _)| mark(*fault, role)).collect();
+        let mut words: Vec<String> =
+            self.own_faults(id).iter().map(|(fault, _)| mark(*fault, role)).collect();
         if own != "ok" || words.is_empty() {
             words.insert(0, own);
         }

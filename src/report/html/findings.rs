@@ -1,0 +1,87 @@
+//! What is wrong: each finding with what follows from it, what to do, and what shows it.
+
+use super::markup::Markup;
+use crate::analysis::diagnose::{Diagnosis, Evidence, Severity, Told};
+
+/// Headings that lead to the list of one severity.
+const fn opening(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Blocker => {
+            "<section id=\"blockers\" aria-labelledby=\"blockers-h\">\n<h2 id=\"blockers-h\">What keeps it from \
+             working</h2>\n<p class=\"hint\">What fails first is at the top; what is below it may only follow from \
+             it.</p>\n<ol class=\"findings blocker\">\n"
+        }
+        Severity::Warning => {
+            "<section id=\"warnings\" aria-labelledby=\"warnings-h\">\n<h2 id=\"warnings-h\">What should be seen \
+             to</h2>\n<ol class=\"findings warning\">\n"
+        }
+        Severity::Note => {
+            "<section id=\"notes\" aria-labelledby=\"notes-h\">\n<h2 id=\"notes-h\">Good to know</h2>\n\
+             <ol class=\"findings note\">\n"
+        }
+    }
+}
+
+/// The findings of one severity, in their order.
+pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
+    let mut out = Markup::default();
+    let found: Vec<_> = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).collect();
+    if found.is_empty() {
+        return out;
+    }
+    out.raw(opening(severity));
+    let mut before: Option<&Told> = None;
+    for told in found {
+        out.piece(&finding(told, before));
+        before = Some(told);
+    }
+    out.raw("</ol>\n</section>\n");
+    out
+}
+
+/// A finding. What it has in common with the one before is not said again.
+fn finding(told: &Told, before: Option<&Told>) -> Markup {
+    let Told { finding, consequence } = told;
+    let mut out = Markup::default();
+    out.raw("<li>\n<h3><span class=\"subject\">").text(&finding.subject).raw("</span> <span class=\"what\">");
+    out.text(&finding.what).raw("</span></h3>\n");
+    if let Some(follows) = consequence
+        && before.and_then(|before| before.consequence) != Some(*follows)
+    {
+        out.raw("<p class=\"follows\"><span class=\"label\">Then</span> ").wrapped(
+            "<span>",
+            follows,
+            "</span></p>",
+        );
+    }
+    if before.is_none_or(|before| before.finding.remedy != finding.remedy) {
+        out.raw("<p class=\"remedy\"><span class=\"label\">Do</span> ");
+        out.wrapped("<span>", &finding.remedy, "</span></p>");
+    } else {
+        out.raw(
+            "<p class=\"remedy same\"><span class=\"label\">Do</span> <span>the same as above</span></p>\n",
+        );
+    }
+    out.raw("<details>\n<summary>Evidence: <code>").text(finding.code.as_str()).raw("</code> in ");
+    out.wrapped("<span class=\"path\">", &finding.path.display().to_string(), "</span></summary>");
+    if !finding.evidence.is_empty() {
+        out.piece(&evidence(&finding.evidence));
+    }
+    out.raw("<p class=\"hint\">More of it: ");
+    out.wrapped("<code>kuberescue explain ", finding.code.as_str(), "</code></p>");
+    out.raw("</details>\n</li>\n");
+    out
+}
+
+fn evidence(found: &[Evidence]) -> Markup {
+    let mut out = Markup::default();
+    out.raw("<table>\n<thead><tr><th scope=\"col\">File</th><th scope=\"col\">Field</th>");
+    out.raw("<th scope=\"col\">Value</th></tr></thead>\n<tbody>\n");
+    for Evidence { path, line, field, value } in found {
+        let at = line.map(|line| format!(":{line}")).unwrap_or_default();
+        out.raw("<tr><td class=\"path\">").text(&format!("{}{at}", path.display())).raw("</td><td>");
+        out.text(field).raw("</td><td class=\"value\">").wrapped("", value, "</td></tr>");
+    }
+    out.raw("</tbody>\n</table>\n");
+    out
+}
