@@ -208,6 +208,9 @@ fn bar(out: &mut Markup, row: &Validity, diagnosis: &Diagnosis, axis: Axis, top:
             "<path d=\"M-8-2l-4 5 4 4-4 5 4 5\"/></svg>",
         );
     }
+    let at = axis.place(diagnosis.at);
+    vertical(out, "<line class=\"at-halo\"", at, top + 19, top + 38);
+    vertical(out, "<line class=\"at\"", at, top + 19, top + 38);
     out.raw("</g>\n");
 }
 

@@ -39,7 +39,7 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
     out
 }
 
-/// A finding. What it has in common with the one before is not said again.
+/// A finding. What it has in common with the one before is not said again in the open.
 fn finding(told: &Told, before: Option<&Told>) -> Markup {
     let Told { finding, consequence } = told;
     let mut out = Markup::default();
@@ -48,40 +48,40 @@ fn finding(told: &Told, before: Option<&Told>) -> Markup {
     if let Some(follows) = consequence
         && before.and_then(|before| before.consequence) != Some(*follows)
     {
-        out.raw("<p class=\"follows\"><span class=\"label\">Then</span> ").wrapped(
-            "<span>",
-            follows,
-            "</span></p>",
-        );
+        out.raw("<p class=\"follows\"><span class=\"label\">Then</span> ");
+        out.wrapped("<span>", follows, "</span></p>");
     }
-    if before.is_none_or(|before| before.finding.remedy != finding.remedy) {
-        out.raw("<p class=\"remedy\"><span class=\"label\">Do</span> ");
-        out.wrapped("<span>", &finding.remedy, "</span></p>");
-    } else {
-        out.raw(
-            "<p class=\"remedy same\"><span class=\"label\">Do</span> <span>the same as above</span></p>\n",
-        );
+    let said = before.is_some_and(|before| before.finding.remedy == finding.remedy);
+    if !said {
+        out.piece(&remedy(&finding.remedy));
     }
     out.raw("<details>\n<summary>Evidence: <code>").text(finding.code.as_str()).raw("</code> in ");
     out.wrapped("<span class=\"path\">", &finding.path.display().to_string(), "</span></summary>");
     if !finding.evidence.is_empty() {
         out.piece(&evidence(&finding.evidence));
     }
-    out.raw("<p class=\"hint\">More of it: ");
-    out.wrapped("<code>kuberescue explain ", finding.code.as_str(), "</code></p>");
-    out.raw("</details>\n</li>\n");
+    if said {
+        out.piece(&remedy(&finding.remedy));
+    }
+    out.raw("<p class=\"hint\">More of it: <code>kuberescue explain ");
+    out.wrapped("", finding.code.as_str(), "</code></p>").raw("</details>\n</li>\n");
+    out
+}
+
+fn remedy(text: &str) -> Markup {
+    let mut out = Markup::default();
+    out.raw("<p class=\"remedy\"><span class=\"label\">Do</span> ").wrapped("<span>", text, "</span></p>");
     out
 }
 
 fn evidence(found: &[Evidence]) -> Markup {
     let mut out = Markup::default();
-    out.raw("<table>\n<thead><tr><th scope=\"col\">File</th><th scope=\"col\">Field</th>");
-    out.raw("<th scope=\"col\">Value</th></tr></thead>\n<tbody>\n");
+    out.raw("<ul class=\"evidence\">\n");
     for Evidence { path, line, field, value } in found {
         let at = line.map(|line| format!(":{line}")).unwrap_or_default();
-        out.raw("<tr><td class=\"path\">").text(&format!("{}{at}", path.display())).raw("</td><td>");
-        out.text(field).raw("</td><td class=\"value\">").wrapped("", value, "</td></tr>");
+        out.raw("<li><span class=\"path\">").text(&format!("{}{at}", path.display())).raw("</span> ");
+        out.text(field).raw(" = <span class=\"value\">").wrapped("", value, "</span></li>");
     }
-    out.raw("</tbody>\n</table>\n");
+    out.raw("</ul>\n");
     out
 }

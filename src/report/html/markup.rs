@@ -3,6 +3,9 @@
 
 use super::super::sanitise::line;
 
+/// What is longer is broken where it must be: it has to fit on a phone.
+const LONGEST_UNBROKEN: usize = 30;
+
 /// A piece of a page.
 #[derive(Default)]
 pub(super) struct Markup(String);
@@ -23,6 +26,19 @@ impl Markup {
     /// Text between two pieces of markup, and a line's end.
     pub(super) fn wrapped(&mut self, before: &'static str, text: &str, after: &'static str) -> &mut Self {
         self.raw(before).text(text).raw(after).raw("\n")
+    }
+
+    /// Text whose names and dates are not broken at their hyphens.
+    pub(super) fn unbroken(&mut self, text: &str) -> &mut Self {
+        for (index, word) in line(text).split(' ').enumerate() {
+            self.raw(if index > 0 { " " } else { "" });
+            if word.contains('-') && word.len() <= LONGEST_UNBROKEN {
+                self.raw("<span class=\"nb\">").text(word).raw("</span>");
+            } else {
+                self.text(word);
+            }
+        }
+        self
     }
 
     /// Another piece.

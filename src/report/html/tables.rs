@@ -21,7 +21,7 @@ pub(super) fn horizon(diagnosis: &Diagnosis) -> Markup {
     out.raw("<th scope=\"col\">Then</th></tr></thead>\n<tbody>\n");
     for death in &diagnosis.horizon {
         out.raw("<tr><td class=\"time\">").piece(&time(death.at)).raw("</td><th scope=\"row\">");
-        out.text(&death.name).raw("</th><td>").wrapped("", &death.consequence, "</td></tr>");
+        out.unbroken(&death.name).raw("</th><td>").wrapped("", &death.consequence, "</td></tr>");
     }
     out.raw("</tbody>\n</table>\n</section>\n");
     out
@@ -60,18 +60,16 @@ pub(super) fn credentials(diagnosis: &Diagnosis) -> Markup {
     }
     out.raw("<section id=\"credentials\" aria-labelledby=\"credentials-h\">\n<h2 id=\"credentials-h\">Credentials</h2>\n");
     out.raw("<table class=\"cards\">\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">State</th>");
-    out.raw(
-        "<th scope=\"col\">From</th><th scope=\"col\">Until</th><th scope=\"col\">Subject, issuer, file</th>",
-    );
+    out.raw("<th scope=\"col\">From, until</th><th scope=\"col\">Subject, issuer, file</th>");
     out.raw("</tr></thead>\n<tbody>\n");
     for validity in &diagnosis.credentials {
-        let kind = if validity.authority { " (authority)" } else { "" };
-        out.raw("<tr><th scope=\"row\">").text(&validity.name).raw(kind).raw("</th><td>");
-        out.text(&chart::words(validity, diagnosis))
-            .raw("</td><td class=\"time\">")
-            .piece(&time(validity.not_before));
-        out.raw("</td><td class=\"time\">").piece(&time(validity.not_after)).raw("</td><td class=\"about\">");
-        out.text(&validity.subject).raw("<br>by ").text(&validity.issuer).raw("<br><span class=\"path\">");
+        out.raw("<tr><th scope=\"row\">").unbroken(&validity.name);
+        out.raw(if validity.authority { "<br><span class=\"hint\">authority</span>" } else { "" })
+            .raw("</th><td>");
+        out.text(&chart::words(validity, diagnosis)).raw("</td><td class=\"time\">");
+        out.piece(&time(validity.not_before)).raw("<br>").piece(&time(validity.not_after));
+        out.raw("</td><td class=\"about\">").text(&validity.subject);
+        out.raw("<br>by ").text(&validity.issuer).raw("<br><span class=\"path\">");
         out.text(&validity.path.display().to_string()).raw("</span></td></tr>\n");
     }
     out.raw("</tbody>\n</table>\n</section>\n");

@@ -80,23 +80,27 @@ pub(super) fn verdict(diagnosis: &Diagnosis) -> Markup {
     let mut out = Markup::default();
     out.raw(opening(verdict.state)).raw("<p class=\"badge\">").raw(icon(verdict.state)).raw("<span>");
     out.text(badge(verdict.state)).raw("</span></p>\n");
+    // The command stands by itself below.
+    let command = verdict.repair.as_ref().map(|command| format!("; repairable here with: {command}"));
+    let line = command.and_then(|command| verdict.line.strip_suffix(&command)).unwrap_or(&verdict.line);
     // The part before the colon is what has to be understood, the rest is why.
-    let (head, rest) = match verdict.line.split_once(": ") {
+    let (head, rest) = match line.split_once(": ") {
         Some((head, rest)) => (head, Some(rest)),
-        None => (verdict.line.as_str(), None),
+        None => (line, None),
     };
     out.raw("<h2 id=\"verdict\">").text(head);
     if let Some(rest) = rest {
-        out.raw("<span class=\"sep\">: </span><span class=\"why\">").text(rest).raw("</span>");
+        out.raw("<span class=\"sep\">: </span><span class=\"why\">").unbroken(rest).raw("</span>");
     }
     out.raw("</h2>\n").wrapped("<p class=\"workloads\">", &verdict.workloads, "</p>");
     if let Some(command) = &verdict.repair {
-        out.raw("<p class=\"run\"><span class=\"label\">Run</span> ").wrapped(
+        out.raw("<p class=\"run\"><span class=\"label\">Repairable here with</span> ").wrapped(
             "<code>",
             command,
             "</code></p>",
         );
-    } else if let Some(obstacle) = &verdict.obstacle {
+    } else if let (State::Other, Some(obstacle)) = (verdict.state, &verdict.obstacle) {
+        // Where certificates are the trouble the line above says it.
         out.raw("<p class=\"run\"><span class=\"label\">First</span> ").wrapped(
             "<span>",
             obstacle,
