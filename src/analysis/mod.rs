@@ -10,6 +10,7 @@ pub mod diagnose;
 pub mod endpoints;
 pub mod facts;
 pub mod inventory;
+pub mod nodes;
 pub mod plan;
 pub mod quorum;
 pub mod restore;

@@ -1,17 +1,20 @@
 //! `diagnose`: what broke, when, why, and what to do.
 
+use std::path::PathBuf;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::diagnose::{Node, Severity, diagnose};
+use crate::analysis::diagnose::Severity;
 use crate::analysis::trust::Graph;
 use crate::report::html::Page;
 use crate::report::{
-    Detail, DiagnosisFormat, Exit, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text, trust,
+    Detail, DiagnosisFormat, Exit, Failure, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text,
+    nodes_json, nodes_text, trust,
 };
 use crate::session::Context;
 use crate::session::arguments::{parse_diagnosis_format, parse_duration, parse_time};
+use crate::session::nodes::{Read, diagnose_all};
 use crate::session::source::RootArgs;
-use crate::session::surroundings::look_around;
 
 /// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
 const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -19,6 +22,9 @@ const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// Arguments of `diagnose`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
+    /// Nodes to be held side by side: root directories and archives [default: --root]
+    #[arg(value_name = "NODE", conflicts_with = "root")]
+    nodes: Vec<PathBuf>,
     #[command(flatten)]
     root: RootArgs,
     /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
@@ -41,19 +47,22 @@ pub struct Args {
 /// There is no readable node.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
-    let (snapshot, inventory, root) = args.root.read_all()?;
-    let around =
-        root.map(|root| look_around(&root, &snapshot, &inventory, args.at.is_none())).unwrap_or_default();
-    let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
+    let source = match args.nodes.as_slice() {
+        [] => &args.root.root,
+        [one] => one,
+        several => return side_by_side(several, args, context),
+    };
+    let root = RootArgs { root: source.clone(), cert_dir: args.root.cert_dir.clone() };
+    let read = Read::of(&root, args.at)?;
     let horizon = args.horizon.unwrap_or(match args.output {
         DiagnosisFormat::Html => A_YEAR,
         _ => SignedDuration::ZERO,
     });
-    let diagnosis = diagnose(node, &args.root.root.display().to_string(), now, horizon);
+    let diagnosis = read.diagnose(source, now, horizon);
     context.out.result(&match args.output {
         DiagnosisFormat::Json => diagnosis_json(&diagnosis),
         DiagnosisFormat::Html => {
-            let rows = trust::rows(&Graph::read(&snapshot, &inventory, now));
+            let rows = trust::rows(&Graph::read(&read.snapshot, &read.inventory, now));
             Page { diagnosis: &diagnosis, trust: &rows, timeline: None }.render()
         }
         DiagnosisFormat::Prometheus => diagnosis_metrics(&diagnosis),
@@ -61,4 +70,24 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     });
     let worst = diagnosis.findings.iter().map(|told| told.finding.severity).max();
     Ok(if worst >= Some(Severity::Warning) { Exit::Findings } else { Exit::Fine })
+}
+
+fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
+    if matches!(args.output, DiagnosisFormat::Html | DiagnosisFormat::Prometheus) {
+        return Err(Failure::could_not_run("html and prometheus are of one node")
+            .hint("run it for each of them, or take table or json"));
+    }
+    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
+    if nodes.clusters.is_empty() {
+        for failed in &nodes.unreadable {
+            context.out.fail(&Failure::could_not_run(format!("{}: {}", failed.source, failed.why)));
+        }
+        return Err(Failure::could_not_run("none of these is a node that can be read")
+            .hint("name root directories of nodes, or archives of them (tar, tar.gz)"));
+    }
+    context.out.result(&match args.output {
+        DiagnosisFormat::Json => nodes_json(&nodes),
+        _ => nodes_text(&nodes),
+    });
+    Ok(if nodes.has_findings() { Exit::Findings } else { Exit::Fine })
 }

@@ -10,6 +10,7 @@ pub mod change;
 pub mod host;
 pub mod live;
 pub mod manifests;
+pub mod nodes;
 pub mod preflight;
 pub mod proof;
 pub mod restore;

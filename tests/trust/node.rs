@@ -1,6 +1,6 @@
 //! A tree of testdata/nodes in memory, to be broken and asked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kuberescue::analysis::inventory::Inventory;
 use kuberescue::analysis::trust::{Edge, Fault, Graph, Kind, Relation};
@@ -65,7 +65,7 @@ pub fn name(graph: &Graph, id: usize) -> String {
     }
 }
 
-fn file_name(path: &PathBuf) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 

@@ -365,6 +365,21 @@ codes! {
         "The API server can't reach etcd and ends.",
         "It comes from whoever runs that etcd, and is renewed there.",
         "Get a new pair from etcd's CA and put it where --etcd-certfile and --etcd-keyfile say, then kuberescue restart kube-apiserver.";
+    NodesCaDiffers "nodes-ca-differs" Credential:
+        "nodes of one cluster have different CAs",
+        "What one half signs the other half refuses.",
+        "kubeadm reset and init on one node, or a restore of another cluster's files.",
+        "Find out which CA the running API servers and most nodes have, and bring that one (certificate and key) to the others before anything is renewed.";
+    NodesSaDiffers "nodes-sa-differs" Credential:
+        "nodes of one cluster have different service-account keys",
+        "Tokens that one API server accepts another refuses: pods fail by chance.",
+        "sa.key and sa.pub were not copied when the node joined, or were made anew on one node.",
+        "Bring sa.key and sa.pub of the node whose controller manager leads to the others, and restart their API servers.";
+    NodesCopied "nodes-copied" Credential:
+        "nodes share a leaf certificate",
+        "Its names are those of one node: clients and etcd's members refuse it on the other.",
+        "The renewed PKI directory of one node was copied to the others, leafs and all.",
+        "On the nodes whose names it doesn't have: move the pair away, kuberescue recover issues one for the node. Only the CAs and sa.* are copied.";
 }
 
 impl Code {

@@ -9,11 +9,13 @@
 mod build;
 mod consequence;
 mod consumers;
+mod files;
 mod flags;
 mod issuers;
+mod join;
+mod leftovers;
 mod read;
-#[cfg(test)]
-mod tests;
+mod rows;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -18,7 +18,7 @@ use super::sanitise::{json, line};
 use crate::analysis::trust::Graph;
 
 /// The widest that a column is padded to; what is longer pushes the rest aside.
-const WIDEST: [usize; 2] = [58, 24];
+const WIDEST: [usize; 2] = [72, 24];
 /// The deepest indentation that is shown.
 const DEEPEST: usize = 16;
 

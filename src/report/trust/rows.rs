@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::words::{Index, Status, expected_authority, mark};
-use crate::analysis::trust::{Anchor, Consumer, Edge, FaultKind, Graph, Kind, Place, Relation, State};
+use crate::analysis::trust::{Anchor, Consumer, Edge, Graph, Kind, Place, Relation, State};
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -185,7 +185,7 @@ impl<'a> Tree<'a> {
     }
 
     fn consumers(&mut self, id: usize, depth: usize) {
-        let broken = self.index.status(id) == Status::Faulty;
+        let broken = matches!(self.index.status(id), Status::Faulty | Status::Affected);
         for edge in self.index.leaving(id).to_vec() {
             let verb = match edge.relation {
                 Relation::TrustedBy => "trusted by",
@@ -233,7 +233,18 @@ impl<'a> Tree<'a> {
         let has = |tree: &Self, id: usize, relations: &[Relation]| {
             tree.index.leaving(id).iter().any(|edge| relations.contains(&edge.relation))
         };
-        let alone: Vec<usize> = keys.into_iter().filter(|id| !has(self, *id, &[Relation::KeyOf])).collect();
+        // Neither of those that aren't there: their certificates say so.
+        let alone: Vec<usize> = keys
+            .into_iter()
+            .filter(|id| {
+                let mut owners =
+                    self.index.leaving(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
+                let there =
+                    matches!(self.index.kind(*id), Some(Kind::Key(key)) if key.public_sha256.is_some());
+                let owned = owners.clone().any(|edge| edge.fault.is_none());
+                !owned && (there || owners.next().is_none())
+            })
+            .collect();
         let (used, unused): (Vec<usize>, Vec<usize>) =
             alone.into_iter().partition(|id| has(self, *id, &[Relation::UsedBy, Relation::CheckedWith]));
         let name = |tree: &mut Self, id: usize| {
@@ -248,10 +259,8 @@ impl<'a> Tree<'a> {
         let keyless = leafs.into_iter().filter(|id| {
             let readable =
                 matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
-            let missing =
-                |edge: &&Edge| edge.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::KeyMissing);
             let mut keys = self.index.entering(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
-            readable && keys.all(|edge| missing(&edge))
+            readable && keys.all(|edge| edge.fault.is_some())
         });
         let keyless = keyless.collect();
         self.section("certificates without a key", keyless, |tree, id| {

@@ -97,11 +97,19 @@ impl<'a> Index<'a> {
         }
         let mut index = Self { graph, out, into, statuses: Vec::new() };
         index.statuses = graph.nodes.iter().map(|node| index.own_status(node.id, &node.kind)).collect();
-        let consumers = graph.nodes.iter().filter(|node| matches!(node.kind, Kind::Consumer(_)));
-        let found: Vec<_> = consumers.map(|node| (node.id, index.consumer_status(node.id))).collect();
-        for (id, status) in found {
-            if let Some(known) = index.statuses.get_mut(id) {
-                *known = status;
+        // Certificates before consumers: a certificate of an authority that has ended is as good as ended.
+        for certificates in [true, false] {
+            let concerned = graph.nodes.iter().filter(|node| match node.kind {
+                Kind::Certificate(_) => certificates,
+                Kind::Consumer(_) => !certificates,
+                Kind::Key(_) | Kind::Authority(_) => false,
+            });
+            let affected: Vec<_> =
+                concerned.map(|node| node.id).filter(|id| index.is_affected(*id)).collect();
+            for id in affected {
+                if let Some(known) = index.statuses.get_mut(id).filter(|known| **known == Status::Ok) {
+                    *known = Status::Affected;
+                }
             }
         }
         index
@@ -137,6 +145,9 @@ impl<'a> Index<'a> {
             _ => None,
         };
         let own = state(kind, self.graph.at);
+        if self.status(id) == Status::Affected {
+            return "affected".to_owned();
+        }
         let mut words: Vec<String> =
             self.own_faults(id).iter().map(|(fault, _)| mark(*fault, role)).collect();
         if own != "ok" || words.is_empty() {
@@ -165,9 +176,17 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// A consumer is affected by what it uses.
-    fn consumer_status(&self, id: usize) -> Status {
-        let bad = |edge: &&Edge| edge.fault.is_some() || self.status(edge.from) == Status::Faulty;
-        if self.entering(id).iter().any(|edge| bad(&edge)) { Status::Affected } else { Status::Ok }
+    /// Whether what it depends on is broken: of a consumer what it uses, of a certificate who signed it.
+    fn is_affected(&self, id: usize) -> bool {
+        let broken = |id: usize| matches!(self.status(id), Status::Faulty | Status::Affected);
+        match self.kind(id) {
+            Some(Kind::Consumer(_)) => {
+                self.entering(id).iter().any(|edge| edge.fault.is_some() || broken(edge.from))
+            }
+            _ => {
+                let mut out = self.leaving(id).iter();
+                out.any(|edge| edge.relation == Relation::SignedBy && broken(edge.to))
+            }
+        }
     }
 }

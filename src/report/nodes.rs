@@ -1,0 +1,76 @@
+//! Several nodes side by side, in words and as JSON.
+
+use std::fmt::Write as _;
+
+use super::sanitise::{json, line};
+use super::table;
+use crate::analysis::diagnose::Role;
+use crate::analysis::nodes::{Brief, Cluster, Nodes};
+
+/// All of it as JSON.
+pub fn nodes_json(nodes: &Nodes) -> String {
+    let text = serde_json::to_string_pretty(nodes).unwrap_or_default();
+    format!("{}\n", json(&text))
+}
+
+/// All of it in words.
+pub fn nodes_text(nodes: &Nodes) -> String {
+    let mut out = String::new();
+    for cluster in &nodes.clusters {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&cluster_text(cluster));
+    }
+    if !nodes.unreadable.is_empty() {
+        let _ = writeln!(out, "\nNot read ({}):", nodes.unreadable.len());
+        for failed in &nodes.unreadable {
+            let _ = writeln!(out, "  {}", line(&format!("{}: {}", failed.source, failed.why)));
+        }
+    }
+    out
+}
+
+fn cluster_text(cluster: &Cluster) -> String {
+    let Cluster { name, nodes, findings, etcd } = cluster;
+    let done = nodes.iter().filter(|node| node.blockers == 0).count();
+    let mut out = String::new();
+    let what = format!(
+        "Cluster {name}: {} nodes, {done} in order, {} to be recovered",
+        nodes.len(),
+        nodes.len() - done
+    );
+    let _ = writeln!(out, "{}", line(&what));
+    let heading =
+        ["NODE", "ROLE", "STATE", "BLOCKERS", "WARNINGS", "NEXT END", "SOURCE"].map(str::to_owned).to_vec();
+    let rows: Vec<_> = [heading].into_iter().chain(nodes.iter().map(row)).collect();
+    out.push_str(&table::render(&rows));
+    for finding in findings {
+        let _ = writeln!(out, "{}", line(&format!("  {:<22} {}", finding.code.as_str(), finding.what)));
+    }
+    if let Some(etcd) = etcd {
+        let _ = writeln!(out, "{}", line(&etcd.sentence()));
+    }
+    for node in nodes.iter().filter(|node| node.blockers > 0) {
+        let _ = writeln!(out, "{}", line(&format!("{}: {}", node.name(), node.verdict.line)));
+    }
+    out
+}
+
+fn row(node: &Brief) -> Vec<String> {
+    let role = match node.summary.role {
+        Role::ControlPlane => "control-plane",
+        Role::Worker => "worker",
+    };
+    let state = if node.blockers > 0 { "to be recovered" } else { "in order" };
+    let end = node.next_end.as_ref().map(|(name, end)| format!("{} {name}", end.strftime("%Y-%m-%d")));
+    vec![
+        node.name().to_owned(),
+        role.to_owned(),
+        state.to_owned(),
+        node.blockers.to_string(),
+        node.warnings.to_string(),
+        end.unwrap_or_default(),
+        node.source.clone(),
+    ]
+}
