@@ -123,7 +123,7 @@ fn trust_row(row: &Row) -> Markup {
         RowKind::Authority | RowKind::Certificate => "<span class=\"node\"><strong>",
         _ => "<span class=\"node\"><span>",
     });
-    out.text(&row.label).raw(match row.kind {
+    out.unbroken(&row.label).raw(match row.kind {
         RowKind::Authority | RowKind::Certificate => "</strong>",
         _ => "</span>",
     });
