@@ -68,7 +68,7 @@ fn diagnosis() -> Diagnosis {
         ],
         credentials: vec![
             validity("ca", "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
-            validity("old ca", "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+            validity("old ca", "1900-01-01T00:00:00Z", "9999-12-30T00:00:00Z"),
             validity("ended", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
             validity("ending", "2025-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
             validity("not yet", "2026-11-25T00:00:00Z", "2027-11-25T00:00:00Z"),
