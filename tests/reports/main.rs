@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use common::{Node, skip};
+use kuberescue::formats::certificate::Certificate;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SerialNumber};
 
 /// Trees of every kind: well, ended, broken in many ways, without authorities.
 const TREES: [&str; 7] =
@@ -34,6 +36,16 @@ fn diagnose(node: &Node, more: &str) -> String {
     let run = node.run(&format!("diagnose {more}"));
     assert!(run.code < 2, "{run}");
     run.out
+}
+
+/// A certificate that says this of itself, in PEM.
+fn self_signed(common_name: &str) -> String {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.serial_number = Some(SerialNumber::from_slice(&[0x7f; 20]));
+    let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+    Certificate::from_der(der).unwrap().to_pem()
 }
 
 /// Runs a Python program with `input` to read; nothing where the packages that it needs aren't installed.

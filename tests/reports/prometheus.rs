@@ -1,10 +1,9 @@
 //! `-o prometheus`, read by Prometheus' own parser.
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SerialNumber};
 use serde_json::Value;
 
 use crate::common::Node;
-use crate::{TREES, diagnose, python};
+use crate::{TREES, diagnose, python, self_signed};
 
 /// Reads the text format and answers with every sample; twice the same series or a family without its type is an error.
 const READ: &str = "
@@ -92,12 +91,8 @@ fn an_expired_node_in_the_exporters_words() {
 fn foreign_names_stay_inside_of_their_labels() {
     let node = Node::of("rsa2048");
     node.write("/etc/kubernetes/pki/apiserver.crt", "nothing");
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "a\"} 1\nx509_read_errors 7 \\ \u{1b}[31m");
-    params.serial_number = Some(SerialNumber::from_slice(&[0x7f; 20]));
-    let key = KeyPair::generate().unwrap();
-    node.write("/etc/kubernetes/pki/etcd/peer.crt", params.self_signed(&key).unwrap().pem());
+    let common_name = "a\"} 1\nx509_read_errors 7 \\ \u{1b}[31m";
+    node.write("/etc/kubernetes/pki/etcd/peer.crt", self_signed(common_name));
     let text = diagnose(&node, "-o prometheus");
     assert!(!text.contains('\u{1b}'));
     let Some(samples) = samples(&text) else { return };
