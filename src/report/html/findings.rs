@@ -3,25 +3,6 @@
 use super::markup::Markup;
 use crate::analysis::diagnose::{Diagnosis, Evidence, Severity, Told};
 
-/// Headings that lead to the list of one severity.
-const fn opening(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Blocker => {
-            "<section id=\"blockers\" aria-labelledby=\"blockers-h\">\n<h2 id=\"blockers-h\">What keeps it from \
-             working</h2>\n<p class=\"hint\">What fails first is at the top; what is below it may only follow from \
-             it.</p>\n<ol class=\"findings blocker\">\n"
-        }
-        Severity::Warning => {
-            "<section id=\"warnings\" aria-labelledby=\"warnings-h\">\n<h2 id=\"warnings-h\">What should be seen \
-             to</h2>\n<ol class=\"findings warning\">\n"
-        }
-        Severity::Note => {
-            "<section id=\"notes\" aria-labelledby=\"notes-h\">\n<h2 id=\"notes-h\">Good to know</h2>\n\
-             <ol class=\"findings note\">\n"
-        }
-    }
-}
-
 /// The findings of one severity, in their order.
 pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
     let mut out = Markup::default();
@@ -29,7 +10,29 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
     if found.is_empty() {
         return out;
     }
-    out.raw(opening(severity));
+    out.raw(match severity {
+        Severity::Blocker => {
+            "<section id=\"blockers\" aria-labelledby=\"blockers-h\">\n<h2 id=\"blockers-h\">What keeps it from \
+             working</h2>\n<p class=\"hint\">What fails first is at the top; what is below it may only follow from \
+             it."
+        }
+        Severity::Warning => {
+            "<section id=\"warnings\" aria-labelledby=\"warnings-h\">\n<h2 id=\"warnings-h\">What should be seen \
+             to</h2>\n<p class=\"hint\">"
+        }
+        Severity::Note => {
+            "<section id=\"notes\" aria-labelledby=\"notes-h\">\n<h2 id=\"notes-h\">Good to know</h2>\n\
+             <p class=\"hint\">"
+        }
+    });
+    if found.windows(2).any(|pair| matches!(pair, [above, below] if same_remedy(above, below))) {
+        out.raw(" Where nothing is said to do, it is the same as above.");
+    }
+    out.raw(match severity {
+        Severity::Blocker => "</p>\n<ol class=\"findings blocker\">\n",
+        Severity::Warning => "</p>\n<ol class=\"findings warning\">\n",
+        Severity::Note => "</p>\n<ol class=\"findings note\">\n",
+    });
     let mut before: Option<&Told> = None;
     for told in found {
         out.piece(&finding(told, before));
@@ -37,6 +40,10 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
     }
     out.raw("</ol>\n</section>\n");
     out
+}
+
+fn same_remedy(above: &Told, below: &Told) -> bool {
+    above.finding.remedy == below.finding.remedy
 }
 
 /// A finding. What it has in common with the one before is not said again in the open.
@@ -51,7 +58,7 @@ fn finding(told: &Told, before: Option<&Told>) -> Markup {
         out.raw("<p class=\"follows\"><span class=\"label\">Then</span> ");
         out.wrapped("<span>", follows, "</span></p>");
     }
-    let said = before.is_some_and(|before| before.finding.remedy == finding.remedy);
+    let said = before.is_some_and(|before| same_remedy(before, told));
     if !said {
         out.piece(&remedy(&finding.remedy));
     }
