@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static check deny deps test test-node demo bench bench-node clean
+.PHONY: help build static check deny deps test test-node fuzz demo bench bench-node clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -22,6 +22,7 @@ deps: ## what the tests need on a fresh Debian 12 (as root)
 
 check: ## format, lints, the layers of src/, dependencies and their licences
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets -p standins -- -D warnings
 	cargo test --locked --quiet --test layers
@@ -32,12 +33,17 @@ deny: ## dependencies and their licences alone
 
 test: deps check static ## everything, the static binary and the test node included; installs what it needs
 	KUBERESCUE_STATIC="$(CURDIR)/$(STATIC)" cargo test --locked
+	$(MAKE) fuzz SECONDS=5
 	$(MAKE) test-node
 
 test-node: ## the live tests on a node with a real containerd and etcd (root; scripts/testnode/README.md)
 	cargo test --locked --quiet -p standins
 	scripts/testnode/build
 	cargo test --locked --test live_node -- --ignored --test-threads=4
+
+SECONDS = 60
+fuzz: ## each fuzz target for 60 s; SECONDS=5 for less, TARGETS="pem key" for some
+	scripts/fuzz.sh $(SECONDS) $(TARGETS)
 
 demo: build ## the main job on a copy of an expired kubeadm node: before, plan, after
 	scripts/demo.sh $(RELEASE)
@@ -48,6 +54,6 @@ bench: build ## measured beside openssl
 bench-node: deps build ## measured on the test node, beside a script with openssl and ctr (root)
 	scripts/bench-node.sh $(RELEASE)
 
-clean: ## removes target/ and dist/
+clean: ## removes target/, dist/ and what the fuzz targets have made
 	cargo clean
-	rm -rf dist
+	rm -rf dist fuzz/target fuzz/corpus fuzz/artifacts

@@ -4,7 +4,8 @@
 # (The musl compiler is installed by scripts/build-static.sh, which knows which one it needs.)
 #
 # What the tests find, and where:
-#   openssl, strace, file, chroot, readelf   on PATH
+#   openssl, strace, file, dot, readelf      on PATH
+#   a C++ compiler                           on PATH (the fuzz targets)
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
 #   JSON Schema and Prometheus in Python     target/tools/python/bin/python
 #   chromium                                 on PATH (the HTML report is looked at)
@@ -24,7 +25,7 @@ WHEELS="jsonschema==4.26.0 prometheus-client==0.26.0"
 TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
-need_packages ca-certificates openssl strace file tar gzip coreutils binutils gcc libc6-dev
+need_packages ca-certificates openssl strace file graphviz e2fsprogs tar gzip coreutils binutils gcc g++ libc6-dev
 need_packages chromium
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd

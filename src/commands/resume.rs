@@ -5,7 +5,7 @@ use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
 use crate::report::{Exit, Failure, Outcome};
 use crate::session::Context;
-use crate::session::change::take_lock;
+use crate::session::change::{sweep, take_lock};
 use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 
@@ -31,6 +31,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let away = parked(&root).map_err(|error| could_not(&error))?;
     let pending = transaction::pending(&root).map_err(|error| could_not(&error))?;
     if away.is_none() && pending.is_none() {
+        if !args.dry_run {
+            sweep(&root, context);
+        }
         context.out.result("Nothing to resume: no change was interrupted.\n");
         return Ok(Exit::Fine);
     }

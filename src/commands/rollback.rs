@@ -6,7 +6,7 @@ use crate::disk::parking::parked;
 use crate::disk::transaction::RolledBack;
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
-use crate::session::change::take_lock;
+use crate::session::change::{sweep, take_lock};
 use crate::session::manifests::bring_back;
 use crate::session::source::{RootArgs, could_not};
 use crate::session::undo::{last_change, undo};
@@ -48,13 +48,18 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             let lock = take_lock(&root, context)?;
             return bring_back(&root, &lock, context);
         }
+        if !args.dry_run {
+            sweep(&root, context);
+        }
         context
             .out
             .result("Nothing to roll back: kuberescue has changed nothing here, or it is undone already.\n");
         return Ok(Exit::Fine);
     };
     let paths: Vec<_> = journal.changes.iter().map(|change| change.path.display().to_string()).collect();
-    context.out.say(&format!("Undoes \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
+    // Of a change that was done only what isn't undone yet comes here.
+    let verb = if journal.is_undoing() { "Completes" } else { "Undoes" };
+    context.out.say(&format!("{verb} \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
     if args.dry_run {
         context.out.lines(&paths);
         context.out.say("Dry run: nothing was written.");
@@ -64,13 +69,16 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let lock = take_lock(&root, context)?;
     let exit = bring_back(&root, &lock, context)?;
     let done = undo(&root, &lock, &journal, args.archive.as_deref(), &context.operator, context.now)?;
-    context.out.result(match done {
+    context.out.result(match &done {
         RolledBack::Nothing => "Nothing to roll back.\n",
         RolledBack::Cleaned { .. } => {
             "The change had not begun: its preparations were removed, everything is as before.\n"
         }
         RolledBack::Undone { .. } => "The old state is back.\n",
     });
+    if matches!(done, RolledBack::Cleaned { .. }) && journal.undoes.is_some() {
+        context.out.say("hint: that was a rollback which had not begun; kuberescue rollback begins it anew");
+    }
     if root.is_live() {
         context
             .out

@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, UtimensatFlags, fchmod, futimens, mkdirat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{
-    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, fsync, linkat, symlinkat, unlinkat,
+    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, fsync, ftruncate, linkat, symlinkat, unlinkat,
 };
 use xattr::FileExt;
 
@@ -48,6 +48,12 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<()> {
     let mut through = Through(file);
     through.write_all(head)?;
     through.write_all(tail)
+}
+
+/// Takes all content away.
+pub(super) fn empty(file: &File) -> io::Result<()> {
+    gate()?;
+    Ok(retry(|| ftruncate(file, 0))?)
 }
 
 /// A file that is written piece by piece.
@@ -131,21 +137,28 @@ pub(super) fn rename(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()>
     Ok(retry(|| renameat(&dir, from, &dir, to))?)
 }
 
-/// Renames within a directory; an error of kind `AlreadyExists` where something is there.
+/// Renames within a directory; an error of kind `AlreadyExists` where something is there. A power loss may take
+/// both names, unless they are synced in between: see [`link_new`].
 pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    link_new(&dir, from, to)?;
+    remove(dir, from)
+}
+
+/// Gives a file a second name, or a new one instead where the file system knows no second ones. An error of kind
+/// `AlreadyExists` where something is there.
+pub(super) fn link_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     gate()?;
     match retry(|| linkat(&dir, from, &dir, to, LinkatFlags::empty())) {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         // vfat on a stick knows no hard links.
         Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
             if handle::stat(&dir, to)?.is_some() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            return rename(dir, from, to);
+            rename(dir, from, to)
         }
-        Err(errno) => return Err(errno.into()),
+        Err(errno) => Err(errno.into()),
     }
-    remove(dir, from)
 }
 
 /// Removes a name that is not a directory; fine if it is gone already.
@@ -219,12 +232,15 @@ pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
 
 fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
     let wanted = &attributes.xattrs;
-    // A default ACL of the directory, which the file that is replaced doesn't have.
-    if let Ok(inherited) = file.list_xattr() {
-        for name in inherited {
-            if name.to_string_lossy().starts_with("system.posix_acl_access") && !wanted.contains_key(&name) {
-                retried(|| file.remove_xattr(&name))?;
-            }
+    // What the directory hands down, such as its default ACL, and what a directory that stays has more than it
+    // is to have. The kernel's own stay: labels can't be taken away.
+    let there = match file.list_xattr() {
+        Err(error) if handle::is_unsupported(&error) => None,
+        names => Some(names?),
+    };
+    for name in there.into_iter().flatten() {
+        if !name.as_encoded_bytes().starts_with(b"security.") && !wanted.contains_key(&name) {
+            retried(|| file.remove_xattr(&name))?;
         }
     }
     for (name, value) in wanted {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,16 @@ impl Error {
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
+    }
+
+    /// With the name of the file, where reading a stream has failed.
+    pub(super) fn named(self, file: &Path) -> Self {
+        match self {
+            Self::Io { doing, path, source } if path.as_os_str().is_empty() => {
+                Self::Io { doing, path: file.to_owned(), source }
+            }
+            other => other,
+        }
     }
 
     pub(super) fn archive(why: impl Into<String>) -> Self {

@@ -1,6 +1,7 @@
 //! The reading system calls, each relative to the handle of a directory and none following a link.
 //! A handle is opened without touching access times where the kernel allows it.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,6 +21,9 @@ use zeroize::Zeroizing;
 use super::error::plain;
 use super::node::MAX_FILE;
 use crate::state::{Attributes, Content, Entry, Unread};
+
+/// The most bytes of one entry's extended attributes: the kernel's limit of one of them is 64 KiB.
+pub(super) const MAX_XATTRS: usize = 256 << 10;
 
 /// What kind of thing a path holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,15 +88,19 @@ pub(super) fn read_link(dir: impl AsFd, name: &OsStr) -> io::Result<PathBuf> {
     Ok(readlinkat(dir, name)?.into())
 }
 
-/// The names in a directory, sorted, at most `limit` of them; whether there were more.
-pub(super) fn names(directory: File, limit: usize) -> io::Result<(Dir, Vec<OsString>, bool)> {
+/// The names in a directory that are `wanted`, sorted, at most `limit` of them; whether there were more.
+pub(super) fn names(
+    directory: File,
+    limit: usize,
+    wanted: impl Fn(&OsStr) -> bool,
+) -> io::Result<(Dir, Vec<OsString>, bool)> {
     let mut dir = Dir::from_fd(directory.into())?;
     let mut names = Vec::new();
     let mut more = false;
     for entry in dir.iter() {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name == "." || name == ".." {
+        if name == "." || name == ".." || !wanted(name) {
             continue;
         }
         if names.len() == limit {
@@ -116,15 +124,17 @@ pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry
     let entry = match Kind::of(&found) {
         Kind::Special(what) => unread(Unread::Special(what), attributes),
         Kind::Link => match read_link(&dir, name) {
-            Ok(target) => {
-                let attributes = Attributes { xattrs: link_xattrs(&dir, name), ..attributes };
-                Entry { content: Content::Link(target), attributes }
-            }
+            Ok(target) => match link_xattrs(&dir, name) {
+                Ok(xattrs) => {
+                    Entry { content: Content::Link(target), attributes: Attributes { xattrs, ..attributes } }
+                }
+                Err(error) => unread(failed(&error), attributes),
+            },
             Err(error) => unread(failed(&error), attributes),
         },
-        Kind::Directory => match open_directory(&dir, name).and_then(checked) {
-            Ok((handle, _)) => {
-                let attributes = Attributes { xattrs: xattrs(&handle), ..attributes };
+        Kind::Directory => match open_directory(&dir, name).and_then(checked).and_then(with_xattrs) {
+            Ok((handle, xattrs)) => {
+                let attributes = Attributes { xattrs, ..attributes };
                 return Some((Entry { content: Content::Directory, attributes }, Some(handle)));
             }
             Err(error) => unread(failed(&error), attributes),
@@ -168,7 +178,10 @@ fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
     if Kind::of(stat) != Kind::File {
         return unread(Unread::Failed("changed while it was read".to_owned()), attributes);
     }
-    attributes.xattrs = xattrs(&file);
+    match xattrs(&file) {
+        Ok(xattrs) => attributes.xattrs = xattrs,
+        Err(error) => return unread(failed(&error), attributes),
+    }
     let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
     if size > MAX_FILE {
         return unread(Unread::TooLarge { size, limit: MAX_FILE }, attributes);
@@ -215,22 +228,62 @@ fn attributes(stat: &FileStat) -> Attributes {
     }
 }
 
-/// A file system without extended attributes has none; one that is gone again had none.
-fn xattrs(file: &File) -> std::collections::BTreeMap<OsString, Vec<u8>> {
-    let Ok(names) = file.list_xattr() else {
-        return Default::default();
-    };
-    names.filter_map(|name| Some((name.clone(), file.get_xattr(&name).ok()??))).collect()
+fn with_xattrs((file, _): (File, FileStat)) -> io::Result<(File, Xattrs)> {
+    let xattrs = xattrs(&file)?;
+    Ok((file, xattrs))
+}
+
+type Xattrs = BTreeMap<OsString, Vec<u8>>;
+
+/// A file system without extended attributes has none. Any other refusal counts: a label that was not read would be
+/// lost when the file is replaced.
+fn xattrs(file: &File) -> io::Result<Xattrs> {
+    collected(file.list_xattr(), |name| file.get_xattr(name))
 }
 
 /// No handle of a link can be asked for its attributes, so the way leads over `/proc`; without it
 /// (an empty chroot) a link has none.
-fn link_xattrs(dir: impl AsFd, name: &OsStr) -> std::collections::BTreeMap<OsString, Vec<u8>> {
+fn link_xattrs(dir: impl AsFd, name: &OsStr) -> io::Result<Xattrs> {
     let path = through_proc(dir, name);
-    let Ok(names) = xattr::list(&path) else {
-        return Default::default();
+    match xattr::list(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Xattrs::new()),
+        names => collected(names, |attribute| xattr::get(&path, attribute)),
+    }
+}
+
+fn collected(
+    names: io::Result<impl Iterator<Item = OsString>>,
+    get: impl Fn(&OsStr) -> io::Result<Option<Vec<u8>>>,
+) -> io::Result<Xattrs> {
+    let names = match names {
+        Err(error) if is_unsupported(&error) => return Ok(Xattrs::new()),
+        names => names?,
     };
-    names.filter_map(|attribute| Some((attribute.clone(), xattr::get(&path, &attribute).ok()??))).collect()
+    let (mut found, mut size) = (Xattrs::new(), 0);
+    for name in names {
+        match get(&name) {
+            Ok(Some(value)) => {
+                size += name.len() + value.len();
+                if size > MAX_XATTRS {
+                    let most = MAX_XATTRS >> 10;
+                    return Err(io::Error::other(format!(
+                        "not read: more than {most} KiB of extended attributes"
+                    )));
+                }
+                found.insert(name, value);
+            }
+            // One that is gone again was never there.
+            Ok(None) => {}
+            Err(error) if is_unsupported(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the file system has no extended attributes.
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EOPNOTSUPP | Errno::ENOSYS))
 }
 
 /// A path to `name` in `dir` whose last component is not followed by calls that don't follow links.

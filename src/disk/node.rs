@@ -25,11 +25,17 @@ pub const MAX_FILE: u64 = 8 << 20;
 pub const MAX_BYTES: u64 = 32 << 20;
 /// The most entries of a snapshot.
 pub const MAX_ENTRIES: usize = 20_000;
+/// The most bytes of the paths, link targets and extended attributes of a snapshot: 200 for each entry, where a
+/// path has some 80 and a label some 50. Without it names alone could fill the memory: a path is as long as
+/// directories are deep.
+pub(super) const MAX_NAMES: u64 = 4 << 20;
 
 /// Linux's own limit of links in one path.
 const MAX_LINKS: usize = 40;
 /// The deepest nesting: each level costs an open handle.
 const MAX_DEPTH: usize = 64;
+/// The most names that are held of directories that are being read: each level of nesting has its own.
+const MAX_LISTED: usize = MAX_ENTRIES + MAX_ENTRIES / 4;
 /// The most entries of a directory that is read only because a link leads there: the link may point
 /// at anything, and must not use up what the node itself needs.
 const MAX_LINKED_ENTRIES: usize = 1_000;
@@ -97,18 +103,19 @@ impl Root {
     /// Reads `path` (absolute inside the root) into `snapshot`: each link that is met, and what is at
     /// the end. Where nothing is, nothing is inserted. What can't be read becomes [`Content::Unread`].
     pub fn read(&self, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
-        let (mut entries, mut bytes) = (0, 0);
-        for (_, entry) in snapshot.iter() {
+        let (mut entries, mut bytes, mut names) = (0, 0, 0);
+        for (path, entry) in snapshot.iter() {
             entries += 1;
-            if let Content::File(content) = &entry.content {
-                bytes += content.len() as u64;
-            }
+            bytes += entry.size();
+            names += entry.size_of_names(path);
         }
         let mut reading = Reading {
             root: self,
             snapshot,
             entries_left: MAX_ENTRIES.saturating_sub(entries),
             bytes_left: MAX_BYTES.saturating_sub(bytes),
+            names_left: MAX_NAMES.saturating_sub(names),
+            listed: 0,
             links: VecDeque::new(),
         };
         reading.path(path, depth);
@@ -150,13 +157,21 @@ impl Root {
         there.is_some_and(|there| handle::open_directory(&there.parent, &there.name).is_ok())
     }
 
-    /// The names of the directories directly in `directory`, such as the homes in `/home`. No link is
-    /// followed, and nothing is opened; what can't be listed has no names.
+    /// The names of the directories directly in `directory`, such as the homes in `/home`, inside the root
+    /// wherever links lead. What can't be listed has no names.
     pub fn names(&self, directory: &Path) -> Vec<OsString> {
-        let walk = walkdir::WalkDir::new(self.on_host(directory)).min_depth(1).max_depth(1);
-        let entries = walk.follow_root_links(false).sort_by_file_name().into_iter().flatten();
-        let directories = entries.filter(|entry| entry.file_type().is_dir());
-        directories.take(MAX_LINKED_ENTRIES).map(|entry| entry.file_name().to_owned()).collect()
+        let there = self.walk(directory, &mut |_, _, _, _| ()).ok().flatten();
+        let opened = there.and_then(|there| handle::open_directory(&there.parent, &there.name).ok());
+        let Some(Ok((dir, mut names, _))) = opened.map(|open| handle::names(open, MAX_ENTRIES, |_| true))
+        else {
+            return Vec::new();
+        };
+        let is_directory = |name: &OsString| {
+            handle::stat(&dir, name).ok().flatten().is_some_and(|found| Kind::of(&found) == Kind::Directory)
+        };
+        names.retain(is_directory);
+        names.truncate(MAX_LINKED_ENTRIES);
+        names
     }
 
     /// Bytes that may still be written on the file system that holds `path` (absolute inside the root), or
@@ -287,6 +302,9 @@ struct Reading<'a> {
     snapshot: &'a mut Snapshot,
     entries_left: usize,
     bytes_left: u64,
+    names_left: u64,
+    /// Names that were listed and are still to be read, of all directories on the way.
+    listed: usize,
     links: VecDeque<PathBuf>,
 }
 
@@ -312,6 +330,7 @@ impl Reading<'_> {
             if self.snapshot.get(at).is_none()
                 && let Some((entry, _)) = handle::entry(parent, name, Limit::FILE)
             {
+                self.names_left = self.names_left.saturating_sub(entry.size_of_names(at));
                 self.snapshot.insert(at, entry);
             }
         };
@@ -325,9 +344,19 @@ impl Reading<'_> {
     }
 
     fn capture(&mut self, parent: BorrowedFd, name: &OsStr, path: PathBuf, depth: Depth, level: usize) {
-        let Some((entry, directory)) = handle::entry(parent, name, Limit { left: self.bytes_left }) else {
+        let Some((mut entry, mut directory)) = handle::entry(parent, name, Limit { left: self.bytes_left })
+        else {
             return;
         };
+        let names = entry.size_of_names(&path);
+        if names > self.names_left {
+            // Without what made it too large: its attributes would be lost if it were replaced.
+            let why =
+                Unread::Failed("not read: the names and attributes read so far are too large".to_owned());
+            entry = unread(why, Attributes { xattrs: Default::default(), ..entry.attributes });
+            directory = None;
+        }
+        self.names_left = self.names_left.saturating_sub(names);
         match &entry.content {
             Content::File(bytes) => self.bytes_left -= (bytes.len() as u64).min(self.bytes_left),
             Content::Link(_) => self.links.push_back(path.clone()),
@@ -348,11 +377,15 @@ impl Reading<'_> {
         if level == MAX_DEPTH {
             return Err(Unread::Failed(format!("not read: more than {MAX_DEPTH} directories deep")));
         }
-        let (dir, names, more) =
-            handle::names(directory, self.entries_left).map_err(|error| failed(&error))?;
+        let limit = self.entries_left.min(MAX_LISTED.saturating_sub(self.listed));
+        let (dir, names, more) = handle::names(directory, limit, |_| true).map_err(|error| failed(&error))?;
         let too_many = || Unread::Failed("not read to its end: too many entries".to_owned());
+        let above = self.listed;
+        self.listed += names.len();
         for name in names {
-            if self.entries_left == 0 {
+            self.listed = self.listed.saturating_sub(1);
+            if self.entries_left == 0 || self.names_left == 0 {
+                self.listed = above;
                 return Err(too_many());
             }
             self.capture(dir.as_fd(), &name, path.join(&name), Depth::Tree, level + 1);

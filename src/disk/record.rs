@@ -1,13 +1,54 @@
 //! An entry's attributes as they stand in JSON, shared by the archive's manifest and the journal.
 
 use std::ffi::OsString;
+use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::state::{Attributes, text};
+
+/// The most extended attributes that are read of one entry; a node's files have one or two.
+const MAX_XATTRS: usize = 1_000;
+
+/// A list of at most `N`: a file of the largest size could hold so many small ones that they fill the memory.
+pub(super) fn at_most<'de, D, T, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct AtMost<T, const N: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for AtMost<T, N> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {N}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut found = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if found.len() == N {
+                    return Err(A::Error::custom(format!("too many entries: more than {N}")));
+                }
+                found.push(item);
+            }
+            Ok(found)
+        }
+    }
+
+    deserializer.deserialize_seq(AtMost::<T, N>(PhantomData))
+}
+
+/// An entry's extended attributes.
+pub(super) fn some_xattrs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StoredXattr>, D::Error> {
+    at_most::<_, _, MAX_XATTRS>(deserializer)
+}
 
 /// The mirror of [`Attributes`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +62,7 @@ pub struct StoredAttributes {
     /// Time of the last change of the content, to the nanosecond.
     pub mtime: Timestamp,
     /// Extended attributes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "some_xattrs")]
     pub xattrs: Vec<StoredXattr>,
 }
 

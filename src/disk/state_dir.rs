@@ -1,10 +1,12 @@
 //! The tool's own directory on a node, `/var/lib/kuberescue`: lock, journals, archives. Made with mode
 //! 0700 when first needed, its parents resolved inside the root. Files in it are replaced whole:
-//! written beside, synced, renamed, and the directory synced.
+//! written beside, synced, renamed, and the directory synced. What a run that was killed has left half written
+//! is swept away by the next one.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -14,6 +16,13 @@ use super::{Error, Root, effect, handle};
 
 /// Where it is inside the root, unless links lead elsewhere.
 pub(super) const STATE_DIR: &str = "/var/lib/kuberescue";
+
+/// The suffix of an archive that isn't whole yet. It is locked while it is written.
+pub(super) const PARTIAL: &str = ".partial";
+/// The suffix of a file that isn't whole yet and will replace another.
+const NEW: &str = ".new";
+/// The file that a run locks.
+pub(super) const LOCK: &str = "lock";
 
 /// How many names in it are looked at.
 const MAX_NAMES: usize = 20_000;
@@ -39,11 +48,15 @@ impl StateDir {
         Ok(Some(Self { directory, path: there.path }))
     }
 
-    /// Opens it, or makes it and what is missing above it.
+    /// Opens it, or makes it and what is missing above it, and makes its name last: where its name is lost, the
+    /// journal in it is.
     pub(super) fn create(root: &Root) -> Result<Self, Error> {
-        if let Some(found) = Self::open(root)? {
+        if let Some(found) = Self::open(root)?
+            && handle::stat(&found.directory, OsStr::new(LOCK)).is_ok_and(|lock| lock.is_some())
+        {
             return Ok(found);
         }
+        // A run that was killed may have made some of it and synced nothing: the lock is made only after that.
         let mut asked = PathBuf::from("/");
         let mut path = PathBuf::from("/");
         let mut at = dup(root.directory()).map_err(|errno| Error::io("open", "/")(errno.into()))?;
@@ -54,7 +67,7 @@ impl StateDir {
             let next = match &there {
                 Some(there) => {
                     path.clone_from(&there.path);
-                    handle::open_directory(&there.parent, &there.name)
+                    effect::sync(&at).and_then(|()| handle::open_directory(&there.parent, &there.name))
                 }
                 None => {
                     path.push(name);
@@ -84,17 +97,51 @@ impl StateDir {
 
     /// The names in it.
     pub(super) fn names(&self) -> Result<Vec<OsString>, Error> {
-        let names = self.directory.try_clone().and_then(|open| handle::names(open, MAX_NAMES));
+        let names = self.directory.try_clone().and_then(|open| handle::names(open, MAX_NAMES, |_| true));
         names.map(|(_, names, _)| names).map_err(Error::io("read the directory", &self.path))
+    }
+
+    /// What runs that were killed have left half written: archives hold keys. A file that replaces another is
+    /// told of too while a run that holds the lock writes it.
+    pub(super) fn unfinished(&self) -> Result<Vec<OsString>, Error> {
+        let mut names = self.names()?;
+        names.retain(|name| is_hidden(name, NEW) || self.is_dead_partial(name));
+        Ok(names)
+    }
+
+    /// Removes what is [`unfinished`](Self::unfinished); the caller holds the lock. Best effort: nothing depends on it.
+    pub(super) fn sweep(&self) {
+        for name in self.unfinished().unwrap_or_default() {
+            let _removed = effect::remove(&self.directory, &name);
+        }
+    }
+
+    /// Removes archives that runs which were killed have left half written. Best effort.
+    pub(super) fn sweep_partials(&self) {
+        for name in self.names().unwrap_or_default() {
+            if self.is_dead_partial(&name) {
+                let _removed = effect::remove(&self.directory, &name);
+            }
+        }
+    }
+
+    fn is_dead_partial(&self, name: &OsStr) -> bool {
+        is_hidden(name, PARTIAL)
+            && handle::open_file(&self.directory, name).is_ok_and(|file| file.try_lock().is_ok())
     }
 
     /// Replaces the file `name`, so that after a crash it is the old or the new one, whole.
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let new = format!(".{name}.new");
+        let new = format!(".{name}{NEW}");
         self.put(&new, bytes).and_then(|()| self.rename(&new, name)).inspect_err(|_| {
             // Best effort: the next replacement removes it too.
             let _left = effect::remove(&self.directory, OsStr::new(&new));
         })
+    }
+
+    /// Makes its names last.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        effect::sync(&self.directory).map_err(Error::io("sync", &self.path))
     }
 
     /// Renames one file of the directory over another and makes it last.
@@ -129,4 +176,8 @@ impl StateDir {
         }
         Ok(Some(bytes))
     }
+}
+
+fn is_hidden(name: &OsStr, suffix: &str) -> bool {
+    name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(suffix.as_bytes())
 }

@@ -57,7 +57,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn directory(&mut self, directory: File, path: &Path, depth: usize) {
-        let Ok((dir, names, _)) = handle::names(directory, self.names_left) else { return };
+        let Ok((dir, names, _)) = handle::names(directory, self.names_left, |_| true) else { return };
         self.names_left = self.names_left.saturating_sub(names.len());
         for name in names {
             let at = path.join(&name);

@@ -11,6 +11,10 @@ use super::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use super::pem::{self, PemError};
 use crate::state::Digest;
 
+/// The largest certificate that is looked at. TLS takes none larger: Go's limit for the message with all of a chain
+/// (crypto/tls, `maxHandshakeCertificateMsg`) is this.
+const LARGEST: usize = 256 << 10;
+
 /// Why a certificate cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
@@ -20,6 +24,9 @@ pub enum CertificateError {
     /// The block is there and its content is not a certificate.
     #[error("not an X.509 certificate: {0}")]
     Malformed(String),
+    /// Larger than any that is of use.
+    #[error("a certificate of {0} bytes: larger than the {LARGEST} bytes that TLS takes")]
+    TooLarge(usize),
 }
 
 /// Why a certificate does not stem from an authority.
@@ -114,6 +121,9 @@ impl Certificate {
     /// It cannot be understood, or bytes follow it.
     pub fn from_der(der: Vec<u8>) -> Result<Self, CertificateError> {
         let malformed = |reason: String| CertificateError::Malformed(reason);
+        if der.len() > LARGEST {
+            return Err(CertificateError::TooLarge(der.len()));
+        }
         let (rest, parsed) = X509Certificate::from_der(&der).map_err(|error| malformed(error.to_string()))?;
         if !rest.is_empty() {
             return Err(malformed("bytes follow the certificate".to_owned()));

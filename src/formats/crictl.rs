@@ -16,7 +16,7 @@ impl CrictlConfiguration {
     /// # Errors
     /// It is no YAML; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
-        serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))
+        super::parse_yaml(data)
     }
 }
 

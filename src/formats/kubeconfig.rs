@@ -21,6 +21,9 @@ pub enum KubeconfigError {
     /// Neither YAML nor JSON, or not shaped as a kubeconfig.
     #[error("not a kubeconfig: {0}")]
     Malformed(String),
+    /// Not read at all: nothing is known of it, so nothing may be lost.
+    #[error("{0}")]
+    TooLarge(String),
     /// `current-context`, or what it leads to, is missing.
     #[error("its {0} is missing")]
     Missing(String),
@@ -111,6 +114,9 @@ impl Kubeconfig {
     pub fn parse(data: &[u8]) -> Result<Self, KubeconfigError> {
         if data.iter().all(u8::is_ascii_whitespace) {
             return Err(KubeconfigError::Empty);
+        }
+        if let Some(why) = super::too_large(data) {
+            return Err(KubeconfigError::TooLarge(why));
         }
         let text =
             std::str::from_utf8(data).map_err(|_| KubeconfigError::Malformed("not UTF-8".to_owned()))?;
@@ -249,8 +255,11 @@ fn read(text: &str, value: &Spanned<String>, field: &'static str) -> Result<Valu
 struct File {
     #[serde(rename = "current-context")]
     current_context: Option<String>,
+    #[serde(default, deserialize_with = "super::first_items")]
     clusters: Option<Vec<NamedCluster>>,
+    #[serde(default, deserialize_with = "super::first_items")]
     contexts: Option<Vec<NamedContext>>,
+    #[serde(default, deserialize_with = "super::first_items")]
     users: Option<Vec<NamedUser>>,
 }
 

@@ -56,7 +56,7 @@ impl KubeletConfiguration {
     /// # Errors
     /// It is neither; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
-        serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))
+        super::parse_yaml(data)
     }
 
     /// The authorities whose certificates are accepted of clients.

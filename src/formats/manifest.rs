@@ -28,7 +28,7 @@ impl Manifest {
     /// # Errors
     /// It is neither, or no Pod; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
-        let pod: Pod = serde_saphyr::from_slice(data).map_err(|error| super::first_line(&error))?;
+        let pod: Pod = super::parse_yaml(data)?;
         if pod.kind.as_deref() != Some("Pod") {
             return Err("not a Pod".to_owned());
         }
@@ -100,7 +100,9 @@ struct Metadata {
 
 #[derive(Deserialize, Default)]
 struct Spec {
+    #[serde(default, deserialize_with = "super::first_items")]
     containers: Option<Vec<Container>>,
+    #[serde(default, deserialize_with = "super::first_items")]
     volumes: Option<Vec<Volume>>,
 }
 

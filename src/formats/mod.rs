@@ -1,6 +1,12 @@
 //! The foreign formats that a node is made of, one file each: bytes in, plain values out. Nothing here
 //! panics on any input, and nothing here knows which file the bytes came from.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
 pub mod bolt;
 pub mod certificate;
 pub mod crictl;
@@ -12,7 +18,87 @@ pub mod manifest;
 pub mod name;
 pub mod pem;
 
+/// The most bytes of YAML that are parsed: what it becomes takes up to fifteen times as much. A kubeconfig with the
+/// credentials of four hundred clusters fits.
+const LARGEST_YAML: usize = 2 << 20;
+
+/// Why a file is not parsed at all.
+fn too_large(data: &[u8]) -> Option<String> {
+    (data.len() > LARGEST_YAML)
+        .then(|| format!("{} bytes: larger than the {LARGEST_YAML} bytes that are read of one", data.len()))
+}
+
+/// Parses YAML or JSON of a bounded size; an error is one line without an excerpt of the file.
+fn parse_yaml<T: serde::de::DeserializeOwned>(data: &[u8]) -> Result<T, String> {
+    match too_large(data) {
+        Some(why) => Err(why),
+        None => serde_saphyr::from_slice(data).map_err(|error| first_line(&error)),
+    }
+}
+
+/// The most items of a list that are kept.
+const MOST_ITEMS: usize = 2_000;
+
+/// A list of which only so many items are kept as fit into the memory, however many a hostile file has. What comes
+/// after them is as if it were not there.
+fn first_items<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct First<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for First<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut found = Vec::new();
+            while found.len() < MOST_ITEMS {
+                match list.next_element()? {
+                    Some(item) => found.push(item),
+                    None => return Ok(found),
+                }
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(found)
+        }
+    }
+
+    struct Items<T>(Vec<T>);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_seq(First(PhantomData)).map(Self)
+        }
+    }
+
+    Ok(Option::<Items<T>>::deserialize(deserializer)?.map(|items| items.0))
+}
+
 /// The first line of a parser's message: the rest is an excerpt of the file, which may hold a key.
 fn first_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().lines().next().unwrap_or("unreadable").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_not_parsed_and_not_worthless() {
+        let large = vec![b'#'; LARGEST_YAML + 1];
+        assert!(parse_yaml::<serde_json::Value>(&large).unwrap_err().contains("larger than"));
+        let error = kubeconfig::Kubeconfig::parse(&large).err().unwrap();
+        assert!(!error.is_worthless(), "it must not be written anew");
+        // So many users that the current one is none of those that are kept: not worthless either.
+        let many = format!("current-context: a\ncontexts: [{}{{name: a}}]\n", "{},".repeat(3000));
+        let error = kubeconfig::Kubeconfig::parse(many.as_bytes()).err().unwrap();
+        assert!(matches!(error, kubeconfig::KubeconfigError::Missing(_)), "{error}");
+        let error = certificate::Certificate::from_der(vec![0x30; 300 << 10]).unwrap_err();
+        assert!(matches!(error, certificate::CertificateError::TooLarge(_)));
+    }
 }

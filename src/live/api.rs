@@ -4,6 +4,8 @@
 //! Unlike the probe of a port this is a client as any other: the server's certificate is verified against the
 //! kubeconfig's CA, by this machine's clock.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod objects;
 
 use std::net::SocketAddr;

@@ -8,6 +8,8 @@ pub mod cri;
 pub mod deadline;
 pub mod etcd;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod https;
 pub mod kubelet;
 pub mod operator;

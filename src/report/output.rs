@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use super::exit::{Exit, Failure};
-use super::sanitise::line;
+use super::sanitise::{line, printable};
 
 /// The two streams of a run.
 pub struct Output {
@@ -18,10 +18,12 @@ impl Output {
         Self { result: Box::new(io::stdout().lock()), talk: Box::new(io::stderr()), broken: false }
     }
 
-    /// A line or a text of the result; what the command is asked for. No sanitising: what is made here
-    /// was sanitised where the foreign text went in.
+    /// A line or a text of the result; what the command is asked for. Foreign text was made harmless where it
+    /// went in; what was forgotten there is shown escaped.
     pub fn result(&mut self, text: &str) {
-        if let Err(error) = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush()) {
+        if let Err(error) =
+            self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush())
+        {
             // The reader has seen enough, as with `| head`: no reason to fail.
             self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
         }
@@ -33,13 +35,13 @@ impl Output {
         self.result(&text);
     }
 
-    /// A line of talk.
+    /// A line of talk, or some lines. What a terminal would act on is escaped.
     pub fn say(&mut self, text: &str) {
         if text.is_empty() {
             return;
         }
         // Nobody listens: the exit code tells.
-        let _ = writeln!(self.talk, "{text}");
+        let _ = writeln!(self.talk, "{}", printable(text));
     }
 
     /// Talk that is not a line of its own: what a [`super::Board`] draws.
@@ -75,7 +77,7 @@ impl Output {
         if !io::stdin().is_terminal() {
             return None;
         }
-        let _ = write!(self.talk, "{question} [y/N] ").and_then(|()| self.talk.flush());
+        let _ = write!(self.talk, "{} [y/N] ", printable(question)).and_then(|()| self.talk.flush());
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).ok()?;
         Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

@@ -22,6 +22,19 @@ pub(super) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A text of any length and any number of lines, with what a terminal would act on shown as `\u{…}`.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
+    if text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if harmless(c) { out.push(c) } else { out.extend(c.escape_unicode()) }
+    }
+    Cow::Owned(out)
+}
+
 /// JSON with what a terminal would act on escaped as JSON does it; it means the same. Such characters stand only
 /// inside of strings there.
 pub(super) fn json(text: &str) -> Cow<'_, str> {
@@ -61,6 +74,8 @@ mod tests {
     #[test]
     fn escapes_do_not_reach_the_terminal() {
         assert_eq!(line("CN=\u{1b}[31mred\u{7}\n"), "CN=\\u{1b}[31mred\\u{7}\\u{a}");
+        assert_eq!(printable("one\ntwo\u{1b}[31m\t"), "one\ntwo\\u{1b}[31m\\u{9}");
+        assert_eq!(printable("one\ntwo"), "one\ntwo");
         assert_eq!(line("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(line("CN=Zürich"), "CN=Zürich");
         assert_eq!(line(&"x".repeat(10_000)).chars().count(), LONGEST + 1);

@@ -119,6 +119,14 @@ pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Failure
     Ok(lock)
 }
 
+/// Where nothing is pending: removes what a run that was killed has left half written, which may hold keys.
+/// Best effort: nothing depends on it.
+pub fn sweep(root: &Root, context: &mut Context<'_>) {
+    if transaction::has_unfinished(root) && root.lock().is_ok() {
+        context.out.say("Removed what a run that was killed had left half written in /var/lib/kuberescue");
+    }
+}
+
 fn locked(error: &crate::disk::Error) -> Failure {
     let hint = match error {
         crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
@@ -297,12 +305,14 @@ fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), Stri
         // What was made for one certificate alone is no authority of the node.
         let authority = step.authority.authority().and_then(|authority| inventory.authority(authority));
         if let Some(problem) = row_problems(row, authority, now).first() {
-            return Err(format!("{}: the new one is not right: {}", step.name, problem.what));
+            let path = row.path.display();
+            return Err(format!("{}: the new one, {path}, is not right: {}", step.name, problem.what));
         }
         let fresh =
             row.certificate.get().is_some_and(|certificate| certificate.not_after == step.new.not_after);
         if !fresh {
-            return Err(format!("{}: the new one is not where it should be", step.name));
+            let path = row.path.display();
+            return Err(format!("{}: the new one is not where it should be, {path}", step.name));
         }
     }
     Ok(())

@@ -178,9 +178,17 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
     snapshot.iter().count() > known
 }
 
-/// A failure of the disk room before anything was changed.
+/// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.
 pub fn could_not(error: &crate::disk::Error) -> Failure {
-    Failure::could_not_run(error)
+    use crate::disk::Error;
+    Failure::could_not_run(error).hint(match error {
+        Error::Journal { .. } => {
+            "that file is damaged, or not of this tool: see what is in it before you move it away; the archives \
+             beside it hold the old states (kuberescue archive list)"
+        }
+        Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
+        _ => "nothing was changed; see to what is said to be in the way, and run as root",
+    })
 }
 
 /// What of a snapshot goes into an archive.

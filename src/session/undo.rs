@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::source::could_not;
-use crate::disk::transaction::{self, Journal, Lock, RolledBack};
+use crate::disk::transaction::{self, Journal, Lock, RolledBack, State};
 use crate::disk::{Error, Root, archive};
 use crate::report::Failure;
 use crate::state::{Operator, Snapshot};
@@ -60,14 +60,23 @@ fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
 }
 
 fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<Snapshot, Failure> {
+    // What hadn't begun is only cleaned away, and what is on its way back has all it needs beside its targets.
+    if journal.state == State::Staging || journal.is_undoing() {
+        return Ok(Snapshot::default());
+    }
     let path = match (archive, &journal.archive) {
         (Some(path), _) => path.to_owned(),
         (None, Some(archive)) => recorded_archive(root, &archive.path),
-        // A change that hadn't begun needs none.
         (None, None) => return Ok(Snapshot::default()),
     };
     let (snapshot, _) = archive::open(&path).map_err(|error| {
-        could_not(&error).hint("nothing was changed; name the archive of the old state with --archive FILE")
+        let what = match &error {
+            // The others name the file themselves.
+            Error::Archive { .. } => format!("{}: {error}", path.display()),
+            _ => error.to_string(),
+        };
+        Failure::could_not_run(what)
+            .hint("nothing was changed; name the archive of the old state with --archive FILE")
     })?;
     Ok(snapshot)
 }

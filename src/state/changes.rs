@@ -66,7 +66,7 @@ impl ChangeSet {
 /// What identifies an [`Entry`] on disk without holding it: enough to tell old from new, and safe to
 /// write into a journal. Times are left out: a rename and a restored backup may differ in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", tag = "kind", try_from = "Read")]
 pub enum Fingerprint {
     /// Nothing is there.
     Absent,
@@ -91,6 +91,47 @@ pub enum Fingerprint {
     Directory,
     /// Something that was not read.
     Unread,
+}
+
+/// A [`Fingerprint`] as it is read. A derived reading of an enum with a tag holds everything first, surplus
+/// fields too, at many times their size.
+#[derive(Deserialize)]
+struct Read {
+    kind: Kind,
+    sha256: Option<Digest>,
+    mode: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    target: Option<super::text::Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Absent,
+    File,
+    Link,
+    Directory,
+    Unread,
+}
+
+impl TryFrom<Read> for Fingerprint {
+    type Error = &'static str;
+
+    fn try_from(read: Read) -> Result<Self, Self::Error> {
+        Ok(match read.kind {
+            Kind::Absent => Self::Absent,
+            Kind::Directory => Self::Directory,
+            Kind::Unread => Self::Unread,
+            Kind::Link => Self::Link { target: read.target.ok_or("a link without a target")?.0.into() },
+            Kind::File => Self::File {
+                sha256: read.sha256.ok_or("a file without its digest")?,
+                mode: read.mode.ok_or("a file without its mode")?,
+                uid: read.uid.ok_or("a file without its owner")?,
+                gid: read.gid.ok_or("a file without its group")?,
+            },
+        })
+    }
 }
 
 impl Fingerprint {

@@ -118,6 +118,17 @@ impl Entry {
             _ => 0,
         }
     }
+
+    /// Bytes of what names it at `path` and describes it: the path, a link's target, the extended attributes.
+    pub fn size_of_names(&self, path: &Path) -> u64 {
+        let target = match &self.content {
+            Content::Link(target) => target.as_os_str().len(),
+            _ => 0,
+        };
+        let xattrs = self.attributes.xattrs.iter();
+        let xattrs: usize = xattrs.map(|(name, value)| name.len() + value.len()).sum();
+        (path.as_os_str().len() + target + xattrs) as u64
+    }
 }
 
 /// Where a path leads after all links.

@@ -2,17 +2,55 @@
 //! isn't, because a file name is any bytes.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Text {
-    Plain(String),
-    Raw { base64: String },
+#[derive(Serialize)]
+struct Raw {
+    base64: String,
+}
+
+/// A path or a name, read. Nothing but the two forms is taken up: a derived `untagged` would first hold anything
+/// that stands there, at many times its size.
+pub struct Text(pub OsString);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+
+        impl<'de> Visitor<'de> for Forms {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, or {\"base64\": …}")
+            }
+
+            fn visit_str<E: Error>(self, plain: &str) -> Result<Text, E> {
+                Ok(Text(OsString::from(plain)))
+            }
+
+            fn visit_string<E: Error>(self, plain: String) -> Result<Text, E> {
+                Ok(Text(OsString::from(plain)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+                let Some((key, base64)) = map.next_entry::<String, String>()? else {
+                    return Err(Error::missing_field("base64"));
+                };
+                if key != "base64" || map.next_key::<IgnoredAny>()?.is_some() {
+                    return Err(Error::custom("only base64 is meant here"));
+                }
+                Ok(Text(OsString::from_vec(STANDARD.decode(base64).map_err(Error::custom)?)))
+            }
+        }
+
+        deserializer.deserialize_any(Forms)
+    }
 }
 
 /// For `#[serde(with = "…")]` on a `PathBuf` or `OsString`.
@@ -23,7 +61,7 @@ pub fn serialize<S: Serializer>(text: &impl AsRef<OsStr>, serializer: S) -> Resu
     let text = text.as_ref();
     match text.to_str() {
         Some(plain) => serializer.serialize_str(plain),
-        None => Text::Raw { base64: STANDARD.encode(text.as_bytes()) }.serialize(serializer),
+        None => Raw { base64: STANDARD.encode(text.as_bytes()) }.serialize(serializer),
     }
 }
 
@@ -32,13 +70,7 @@ pub fn serialize<S: Serializer>(text: &impl AsRef<OsStr>, serializer: S) -> Resu
 /// # Errors
 /// Neither text nor base64.
 pub fn deserialize<'de, D: Deserializer<'de>, T: From<OsString>>(deserializer: D) -> Result<T, D::Error> {
-    let text = match Text::deserialize(deserializer)? {
-        Text::Plain(plain) => OsString::from(plain),
-        Text::Raw { base64 } => {
-            OsString::from_vec(STANDARD.decode(base64).map_err(serde::de::Error::custom)?)
-        }
-    };
-    Ok(T::from(text))
+    Text::deserialize(deserializer).map(|text| T::from(text.0))
 }
 
 #[cfg(test)]
@@ -56,6 +88,10 @@ mod tests {
             let text = serde_json::to_string(&named).unwrap();
             assert_eq!(text, json);
             assert_eq!(serde_json::from_str::<Named>(&text).unwrap(), named);
+        }
+        for wrong in ["7", "[]", "[1,1]", "{}", r#"{"base64":"?"}"#, r#"{"base64":"","a":1}"#, r#"{"a":""}"#]
+        {
+            assert!(serde_json::from_str::<Named>(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -94,7 +94,18 @@ pub struct Node {
 impl Node {
     /// A copy of a tree of `testdata/nodes`, dates included.
     pub fn of(name: &str) -> Self {
-        let node = Self::empty();
+        Self::empty().filled(name)
+    }
+
+    /// An empty node in this directory.
+    pub fn within(directory: TempDir) -> Self {
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self { directory }
+    }
+
+    /// With a tree of `testdata/nodes`.
+    pub fn filled(self, name: &str) -> Self {
+        let node = self;
         let file = std::fs::File::open(fixture(name)).unwrap();
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
         archive.set_preserve_mtime(true);
@@ -106,9 +117,7 @@ impl Node {
 
     /// An empty directory that everyone may enter.
     pub fn empty() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        Self { directory }
+        Self::within(tempfile::tempdir().unwrap())
     }
 
     pub fn root(&self) -> &Path {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kuberescue::analysis::trust::{Kind, Relation, State};
 use kuberescue::formats::certificate::Certificate;
+use kuberescue::formats::pem;
 use kuberescue::report::trust::{Status, rows, tree, trust_json};
 use rcgen::{CertificateParams, DnType, KeyPair};
 
@@ -278,12 +279,37 @@ fn another_cluster_in_a_home_is_no_fault() {
 
 #[test]
 fn a_certificate_is_affected_by_its_authority() {
-    let node = Node::of("rsa2048");
-    let graph = node.graph_at("2036-12-01T00:00:00Z");
-    assert!(rows(&graph).iter().all(|row| row.label != "apiserver" || row.state.starts_with("ENDED")));
-    let before = node.graph_at("2026-01-01T00:00:00Z");
-    let state = |label: &str| rows(&before).into_iter().find(|row| row.label == label).unwrap().state;
-    assert!(state("ca").starts_with("STARTS IN 326 d"), "{}", state("ca"));
+    let params = |name: &str, until: i32| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        params
+    };
+    let pem = |der: &[u8]| Certificate::from_der(der.to_vec()).unwrap().to_pem();
+    let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut authority = params("front-proxy-ca", 2025);
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ended = authority.self_signed(&ca_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, ca_key);
+    let leaf = params("front-proxy-client", 2030).signed_by(&key, &issuer).unwrap();
+    let mut node = Node::of("rsa2048");
+    node.write(&format!("{PKI}/front-proxy-ca.crt"), pem(ended.der()));
+    node.write(&format!("{PKI}/front-proxy-client.crt"), pem(leaf.der()));
+    let key = pem::encode(pem::Label::PrivateKey, &key.serialize_der());
+    node.write(&format!("{PKI}/front-proxy-client.key"), key.as_bytes());
+    let found = rows(&node.graph());
+    let state = |label: &str| found.iter().find(|row| row.label == label).unwrap().state.clone();
+    assert_eq!(state("front-proxy-ca"), "ENDED 692 d ago, KEY OF ANOTHER");
+    assert_eq!(state("front-proxy-client"), "affected");
+    assert_eq!(state("presented by kube-apiserver --proxy-client-cert-file"), "affected");
+}
+
+#[test]
+fn before_its_time_nothing_is_valid_yet() {
+    let before = rows(&Node::of("rsa2048").graph_at("2026-01-01T00:00:00Z"));
+    let ca = before.iter().find(|row| row.label == "ca").unwrap();
+    assert_eq!((ca.state.as_str(), ca.status), ("STARTS IN 326 d", Status::Faulty));
 }
 
 #[test]

@@ -50,7 +50,9 @@ fn open(file: &Path) -> Result<(Snapshot, Verified), Failure> {
             crate::disk::Error::Archive { .. } => format!("{}: {error}", file.display()),
             _ => error.to_string(),
         };
-        let exit = if file.is_file() { Exit::Findings } else { Exit::CouldNotRun };
+        // What could not be read says nothing of the archive.
+        let unread = matches!(error, crate::disk::Error::Io { .. });
+        let exit = if file.is_file() && !unread { Exit::Findings } else { Exit::CouldNotRun };
         let failure = Failure { exit, ..Failure::could_not_run(what) };
         failure.hint("do not rely on this archive; kuberescue archive list shows the others")
     })

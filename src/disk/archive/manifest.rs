@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::About;
-use crate::disk::record::StoredAttributes;
+use super::line::{Because, Line, OmittedLine};
+use crate::disk::node::MAX_ENTRIES;
+use crate::disk::record::{StoredAttributes, at_most};
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread, text};
 
 /// Version of the format that is written and read.
@@ -33,15 +35,20 @@ pub struct Manifest {
     /// Why it was written.
     pub reason: String,
     /// What is in it, in path order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<ManifestEntry>,
     /// What was there and is not in it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "at_most::<_, _, MAX_ENTRIES>"
+    )]
     pub omitted: Vec<Omitted>,
 }
 
 /// One entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "Line")]
 pub struct ManifestEntry {
     /// Absolute inside the root.
     #[serde(with = "text")]
@@ -55,7 +62,7 @@ pub struct ManifestEntry {
 }
 
 /// What an entry is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum ManifestKind {
     /// A regular file.
@@ -77,7 +84,7 @@ pub enum ManifestKind {
 
 /// A path that could not be read, and so is not in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", from = "OmittedLine")]
 pub struct Omitted {
     /// Absolute inside the root.
     #[serde(with = "text")]
@@ -91,7 +98,7 @@ pub struct Omitted {
 
 /// The mirror of [`Unread`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "why")]
+#[serde(rename_all = "kebab-case", tag = "why", try_from = "Because")]
 pub enum Reason {
     /// Larger than is read.
     TooLarge {

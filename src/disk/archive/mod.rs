@@ -6,6 +6,7 @@
 //! (gzip or not) is read as well, more leniently. Archives are foreign input: reading is one pass,
 //! bounded, and writes nothing. Must not know what the files mean.
 
+mod line;
 mod list;
 mod manifest;
 mod pax;

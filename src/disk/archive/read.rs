@@ -20,13 +20,14 @@ use super::pax::Extended;
 use super::stream::{Unpacked, broken};
 use super::{MANIFEST, ManifestKind};
 use crate::disk::Error;
-use crate::disk::node::{MAX_BYTES, MAX_ENTRIES, MAX_FILE};
+use crate::disk::handle::MAX_XATTRS;
+use crate::disk::node::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
-/// 20,000 entries at 800 bytes.
-const MAX_MANIFEST: u64 = 16 << 20;
-/// A long name or the extended attributes of one entry: the kernel's limits are 4 KiB and 64 KiB.
-const MAX_EXTENDED: u64 = 256 << 10;
+/// 20,000 entries at 400 bytes.
+const MAX_MANIFEST: u64 = 8 << 20;
+/// A long name, and the extended attributes of one entry in all headers before it.
+const MAX_EXTENDED: u64 = (MAX_XATTRS as u64) + (8 << 10);
 
 /// What was found in an archive that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +73,13 @@ fn read_verified(file: impl Read) -> Result<(Snapshot, Verified), Error> {
 pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
     // A FIFO must not block, and a terminal not become ours.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path);
-    let file = file.map_err(Error::io("open", path))?;
+    let open = |flags: OFlag| File::options().read(true).custom_flags(flags.bits()).open(path);
+    // Only the owner and root may leave the access time alone.
+    let file = open(flags | OFlag::O_NOATIME).or_else(|_| open(flags)).map_err(Error::io("open", path))?;
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
         return Err(Error::Archive { entry: None, why: format!("{}: not a file", path.display()) });
     }
-    read_verified(file)
+    read_verified(file).map_err(|error| error.named(path))
 }
 
 /// Reads an archive and keeps nothing of its content: is it whole?
@@ -90,7 +92,8 @@ pub fn verify(file: impl Read) -> Result<Verified, Error> {
 
 fn scan(file: impl Read, keep: &mut dyn FnMut(PathBuf, Entry)) -> Result<Verified, Error> {
     let mut stream = Unpacked::new(file)?;
-    let mut scan = Scan { manifest: None, found: BTreeSet::new(), files: BTreeMap::new(), bytes: 0 };
+    let mut scan =
+        Scan { manifest: None, found: BTreeSet::new(), files: BTreeMap::new(), bytes: 0, names: 0 };
     scan.stream(&mut stream, keep)?;
     let (sha256, size) = stream.end()?;
     let mut omitted = 0;
@@ -117,20 +120,24 @@ struct Scan {
     /// Of a foreign tar: the files so far, for hard links to them.
     files: BTreeMap<PathBuf, Entry>,
     bytes: u64,
+    /// Bytes of paths, link targets and extended attributes.
+    names: u64,
 }
 
 impl Scan {
     fn stream(&mut self, stream: impl Read, keep: &mut dyn FnMut(PathBuf, Entry)) -> Result<(), Error> {
         let mut archive = Archive::new(stream);
         let mut extended = Extended::default();
-        let mut expected: BTreeMap<PathBuf, ManifestEntry> = BTreeMap::new();
+        let mut extended_left = MAX_EXTENDED;
+        let mut expected: BTreeMap<PathBuf, usize> = BTreeMap::new();
         // Raw: the tar crate would read long names of any size into memory.
         for (index, entry) in archive.entries().map_err(|error| broken(&error))?.raw(true).enumerate() {
             let mut entry = entry.map_err(|error| broken(&error))?;
             let header = entry.header().clone();
             let kind = header.entry_type();
             if matches!(kind, EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink) {
-                let data = small(&mut entry, MAX_EXTENDED)?;
+                let data = small(&mut entry, extended_left, MAX_EXTENDED)?;
+                extended_left -= data.len() as u64;
                 let name = |data: &[u8]| Some(data.split(|byte| *byte == 0).next()?.to_vec());
                 match kind {
                     EntryType::GNULongName => extended.path = name(&data),
@@ -144,12 +151,14 @@ impl Scan {
                 continue;
             }
             let extended = std::mem::take(&mut extended);
+            extended_left = MAX_EXTENDED;
             let raw = extended.path.clone().unwrap_or_else(|| header.path_bytes().into_owned());
             let shown = String::from_utf8_lossy(&raw).into_owned();
             let fail = |why: &str| Error::entry(shown.clone(), why);
             if index == 0 && raw == MANIFEST.as_bytes() {
-                let manifest = parse_manifest(&small(&mut entry, MAX_MANIFEST)?)?;
-                expected = manifest.entries.iter().map(|entry| (entry.path.clone(), entry.clone())).collect();
+                let manifest = parse_manifest(&small(&mut entry, MAX_MANIFEST, MAX_MANIFEST)?)?;
+                let entries = manifest.entries.iter().enumerate();
+                expected = entries.map(|(at, entry)| (entry.path.clone(), at)).collect();
                 self.manifest = Some(manifest);
                 continue;
             }
@@ -168,13 +177,19 @@ impl Scan {
                 Error::Archive { entry: None, why } => fail(&why),
                 error => error,
             })?;
+            self.names += item.size_of_names(&path);
+            if self.names > MAX_NAMES {
+                return Err(fail(&format!("more than {} MiB of names and attributes", MAX_NAMES >> 20)));
+            }
             let again = !self.found.insert(path.clone());
             if again && (strict || item.content != Content::Directory) {
                 return Err(fail("twice in the archive"));
             }
             let item = if strict {
-                let expected = expected.remove(&path).ok_or_else(|| fail("not in the manifest"))?;
-                fit(item, &expected).map_err(fail)?
+                let at = expected.remove(&path);
+                let manifest = self.manifest.as_ref();
+                let expected = manifest.and_then(|manifest| manifest.entries.get(at?));
+                fit(item, expected.ok_or_else(|| fail("not in the manifest"))?).map_err(fail)?
             } else {
                 if matches!(item.content, Content::File(_)) {
                     self.files.insert(path.clone(), item.clone());
@@ -213,10 +228,11 @@ impl Scan {
             }
             EntryType::Link if !strict => {
                 let target = inside(&link(), false).map_err(Error::archive)?;
-                let target = target.and_then(|target| self.files.get(&target));
-                return target
-                    .cloned()
-                    .ok_or_else(|| Error::archive("a hard link to nothing in the archive"));
+                let target = target.and_then(|target| self.files.get(&target)).cloned();
+                let target = target.ok_or_else(|| Error::archive("a hard link to nothing in the archive"))?;
+                // It counts as the copy that it is: what is read can be archived again.
+                self.count(target.size())?;
+                return Ok(target);
             }
             EntryType::Fifo if !strict => Content::Unread(Unread::Special("FIFO")),
             EntryType::Block if !strict => Content::Unread(Unread::Special("block device")),
@@ -250,10 +266,7 @@ impl Scan {
                 None => Ok(Content::Unread(unread)),
             };
         }
-        self.bytes += size;
-        if self.bytes > MAX_BYTES {
-            return Err(Error::archive(format!("more than {} MiB of files", MAX_BYTES >> 20)));
-        }
+        self.count(size)?;
         // One allocation of the right size: growing would leave copies of a key behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
         let read = data.take(size).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
@@ -262,13 +275,21 @@ impl Scan {
         }
         Ok(Content::File(bytes.into()))
     }
+
+    fn count(&mut self, size: u64) -> Result<(), Error> {
+        self.bytes += size;
+        match self.bytes > MAX_BYTES {
+            true => Err(Error::archive(format!("more than {} MiB of files", MAX_BYTES >> 20))),
+            false => Ok(()),
+        }
+    }
 }
 
-/// All of an entry that must be small.
-fn small(entry: &mut impl Read, limit: u64) -> Result<Vec<u8>, Error> {
+/// All of an entry that must be small: `left` is what is left of the limit.
+fn small(entry: &mut impl Read, left: u64, limit: u64) -> Result<Vec<u8>, Error> {
     let mut data = Vec::new();
-    let read = entry.take(limit + 1).read_to_end(&mut data).map_err(|error| broken(&error))?;
-    match read as u64 > limit {
+    let read = entry.take(left + 1).read_to_end(&mut data).map_err(|error| broken(&error))?;
+    match read as u64 > left {
         true => Err(Error::archive(format!("a header of more than {} KiB", limit >> 10))),
         false => Ok(data),
     }

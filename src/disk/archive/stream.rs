@@ -105,6 +105,10 @@ impl<R: Read> Read for Unpacked<R> {
 pub(super) fn broken(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
-        _ => Error::archive(error.to_string()),
+        _ => match error.raw_os_error() {
+            // The file's name is known to who opened it.
+            Some(number) => Error::io("read", "")(io::Error::from_raw_os_error(number)),
+            None => Error::archive(error.to_string()),
+        },
     }
 }

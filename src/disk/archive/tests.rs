@@ -327,6 +327,20 @@ fn a_bomb_ends() {
 }
 
 #[test]
+fn hard_links_count_as_the_copies_that_they_are() {
+    let content = vec![7; 7 << 20];
+    let links: Vec<String> = (0..4).map(|n| format!("l{n}")).collect();
+    let mut entries = vec![(&b"f"[..], Kind::Regular, &b""[..], 7 << 20, &content[..])];
+    entries.extend(links.iter().take(3).map(|name| (name.as_bytes(), Kind::Link, &b"f"[..], 0, &b""[..])));
+    let tar = tar_of(&entries);
+    let snapshot = read(&tar[..]).unwrap().0;
+    assert_eq!(verify(&tar[..]).unwrap().bytes, snapshot.size());
+    assert_eq!(read(&Archived::bytes(&snapshot)[..]).unwrap().0, snapshot);
+    entries.push((links[3].as_bytes(), Kind::Link, b"f", 0, b""));
+    assert!(why(&tar_of(&entries)).contains("more than 32 MiB"));
+}
+
+#[test]
 fn an_archive_that_cannot_be_written_leaves_nothing() {
     use crate::disk::effect::fault::{self, Fault};
     for at in 0.. {

@@ -15,17 +15,12 @@ use tar::{EntryType, Header};
 
 use super::manifest::Manifest;
 use super::{MANIFEST, pax, verify};
-use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, Root, effect, handle};
+use crate::disk::state_dir::{PARTIAL, StateDir};
+use crate::disk::{Error, Root, effect};
 use crate::state::{Attributes, Content, Digest, Snapshot};
 
 /// How often a name is tried: archives of one node in one second.
 const MAX_NAMES: u32 = 100;
-
-/// How many names are looked at for unfinished archives.
-const MAX_PARTIALS: usize = 10_000;
-/// The suffix of an unfinished archive.
-const PARTIAL: &str = ".partial";
 
 /// What the manifest says beside the entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +67,7 @@ pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About
         }
         None => {
             let state = StateDir::create(root)?;
-            remove_partials(&state.directory);
+            state.sweep_partials();
             (state.directory, root.on_host(&state.path))
         }
     };
@@ -104,29 +99,12 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     out.finish().and_then(|mut buffer| buffer.flush()).map_err(failed)?;
     effect::sync(file).map_err(failed)?;
     file.rewind().map_err(failed)?;
-    let verified = verify(file)?;
+    let verified = verify(file).map_err(|error| error.named(path))?;
     // Every digest fits the manifest, and the manifest is the one that was meant.
     if verified.manifest.as_ref() != Some(&manifest) {
         return Err(Error::archive("does not read back the same"));
     }
     Ok(verified)
-}
-
-/// Removes what runs that were killed left unfinished: it holds keys. One that is being written is
-/// locked. Best effort: nothing depends on it.
-fn remove_partials(directory: &File) {
-    let Ok((dir, names, _)) = directory.try_clone().and_then(|dir| handle::names(dir, MAX_PARTIALS)) else {
-        return;
-    };
-    for name in names {
-        let is_partial = name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(PARTIAL.as_bytes());
-        if is_partial
-            && let Ok(file) = handle::open_file(&dir, &name)
-            && file.try_lock().is_ok()
-        {
-            let _removed = effect::remove(&dir, &name);
-        }
-    }
 }
 
 /// Gives the finished file the first name that is free.

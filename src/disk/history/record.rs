@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::MAX_ENTRIES;
+use crate::disk::record::at_most;
 use crate::disk::transaction::{ArchiveRef, Direction, Journal};
 use crate::state::{Digest, Fingerprint, Operator, text};
 
@@ -62,6 +64,7 @@ pub struct Record {
     /// The archive of what was there before.
     pub archive: Option<ArchiveRef>,
     /// What changed, in path order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub changes: Vec<Changed>,
 }
 

@@ -115,6 +115,18 @@ fn what_was_altered_taken_out_or_cut_off_is_found() {
 }
 
 #[test]
+fn the_record_of_an_interrupted_change_hides_no_other() {
+    let node = Node::new();
+    node.change(1);
+    std::fs::copy(node.path("last.json"), node.path("first")).unwrap();
+    node.change(2);
+    // Killed between the record and the end.
+    std::fs::rename(node.path("last.json"), node.path("journal.json")).unwrap();
+    std::fs::rename(node.path("first"), node.path("last.json")).unwrap();
+    assert_eq!(node.problems(), Vec::<String>::new());
+}
+
+#[test]
 fn a_full_file_is_set_aside() {
     let node = Node::new();
     node.change(1);

@@ -1,5 +1,6 @@
 //! Is the history whole?
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -54,8 +55,9 @@ pub fn verify(root: &Root) -> Result<Check, Error> {
     }
     chain.file(&state, LOG)?;
     let newest = last(root)?;
+    // Not always as the last record: that of a change that is interrupted may be there before the change is done.
     if let Some(newest) = newest
-        && chain.change.as_ref() != Some(&newest.id)
+        && !chain.changes.contains(&newest.id)
     {
         chain.problem(&state.path.join(LOG), None, "the last change is not in it");
     }
@@ -69,8 +71,8 @@ struct Chain {
     before: Option<(u64, Digest)>,
     /// Number of the first record of the file.
     first: Option<u64>,
-    /// Id of the last change.
-    change: Option<String>,
+    /// Ids of the changes.
+    changes: BTreeSet<String>,
 }
 
 impl Chain {
@@ -109,7 +111,7 @@ impl Chain {
         }
         self.first.get_or_insert(record.number);
         self.before = Some((record.number, digest));
-        self.change = Some(record.change);
+        self.changes.insert(record.change);
         self.check.records.push(Done {
             time: record.begun.time,
             operator: record.begun.operator,

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Error;
+use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
 use crate::disk::transaction::is_plain;
+use crate::disk::{Error, MAX_ENTRIES};
 use crate::state::{Fingerprint, text};
 
 pub(super) const JOURNAL: &str = "parked.json";
@@ -57,6 +58,7 @@ pub struct ParkedJournal {
     /// The boot in which they were; empty where it can't be read.
     pub boot: String,
     /// The manifests, in the order in which they were moved.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub manifests: Vec<ParkedManifest>,
 }
 
@@ -78,10 +80,18 @@ impl ParkedJournal {
         let Some(bytes) = state.read(JOURNAL, MAX_JOURNAL)? else {
             return Ok(None);
         };
-        let wrong = |why: String| Error::Journal { path: state.path.join(JOURNAL), why };
-        let journal: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        journal.check().map_err(|why| wrong(why.to_owned()))?;
-        Ok(Some(journal))
+        let wrong = |why| Error::Journal { path: state.path.join(JOURNAL), why };
+        Self::parse(&bytes).map(Some).map_err(wrong)
+    }
+
+    /// What a file says, checked.
+    ///
+    /// # Errors
+    /// It is no journal; the text says why.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        journal.check()?;
+        Ok(journal)
     }
 
     fn check(&self) -> Result<(), &'static str> {

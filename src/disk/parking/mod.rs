@@ -16,6 +16,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use nix::sys::stat::FileStat;
 
 pub use journal::{ParkedJournal, ParkedManifest};
 
@@ -117,7 +118,15 @@ pub fn unpark(root: &Root, lock: &Lock) -> Result<Unparked, Error> {
             Place::Nowhere => done.lost.push(record.clone()),
         }
     }
+    // The hidden names go only when the others last: a power loss must not take both.
     sync(root, &journal)?;
+    let mut removed = false;
+    for record in &journal.manifests {
+        removed |= tidy(root, record)?;
+    }
+    if removed {
+        sync(root, &journal)?;
+    }
     lock.state.remove(JOURNAL)?;
     Ok(done)
 }
@@ -200,7 +209,7 @@ fn back(root: &Root, record: &ParkedManifest) -> Result<Place, Error> {
         (None, None) => return Ok(Place::Nowhere),
         (Some(_), None) => return Ok(Place::Own),
         (None, Some(_)) => {
-            let moved = effect::rename_new(&directory, &record.parked, record.name());
+            let moved = effect::link_new(&directory, &record.parked, record.name());
             return match moved {
                 Ok(()) => Ok(Place::Own),
                 // Somebody was faster.
@@ -210,25 +219,35 @@ fn back(root: &Root, record: &ParkedManifest) -> Result<Place, Error> {
         }
         (Some(own), Some(hidden)) => (own, hidden),
     };
-    // Both names of one file: the way back was interrupted. Or somebody has put the same text there: then
-    // ours is not needed.
-    let same_file = (own.st_dev, own.st_ino) == (hidden.st_dev, hidden.st_ino);
-    let same_text = || {
-        let read =
-            |name: &OsStr| handle::entry(&directory, name, handle::Limit::FILE).map(|(entry, _)| entry);
-        match (read(record.name()), read(&record.parked)) {
-            (Some(own), Some(hidden)) => match (own.content, hidden.content) {
-                (Content::File(own), Content::File(hidden)) => own.digest() == hidden.digest(),
-                _ => false,
-            },
-            _ => false,
-        }
-    };
-    if same_file || same_text() {
+    Ok(if is_double(&directory, record, &own, &hidden) { Place::Own } else { Place::Taken })
+}
+
+/// Removes the hidden name of a manifest that is in its place under its own. Answers whether it had to.
+fn tidy(root: &Root, record: &ParkedManifest) -> Result<bool, Error> {
+    let Some((directory, path)) = directory(root, &record.path)? else { return Ok(false) };
+    let stat = |name: &OsStr| handle::stat(&directory, name).map_err(Error::io("read", path.join(name)));
+    let (Some(own), Some(hidden)) = (stat(record.name())?, stat(&record.parked)?) else { return Ok(false) };
+    let is_double = is_double(&directory, record, &own, &hidden);
+    if is_double {
         effect::remove(&directory, &record.parked).map_err(Error::io("remove", path.join(&record.parked)))?;
-        return Ok(Place::Own);
     }
-    Ok(Place::Taken)
+    Ok(is_double)
+}
+
+/// Whether the hidden file is needed no more: both are names of one file, or somebody has put the same text in its
+/// place.
+fn is_double(directory: &File, record: &ParkedManifest, own: &FileStat, hidden: &FileStat) -> bool {
+    if (own.st_dev, own.st_ino) == (hidden.st_dev, hidden.st_ino) {
+        return true;
+    }
+    let read = |name: &OsStr| handle::entry(directory, name, handle::Limit::FILE).map(|(entry, _)| entry);
+    match (read(record.name()), read(&record.parked)) {
+        (Some(own), Some(hidden)) => match (own.content, hidden.content) {
+            (Content::File(own), Content::File(hidden)) => own.digest() == hidden.digest(),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// Makes the names of all directories concerned last.

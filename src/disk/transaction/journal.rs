@@ -12,9 +12,10 @@ use std::path::{Component, Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::record::at_most;
 pub use crate::disk::record::{StoredAttributes, StoredXattr};
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, Root};
+use crate::disk::{Error, MAX_ENTRIES, Root};
 use crate::state::{Digest, Fingerprint, Operator, text};
 
 pub(super) const STAGING: &str = "staging.json";
@@ -22,8 +23,8 @@ pub(super) const COMMITTED: &str = "journal.json";
 pub(super) const DONE: &str = "last.json";
 
 const FORMAT: u32 = 1;
-/// 20,000 changes at 500 bytes, and some.
-const MAX_JOURNAL: u64 = 16 << 20;
+/// 20,000 changes at 400 bytes.
+const MAX_JOURNAL: u64 = 8 << 20;
 /// A name has at most 255 bytes on Linux; this many are left of it in the staged file's name.
 const MAX_NAME_KEPT: usize = 180;
 
@@ -108,6 +109,7 @@ pub struct Journal {
     /// The boot in which it was begun; empty where it can't be read.
     pub boot: String,
     /// The changes in path order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub changes: Vec<Record>,
     /// How far it is; the file's name says it.
     #[serde(skip, default = "staging")]
@@ -151,9 +153,13 @@ impl Journal {
     }
 
     pub(super) fn write(&self, state: &StateDir, name: &str) -> Result<(), Error> {
-        let wrong =
-            |error: serde_json::Error| Error::Journal { path: state.path.join(name), why: error.to_string() };
-        state.replace(name, &serde_json::to_vec(self).map_err(wrong)?)
+        let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
+        let text = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
+        if text.len() as u64 > MAX_JOURNAL {
+            // It could not be read again.
+            return Err(wrong("so many changes are not made at once".to_owned()));
+        }
+        state.replace(name, &text)
     }
 
     /// Reads and checks the journal `name`: a foreign disk may hold any text under it.
@@ -161,15 +167,25 @@ impl Journal {
         let Some(bytes) = state.read(name, MAX_JOURNAL)? else {
             return Ok(None);
         };
-        let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
-        let mut journal: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        journal.check().map_err(|why| wrong(why.to_owned()))?;
+        let wrong = |why| Error::Journal { path: state.path.join(name), why };
+        let mut journal = Self::parse(&bytes).map_err(wrong)?;
         journal.state = match name {
             STAGING => State::Staging,
             COMMITTED => State::Committed,
             _ => State::Done,
         };
         Ok(Some(journal))
+    }
+
+    /// What a file says, checked: nothing is done by it that a journal of this tool doesn't do. `state` is
+    /// [`State::Staging`], whatever the file is called.
+    ///
+    /// # Errors
+    /// It is no journal; the text says why.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        journal.check()?;
+        Ok(journal)
     }
 
     fn check(&self) -> Result<(), &'static str> {

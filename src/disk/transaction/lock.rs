@@ -3,12 +3,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 
-use crate::disk::state_dir::StateDir;
+use crate::disk::state_dir::{LOCK, StateDir};
 use crate::disk::{Error, Holder, Root, effect};
-
-const LOCK: &str = "lock";
 
 /// The right to change a node, held until dropped.
 #[derive(Debug)]
@@ -20,7 +18,8 @@ pub struct Lock {
 }
 
 impl Root {
-    /// Takes the node's lock, making `/var/lib/kuberescue` where it isn't. Doesn't wait.
+    /// Takes the node's lock, making `/var/lib/kuberescue` where it isn't, and removes from it what runs that were
+    /// killed have left half written. Doesn't wait.
     ///
     /// # Errors
     /// [`Error::Locked`] at once when another run holds it; or the lock file can't be made.
@@ -39,8 +38,16 @@ impl Root {
         let me = Holder { pid: std::process::id(), boot: boot.clone() };
         // The text only serves the message of another run: a full disk must not stop the lock.
         let _told = serde_json::to_vec(&me).map(|text| rewrite(&mut file, &text));
+        state.sweep();
         Ok(Lock { file, state, boot, left_by: found })
     }
+}
+
+/// Whether runs that were killed have left something half written in `/var/lib/kuberescue`: taking the lock
+/// removes it.
+pub fn has_unfinished(root: &Root) -> bool {
+    let state = StateDir::open(root).ok().flatten();
+    state.and_then(|state| state.unfinished().ok()).is_some_and(|names| !names.is_empty())
 }
 
 impl Lock {
@@ -59,7 +66,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // An empty file tells the next run that this one ended in order.
-        let _emptied = self.file.set_len(0);
+        let _emptied = effect::empty(&self.file);
     }
 }
 
@@ -70,9 +77,9 @@ fn holder(file: &mut File) -> Option<Holder> {
 }
 
 fn rewrite(file: &mut File, text: &[u8]) -> std::io::Result<()> {
-    file.set_len(0)?;
+    effect::empty(file)?;
     file.rewind()?;
-    file.write_all(text)
+    effect::write(file, text)
 }
 
 /// The id of the running kernel's boot; empty where there is no `/proc`.

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 pub use journal::{
     ArchiveRef, Direction, Journal, Record, State, StoredAttributes, StoredXattr, last, pending,
 };
-pub use lock::Lock;
+pub use lock::{Lock, has_unfinished};
 pub use recover::{Resumed, RolledBack, resume, rollback};
 
 use super::state_dir::StateDir;
@@ -203,7 +203,7 @@ fn check(parents: &mut Parents<'_>, changes: &[&Change]) -> Result<(), Error> {
                     return Err(Error::Changed { path: path.clone() });
                 }
                 if let (Directory, Absent, Some((_, Some(directory)))) = (&before, &after, now) {
-                    let (_, names, _) = handle::names(directory, super::MAX_ENTRIES)
+                    let (_, names, _) = handle::names(directory, super::MAX_ENTRIES, |_| true)
                         .map_err(Error::io("read the directory", path))?;
                     let goes = |name| find(&path.join(name)).is_some_and(|child| child.after.is_none());
                     if !names.iter().all(goes) {

@@ -58,20 +58,19 @@ pub fn resume(root: &Root, lock: &Lock, operator: &Operator, now: Timestamp) -> 
     let Some(journal) = journal::pending_in(&lock.state)? else {
         return Ok(Resumed::Nothing);
     };
-    let mut parents = Parents::new(root);
     if journal.state == State::Staging {
-        stage::clean(&mut parents, &lock.state, &journal)?;
+        stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
         return Ok(Resumed::Cleaned { id: journal.id });
     }
-    history::prepare_again(&lock.state, &journal, &stamp(lock, operator, now));
-    finish::finish(&mut parents, &lock.state, &journal).map_err(after_commit(&journal))?;
+    end(root, lock, &journal, &stamp(lock, operator, now)).map_err(after_commit(&journal))?;
     Ok(match journal.direction {
         Direction::Forward => Resumed::Completed { journal },
         Direction::Backward => Resumed::Undone { journal },
     })
 }
 
-/// Undoes the pending change, or else the last one, from the archive of what was there before it.
+/// Undoes the pending change, or else the last one, from the archive of what was there before it. A pending
+/// one that is itself the undoing of another is completed.
 ///
 /// # Errors
 /// [`Error::ArchiveDiffers`]: `archive` is not the one. [`Error::Changed`]: a path was changed since by
@@ -87,6 +86,12 @@ pub fn rollback(
         Some(journal) if journal.state == State::Staging => {
             stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
             Ok(RolledBack::Cleaned { id: journal.id })
+        }
+        // It undoes another change: what was asked for is its end, not the way back from it.
+        Some(journal) if journal.undoes.is_some() && journal.direction == Direction::Forward => {
+            let undone = end(root, lock, &journal, &stamp(lock, operator, now));
+            undone.map_err(after_commit(&journal))?;
+            Ok(RolledBack::Undone { journal: Box::new(journal) })
         }
         Some(journal) => {
             let undone = turn_back(root, lock, journal.clone(), archive, &stamp(lock, operator, now));
@@ -136,8 +141,15 @@ fn turn_back(
         journal.direction = Direction::Backward;
         journal.write(&lock.state, COMMITTED)?;
     }
-    history::prepare_again(&lock.state, &journal, ended);
-    finish::finish(&mut parents, &lock.state, &journal)
+    end(root, lock, &journal, ended)
+}
+
+/// Finishes a committed change that somebody else has begun.
+fn end(root: &Root, lock: &Lock, journal: &Journal, ended: &Stamp) -> Result<(), Error> {
+    // It may have been killed before the commit was synced; no target may change before that.
+    lock.state.sync()?;
+    history::prepare_again(&lock.state, journal, ended);
+    finish::finish(&mut Parents::new(root), &lock.state, journal)
 }
 
 fn stamp(lock: &Lock, operator: &Operator, now: Timestamp) -> Stamp {
@@ -163,7 +175,14 @@ fn old_content(
     // digest alone can't tell: only the time may differ between old and new.
     let replaced = match record.after {
         Fingerprint::File { .. } | Fingerprint::Link { .. } => {
-            parents.look_beside(path, &staged(record, NEW))?.is_none()
+            match parents.look_beside(path, &staged(record, NEW))? {
+                // To take it for there would be to believe that the target is still the old one.
+                Some(Entry { content: Content::Unread(_), .. }) => {
+                    let why = "the content that is staged beside it cannot be read";
+                    return Err(Error::NeedsPerson { path: path.clone(), why });
+                }
+                beside => beside.is_none(),
+            }
         }
         _ => now == record.after,
     };

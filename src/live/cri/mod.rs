@@ -7,6 +7,8 @@ pub mod endpoint;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod proto;
 #[cfg(test)]
 mod tests;

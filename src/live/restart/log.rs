@@ -39,6 +39,12 @@ fn read_end(path: &Path) -> Option<(Vec<u8>, bool)> {
     Some((bytes, start == 0))
 }
 
+/// All lines of a text, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(in crate::live) fn messages_of(text: &str) -> Vec<String> {
+    messages(text, false)
+}
+
 fn messages(text: &str, from_start: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut begun = String::new();

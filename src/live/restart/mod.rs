@@ -24,6 +24,8 @@ use super::clock;
 use super::cri::seconds;
 pub use crate::analysis::plan::COMPONENTS;
 use component::Component;
+#[cfg(fuzzing)]
+pub(super) use log::messages_of as log_lines;
 
 /// The namespace of the control plane's static pods.
 pub const NAMESPACE: &str = "kube-system";

@@ -122,6 +122,15 @@ fn killed_again_while_resuming_or_rolling_back() {
             _ => node.assert(&node.wanted(), &format!("undoing not begun at {at}")),
         },
     );
+    // The same again: what it undoes it undoes, though the archive holds nothing to come back from there.
+    points += every_death(
+        done,
+        |node| node.rollback().is_ok(),
+        |node, at| match node.rollback().unwrap() {
+            RolledBack::Cleaned { .. } => node.assert(&node.wanted(), &format!("undoing cleaned after {at}")),
+            _ => node.assert(&node.old, &format!("undone by another rollback after {at}")),
+        },
+    );
     assert!(points > 20, "{points} points");
 }
 

@@ -27,7 +27,7 @@ fn put(root: &Path, path: &str, text: &str, mode: u32) {
 }
 
 struct Node {
-    #[expect(dead_code, reason = "removes the tree when dropped")]
+    /// Removes the tree when dropped.
     directory: tempfile::TempDir,
     root: Root,
     old: Snapshot,
@@ -210,6 +210,26 @@ fn only_one_at_a_time() {
     let lock = node.root.lock().unwrap();
     assert_eq!(lock.left_by(), None);
     std::mem::forget(lock);
+}
+
+#[test]
+fn what_a_killed_run_has_left_half_written_goes_with_the_next_lock() {
+    let node = node();
+    drop(node.root.lock().unwrap());
+    let own = node.directory.path().join("var/lib/kuberescue");
+    assert!(!has_unfinished(&node.root));
+    for name in [".staging.json.new", ".node-1.77.partial", ".node-2.78.partial", "mine.new", "a.tar.gz"] {
+        put(&own, name, "", 0o600);
+    }
+    // One that is being written is locked.
+    let live = std::fs::File::open(own.join(".node-2.78.partial")).unwrap();
+    live.try_lock().unwrap();
+    assert!(has_unfinished(&node.root));
+    drop(node.root.lock().unwrap());
+    assert!(!has_unfinished(&node.root));
+    let mut left: Vec<_> = std::fs::read_dir(&own).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, [".node-2.78.partial", "a.tar.gz", "lock", "mine.new"]);
 }
 
 #[test]

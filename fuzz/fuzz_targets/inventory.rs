@@ -1,0 +1,62 @@
+//! A whole node with any files laid over it: read, judged, planned, signed and reported without a panic, and all text
+//! for the terminal is printable.
+#![no_main]
+
+use jiff::Timestamp;
+use kuberescue::analysis::diagnose::findings;
+use kuberescue::analysis::endpoints::expected;
+use kuberescue::analysis::facts::Facts;
+use kuberescue::analysis::inventory::Inventory;
+use kuberescue::analysis::plan::{Options, Selection, decide};
+use kuberescue::analysis::scope::referred;
+use kuberescue::formats::key::KeyAlgorithm;
+use kuberescue::issue::change_set;
+use kuberescue::report::renewal_messages;
+use kuberescue::report::{Expiration, Format, finding_lines, next_steps, plan_json, plan_notes, plan_text};
+use kuberescue_fuzz::node_with;
+use libfuzzer_sys::fuzz_target;
+
+// Just after the fixture was made, and when all of it has ended.
+const TIMES: [i64; 2] = [1_795_478_400, 2_000_000_000];
+
+fuzz_target!(|data: &[u8]| {
+    let snapshot = node_with(data);
+    let facts = Facts::read(&snapshot, None);
+    let _more = referred(&snapshot, &facts);
+    let inventory = Inventory::with_facts(&snapshot, facts);
+    let _expected = expected(&inventory);
+    let now = Timestamp::from_second(TIMES[data.len() % 2]).expect("a time");
+    let findings = findings(&inventory, now);
+    let options = Options {
+        selection: Selection::All,
+        kubelet: true,
+        reuse_keys: true,
+        days: 365,
+        partial: true,
+        accept_clock: true,
+    };
+    let mut plan = decide(&snapshot, &inventory, &options, now);
+    let report = Expiration { inventory: &inventory, findings: &findings, now };
+    for text in [
+        finding_lines(&findings),
+        report.tables(true),
+        report.render(Format::Table),
+        report.render(Format::Json),
+        report.render(Format::Yaml),
+        plan_text(&plan),
+        plan_json(&plan),
+        plan_notes(&plan),
+        renewal_messages(&plan),
+        next_steps(&plan.restarts, true),
+    ] {
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "not printable: {text:?}");
+    }
+    // A new RSA key takes the time of a thousand inputs.
+    plan.steps.retain(|step| step.key.reuse || !matches!(step.key.algorithm, KeyAlgorithm::Rsa(_)));
+    if data.len().is_multiple_of(4)
+        && let Ok(changes) = change_set(&snapshot, &inventory, &plan)
+    {
+        assert_eq!(snapshot.with(&changes).with(&changes.inverted()), snapshot);
+        let _after = Inventory::with_facts(&snapshot.with(&changes), inventory.facts.clone());
+    }
+});

@@ -1,0 +1,155 @@
+//! The commands that change a node, each with the node on which it begins and the two states it may end in.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::common::{self, NOW};
+use super::judge::{End, Judge, New, told};
+use super::tracer::kuberescue_on;
+use super::tree::{OWN, Place, Tree};
+
+pub fn words(root: &Path, command: &str) -> Vec<OsString> {
+    kuberescue_on(root, command)
+}
+
+/// A command on a node.
+pub struct Scenario {
+    pub name: &'static str,
+    tree: fn() -> Tree,
+    /// What was done before.
+    before: &'static [&'static str],
+    command: &'static str,
+    now: &'static str,
+    /// Every how manyth point a quick run looks at.
+    pub quick: usize,
+    /// The same of a full run.
+    pub full: usize,
+}
+
+const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
+
+const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
+
+pub const SCENARIOS: [Scenario; 8] = [
+    Scenario {
+        name: "certs renew all",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[],
+        command: RENEW,
+        now: NOW,
+        quick: 5,
+        full: 1,
+    },
+    Scenario {
+        name: "recover",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[],
+        command: RECOVER,
+        now: "2027-12-01T00:00:00Z",
+        quick: 7,
+        full: 1,
+    },
+    Scenario {
+        name: "rollback",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[RENEW],
+        command: "rollback --yes",
+        now: NOW,
+        quick: 5,
+        full: 1,
+    },
+    Scenario {
+        name: "archive restore",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[RENEW],
+        command: "archive restore ARCHIVE --yes",
+        now: NOW,
+        quick: 5,
+        full: 1,
+    },
+    Scenario {
+        name: "archive restore, files that were made go",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[RECOVER],
+        command: "archive restore ARCHIVE --yes --exact",
+        now: NOW,
+        quick: 9,
+        full: 1,
+    },
+    Scenario {
+        name: "certs renew all, RSA keys",
+        tree: || Tree::of("rsa2048"),
+        before: &[],
+        command: RENEW,
+        now: NOW,
+        quick: 47,
+        full: 7,
+    },
+    Scenario {
+        name: "certs renew all, strange attributes",
+        tree: strange,
+        before: &[],
+        command: RENEW,
+        now: NOW,
+        quick: 11,
+        full: 1,
+    },
+    Scenario {
+        name: "rollback, strange attributes",
+        tree: strange,
+        before: &[RENEW],
+        command: "rollback --yes",
+        now: NOW,
+        quick: 11,
+        full: 1,
+    },
+];
+
+/// A tree with modes, owners and extended attributes as nobody has them by default.
+fn strange() -> Tree {
+    let mut tree = Tree::of("ecdsa-p256");
+    for (index, (path, entry)) in tree.0.iter_mut().enumerate() {
+        let is_file = !entry.bytes().is_empty();
+        if !path.starts_with("etc/kubernetes") && !path.starts_with("var/lib/kubelet") || !is_file {
+            continue;
+        }
+        let name = path.to_string_lossy();
+        entry.mode = match index % 3 {
+            0 if name.ends_with(".crt") => 0o604,
+            0 => 0o400,
+            1 => 0o640,
+            _ => entry.mode,
+        };
+        if common::is_root() && index % 2 == 0 {
+            entry.owner = (1000, 2000 + index as u32);
+        }
+        let value = format!("value {index}").into_bytes();
+        entry.xattrs.insert("user.kuberescue.test".into(), value);
+    }
+    tree
+}
+
+impl Scenario {
+    /// The node on which the command begins, and what may become of it.
+    pub fn prepare(&self, place: &Place) -> (Tree, String, Judge) {
+        let original = (self.tree)();
+        let root = place.with(&original);
+        for command in self.before {
+            let run = told(&root, command);
+            assert_eq!(run.code, 0, "{command}\n{run}");
+        }
+        let old = Tree::read(&root);
+        let archive = old.own_names().into_iter().find(|name| name.ends_with(".tar.gz"));
+        let archive = root.join(OWN).join(archive.unwrap_or_default());
+        let command = self.command.replace("ARCHIVE", &archive.display().to_string());
+        let run = told(&root, &command);
+        assert_eq!(run.code, 0, "{command}\n{run}");
+        let reference = Tree::read(&root);
+        assert!(!old.differences(&reference).is_empty(), "{command} changes nothing");
+        // What undoes brings back exactly what was there.
+        let new = if self.before.is_empty() { New::Like(reference) } else { New::Exactly(original) };
+        let judge = Judge { old: old.clone(), new, now: self.now.to_owned() };
+        assert_eq!(judge.end(&Tree::read(&root)), Ok(End::New), "{command}");
+        (old, command, judge)
+    }
+}
