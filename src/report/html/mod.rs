@@ -10,21 +10,36 @@ mod markup;
 mod tables;
 mod verdict;
 
+use std::path::PathBuf;
+
 use self::markup::Markup;
 use super::trust::Row;
 use crate::analysis::diagnose::{Diagnosis, Severity};
 
+/// What happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    /// The first failure against what had ended by then, in one sentence.
+    pub first_failure: Option<String>,
+    /// Clocks that can't have been right, and what was not read; a sentence each.
+    pub remarks: Vec<String>,
+    /// Everything that has a time, oldest first; also what is still to come.
+    pub moments: Vec<Moment>,
+}
+
 /// A line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// When, for the first time where it happened more than once.
+    /// When.
     pub at: jiff::Timestamp,
-    /// Where that was read: a file, a log.
+    /// Who says so: a component for its log, a file, a certificate.
     pub source: String,
     /// What happened.
     pub event: String,
-    /// How often.
-    pub count: u64,
+    /// How often, where it is counted.
+    pub count: Option<u64>,
+    /// Where it stands.
+    pub path: Option<PathBuf>,
 }
 
 /// What the page is made of.
@@ -34,8 +49,8 @@ pub struct Page<'a> {
     pub diagnosis: &'a Diagnosis,
     /// The trust graph as rows; a section is left out that has none.
     pub trust: &'a [Row],
-    /// What happened, in order; nothing where nobody has looked.
-    pub timeline: Option<&'a [Moment]>,
+    /// What happened; nothing where nobody has looked.
+    pub timeline: Option<&'a Story>,
 }
 
 impl Page<'_> {
@@ -54,7 +69,7 @@ impl Page<'_> {
             page.piece(&findings::section(diagnosis, severity));
         }
         page.piece(&chart::section(diagnosis)).piece(&tables::horizon(diagnosis));
-        page.piece(&tables::timeline(timeline))
+        page.piece(&tables::timeline(timeline, diagnosis.at))
             .piece(&tables::trust(trust))
             .piece(&tables::credentials(diagnosis));
         page.raw("</main>\n<footer><p>").text(&format!(
@@ -86,7 +101,7 @@ fn title(diagnosis: &Diagnosis) -> String {
 }
 
 /// Where to go on the page: what there is and how much of it.
-fn contents(diagnosis: &Diagnosis, trust: &[Row], timeline: Option<&[Moment]>) -> Markup {
+fn contents(diagnosis: &Diagnosis, trust: &[Row], timeline: Option<&Story>) -> Markup {
     let mut nav = Markup::default();
     nav.raw("<nav aria-label=\"Contents\">\n<ul>\n");
     for (severity, link, one, many) in [

@@ -1,7 +1,9 @@
 //! What ends next, what happened, who trusts whom, and every credential with its dates.
 
+use jiff::Timestamp;
+
 use super::markup::Markup;
-use super::{Moment, chart};
+use super::{Story, chart};
 use crate::analysis::diagnose::Diagnosis;
 use crate::report::trust::{Row, RowKind, Status};
 
@@ -27,26 +29,41 @@ pub(super) fn horizon(diagnosis: &Diagnosis) -> Markup {
     out
 }
 
-/// What happened, in order.
-pub(super) fn timeline(timeline: Option<&[Moment]>) -> Markup {
+/// What happened, in order, with a line between what was and what is still to come.
+pub(super) fn timeline(timeline: Option<&Story>, at: Timestamp) -> Markup {
     let mut out = Markup::default();
-    let Some(moments) = timeline else { return out };
+    let Some(story) = timeline else { return out };
     out.raw(
         "<section id=\"timeline\" aria-labelledby=\"timeline-h\">\n<h2 id=\"timeline-h\">Timeline</h2>\n",
     );
-    if moments.is_empty() {
-        out.raw("<p>Nothing was found.</p>\n</section>\n");
+    if let Some(sentence) = &story.first_failure {
+        out.wrapped("<p><strong>", sentence, "</strong></p>");
+    }
+    for remark in &story.remarks {
+        out.wrapped("<p class=\"remark\">", remark, "</p>");
+    }
+    if story.moments.is_empty() {
+        out.raw("<p>Nothing that has a time was found.</p>\n</section>\n");
         return out;
     }
     out.raw("<table class=\"cards\">\n<thead><tr><th scope=\"col\">When</th><th scope=\"col\">What</th>");
-    out.raw("<th scope=\"col\">Times</th><th scope=\"col\">Read in</th></tr></thead>\n<tbody>\n");
-    for moment in moments {
+    out.raw("<th scope=\"col\">Times</th><th scope=\"col\">Says</th></tr></thead>\n<tbody>\n");
+    let past = story.moments.partition_point(|moment| moment.at <= at);
+    for (index, moment) in story.moments.iter().enumerate() {
+        if index == past && index > 0 {
+            out.raw("<tr class=\"now\"><td class=\"time\">").piece(&time(at));
+            out.raw("</td><td colspan=\"3\">the moment that is asked about; what follows is still to come</td></tr>\n");
+        }
         out.raw("<tr><td class=\"time\">")
             .piece(&time(moment.at))
-            .raw("</td><th scope=\"row\">")
-            .text(&moment.event);
-        out.raw("</th><td class=\"count\">").text(&moment.count.to_string()).raw("</td><td class=\"path\">");
-        out.wrapped("", &moment.source, "</td></tr>");
+            .raw("</td><th scope=\"row\" class=\"event\">");
+        out.text(&moment.event).raw("</th><td class=\"count\">");
+        out.text(&moment.count.map(|count| format!("{count} ×")).unwrap_or_default()).raw("</td><td>");
+        out.text(&moment.source);
+        if let Some(path) = &moment.path {
+            out.raw("<br><span class=\"path\">").text(&path.display().to_string()).raw("</span>");
+        }
+        out.raw("</td></tr>\n");
     }
     out.raw("</tbody>\n</table>\n</section>\n");
     out
@@ -143,7 +160,7 @@ fn trust_row(row: &Row) -> Markup {
     out
 }
 
-fn time(moment: jiff::Timestamp) -> Markup {
+fn time(moment: Timestamp) -> Markup {
     let mut out = Markup::default();
     out.raw("<time datetime=\"").text(&format!("{moment:.0}")).raw("\">");
     out.text(&moment.strftime("%Y-%m-%d %H:%M:%S").to_string()).raw("</time>");

@@ -106,13 +106,19 @@ fn rendered() -> String {
     let diagnosis = diagnosis();
     // Deeper than is shown, back to the top at once, and a step that leaves some out.
     let rows: Vec<_> = [0, 1, 2, 1, 0].into_iter().chain(0..40).chain([0, 5]).map(row).collect();
-    let moments = [Moment {
-        at: "2026-01-01T00:00:00Z".parse().unwrap(),
+    let moment = |at: &str| Moment {
+        at: at.parse().unwrap(),
         source: HOSTILE.to_owned(),
         event: HOSTILE.to_owned(),
-        count: 4711,
-    }];
-    Page { diagnosis: &diagnosis, trust: &rows, timeline: Some(&moments) }.render()
+        count: Some(4711),
+        path: Some(HOSTILE.into()),
+    };
+    let story = Story {
+        first_failure: Some(HOSTILE.to_owned()),
+        remarks: vec![HOSTILE.to_owned()],
+        moments: vec![moment("2026-01-01T00:00:00Z"), moment("2027-01-01T00:00:00Z")],
+    };
+    Page { diagnosis: &diagnosis, trust: &rows, timeline: Some(&story) }.render()
 }
 
 /// The tags that are open at the end, and what is closed that isn't open.
@@ -177,7 +183,8 @@ fn conditions_are_told_in_words_and_by_pattern() {
     // What lasts beyond the axis is torn off, on both sides; a long name keeps its end.
     assert!(page.contains("<svg class=\"torn\" x=\"0%\"") && page.contains("<svg class=\"torn\" x=\"100%\""));
     assert!(page.contains(">…y/of/a/long/name/.kube/config</text>"));
-    assert!(page.contains("<td class=\"count\">4711</td>"));
+    assert!(page.contains("<td class=\"count\">4711 ×</td>"));
+    assert_eq!(page.matches("<tr class=\"now\">").count(), 1);
 }
 
 #[test]
@@ -229,7 +236,7 @@ fn text_has_the_contrast_that_wcag_aa_asks_for() {
             ("text", ["ground", "card", "code", "bad-ground", "warn-ground", "good-ground"].as_slice()),
             ("soft", &["ground", "card", "code"]),
             ("bad", &["card", "bad-ground"]),
-            ("warn", &["card", "warn-ground"]),
+            ("warn", &["ground", "card", "warn-ground"]),
             ("good", &["card", "good-ground"]),
             ("link", &["ground", "card"]),
         ] {
