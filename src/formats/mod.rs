@@ -15,6 +15,7 @@ pub mod key;
 pub mod kubeconfig;
 pub mod kubelet;
 pub mod manifest;
+pub mod name;
 pub mod pem;
 
 /// The most bytes of YAML that are parsed: what it becomes takes up to fifteen times as much. A kubeconfig with the

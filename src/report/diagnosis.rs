@@ -5,6 +5,20 @@ use std::fmt::Write as _;
 use super::sanitise::{json, line};
 use crate::analysis::diagnose::{Death, Diagnosis, Role, Severity, Told};
 
+/// The forms of a diagnosis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiagnosisFormat {
+    /// Words for a terminal.
+    #[default]
+    Table,
+    /// JSON: `docs/diagnosis.schema.json`.
+    Json,
+    /// One HTML file.
+    Html,
+    /// Prometheus' text format, for node_exporter's textfile collector.
+    Prometheus,
+}
+
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detail {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::report::Format;
+use crate::report::{DiagnosisFormat, Format};
 
 /// A moment as an operator types it: RFC 3339, or a day.
 ///
@@ -60,6 +60,20 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
         "json" => Format::Json,
         "yaml" => Format::Yaml,
         _ => return Err("one of table, wide, json, yaml".to_owned()),
+    })
+}
+
+/// A form of a diagnosis as an operator types it.
+///
+/// # Errors
+/// It is none.
+pub fn parse_diagnosis_format(text: &str) -> Result<DiagnosisFormat, String> {
+    Ok(match text {
+        "table" | "text" => DiagnosisFormat::Table,
+        "json" => DiagnosisFormat::Json,
+        "html" => DiagnosisFormat::Html,
+        "prometheus" => DiagnosisFormat::Prometheus,
+        _ => return Err("one of table, json, html, prometheus".to_owned()),
     })
 }
 

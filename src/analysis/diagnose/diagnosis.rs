@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Finding, Node, Verdict, consequence, examine, verdict};
 use crate::analysis::inventory::{AuthorityRow, Inventory, Row};
 use crate::formats::certificate::Certificate;
+use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::text;
 
@@ -32,6 +33,8 @@ pub struct Diagnosis {
     pub findings: Vec<Told>,
     /// When everything ends, authorities first.
     pub credentials: Vec<Validity>,
+    /// The credentials of which nothing is known, because their files can't be read.
+    pub unreadable: Vec<Unreadable>,
     /// What ends within the horizon, in order.
     pub horizon: Vec<Death>,
 }
@@ -99,12 +102,31 @@ pub struct Validity {
     pub subject: String,
     /// Issuer as text.
     pub issuer: String,
+    /// Parts of the subject, as `CN`; of each the first.
+    #[serde(skip)]
+    pub subject_parts: Vec<(&'static str, String)>,
+    /// Parts of the issuer.
+    #[serde(skip)]
+    pub issuer_parts: Vec<(&'static str, String)>,
     /// Serial number, hexadecimal.
     pub serial: String,
     /// Start.
     pub not_before: Timestamp,
     /// End.
     pub not_after: Timestamp,
+}
+
+/// A credential whose file is there and can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unreadable {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// Its file.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// A credential that will end.
@@ -137,6 +159,7 @@ pub fn diagnose(node: Node<'_>, source: &str, now: Timestamp, horizon: SignedDur
         verdict,
         findings: told.collect(),
         credentials: validities(inventory),
+        unreadable: unreadable(inventory),
         horizon: deaths(inventory, now, horizon),
     }
 }
@@ -165,6 +188,8 @@ fn validities(inventory: &Inventory) -> Vec<Validity> {
         authority,
         subject: certificate.subject.clone(),
         issuer: certificate.issuer.clone(),
+        subject_parts: name::parts(&certificate.subject_der),
+        issuer_parts: name::parts(&certificate.issuer_der),
         serial: certificate.serial.clone(),
         not_before: certificate.not_before,
         not_after: certificate.not_after,
@@ -173,6 +198,16 @@ fn validities(inventory: &Inventory) -> Vec<Validity> {
         Some(of(row.authority.name(), &row.certificate_path, true, row.certificate.get()?))
     };
     let leaf = |row: &Row| Some(of(&row.name, &row.path, false, row.certificate.get()?));
+    inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
+}
+
+fn unreadable(inventory: &Inventory) -> Vec<Unreadable> {
+    let of = |name: &str, path: &PathBuf, why: Option<&str>| {
+        Some(Unreadable { name: name.to_owned(), path: path.clone(), why: why?.to_owned() })
+    };
+    let authority =
+        |row: &AuthorityRow| of(row.authority.name(), &row.certificate_path, row.certificate.reason());
+    let leaf = |row: &Row| of(&row.name, &row.path, row.certificate.reason());
     inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
 }
 

@@ -24,7 +24,9 @@ pub use code::{CODES, Class, Code, Page};
 pub use credentials::{
     Problem, authority_problem, findings, names_of_another_node, row_problems, serving_problems,
 };
-pub use diagnosis::{Death, Diagnosis, EtcdPlace, Role, SCHEMA, Summary, Told, Validity, diagnose};
+pub use diagnosis::{
+    Death, Diagnosis, EtcdPlace, Role, SCHEMA, Summary, Told, Unreadable, Validity, diagnose,
+};
 pub use examine::{Node, examine};
 pub use order::consequence;
 pub use verdict::{State, Verdict, verdict};

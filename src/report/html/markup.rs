@@ -1,0 +1,95 @@
+//! HTML that is put together piece by piece. Markup is `&'static str`: whatever comes from a node can only get in as
+//! text, which is escaped.
+
+use super::super::sanitise::line;
+
+/// What is longer is broken where it must be: it has to fit on a phone.
+const LONGEST_UNBROKEN: usize = 30;
+
+/// A piece of a page.
+#[derive(Default)]
+pub(super) struct Markup(String);
+
+impl Markup {
+    /// Markup, as it stands in the source.
+    pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
+        self.0.push_str(markup);
+        self
+    }
+
+    /// Text between tags or inside of an attribute's double quotes.
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.0.push_str(&escape(text));
+        self
+    }
+
+    /// Text between two pieces of markup, and a line's end.
+    pub(super) fn wrapped(&mut self, before: &'static str, text: &str, after: &'static str) -> &mut Self {
+        self.raw(before).text(text).raw(after).raw("\n")
+    }
+
+    /// Text whose names and dates are not broken at their hyphens.
+    pub(super) fn unbroken(&mut self, text: &str) -> &mut Self {
+        for (index, word) in line(text).split(' ').enumerate() {
+            self.raw(if index > 0 { " " } else { "" });
+            if word.contains('-') && word.len() <= LONGEST_UNBROKEN {
+                self.raw("<span class=\"nb\">").text(word).raw("</span>");
+            } else {
+                self.text(word);
+            }
+        }
+        self
+    }
+
+    /// Another piece.
+    pub(super) fn piece(&mut self, piece: &Self) -> &mut Self {
+        self.0.push_str(&piece.0);
+        self
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Text as HTML: first as it would go to a terminal, control characters and invisible marks shown, then what means
+/// something to a browser.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in line(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_to_a_browser_is_escaped() {
+        assert_eq!(escape("<b>\"&'</b>"), "&lt;b&gt;&quot;&amp;&#39;&lt;/b&gt;");
+        assert_eq!(escape("&amp;"), "&amp;amp;");
+        assert_eq!(escape("CN=Zürich"), "CN=Zürich");
+    }
+
+    #[test]
+    fn what_means_something_to_a_terminal_is_shown() {
+        assert_eq!(escape("a\u{1b}[31m\u{0}\n\u{202e}<"), "a\\u{1b}[31m\\u{0}\\u{a}\\u{202e}&lt;");
+        assert_eq!(escape(&"<".repeat(10_000)).matches("&lt;").count(), 600);
+    }
+
+    #[test]
+    fn text_stays_inside_of_an_attribute() {
+        let mut page = Markup::default();
+        page.raw("<a title=\"").text("\" onload=\"x").raw("\">");
+        assert_eq!(page.into_string(), "<a title=\"&quot; onload=&quot;x\">");
+    }
+}

@@ -1,0 +1,132 @@
+//! A diagnosis as one self-contained HTML file, for a ticket, a screen at night, or paper: no script, nothing from
+//! outside, and a content security policy that says so.
+//!
+//! What a sign says with a colour it says with a word or a shape too.
+
+mod axis;
+mod chart;
+mod findings;
+mod markup;
+mod tables;
+mod verdict;
+
+use std::path::PathBuf;
+
+use self::markup::Markup;
+use super::trust::Row;
+use crate::analysis::diagnose::{Diagnosis, Severity};
+
+/// What happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    /// The first failure against what had ended by then, in one sentence.
+    pub first_failure: Option<String>,
+    /// Clocks that can't have been right, and what was not read; a sentence each.
+    pub remarks: Vec<String>,
+    /// Everything that has a time, oldest first; also what is still to come.
+    pub moments: Vec<Moment>,
+}
+
+/// A line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// Who says so: a component for its log, a file, a certificate.
+    pub source: String,
+    /// What happened.
+    pub event: String,
+    /// How often, where it is counted.
+    pub count: Option<u64>,
+    /// Where it stands.
+    pub path: Option<PathBuf>,
+}
+
+/// What the page is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The diagnosis.
+    pub diagnosis: &'a Diagnosis,
+    /// The trust graph as rows; a section is left out that has none.
+    pub trust: &'a [Row],
+    /// What happened; nothing where nobody has looked.
+    pub timeline: Option<&'a Story>,
+}
+
+impl Page<'_> {
+    /// The whole file.
+    pub fn render(self) -> String {
+        let Self { diagnosis, trust, timeline } = self;
+        let mut page = Markup::default();
+        page.raw(HEAD)
+            .text(&title(diagnosis))
+            .raw("</title>\n<style>\n")
+            .raw(STYLE)
+            .raw("</style>\n</head>\n<body>\n");
+        page.piece(&verdict::header(diagnosis)).raw("<main>\n").piece(&verdict::verdict(diagnosis));
+        page.piece(&contents(diagnosis, trust, timeline));
+        for severity in [Severity::Blocker, Severity::Warning, Severity::Note] {
+            page.piece(&findings::section(diagnosis, severity));
+        }
+        page.piece(&chart::section(diagnosis)).piece(&tables::horizon(diagnosis));
+        page.piece(&tables::timeline(timeline, diagnosis.at))
+            .piece(&tables::trust(trust))
+            .piece(&tables::credentials(diagnosis));
+        page.raw("</main>\n<footer><p>").text(&format!(
+            "Written by kuberescue {} from {}, for {:.0}. Nothing was changed. No key is in this file.",
+            env!("CARGO_PKG_VERSION"),
+            diagnosis.source,
+            diagnosis.at
+        ));
+        page.raw("</p></footer>\n</body>\n</html>\n");
+        page.into_string()
+    }
+}
+
+const HEAD: &str = concat!(
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+    "<meta name=\"color-scheme\" content=\"light dark\">\n",
+    "<meta name=\"referrer\" content=\"no-referrer\">\n<title>"
+);
+const STYLE: &str = include_str!("style.css");
+
+fn name(diagnosis: &Diagnosis) -> &str {
+    diagnosis.node.name.as_deref().unwrap_or("a node whose name is not known")
+}
+
+fn title(diagnosis: &Diagnosis) -> String {
+    format!("{}: {} – kuberescue", name(diagnosis), verdict::badge(diagnosis.verdict.state))
+}
+
+/// Where to go on the page: what there is and how much of it.
+fn contents(diagnosis: &Diagnosis, trust: &[Row], timeline: Option<&Story>) -> Markup {
+    let mut nav = Markup::default();
+    nav.raw("<nav aria-label=\"Contents\">\n<ul>\n");
+    for (severity, link, one, many) in [
+        (Severity::Blocker, "<li><a href=\"#blockers\">", "blocker", "blockers"),
+        (Severity::Warning, "<li><a href=\"#warnings\">", "warning", "warnings"),
+        (Severity::Note, "<li><a href=\"#notes\">", "note", "notes"),
+    ] {
+        let count = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).count();
+        if count > 0 {
+            nav.wrapped(link, &format!("{count} {}", if count == 1 { one } else { many }), "</a></li>");
+        }
+    }
+    let sections = [
+        (!diagnosis.credentials.is_empty(), "<li><a href=\"#validity\">Validity</a></li>\n"),
+        (!diagnosis.horizon.is_empty(), "<li><a href=\"#horizon\">What ends next</a></li>\n"),
+        (timeline.is_some(), "<li><a href=\"#timeline\">Timeline</a></li>\n"),
+        (!trust.is_empty(), "<li><a href=\"#trust\">Trust</a></li>\n"),
+        (!diagnosis.credentials.is_empty(), "<li><a href=\"#credentials\">Credentials</a></li>\n"),
+    ];
+    for (_, link) in sections.into_iter().filter(|(there, _)| *there) {
+        nav.raw(link);
+    }
+    nav.raw("</ul>\n</nav>\n");
+    nav
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! What is read first: which node, what is the matter, what to run.
+
+use super::markup::Markup;
+use super::name;
+use crate::analysis::diagnose::{Diagnosis, EtcdPlace, Role, State};
+
+/// The verdict in a few words, for a badge.
+pub(super) const fn badge(state: State) -> &'static str {
+    match state {
+        State::Well => "well",
+        State::Warnings => "works, with warnings",
+        State::Credentials => "broken: certificates, keys or kubeconfigs",
+        State::Other => "broken: not a certificate problem",
+    }
+}
+
+/// A circle with a tick, a triangle, an octagon: they differ without colour.
+const fn icon(state: State) -> &'static str {
+    match state {
+        State::Well => {
+            "<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"><circle cx=\"12\" cy=\"12\" r=\"11\"/>\
+             <path d=\"M6.5 12.5l3.8 3.8 7.2-8\"/></svg>"
+        }
+        State::Warnings => {
+            "<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path class=\"shape\" d=\"M12 1.5L23.5 \
+             22H.5z\"/><path d=\"M12 9v6M12 18.4v.2\"/></svg>"
+        }
+        State::Credentials | State::Other => {
+            "<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path class=\"shape\" d=\"M7.4 1h9.2L23 \
+             7.4v9.2L16.6 23H7.4L1 16.6V7.4z\"/><path d=\"M8 8l8 8M16 8l-8 8\"/></svg>"
+        }
+    }
+}
+
+const fn opening(state: State) -> &'static str {
+    match state {
+        State::Well => "<section class=\"verdict well\" aria-labelledby=\"verdict\">\n",
+        State::Warnings => "<section class=\"verdict warnings\" aria-labelledby=\"verdict\">\n",
+        State::Credentials | State::Other => {
+            "<section class=\"verdict broken\" aria-labelledby=\"verdict\">\n"
+        }
+    }
+}
+
+/// The node's name and facts.
+pub(super) fn header(diagnosis: &Diagnosis) -> Markup {
+    let node = &diagnosis.node;
+    let mut out = Markup::default();
+    out.raw("<header>\n<p class=\"kicker\">kuberescue diagnosis</p>\n").wrapped(
+        "<h1>",
+        name(diagnosis),
+        "</h1>",
+    );
+    out.raw("<dl class=\"facts\">\n");
+    let role = match node.role {
+        Role::ControlPlane => "control-plane node",
+        Role::Worker => "worker",
+    };
+    let etcd = match node.etcd {
+        EtcdPlace::Local => "on this node",
+        EtcdPlace::External => "elsewhere",
+        EtcdPlace::None => "none here",
+    };
+    for (term, value) in [
+        ("<div><dt>Role</dt><dd>", role.to_owned()),
+        ("<div><dt>Kubernetes</dt><dd>", node.version.clone().unwrap_or_else(|| "not known".to_owned())),
+        ("<div><dt>etcd</dt><dd>", etcd.to_owned()),
+        ("<div><dt>Asked about</dt><dd>", format!("{:.0}", diagnosis.at)),
+        ("<div><dt>Read from</dt><dd>", diagnosis.source.clone()),
+    ] {
+        out.wrapped(term, &value, "</dd></div>");
+    }
+    out.raw("</dl>\n</header>\n");
+    out
+}
+
+/// The verdict, what becomes of the workloads, and the command that helps.
+pub(super) fn verdict(diagnosis: &Diagnosis) -> Markup {
+    let verdict = &diagnosis.verdict;
+    let mut out = Markup::default();
+    out.raw(opening(verdict.state)).raw("<p class=\"badge\">").raw(icon(verdict.state)).raw("<span>");
+    out.text(badge(verdict.state)).raw("</span></p>\n");
+    // The command stands by itself below.
+    let command = verdict.repair.as_ref().map(|command| format!("; repairable here with: {command}"));
+    let line = command.and_then(|command| verdict.line.strip_suffix(&command)).unwrap_or(&verdict.line);
+    // The part before the colon is what has to be understood, the rest is why.
+    let (head, rest) = match line.split_once(": ") {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (line, None),
+    };
+    out.raw("<h2 id=\"verdict\">").text(head);
+    if let Some(rest) = rest {
+        out.raw("<span class=\"sep\">: </span><span class=\"why\">").unbroken(rest).raw("</span>");
+    }
+    out.raw("</h2>\n").wrapped("<p class=\"workloads\">", &verdict.workloads, "</p>");
+    if let Some(command) = &verdict.repair {
+        out.raw("<p class=\"run\"><span class=\"label\">Repairable here with</span> ").wrapped(
+            "<code>",
+            command,
+            "</code></p>",
+        );
+    } else if let (State::Other, Some(obstacle)) = (verdict.state, &verdict.obstacle) {
+        // Where certificates are the trouble the line above says it.
+        out.raw("<p class=\"run\"><span class=\"label\">First</span> ").wrapped(
+            "<span>",
+            obstacle,
+            "</span></p>",
+        );
+    }
+    out.raw("</section>\n");
+    out
+}

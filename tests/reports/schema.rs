@@ -1,0 +1,116 @@
+//! `-o json` against `docs/diagnosis.schema.json`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::common::{Node, kuberescue, run};
+use crate::{TREES, diagnose, python};
+
+/// Reads a list of documents and answers with a list of lists of what is wrong with each.
+const VALIDATE: &str = "
+import json, sys
+from jsonschema import Draft202012Validator
+schema = json.load(open(sys.argv[1]))
+Draft202012Validator.check_schema(schema)
+validator = Draft202012Validator(schema)
+wrong = lambda document: ['/'.join(map(str, e.path)) + ': ' + e.message[:200] for e in validator.iter_errors(document)]
+print(json.dumps([wrong(document) for document in json.load(sys.stdin)]))
+";
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/diagnosis.schema.json")
+}
+
+fn validate(documents: &[Value]) -> Option<Vec<Vec<String>>> {
+    let input = serde_json::to_string(documents).unwrap();
+    let answer = python(VALIDATE, &[path().to_str().unwrap()], &input)?;
+    Some(serde_json::from_str(&answer).unwrap())
+}
+
+fn document(node: &Node) -> Value {
+    serde_json::from_str(&diagnose(node, "-o json --horizon 20y")).unwrap()
+}
+
+#[test]
+fn what_is_written_fits_its_schema() {
+    let mut documents: Vec<_> = TREES.iter().map(|tree| document(&Node::of(tree))).collect();
+    // A worker, and a node of which next to nothing is left.
+    let worker = Node::of("rsa2048");
+    for gone in ["/etc/kubernetes/manifests", "/etc/kubernetes/pki/etcd", "/etc/kubernetes/pki/ca.key"] {
+        worker.remove(gone);
+    }
+    documents.push(document(&worker));
+    let bare = Node::empty();
+    bare.write("/etc/kubernetes/pki/ca.crt", "nothing");
+    documents.push(document(&bare));
+    let Some(wrong) = validate(&documents) else { return };
+    assert!(wrong.iter().all(Vec::is_empty), "{wrong:#?}");
+    assert_eq!(wrong.len(), TREES.len() + 2);
+    // What is asserted above is something: each list has entries somewhere.
+    for list in ["findings", "credentials", "unreadable", "horizon"] {
+        let entries = |document: &Value| document[list].as_array().unwrap().len();
+        assert!(documents.iter().map(entries).sum::<usize>() > 0, "{list}");
+    }
+}
+
+#[test]
+fn what_is_changed_does_not_fit() {
+    let original = document(&Node::of("mixed"));
+    let change = |pointer: &str, value: Value| {
+        let mut changed = original.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let parent = changed.pointer_mut(parent).unwrap();
+        match value {
+            Value::Null => drop(parent.as_object_mut().unwrap().remove(name).unwrap()),
+            value => parent[name] = value,
+        }
+        changed
+    };
+    let changes = [
+        ("/unknown", json!(1)),
+        ("/schema", json!(2)),
+        ("/at", json!("yesterday")),
+        ("/verdict", Value::Null),
+        ("/verdict/state", json!("fine")),
+        ("/node/role", json!("master")),
+        ("/node/unknown", json!("x")),
+        ("/findings/0/severity", json!("fatal")),
+        ("/findings/0/code", json!("KR0101")),
+        ("/findings/0/unknown", json!(true)),
+        ("/findings/0/evidence/0/line", json!(0)),
+        ("/findings/0/remedy", Value::Null),
+        ("/credentials/0/not-after", json!(1_795_473_000)),
+        ("/credentials/0/authority", json!("yes")),
+        ("/unreadable/0/why", Value::Null),
+        ("/horizon/0/consequence", json!(["x"])),
+    ];
+    let mut documents = vec![original.clone()];
+    documents.extend(changes.iter().map(|(pointer, value)| change(pointer, value.clone())));
+    let Some(wrong) = validate(&documents) else { return };
+    assert_eq!(wrong[0], Vec::<String>::new());
+    for ((pointer, value), wrong) in changes.iter().zip(&wrong[1..]) {
+        assert!(!wrong.is_empty(), "{pointer} = {value} is accepted");
+    }
+}
+
+#[test]
+fn it_knows_every_code() {
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap();
+    let of_schema: Vec<_> = schema["$defs"]["code"]["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    let mut explain = kuberescue();
+    explain.args(["explain", "--list", "-o", "json"]);
+    let told = run(explain);
+    assert_eq!(told.code, 0, "{told}");
+    let pages: Value = serde_json::from_str(&told.out).unwrap();
+    let of_program: BTreeSet<_> =
+        pages.as_array().unwrap().iter().map(|page| page["code"].as_str().unwrap()).collect();
+    assert_eq!(of_schema.iter().copied().collect::<BTreeSet<_>>(), of_program);
+    assert_eq!(of_schema.len(), of_program.len(), "one of them stands twice");
+}
