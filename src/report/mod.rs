@@ -14,6 +14,7 @@ mod recovery;
 mod restart;
 mod sanitise;
 mod table;
+mod timeline;
 mod yaml;
 
 pub use archive::{ArchiveReport, Made, Verification, archive_list};
@@ -26,3 +27,4 @@ pub use probe::ProbeReport;
 pub use progress::Board;
 pub use recovery::{elsewhere, finding_lines, next_steps, preflight_lines, renewal_messages, took};
 pub use restart::{ToRestart, restart_failures, restart_plan};
+pub use timeline::{timeline_json, timeline_text};
