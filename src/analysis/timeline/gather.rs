@@ -169,6 +169,16 @@ impl Logs {
         &self.jumps
     }
 
+    /// How much was read.
+    pub fn scanned(&self) -> Scanned {
+        self.scanned
+    }
+
+    /// The notes alone.
+    pub fn into_notes(self) -> Vec<String> {
+        self.notes
+    }
+
     pub(super) fn into_parts(self) -> (Vec<Hit>, Scanned, Vec<String>) {
         (self.hits.into_values().collect(), self.scanned, self.notes)
     }

@@ -50,6 +50,9 @@ pub struct Place {
 impl Place {
     /// The log at `path` of a node, if it is a wanted one.
     pub fn of(path: &Path, wanted: &Wanted) -> Option<Self> {
+        if path.to_str().is_none_or(is_compressed_otherwise) {
+            return None;
+        }
         let origin = if let Ok(below) = path.strip_prefix(PODS) {
             in_pods(below, wanted)?
         } else if let Ok(below) = path.strip_prefix(CONTAINERS) {
@@ -86,11 +89,13 @@ fn in_containers(name: &str, wanted: &Wanted) -> Option<Origin> {
 /// A file directly in `/var/log`: `messages`, `syslog.1`, `messages-20261123.gz`.
 fn text_log(name: &str) -> Option<Origin> {
     let is = |base: &&str| {
-        name.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+        let rotated = |rest: &str| {
+            let mut rest = rest.chars();
+            matches!(rest.next(), Some('.' | '-'))
+                && rest.next().is_some_and(|first| first.is_ascii_digit() || first == 'g')
+        };
+        name.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rotated(rest))
     };
-    if is_compressed_otherwise(name) {
-        return None;
-    }
     if is(&KUBELET) {
         return Some(Origin::Program("kubelet".to_owned()));
     }

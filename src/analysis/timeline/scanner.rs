@@ -229,7 +229,7 @@ impl<'m> Scanner<'m> {
         if let Some(last) = lines.strip_suffix(b"\n").or((!lines.is_empty()).then_some(lines)) {
             let begin = memrchr(b'\n', last).map_or(0, |end| end + 1);
             let last = bounded(last.get(begin..).unwrap_or_default());
-            self.last_line = log::head(last).stamp.or(self.last_line);
+            self.last_line = log::head(last).stamp;
         }
     }
 

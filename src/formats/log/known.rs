@@ -72,7 +72,7 @@ const KUBECTL: Option<&str> = Some("kubectl");
 const KERNEL: Option<&str> = Some("kernel");
 
 /// Every known line.
-pub const KNOWN: &[KnownLine] = &[
+pub static KNOWN: &[KnownLine] = &[
     // The kubelet's start.
     line(
         "kubelet-client-expired",
