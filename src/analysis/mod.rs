@@ -1,5 +1,5 @@
 //! What a snapshot means: facts and rows ([`inventory`]), what is wrong ([`diagnose`]), what to do
-//! about it ([`plan`]), what differs from another state ([`compare`]), what would bring that back ([`restore`]) and what the node should serve ([`endpoints`]).
+//! about it ([`plan`]), what differs from another state ([`compare`]), what would bring that back ([`restore`]), what the node should serve ([`endpoints`]) and what happened when ([`timeline`]).
 //!
 //! Pure functions of a snapshot and a time. A file that cannot be read is a row with a reason, never an
 //! error; nothing here can fail.
@@ -16,4 +16,5 @@ pub mod quorum;
 pub mod restore;
 pub mod scope;
 pub mod surroundings;
+pub mod timeline;
 pub mod trust;

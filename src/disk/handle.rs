@@ -160,7 +160,7 @@ impl Limit {
 }
 
 /// Refuses what the kernel makes up: such files block, never end or have effects when read.
-fn checked(file: File) -> io::Result<(File, FileStat)> {
+pub(super) fn checked(file: File) -> io::Result<(File, FileStat)> {
     let stat = fstat(&file)?;
     // Those have no device below them; asking every file would cost more than reading it.
     if major(stat.st_dev) == 0 {
@@ -217,15 +217,19 @@ pub(super) fn failed(error: &io::Error) -> Unread {
 
 /// Everything but the extended attributes, which need an open handle.
 fn attributes(stat: &FileStat) -> Attributes {
-    let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
     Attributes {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        // A disk can hold times that no calendar does.
-        mtime: Timestamp::new(stat.st_mtime, nanoseconds).unwrap_or_default(),
+        mtime: mtime(stat),
         xattrs: Default::default(),
     }
+}
+
+/// A disk can hold times that no calendar does.
+pub(super) fn mtime(stat: &FileStat) -> Timestamp {
+    let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    Timestamp::new(stat.st_mtime, nanoseconds).unwrap_or_default()
 }
 
 fn with_xattrs((file, _): (File, FileStat)) -> io::Result<(File, Xattrs)> {

@@ -1,6 +1,6 @@
 //! The disk room: a node's directory → [`Snapshot`](crate::state::Snapshot), the verified archive of
-//! it, the transaction, which is the only code that changes a node, the history of what it did, and the parking
-//! of manifests.
+//! it, the transaction, which is the only code that changes a node, the history of what it did, the parking
+//! of manifests, and the logs that are only streamed.
 //!
 //! Everything happens below the handle of the [`Root`], component by component, so that no link on a
 //! foreign disk leads out of it. Nothing is opened for writing but by [`archive`], [`transaction`] and [`parking`].
@@ -11,6 +11,7 @@ mod effect;
 mod error;
 mod handle;
 pub mod history;
+pub mod logs;
 mod node;
 pub mod parking;
 mod record;

@@ -14,6 +14,7 @@ pub mod etcd;
 pub mod key;
 pub mod kubeconfig;
 pub mod kubelet;
+pub mod log;
 pub mod manifest;
 pub mod name;
 pub mod pem;

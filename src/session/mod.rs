@@ -1,5 +1,5 @@
 //! What the commands do alike: understanding what an operator types ([`arguments`]), reading a node
-//! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) and giving it an archived state ([`restore`]); what of it runs with old files
+//! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) giving it an archived state ([`restore`]), and telling what happened to it ([`timeline`]); what of it runs with old files
 //! ([`host`]), what has to be right before that is changed
 //! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
 //! ([`proof`]) and all of these in order ([`live`]). The only place where the rooms of effects meet.
@@ -18,6 +18,7 @@ pub mod revive;
 pub mod signals;
 pub mod source;
 pub mod surroundings;
+pub mod timeline;
 pub mod undo;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,185 @@
+//! What several logs gave, as one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::scanner::{Found, Jump, Scan};
+use crate::formats::log::Nature;
+use crate::state::text;
+
+/// More sources than a node has containers that matter. What is above counts as one.
+const MAX_SOURCES: usize = 200;
+const OTHERS: &str = "others";
+const MAX_ENDS: usize = 16;
+const MAX_JUMPS: usize = 100;
+
+/// A known line: who wrote it, when, how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hit {
+    /// Who wrote it.
+    pub source: String,
+    /// Stable code.
+    pub code: &'static str,
+    /// What it is about.
+    pub nature: Nature,
+    /// What it means.
+    pub meaning: &'static str,
+    /// The first time.
+    pub first: Option<Timestamp>,
+    /// The last time.
+    pub last: Option<Timestamp>,
+    /// How often.
+    pub count: u64,
+    /// How often without a time.
+    pub undated: u64,
+    /// The log with the first one, and the line itself, not longer than 400 bytes.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// The log with the last one.
+    #[serde(with = "text")]
+    pub last_path: PathBuf,
+    /// The first one.
+    pub sample: String,
+    /// When the certificates ended that the lines speak of; the 16 earliest.
+    pub ends: Vec<Timestamp>,
+}
+
+impl Hit {
+    fn new(path: &Path, source: String, found: Found) -> Self {
+        Self {
+            source,
+            code: found.known.code,
+            nature: found.known.nature,
+            meaning: found.known.meaning,
+            first: found.span.map(|span| span.0),
+            last: found.span.map(|span| span.1),
+            count: found.count,
+            undated: found.undated,
+            path: path.to_owned(),
+            last_path: path.to_owned(),
+            sample: found.sample,
+            ends: found.ends.into_iter().collect(),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.undated += other.undated;
+        // A dated one goes before one without a time.
+        if other.first.is_some_and(|time| self.first.is_none_or(|first| time < first)) {
+            (self.first, self.path, self.sample) = (other.first, other.path, other.sample);
+        }
+        if other.last > self.last {
+            (self.last, self.last_path) = (other.last, other.last_path);
+        }
+        self.ends.extend(other.ends);
+        self.ends.sort_unstable();
+        self.ends.dedup();
+        self.ends.truncate(MAX_ENDS);
+    }
+}
+
+/// How much of logs was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Scanned {
+    /// Log files.
+    pub files: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+}
+
+/// What was found in all logs of a node.
+#[derive(Clone, Debug, Default)]
+pub struct Logs {
+    hits: BTreeMap<(String, &'static str), Hit>,
+    /// By source: when its logs begin and end, and in which file.
+    covered: BTreeMap<String, (Edge, Edge)>,
+    jumps: Vec<(PathBuf, Jump)>,
+    scanned: Scanned,
+    notes: Vec<String>,
+}
+
+/// The begin or the end of a source's logs.
+pub(super) type Edge = (Timestamp, PathBuf);
+
+impl Logs {
+    /// Adds what was found in the log at `path`. `program` is who wrote it, where that is known of all of it.
+    pub fn add(&mut self, path: &Path, program: Option<&str>, scan: Scan) {
+        self.scanned.files += 1;
+        self.scanned.bytes += scan.bytes;
+        for found in scan.found {
+            let known = self.hits.keys().any(|(source, _)| *source == found.source);
+            let many = !known && self.hits.len() >= MAX_SOURCES;
+            let source = if many { OTHERS.to_owned() } else { found.source.clone() };
+            let hit = Hit::new(path, source, found);
+            match self.hits.entry((hit.source.clone(), hit.code)) {
+                std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(hit)),
+                std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().merge(hit),
+            }
+        }
+        if let (Some(program), Some((first, last))) = (program, scan.covered)
+            && (self.covered.contains_key(program) || self.covered.len() < MAX_SOURCES)
+        {
+            let new = || ((first, path.to_owned()), (last, path.to_owned()));
+            let (begin, end) = self.covered.entry(program.to_owned()).or_insert_with(new);
+            if first < begin.0 {
+                *begin = (first, path.to_owned());
+            }
+            if last > end.0 {
+                *end = (last, path.to_owned());
+            }
+        }
+        let room = MAX_JUMPS.saturating_sub(self.jumps.len());
+        self.jumps.extend(scan.jumps.into_iter().take(room).map(|jump| (path.to_owned(), jump)));
+    }
+
+    /// Adds something that was not read.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Takes a note back, `if` it holds no longer.
+    pub fn drop_note(&mut self, note: &str, holds_no_longer: bool) {
+        self.notes.retain(|other| !holds_no_longer || other != note);
+    }
+
+    /// Whether any log of this program was read, or a line of its in another one.
+    pub fn has_program(&self, name: &str) -> bool {
+        self.covered.contains_key(name) || self.hits.keys().any(|(source, _)| source == name)
+    }
+
+    /// The known lines, by source and code.
+    pub fn hits(&self) -> impl Iterator<Item = &Hit> {
+        self.hits.values()
+    }
+
+    pub(super) fn covered(&self) -> impl Iterator<Item = (&str, &(Edge, Edge))> {
+        self.covered.iter().map(|(source, edges)| (source.as_str(), edges))
+    }
+
+    pub(super) fn jumps(&self) -> &[(PathBuf, Jump)] {
+        &self.jumps
+    }
+
+    /// How much was read.
+    pub fn scanned(&self) -> Scanned {
+        self.scanned
+    }
+
+    /// The notes alone.
+    pub fn into_notes(self) -> Vec<String> {
+        self.notes
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Hit>, Scanned, Vec<String>) {
+        (self.hits.into_values().collect(), self.scanned, self.notes)
+    }
+}

@@ -1,0 +1,108 @@
+//! Which files of a node are logs that matter, by their paths alone.
+
+use std::path::Path;
+
+use super::scanner::Origin;
+
+/// The kubelet's directory of containers' logs: `NAMESPACE_POD_UID/CONTAINER/N.log`.
+pub const PODS: &str = "/var/log/pods";
+/// Links to those: `POD_NAMESPACE_CONTAINER-ID.log`.
+pub const CONTAINERS: &str = "/var/log/containers";
+/// Where the system's text logs are.
+pub const TEXT_LOGS: &str = "/var/log";
+
+/// Text logs of the system, without what a rotation appends.
+const SYSTEM: [&str; 4] = ["messages", "syslog", "kern.log", "daemon.log"];
+/// Beside them, where a kubelet is told to write a file.
+const KUBELET: &str = "kubelet.log";
+
+/// The containers whose logs are read without being asked for.
+const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+const NAMESPACE: &str = "kube-system";
+
+/// Which containers' logs are read: those of the control plane, and others by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Names of further containers, in any namespace.
+    pub containers: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether any container of this namespace may be wanted.
+    pub fn namespace(&self, namespace: &str) -> bool {
+        namespace == NAMESPACE || !self.containers.is_empty()
+    }
+
+    /// Whether this container is.
+    pub fn container(&self, namespace: &str, name: &str) -> bool {
+        (namespace == NAMESPACE && CONTROL_PLANE.contains(&name))
+            || self.containers.iter().any(|other| other == name)
+    }
+}
+
+/// What a path is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Who wrote the log.
+    pub origin: Origin,
+}
+
+impl Place {
+    /// The log at `path` of a node, if it is a wanted one.
+    pub fn of(path: &Path, wanted: &Wanted) -> Option<Self> {
+        if path.to_str().is_none_or(is_compressed_otherwise) {
+            return None;
+        }
+        let origin = if let Ok(below) = path.strip_prefix(PODS) {
+            in_pods(below, wanted)?
+        } else if let Ok(below) = path.strip_prefix(CONTAINERS) {
+            in_containers(below.to_str()?, wanted)?
+        } else {
+            text_log(path.strip_prefix(TEXT_LOGS).ok()?.to_str()?)?
+        };
+        Some(Self { origin })
+    }
+}
+
+fn in_pods(below: &Path, wanted: &Wanted) -> Option<Origin> {
+    let mut parts = below.iter().map(|part| part.to_str());
+    let (pod, container, file) = (parts.next()??, parts.next()??, parts.next()??);
+    let (namespace, _) = pod.split_once('_')?;
+    let is_log = parts.next().is_none() && is_numbered_log(file);
+    (is_log && wanted.container(namespace, container)).then(|| Origin::Program(container.to_owned()))
+}
+
+/// `0.log`, `0.log.20261123-222147`, `0.log.20261123-222147.gz`
+fn is_numbered_log(name: &str) -> bool {
+    let Some((number, rest)) = name.split_once(".log") else { return false };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && (rest.is_empty() || rest.starts_with('.')) && !rest.ends_with(".tmp")
+}
+
+fn in_containers(name: &str, wanted: &Wanted) -> Option<Origin> {
+    let mut parts = name.strip_suffix(".log")?.splitn(3, '_');
+    let (_pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let (container, _id) = rest.rsplit_once('-')?;
+    wanted.container(namespace, container).then(|| Origin::Program(container.to_owned()))
+}
+
+/// A file directly in `/var/log`: `messages`, `syslog.1`, `messages-20261123.gz`.
+fn text_log(name: &str) -> Option<Origin> {
+    let is = |base: &&str| {
+        let rotated = |rest: &str| {
+            let mut rest = rest.chars();
+            matches!(rest.next(), Some('.' | '-'))
+                && rest.next().is_some_and(|first| first.is_ascii_digit() || first == 'g')
+        };
+        name.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rotated(rest))
+    };
+    if is(&KUBELET) {
+        return Some(Origin::Program("kubelet".to_owned()));
+    }
+    SYSTEM.iter().any(|base| is(&base)).then_some(Origin::System)
+}
+
+/// Whether a file is compressed in a way that is not read here.
+pub fn is_compressed_otherwise(name: &str) -> bool {
+    [".xz", ".bz2", ".zst", ".lz4"].iter().any(|suffix| name.ends_with(suffix))
+}

@@ -1,0 +1,402 @@
+//! One log as a stream of bytes: which known lines are in it, how often, the first and the last time.
+//!
+//! The speed comes from not looking: a buffer is searched as a whole for the texts of known lines, and only a line that
+//! has one is cut out, dated and counted. What is found doesn't depend on how the stream was cut into chunks, and memory
+//! is bounded whatever the stream holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ptr;
+
+use jiff::{SignedDuration, Timestamp};
+use memchr::{memchr, memrchr};
+
+use crate::formats::log::{self, Head, KNOWN, KnownLine, Matcher, Stamp};
+
+/// The longest line: of a longer one only this much is looked at. The container runtime cuts lines at 16 KiB.
+pub const MAX_LINE: usize = 64 << 10;
+
+/// How much of a line is kept as a sample.
+const SAMPLE: usize = 400;
+/// How many different ends of certificates are kept of each known line.
+const MAX_ENDS: usize = 16;
+/// One line in so many bytes is dated in any case, for the order of times and where the log begins and ends.
+const PROBE: u64 = 64 << 10;
+/// How many jumps of the clock are kept.
+const MAX_JUMPS: usize = 4;
+/// Lines of several threads and streams may stand in another order than they were written in.
+const JUMP: SignedDuration = SignedDuration::from_secs(10);
+/// A node's local time may be this much ahead of UTC.
+const WIDEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
+
+/// Programs whose name in a line counts as the source.
+const PROGRAMS: [&str; 13] = [
+    "chronyd",
+    "containerd",
+    "crio",
+    "dockerd",
+    "etcd",
+    "kernel",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "ntpd",
+    "systemd",
+    "systemd-timesyncd",
+];
+
+/// Where a log comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// One program wrote it: a container, by its name.
+    Program(String),
+    /// The system's log: only lines that name one of the programs that matter here.
+    System,
+    /// What an operator gave. A line's source is the program that it names, the one that alone writes such lines, or
+    /// this name.
+    Given(String),
+}
+
+/// What is under way of a scan.
+#[derive(Debug)]
+pub struct Scanner<'m> {
+    matcher: &'m Matcher,
+    origin: Origin,
+    not_after: Timestamp,
+    /// The begin of a line whose end has not come; empty between lines.
+    carry: Vec<u8>,
+    /// Where in the stream that line begins.
+    carried_from: u64,
+    /// How much has been fed.
+    position: u64,
+    /// From where on the next line is dated in any case.
+    next_probe: u64,
+    /// The last line that was complete.
+    last_line: Option<Stamp>,
+    zone: Option<i32>,
+    tallies: BTreeMap<(Option<&'static str>, usize), Tally>,
+    covered: Spans,
+    order: Order,
+}
+
+/// What was found in one log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// The known lines, by source and code.
+    pub found: Vec<Found>,
+    /// The times of its first and its last line.
+    pub covered: Option<(Timestamp, Timestamp)>,
+    /// Where its clock went back.
+    pub jumps: Vec<Jump>,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// A known line of one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Who wrote it.
+    pub source: String,
+    /// Which line.
+    pub known: &'static KnownLine,
+    /// The first and the last time.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// How often.
+    pub count: u64,
+    /// How often without a time.
+    pub undated: u64,
+    /// The first of them.
+    pub sample: String,
+    /// When the certificates ended that the lines speak of.
+    pub ends: BTreeSet<Timestamp>,
+}
+
+impl PartialEq for KnownLine {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code
+    }
+}
+
+impl Eq for KnownLine {}
+
+/// A line that was written earlier than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// The time of the line before.
+    pub from: Timestamp,
+    /// The time of the line.
+    pub to: Timestamp,
+}
+
+impl<'m> Scanner<'m> {
+    /// A scan of a log that was written before `not_after`, which tells the year of lines without one.
+    pub fn new(matcher: &'m Matcher, origin: Origin, not_after: Timestamp) -> Self {
+        Self {
+            matcher,
+            origin,
+            not_after: not_after.checked_add(WIDEST_ZONE).unwrap_or(Timestamp::MAX),
+            carry: Vec::new(),
+            carried_from: 0,
+            position: 0,
+            next_probe: 0,
+            last_line: None,
+            zone: None,
+            tallies: BTreeMap::new(),
+            covered: Spans::default(),
+            order: Order::default(),
+        }
+    }
+
+    /// The next bytes of the log.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
+        if !self.carry.is_empty() {
+            let Some(end) = memchr(b'\n', rest) else { return self.carry(rest) };
+            let (line, after) = rest.split_at_checked(end + 1).unwrap_or_default();
+            self.carry(line.get(..end).unwrap_or_default());
+            self.position += 1;
+            rest = after;
+            self.carried();
+        }
+        let whole = memrchr(b'\n', rest).map_or(0, |end| end + 1);
+        let (lines, begun) = rest.split_at_checked(whole).unwrap_or_default();
+        self.lines(lines, self.position);
+        self.position += lines.len() as u64;
+        self.carried_from = self.position;
+        self.carry(begun);
+    }
+
+    /// The end of the log.
+    pub fn finish(mut self) -> Scan {
+        if !self.carry.is_empty() {
+            self.carried();
+        }
+        if let Some((time, local)) = self.last_line.and_then(|stamp| self.moment(stamp)) {
+            self.covered.add(time, local);
+        }
+        let zone = self.zone.unwrap_or(0);
+        let name = match self.origin {
+            Origin::Program(name) | Origin::Given(name) => name,
+            // Not reached: lines of the system's log have a program.
+            Origin::System => "system".to_owned(),
+        };
+        let found = self.tallies.into_iter().filter_map(|((source, index), tally)| {
+            Some(Found {
+                source: source.map_or_else(|| name.clone(), str::to_owned),
+                known: KNOWN.get(index)?,
+                span: tally.spans.at(zone),
+                count: tally.count,
+                undated: tally.undated,
+                sample: tally.sample,
+                ends: tally.ends,
+            })
+        });
+        Scan {
+            found: found.collect(),
+            covered: self.covered.at(zone),
+            jumps: self.order.jumps(zone),
+            bytes: self.position,
+        }
+    }
+
+    fn carry(&mut self, bytes: &[u8]) {
+        let room = MAX_LINE.saturating_sub(self.carry.len()).min(bytes.len());
+        self.carry.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.position += bytes.len() as u64;
+    }
+
+    fn carried(&mut self) {
+        let mut line = std::mem::take(&mut self.carry);
+        self.lines(&line, self.carried_from);
+        line.clear();
+        self.carry = line;
+    }
+
+    /// Whole lines, of which the first begins at `start` of the stream.
+    fn lines(&mut self, lines: &[u8], start: u64) {
+        let matcher = self.matcher;
+        let mut at = 0;
+        while let Some((from, to)) = matcher.find(lines, at) {
+            let begin =
+                lines.get(at..from).and_then(|before| memrchr(b'\n', before)).map_or(at, |end| at + end + 1);
+            let end =
+                lines.get(to..).and_then(|after| memchr(b'\n', after)).map_or(lines.len(), |end| to + end);
+            self.probe(lines, start, begin);
+            self.candidate(bounded(lines.get(begin..end).unwrap_or_default()));
+            at = end + 1;
+        }
+        self.probe(lines, start, lines.len());
+        if let Some(last) = lines.strip_suffix(b"\n").or((!lines.is_empty()).then_some(lines)) {
+            let begin = memrchr(b'\n', last).map_or(0, |end| end + 1);
+            let last = bounded(last.get(begin..).unwrap_or_default());
+            self.last_line = log::head(last).stamp;
+        }
+    }
+
+    /// Dates the lines that are due up to the one that begins at `upto`.
+    fn probe(&mut self, lines: &[u8], start: u64, upto: usize) {
+        while self.next_probe <= start + upto as u64 {
+            let due = usize::try_from(self.next_probe.saturating_sub(start)).unwrap_or(usize::MAX);
+            let begin = match due.checked_sub(1) {
+                None => 0,
+                Some(before) => match lines.get(before..).and_then(|rest| memchr(b'\n', rest)) {
+                    Some(end) => before + end + 1,
+                    None => return,
+                },
+            };
+            if begin > upto || begin >= lines.len() {
+                return;
+            }
+            let rest = lines.get(begin..).unwrap_or_default();
+            let line = bounded(rest.get(..memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default());
+            self.next_probe = ((start + begin as u64) / PROBE + 1) * PROBE;
+            if let Some((time, local)) = log::head(line).stamp.and_then(|stamp| self.moment(stamp)) {
+                self.covered.add(time, local);
+                self.order.add(time, local);
+            }
+        }
+    }
+
+    fn candidate(&mut self, line: &[u8]) {
+        let Some(known) = self.matcher.classify(line) else { return };
+        let head = log::head(line);
+        let Some(source) = self.source(&head, known) else { return };
+        let Some(index) = KNOWN.iter().position(|other| ptr::eq(other, known)) else { return };
+        let named = log::named(line);
+        let moment = head.stamp.and_then(|stamp| {
+            if let Some((time, east)) = named.clock.and_then(|clock| stamp.resolve_by(clock)) {
+                self.zone.get_or_insert(east);
+                return Some((time, false));
+            }
+            self.moment(stamp)
+        });
+        let tally = self.tallies.entry((source, index)).or_insert_with(|| Tally::new(line));
+        tally.count += 1;
+        match moment {
+            Some((time, local)) => {
+                tally.spans.add(time, local);
+                self.covered.add(time, local);
+                // A line that told its zone is not in order with those that didn't.
+                if local || head.stamp.is_some_and(|stamp| stamp.absolute().is_some()) {
+                    self.order.add(time, local);
+                }
+            }
+            None => tally.undated += 1,
+        }
+        if let Some(end) = named.ended {
+            tally.ends.insert(end);
+            if tally.ends.len() > MAX_ENDS {
+                tally.ends.pop_last();
+            }
+        }
+    }
+
+    /// Who wrote it: `Some(None)` is the log's own name, `None` somebody who doesn't matter.
+    fn source(&self, head: &Head<'_>, known: &KnownLine) -> Option<Option<&'static str>> {
+        let named = || {
+            let program = head.program.as_deref()?;
+            PROGRAMS.iter().find(|known| **known == program).copied()
+        };
+        match &self.origin {
+            Origin::Program(_) => Some(None),
+            Origin::System => named().map(Some),
+            Origin::Given(_) => Some(named().or(known.writer)),
+        }
+    }
+
+    /// The time of a line, and whether it is one of a zone that is not known yet.
+    fn moment(&self, stamp: Stamp) -> Option<(Timestamp, bool)> {
+        Some((stamp.resolve(0, self.not_after)?, stamp.absolute().is_none()))
+    }
+}
+
+fn bounded(line: &[u8]) -> &[u8] {
+    line.get(..MAX_LINE).unwrap_or(line)
+}
+
+/// What is counted of one known line.
+#[derive(Debug)]
+struct Tally {
+    count: u64,
+    undated: u64,
+    spans: Spans,
+    sample: String,
+    ends: BTreeSet<Timestamp>,
+}
+
+impl Tally {
+    fn new(line: &[u8]) -> Self {
+        let start = line.get(..SAMPLE).unwrap_or(line);
+        let mut sample = String::from_utf8_lossy(start.trim_ascii_end()).into_owned();
+        if start.len() < line.len() {
+            // A character that was cut through.
+            sample.truncate(sample.trim_end_matches('\u{fffd}').len());
+            sample.push('…');
+        }
+        Self { count: 0, undated: 0, spans: Spans::default(), sample, ends: BTreeSet::new() }
+    }
+}
+
+/// First and last time, apart for moments and for local times.
+#[derive(Debug, Default)]
+struct Spans {
+    absolute: Option<(Timestamp, Timestamp)>,
+    local: Option<(Timestamp, Timestamp)>,
+}
+
+impl Spans {
+    fn add(&mut self, time: Timestamp, local: bool) {
+        let span = if local { &mut self.local } else { &mut self.absolute };
+        let (first, last) = span.get_or_insert((time, time));
+        (*first, *last) = ((*first).min(time), (*last).max(time));
+    }
+
+    /// Both as one, the local times `east` seconds ahead of UTC.
+    fn at(&self, east: i32) -> Option<(Timestamp, Timestamp)> {
+        let local = self.local.map(|(first, last)| (shifted(first, east), shifted(last, east)));
+        match (self.absolute, local) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+fn shifted(time: Timestamp, east: i32) -> Timestamp {
+    time.checked_sub(SignedDuration::from_secs(i64::from(east))).unwrap_or(time)
+}
+
+/// Whether times go forward.
+#[derive(Debug, Default)]
+struct Order {
+    latest: Option<(Timestamp, bool)>,
+    jumps: Vec<(Jump, bool)>,
+    seen: u64,
+    backward: u64,
+}
+
+impl Order {
+    fn add(&mut self, time: Timestamp, local: bool) {
+        self.seen += 1;
+        if let Some((before, same)) = self.latest.replace((time, local))
+            && same == local
+            && time < before
+        {
+            self.backward += 1;
+            if before.duration_since(time) > JUMP && self.jumps.len() < MAX_JUMPS {
+                self.jumps.push((Jump { from: before, to: time }, local));
+            }
+        }
+    }
+
+    /// None where most lines go back: that is a log printed newest first.
+    fn jumps(self, east: i32) -> Vec<Jump> {
+        if self.backward * 2 > self.seen {
+            return Vec::new();
+        }
+        let jumps = self.jumps.into_iter().map(|(jump, local)| match local {
+            true => Jump { from: shifted(jump.from, east), to: shifted(jump.to, east) },
+            false => jump,
+        });
+        jumps.collect()
+    }
+}

@@ -1,0 +1,234 @@
+//! Reading logs: found below a [`Root`], in an archive's [`Snapshot`], or given by the operator. Streamed, never held:
+//! each core has a fixed buffer, so that memory doesn't depend on how much there is. What is compressed with gzip, by
+//! its first bytes, is unpacked on the way.
+//!
+//! Below a root the same rules hold as for everything else there: links stay inside, special files are never opened,
+//! nothing is opened for writing. systemd's binary journal is not read.
+
+mod find;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use jiff::Timestamp;
+
+use self::find::Log;
+use self::stream::{Budget, Cut, pump};
+use super::error::plain;
+use super::{Error, Root};
+use crate::analysis::timeline::{Event, Logs, Origin, Place, Scan, Scanner, Wanted};
+use crate::formats::log::Matcher;
+use crate::state::{Content, Snapshot};
+
+/// Where systemd keeps its journal; the second is gone after a boot.
+const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+
+/// Bytes of each core's buffer: large enough to search at full speed, small enough to stay in its cache.
+const BUFFER: usize = 256 << 10;
+
+/// A log that the operator gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// A file on the host, or a FIFO.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl Given {
+    /// What was typed: a path, or `-`.
+    pub fn new(typed: &Path) -> Self {
+        if typed == Path::new("-") { Self::Stdin } else { Self::File(typed.to_owned()) }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Stdin => Path::new("-"),
+        }
+    }
+}
+
+/// Scans the logs below `root` on all cores. Log files are written before `now`, as far as their own dates don't say
+/// more.
+pub fn scan_root(root: &Root, matcher: &Matcher, wanted: &Wanted, now: Timestamp) -> Logs {
+    let mut logs = Logs::default();
+    let found = find::logs(root, wanted, &mut logs);
+    let scans = in_parallel(root, &found, matcher, now);
+    for (log, scan) in found.iter().zip(scans) {
+        add(&mut logs, &log.path, &log.origin, scan);
+    }
+    if !logs.has_program("kubelet") && JOURNALS.iter().any(|path| find::is_directory(root, Path::new(path))) {
+        logs.note(JOURNAL_NOTE);
+    }
+    logs
+}
+
+/// What to do where the kubelet logs to the journal alone.
+const JOURNAL_NOTE: &str = "the kubelet's log is in systemd's journal, which is not read here: \
+    pipe it in with `journalctl -u kubelet --since \"60 days ago\" | kuberescue diagnose --timeline --log -`";
+
+/// Scans the logs that are among the entries of an archive.
+pub fn scan_snapshot(snapshot: &Snapshot, matcher: &Matcher, wanted: &Wanted, now: Timestamp) -> Logs {
+    let mut logs = Logs::default();
+    let budget = Budget::default();
+    let mut buffer = vec![0; BUFFER];
+    let mut seen = std::collections::BTreeSet::new();
+    for (path, _) in snapshot.iter() {
+        let Some(Place { origin }) = Place::of(path, wanted) else { continue };
+        let Ok(resolved) = snapshot.resolve(path) else { continue };
+        let Some(entry) = resolved.entry else { continue };
+        if !seen.insert(resolved.path.clone()) {
+            continue;
+        }
+        match &entry.content {
+            Content::File(bytes) => {
+                let mut scanner =
+                    Scanner::new(matcher, origin.clone(), not_after(entry.attributes.mtime, now));
+                let cut = pump(&mut &bytes[..], &mut scanner, &mut buffer, &budget);
+                add(&mut logs, path, &origin, Ok((scanner.finish(), cut)));
+            }
+            Content::Unread(why) => logs.note(format!("{}: not read: {why}", path.display())),
+            Content::Link(_) | Content::Directory => {}
+        }
+    }
+    let is_journal = |path: &Path| JOURNALS.iter().any(|journal| path.starts_with(journal));
+    if !logs.has_program("kubelet") && snapshot.iter().any(|(path, _)| is_journal(path)) {
+        logs.note(JOURNAL_NOTE);
+    }
+    logs
+}
+
+/// Scans what the operator gives, in the order given, and adds it to `logs`.
+///
+/// # Errors
+/// A file isn't there or can't be read.
+pub fn scan_given(given: &[Given], matcher: &Matcher, now: Timestamp, logs: &mut Logs) -> Result<(), Error> {
+    let budget = Budget::default();
+    let mut buffer = vec![0; BUFFER];
+    for log in given {
+        let origin = given_origin(log);
+        let path = log.path();
+        let mut scan = |mut input: &mut dyn Read, written: Timestamp| {
+            let mut scanner = Scanner::new(matcher, origin.clone(), written);
+            let cut = pump(&mut input, &mut scanner, &mut buffer, &budget);
+            (scanner.finish(), cut)
+        };
+        let (scan, cut) = match log {
+            Given::Stdin => scan(&mut io::stdin().lock(), now),
+            Given::File(path) => {
+                let mut file = File::open(path).map_err(Error::io("open", path))?;
+                let about = file.metadata().map_err(Error::io("read", path))?;
+                if about.is_dir() {
+                    let why = "a directory, not a log";
+                    return Err(Error::Unsupported { path: path.clone(), why });
+                }
+                let written = about.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+                scan(&mut file, not_after(written.filter(|_| about.is_file()).unwrap_or(now), now))
+            }
+        };
+        if let Some(Cut::Failed(source)) = cut {
+            return Err(Error::Io { doing: "read", path: path.to_owned(), source });
+        }
+        add(logs, path, &origin, Ok((scan, cut)));
+    }
+    logs.drop_note(JOURNAL_NOTE, !given.is_empty());
+    Ok(())
+}
+
+/// The components' names, for files that are named after one.
+const COMPONENTS: [&str; 6] =
+    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl", "etcd"];
+
+fn given_origin(given: &Given) -> Origin {
+    let Given::File(path) = given else { return Origin::Given("stdin".to_owned()) };
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let component = COMPONENTS.iter().find(|component| name.starts_with(**component));
+    Origin::Given(component.map_or_else(|| name.clone().into_owned(), |component| (*component).to_owned()))
+}
+
+/// When a log was written last: its own date, but not after now.
+fn not_after(written: Timestamp, now: Timestamp) -> Timestamp {
+    if written == Timestamp::UNIX_EPOCH { now } else { written.min(now) }
+}
+
+type Scanned = Result<(Scan, Option<Cut>), io::Error>;
+
+fn add(logs: &mut Logs, path: &Path, origin: &Origin, scan: Scanned) {
+    match scan {
+        Ok((scan, cut)) => {
+            if let Some(cut) = cut {
+                logs.note(format!("{}: {cut}", path.display()));
+            }
+            let program = match origin {
+                Origin::Program(name) => Some(name.as_str()),
+                Origin::System | Origin::Given(_) => None,
+            };
+            logs.add(path, program, scan);
+        }
+        Err(error) => logs.note(format!("{}: not read: {}", path.display(), plain(&error))),
+    }
+}
+
+/// Scans each of `found`; the answers are in the same order. The largest ones come first, so that no core is left with
+/// one at the end.
+fn in_parallel(root: &Root, found: &[Log], matcher: &Matcher, now: Timestamp) -> Vec<Scanned> {
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(found.get(*index).map(|log| log.size)));
+    let (next, budget) = (AtomicUsize::new(0), Budget::default());
+    let scans: Mutex<Vec<Option<Scanned>>> = Mutex::new(found.iter().map(|_| None).collect());
+    let work = || {
+        let mut buffer = vec![0; BUFFER];
+        while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(log) = found.get(*index) else { continue };
+            let scan = scan_log(root, log, matcher, now, &mut buffer, &budget);
+            // Poisoned only by a panic, and nothing here panics.
+            if let Ok(mut scans) = scans.lock()
+                && let Some(place) = scans.get_mut(*index)
+            {
+                *place = Some(scan);
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(found.len());
+    thread::scope(|scope| {
+        // This thread works too, and alone where no other can be had.
+        for _ in 1..cores {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let scans = scans.into_inner().unwrap_or_default();
+    scans.into_iter().map(|scan| scan.unwrap_or_else(|| Err(io::Error::other("not scanned")))).collect()
+}
+
+fn scan_log(
+    root: &Root,
+    log: &Log,
+    matcher: &Matcher,
+    now: Timestamp,
+    buffer: &mut [u8],
+    budget: &Budget,
+) -> Scanned {
+    let (file, written) = log.open(root)?;
+    let mut scanner = Scanner::new(matcher, log.origin.clone(), not_after(written, now));
+    // What is appended while it is read would have no end.
+    let cut = pump(&mut file.take(log.size), &mut scanner, buffer, budget);
+    match cut {
+        Some(Cut::Failed(error)) => Err(error),
+        cut => Ok((scanner.finish(), cut)),
+    }
+}
+
+/// When etcd's files were last written: its database, and the newest of its snapshots and of its log. Nothing is opened.
+pub fn etcd_times(root: &Root) -> Vec<Event> {
+    find::etcd_times(root)
+}

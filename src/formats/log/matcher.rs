@@ -1,0 +1,79 @@
+//! Which known line a line is. In two steps, so that whole buffers are searched at the speed of memory: a vectorised
+//! search for the rare texts of the table, and for a line that has one of them a look at all of its texts.
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+
+use super::known::{KNOWN, KnownLine};
+
+/// One bit for each text of the table.
+type Texts = u128;
+
+/// The table, ready to be searched for.
+#[derive(Debug)]
+pub struct Matcher {
+    rare: AhoCorasick,
+    texts: AhoCorasick,
+    /// What has to be in a line, and which known line it is then; in the order of the table.
+    rules: Vec<(Texts, &'static KnownLine)>,
+}
+
+impl Matcher {
+    /// Prepares the search, which takes some milliseconds.
+    ///
+    /// # Errors
+    /// The table is too large; a test proves that it isn't.
+    pub fn new() -> Result<Self, String> {
+        let (mut texts, mut rare): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        let mut rules = Vec::new();
+        for known in KNOWN {
+            for pattern in known.patterns {
+                rare.extend(pattern.first());
+                let mut needed: Texts = 0;
+                for text in *pattern {
+                    let number = texts.iter().position(|other| other == text).unwrap_or_else(|| {
+                        texts.push(text);
+                        texts.len() - 1
+                    });
+                    let bit = u32::try_from(number).ok().and_then(|number| Texts::checked_shl(1, number));
+                    needed |= bit.ok_or("more known texts than bits")?;
+                }
+                rules.push((needed, known));
+            }
+        }
+        rare.sort_unstable();
+        rare.dedup();
+        // A text that begins with another rare one is found by that.
+        let all = rare.clone();
+        rare.retain(|text| !all.iter().any(|other| other != text && text.starts_with(other)));
+        let build = |kind, texts: &[&str]| {
+            AhoCorasick::builder()
+                .match_kind(kind)
+                .kind(Some(AhoCorasickKind::DFA))
+                .build(texts)
+                .map_err(|error| error.to_string())
+        };
+        Ok(Self {
+            rare: build(MatchKind::LeftmostFirst, &rare)?,
+            texts: build(MatchKind::Standard, &texts)?,
+            rules,
+        })
+    }
+
+    /// Where in `text`, from `from` on, a line may be a known one: begin and end of what was found.
+    pub fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        let input = Input::new(text).range(from.min(text.len())..);
+        self.rare.find(input).map(|found| (found.start(), found.end()))
+    }
+
+    /// The known line that `line` is.
+    pub fn classify(&self, line: &[u8]) -> Option<&'static KnownLine> {
+        let mut found: Texts = 0;
+        for text in self.texts.find_overlapping_iter(line) {
+            found |= Texts::checked_shl(1, text.pattern().as_u32()).unwrap_or(0);
+        }
+        if found == 0 {
+            return None;
+        }
+        self.rules.iter().find(|(needed, _)| found & needed == *needed).map(|(_, known)| *known)
+    }
+}

@@ -1,0 +1,117 @@
+//! The timeline as text and as JSON.
+
+use std::fmt::Write as _;
+
+use jiff::{Timestamp, Unit};
+
+use super::sanitise::{json, line};
+use super::table;
+use crate::analysis::timeline::{Event, Kind, Timeline};
+
+/// The timeline for people: the first failure, everything that has a time, the lines without one, what can't be right.
+pub fn timeline_text(timeline: &Timeline) -> String {
+    let mut out = String::new();
+    if let Some(first) = &timeline.first_failure {
+        let _ = writeln!(out, "{}\n", line(&first.sentence));
+    }
+    let mut rows = vec![row("TIME", "SOURCE", "COUNT", "EVENT")];
+    let mut now_shown = false;
+    for group in timeline.events.chunk_by(belong_together) {
+        let Some(event) = group.first() else { continue };
+        if !now_shown && event.time > timeline.now {
+            rows.push(now(timeline.now));
+            now_shown = true;
+        }
+        let count = event.count.filter(|_| event.kind == Kind::FirstSeen).unwrap_or(group.len() as u64);
+        let count = if count > 1 { count.to_string() } else { String::new() };
+        rows.push(row(&shown(event.time), &event.source, &count, &what(event, group.len())));
+    }
+    if !now_shown {
+        rows.push(now(timeline.now));
+    }
+    out.push_str(&table::render(&rows));
+    section(&mut out, "Known lines without a time", undated(timeline));
+    let contradictions = timeline.anomalies.iter().map(|anomaly| {
+        let path = anomaly.path.display();
+        format!("{} [{}] {path}: {}", shown(anomaly.time), anomaly.code, anomaly.what)
+    });
+    section(&mut out, "Times that can't be right", contradictions.collect());
+    let mut notes = timeline.notes.clone();
+    if timeline.scanned.files > 0 {
+        let scanned = timeline.scanned;
+        notes.insert(0, format!("{} log files with {} were read", scanned.files, size(scanned.bytes)));
+    }
+    section(&mut out, "Notes", notes);
+    out
+}
+
+/// The timeline for programs.
+///
+/// # Errors
+/// What the serializer reports.
+pub fn timeline_json(timeline: &Timeline) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(timeline)?;
+    Ok(format!("{}\n", json(&text)))
+}
+
+fn row(time: &str, source: &str, count: &str, event: &str) -> Vec<String> {
+    [time, source, count, event].map(str::to_owned).into()
+}
+
+fn now(now: Timestamp) -> Vec<String> {
+    row(&shown(now), "", "", "--- now ---")
+}
+
+/// To the second: what matters here is further apart, and the JSON has it all.
+fn shown(time: Timestamp) -> String {
+    time.round(Unit::Second).unwrap_or(time).to_string()
+}
+
+/// Files that were written in the same second, as by `kubeadm init` or a copy: one line for all of them.
+fn belong_together(one: &Event, other: &Event) -> bool {
+    let is_file = |event: &Event| event.kind == Kind::FileChanged;
+    is_file(one) && is_file(other) && one.what == other.what && shown(one.time) == shown(other.time)
+}
+
+fn what(event: &Event, group: usize) -> String {
+    let path = event.path.as_ref().map(|path| path.display().to_string());
+    let mut text = match (event.kind, path) {
+        (Kind::FileChanged, Some(path)) if group > 1 => {
+            format!("{path} and {} more: {}", group - 1, event.what)
+        }
+        (Kind::FileChanged, Some(path)) => format!("{path}: {}", event.what),
+        (Kind::FirstSeen, Some(path)) if event.count > Some(1) => {
+            format!("first: {} ({path})", event.what)
+        }
+        (Kind::LastSeen, Some(path)) => format!("last: {} ({path})", event.what),
+        (_, Some(path)) => format!("{} ({path})", event.what),
+        (_, None) => event.what.clone(),
+    };
+    if let Some(code) = event.code {
+        let _ = write!(text, " [{code}]");
+    }
+    text
+}
+
+fn undated(timeline: &Timeline) -> Vec<String> {
+    let hits = timeline.lines.iter().filter(|hit| hit.undated > 0);
+    hits.map(|hit| format!("{} times {}: {} [{}]", hit.undated, hit.source, hit.meaning, hit.code)).collect()
+}
+
+fn section(out: &mut String, title: &str, lines: Vec<String>) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\n{title}:\n");
+    for text in lines {
+        let _ = writeln!(out, "  {}", line(&text));
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..10_485_760 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
+}

@@ -1,0 +1,201 @@
+//! The timeline of a node: its logs in every form, what its files say, and what is made of them.
+
+mod common;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use common::Node;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use kuberescue::analysis::facts::Facts;
+use kuberescue::analysis::inventory::Inventory;
+use kuberescue::analysis::timeline::{Kind, Timeline};
+use kuberescue::disk::logs::Given;
+use kuberescue::disk::{Depth, Root, archive};
+use kuberescue::report::{timeline_json, timeline_text};
+use kuberescue::session::timeline::{Request, read};
+use kuberescue::state::Snapshot;
+
+const PODS: &str = "/var/log/pods";
+
+fn real(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/logs").join(name)).unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A node whose certificates had ended, with the logs of that time as the kubelet keeps them.
+fn node() -> Node {
+    let node = Node::of("expired-all");
+    let pod =
+        |name: &str| format!("{PODS}/kube-system_{name}-lab-cp1_708740a2a782473bedd93149240494f7/{name}");
+    let etcd = real("etcd.log");
+    let cut = etcd[..9000].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    node.write(&format!("{}/0.log.20261123-222816.gz", pod("etcd")), gzip(&etcd[..cut]));
+    node.write(&format!("{}/0.log", pod("etcd")), &etcd[cut..]);
+    for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
+        node.write(&format!("{}/0.log", pod(name)), real(&format!("{name}.log")));
+    }
+    std::fs::create_dir_all(node.path("/var/log/containers")).unwrap();
+    node.link(
+        "/var/log/containers/etcd-lab-cp1_kube-system_etcd-f97e8bf8.log",
+        &format!("{}/0.log", pod("etcd")),
+    );
+    let kubelet = String::from_utf8(real("kubelet-crashloop-after-restart.log")).unwrap();
+    let lines = kubelet.lines().map(|line| {
+        format!("Nov 23 {} lab-cp1 kubelet[9438]: {line}\n", line.get(6..14).unwrap_or("22:45:59"))
+    });
+    // A stack trace has no time of its own; the journal gives it one.
+    let messages: String = lines.map(|line| line.replace("io/kuber", "22:45:59")).collect();
+    node.write("/var/log/messages", messages);
+    node.write("/var/log/journal/0123/system.journal", b"binary");
+    node
+}
+
+fn snapshot(root: &Root) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for tree in ["/etc/kubernetes", "/var/lib/kubelet"] {
+        root.read(&mut snapshot, Path::new(tree), Depth::Tree);
+    }
+    snapshot
+}
+
+fn now() -> Timestamp {
+    common::NOW.parse().unwrap()
+}
+
+fn timeline(node: &Node, given: &[PathBuf]) -> Timeline {
+    let root = Root::open(node.root()).unwrap();
+    let snapshot = snapshot(&root);
+    let inventory = Inventory::with_facts(&snapshot, Facts::read(&snapshot, None));
+    let given = given.iter().map(|path| Given::new(path)).collect();
+    let request = Request { given, ..Request::default() };
+    read(Some(&root), &snapshot, &inventory, &request, now())
+        .unwrap_or_else(|failure| panic!("{}", failure.message))
+}
+
+fn count(timeline: &Timeline, source: &str, code: &str) -> u64 {
+    timeline.lines.iter().find(|hit| hit.source == source && hit.code == code).map_or(0, |hit| hit.count)
+}
+
+#[test]
+fn a_node_with_logs_in_every_form() {
+    let node = node();
+    let before = node.state();
+    let timeline = timeline(&node, &[]);
+    before.assert_identical(&node.state(), "reading logs");
+
+    assert_eq!(count(&timeline, "etcd", "etcd-certificate-refused"), 70);
+    assert_eq!(count(&timeline, "etcd", "etcd-client-refused"), 8);
+    assert_eq!(count(&timeline, "kube-apiserver", "etcd-handshake-refused"), 12);
+    assert_eq!(count(&timeline, "kube-scheduler", "handshake-timeout"), 10);
+    assert_eq!(count(&timeline, "kubelet", "kubelet-no-bootstrap"), 3);
+    // The packed one, its successor, three more and the system's; the link is none.
+    assert_eq!(timeline.scanned.files, 6);
+    assert_eq!(timeline.anomalies, []);
+
+    let failure = timeline.first_failure.as_ref().unwrap();
+    assert_eq!(failure.source, "etcd");
+    assert_eq!(failure.ended.as_ref().unwrap().time, "2024-12-31T00:00:00Z".parse().unwrap());
+    let sentence = "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, 692 d after etcd-server ended";
+    assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
+
+    let order: Vec<Kind> =
+        timeline.events.iter().filter(|event| event.source == "etcd").map(|event| event.kind).collect();
+    assert_eq!(order[..2], [Kind::LogBegins, Kind::FirstSeen]);
+    assert!(timeline.events.is_sorted());
+
+    let text = timeline_text(&timeline);
+    for line in [
+        "TIME ",
+        "--- now ---",
+        "certificate   ",
+        "first: a client or another member refuses etcd's certificate",
+        " 70 ",
+    ] {
+        assert!(text.contains(line), "no {line}:\n{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&timeline_json(&timeline).unwrap()).unwrap();
+    assert_eq!(json["first-failure"]["code"], "etcd-certificate-refused");
+    assert_eq!(json["events"].as_array().unwrap().len(), timeline.events.len());
+    assert_eq!(json["lines"][0]["ends"], serde_json::json!([]));
+}
+
+#[test]
+fn a_log_that_is_given_takes_the_journals_place() {
+    let node = node();
+    node.remove("/var/log/messages");
+    let without = timeline(&node, &[]);
+    assert!(without.notes.iter().any(|note| note.contains("journalctl -u kubelet")), "{:?}", without.notes);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/logs/kubelet-running-expired.log");
+    let with = timeline(&node, &[file]);
+    assert_eq!(with.notes, Vec::<String>::new());
+    assert_eq!(count(&with, "kubelet", "watch-refused"), 27);
+    // It ran before etcd refused anyone, with a certificate that is not on the disk.
+    let failure = with.first_failure.unwrap();
+    assert_eq!((failure.source.as_str(), failure.code), ("kubelet", "kubelet-rotation-refused"));
+    let sentence = "30 d after the end of a certificate that is not on the disk any more";
+    assert!(failure.sentence.contains(sentence), "{}", failure.sentence);
+}
+
+#[test]
+fn the_same_node_as_an_archive_tells_the_same() {
+    let node = node();
+    let live = timeline(&node, &[]);
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.follow_symlinks(false);
+    tar.append_dir_all(".", node.root()).unwrap();
+    let (snapshot, _) = archive::read(&tar.into_inner().unwrap()[..]).unwrap();
+    let inventory = Inventory::read(&snapshot, None);
+    let read = read(None, &snapshot, &inventory, &Request::default(), now());
+    let archived = read.unwrap_or_else(|failure| panic!("{}", failure.message));
+    assert_eq!(archived.lines, live.lines);
+    assert_eq!(archived.first_failure, live.first_failure);
+    assert_eq!(archived.scanned, live.scanned);
+}
+
+#[test]
+fn a_log_that_is_not_there_is_told() {
+    let node = Node::of("rsa2048");
+    let root = Root::open(node.root()).unwrap();
+    let snapshot = snapshot(&root);
+    let inventory = Inventory::read(&snapshot, None);
+    let request = Request { given: vec![Given::new(Path::new("/nowhere.log"))], ..Request::default() };
+    let failure = read(Some(&root), &snapshot, &inventory, &request, now()).err().unwrap();
+    assert_eq!(failure.code, Some("log-unreadable"));
+    assert!(failure.message.contains("/nowhere.log"), "{}", failure.message);
+}
+
+#[test]
+fn a_healthy_node_has_no_failure_and_no_anomaly() {
+    let node = Node::of("rsa2048");
+    let timeline = timeline(&node, &[]);
+    assert_eq!(timeline.first_failure, None);
+    assert_eq!((timeline.lines.as_slice(), timeline.anomalies.as_slice()), ([].as_slice(), [].as_slice()));
+    assert!(timeline.events.iter().any(|event| event.kind == Kind::ValidUntil && event.time > now()));
+    assert!(timeline_text(&timeline).contains("--- now ---"));
+}
+
+#[test]
+fn names_of_foreign_logs_do_not_reach_the_terminal() {
+    let node = Node::of("rsa2048");
+    let name = "evil\u{1b}[2J";
+    let line = "2026-11-23T22:26:58Z stderr F x509: certificate has expired or is not yet valid \u{1b}[31m\n";
+    node.write(&format!("{PODS}/kube-system_a_b/{name}/0.log"), line);
+    let root = Root::open(node.root()).unwrap();
+    let snapshot = snapshot(&root);
+    let inventory = Inventory::read(&snapshot, None);
+    let mut request = Request::default();
+    request.wanted.containers.push(name.to_owned());
+    let timeline = read(Some(&root), &snapshot, &inventory, &request, now()).ok().unwrap();
+    assert_eq!(count(&timeline, name, "certificate-expired"), 1);
+    for text in [timeline_text(&timeline), timeline_json(&timeline).unwrap()] {
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}
