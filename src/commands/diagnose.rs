@@ -7,7 +7,7 @@ use crate::report::{Detail, Exit, Format, Outcome, diagnosis_json, diagnosis_tex
 use crate::session::Context;
 use crate::session::arguments::{parse_duration, parse_format, parse_time};
 use crate::session::source::RootArgs;
-use crate::session::surroundings::look_around;
+use crate::session::surroundings::{look_around, look_into};
 
 /// Arguments of `diagnose`.
 #[derive(clap::Args, Debug)]
@@ -35,8 +35,13 @@ pub struct Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
     let (snapshot, inventory, root) = args.root.read_all()?;
-    let around =
-        root.map(|root| look_around(&root, &snapshot, &inventory, args.at.is_none())).unwrap_or_default();
+    let (snapshot, around) = match root {
+        Some(root) => {
+            let around = look_around(&root, &snapshot, &inventory, args.at.is_none());
+            (snapshot, around)
+        }
+        None => look_into(&snapshot, &inventory),
+    };
     let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
     let horizon = args.horizon.unwrap_or(SignedDuration::ZERO);
     let diagnosis = diagnose(node, &args.root.root.display().to_string(), now, horizon);
