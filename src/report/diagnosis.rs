@@ -59,11 +59,11 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
         let _ = writeln!(
             out,
             "{}",
-            line(&format!("  {:<22} {}: {}", finding.code.as_str(), finding.subject, finding.what))
+            line(&format!("  {:<23} {}: {}", finding.code.as_str(), finding.subject, finding.what))
         );
         // Of several findings on one subject the consequence is told once.
         if consequence.is_some() && said != *consequence {
-            let _ = writeln!(out, "{}", line(&format!("  {:<22} → {}", "", consequence.unwrap_or_default())));
+            let _ = writeln!(out, "{}", line(&format!("  {:<23} → {}", "", consequence.unwrap_or_default())));
         }
         said = *consequence;
         if !detail.evidence {
@@ -72,7 +72,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
         for evidence in &finding.evidence {
             let at = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
             let text = format!(
-                "  {:<22} {}{at} {} = {}",
+                "  {:<23} {}{at} {} = {}",
                 "",
                 evidence.path.display(),
                 evidence.field,
@@ -80,7 +80,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
             );
             let _ = writeln!(out, "{}", line(&text));
         }
-        let _ = writeln!(out, "{}", line(&format!("  {:<22} do: {}", "", finding.remedy)));
+        let _ = writeln!(out, "{}", line(&format!("  {:<23} do: {}", "", finding.remedy)));
     }
 }
 

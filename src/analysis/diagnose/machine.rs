@@ -73,7 +73,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
         manifest,
         format!("the API server uses {servers}"),
     );
-    note.evidence.push(Evidence::field(manifest, "--etcd-servers", servers));
+    note.evidence.push(Evidence::flag(snapshot, manifest, "etcd-servers", servers));
     let mut found = vec![note];
     let path = std::path::Path::new(pod.flag("etcd-certfile").unwrap_or_default());
     if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::from_pem(bytes).ok())
@@ -82,6 +82,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
         let what = format!("it ended {}", certificate.not_after);
         let mut finding = Finding::new(Code::EtcdClientExpired, Severity::Blocker, "etcd client", path, what);
         finding.evidence.push(Evidence::field(path, "notAfter", certificate.not_after));
+        finding.evidence.push(Evidence::flag(snapshot, manifest, "etcd-certfile", path.display()));
         found.push(finding);
     }
     found
