@@ -45,8 +45,8 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     for manifest in &facts.manifests {
         if let Ok(pod) = &manifest.pod {
-            let values = pod.flags.values().map(PathBuf::from);
-            paths.extend(values.filter(|path| is_credential(path)));
+            let values = pod.flags.values().map(PathBuf::from).filter(|path| is_credential(path));
+            paths.extend(values.flat_map(|path| [pod.on_host(&path), Some(path)]).flatten());
         }
     }
     if let Ok(resolved) = snapshot.resolve(&facts.kubelet_kubeconfig.value)

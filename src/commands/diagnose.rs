@@ -1,20 +1,23 @@
 //! `diagnose`: what broke, when, why, and what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::diagnose::Severity;
+use crate::analysis::diagnose::{Diagnosis, Severity};
+use crate::analysis::timeline::{Timeline, Wanted};
 use crate::analysis::trust::Graph;
+use crate::disk::logs::Given;
 use crate::report::html::Page;
 use crate::report::{
     Detail, DiagnosisFormat, Exit, Failure, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text,
-    nodes_json, nodes_text, trust,
+    nodes_json, nodes_text, story, timeline_json, timeline_text, trust,
 };
 use crate::session::Context;
 use crate::session::arguments::{parse_diagnosis_format, parse_duration, parse_time};
 use crate::session::nodes::{Read, diagnose_all};
 use crate::session::source::RootArgs;
+use crate::session::timeline::{Request, read as read_timeline};
 
 /// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
 const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -33,10 +36,22 @@ pub struct Args {
     /// Show what ends within this time, in order: 2y, 90d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     horizon: Option<SignedDuration>,
+    /// Show who trusts whom instead: key, certificate, CA, component (-o table, json, dot or mermaid)
+    #[arg(long, conflicts_with = "timeline")]
+    trust: bool,
+    /// Show what happened when instead: certificates, files, logs (-o table or json)
+    #[arg(long)]
+    timeline: bool,
+    /// A log on this machine, or - for what is piped in (journalctl -u kubelet); may be given several times
+    #[arg(long, value_name = "FILE")]
+    log: Vec<PathBuf>,
+    /// Read the logs of this container of kube-system too, beside those of the control plane; may be given several times
+    #[arg(long, value_name = "NAME")]
+    container: Vec<String>,
     /// Show what proves each finding, and what to do
     #[arg(short, long)]
     verbose: bool,
-    /// table, json, html (one file), or prometheus (for node_exporter's textfile collector)
+    /// table, json, html (one file), prometheus (for node_exporter's textfile collector); dot or mermaid (who trusts whom)
     #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_diagnosis_format)]
     output: DiagnosisFormat,
 }
@@ -46,6 +61,7 @@ pub struct Args {
 /// # Errors
 /// There is no readable node.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    args.check()?;
     let now = args.at.unwrap_or(context.now);
     let source = match args.nodes.as_slice() {
         [] => &args.root.root,
@@ -54,29 +70,98 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     };
     let root = RootArgs { root: source.clone(), cert_dir: args.root.cert_dir.clone() };
     let read = Read::of(&root, args.at)?;
-    let horizon = args.horizon.unwrap_or(match args.output {
-        DiagnosisFormat::Html => A_YEAR,
-        _ => SignedDuration::ZERO,
-    });
-    let diagnosis = read.diagnose(source, now, horizon);
-    context.out.result(&match args.output {
-        DiagnosisFormat::Json => diagnosis_json(&diagnosis),
-        DiagnosisFormat::Html => {
-            let rows = trust::rows(&Graph::read(&read.snapshot, &read.inventory, now));
-            Page { diagnosis: &diagnosis, trust: &rows, timeline: None }.render()
-        }
-        DiagnosisFormat::Prometheus => diagnosis_metrics(&diagnosis),
-        DiagnosisFormat::Table => diagnosis_text(&diagnosis, Detail { evidence: args.verbose }),
-    });
+    let timeline = args.timeline_of(&read, now)?;
+    let diagnosis = args.diagnosis(&read, timeline.as_ref(), source, now);
+    context.out.result(&args.rendered(&read, &diagnosis, timeline.as_ref(), now)?);
     let worst = diagnosis.findings.iter().map(|told| told.finding.severity).max();
     Ok(if worst >= Some(Severity::Warning) { Exit::Findings } else { Exit::Fine })
 }
 
-fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
-    if matches!(args.output, DiagnosisFormat::Html | DiagnosisFormat::Prometheus) {
-        return Err(Failure::could_not_run("html and prometheus are of one node")
-            .hint("run it for each of them, or take table or json"));
+impl Args {
+    /// Refuses what doesn't go together.
+    fn check(&self) -> Result<(), Failure> {
+        use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table};
+        let wrong = |what: &str, hint: &str| Err(Failure::could_not_run(what).hint(hint));
+        match self.output {
+            Table | Json => Ok(()),
+            Html | Prometheus if self.trust || self.timeline => {
+                wrong("html and prometheus are of the whole diagnosis", "leave --trust and --timeline out")
+            }
+            Dot | Mermaid if self.timeline => {
+                wrong("a timeline is no graph", "dot and mermaid show who trusts whom: leave --timeline out")
+            }
+            Html | Prometheus | Dot | Mermaid if self.nodes.len() > 1 => {
+                wrong("this format is of one node", "run it for each of them, or take table or json")
+            }
+            Html | Prometheus | Dot | Mermaid => Ok(()),
+        }?;
+        if self.nodes.len() > 1 && (self.trust || self.timeline || !self.log.is_empty()) {
+            return wrong("--trust, --timeline and --log are of one node", "run it for each of them");
+        }
+        Ok(())
     }
+
+    /// Logs are read only where they are asked for: there may be gigabytes.
+    fn timeline_of(&self, read: &Read, now: Timestamp) -> Result<Option<Timeline>, Failure> {
+        let asked = self.timeline || !self.log.is_empty() || self.output == DiagnosisFormat::Html;
+        if !asked {
+            return Ok(None);
+        }
+        let given = self.log.iter().map(|path| Given::new(path)).collect();
+        let wanted = Wanted { containers: self.container.clone(), ..Wanted::default() };
+        let request = Request { given, wanted, only_given: false };
+        let files = read.archive.as_ref().unwrap_or(&read.snapshot);
+        read_timeline(read.root.as_ref(), files, &read.inventory, &request, now).map(Some)
+    }
+
+    fn diagnosis(
+        &self,
+        read: &Read,
+        timeline: Option<&Timeline>,
+        source: &Path,
+        now: Timestamp,
+    ) -> Diagnosis {
+        let horizon = self.horizon.unwrap_or(match self.output {
+            DiagnosisFormat::Html => A_YEAR,
+            _ => SignedDuration::ZERO,
+        });
+        read.diagnose(source, timeline, now, horizon)
+    }
+
+    fn rendered(
+        &self,
+        read: &Read,
+        diagnosis: &Diagnosis,
+        timeline: Option<&Timeline>,
+        now: Timestamp,
+    ) -> Result<String, Failure> {
+        use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table};
+        let graph = || Graph::read(&read.snapshot, &read.inventory, now);
+        Ok(match (self.output, timeline) {
+            (Dot, _) => trust::dot(&graph()),
+            (Mermaid, _) => trust::mermaid(&graph()),
+            (Json, _) if self.trust => trust::trust_json(&graph()),
+            (_, _) if self.trust => trust::tree(&graph()),
+            (Json, Some(timeline)) if self.timeline => {
+                timeline_json(timeline).map_err(Failure::could_not_run)?
+            }
+            (_, Some(timeline)) if self.timeline => timeline_text(timeline),
+            (Html, timeline) => {
+                let (rows, story) = (trust::rows(&graph()), timeline.map(story));
+                Page { diagnosis, trust: &rows, timeline: story.as_ref() }.render()
+            }
+            (Prometheus, _) => diagnosis_metrics(diagnosis),
+            (Json, _) => diagnosis_json(diagnosis),
+            (Table, timeline) => {
+                let first = timeline.and_then(|timeline| timeline.first_failure.as_ref());
+                let logs = first.map(|first| first.sentence.as_str());
+                diagnosis_text(diagnosis, Detail { evidence: self.verbose, logs })
+            }
+        })
+    }
+}
+
+fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
     let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {

@@ -41,8 +41,16 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(Exit::Fine)
 }
 
-/// The code that shares most of its words with what was typed.
+/// The code that is nearest to what was typed: mistyped by a few letters, or else the one that shares most of its
+/// words.
 fn nearest(name: &str) -> Option<&'static str> {
+    let typed = name.to_ascii_lowercase().replace(['_', ' '], "-");
+    let close = CODES.iter().map(|code| (distance(&typed, code.as_str()), code.as_str())).min();
+    if let Some((letters, code)) = close
+        && letters <= typed.chars().count() / 4 + 1
+    {
+        return Some(code);
+    }
     let words: Vec<&str> = name.split(['-', '_', ' ']).filter(|word| word.len() > 1).collect();
     let shared = |code: &Code| {
         code.as_str()
@@ -51,4 +59,19 @@ fn nearest(name: &str) -> Option<&'static str> {
             .count()
     };
     CODES.iter().max_by_key(|code| shared(code)).filter(|code| shared(code) > 0).map(|code| code.as_str())
+}
+
+/// How many letters have to be added, removed or changed (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, of_a) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), i + 1);
+        let mut left = i + 1;
+        for (cell, of_b) in row.iter_mut().skip(1).zip(b.chars()) {
+            let best = (diagonal + usize::from(of_a != of_b)).min(left + 1).min(*cell + 1);
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }

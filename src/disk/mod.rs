@@ -21,3 +21,4 @@ pub mod transaction;
 
 pub use error::{Error, Holder};
 pub use node::{Depth, MAX_BYTES, MAX_ENTRIES, MAX_FILE, Root};
+pub use strays::strays_among;

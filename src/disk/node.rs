@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
 use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
@@ -187,17 +188,28 @@ impl Root {
     /// # Errors
     /// The directory can't be opened or asked.
     pub fn free_space(&self, path: &Path) -> Result<u64, Error> {
+        self.file_system(path).map(|(_, free)| free)
+    }
+
+    /// Which file system that is, and the bytes that may still be written there.
+    ///
+    /// # Errors
+    /// As [`Root::free_space`].
+    pub fn file_system(&self, path: &Path) -> Result<(u64, u64), Error> {
         for above in path.ancestors() {
             let there = self.walk(above, &mut |_, _, _, _| ());
             let there = there.map_err(|(path, error)| Error::io("open", path)(error))?;
             let Some(there) = there else { continue };
+            let ask = |place: BorrowedFd<'_>| Ok((fstat(place)?.st_dev, fstatvfs(place)?));
             let asked = match handle::open_directory(&there.parent, &there.name) {
-                Ok(directory) => fstatvfs(&directory),
-                Err(error) if error.kind() == io::ErrorKind::NotADirectory => fstatvfs(&there.parent),
+                Ok(directory) => ask(directory.as_fd()),
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => ask(there.parent.as_fd()),
                 Err(error) => return Err(Error::io("open", there.path)(error)),
             };
-            let found = asked.map_err(|errno| Error::io("ask the space of", there.path)(errno.into()))?;
-            return Ok(found.blocks_free().saturating_mul(found.fragment_size()));
+            let asked =
+                asked.map_err(|errno: Errno| Error::io("ask the space of", &there.path)(errno.into()));
+            let (device, found) = asked?;
+            return Ok((device, found.blocks_free().saturating_mul(found.fragment_size())));
         }
         Err(Error::RootNotFound { path: self.path.clone() })
     }

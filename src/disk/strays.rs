@@ -48,6 +48,28 @@ impl Root {
     }
 }
 
+/// The same among the files of an archive: `known` are in their place.
+pub fn strays_among(all: &Snapshot, known: &Snapshot) -> Snapshot {
+    let is_copy = |path: &Path| {
+        let below_etc = path.strip_prefix("/etc").ok().and_then(|rest| rest.components().next());
+        below_etc.is_some_and(|name| {
+            name.as_os_str().as_bytes().starts_with(COPIED.as_bytes()) && name.as_os_str() != COPIED
+        })
+    };
+    let is_place =
+        |path: &Path| PLACES.iter().chain([&HOMES]).any(|place| path.starts_with(place)) || is_copy(path);
+    let mut found = Snapshot::default();
+    for (path, entry) in all.iter().filter(|(path, _)| is_place(path) && known.get(path).is_none()) {
+        if let (Content::File(bytes), Some(name)) = (&entry.content, path.file_name())
+            && bytes.len() as u64 <= LARGEST
+            && looks_like_a_key(name)
+        {
+            found.insert(path, entry.clone());
+        }
+    }
+    found
+}
+
 struct Search<'a> {
     known: &'a Snapshot,
     found: Snapshot,

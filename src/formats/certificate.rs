@@ -243,8 +243,11 @@ impl Certificate {
     /// It does not stem from that authority, or that cannot be told.
     pub fn signed_by(&self, authority: &Self) -> Result<(), ChainError> {
         if self.issuer_der != authority.subject_der {
+            // Go compares names byte by byte: the same letters in another type of string are another name.
+            let same_letters = self.issuer == authority.subject;
+            let how = if same_letters { " in another encoding" } else { "" };
             return Err(ChainError::OtherIssuer {
-                issuer: self.issuer.clone(),
+                issuer: format!("{}{how}", self.issuer),
                 authority: authority.subject.clone(),
             });
         }

@@ -1,7 +1,7 @@
 //! Static-pod manifests: which flags a control-plane component runs with, and which paths it mounts.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -20,6 +20,8 @@ pub struct Manifest {
     pub flags: BTreeMap<String, String>,
     /// Host paths that the pod mounts.
     pub host_paths: Vec<PathBuf>,
+    /// Where the first container sees them: its path, and that on the node.
+    pub mounts: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Manifest {
@@ -36,20 +38,31 @@ impl Manifest {
         let spec = pod.spec.unwrap_or_default();
         let container = spec.containers.unwrap_or_default().into_iter().next().unwrap_or_default();
         let words = container.command.into_iter().chain(container.args).flatten();
-        let volumes = spec.volumes.unwrap_or_default().into_iter();
+        let volumes = spec.volumes.unwrap_or_default();
+        let mounts = container.volume_mounts.into_iter().flatten();
+        let mounts = mounts.filter_map(|mount| mount.of(&volumes)).collect();
         Ok(Self {
             name: metadata.name.unwrap_or_default(),
             namespace: metadata.namespace.unwrap_or_default(),
             annotations: metadata.annotations.unwrap_or_default(),
             image: container.image.unwrap_or_default(),
             flags: flags(words),
-            host_paths: volumes.filter_map(|volume| volume.host_path).filter_map(|host| host.path).collect(),
+            host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),
+            mounts,
         })
     }
 
     /// The value of a flag, where it is given and not empty.
     pub fn flag(&self, name: &str) -> Option<&str> {
         self.flags.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Where a path of the first container is on the node; `None` where it is the container's own.
+    pub fn on_host(&self, path: &Path) -> Option<PathBuf> {
+        let above = self.mounts.iter().filter(|(inside, _)| path.starts_with(inside));
+        let (inside, host) = above.max_by_key(|(inside, _)| inside.components().count())?;
+        let rest = path.strip_prefix(inside).ok()?;
+        Some(if rest.as_os_str().is_empty() { host.clone() } else { host.join(rest) })
     }
 
     /// Minor version of Kubernetes from the image's tag: 36 of `…:v1.36.0`.
@@ -111,12 +124,37 @@ struct Container {
     image: Option<String>,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
+    #[serde(rename = "volumeMounts")]
+    volume_mounts: Option<Vec<VolumeMount>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VolumeMount {
+    name: Option<String>,
+    mount_path: Option<PathBuf>,
+    sub_path: Option<PathBuf>,
+}
+
+impl VolumeMount {
+    fn of(self, volumes: &[Volume]) -> Option<(PathBuf, PathBuf)> {
+        let volume = volumes.iter().find(|volume| volume.name.is_some() && volume.name == self.name)?;
+        let host = volume.host_path.as_ref()?.path.clone()?;
+        Some((self.mount_path?, self.sub_path.map_or(host.clone(), |below| host.join(below))))
+    }
 }
 
 #[derive(Deserialize)]
 struct Volume {
+    name: Option<String>,
     #[serde(rename = "hostPath")]
     host_path: Option<HostPath>,
+}
+
+impl Volume {
+    fn on_host(self) -> Option<PathBuf> {
+        self.host_path?.path
+    }
 }
 
 #[derive(Deserialize)]
@@ -144,7 +182,23 @@ mod tests {
         assert_eq!(manifest.minor_version(), Some(28));
         assert_eq!(manifest.flag("a"), Some("b"));
         assert_eq!(manifest.host_paths, [PathBuf::from("/x")]);
+        assert_eq!(manifest.on_host(Path::new("/x/y")), None);
         assert!(Manifest::parse(b"kind: List").is_err());
         assert!(Manifest::parse(b"\xff\xfe{").is_err());
+    }
+
+    #[test]
+    fn a_path_of_the_container_is_found_on_the_node() {
+        let yaml = b"kind: Pod\nspec:\n  containers:\n  - volumeMounts:\n    - {name: a, mountPath: /etc/audit}\n    - {name: b, mountPath: /etc/audit/deep, subPath: s}\n    - {name: gone, mountPath: /g}\n  volumes:\n  - {name: a, hostPath: {path: /srv/a}}\n  - {name: b, hostPath: {path: /srv/b}}\n";
+        let manifest = Manifest::parse(yaml).unwrap();
+        for (inside, host) in [
+            ("/etc/audit", Some("/srv/a")),
+            ("/etc/audit/x.conf", Some("/srv/a/x.conf")),
+            ("/etc/audit/deep/x.conf", Some("/srv/b/s/x.conf")),
+            ("/etc/auditor/x.conf", None),
+            ("/g/x.conf", None),
+        ] {
+            assert_eq!(manifest.on_host(Path::new(inside)), host.map(PathBuf::from), "{inside}");
+        }
     }
 }

@@ -17,17 +17,23 @@ pub enum DiagnosisFormat {
     Html,
     /// Prometheus' text format, for node_exporter's textfile collector.
     Prometheus,
+    /// Who trusts whom, for Graphviz.
+    Dot,
+    /// Who trusts whom, for Mermaid.
+    Mermaid,
 }
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Detail {
+pub struct Detail<'a> {
     /// Evidence and remedy of each finding.
     pub evidence: bool,
+    /// What the logs say of the first failure.
+    pub logs: Option<&'a str>,
 }
 
 /// The diagnosis for a terminal.
-pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail) -> String {
+pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     let mut out = String::new();
     let mut add = |text: &str| {
         let _ = writeln!(out, "{}", line(text));
@@ -43,6 +49,9 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail) -> String {
     add("");
     add(&format!("VERDICT: {}", diagnosis.verdict.line));
     add(&diagnosis.verdict.workloads);
+    if let Some(logs) = detail.logs {
+        add(&format!("The logs: {logs}"));
+    }
     section(
         &mut out,
         diagnosis,
@@ -62,7 +71,7 @@ pub fn diagnosis_json(diagnosis: &Diagnosis) -> String {
     format!("{}\n", json(&text))
 }
 
-fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail) {
+fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail<'_>) {
     let found: Vec<_> = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).collect();
     if found.is_empty() {
         return;
@@ -73,11 +82,11 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
         let _ = writeln!(
             out,
             "{}",
-            line(&format!("  {:<22} {}: {}", finding.code.as_str(), finding.subject, finding.what))
+            line(&format!("  {:<23} {}: {}", finding.code.as_str(), finding.subject, finding.what))
         );
         // Of several findings on one subject the consequence is told once.
         if consequence.is_some() && said != *consequence {
-            let _ = writeln!(out, "{}", line(&format!("  {:<22} → {}", "", consequence.unwrap_or_default())));
+            let _ = writeln!(out, "{}", line(&format!("  {:<23} → {}", "", consequence.unwrap_or_default())));
         }
         said = *consequence;
         if !detail.evidence {
@@ -86,7 +95,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
         for evidence in &finding.evidence {
             let at = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
             let text = format!(
-                "  {:<22} {}{at} {} = {}",
+                "  {:<23} {}{at} {} = {}",
                 "",
                 evidence.path.display(),
                 evidence.field,
@@ -94,7 +103,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
             );
             let _ = writeln!(out, "{}", line(&text));
         }
-        let _ = writeln!(out, "{}", line(&format!("  {:<22} do: {}", "", finding.remedy)));
+        let _ = writeln!(out, "{}", line(&format!("  {:<23} do: {}", "", finding.remedy)));
     }
 }
 

@@ -37,4 +37,4 @@ pub use progress::Board;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{elsewhere, finding_lines, next_steps, preflight_lines, renewal_messages, took};
 pub use restart::{ToRestart, restart_failures, restart_plan};
-pub use timeline::{timeline_json, timeline_text};
+pub use timeline::{story, timeline_json, timeline_text};

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{Timestamp, Unit};
 
+use super::html::{Moment, Story};
 use super::sanitise::{json, line};
 use super::table;
 use crate::analysis::timeline::{Event, Kind, Timeline};
@@ -43,6 +44,34 @@ pub fn timeline_text(timeline: &Timeline) -> String {
     }
     section(&mut out, "Notes", notes);
     out
+}
+
+/// The timeline for the HTML report.
+pub fn story(timeline: &Timeline) -> Story {
+    let moment = |group: &[Event]| {
+        let event = group.first()?;
+        let counted = event.count.filter(|count| event.kind == Kind::FirstSeen && *count > 1);
+        let files = (group.len() > 1).then_some(group.len() as u64);
+        Some(Moment {
+            at: event.time,
+            source: event.source.clone(),
+            event: match event.code {
+                Some(code) => format!("{} [{code}]", event.what),
+                None => event.what.clone(),
+            },
+            count: counted.or(files),
+            path: event.path.clone(),
+        })
+    };
+    let anomalies = timeline
+        .anomalies
+        .iter()
+        .map(|anomaly| format!("{} {}: {}", shown(anomaly.time), anomaly.path.display(), anomaly.what));
+    Story {
+        first_failure: timeline.first_failure.as_ref().map(|first| first.sentence.clone()),
+        remarks: anomalies.chain(undated(timeline)).chain(timeline.notes.iter().cloned()).collect(),
+        moments: timeline.events.chunk_by(belong_together).filter_map(moment).collect(),
+    }
 }
 
 /// The timeline for programs.

@@ -73,7 +73,9 @@ pub fn parse_diagnosis_format(text: &str) -> Result<DiagnosisFormat, String> {
         "json" => DiagnosisFormat::Json,
         "html" => DiagnosisFormat::Html,
         "prometheus" => DiagnosisFormat::Prometheus,
-        _ => return Err("one of table, json, html, prometheus".to_owned()),
+        "dot" => DiagnosisFormat::Dot,
+        "mermaid" => DiagnosisFormat::Mermaid,
+        _ => return Err("one of table, json, html, prometheus, dot, mermaid".to_owned()),
     })
 }
 

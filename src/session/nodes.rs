@@ -9,11 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Context;
 use super::source::RootArgs;
-use super::surroundings::look_around;
+use super::surroundings::{look_around, look_into};
 use crate::analysis::diagnose::{Diagnosis, Node, diagnose};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::nodes::{Brief, Nodes, Unreadable};
 use crate::analysis::surroundings::Surroundings;
+use crate::analysis::timeline::Timeline;
+use crate::disk::Root;
 use crate::report::Failure;
 use crate::state::Snapshot;
 
@@ -26,8 +28,12 @@ pub struct Read {
     pub snapshot: Snapshot,
     /// What they mean.
     pub inventory: Inventory,
-    /// What is around them; of an archive nothing.
+    /// What is around them.
     pub around: Surroundings,
+    /// Where they were read from; an archive has none.
+    pub root: Option<Root>,
+    /// All that is in an archive: its logs too.
+    pub archive: Option<Snapshot>,
 }
 
 impl Read {
@@ -37,13 +43,28 @@ impl Read {
     /// There is no readable node.
     pub fn of(args: &RootArgs, at: Option<Timestamp>) -> Result<Self, Failure> {
         let (snapshot, inventory, root) = args.read_all()?;
-        let around = root.map(|root| look_around(&root, &snapshot, &inventory, at.is_none()));
-        Ok(Self { around: around.unwrap_or_default(), snapshot, inventory })
+        Ok(match root {
+            Some(root) => {
+                let around = look_around(&root, &snapshot, &inventory, at.is_none());
+                Self { snapshot, inventory, around, root: Some(root), archive: None }
+            }
+            None => {
+                let (own, around) = look_into(&snapshot, &inventory);
+                Self { snapshot: own, inventory, around, root: None, archive: Some(snapshot) }
+            }
+        })
     }
 
     /// Diagnoses it.
-    pub fn diagnose(&self, source: &Path, now: Timestamp, horizon: SignedDuration) -> Diagnosis {
-        let node = Node { snapshot: &self.snapshot, inventory: &self.inventory, around: &self.around };
+    pub fn diagnose(
+        &self,
+        source: &Path,
+        timeline: Option<&Timeline>,
+        now: Timestamp,
+        horizon: SignedDuration,
+    ) -> Diagnosis {
+        let Self { snapshot, inventory, around, .. } = self;
+        let node = Node { snapshot, inventory, around, timeline };
         diagnose(node, &source.display().to_string(), now, horizon)
     }
 }
@@ -96,7 +117,7 @@ fn brief(
 ) -> Result<Brief, Unreadable> {
     let args = RootArgs { root: source.to_owned(), cert_dir: cert_dir.map(Path::to_owned) };
     match Read::of(&args, at) {
-        Ok(read) => Ok(Brief::of(&read.diagnose(source, now, SignedDuration::ZERO), &read.inventory)),
+        Ok(read) => Ok(Brief::of(&read.diagnose(source, None, now, SignedDuration::ZERO), &read.inventory)),
         Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
     }
 }

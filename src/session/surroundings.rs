@@ -1,10 +1,11 @@
-//! Looking around on a node beyond what an archive holds: etcd's data, space, forgotten keys.
+//! Looking around on a node or in an archive beyond its credentials: etcd's data, space, forgotten keys.
 
 use std::path::{Path, PathBuf};
 
 use crate::analysis::inventory::Inventory;
+use crate::analysis::scope;
 use crate::analysis::surroundings::{EtcdData, Surroundings};
-use crate::disk::Root;
+use crate::disk::{Root, strays_among};
 use crate::formats::bolt;
 use crate::state::Snapshot;
 
@@ -32,10 +33,27 @@ pub fn look_around(
     });
     let mut places = vec![PathBuf::from("/etc/kubernetes"), PathBuf::from("/var/lib/kubelet")];
     places.extend(etcd.iter().map(|etcd| etcd.directory.clone()));
-    let space = places.into_iter().filter_map(|path| {
-        let free = root.free_space(Path::new(&path)).ok()?;
-        Some((path, free))
-    });
-    let space = if is_disk { space.collect() } else { Vec::new() };
+    let space = if is_disk { space(root, places) } else { Vec::new() };
     Surroundings { etcd, space, strays: root.strays(snapshot), time_is_the_clocks }
+}
+
+/// What an archive holds beyond the node's own files: the node's files alone, and what lies about.
+pub fn look_into(archive: &Snapshot, inventory: &Inventory) -> (Snapshot, Surroundings) {
+    let own = scope::within(archive, &inventory.facts);
+    let strays = strays_among(archive, &own);
+    (own, Surroundings { strays, ..Surroundings::default() })
+}
+
+/// The file systems of these directories, each once.
+fn space(root: &Root, places: Vec<PathBuf>) -> Vec<(PathBuf, u64)> {
+    let mut seen = Vec::new();
+    let asked = places.into_iter().filter_map(|path| Some((root.file_system(&path).ok()?, path)));
+    asked
+        .filter(|((id, _), _)| {
+            let new = !seen.contains(id);
+            seen.push(*id);
+            new
+        })
+        .map(|((_, free), path)| (path, free))
+        .collect()
 }

@@ -1,5 +1,7 @@
 //! Credentials: dates, keys, chains, the names of another node. What `certs check-expiration` and `recover` look at.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
@@ -55,19 +57,23 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     );
     for copy in &inventory.foreign_authorities {
         let what = format!("its certificate-authority-data is {}, not this node's ca.crt", copy.what);
-        let mut finding = Finding::new(
-            Code::EmbeddedCaDiffers,
-            Severity::Warning,
-            copy.path.display().to_string(),
-            &copy.path,
-            what,
-        );
+        let subject = kubeconfig_name(inventory, &copy.path);
+        let mut finding = Finding::new(Code::EmbeddedCaDiffers, Severity::Warning, subject, &copy.path, what);
         if let Some(end) = copy.not_after {
             finding.evidence.push(Evidence::field(&copy.path, "certificate-authority-data notAfter", end));
         }
         found.push(finding);
     }
     found
+}
+
+/// What a kubeconfig is called: kubeadm's by their file's name, others by their path.
+fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
+    if path == inventory.facts.kubelet_kubeconfig.value {
+        return "kubelet.conf".to_owned();
+    }
+    let name = path.file_name().filter(|_| path.parent() == Some(Path::new(catalog::KUBERNETES_DIR)));
+    name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Why an authority cannot sign at `now`; `None` where it can.
@@ -125,7 +131,14 @@ fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
     let Some(certificate) = row.certificate.get() else { return Vec::new() };
     let field = |name: &str, value: &dyn std::fmt::Display| vec![Evidence::field(&row.path, name, value)];
     match code {
-        Code::Expired => field("notAfter", &certificate.not_after),
+        Code::Expired | Code::Expiring | Code::LeafOutlivesCa | Code::KubeletServingExpired => {
+            field("notAfter", &certificate.not_after)
+        }
+        Code::WeakKey => field("public key", &certificate.algorithm),
+        Code::WeakSignature => field("signature algorithm", &certificate.weak_hash.unwrap_or_default()),
+        Code::SerialReuse => field("serial number", &certificate.serial),
+        Code::FrontProxyName | Code::AdminStillMasters => field("subject", &certificate.subject),
+        Code::UsageWrong => field("extendedKeyUsage, keyUsage", &purposes(certificate)),
         Code::NotYetValid => field("notBefore", &certificate.not_before),
         Code::WrongAuthority | Code::CaReplaced => field("issuer", &certificate.issuer),
         Code::NamesOfAnotherNode => field("subjectAltName", &certificate.alternative_names().join(", ")),
@@ -134,6 +147,17 @@ fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What a certificate is made for, in the words of the extensions.
+fn purposes(certificate: &Certificate) -> String {
+    let all = [
+        (certificate.may_serve, "serverAuth"),
+        (certificate.may_be_client, "clientAuth"),
+        (certificate.may_sign, "digitalSignature"),
+    ];
+    let good: Vec<_> = all.iter().filter(|(good, _)| *good).map(|(_, name)| *name).collect();
+    if good.is_empty() { "none that TLS needs".to_owned() } else { good.join(", ") }
 }
 
 /// What is wrong with a credential, its authority considered.

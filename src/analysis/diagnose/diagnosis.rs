@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Finding, Node, Verdict, consequence, examine, verdict};
+use super::{Finding, Node, Verdict, consequence, examine, order, verdict};
 use crate::analysis::inventory::{AuthorityRow, Inventory, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::name;
@@ -148,7 +148,7 @@ pub fn diagnose(node: Node<'_>, source: &str, now: Timestamp, horizon: SignedDur
     let verdict = verdict(snapshot, inventory, &findings, now);
     let blocks = |finding: &Finding| finding.severity == super::Severity::Blocker;
     let told = findings.into_iter().map(|finding| {
-        let consequence = if blocks(&finding) { consequence(&finding.subject) } else { None };
+        let consequence = if blocks(&finding) { order::follows(&finding) } else { None };
         Told { finding, consequence }
     });
     Diagnosis {
@@ -225,6 +225,7 @@ fn deaths(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> Vec
             Death { at: not_after, name, consequence }
         })
         .collect();
-    deaths.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
+    // What ends in the same second falls in causal order.
+    deaths.sort_by_key(|death| (death.at, order::place(&death.name), death.name.clone()));
     deaths
 }

@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::{Problem, names_of_another_node};
-use super::{Code, Evidence, Finding, Severity};
+use super::{Code, Evidence, Finding, Severity, kubelet};
 use crate::analysis::facts::host_of;
 use crate::analysis::inventory::{Inventory, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::KeyAlgorithm;
+use crate::state::Snapshot;
 use crate::state::catalog::{Names, Slot, Usage};
 
 /// A leaf is told of this long before it ends.
@@ -20,15 +21,17 @@ const CA_WARNING: SignedDuration = SignedDuration::from_hours(730 * 24);
 /// RSA keys below this are short.
 const SHORT_RSA: usize = 2048;
 
-pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
+    let kubelet = &inventory.kubelet_client;
+    let as_client = kubelet.certificate.get().and_then(|certificate| usage(Usage::Client, certificate));
+    found.extend(as_client.map(|(problem, severity)| problem.finding(kubelet, severity)));
     for leaf in &inventory.leafs {
         let Some(certificate) = leaf.row.certificate.get() else { continue };
-        found.extend(
-            usage(leaf.slot, certificate).map(|problem| problem.finding(&leaf.row, Severity::Blocker)),
-        );
+        let as_its_place = usage(leaf.slot.usage, certificate);
+        found.extend(as_its_place.map(|(problem, severity)| problem.finding(&leaf.row, severity)));
         if leaf.slot.names != Names::None && names_of_another_node(inventory, &leaf.row).is_none() {
-            found.extend(names(inventory, leaf.slot, &leaf.row, certificate));
+            found.extend(names(snapshot, inventory, leaf.slot, &leaf.row, certificate));
         }
         let authority = inventory.authority(leaf.slot.authority).and_then(|row| row.certificate.get());
         found.extend(
@@ -37,7 +40,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
                 .map(|problem| problem.finding(&leaf.row, Severity::Warning)),
         );
     }
-    found.extend(front_proxy(inventory));
+    found.extend(front_proxy(snapshot, inventory));
     found.extend(admin_still_masters(inventory));
     for row in inventory.rows() {
         let Some(certificate) = row.certificate.get() else { continue };
@@ -50,29 +53,36 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     found
 }
 
-fn usage(slot: &Slot, certificate: &Certificate) -> Option<Problem> {
+fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)> {
     let mut lacks = Vec::new();
-    if !matches!(slot.usage, Usage::Client) && !certificate.may_serve {
+    if usage != Usage::Client && !certificate.may_serve {
         lacks.push("serverAuth");
     }
-    if !matches!(slot.usage, Usage::Server) && !certificate.may_be_client {
+    if usage != Usage::Server && !certificate.may_be_client {
         lacks.push("clientAuth");
     }
     if !certificate.may_sign {
         lacks.push("digitalSignature");
     }
-    let what = || format!("it lacks {}, which its place needs", lacks.join(" and "));
-    (!lacks.is_empty()).then(|| Problem::new(Code::UsageWrong, what()))
+    if !lacks.is_empty() {
+        let what = format!("it lacks {}, which its place needs", lacks.join(" and "));
+        return Some((Problem::new(Code::UsageWrong, what), Severity::Blocker));
+    }
+    // RFC 5280 section 4.2.1.12: without the extension it is good for everything.
+    let what = "it names no purpose (extendedKeyUsage): it is accepted, and kubeadm refuses to renew it";
+    (!certificate.has_usage).then(|| (Problem::new(Code::UsageWrong, what), Severity::Warning))
 }
 
 /// The names by which a server is asked: what must be in its certificate, and whether much breaks without.
-fn wanted(inventory: &Inventory, slot: &Slot) -> Vec<(String, String, Severity)> {
+fn wanted(snapshot: &Snapshot, inventory: &Inventory, slot: &Slot) -> Vec<(String, String, Severity)> {
     let facts = &inventory.facts;
     let mut wanted = Vec::new();
     let mut want = |name: &str, source: &str, severity| {
         wanted.push((name.to_owned(), source.to_owned(), severity));
     };
-    if let Some(node) = &facts.node_name {
+    if let Some(node) = &facts.node_name
+        && !kubelet::speaks_for_another(snapshot, inventory)
+    {
         want(&node.value, &node.source, Severity::Warning);
     }
     if let Some(address) = &facts.advertise_address {
@@ -99,9 +109,17 @@ fn wanted(inventory: &Inventory, slot: &Slot) -> Vec<(String, String, Severity)>
     wanted
 }
 
-fn names(inventory: &Inventory, slot: &Slot, row: &Row, certificate: &Certificate) -> Option<Finding> {
-    let lacking: Vec<_> =
-        wanted(inventory, slot).into_iter().filter(|(name, _, _)| !is_named(certificate, name)).collect();
+fn names(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    slot: &Slot,
+    row: &Row,
+    certificate: &Certificate,
+) -> Option<Finding> {
+    let lacking: Vec<_> = wanted(snapshot, inventory, slot)
+        .into_iter()
+        .filter(|(name, _, _)| !is_named(certificate, name))
+        .collect();
     let severity = lacking.iter().map(|(_, _, severity)| *severity).max()?;
     let list: Vec<_> = lacking.iter().map(|(name, source, _)| format!("{name} ({source})")).collect();
     let what = format!("it is not valid for {}", list.join(", "));
@@ -150,7 +168,7 @@ fn weakness(certificate: &Certificate) -> Vec<(Problem, Severity)> {
     found
 }
 
-fn front_proxy(inventory: &Inventory) -> Option<Finding> {
+fn front_proxy(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let (path, pod) = inventory.facts.pod("kube-apiserver")?;
     let allowed = pod.flag("requestheader-allowed-names")?;
     let row = inventory.row("front-proxy-client")?;
@@ -162,7 +180,7 @@ fn front_proxy(inventory: &Inventory) -> Option<Finding> {
     let name = certificate.common_name();
     let what = format!("its CN \"{name}\" is not among the allowed names {allowed}");
     let mut finding = Problem::new(Code::FrontProxyName, what).finding(row, Severity::Blocker);
-    finding.evidence.push(Evidence::field(path, "--requestheader-allowed-names", allowed));
+    finding.evidence.push(Evidence::flag(snapshot, path, "requestheader-allowed-names", allowed));
     Some(finding)
 }
 
@@ -185,10 +203,16 @@ fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         let Some(certificate) = row.certificate.get() else { continue };
         let mut add = |problem: Problem, severity| {
             let (subject, path) = (row.authority.name(), &row.certificate_path);
-            found.push(Finding::new(problem.code, severity, subject, path, problem.what));
+            let mut finding = Finding::new(problem.code, severity, subject, path, problem.what);
+            finding.evidence.push(match problem.code {
+                Code::CaExpiring => Evidence::field(path, "notAfter", certificate.not_after),
+                Code::WeakKey => Evidence::field(path, "public key", &certificate.algorithm),
+                _ => Evidence::field(path, "signature algorithm", certificate.weak_hash.unwrap_or_default()),
+            });
+            found.push(finding);
         };
         let soon = now.saturating_add(CA_WARNING).unwrap_or(Timestamp::MAX);
-        if certificate.not_after >= now && certificate.not_after <= soon {
+        if certificate.is_ca && certificate.not_after >= now && certificate.not_after <= soon {
             let what = format!("it ends {}", certificate.not_after);
             add(Problem::new(Code::CaExpiring, what), Severity::Warning);
         }

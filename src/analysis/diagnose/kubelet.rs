@@ -6,11 +6,14 @@ use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::inventory::{Inventory, KubeletForm, ServingForm};
+use crate::analysis::scope::FILES;
 use crate::formats::certificate::Certificate;
+use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::state::{Content, Snapshot, catalog};
 
 const CONFIG: &str = "/var/lib/kubelet/config.yaml";
+const HOSTNAME: &str = "/etc/hostname";
 const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
@@ -19,6 +22,8 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     }
     let mut found = Vec::new();
     found.extend(configuration(snapshot));
+    found.extend(kubeconfig(snapshot, inventory));
+    found.extend(other_node(snapshot, inventory));
     found.extend(link(snapshot, inventory));
     found.extend(newer(snapshot, inventory, now));
     found.extend(embedded(inventory, now));
@@ -40,6 +45,86 @@ fn configuration(snapshot: &Snapshot) -> Option<Finding> {
     }
 }
 
+/// Without a kubeconfig the kubelet asks for one with `bootstrap-kubelet.conf`, where that is still there.
+fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    if !lacks_kubeconfig(snapshot, inventory) || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+        return None;
+    }
+    let path = &inventory.facts.kubelet_kubeconfig.value;
+    let what = match snapshot.resolve(path).ok().and_then(|resolved| resolved.entry) {
+        None => format!("{} is not there", path.display()),
+        Some(_) => match snapshot.file(path).map(|bytes| Kubeconfig::parse(bytes)) {
+            Some(Err(error)) => format!("{}: {error}", path.display()),
+            _ => format!("{} can't be read", path.display()),
+        },
+    };
+    Some(Finding::new(Code::KubeletConfMissing, Severity::Blocker, "kubelet", path, what))
+}
+
+/// Whether the kubelet's kubeconfig is missing, or none at all.
+pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bool {
+    let path = &inventory.facts.kubelet_kubeconfig.value;
+    let parses = || snapshot.file(path).is_some_and(|bytes| Kubeconfig::parse(bytes).is_ok());
+    match inventory.kubelet_form {
+        KubeletForm::NoKubeconfig => true,
+        KubeletForm::Other => !parses(),
+        KubeletForm::Embedded | KubeletForm::File(_) => false,
+    }
+}
+
+/// A kubelet that speaks for another node than the rest of the disk is of: the API server lets it touch nothing here.
+fn other_node(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let row = &inventory.kubelet_client;
+    let (own, node) = (node_of_kubelet(inventory)?, node_of_the_rest(snapshot, inventory)?);
+    if own.eq_ignore_ascii_case(&node.name) {
+        return None;
+    }
+    let what = format!("it is for the node {own}, and this is {} ({})", node.name, node.source);
+    let mut finding =
+        Finding::new(Code::NamesOfAnotherNode, node.severity, catalog::KUBELET_CLIENT, &row.path, what);
+    let subject = row.certificate.get().map(|certificate| certificate.subject.clone()).unwrap_or_default();
+    finding.evidence.push(Evidence::field(&row.path, "subject", subject));
+    Some(finding)
+}
+
+/// The node for which the kubelet's client certificate speaks.
+fn node_of_kubelet(inventory: &Inventory) -> Option<&str> {
+    inventory.kubelet_client.certificate.get()?.common_name().strip_prefix("system:node:")
+}
+
+struct NodeName {
+    name: String,
+    source: String,
+    severity: Severity,
+}
+
+/// What the disk calls the node beside the kubelet's certificate. A host's name is a hint only: clouds give nodes
+/// other names.
+fn node_of_the_rest(snapshot: &Snapshot, inventory: &Inventory) -> Option<NodeName> {
+    if let Some((path, pod)) = inventory.facts.pod("etcd")
+        && let Some(name) = pod.flag("name")
+    {
+        let source = format!("{} --name", path.display());
+        return Some(NodeName { name: name.to_owned(), source, severity: Severity::Blocker });
+    }
+    let overridden = |path: &&str| {
+        let text = snapshot.file(Path::new(path)).map(|bytes| String::from_utf8_lossy(bytes));
+        text.is_some_and(|text| text.contains("--hostname-override"))
+    };
+    if inventory.is_control_plane() || FILES.iter().any(overridden) {
+        return None;
+    }
+    let host = snapshot.file(Path::new(HOSTNAME))?;
+    let name = String::from_utf8_lossy(host).trim().to_lowercase();
+    let node = NodeName { name, source: HOSTNAME.to_owned(), severity: Severity::Warning };
+    (!node.name.is_empty()).then_some(node)
+}
+
+/// Whether the kubelet speaks for another node: then its name is not this node's.
+pub(super) fn speaks_for_another(snapshot: &Snapshot, inventory: &Inventory) -> bool {
+    other_node(snapshot, inventory).is_some()
+}
+
 /// The state of `kubelet-client-current.pem`, where the kubeconfig leads to it.
 fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let KubeletForm::File(path) = &inventory.kubelet_form else { return None };
@@ -49,7 +134,8 @@ fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let finding = |code, what: String| {
         let mut finding = Finding::new(code, Severity::Blocker, catalog::KUBELET_CLIENT, path, what);
         let kubeconfig = &inventory.facts.kubelet_kubeconfig.value;
-        finding.evidence.push(Evidence::field(kubeconfig, "client-certificate", path.display()));
+        let names = Evidence::field(kubeconfig, "client-certificate", path.display());
+        finding.evidence.push(names.on_line_in(snapshot, "client-certificate:"));
         Some(finding)
     };
     match snapshot.get(path).map(|entry| &entry.content) {
@@ -110,7 +196,8 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
 fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     let row = &inventory.kubelet_client;
     let usable = row.certificate.get().is_some_and(|certificate| !certificate.expired_at(now));
-    if usable || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+    let is_told = inventory.kubelet_form == KubeletForm::Other && lacks_kubeconfig(snapshot, inventory);
+    if usable || is_told || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
         return None;
     }
     let what = format!(

@@ -6,6 +6,7 @@ use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::inventory::{Inventory, Item};
 use crate::analysis::plan::CLOCK_TOLERANCE_SECONDS;
 use crate::analysis::surroundings::Surroundings;
+use crate::analysis::timeline::Timeline;
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
@@ -13,6 +14,9 @@ use crate::state::Snapshot;
 
 /// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
 const TOO_LITTLE: u64 = 16 << 20;
+
+/// A log line of the last day tells how things are.
+const FRESH_SECONDS: i64 = 86_400;
 
 pub(super) fn clock(inventory: &Inventory, around: &Surroundings, now: Timestamp) -> Option<Finding> {
     let (newest, source) = inventory.newest_evidence.as_ref()?;
@@ -73,7 +77,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
         manifest,
         format!("the API server uses {servers}"),
     );
-    note.evidence.push(Evidence::field(manifest, "--etcd-servers", servers));
+    note.evidence.push(Evidence::flag(snapshot, manifest, "etcd-servers", servers));
     let mut found = vec![note];
     let path = std::path::Path::new(pod.flag("etcd-certfile").unwrap_or_default());
     if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::from_pem(bytes).ok())
@@ -82,9 +86,23 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
         let what = format!("it ended {}", certificate.not_after);
         let mut finding = Finding::new(Code::EtcdClientExpired, Severity::Blocker, "etcd client", path, what);
         finding.evidence.push(Evidence::field(path, "notAfter", certificate.not_after));
+        finding.evidence.push(Evidence::flag(snapshot, manifest, "etcd-certfile", path.display()));
         found.push(finding);
     }
     found
+}
+
+/// What etcd says in its log of a snapshot that is gone. A line of long ago may have been seen to since.
+pub(super) fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
+    const CODES: [&str; 2] = ["etcd-snapshot-missing", "etcd-database-snapshot-missing"];
+    let hit = timeline.lines.iter().filter(|hit| CODES.contains(&hit.code)).max_by_key(|hit| hit.last)?;
+    let is_fresh = hit.last.is_some_and(|last| now.as_second() - last.as_second() <= FRESH_SECONDS);
+    let severity = if is_fresh { Severity::Blocker } else { Severity::Warning };
+    let when = hit.last.map(|last| format!(", the last time {last:.0}")).unwrap_or_default();
+    let what = format!("its log says so {} times{when}", hit.count);
+    let mut finding = Finding::new(Code::EtcdNoSnapshot, severity, "etcd", &hit.last_path, what);
+    finding.evidence.push(Evidence::field(&hit.path, "log line", &hit.sample));
+    Some(finding)
 }
 
 pub(super) fn service_account(inventory: &Inventory) -> Option<Finding> {

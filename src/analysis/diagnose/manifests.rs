@@ -48,10 +48,14 @@ fn stem(path: &Path) -> &str {
 fn unreadable(inventory: &Inventory) -> impl Iterator<Item = Finding> {
     inventory.facts.manifests.iter().filter_map(|file| {
         let why = file.pod.as_ref().err()?;
-        let known = COMPONENTS.contains(&stem(&file.path));
-        let severity = if known { Severity::Blocker } else { Severity::Warning };
-        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Some(Finding::new(Code::ManifestUnreadable, severity, name, &file.path, why.clone()))
+        let stem = stem(&file.path);
+        let name = || file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (severity, subject) = if COMPONENTS.contains(&stem) {
+            (Severity::Blocker, stem.to_owned())
+        } else {
+            (Severity::Warning, name())
+        };
+        Some(Finding::new(Code::ManifestUnreadable, severity, subject, &file.path, why.clone()))
     })
 }
 
@@ -72,33 +76,33 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
                 .find(|path| path.file_name() != Some(format!("{name}.yaml").as_ref()))?;
             let list: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             let what = format!("{} are both manifests of {name}", list.join(" and "));
-            Some(Finding::new(Code::DuplicateManifest, Severity::Blocker, name, extra, what))
+            let mut finding = Finding::new(Code::DuplicateManifest, Severity::Blocker, name, extra, what);
+            let evidence = paths.iter().map(|path| Evidence::field(path, "metadata.name", name));
+            finding.evidence.extend(evidence);
+            Some(finding)
         })
         .collect()
 }
 
 /// Files that flags name and that are not there. kubeadm's own credentials have findings of their own, and what is
-/// not mounted from the node under the same path is inside of the container.
+/// not mounted from the node is inside of the container.
 fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
     for file in &inventory.facts.manifests {
         let Ok(pod) = &file.pod else { continue };
         for (flag, value) in &pod.flags {
             let path = Path::new(value);
-            let mounted = pod.host_paths.iter().any(|host| path.starts_with(host));
-            if !is_credential(path) || !mounted || is_known(inventory, path) {
+            let Some(host) = pod.on_host(path).filter(|_| is_credential(path)) else { continue };
+            if is_known(inventory, &host) {
                 continue;
             }
-            if snapshot.resolve(path).is_ok_and(|resolved| resolved.entry.is_none()) {
-                let what = format!("{} names {value}, which is not there", pod.name);
+            if snapshot.resolve(&host).is_ok_and(|resolved| resolved.entry.is_none()) {
+                let elsewhere =
+                    if host == path { String::new() } else { format!(" ({} on the node)", host.display()) };
+                let what = format!("{} names {value}{elsewhere}, which is not there", pod.name);
                 let mut finding =
-                    Finding::new(Code::FlagFileMissing, Severity::Blocker, &pod.name, path, what);
-                let evidence = Evidence::field(&file.path, &format!("--{flag}"), value);
-                let text = snapshot.file(&file.path);
-                finding.evidence.push(match text {
-                    Some(text) => evidence.on_line_of(text, &format!("--{flag}")),
-                    None => evidence,
-                });
+                    Finding::new(Code::FlagFileMissing, Severity::Blocker, &pod.name, host, what);
+                finding.evidence.push(Evidence::flag(snapshot, &file.path, flag, value));
                 found.push(finding);
             }
         }

@@ -12,6 +12,7 @@ mod kubelet;
 mod machine;
 mod manifests;
 mod order;
+mod page;
 mod places;
 mod verdict;
 
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use code::{CODES, Class, Code, Page};
+pub use code::{CODES, Code};
 pub use credentials::{
     Problem, authority_problem, findings, names_of_another_node, row_problems, serving_problems,
 };
@@ -29,9 +30,10 @@ pub use diagnosis::{
 };
 pub use examine::{Node, examine};
 pub use order::consequence;
+pub use page::{Class, Page};
 pub use verdict::{State, Verdict, verdict};
 
-use crate::state::text;
+use crate::state::{Snapshot, text};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -65,6 +67,21 @@ impl Evidence {
     /// What a field of a file says.
     pub fn field(path: &Path, field: &str, value: impl Display) -> Self {
         Self { path: path.to_owned(), line: None, field: field.to_owned(), value: value.to_string() }
+    }
+
+    /// What a flag of a manifest says, with its line.
+    pub(crate) fn flag(snapshot: &Snapshot, manifest: &Path, flag: &str, value: impl Display) -> Self {
+        let flag = format!("--{flag}");
+        Self::field(manifest, &flag, value).on_line_in(snapshot, &flag)
+    }
+
+    /// The line of its file in which `needle` stands, where it does.
+    #[must_use]
+    pub(crate) fn on_line_in(self, snapshot: &Snapshot, needle: &str) -> Self {
+        match snapshot.file(&self.path) {
+            Some(text) => self.on_line_of(text, needle),
+            None => self,
+        }
     }
 
     /// The line in which `needle` stands in `text`, where it does.
@@ -113,7 +130,14 @@ impl Finding {
             path: path.into(),
             what: what.into(),
             evidence: Vec::new(),
-            remedy: code.page().remedy.to_owned(),
+            remedy: String::new(),
         }
+        .with_code(code)
+    }
+
+    /// The same, more closely told.
+    #[must_use]
+    pub(crate) fn with_code(self, code: Code) -> Self {
+        Self { code, remedy: code.remedy_for(&self.path), ..self }
     }
 }

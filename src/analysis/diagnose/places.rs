@@ -1,13 +1,15 @@
 //! Who can read private keys, and where some lie that nobody thinks of.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::surroundings::Surroundings;
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::formats::manifest::Manifest;
 use crate::formats::pem;
+use crate::state::catalog::{self, AUTHORITIES, Place, SLOTS};
 use crate::state::{Content, Entry, Snapshot};
 
 /// Whatever group and others may do.
@@ -15,6 +17,7 @@ const OTHERS: u32 = 0o077;
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &Surroundings) -> Vec<Finding> {
     let mut found: Vec<_> = snapshot.iter().filter_map(|(path, entry)| exposed(path, entry)).collect();
+    found.extend(snapshot.iter().filter_map(|(path, entry)| copy(path, entry, inventory)));
     found.extend(around.strays.iter().filter_map(|(path, entry)| stray(path, entry, inventory)));
     found
 }
@@ -39,13 +42,55 @@ fn exposed(path: &Path, entry: &Entry) -> Option<Finding> {
     if mode & OTHERS == 0 || secret(entry).is_none() {
         return None;
     }
-    let whom = if mode & 0o007 == 0 { "its group" } else { "everyone" };
-    let what = format!("it holds a private key, and its mode {mode:04o} is open to {whom}");
+    let what = format!("it holds a private key, and its mode {mode:04o} is open to {}", whom(mode));
     let subject = path.display().to_string();
     let mut finding = Finding::new(Code::KeyExposed, Severity::Warning, subject, path, what);
-    finding.remedy = format!("chmod 600 {}", path.display());
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
     Some(finding)
+}
+
+fn whom(mode: u32) -> &'static str {
+    if mode & 0o007 == 0 { "its group" } else { "everyone" }
+}
+
+/// A copy of one of kubeadm's files beside it: `/etc/kubernetes/pki-old/ca.key`, `admin.conf.bak`.
+fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
+    let name = path.file_name()?.to_str()?;
+    let (keys, kubeconfigs) = (keys(inventory), kubeconfigs());
+    let base = |known: &PathBuf| known.file_name().and_then(|name| name.to_str()).unwrap_or("/").to_owned();
+    let is_in_place = || {
+        let host = |pod: &Manifest| {
+            pod.flags.values().any(|value| pod.on_host(Path::new(value)).as_deref() == Some(path))
+        };
+        let used = inventory.facts.manifests.iter().any(|file| file.pod.as_ref().is_ok_and(host));
+        used || keys.iter().chain(&kubeconfigs).any(|known| known == path)
+    };
+    let looks_like_one = keys.iter().chain(&kubeconfigs).any(|known| name.starts_with(&base(known)));
+    if !path.starts_with(catalog::KUBERNETES_DIR) || !looks_like_one || is_in_place() {
+        return None;
+    }
+    stray(path, entry, inventory)
+}
+
+/// Where kubeadm keeps private keys.
+fn keys(inventory: &Inventory) -> Vec<PathBuf> {
+    let pki = &inventory.facts.pki_dir.value;
+    let pairs = SLOTS.iter().filter_map(|slot| match slot.place {
+        Place::Pair(base) => Some(base),
+        Place::Kubeconfig(_) => None,
+    });
+    let bases = pairs.chain(AUTHORITIES.iter().map(|authority| authority.base())).chain(["sa"]);
+    bases.map(|base| pki.join(format!("{base}.key"))).collect()
+}
+
+/// Where kubeadm keeps kubeconfigs.
+fn kubeconfigs() -> Vec<PathBuf> {
+    let names = SLOTS.iter().filter_map(|slot| match slot.place {
+        Place::Pair(_) => None,
+        Place::Kubeconfig(name) => Some(name),
+    });
+    let names = names.chain(["kubelet.conf", "bootstrap-kubelet.conf"]);
+    names.map(|name| Path::new(catalog::KUBERNETES_DIR).join(name)).collect()
 }
 
 fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
@@ -54,10 +99,16 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
         Secret::Key(key) => owner(key, inventory).unwrap_or_else(|| "a private key".to_owned()),
         Secret::Kubeconfig(user) => format!("a kubeconfig with the key of {user}"),
     };
-    let what = format!("{whose}, outside of its place");
+    let mode = entry.attributes.mode;
+    let open = if mode & OTHERS == 0 {
+        String::new()
+    } else {
+        format!(", and its mode {mode:04o} is open to {}", whom(mode))
+    };
+    let what = format!("{whose}, outside of its place{open}");
     let subject = path.display().to_string();
     let mut finding = Finding::new(Code::KeyLyingAbout, Severity::Warning, subject, path, what);
-    finding.evidence.push(Evidence::field(path, "mode", format!("{:04o}", entry.attributes.mode)));
+    finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
     Some(finding)
 }
 

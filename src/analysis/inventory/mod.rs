@@ -1,11 +1,13 @@
 //! Every credential of a node as a row: where it is, what it says, or why it cannot be read.
 
+mod foreign;
 mod kubelet;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use self::foreign::ForeignAuthority;
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::Facts;
 use crate::formats::certificate::Certificate;
@@ -113,17 +115,6 @@ pub struct LeafRow {
     pub row: Row,
 }
 
-/// A CA certificate inside a kubeconfig that is not the node's.
-#[derive(Clone, Debug)]
-pub struct ForeignAuthority {
-    /// The kubeconfig.
-    pub path: PathBuf,
-    /// What is wrong with its copy.
-    pub what: String,
-    /// End of its first certificate, where it has one.
-    pub not_after: Option<Timestamp>,
-}
-
 /// Everything a node holds.
 #[derive(Clone, Debug)]
 pub struct Inventory {
@@ -177,7 +168,7 @@ impl Inventory {
         let service_account = reader.service_account();
         let rows = leafs.iter().map(|leaf| &leaf.row).chain([&kubelet_client]).chain(&elsewhere);
         let mut inventory = Self {
-            foreign_authorities: foreign_authorities(&authorities, rows),
+            foreign_authorities: foreign::authorities(&authorities, rows),
             newest_evidence: None,
             service_account,
             facts,
@@ -368,29 +359,6 @@ impl Reader<'_> {
 
 fn embedded_authority(path: &Path, config: &Kubeconfig) -> Option<(PathBuf, Vec<u8>)> {
     Some((path.to_owned(), config.authority_pem()?.to_vec()))
-}
-
-fn foreign_authorities<'a>(
-    authorities: &[AuthorityRow],
-    rows: impl Iterator<Item = &'a Row>,
-) -> Vec<ForeignAuthority> {
-    let own = authorities.iter().find(|row| row.authority == Authority::Cluster);
-    let Some(own) = own.and_then(|row| row.certificate.get()) else { return Vec::new() };
-    let mut found = Vec::new();
-    for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
-        let copies = Certificate::all_from_pem(pem);
-        let what = match &copies {
-            Ok(copies) if copies.iter().any(|copy| copy.der == own.der) => continue,
-            Ok(copies) if copies.iter().any(|copy| copy.spki == own.spki) => {
-                "an older certificate of the same key"
-            }
-            Ok(_) => "another CA",
-            Err(_) => "an unreadable CA",
-        };
-        let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));
-        found.push(ForeignAuthority { path: path.clone(), what: what.to_owned(), not_after });
-    }
-    found
 }
 
 fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Item<T> {

@@ -1,0 +1,170 @@
+//! Credentials' files, who signed what is in them, and kubeconfigs in homes.
+
+use super::acts::{ADMIN_CONF, KUBELET_CONF, SCHEDULER, copy, cut, nothing, pki};
+use super::{Scenario, of, on};
+use crate::common::{NOW, openssl};
+use crate::issuing::{
+    ADMIN, FRONT_PROXY, Wish, ec_key, other_authority, put, reissue, reissue_authority, reissue_kubeconfig,
+};
+use crate::scene::{B, W};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    // Files.
+    of(
+        "a pair missing",
+        |node| {
+            node.remove(&pki("apiserver.crt"));
+            node.remove(&pki("apiserver.key"));
+        },
+        &[("missing", B, "apiserver")],
+    ),
+    of("a kubeconfig missing", |node| node.remove(SCHEDULER), &[("missing", B, "scheduler.conf")]),
+    of(
+        "a kubeconfig that is none",
+        |node| node.write(SCHEDULER, "apiVersion: v1\nkind: Config\n"),
+        &[("unreadable", B, "scheduler.conf")],
+    ),
+    of(
+        "a certificate's base64 broken",
+        |node| node.replace(&pki("apiserver.crt"), "MII", "M#I"),
+        &[("unreadable", B, "apiserver")],
+    ),
+    of(
+        "empty files",
+        |node| {
+            node.write(&pki("etcd/server.crt"), "");
+            node.write(ADMIN_CONF, "\n");
+        },
+        &[("file-empty", B, "etcd-server"), ("file-empty", W, "admin.conf")],
+    ),
+    of("a file cut off", |node| cut(node, &pki("etcd/peer.crt")), &[("file-truncated", B, "etcd-peer")]),
+    of(
+        "a file in DER",
+        |node| {
+            let pem = node.read(&pki("front-proxy-client.crt"));
+            openssl(
+                &format!("x509 -outform DER -out {}", node.path(&pki("front-proxy-client.crt")).display()),
+                &pem,
+            );
+            node.settle();
+        },
+        &[("file-not-pem", B, "front-proxy-client")],
+    ),
+    of(
+        "several certificates in a file",
+        |node| {
+            let chain = node.text(&pki("apiserver.crt")) + &node.text(&pki("ca.crt"));
+            node.write(&pki("apiserver.crt"), chain);
+        },
+        &[("several-certificates", W, "apiserver")],
+    ),
+    of(
+        "a key missing",
+        |node| node.remove(&pki("apiserver-kubelet-client.key")),
+        &[("key-missing", B, "apiserver-kubelet-client")],
+    ),
+    of(
+        "a key cut off",
+        |node| cut(node, &pki("apiserver-kubelet-client.key")),
+        &[("key-unreadable", B, "apiserver-kubelet-client")],
+    ),
+    of(
+        "key mismatch",
+        |node| node.write(&pki("apiserver.key"), ec_key()),
+        &[("key-mismatch", B, "apiserver")],
+    ),
+    on(
+        "mixed",
+        NOW,
+        "mixed",
+        nothing,
+        &[
+            ("ca-replaced", B, "etcd-peer"),
+            ("expired", B, "controller-manager.conf"),
+            ("key-mismatch", B, "apiserver-kubelet-client"),
+            ("file-truncated", B, "front-proxy-client"),
+        ],
+    ),
+    // Who signed it.
+    of(
+        "signed by another of the CAs",
+        |node| reissue(node, "front-proxy-client", &Wish { authority: "etcd/ca", ..FRONT_PROXY }),
+        &[("wrong-authority", B, "front-proxy-client")],
+    ),
+    of(
+        "a new CA of the same name, all else old",
+        |node| {
+            let (certificate, key) = other_authority();
+            node.write(&pki("ca.crt"), certificate);
+            node.write(&pki("ca.key"), key);
+        },
+        &[
+            ("ca-replaced", B, "apiserver"),
+            ("ca-replaced", B, "apiserver-kubelet-client"),
+            ("ca-replaced", B, "controller-manager.conf"),
+            ("ca-replaced", B, "scheduler.conf"),
+            ("ca-replaced", B, "kubelet-client"),
+            ("ca-replaced", W, "admin.conf"),
+            ("ca-replaced", W, "super-admin.conf"),
+            ("embedded-ca-differs", B, "controller-manager.conf"),
+            ("embedded-ca-differs", B, "scheduler.conf"),
+            ("embedded-ca-differs", B, "kubelet.conf"),
+            ("embedded-ca-differs", W, "admin.conf"),
+            ("embedded-ca-differs", W, "super-admin.conf"),
+        ],
+    ),
+    of(
+        "another CA in kubelet.conf",
+        |node| put(node, KUBELET_CONF, "certificate-authority-data", &other_authority().0),
+        &[("embedded-ca-differs", B, "kubelet.conf")],
+    ),
+    of(
+        "the CA made anew from its key",
+        |node| reissue_authority(node, "ca", "20261123000000Z", "20360101000000Z"),
+        &[
+            ("embedded-ca-differs", W, "admin.conf"),
+            ("embedded-ca-differs", W, "super-admin.conf"),
+            ("embedded-ca-differs", W, "controller-manager.conf"),
+            ("embedded-ca-differs", W, "scheduler.conf"),
+            ("embedded-ca-differs", W, "kubelet.conf"),
+        ],
+    ),
+    // Kubeconfigs in homes.
+    of(
+        "kubeconfigs in homes, in use",
+        |node| {
+            copy(node, ADMIN_CONF, "/root/.kube/config");
+            copy(node, ADMIN_CONF, "/home/alice/.kube/config");
+        },
+        &[],
+    ),
+    of(
+        "a kubeconfig in a home, expired",
+        |node| {
+            copy(node, ADMIN_CONF, "/home/alice/.kube/config");
+            reissue_kubeconfig(
+                node,
+                "/home/alice/.kube/config",
+                &Wish { end: "20261121000000Z", start: "20251121000000Z", ..ADMIN },
+            );
+        },
+        &[("expired", W, "/home/alice/.kube/config")],
+    ),
+    of(
+        "a kubeconfig in a home, of the time before the CA",
+        |node| {
+            copy(node, ADMIN_CONF, "/root/.kube/config");
+            put(node, "/root/.kube/config", "certificate-authority-data", &other_authority().0);
+        },
+        &[("embedded-ca-differs", W, "/root/.kube/config")],
+    ),
+    of(
+        "a kubeconfig in a home, of another cluster",
+        |node| {
+            copy(node, ADMIN_CONF, "/root/.kube/config");
+            put(node, "/root/.kube/config", "certificate-authority-data", &other_authority().0);
+            node.replace("/root/.kube/config", "192.168.10.11", "other.example.test");
+        },
+        &[],
+    ),
+];

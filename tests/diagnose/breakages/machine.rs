@@ -1,0 +1,163 @@
+//! Static pods, etcd's data, and keys that others can read.
+
+use super::acts::{
+    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, external_etcd, mode,
+    mount, pki,
+};
+use super::{ALL_EXPIRED, Scenario, of, on};
+use crate::common::NOW;
+use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, reissue};
+use crate::scene::{B, N, W};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    // Static pods.
+    of(
+        "manifest missing",
+        |node| node.rename(SCHEDULER_POD, "/root/kube-scheduler.yaml"),
+        &[("manifest-missing", B, "kube-scheduler")],
+    ),
+    of("etcd's manifest missing", |node| node.remove(ETCD_POD), &[("manifest-missing", B, "etcd")]),
+    of(
+        "the API server's manifest is no YAML",
+        |node| node.write(API_SERVER_POD, "kind: Pod\n\tspec: {}\n"),
+        &[("manifest-unreadable", B, "kube-apiserver")],
+    ),
+    of(
+        "notes among the manifests",
+        |node| node.write("/etc/kubernetes/manifests/README", "Don't touch.\n"),
+        &[("manifest-unreadable", W, "README")],
+    ),
+    of(
+        "a backup among the manifests",
+        |node| copy(node, API_SERVER_POD, "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"),
+        &[("duplicate-manifest", B, "kube-apiserver")],
+    ),
+    of(
+        "a hidden backup among the manifests",
+        |node| copy(node, API_SERVER_POD, "/etc/kubernetes/manifests/.kube-apiserver.yaml"),
+        &[],
+    ),
+    of(
+        "a flag's file missing",
+        |node| api_server_flag(node, "--oidc-ca-file=/etc/kubernetes/pki/oidc.crt"),
+        &[("flag-file-missing", B, "kube-apiserver")],
+    ),
+    of(
+        "a flag's file inside of the container",
+        |node| api_server_flag(node, "--oidc-ca-file=/opt/oidc.crt"),
+        &[],
+    ),
+    of(
+        "a flag's file mounted from elsewhere",
+        |node| {
+            node.write("/srv/pki/oidc.crt", "a CA\n");
+            api_server_flag(node, "--oidc-ca-file=/etc/oidc/oidc.crt");
+            mount(node, "/srv/pki", "/etc/oidc");
+        },
+        &[],
+    ),
+    of(
+        "a flag's file missing elsewhere",
+        |node| {
+            api_server_flag(node, "--oidc-ca-file=/etc/oidc/oidc.crt");
+            mount(node, "/srv/pki", "/etc/oidc");
+        },
+        &[("flag-file-missing", B, "kube-apiserver")],
+    ),
+    // etcd.
+    of("etcd data missing", |node| node.remove("/var/lib/etcd/member"), &[("etcd-data-missing", B, "etcd")]),
+    of(
+        "etcd's database missing",
+        |node| node.remove("/var/lib/etcd/member/snap/db"),
+        &[("etcd-data-missing", B, "etcd")],
+    ),
+    of(
+        "etcd's database overwritten",
+        |node| node.write("/var/lib/etcd/member/snap/db", [0; 16384]),
+        &[("etcd-data-broken", B, "etcd")],
+    ),
+    of(
+        "etcd's database cut off",
+        |node| cut(node, "/var/lib/etcd/member/snap/db"),
+        &[("etcd-data-broken", B, "etcd")],
+    ),
+    of("external etcd", external_etcd, &[("etcd-external", N, "etcd")]),
+    of(
+        "external etcd, its client certificate expired",
+        |node| {
+            external_etcd(node);
+            let wish = Wish {
+                end: "20261121000000Z",
+                start: "20251121000000Z",
+                subject: "/CN=etcd-client",
+                extensions: CLIENT,
+                ..API_SERVER
+            };
+            reissue(node, "external-etcd", &wish);
+        },
+        &[("etcd-external", N, "etcd"), ("etcd-client-expired", B, "etcd client")],
+    ),
+    on(
+        "expired-all",
+        NOW,
+        "all expired, and etcd data missing",
+        |node| node.remove("/var/lib/etcd/member"),
+        &[("etcd-data-missing", B, "etcd")],
+    )
+    .and(ALL_EXPIRED),
+    // Who can read keys, and where some lie.
+    of(
+        "keys that others can read",
+        |node| {
+            mode(node, &pki("ca.key"), 0o644);
+            mode(node, ADMIN_CONF, 0o640);
+        },
+        &[("key-exposed", W, "/etc/kubernetes/pki/ca.key"), ("key-exposed", W, "/etc/kubernetes/admin.conf")],
+    ),
+    of(
+        "backups and copies of keys",
+        |node| {
+            copy(node, &pki("ca.key"), "/etc/kubernetes.old-20260101/pki/ca.key");
+            copy(node, &pki("ca.crt"), "/etc/kubernetes.old-20260101/pki/ca.crt");
+            mode(node, "/etc/kubernetes.old-20260101/pki/ca.key", 0o640);
+            copy(node, &pki("sa.key"), "/root/backup/sa.key");
+            copy(node, ADMIN_CONF, "/tmp/admin.conf");
+            copy(node, ADMIN_CONF, "/home/alice/.kube/config.bak");
+            copy(node, &pki("apiserver.key"), "/etc/kubernetes/pki/apiserver.key.old");
+            copy(node, &pki("ca.key"), "/etc/kubernetes/pki-backup/ca.key");
+            node.write("/root/.ssh/config", "Host *\n");
+            node.write("/root/notes.conf", "nothing\n");
+        },
+        &[
+            ("key-lying-about", W, "/etc/kubernetes.old-20260101/pki/ca.key"),
+            ("key-lying-about", W, "/root/backup/sa.key"),
+            ("key-lying-about", W, "/tmp/admin.conf"),
+            ("key-lying-about", W, "/home/alice/.kube/config.bak"),
+            ("key-lying-about", W, "/etc/kubernetes/pki/apiserver.key.old"),
+            ("key-lying-about", W, "/etc/kubernetes/pki-backup/ca.key"),
+        ],
+    ),
+    of(
+        "keys of others beside kubeadm's",
+        |node| {
+            node.write("/etc/kubernetes/webhook/tls.key", ec_key());
+            copy(node, &pki("front-proxy-client.key"), "/etc/kubernetes/pki/front-proxy-2.key");
+        },
+        &[],
+    ),
+    // 1.20.
+    on(
+        "v120-expired",
+        "2024-06-01",
+        "1.20, a backup among the manifests",
+        |node| {
+            copy(node, ETCD_POD, "/etc/kubernetes/manifests/etcd.yaml.orig");
+            node.replace(
+                API_SERVER_POD,
+                "    - --insecure-port=0\n",
+                "    - --insecure-port=0\n    - --oidc-ca-file=/etc/kubernetes/pki/oidc.crt\n",
+            );
+        },
+        &[("duplicate-manifest", B, "etcd"), ("flag-file-missing", B, "kube-apiserver")],
+    ),
+];

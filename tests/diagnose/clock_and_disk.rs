@@ -1,0 +1,93 @@
+//! What a test can't set in a tree: the machine's clock, and a file system that is full.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Command;
+
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+
+use super::common::{Node, PKI, is_root, skip};
+use super::scene::{Diagnosis, disk};
+
+/// 2090-01-01T00:00:00Z.
+const LATER: i64 = 3_786_912_000;
+
+/// A file of the year 2090: whatever the clock says now, it is earlier.
+#[test]
+fn a_clock_that_is_behind_is_told_first() {
+    let node = disk("ecdsa-p256");
+    let time = TimeSpec::new(LATER, 0);
+    let file = node.path(&format!("{PKI}/sa.pub"));
+    utimensat(nix::fcntl::AT_FDCWD, &file, &time, &time, UtimensatFlags::NoFollowSymlink).unwrap();
+    let found = Diagnosis::of(node.run_as_given("diagnose -o json"));
+    let first = &found.findings()[0];
+    assert_eq!(
+        (&first["code"], &first["severity"], &first["subject"]),
+        (&"clock-behind".into(), &"blocker".into(), &"clock".into())
+    );
+    let what = first["what"].as_str().unwrap();
+    assert!(
+        what.ends_with(
+            "and the disk was alive at 2090-01-01T00:00:00Z (change time of /etc/kubernetes/pki/sa.pub)"
+        ),
+        "{what}"
+    );
+    let verdict = found.verdict();
+    assert!(verdict.contains("the clock is earlier than what the disk has seen"), "{verdict}");
+    assert!(verdict.contains(", which is not a certificate problem"), "{verdict}");
+    assert!(
+        verdict.contains("set the clock: date -u -s '2027-03-01 12:00:00', or chronyc makestep"),
+        "{verdict}"
+    );
+    // Another moment is no clock that could be wrong.
+    assert_eq!(Diagnosis::now(&node).set(), super::scene::set(&[]));
+}
+
+#[test]
+fn a_full_disk_is_told_once() {
+    if !is_root() {
+        return skip("mounting needs root");
+    }
+    let image = tempfile::tempdir().unwrap();
+    let file = image.path().join("ext4");
+    File::create(&file).unwrap().set_len(4 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", "^has_journal"]).arg(&file).output();
+    assert!(made.expect("mkfs.ext4 is needed: make deps").status.success());
+    let node = Node::empty();
+    let mount = Command::new("mount").args(["-o", "loop"]).arg(&file).arg(node.root()).output().unwrap();
+    if !mount.status.success() {
+        return skip(&format!("a loop device can't be mounted: {}", String::from_utf8_lossy(&mount.stderr)));
+    }
+    let mounted = Mounted(&node);
+    let from = disk("ecdsa-p256");
+    let all = format!("{}/.", from.root().display());
+    assert!(Command::new("cp").args(["-a", &all]).arg(node.root()).status().unwrap().success());
+    let mut fill = File::create(node.path("/fill")).unwrap();
+    while fill.write_all(&[7; 4096]).and_then(|()| fill.sync_data()).is_ok() {}
+    drop(fill);
+    let found = Diagnosis::now(&node);
+    assert_eq!(found.set(), super::scene::set(&[("disk-full", "blocker", "/etc/kubernetes")]));
+    let evidence = &found.finding("disk-full", "/etc/kubernetes")["evidence"][0];
+    assert_eq!((&evidence["path"], &evidence["field"]), (&"/etc/kubernetes".into(), &"free bytes".into()));
+    let (before, after) = found.verdict().split_once(" KiB are free there").unwrap();
+    let (before, free) = before.rsplit_once(' ').unwrap();
+    assert!(free.parse::<u64>().unwrap() < 512, "{free}");
+    assert_eq!(
+        format!("{before} N KiB are free there{after}"),
+        "control plane may not start: a file system of the node is full (/etc/kubernetes: N KiB are free there), which is not a certificate problem; next: make room: journalctl --vacuum-size=200M, and see what fills it (df -h /etc/kubernetes; du -xh -d2 /var)"
+    );
+    assert_eq!(
+        found.json["verdict"]["workloads"],
+        "Pods that run go on, but for those that need room on the disk or that the kubelet evicts to make some."
+    );
+    drop(mounted);
+}
+
+struct Mounted<'a>(&'a Node);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.root()).status();
+    }
+}

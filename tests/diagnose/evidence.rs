@@ -1,0 +1,265 @@
+//! What shows a finding: file, line, field, value; and the order in which findings are told.
+
+use super::breakages::named;
+use super::scene::Diagnosis;
+
+/// Scenario, code, subject; then of one piece of evidence: path, line, field, value.
+type Shown =
+    (&'static str, &'static str, &'static str, &'static str, Option<u64>, &'static str, &'static str);
+
+const SHOWN: [Shown; 17] = [
+    (
+        "all expired",
+        "expired",
+        "apiserver",
+        "/etc/kubernetes/pki/apiserver.crt",
+        None,
+        "notAfter",
+        "2024-12-31T00:00:00Z",
+    ),
+    (
+        "CA expired",
+        "ca-expired",
+        "etcd-ca",
+        "/etc/kubernetes/pki/etcd/ca.crt",
+        None,
+        "notAfter",
+        "2023-12-30T00:00:00Z",
+    ),
+    (
+        "not yet valid",
+        "not-yet-valid",
+        "apiserver",
+        "/etc/kubernetes/pki/apiserver.crt",
+        None,
+        "notBefore",
+        "2026-12-01T00:00:00Z",
+    ),
+    (
+        "a certificate ends within 30 days",
+        "expiring",
+        "apiserver",
+        "/etc/kubernetes/pki/apiserver.crt",
+        None,
+        "notAfter",
+        "2026-12-10T00:00:00Z",
+    ),
+    ("mixed", "ca-replaced", "etcd-peer", "/etc/kubernetes/pki/etcd/peer.crt", None, "issuer", "CN=etcd-ca"),
+    (
+        "leafs copied from another node",
+        "names-of-another-node",
+        "etcd-server",
+        "/etc/kubernetes/pki/etcd/server.crt",
+        None,
+        "subjectAltName",
+        "DNS:cp-2, DNS:localhost, IP:192.168.10.12, IP:127.0.0.1",
+    ),
+    (
+        "the service's address is missing",
+        "names-missing",
+        "apiserver",
+        "/etc/kubernetes/pki/apiserver.crt",
+        None,
+        "subjectAltName",
+        "DNS:cp-1, DNS:kubernetes.default.svc, IP:192.168.10.11",
+    ),
+    (
+        "a client without clientAuth",
+        "usage-wrong",
+        "apiserver-etcd-client",
+        "/etc/kubernetes/pki/apiserver-etcd-client.crt",
+        None,
+        "extendedKeyUsage, keyUsage",
+        "serverAuth, digitalSignature",
+    ),
+    (
+        "the front proxy's name is not allowed",
+        "front-proxy-name",
+        "front-proxy-client",
+        "/etc/kubernetes/manifests/kube-apiserver.yaml",
+        Some(30),
+        "--requestheader-allowed-names",
+        "front-proxy-client",
+    ),
+    (
+        "RSA of 1024 bits",
+        "weak-key",
+        "front-proxy-client",
+        "/etc/kubernetes/pki/front-proxy-client.crt",
+        None,
+        "public key",
+        "RSA-1024",
+    ),
+    (
+        "SHA-1",
+        "weak-signature",
+        "front-proxy-client",
+        "/etc/kubernetes/pki/front-proxy-client.crt",
+        None,
+        "signature algorithm",
+        "SHA-1",
+    ),
+    (
+        "kubelet-client-current.pem dangling",
+        "kubelet-link-dangling",
+        "kubelet-client",
+        "/etc/kubernetes/kubelet.conf",
+        Some(17),
+        "client-certificate",
+        "/var/lib/kubelet/pki/kubelet-client-current.pem",
+    ),
+    (
+        "a newer certificate than the current one",
+        "kubelet-link-old",
+        "kubelet-client",
+        "/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-30-00.pem",
+        None,
+        "notAfter",
+        "2028-01-01T00:00:00Z",
+    ),
+    (
+        "a flag's file missing",
+        "flag-file-missing",
+        "kube-apiserver",
+        "/etc/kubernetes/manifests/kube-apiserver.yaml",
+        Some(17),
+        "--oidc-ca-file",
+        "/etc/kubernetes/pki/oidc.crt",
+    ),
+    (
+        "external etcd",
+        "etcd-external",
+        "etcd",
+        "/etc/kubernetes/manifests/kube-apiserver.yaml",
+        Some(24),
+        "--etcd-servers",
+        "https://192.168.10.21:2379",
+    ),
+    (
+        "keys that others can read",
+        "key-exposed",
+        "/etc/kubernetes/pki/ca.key",
+        "/etc/kubernetes/pki/ca.key",
+        None,
+        "mode",
+        "0644",
+    ),
+    (
+        "a backup among the manifests",
+        "duplicate-manifest",
+        "kube-apiserver",
+        "/etc/kubernetes/manifests/kube-apiserver.yaml.bak",
+        None,
+        "metadata.name",
+        "kube-apiserver",
+    ),
+];
+
+#[test]
+fn a_finding_is_shown_with_file_line_field_and_value() {
+    for (scenario, code, subject, path, line, field, value) in SHOWN {
+        let scenario = named(scenario);
+        let found = Diagnosis::at(&scenario.node(), scenario.at);
+        let evidence = found.finding(code, subject)["evidence"].as_array().unwrap().clone();
+        let shows = evidence.iter().any(|e| {
+            e["path"] == path && e["line"].as_u64() == line && e["field"] == field && e["value"] == value
+        });
+        assert!(shows, "{}: {evidence:#?}", scenario.name);
+    }
+}
+
+#[test]
+fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
+    let scenario = named("keys that others can read");
+    let node = scenario.node();
+    let terse = node.run("diagnose");
+    assert!(!terse.out.contains("do: "), "{terse}");
+    let full = node.run("diagnose -v");
+    for words in [
+        "  key-exposed             /etc/kubernetes/pki/ca.key: it holds a private key, and its mode 0644 is open to everyone\n",
+        "                          /etc/kubernetes/pki/ca.key mode = 0644\n",
+        "                          do: Close it with chmod 600 /etc/kubernetes/pki/ca.key, and renew it if someone could have read it.\n",
+        "open to its group\n",
+    ] {
+        assert!(full.out.contains(words), "{words}\n{full}");
+    }
+}
+
+/// A path as a shell takes it for one word.
+#[test]
+fn a_path_in_a_remedy_is_quoted_where_a_shell_would_split_it() {
+    let node = super::scene::disk("ecdsa-p256");
+    node.write("/root/it's $(mine)/ca.key", node.read("/etc/kubernetes/pki/ca.key"));
+    let found = Diagnosis::now(&node);
+    let remedy =
+        found.finding("key-lying-about", "/root/it's $(mine)/ca.key")["remedy"].as_str().unwrap().to_owned();
+    assert!(remedy.contains(r"(shred -u '/root/it'\''s $(mine)/ca.key')"), "{remedy}");
+}
+
+#[test]
+fn what_fails_first_is_told_first() {
+    let orders: [(&str, &[&str]); 4] = [
+        (
+            "all expired, and etcd data missing",
+            &[
+                "etcd-server",
+                "etcd-peer",
+                "etcd",
+                "apiserver-etcd-client",
+                "apiserver",
+                "kubelet-client",
+                "kubelet",
+                "controller-manager.conf",
+                "scheduler.conf",
+                "apiserver-kubelet-client",
+                "front-proxy-client",
+                "admin.conf",
+                "etcd-healthcheck-client",
+                "kubelet-serving",
+                "super-admin.conf",
+            ],
+        ),
+        (
+            "CA expired",
+            &[
+                "etcd-ca",
+                "etcd-server",
+                "etcd-peer",
+                "apiserver-etcd-client",
+                "ca",
+                "apiserver",
+                "kubelet-client",
+                "kubelet",
+                "controller-manager.conf",
+                "scheduler.conf",
+                "apiserver-kubelet-client",
+                "front-proxy-ca",
+                "front-proxy-client",
+                "admin.conf",
+                "etcd-healthcheck-client",
+                "kubelet-serving",
+                "super-admin.conf",
+            ],
+        ),
+        (
+            "mixed",
+            &["etcd-peer", "controller-manager.conf", "apiserver-kubelet-client", "front-proxy-client"],
+        ),
+        ("external etcd, its client certificate expired", &["etcd client", "etcd"]),
+    ];
+    for (scenario, subjects) in orders {
+        let scenario = named(scenario);
+        assert_eq!(Diagnosis::at(&scenario.node(), scenario.at).subjects(), subjects, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn what_follows_stands_beside_what_keeps_it_from_working() {
+    let scenario = named("all expired");
+    let found = Diagnosis::at(&scenario.node(), scenario.at);
+    for finding in found.findings() {
+        assert_eq!(finding["severity"] == "blocker", finding["consequence"].is_string(), "{finding}");
+    }
+    let follows = &found.finding("kubelet-crash-loop", "kubelet")["consequence"];
+    assert_eq!(follows, "no static pod is started any more: what is stopped stays dead");
+}

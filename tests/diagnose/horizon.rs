@@ -1,0 +1,91 @@
+//! Other moments: what ends first, and what follows then.
+
+use super::breakages::named;
+use super::issuing::{API_SERVER, Wish, reissue};
+use super::scene::{Diagnosis, disk};
+
+#[test]
+fn the_horizon_tells_what_ends_first_in_order() {
+    let node = disk("ecdsa-p256");
+    reissue(&node, "apiserver", &Wish { end: "20270301000000Z", ..API_SERVER });
+    let run = node.run("diagnose -o json --horizon 2y");
+    let found = Diagnosis::of(run);
+    let deaths: Vec<(&str, &str)> = found.json["horizon"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|death| (death["at"].as_str().unwrap(), death["name"].as_str().unwrap()))
+        .collect();
+    // What ends in the same second falls in the order in which it is needed.
+    assert_eq!(
+        deaths,
+        [
+            ("2027-03-01T00:00:00Z", "apiserver"),
+            ("2027-11-23T22:18:27Z", "kubelet-client"),
+            ("2027-11-23T22:23:27Z", "etcd-server"),
+            ("2027-11-23T22:23:27Z", "etcd-peer"),
+            ("2027-11-23T22:23:27Z", "apiserver-etcd-client"),
+            ("2027-11-23T22:23:27Z", "controller-manager.conf"),
+            ("2027-11-23T22:23:27Z", "scheduler.conf"),
+            ("2027-11-23T22:23:27Z", "apiserver-kubelet-client"),
+            ("2027-11-23T22:23:27Z", "front-proxy-client"),
+            ("2027-11-23T22:23:27Z", "admin.conf"),
+            ("2027-11-23T22:23:27Z", "etcd-healthcheck-client"),
+            ("2027-11-23T22:23:27Z", "kubelet-serving"),
+            ("2027-11-23T22:23:27Z", "super-admin.conf"),
+        ]
+    );
+    let text = node.run("diagnose --horizon 2y");
+    let first = "  2027-03-01T00:00:00Z  apiserver                  → every client refuses the API server: kubectl, kubelets, controller manager, scheduler\n";
+    assert!(text.out.contains(first), "{text}");
+    assert_eq!(
+        Diagnosis::of(node.run("diagnose -o json --horizon 30d")).json["horizon"],
+        serde_json::json!([])
+    );
+    let far = Diagnosis::of(node.run("diagnose -o json --horizon 20y"));
+    let names: Vec<_> =
+        far.json["horizon"].as_array().unwrap().iter().map(|death| death["name"].clone()).collect();
+    assert_eq!(names[names.len() - 3..], ["etcd-ca", "ca", "front-proxy-ca"], "the CAs come last");
+}
+
+/// The same node at three moments of its life.
+#[test]
+fn a_node_is_asked_about_any_moment() {
+    let node = disk("rsa2048");
+    let codes = |time: &str| {
+        let mut codes: Vec<_> =
+            Diagnosis::at(&node, time).set().into_iter().map(|(code, _, _)| code).collect();
+        codes.dedup();
+        codes
+    };
+    assert_eq!(codes("2026-12-24"), Vec::<String>::new());
+    assert_eq!(codes("2027-11-10"), ["expiring"]);
+    assert_eq!(codes("2027-12-01"), ["expired", "kubelet-crash-loop", "kubelet-serving-expired"]);
+    assert_eq!(
+        codes("2035-12-01"),
+        ["ca-expiring", "expired", "kubelet-crash-loop", "kubelet-serving-expired"]
+    );
+    assert_eq!(
+        codes("2036-12-01"),
+        ["ca-expired", "expired", "kubelet-crash-loop", "kubelet-serving-expired"]
+    );
+    assert_eq!(codes("2020-01-01"), ["ca-not-yet-valid", "not-yet-valid"]);
+}
+
+#[test]
+fn exit_codes() {
+    let broken = named("all expired").node();
+    for (arguments, code) in [("diagnose", 1), ("diagnose -o json", 1), ("diagnose -v --horizon 2y", 1)] {
+        assert_eq!(broken.run(arguments).code, code, "{arguments}");
+    }
+    // A note is no fault.
+    let external = named("external etcd").node();
+    assert_eq!(external.run("diagnose").code, 0);
+    let empty = super::common::Node::empty();
+    let run = empty.run("diagnose");
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("error [not-a-kubeadm-node]: ") && run.err.contains("\nhint: "), "{run}");
+    for wrong in ["diagnose --horizon soon", "diagnose --at yesterday", "diagnose -o picture"] {
+        assert_eq!(broken.run_as_given(wrong).code, 2, "{wrong}");
+    }
+}

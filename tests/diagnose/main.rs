@@ -1,0 +1,28 @@
+//! Findings proven by scenarios: one table says how a node is broken and what `diagnose` must find then, and no more.
+//! Every code has a scenario; verdicts, evidence, order and pages are judged on the same scenes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
+)]
+
+mod breakages;
+mod clock_and_disk;
+#[path = "../common/mod.rs"]
+mod common;
+mod evidence;
+mod explain;
+mod healthy;
+mod horizon;
+mod hostile;
+mod issuing;
+mod scene;
+mod sources;
+mod table;
+mod verdicts;
