@@ -10,15 +10,15 @@ use super::{READING_ARCHIVES, VERIFYING};
 fn read(bytes: &[u8]) -> (Measured, Measured) {
     let archive = Archive::of(bytes);
     let listed = format!("archive list --archive-dir {}", archive.directory().display());
-    measure::on(archive.directory(), &listed).is_tame();
+    measure::on(archive.directory(), &listed).tame();
     for command in &READING_ARCHIVES[1..] {
-        measure::on(&archive.path(), command).is_tame();
+        measure::on(&archive.path(), command).tame();
     }
     for command in &VERIFYING[1..] {
-        measure::of(&archive.path(), command).is_tame();
+        measure::of(&archive.path(), command).tame();
     }
-    let looked = measure::on(&archive.path(), READING_ARCHIVES[0]).is_tame();
-    let verified = measure::of(&archive.path(), VERIFYING[0]).is_tame();
+    let looked = measure::on(&archive.path(), READING_ARCHIVES[0]).tame();
+    let verified = measure::of(&archive.path(), VERIFYING[0]).tame();
     assert_eq!(std::fs::read_dir(archive.directory()).unwrap().count(), 1, "something was unpacked");
     (looked, verified)
 }
@@ -26,8 +26,8 @@ fn read(bytes: &[u8]) -> (Measured, Measured) {
 /// As [`refused`], for what takes its time: only the two main commands.
 fn bomb_is_refused(what: &str, bytes: &[u8], why: &str) {
     let archive = Archive::of(bytes);
-    let looked = measure::on(&archive.path(), READING_ARCHIVES[0]).is_tame();
-    let verified = measure::of(&archive.path(), VERIFYING[0]).is_tame();
+    let looked = measure::on(&archive.path(), READING_ARCHIVES[0]).tame();
+    let verified = measure::of(&archive.path(), VERIFYING[0]).tame();
     both_refuse(what, looked, verified, why);
 }
 

@@ -37,7 +37,7 @@ impl std::fmt::Display for Measured {
 impl Measured {
     /// What holds for every run on anything: it ends by itself, in bounded memory, without a panic, and only
     /// printable text comes out.
-    pub fn is_tame(self) -> Self {
+    pub fn tame(self) -> Self {
         assert!((0..=5).contains(&self.code), "{self}");
         for stream in [&self.out, &self.err] {
             let text = std::str::from_utf8(stream).unwrap_or_else(|_| panic!("not UTF-8: {self}"));
@@ -115,7 +115,7 @@ pub fn inner() {
     let Some(place) = std::env::var_os(ORDER).map(PathBuf::from) else { return };
     let order = std::fs::read(place.join("order")).unwrap();
     let words = order.split(|byte| *byte == b'\n');
-    let words = words.map(|word| <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(word));
+    let words = words.map(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes);
     let put = |name: &str| std::fs::File::create(place.join(name)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_kuberescue"));
     command.args(words).stdin(Stdio::null()).stdout(put("out")).stderr(put("err"));

@@ -1,5 +1,5 @@
 //! Foreign text, everywhere it can stand: nothing of it reaches a terminal but what can be printed. What a run must
-//! keep to, [`Measured::is_tame`](super::measure::Measured::is_tame) says.
+//! keep to, [`Measured::tame`](super::measure::Measured::tame) says.
 
 use kuberescue::disk::archive::{self, About};
 use kuberescue::disk::{Depth, Root};
@@ -29,7 +29,7 @@ fn certificate(name: &str, dns: &str) -> (String, String) {
 
 fn everything_on(node: &Node) {
     for command in READING {
-        on_node(node, command).is_tame();
+        on_node(node, command).tame();
     }
 }
 
@@ -57,12 +57,12 @@ fn names_of_files_certificates_users_and_pods() {
     everything_on(&node);
     for command in WRITING {
         on_node(&node, &format!("{command} --partial").replace("archive create --partial", "archive create"))
-            .is_tame();
+            .tame();
     }
     // Its own archives have these names in them.
     for file in archive::list(&Root::open(node.root()).unwrap(), None) {
         for command in VERIFYING {
-            of(&file, command).is_tame();
+            of(&file, command).tame();
         }
     }
 }
@@ -85,12 +85,12 @@ fn what_an_archive_says_of_itself() {
     };
     let written = archive::write(&root, None, &snapshot, &about).unwrap();
     for command in VERIFYING {
-        of(&written.path, command).is_tame().ends_with(0);
+        of(&written.path, command).tame().ends_with(0);
     }
     for command in READING_ARCHIVES {
-        on(&written.path, command).is_tame();
+        on(&written.path, command).tame();
     }
-    on_node(&node, "archive list").is_tame().ends_with(0);
+    on_node(&node, "archive list").tame().ends_with(0);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn journals_of_others() {
         node.write("/var/lib/kuberescue/lock", holder);
         everything_on(&node);
         for command in ["resume", "rollback --yes", "certs renew all"] {
-            on_node(&node, command).is_tame();
+            on_node(&node, command).tame();
         }
     }
 }
@@ -135,6 +135,6 @@ fn a_subject_of_a_mebibyte() {
     }
     everything_on(&node);
     for command in WRITING {
-        on_node(&node, command).is_tame();
+        on_node(&node, command).tame();
     }
 }
