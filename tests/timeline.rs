@@ -1,4 +1,15 @@
 //! The timeline of a node: its logs in every form, what its files say, and what is made of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test: it writes trees, and what fails shall fail loudly"
+)]
 
 mod common;
 
@@ -48,11 +59,12 @@ fn node() -> Node {
         &format!("{}/0.log", pod("etcd")),
     );
     let kubelet = String::from_utf8(real("kubelet-crashloop-after-restart.log")).unwrap();
-    let lines = kubelet.lines().map(|line| {
-        format!("Nov 23 {} lab-cp1 kubelet[9438]: {line}\n", line.get(6..14).unwrap_or("22:45:59"))
-    });
-    // A stack trace has no time of its own; the journal gives it one.
-    let messages: String = lines.map(|line| line.replace("io/kuber", "22:45:59")).collect();
+    let journal = |line: &str| {
+        // A stack trace has no time of its own; the journal gives it one.
+        let time = if line.starts_with("k8s.io") { "22:45:50" } else { &line[6..14] };
+        format!("Nov 23 {time} lab-cp1 kubelet[9438]: {line}\n")
+    };
+    let messages: String = kubelet.lines().map(journal).collect();
     node.write("/var/log/messages", messages);
     node.write("/var/log/journal/0123/system.journal", b"binary");
     node

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::scanner::{Found, Jump, Scan};
+use super::clock::Jump;
+use super::scanner::{Found, Scan};
 use crate::formats::log::Nature;
 use crate::state::text;
 

@@ -4,6 +4,7 @@
 //! [`Scanner`] takes the bytes of one log, [`Logs`] gathers what several of them gave, [`Timeline::new`] merges it all.
 
 mod anomaly;
+mod clock;
 mod event;
 mod failure;
 mod gather;
@@ -16,11 +17,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::anomaly::Anomaly;
+pub use self::clock::Jump;
 pub use self::event::{Event, Kind};
 pub use self::failure::{Ended, FirstFailure};
 pub use self::gather::{Hit, Logs, Scanned};
 pub use self::place::{CONTAINERS, PODS, Place, TEXT_LOGS, Wanted, is_compressed_otherwise};
-pub use self::scanner::{Jump, MAX_LINE, Origin, Scan, Scanner};
+pub use self::scanner::{MAX_LINE, Origin, Scan, Scanner};
 use super::inventory::Inventory;
 use crate::state::Snapshot;
 

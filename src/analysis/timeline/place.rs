@@ -88,18 +88,18 @@ fn in_containers(name: &str, wanted: &Wanted) -> Option<Origin> {
 
 /// A file directly in `/var/log`: `messages`, `syslog.1`, `messages-20261123.gz`.
 fn text_log(name: &str) -> Option<Origin> {
-    let is = |base: &&str| {
+    let is = |base: &str| {
         let rotated = |rest: &str| {
             let mut rest = rest.chars();
             matches!(rest.next(), Some('.' | '-'))
                 && rest.next().is_some_and(|first| first.is_ascii_digit() || first == 'g')
         };
-        name.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rotated(rest))
+        name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rotated(rest))
     };
-    if is(&KUBELET) {
+    if is(KUBELET) {
         return Some(Origin::Program("kubelet".to_owned()));
     }
-    SYSTEM.iter().any(|base| is(&base)).then_some(Origin::System)
+    SYSTEM.iter().any(|base| is(base)).then_some(Origin::System)
 }
 
 /// Whether a file is compressed in a way that is not read here.

@@ -5,12 +5,12 @@
 //! is bounded whatever the stream holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ptr;
 
 use jiff::{SignedDuration, Timestamp};
 use memchr::{memchr, memrchr};
 
-use crate::formats::log::{self, Head, KNOWN, KnownLine, Matcher, Stamp};
+use super::clock::{Jump, Order, Spans};
+use crate::formats::log::{self, Head, KnownLine, Matcher, Named, Nature, Stamp};
 
 /// The longest line: of a longer one only this much is looked at. The container runtime cuts lines at 16 KiB.
 pub const MAX_LINE: usize = 64 << 10;
@@ -21,10 +21,6 @@ const SAMPLE: usize = 400;
 const MAX_ENDS: usize = 16;
 /// One line in so many bytes is dated in any case, for the order of times and where the log begins and ends.
 const PROBE: u64 = 64 << 10;
-/// How many jumps of the clock are kept.
-const MAX_JUMPS: usize = 4;
-/// Lines of several threads and streams may stand in another order than they were written in.
-const JUMP: SignedDuration = SignedDuration::from_secs(10);
 /// A node's local time may be this much ahead of UTC.
 const WIDEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
 
@@ -74,7 +70,7 @@ pub struct Scanner<'m> {
     /// The last line that was complete.
     last_line: Option<Stamp>,
     zone: Option<i32>,
-    tallies: BTreeMap<(Option<&'static str>, usize), Tally>,
+    tallies: BTreeMap<(Option<&'static str>, &'static str), Tally>,
     covered: Spans,
     order: Order,
 }
@@ -118,15 +114,6 @@ impl PartialEq for KnownLine {
 }
 
 impl Eq for KnownLine {}
-
-/// A line that was written earlier than the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jump {
-    /// The time of the line before.
-    pub from: Timestamp,
-    /// The time of the line.
-    pub to: Timestamp,
-}
 
 impl<'m> Scanner<'m> {
     /// A scan of a log that was written before `not_after`, which tells the year of lines without one.
@@ -180,16 +167,14 @@ impl<'m> Scanner<'m> {
             // Not reached: lines of the system's log have a program.
             Origin::System => "system".to_owned(),
         };
-        let found = self.tallies.into_iter().filter_map(|((source, index), tally)| {
-            Some(Found {
-                source: source.map_or_else(|| name.clone(), str::to_owned),
-                known: KNOWN.get(index)?,
-                span: tally.spans.at(zone),
-                count: tally.count,
-                undated: tally.undated,
-                sample: tally.sample,
-                ends: tally.ends,
-            })
+        let found = self.tallies.into_iter().map(|((source, _), tally)| Found {
+            source: source.map_or_else(|| name.clone(), str::to_owned),
+            known: tally.known,
+            span: tally.spans.at(zone),
+            count: tally.count,
+            undated: tally.undated,
+            sample: tally.sample,
+            ends: tally.ends,
         });
         Scan {
             found: found.collect(),
@@ -261,8 +246,8 @@ impl<'m> Scanner<'m> {
         let Some(known) = self.matcher.classify(line) else { return };
         let head = log::head(line);
         let Some(source) = self.source(&head, known) else { return };
-        let Some(index) = KNOWN.iter().position(|other| ptr::eq(other, known)) else { return };
-        let named = log::named(line);
+        let speaks_of_times = matches!(known.nature, Nature::Tls | Nature::KubeletStart);
+        let named = if speaks_of_times { log::named(line) } else { Named::default() };
         let moment = head.stamp.and_then(|stamp| {
             if let Some((time, east)) = named.clock.and_then(|clock| stamp.resolve_by(clock)) {
                 self.zone.get_or_insert(east);
@@ -270,7 +255,7 @@ impl<'m> Scanner<'m> {
             }
             self.moment(stamp)
         });
-        let tally = self.tallies.entry((source, index)).or_insert_with(|| Tally::new(line));
+        let tally = self.tallies.entry((source, known.code)).or_insert_with(|| Tally::new(known, line));
         tally.count += 1;
         match moment {
             Some((time, local)) => {
@@ -317,6 +302,7 @@ fn bounded(line: &[u8]) -> &[u8] {
 /// What is counted of one known line.
 #[derive(Debug)]
 struct Tally {
+    known: &'static KnownLine,
     count: u64,
     undated: u64,
     spans: Spans,
@@ -325,7 +311,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(line: &[u8]) -> Self {
+    fn new(known: &'static KnownLine, line: &[u8]) -> Self {
         let start = line.get(..SAMPLE).unwrap_or(line);
         let mut sample = String::from_utf8_lossy(start.trim_ascii_end()).into_owned();
         if start.len() < line.len() {
@@ -333,70 +319,6 @@ impl Tally {
             sample.truncate(sample.trim_end_matches('\u{fffd}').len());
             sample.push('…');
         }
-        Self { count: 0, undated: 0, spans: Spans::default(), sample, ends: BTreeSet::new() }
-    }
-}
-
-/// First and last time, apart for moments and for local times.
-#[derive(Debug, Default)]
-struct Spans {
-    absolute: Option<(Timestamp, Timestamp)>,
-    local: Option<(Timestamp, Timestamp)>,
-}
-
-impl Spans {
-    fn add(&mut self, time: Timestamp, local: bool) {
-        let span = if local { &mut self.local } else { &mut self.absolute };
-        let (first, last) = span.get_or_insert((time, time));
-        (*first, *last) = ((*first).min(time), (*last).max(time));
-    }
-
-    /// Both as one, the local times `east` seconds ahead of UTC.
-    fn at(&self, east: i32) -> Option<(Timestamp, Timestamp)> {
-        let local = self.local.map(|(first, last)| (shifted(first, east), shifted(last, east)));
-        match (self.absolute, local) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        }
-    }
-}
-
-fn shifted(time: Timestamp, east: i32) -> Timestamp {
-    time.checked_sub(SignedDuration::from_secs(i64::from(east))).unwrap_or(time)
-}
-
-/// Whether times go forward.
-#[derive(Debug, Default)]
-struct Order {
-    latest: Option<(Timestamp, bool)>,
-    jumps: Vec<(Jump, bool)>,
-    seen: u64,
-    backward: u64,
-}
-
-impl Order {
-    fn add(&mut self, time: Timestamp, local: bool) {
-        self.seen += 1;
-        if let Some((before, same)) = self.latest.replace((time, local))
-            && same == local
-            && time < before
-        {
-            self.backward += 1;
-            if before.duration_since(time) > JUMP && self.jumps.len() < MAX_JUMPS {
-                self.jumps.push((Jump { from: before, to: time }, local));
-            }
-        }
-    }
-
-    /// None where most lines go back: that is a log printed newest first.
-    fn jumps(self, east: i32) -> Vec<Jump> {
-        if self.backward * 2 > self.seen {
-            return Vec::new();
-        }
-        let jumps = self.jumps.into_iter().map(|(jump, local)| match local {
-            true => Jump { from: shifted(jump.from, east), to: shifted(jump.to, east) },
-            false => jump,
-        });
-        jumps.collect()
+        Self { known, count: 0, undated: 0, spans: Spans::default(), sample, ends: BTreeSet::new() }
     }
 }

@@ -24,7 +24,7 @@ use self::find::Log;
 use self::stream::{Budget, Cut, pump};
 use super::error::plain;
 use super::{Error, Root};
-use crate::analysis::timeline::{Event, Logs, Origin, Place, Scan, Scanner, Wanted};
+use crate::analysis::timeline::{Event, Logs, Origin, PODS, Place, Scan, Scanner, Wanted};
 use crate::formats::log::Matcher;
 use crate::state::{Content, Snapshot};
 
@@ -82,7 +82,8 @@ pub fn scan_snapshot(snapshot: &Snapshot, matcher: &Matcher, wanted: &Wanted, no
     let budget = Budget::default();
     let mut buffer = vec![0; BUFFER];
     let mut seen = std::collections::BTreeSet::new();
-    for (path, _) in snapshot.iter() {
+    let (in_pods, links): (Vec<_>, Vec<_>) = snapshot.iter().partition(|(path, _)| path.starts_with(PODS));
+    for (path, _) in in_pods.into_iter().chain(links) {
         let Some(Place { origin }) = Place::of(path, wanted) else { continue };
         let Ok(resolved) = snapshot.resolve(path) else { continue };
         let Some(entry) = resolved.entry else { continue };

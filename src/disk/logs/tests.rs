@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "a test: it writes trees")]
+
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;

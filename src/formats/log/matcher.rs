@@ -3,7 +3,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
-use super::known::{KNOWN, KnownLine};
+use super::known::{KnownLine, RARE, known};
 
 /// One bit for each text of the table.
 type Texts = u128;
@@ -23,11 +23,10 @@ impl Matcher {
     /// # Errors
     /// The table is too large; a test proves that it isn't.
     pub fn new() -> Result<Self, String> {
-        let (mut texts, mut rare): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        let mut texts: Vec<&str> = Vec::new();
         let mut rules = Vec::new();
-        for known in KNOWN {
+        for known in known() {
             for pattern in known.patterns {
-                rare.extend(pattern.first());
                 let mut needed: Texts = 0;
                 for text in *pattern {
                     let number = texts.iter().position(|other| other == text).unwrap_or_else(|| {
@@ -40,11 +39,6 @@ impl Matcher {
                 rules.push((needed, known));
             }
         }
-        rare.sort_unstable();
-        rare.dedup();
-        // A text that begins with another rare one is found by that.
-        let all = rare.clone();
-        rare.retain(|text| !all.iter().any(|other| other != text && text.starts_with(other)));
         let build = |kind, texts: &[&str]| {
             AhoCorasick::builder()
                 .match_kind(kind)
@@ -53,7 +47,7 @@ impl Matcher {
                 .map_err(|error| error.to_string())
         };
         Ok(Self {
-            rare: build(MatchKind::LeftmostFirst, &rare)?,
+            rare: build(MatchKind::LeftmostFirst, RARE)?,
             texts: build(MatchKind::Standard, &texts)?,
             rules,
         })

@@ -1,5 +1,5 @@
 //! Log lines: when they were written and by whom ([`head()`], [`Stamp`]), which times they name ([`named`]), and what
-//! those say that are known ([`KNOWN`], [`Matcher`]).
+//! those say that are known ([`known()`], [`Matcher`]).
 //!
 //! The forms: CRI (`TIME stderr F text`), klog, etcd's capnslog and zap, journalctl's `short`, `short-iso` and `json`,
 //! docker's JSON lines, and text without any time. A line is any bytes; nothing here is an error.
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use memchr::memmem;
 
-pub use self::known::{KNOWN, KnownLine, Nature};
+pub use self::known::{KnownLine, Nature, known};
 pub use self::matcher::Matcher;
 use self::stamp::Cursor;
 pub use self::stamp::Stamp;

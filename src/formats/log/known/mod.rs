@@ -1,0 +1,123 @@
+//! The known lines, as a table in two files. The first entry that fits a line names it, so that the special ones stand
+//! before the general ones.
+//!
+//! The texts are those of Go's crypto/tls and crypto/x509, etcd 3.4 to 3.6 (capnslog and zap), Kubernetes 1.18 to 1.36,
+//! chrony, systemd and Linux. None holds a quotation mark, because JSON forms escape it.
+
+mod certificates;
+mod others;
+
+use serde::Serialize;
+
+/// What a known line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nature {
+    /// A certificate or a key was refused.
+    Tls,
+    /// The kubelet doesn't start.
+    KubeletStart,
+    /// What follows when something else is down; no cause by itself.
+    FollowUp,
+    /// etcd's data, not its certificates.
+    EtcdData,
+    /// The disk is full or broken.
+    Disk,
+    /// The clock was wrong.
+    Clock,
+    /// Out of memory.
+    Memory,
+    /// An image is missing.
+    Image,
+    /// Configuration, files, ports, the container runtime.
+    Setup,
+}
+
+impl Nature {
+    /// Whether such a line can be what breaks a control plane although every certificate is good.
+    pub fn is_no_certificate_problem(self) -> bool {
+        !matches!(self, Self::Tls | Self::KubeletStart | Self::FollowUp)
+    }
+}
+
+/// A known line.
+#[derive(Debug)]
+pub struct KnownLine {
+    /// Stable code, in kebab-case.
+    pub code: &'static str,
+    /// Who writes it, where only one does.
+    pub writer: Option<&'static str>,
+    /// What it is about.
+    pub nature: Nature,
+    /// Alternatives; of one of them every text has to be in the line.
+    pub patterns: &'static [&'static [&'static str]],
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+}
+
+const fn line(
+    code: &'static str,
+    writer: Option<&'static str>,
+    nature: Nature,
+    patterns: &'static [&'static [&'static str]],
+    meaning: &'static str,
+) -> KnownLine {
+    KnownLine { code, writer, nature, patterns, meaning }
+}
+
+/// What whole logs are searched for: each alternative of each known line holds one of these, and lines without any are
+/// never looked at. Few enough for the vectorised search, which takes 64, and rare in the logs of a healthy node.
+pub(super) static RARE: &[&str] = &[
+    "x509: ",
+    "tls: ",
+    "certificate",
+    "bootstrap kubeconfig",
+    "swap on is not",
+    "ubelet config file",
+    "kubelet cgroup driver",
+    "run Kubelet",
+    "runtime is down",
+    "could not connect",
+    "unhealthy status",
+    "authenticate the request",
+    "logged in to the server",
+    "snapshot file",
+    "crc mismatch",
+    "entry size limit",
+    "wal: file not found",
+    "failed to open database",
+    "invalid database",
+    "tocommit(",
+    "space exceeded",
+    "cluster ID",
+    "removed from the cluster",
+    "space left on device",
+    "quota exceeded",
+    "nly file system",
+    "filesystem read-only",
+    "put/output error",
+    "Buffer I/O error",
+    "EXT4-fs error",
+    "ut of memory",
+    "oom-kill:",
+    "System clock w",
+    "Time has been changed",
+    "Time jumped",
+    "clock drift",
+    "clock difference",
+    "pull image",
+    "unpack image",
+    "address already in use",
+    "open /etc/kubernetes/",
+    "stat /etc/kubernetes/",
+    "leaderelection lost",
+    "lost lease",
+    "etcdserver: no leader",
+    "handshake timeout",
+    "connection refused",
+];
+
+/// Every known line.
+pub fn known() -> impl Iterator<Item = &'static KnownLine> {
+    certificates::LINES.iter().chain(others::LINES)
+}
