@@ -119,6 +119,21 @@ const VERDICTS: &[(&str, &str, &str)] = &[
         GO_ON,
     ),
     (
+        "another CA in kubelet.conf, and one that can't sign",
+        "control plane cannot start: unusable: ca (ca-not-yet-valid), apiserver (missing), kubelet.conf (embedded-ca-differs); CAs valid until 2036-01-01; not repairable here as it is: the authority ca (/etc/kubernetes/pki/ca.crt) can't sign: it starts 2027-01-01T00:00:00Z; next: kuberescue explain ca-not-yet-valid",
+        UNMANAGED,
+    ),
+    (
+        "CA not yet valid",
+        "control plane works only in part: unusable: front-proxy-ca (ca-not-yet-valid); CAs valid until 2036-10-01; not repairable here as it is: the authority front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) can't sign: it starts 2027-01-01T00:00:00Z; next: kuberescue explain ca-not-yet-valid",
+        GO_ON,
+    ),
+    (
+        "kubelet-client-current.pem is a file",
+        "control plane cannot start again once it is stopped: unusable: kubelet-client (kubelet-link-no-link); CAs valid until 2036-11-20; next: give it a dated name and put the link: mv /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem; ln -s /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem /var/lib/kubelet/pki/kubelet-client-current.pem; systemctl restart kubelet",
+        NOTHING_NEW,
+    ),
+    (
         "the API server's manifest is no YAML",
         "control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: error: line 1 column 7: while scanning a plain scalar, found a tab), which is not a certificate problem; next: compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and mend it",
         UNMANAGED,

@@ -100,6 +100,9 @@ pub fn consequence(subject: &str) -> Option<&'static str> {
 pub(super) fn follows(finding: &Finding) -> Option<&'static str> {
     match finding.code {
         Code::DiskFull => Some("etcd can't write, and what is written now ends up empty or cut off"),
+        Code::KubeletLinkMissing | Code::KubeletLinkDangling | Code::KubeletLinkNoLink => {
+            consequence("kubelet")
+        }
         _ => consequence(&finding.subject),
     }
 }

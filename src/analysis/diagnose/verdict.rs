@@ -145,6 +145,13 @@ impl Next {
             accept_clock: true,
         };
         let Plan { refusals, steps, .. } = decide(snapshot, inventory, &options, now);
+        // A copied leaf is moved away by hand; what a CA can't sign has to wait for the CA, whatever else is done.
+        let refused = refusals.iter().find(|refusal| refusal.code != Code::NamesOfAnotherNode.as_str());
+        if let Some(refusal) = refused {
+            let what = refusal.what.split("; this blocks").next().unwrap_or_default();
+            self.not_here = Some(format!("{what}; next: kuberescue explain {}", refusal.code));
+            return;
+        }
         let of_another_ca =
             blockers.iter().any(|f| matches!(f.code, Code::CaReplaced | Code::WrongAuthority));
         // Which CA is the right one is asked for all of them at once.
@@ -156,10 +163,6 @@ impl Next {
             let all = blockers.iter().filter(by_hand).count();
             let more = if all > alike.len() { " (and more: kuberescue diagnose -v)" } else { "" };
             self.first.get_or_insert_with(|| format!("{of}{}{more}", first_sentence(&finding.remedy)));
-        } else if let Some(refusal) = refusals.first() {
-            let what = refusal.what.split("; this blocks").next().unwrap_or_default();
-            self.not_here = Some(format!("{what}; next: kuberescue explain {}", refusal.code));
-            return;
         }
         if blockers.iter().any(|finding| !by_hand(&finding)) && !steps.is_empty() {
             self.command = Some("kuberescue recover");

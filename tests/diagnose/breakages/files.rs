@@ -119,6 +119,23 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("embedded-ca-differs", B, "kubelet.conf")],
     ),
     of(
+        "another CA in kubelet.conf, and one that can't sign",
+        |node| {
+            put(node, KUBELET_CONF, "certificate-authority-data", &other_authority().0);
+            node.remove(&pki("apiserver.crt"));
+            reissue_authority(node, "ca", "20270101000000Z", "20360101000000Z");
+        },
+        &[
+            ("ca-not-yet-valid", B, "ca"),
+            ("missing", B, "apiserver"),
+            ("embedded-ca-differs", B, "kubelet.conf"),
+            ("embedded-ca-differs", W, "admin.conf"),
+            ("embedded-ca-differs", W, "super-admin.conf"),
+            ("embedded-ca-differs", W, "controller-manager.conf"),
+            ("embedded-ca-differs", W, "scheduler.conf"),
+        ],
+    ),
+    of(
         "the CA made anew from its key",
         |node| reissue_authority(node, "ca", "20261123000000Z", "20360101000000Z"),
         &[
