@@ -108,7 +108,7 @@ impl Args {
             return Ok(None);
         }
         let given = self.log.iter().map(|path| Given::new(path)).collect();
-        let wanted = Wanted { containers: self.container.clone(), ..Wanted::default() };
+        let wanted = Wanted { containers: self.container.clone() };
         let request = Request { given, wanted, only_given: false };
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
         read_timeline(read.root.as_ref(), files, &read.inventory, &request, now).map(Some)
