@@ -18,6 +18,7 @@ mod record;
 mod state_dir;
 mod strays;
 pub mod transaction;
+mod walk;
 
 pub use error::{Error, Holder};
 pub use node::{Depth, MAX_BYTES, MAX_ENTRIES, MAX_FILE, Root};

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -18,6 +18,7 @@ use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
+use super::walk::There;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
 /// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.
@@ -32,8 +33,6 @@ pub const MAX_ENTRIES: usize = 10_000;
 /// directories are deep.
 pub(super) const MAX_NAMES: u64 = 2 << 20;
 
-/// Linux's own limit of links in one path.
-const MAX_LINKS: usize = 40;
 /// The deepest nesting: each level costs an open handle.
 const MAX_DEPTH: usize = 64;
 /// The most names that are held of directories that are being read: each level of nesting has its own.
@@ -217,101 +216,6 @@ impl Root {
     /// The root's own handle.
     pub(super) fn directory(&self) -> &File {
         &self.directory
-    }
-
-    /// Follows `path` to its end. `met` is told of each link on the way.
-    ///
-    /// # Errors
-    /// With the path that was refused.
-    pub(super) fn walk(
-        &self,
-        path: &Path,
-        met: &mut dyn FnMut(&Path, PathBuf, &OwnedFd, &OsStr),
-    ) -> Result<Option<There>, (PathBuf, io::Error)> {
-        let mut rest: VecDeque<OsString> = VecDeque::new();
-        push_components(&mut rest, path);
-        // The directories from the root (not in the list) to where we are.
-        let mut chain: Vec<OwnedFd> = Vec::new();
-        let mut at = PathBuf::from("/");
-        let mut links = 0;
-        let refused = |at: &Path, name: &OsStr, rest: &VecDeque<OsString>, error: io::Error| {
-            let mut path = at.join(name);
-            path.extend(rest);
-            (path, error)
-        };
-        let root = || self.directory.try_clone().map(OwnedFd::from);
-        while let Some(name) = rest.pop_front() {
-            if name == "/" {
-                chain.clear();
-                at = PathBuf::from("/");
-                continue;
-            }
-            if name == ".." {
-                chain.pop();
-                at.pop();
-                continue;
-            }
-            let parent = match chain.last().map_or_else(root, OwnedFd::try_clone) {
-                Ok(parent) => parent,
-                Err(error) => return Err(refused(&at, &name, &rest, error)),
-            };
-            let found = match handle::stat(&parent, &name) {
-                Ok(Some(found)) => found,
-                Ok(None) => return Ok(None),
-                Err(error) => return Err(refused(&at, &name, &rest, error)),
-            };
-            if Kind::of(&found) == Kind::Link {
-                links += 1;
-                let target = match handle::read_link(&parent, &name) {
-                    Ok(target) => target,
-                    Err(error) => return Err(refused(&at, &name, &rest, error)),
-                };
-                met(&at.join(&name), target.clone(), &parent, &name);
-                if links > MAX_LINKS {
-                    return Ok(None);
-                }
-                push_components(&mut rest, &target);
-                continue;
-            }
-            if rest.is_empty() {
-                at.push(&name);
-                return Ok(Some(There { path: at, parent, name }));
-            }
-            if Kind::of(&found) != Kind::Directory {
-                // More components, or a trailing `..`, below something that has no below.
-                return Ok(None);
-            }
-            match handle::mark(&parent, &name) {
-                Ok(directory) => chain.push(directory),
-                Err(error) => return Err(refused(&at, &name, &rest, error)),
-            }
-            at.push(&name);
-        }
-        // The path ended in `..`, `/` or nothing: we are at a directory that is already open.
-        match chain.pop().map_or_else(root, Ok) {
-            Ok(parent) => Ok(Some(There { path: at, parent, name: OsString::from(".") })),
-            Err(error) => Err((at, error)),
-        }
-    }
-}
-
-/// The end of a path, free of links.
-pub(super) struct There {
-    /// Absolute inside the root.
-    pub(super) path: PathBuf,
-    /// The directory that `name` is in.
-    pub(super) parent: OwnedFd,
-    /// The last component; `.` where `parent` itself is meant.
-    pub(super) name: OsString,
-}
-
-/// Puts the components of `path` before what is left to walk.
-fn push_components(rest: &mut VecDeque<OsString>, path: &Path) {
-    for component in path.components().rev() {
-        match component {
-            Component::CurDir => {}
-            component => rest.push_front(component.as_os_str().to_owned()),
-        }
     }
 }
 

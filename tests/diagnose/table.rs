@@ -12,13 +12,16 @@ use super::common::{kuberescue, run};
 use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("etcd-snapshot-missing", "is read from logs, which a disk of these scenes has none of"),
     ("disk-full", "needs a file system that is full: clock_and_disk.rs makes one"),
     (
         "clock-behind",
         "is told of the machine's own clock alone, and so of no time that a test sets: clock_and_disk.rs",
     ),
+    ("nodes-ca-differs", "is of several nodes: tests/diagnose_nodes.rs"),
+    ("nodes-sa-differs", "is of several nodes: tests/diagnose_nodes.rs"),
+    ("nodes-copied", "is of several nodes: tests/diagnose_nodes.rs"),
 ];
 
 #[test]

@@ -112,19 +112,19 @@ fn shows(tree: &str, words: &[&str], border: ([u8; 3], [u8; 3])) {
 #[test]
 fn an_expired_node() {
     let words =
-        ["control plane cannot start", "12 of 13 credentials ended 693 days ago", "ENDED 693 days ago"];
+        ["control plane cannot start", "all 13 credentials expired 693 days ago", "ENDED 693 days ago"];
     shows("expired-all", &words, ([0xa8, 0x1c, 0x14], [0xff, 0xa1, 0x98]));
 }
 
 #[test]
 fn a_node_with_many_faults() {
-    let words = ["control plane cannot start", "ca-replaced", "key-mismatch", "NOT SIGNED BY"];
+    let words = ["control plane may not start", "ca-replaced", "key-mismatch", "NOT SIGNED BY"];
     shows("mixed", &words, ([0xa8, 0x1c, 0x14], [0xff, 0xa1, 0x98]));
 }
 
 #[test]
 fn a_node_that_is_well() {
-    let words = ["control plane is not kept from working by anything on this disk", "364 days left"];
+    let words = ["nothing on this disk keeps the control plane from working", "364 days left"];
     shows("rsa2048", &words, ([0x14, 0x60, 0x2f], [0x86, 0xd7, 0x9d]));
 }
 

@@ -31,7 +31,7 @@ fn it_says_what_matters() {
     for words in [
         "<title>cp-1: broken: certificates, keys or kubeconfigs – kuberescue</title>",
         "<h2 id=\"verdict\">control plane cannot start",
-        "12 of 13 credentials ended 693 days ago",
+        "all 13 credentials expired 693 days ago",
         "<code>kuberescue recover</code>",
         "Pods that run are not affected",
         "the API server refuses etcd: nothing can be read or written",

@@ -337,12 +337,12 @@ codes! {
         "nodes of one cluster have different CAs",
         "What one half signs the other half refuses.",
         "kubeadm reset and init on one node, or a restore of another cluster's files.",
-        "Find out which CA the running API servers and most nodes have, and bring that one (certificate and key) to the others before anything is renewed.";
+        "Find out which CA the running API servers and most nodes have, and bring that one (certificate and key) to the others before anything is renewed; kuberescue archive diff compares two of them.";
     NodesSaDiffers "nodes-sa-differs" Credential:
         "nodes of one cluster have different service-account keys",
         "Tokens that one API server accepts another refuses: pods fail by chance.",
         "sa.key and sa.pub were not copied when the node joined, or were made anew on one node.",
-        "Bring sa.key and sa.pub of the node whose controller manager leads to the others, and restart their API servers.";
+        "Bring sa.key and sa.pub of the node whose controller manager leads to the others, and restart their API servers: kuberescue restart kube-apiserver.";
     NodesCopied "nodes-copied" Credential:
         "nodes share a leaf certificate",
         "Its names are those of one node: clients and etcd's members refuse it on the other.",
