@@ -25,7 +25,7 @@ use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 pub const MAX_FILE: u64 = 8 << 20;
 /// The most that a snapshot holds of all files, in bytes: with what they are parsed to, and the archive of them, it
 /// stays below the 64 MiB that the tool may use (tests/hostile). A node has less than one.
-pub const MAX_BYTES: u64 = 24 << 20;
+pub const MAX_BYTES: u64 = 20 << 20;
 /// The most entries of a snapshot.
 pub const MAX_ENTRIES: usize = 10_000;
 /// The most bytes of the paths, link targets and extended attributes of a snapshot: 200 for each entry, where a

@@ -19,7 +19,7 @@ use crate::disk::Root;
 use crate::report::Failure;
 use crate::state::Snapshot;
 
-/// At most this many nodes are in memory at a time, each of 32 MiB at most.
+/// At most this many nodes are in memory at a time, each of 20 MiB at most.
 const MOST_THREADS: usize = 8;
 
 /// A node that was read.

@@ -38,14 +38,31 @@ pub const READING: &[&str] = &[
     "rollback --dry-run",
     "archive list",
     "archive create --dry-run",
+    "diagnose",
+    "diagnose -v -o json --horizon 2y",
+    "diagnose -o html",
+    "diagnose -o prometheus",
+    "diagnose --trust",
+    "diagnose -o dot",
+    "diagnose --timeline",
     "probe",
 ];
 
 /// Commands that read an archive of a node, given with `--root`.
-pub const READING_ARCHIVES: &[&str] = &["certs check-expiration", "certs check-expiration -o json"];
+pub const READING_ARCHIVES: &[&str] = &[
+    "certs check-expiration",
+    "certs check-expiration -o json",
+    "diagnose -v",
+    "diagnose -o json",
+    "diagnose --timeline -o json",
+    "diagnose -o mermaid",
+];
 
 /// Commands that read an archive, given as the last word.
 pub const VERIFYING: &[&str] = &["archive verify", "archive verify -o json"];
+
+/// Commands that hold an archive, given as the last word, against this machine.
+pub const COMPARING: &[&str] = &["archive diff", "archive restore --dry-run"];
 
 /// Commands that change a node.
 pub const WRITING: &[&str] = &["certs renew all", "recover --yes --restart=none", "archive create"];

@@ -8,7 +8,7 @@ use rcgen::{CertificateParams, DnType, DnValue, KeyPair, SanType};
 
 use super::common::{Node, PKI, base64};
 use super::measure::{of, on, on_node};
-use super::{READING, READING_ARCHIVES, VERIFYING, WRITING};
+use super::{COMPARING, READING, READING_ARCHIVES, VERIFYING, WRITING};
 
 /// A title, a cleared screen, a C1 control, a right-to-left mark, a carriage return, a line feed.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\nerror: gone";
@@ -86,6 +86,9 @@ fn what_an_archive_says_of_itself() {
     let written = archive::write(&root, None, &snapshot, &about).unwrap();
     for command in VERIFYING {
         of(&written.path, command).tame().ends_with(0);
+    }
+    for command in COMPARING {
+        of(&written.path, command).tame();
     }
     for command in READING_ARCHIVES {
         on(&written.path, command).tame();

@@ -31,7 +31,7 @@ pub(super) const SUFFIX: &str = ".jsonl";
 /// A file this long is full: some 700 changes.
 const FULL_AT: usize = 4 << 20;
 /// More than a full file with a last record of 10,000 paths.
-pub(super) const MAX_LOG: u64 = 32 << 20;
+pub(super) const MAX_LOG: u64 = 16 << 20;
 
 /// Prepares the record of a change that is going to be committed.
 pub(super) fn prepare(state: &StateDir, journal: &Journal) -> Result<(), Error> {
