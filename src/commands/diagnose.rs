@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::diagnose::{Diagnosis, Severity};
-use crate::analysis::timeline::{Timeline, Wanted};
+use crate::analysis::timeline::{FUTURE, Timeline, Wanted};
 use crate::analysis::trust::Graph;
 use crate::disk::logs::Given;
 use crate::report::html::Page;
@@ -111,7 +111,12 @@ impl Args {
         let wanted = Wanted { containers: self.container.clone() };
         let request = Request { given, wanted, only_given: false };
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
-        read_timeline(read.root.as_ref(), files, &read.inventory, &request, now).map(Some)
+        let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
+        if self.at.is_some() {
+            // Whoever asks about another moment knows that the disk has seen others.
+            timeline.anomalies.retain(|anomaly| anomaly.code != FUTURE);
+        }
+        Ok(Some(timeline))
     }
 
     fn diagnosis(

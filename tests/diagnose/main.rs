@@ -26,3 +26,4 @@ mod scene;
 mod sources;
 mod table;
 mod verdicts;
+mod views;

@@ -13,7 +13,7 @@ use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
 const ELSEWHERE: [(&str, &str); 6] = [
-    ("etcd-snapshot-missing", "is read from logs, which a disk of these scenes has none of"),
+    ("etcd-snapshot-missing", "is read from logs: views.rs"),
     ("disk-full", "needs a file system that is full: clock_and_disk.rs makes one"),
     (
         "clock-behind",

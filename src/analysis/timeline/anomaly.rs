@@ -17,6 +17,9 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// Certificates are dated back, by kubeadm not at all, by others up to a day (openshift/installer #10591).
 const BACKDATED: SignedDuration = SignedDuration::from_hours(24);
 
+/// The code of an event that is later than the present.
+pub const FUTURE: &str = "event-in-the-future";
+
 /// A contradiction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,7 +94,7 @@ fn in_the_future(events: &[Event], now: Timestamp) -> Vec<Anomaly> {
         }
         let what = format!("{}: {}: {} later than the present time", event.source, event.what, passed(ahead));
         let path = event.path.clone().unwrap_or_default();
-        let anomaly = Anomaly { code: "event-in-the-future", time: event.time, what, path };
+        let anomaly = Anomaly { code: FUTURE, time: event.time, what, path };
         found.push((event.kind, anomaly, 0));
     }
     let mut found: Vec<Anomaly> = found
