@@ -53,6 +53,8 @@ demo: build ## the main job on a copy of an expired kubeadm node: before, plan, 
 
 bench: build ## measured beside openssl
 	scripts/bench.sh
+	cargo build --locked --release --example bench_logs
+	scripts/bench-logs.sh
 
 bench-node: deps build ## measured on the test node, beside a script with openssl and ctr (root)
 	scripts/bench-node.sh $(RELEASE)

@@ -63,7 +63,7 @@ fn row(node: &Brief) -> Vec<String> {
         Role::Worker => "worker",
     };
     let state = if node.blockers > 0 { "to be recovered" } else { "in order" };
-    let end = node.next_end.as_ref().map(|(name, end)| format!("{} {name}", end.strftime("%Y-%m-%d")));
+    let end = node.next_end.as_ref().map(|end| format!("{} {}", end.at.strftime("%Y-%m-%d"), end.name));
     vec![
         node.name().to_owned(),
         role.to_owned(),

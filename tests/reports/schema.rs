@@ -20,13 +20,38 @@ print(json.dumps([wrong(document) for document in json.load(sys.stdin)]))
 ";
 
 fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/diagnosis.schema.json")
+    docs("diagnosis.schema.json")
+}
+
+fn docs(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
 }
 
 fn validate(documents: &[Value]) -> Option<Vec<Vec<String>>> {
+    validate_with("diagnosis.schema.json", documents)
+}
+
+fn validate_with(schema: &str, documents: &[Value]) -> Option<Vec<Vec<String>>> {
     let input = serde_json::to_string(documents).unwrap();
-    let answer = python(VALIDATE, &[path().to_str().unwrap()], &input)?;
+    let answer = python(VALIDATE, &[docs(schema).to_str().unwrap()], &input)?;
     Some(serde_json::from_str(&answer).unwrap())
+}
+
+#[test]
+fn several_nodes_fit_theirs() {
+    let (here, there, empty) = (Node::of("rsa2048"), Node::of("external-ca"), Node::empty());
+    let mut command = kuberescue();
+    command.arg("diagnose").args([here.root(), there.root(), empty.root()]);
+    command.args(["-o", "json", "--at", "2026-11-24"]);
+    let told = run(command);
+    assert_eq!(told.code, 1, "{told}");
+    let document: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(document["unreadable"].as_array().unwrap().len(), 1);
+    assert!(!document["clusters"][0]["findings"].as_array().unwrap().is_empty());
+    let mut changed = document.clone();
+    changed["clusters"][0]["nodes"][0]["role"] = json!("master");
+    let Some(wrong) = validate_with("nodes.schema.json", &[document, changed]) else { return };
+    assert!(wrong[0].is_empty() && !wrong[1].is_empty(), "{wrong:#?}");
 }
 
 fn document(node: &Node) -> Value {

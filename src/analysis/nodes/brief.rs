@@ -28,7 +28,7 @@ pub struct Brief {
     /// Findings that should be seen to.
     pub warnings: usize,
     /// What ends next, and when.
-    pub next_end: Option<(String, Timestamp)>,
+    pub next_end: Option<End>,
     /// SHA-256 of the public key of each authority.
     pub authorities: BTreeMap<&'static str, Digest>,
     /// SHA-256 of the public half of `sa.key`.
@@ -44,6 +44,15 @@ pub struct Brief {
     /// Whether etcd's credentials here are of no use.
     #[serde(skip)]
     pub etcd_is_blocked: bool,
+}
+
+/// A credential that ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct End {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Brief {
@@ -69,7 +78,7 @@ impl Brief {
             verdict: diagnosis.verdict.clone(),
             blockers: count(Severity::Blocker),
             warnings: count(Severity::Warning),
-            next_end: next.map(|validity| (validity.name.clone(), validity.not_after)),
+            next_end: next.map(|validity| End { name: validity.name.clone(), at: validity.not_after }),
             authorities: authorities.collect(),
             service_accounts: sa
                 .or_else(|| inventory.service_account.public.get().cloned())

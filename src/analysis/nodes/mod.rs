@@ -9,13 +9,18 @@ mod cluster;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use brief::Brief;
+pub use brief::{Brief, End};
 pub use cluster::{Across, Cluster, EtcdState};
+
+/// Version of the JSON form.
+const SCHEMA: u32 = 1;
 
 /// Several nodes.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Nodes {
+    /// Version of this form; `docs/nodes.schema.json` describes it.
+    pub schema: u32,
     /// The moment that is asked about.
     pub at: Timestamp,
     /// The nodes by cluster.
@@ -37,7 +42,7 @@ impl Nodes {
     /// Puts nodes that belong together side by side, in the order of their names.
     pub fn of(briefs: Vec<Brief>, mut unreadable: Vec<Unreadable>, at: Timestamp) -> Self {
         unreadable.sort_by(|a, b| a.source.cmp(&b.source));
-        Self { at, clusters: cluster::group(briefs), unreadable }
+        Self { schema: SCHEMA, at, clusters: cluster::group(briefs), unreadable }
     }
 
     /// Whether anything should be seen to.
