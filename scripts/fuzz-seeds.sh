@@ -82,6 +82,11 @@ printf 'current-context: a\ncontexts: [{name: a, context: &c {cluster: c, user: 
 { part -/etc/kubernetes/pki/apiserver.crt </dev/null; part u/etc/kubernetes/admin.conf </dev/null; } | put inventory gone
 { printf '\0\0\0\0'; part d/etc </dev/null; printf /x | part l/etc/l; part u/etc/u </dev/null; } | put archive_written kinds
 
+# Logs: the beginning of each real excerpt.
+for file in testdata/logs/*.log; do
+  head -c 8000 "$file" | put log "$(basename "$file")"
+done
+
 # Archives: a node's, small trees of GNU tar's three formats, a manifest.
 small=$nodes/small
 mkdir -p "$small/etc/kubernetes/$(printf 'd%.0s' {1..120})"

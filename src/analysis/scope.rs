@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::formats::kubelet::KubeletConfiguration;
 use crate::state::{Content, Entry, Snapshot, catalog};
 
 /// Directories that are read with everything below them.
 pub const TREES: [&str; 2] = [catalog::KUBERNETES_DIR, catalog::KUBELET_PKI_DIR];
 
+const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+
 /// Single files.
 pub const FILES: [&str; 10] = [
-    "/var/lib/kubelet/config.yaml",
+    KUBELET_CONFIG,
     "/var/lib/kubelet/kubeadm-flags.env",
     "/etc/default/kubelet",
     "/etc/sysconfig/kubelet",
@@ -51,10 +54,17 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     }
     if let Ok(resolved) = snapshot.resolve(&facts.kubelet_kubeconfig.value)
         && let Some(Content::File(bytes)) = resolved.entry.map(|entry| &entry.content)
-        && let Ok(Kubeconfig { credential: Credential::Files { certificate, key }, .. }) =
-            Kubeconfig::parse(bytes)
+        && let Ok(config) = Kubeconfig::parse(bytes)
     {
-        paths.extend([PathBuf::from(certificate), PathBuf::from(key)]);
+        paths.extend(config.authority_file.map(PathBuf::from));
+        if let Credential::Files { certificate, key } = config.credential {
+            paths.extend([PathBuf::from(certificate), PathBuf::from(key)]);
+        }
+    }
+    if let Some(bytes) = snapshot.file(Path::new(KUBELET_CONFIG))
+        && let Ok(config) = KubeletConfiguration::parse(bytes)
+    {
+        paths.extend(config.client_ca_file().cloned());
     }
     paths.retain(|path| path.is_absolute());
     paths

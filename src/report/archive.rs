@@ -86,7 +86,8 @@ impl ArchiveReport {
             out.push_str(&line(&text));
             out.push('\n');
         };
-        add(format!("{}: {} entries, {} bytes: every digest is right", self.path, self.entries, self.bytes));
+        let verdict = if self.made.is_some() { "every digest is right" } else { "it can be read to its end" };
+        add(format!("{}: {} entries, {} bytes: {verdict}", self.path, self.entries, self.bytes));
         match &self.made {
             Some(made) => add(format!(
                 "made {} on node {} (host {}) by kuberescue {}: {}",
