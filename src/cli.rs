@@ -33,7 +33,7 @@ pub enum Command {
     /// Look at certificates, renew them (kubeadm's commands)
     #[command(subcommand)]
     Certs(Certs),
-    /// Make, list and verify archives of a node's old state
+    /// Make, list, verify, compare and restore archives of a node's state
     #[command(subcommand)]
     Archive(archive::Command),
     /// Ask what the node really serves and answers: ports, certificates, API server, nodes

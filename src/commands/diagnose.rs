@@ -11,7 +11,7 @@ use crate::disk::logs::Given;
 use crate::report::html::Page;
 use crate::report::{
     Detail, DiagnosisFormat, Exit, Failure, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text,
-    nodes_json, nodes_text, story, timeline_json, timeline_text, trust,
+    nodes_json, nodes_text, story, timeline_json, timeline_text, trust, yaml_of,
 };
 use crate::session::Context;
 use crate::session::arguments::{parse_diagnosis_format, parse_duration, parse_time};
@@ -51,7 +51,7 @@ pub struct Args {
     /// Show what proves each finding, and what to do
     #[arg(short, long)]
     verbose: bool,
-    /// table, json, html (one file), prometheus (for node_exporter's textfile collector); dot or mermaid (who trusts whom)
+    /// table, json, yaml, html (one file), prometheus (for node_exporter's textfile collector); dot or mermaid (who trusts whom)
     #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_diagnosis_format)]
     output: DiagnosisFormat,
 }
@@ -72,7 +72,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let read = Read::of(&root, args.at)?;
     let timeline = args.timeline_of(&read, now)?;
     let diagnosis = args.diagnosis(&read, timeline.as_ref(), source, now);
-    context.out.result(&args.rendered(&read, &diagnosis, timeline.as_ref(), now)?);
+    let text = args.rendered(&read, &diagnosis, timeline.as_ref(), now)?;
+    context.out.result(&if args.output == DiagnosisFormat::Yaml { yaml_of(&text) } else { text });
     let worst = diagnosis.findings.iter().map(|told| told.finding.severity).max();
     Ok(if worst >= Some(Severity::Warning) { Exit::Findings } else { Exit::Fine })
 }
@@ -80,10 +81,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 impl Args {
     /// Refuses what doesn't go together.
     fn check(&self) -> Result<(), Failure> {
-        use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table};
+        use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
         let wrong = |what: &str, hint: &str| Err(Failure::could_not_run(what).hint(hint));
         match self.output {
-            Table | Json => Ok(()),
+            Table | Json | Yaml => Ok(()),
             Html | Prometheus if self.trust || self.timeline => {
                 wrong("html and prometheus are of the whole diagnosis", "leave --trust and --timeline out")
             }
@@ -140,14 +141,14 @@ impl Args {
         timeline: Option<&Timeline>,
         now: Timestamp,
     ) -> Result<String, Failure> {
-        use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table};
+        use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
         let graph = || Graph::read(&read.snapshot, &read.inventory, now);
         Ok(match (self.output, timeline) {
             (Dot, _) => trust::dot(&graph()),
             (Mermaid, _) => trust::mermaid(&graph()),
-            (Json, _) if self.trust => trust::trust_json(&graph()),
+            (Json | Yaml, _) if self.trust => trust::trust_json(&graph()),
             (_, _) if self.trust => trust::tree(&graph()),
-            (Json, Some(timeline)) if self.timeline => {
+            (Json | Yaml, Some(timeline)) if self.timeline => {
                 timeline_json(timeline).map_err(Failure::could_not_run)?
             }
             (_, Some(timeline)) if self.timeline => timeline_text(timeline),
@@ -156,7 +157,7 @@ impl Args {
                 Page { diagnosis, trust: &rows, timeline: story.as_ref() }.render()
             }
             (Prometheus, _) => diagnosis_metrics(diagnosis),
-            (Json, _) => diagnosis_json(diagnosis),
+            (Json | Yaml, _) => diagnosis_json(diagnosis),
             (Table, timeline) => {
                 let first = timeline.and_then(|timeline| timeline.first_failure.as_ref());
                 let logs = first.map(|first| first.sentence.as_str());
@@ -177,6 +178,7 @@ fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Ou
     }
     context.out.result(&match args.output {
         DiagnosisFormat::Json => nodes_json(&nodes),
+        DiagnosisFormat::Yaml => yaml_of(&nodes_json(&nodes)),
         _ => nodes_text(&nodes),
     });
     Ok(if nodes.has_findings() { Exit::Findings } else { Exit::Fine })

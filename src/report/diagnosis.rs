@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::sanitise::{json, line};
+use super::yaml;
 use crate::analysis::diagnose::{Death, Diagnosis, Role, Severity, Told};
 
 /// The forms of a diagnosis.
@@ -13,6 +14,8 @@ pub enum DiagnosisFormat {
     Table,
     /// JSON: `docs/diagnosis.schema.json`.
     Json,
+    /// The same as YAML.
+    Yaml,
     /// One HTML file.
     Html,
     /// Prometheus' text format, for node_exporter's textfile collector.
@@ -63,6 +66,12 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     section(&mut out, diagnosis, Severity::Note, "Good to know:", detail);
     out.push_str(&horizon_text(&diagnosis.horizon));
     out
+}
+
+/// What is JSON as YAML.
+pub fn yaml_of(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    yaml::render(&value)
 }
 
 /// The diagnosis as JSON: `docs/diagnosis.schema.json`.

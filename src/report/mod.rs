@@ -25,7 +25,7 @@ mod yaml;
 
 pub use archive::{ArchiveReport, Made, Verification, archive_list};
 pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
-pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text};
+pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};

@@ -71,11 +71,12 @@ pub fn parse_diagnosis_format(text: &str) -> Result<DiagnosisFormat, String> {
     Ok(match text {
         "table" | "text" => DiagnosisFormat::Table,
         "json" => DiagnosisFormat::Json,
+        "yaml" => DiagnosisFormat::Yaml,
         "html" => DiagnosisFormat::Html,
         "prometheus" => DiagnosisFormat::Prometheus,
         "dot" => DiagnosisFormat::Dot,
         "mermaid" => DiagnosisFormat::Mermaid,
-        _ => return Err("one of table, json, html, prometheus, dot, mermaid".to_owned()),
+        _ => return Err("one of table, json, yaml, html, prometheus, dot, mermaid".to_owned()),
     })
 }
 

@@ -27,6 +27,18 @@ fn who_trusts_whom_in_four_forms() {
 }
 
 #[test]
+fn yaml_says_what_json_says() {
+    let node = disk("mixed");
+    for view in ["", "--trust ", "--timeline "] {
+        let json: serde_json::Value =
+            serde_json::from_str(&node.run(&format!("diagnose {view}-o json")).out).unwrap();
+        let yaml: serde_json::Value =
+            serde_saphyr::from_str(&node.run(&format!("diagnose {view}-o yaml")).out).unwrap();
+        assert_eq!(yaml, json, "{view}");
+    }
+}
+
+#[test]
 fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     let node = disk("expired-all");
     let pod = "/var/log/pods/kube-system_etcd-cp-1_0123456789abcdef0123456789abcdef/etcd/0.log";
