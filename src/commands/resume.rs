@@ -6,7 +6,7 @@ use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
 use crate::report::{Exit, Failure, Outcome};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
-use crate::session::manifests::bring_back;
+use crate::session::manifests::{beside, bring_back};
 use crate::session::source::{RootArgs, could_not};
 
 /// Arguments of `resume`.
@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     let lock = take_lock(&root, context)?;
     // First of all: until they are back the control plane is down.
-    let exit = bring_back(&root, &lock, context)?;
+    let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, pending.as_ref()))?;
     if pending.is_none() {
         return Ok(exit);
     }

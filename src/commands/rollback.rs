@@ -7,7 +7,7 @@ use crate::disk::transaction::RolledBack;
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
-use crate::session::manifests::bring_back;
+use crate::session::manifests::{beside, bring_back};
 use crate::session::source::{RootArgs, could_not};
 use crate::session::undo::{last_change, undo};
 
@@ -67,7 +67,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     context.confirm("Put the old state back?", args.yes)?;
     let lock = take_lock(&root, context)?;
-    let exit = bring_back(&root, &lock, context)?;
+    let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, Some(&journal)))?;
     let done = undo(&root, &lock, &journal, args.archive.as_deref(), &context.operator, context.now)?;
     context.out.result(match &done {
         RolledBack::Nothing => "Nothing to roll back.\n",

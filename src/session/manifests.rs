@@ -4,7 +4,7 @@
 use super::Context;
 use crate::disk::Root;
 use crate::disk::parking::unpark;
-use crate::disk::transaction::Lock;
+use crate::disk::transaction::{Journal, Lock, State};
 use crate::report::{Exit, Failure};
 
 /// Brings them back and says so. Where none is away it does and says nothing. [`Exit::NeedsPerson`] where one
@@ -38,4 +38,12 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         );
     }
     Ok(if done.is_complete() { Exit::Fine } else { Exit::NeedsPerson })
+}
+
+/// The failure of [`bring_back`], with a word on the change that is still to be ended beside it.
+pub fn beside(failure: Failure, pending: Option<&Journal>) -> Failure {
+    let is_committed = pending.is_some_and(|journal| journal.state == State::Committed);
+    let too = "a change is committed but not finished besides: the same command ends it once the manifests are back";
+    let details = failure.details.clone().into_iter().chain(is_committed.then(|| too.to_owned()));
+    failure.details(details)
 }
