@@ -246,3 +246,21 @@ fn verify_checks_every_archive_and_the_history() {
     assert_eq!(run.out.matches("every digest is right").count(), 1, "{run}");
     assert!(run.err.contains("do not rely on this archive"), "{run}");
 }
+
+#[test]
+fn a_linked_directory_is_restored_where_it_leads() {
+    let node = Node::of("ecdsa-p256");
+    node.rename("/etc/kubernetes", "/opt/k8s");
+    node.link("/etc/kubernetes", "/opt/k8s");
+    let (_directory, file) = archive(&node);
+    let old = node.state();
+    node.must("certs renew all --accept-clock");
+    let restored = node.must(&format!("archive restore {} --yes --exact", file.display()));
+    assert!(restored.out.contains("changed  /opt/k8s/pki/apiserver.crt"), "{restored}");
+    assert!(restored.out.contains("restarted afterwards: etcd, kube-apiserver"), "{restored}");
+    old.assert_same(&node.state(), "restored");
+    let onto = Node::empty();
+    onto.must(&format!("archive restore {} --yes", file.display()));
+    onto.must("certs check-expiration");
+    onto.must(&format!("archive diff {}", file.display()));
+}

@@ -114,7 +114,7 @@ pub fn restore(
         stays,
         left_out: left_out(archive, &wanted),
         refusals: refusals(archive, inventory, options),
-        restarts: restarts::reading(&predicted, &changed),
+        restarts: restarts::reading(&predicted, &after, &changed),
         notes: notes(archive, inventory, &changes, now),
         paths,
     };

@@ -170,6 +170,22 @@ fn no_command_tells_a_private_key() {
             format!("archive diff -o json {}", fixture("rsa2048").display()),
             format!("archive restore --dry-run -o json {}", fixture(tree).display()),
             format!("archive restore --yes {}", fixture(tree).display()),
+            // A key where an archive should be named.
+            format!("archive verify {}", node.path("/etc/kubernetes/pki/ca.key").display()),
+            format!("archive diff {}", node.path("/etc/kubernetes/pki/sa.key").display()),
+            format!("archive restore --dry-run {}", node.path("/etc/kubernetes/admin.conf").display()),
+            format!("certs check-expiration --root {}", node.path("/etc/kubernetes/pki/ca.key").display()),
+            format!("diagnose --root {}", node.path("/etc/kubernetes/admin.conf").display()),
+            format!("diagnose -v --at {NOW}"),
+            format!("diagnose -o json --at {NOW}"),
+            format!("diagnose -o html --at {NOW}"),
+            format!("diagnose -o prometheus --at {NOW}"),
+            format!("diagnose --trust -o json --at {NOW}"),
+            format!("diagnose -o dot --at {NOW}"),
+            format!(
+                "diagnose --timeline --at {NOW} --log {}",
+                node.path("/etc/kubernetes/pki/ca.key").display()
+            ),
             "restart --dry-run".to_owned(),
             "probe".to_owned(),
         ];

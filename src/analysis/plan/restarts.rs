@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Restart, Step};
 use crate::analysis::inventory::{Inventory, Row};
+use crate::state::Snapshot;
 
 /// The static pods of a control plane, in the order in which they are to be restarted.
 pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -14,12 +15,19 @@ pub(super) fn of(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
     restarts(inventory, &changed)
 }
 
-/// What reads credentials at these paths.
-pub(in crate::analysis) fn reading(inventory: &Inventory, changed: &[PathBuf]) -> Vec<Restart> {
+/// What reads credentials at these paths, which are free of links.
+pub(in crate::analysis) fn reading(
+    inventory: &Inventory,
+    snapshot: &Snapshot,
+    changed: &[PathBuf],
+) -> Vec<Restart> {
+    let is_changed = |path: &PathBuf| {
+        let resolved = snapshot.resolve(path).map(|resolved| resolved.path);
+        changed.contains(path) || resolved.is_ok_and(|resolved| changed.contains(&resolved))
+    };
     let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
     let rows = leafs.chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
-    let rows: Vec<_> =
-        rows.filter(|row| changed.contains(&row.path) || changed.contains(&row.key_path)).collect();
+    let rows: Vec<_> = rows.filter(|row| is_changed(&row.path) || is_changed(&row.key_path)).collect();
     restarts(inventory, &rows)
 }
 

@@ -15,6 +15,9 @@ use crate::session::arguments::{parse_format, parse_time};
 use crate::session::source::could_not;
 use crate::state::Snapshot;
 
+/// How the path of the tool's own directory ends, wherever the root is.
+const OWN: &str = "var/lib/kuberescue";
+
 /// Arguments of `archive verify`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -100,9 +103,15 @@ fn report(
     }
 }
 
-/// An archive that a change has recorded must be the file that it was then.
+/// An archive that a change has recorded must be the file that it was then. Another one of the same name may lie
+/// elsewhere: only those in the tool's own directory are known by their names.
 fn another_than_recorded(history: &history::Check, file: &Path, verified: &Verified) -> Option<String> {
+    let is_own = |path: &Path| path.parent().is_some_and(|parent| parent.ends_with(OWN));
+    if !is_own(file) {
+        return None;
+    }
     let named = history.records.iter().filter_map(|done| done.archive.as_ref());
+    let named = named.filter(|archive| is_own(&archive.path));
     let mut named = named.filter(|archive| archive.path.file_name() == file.file_name()).peekable();
     named.peek()?;
     let is_recorded = named.any(|archive| archive.sha256 == verified.sha256);

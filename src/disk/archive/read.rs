@@ -214,7 +214,7 @@ impl Scan {
         path: &Path,
     ) -> Result<Entry, Error> {
         let strict = self.manifest.is_some();
-        let wrong = |error: std::io::Error| Error::archive(error.to_string());
+        let wrong = |error: std::io::Error| broken(&error);
         let link = || match &extended.link {
             Some(link) => link.clone(),
             None => header.link_name_bytes().unwrap_or_default().into_owned(),

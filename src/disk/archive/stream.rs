@@ -101,14 +101,14 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// The stream broke off or is not what it should be.
+/// The stream broke off or is not what it should be. The tar crate's complaints quote what it couldn't read, and that
+/// may be a private key whose file somebody has named by mistake.
 pub(super) fn broken(error: &io::Error) -> Error {
+    let text = error.to_string();
+    let quotes = ["numeric field", "when getting", "invalid utf-8"].iter().any(|part| text.contains(part));
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
-        _ => match error.raw_os_error() {
-            // The file's name is known to who opened it.
-            Some(number) => Error::io("read", "")(io::Error::from_raw_os_error(number)),
-            None => Error::archive(error.to_string()),
-        },
+        _ if quotes => Error::archive("no tar archive, or a damaged one: a header can't be read"),
+        _ => Error::archive(text),
     }
 }
