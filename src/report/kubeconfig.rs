@@ -237,7 +237,8 @@ fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
     let problems = file.contexts.iter().flat_map(|checked| &checked.problems);
     for problem in problems.filter(|problem| problem.weight == Weight::Wrong) {
         let hint = match problem.code {
-            "expired" | "wrong-authority" | "key-mismatch" | "key-missing" | "missing" => {
+            "expired" | "wrong-authority" | "key-mismatch" | "key-missing" | "key-unreadable" | "missing"
+            | "unreadable" => {
                 "take the credential from its source again: admin.conf of a control-plane node, where kuberescue \
                  certs renew admin.conf renews it, or a new login for a token"
             }

@@ -155,4 +155,10 @@ fn no_proxy_is_used() {
     let done = run(command);
     assert_eq!(done.code, 0, "{done}");
     assert!(done.out.contains("warning [proxy-not-used]: c: "), "{done}");
+
+    // A server that only the proxy can reach is no fault.
+    desk.write("config", kubeconfig(&cluster.replace(&server, "https://127.0.0.1:1"), &user(&admin, &admin)));
+    let done = run(desk.command("config --connect"));
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.out.contains("warning [not-reachable]: c: 127.0.0.1:1: "), "{done}");
 }

@@ -3,7 +3,7 @@
 use kuberescue::formats::pem::{Label, encode};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::common::{NOW, Node, base64, credential, end_of, fixture, openssl};
+use crate::common::{NOW, Node, base64, credential, end_of, openssl};
 use crate::desk::{Desk, cluster, codes, kubeconfig, user};
 use crate::server::Authority;
 
@@ -37,7 +37,6 @@ fn admin_conf_of_real_trees_as_openssl_reads_it() {
         assert_eq!((&found["keyMatches"], &found["chains"]), (&true.into(), &true.into()), "{tree}");
         assert_eq!(json["fine"], code == 0, "{tree}");
     }
-    assert!(fixture("rsa2048").exists());
 }
 
 #[test]
@@ -126,6 +125,9 @@ fn a_certificate_between_leaf_and_ca_and_an_old_ca_beside_the_new_one() {
     let key = KeyPair::generate().unwrap();
     let leaf_pem = named("leaf").signed_by(&key, &middle).unwrap();
     let leaf_pem = pem(&leaf_pem);
+    let mut serving = named("serving");
+    serving.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let serving_pem = pem(&serving.signed_by(&key, &root).unwrap());
     let mut ended = named("ended");
     ended.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ended.not_after = rcgen::date_time_ymd(2016, 1, 1);
@@ -147,6 +149,7 @@ fn a_certificate_between_leaf_and_ca_and_an_old_ca_beside_the_new_one() {
     for (authorities, chain, expected, code) in [
         (root_pem.clone(), &whole, vec![], 0),
         (root_pem.clone(), &leaf_pem, vec!["wrong-authority"], 1),
+        (root_pem.clone(), &serving_pem, vec!["usage-wrong"], 0),
         (format!("{ended_pem}{root_pem}"), &whole, vec!["ca-expired"], 0),
         (ended_pem.clone(), &whole, vec!["ca-expired", "wrong-authority"], 1),
     ] {

@@ -1,13 +1,13 @@
-//! kubectl reads the same files: it names the same contexts, clusters, servers and users.
+//! kubectl reads the same files: it names the same contexts, clusters, servers and users, and trusts the same servers.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{Node, skip};
+use crate::common::{Node, run, skip};
 use crate::desk::{Desk, cluster, kubeconfig, user};
-use crate::server::Authority;
+use crate::server::{Authority, BOTH, Clients, config, http, https};
 
 /// `$KUBECTL`, what `make deps` installs, or the machine's own.
 fn kubectl() -> Option<PathBuf> {
@@ -106,7 +106,7 @@ fn kubectl_names_the_same_contexts() {
         .output()
         .unwrap();
     let mut command = desk.command("-o json");
-    let done = crate::common::run({
+    let done = run({
         command.env("KUBECONFIG", list.join(":"));
         command
     });
@@ -135,5 +135,40 @@ fn what_kubectl_refuses_is_not_called_fine() {
             Command::new(&kubectl).args(["config", "view", "--kubeconfig"]).arg(desk.path(name)).output();
         assert!(!view.unwrap().status.success(), "{name}");
         assert_ne!(desk.check(name).code, 0, "{name}");
+    }
+}
+
+#[test]
+fn kubectl_trusts_the_same_servers() {
+    let Some(kubectl) = kubectl() else {
+        return skip("there is no kubectl (make deps installs one)");
+    };
+    let (authority, stranger) = (Authority::new("ca"), Authority::new("stranger"));
+    let admin = authority.leaf("admin");
+    for (leaf, host, more, trusted) in [
+        (authority.leaf("kube-apiserver"), "127.0.0.1", "", true),
+        (authority.leaf("kube-apiserver"), "localhost", "", false),
+        (authority.leaf("kube-apiserver"), "localhost", ", tls-server-name: 127.0.0.1", true),
+        (authority.ended("kube-apiserver"), "127.0.0.1", "", false),
+        (stranger.leaf("kube-apiserver"), "127.0.0.1", "", false),
+        (Authority::new("ca").leaf("kube-apiserver"), "127.0.0.1", "", false),
+    ] {
+        let (address, _) = https(config(&leaf, Clients::Known(&authority), &BOTH), |_| http(200, "", b"ok"));
+        let server = format!("https://{host}:{}", address.port());
+        let desk = Desk::new();
+        desk.write(
+            "config",
+            kubeconfig(&format!("{}{more}", cluster(&server, &authority)), &user(&admin, &admin)),
+        );
+        let done = Command::new(&kubectl)
+            .args(["get", "--raw", "/livez", "--request-timeout=10s", "--kubeconfig"])
+            .arg(desk.path("config"))
+            .env("NO_PROXY", "127.0.0.1,localhost")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.success(), trusted, "{server}{more}: {said}");
+        let here = run(desk.command("config --connect"));
+        assert_eq!(here.code == 0, trusted, "{server}{more}\n{here}\n{said}");
     }
 }

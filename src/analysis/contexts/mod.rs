@@ -199,7 +199,10 @@ impl Checked {
     /// Takes in what was found at its address.
     pub fn connected(&mut self, connection: Connection) {
         if let Some(error) = &connection.error {
-            self.problems.push(Problem::wrong("not-reachable", format!("{}: {error}", connection.address)));
+            // Where a proxy is the way, that there is no other is no surprise.
+            let weight = if self.proxy.is_some() { Weight::Warning } else { Weight::Wrong };
+            let what = format!("{}: {error}", connection.address);
+            self.problems.push(Problem { code: "not-reachable", weight, what });
         }
         if self.proxy.is_some() {
             let what = "it was asked without the proxy-url of the kubeconfig";
