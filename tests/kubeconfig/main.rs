@@ -23,4 +23,5 @@ mod credentials;
 mod desk;
 mod files;
 mod judges;
+mod properties;
 mod tokens;
