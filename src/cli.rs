@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    archive, check_expiration, diagnose, explain, probe, recover, renew, restart, resume, rollback,
+    archive, check_expiration, diagnose, explain, kubeconfig, probe, recover, renew, restart, resume,
+    rollback,
 };
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
@@ -36,6 +37,9 @@ pub enum Command {
     /// Make, list, verify, compare and restore archives of a node's state
     #[command(subcommand)]
     Archive(archive::Command),
+    /// Look at the kubeconfigs of this machine
+    #[command(subcommand)]
+    Kubeconfig(kubeconfig::Command),
     /// Ask what the node really serves and answers: ports, certificates, API server, nodes
     Probe(probe::Args),
     /// Restart static pods of the control plane: by default what runs with old files
@@ -72,6 +76,7 @@ impl Cli {
             Command::Certs(Certs::CheckExpiration(args)) => check_expiration::run(args, context),
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Archive(command) => archive::run(command, context),
+            Command::Kubeconfig(command) => kubeconfig::run(command, context),
             Command::Probe(args) => probe::run(args, context),
             Command::Restart(args) => restart::run(args, context),
             Command::Resume(args) => resume::run(args, context),

@@ -6,6 +6,7 @@
 
 pub mod changed;
 pub mod compare;
+pub mod contexts;
 pub mod diagnose;
 pub mod endpoints;
 pub mod facts;

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod check_expiration;
 pub mod diagnose;
 pub mod explain;
+pub mod kubeconfig;
 pub mod probe;
 pub mod recover;
 pub mod renew;

@@ -19,6 +19,7 @@ mod state_dir;
 mod strays;
 pub mod transaction;
 mod walk;
+pub mod workstation;
 
 pub use error::{Error, Holder};
 pub use node::{Depth, MAX_BYTES, MAX_ENTRIES, MAX_FILE, Root};

@@ -4,6 +4,8 @@
 //! Files are never written out from a parsed form: serialisers reorder, drop comments and write names
 //! such as `on` in a way that Go reads as a boolean.
 
+pub mod entries;
+
 use std::ops::Range;
 
 use base64::Engine as _;

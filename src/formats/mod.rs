@@ -18,6 +18,7 @@ pub mod log;
 pub mod manifest;
 pub mod name;
 pub mod pem;
+pub mod token;
 
 /// The most bytes of YAML that are parsed: what it becomes takes up to fifteen times as much. A kubeconfig with the
 /// credentials of four hundred clusters fits.

@@ -155,7 +155,10 @@ async fn exchange(
 }
 
 /// Waits for an I/O operation until the deadline.
-async fn within<T>(deadline: Deadline, work: impl Future<Output = io::Result<T>>) -> Result<T, Fault> {
+pub(super) async fn within<T>(
+    deadline: Deadline,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, Fault> {
     match tokio::time::timeout(deadline.left(), work).await {
         Ok(done) => done.map_err(|error| Fault::of(&error)),
         Err(_) => Err(Fault::TimedOut),
@@ -225,7 +228,7 @@ async fn request(
     Err(last_words.err().filter(Fault::is_of_tls).unwrap_or(answered))
 }
 
-fn configuration(
+pub(super) fn configuration(
     recorder: Arc<Recorder>,
     client: Option<&ClientPair>,
 ) -> Result<ClientConfig, rustls::Error> {
@@ -241,17 +244,21 @@ fn configuration(
 
 /// Takes every certificate, and keeps it.
 #[derive(Debug)]
-struct Recorder {
+pub(super) struct Recorder {
     provider: Arc<CryptoProvider>,
     chain: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Recorder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { provider: Arc::new(rustls::crypto::ring::default_provider()), chain: Mutex::default() }
     }
 
-    fn chain(&self) -> Vec<Vec<u8>> {
+    pub(super) fn provider(&self) -> Arc<CryptoProvider> {
+        self.provider.clone()
+    }
+
+    pub(super) fn chain(&self) -> Vec<Vec<u8>> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

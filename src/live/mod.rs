@@ -10,6 +10,7 @@ pub mod etcd;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod handshake;
 pub mod https;
 pub mod kubelet;
 pub mod operator;

@@ -9,6 +9,7 @@ mod expiration;
 mod explain;
 mod history;
 pub mod html;
+mod kubeconfig;
 mod nodes;
 mod output;
 mod plan;
@@ -29,6 +30,7 @@ pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yam
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
+pub use kubeconfig::{KubeconfigFile, KubeconfigReport};
 pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};

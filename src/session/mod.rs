@@ -2,7 +2,7 @@
 //! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) giving it an archived state ([`restore`]), and telling what happened to it ([`timeline`]); what of it runs with old files
 //! ([`host`]), what has to be right before that is changed
 //! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
-//! ([`proof`]) and all of these in order ([`live`]). The only place where the rooms of effects meet.
+//! ([`proof`]) and all of these in order ([`live`]); the kubeconfigs of a workstation ([`workstation`]). The only place where the rooms of effects meet.
 
 pub mod arguments;
 pub mod by_manifest;
@@ -20,6 +20,7 @@ pub mod source;
 pub mod surroundings;
 pub mod timeline;
 pub mod undo;
+pub mod workstation;
 
 use std::time::{Duration, Instant};
 

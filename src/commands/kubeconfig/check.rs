@@ -1,0 +1,127 @@
+//! `kubeconfig check`: what the credentials of a workstation are worth.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::analysis::contexts::{self, Checked, Target};
+use crate::live::handshake;
+use crate::report::{Exit, Failure, Format, KubeconfigFile, KubeconfigReport, Outcome};
+use crate::session::Context;
+use crate::session::arguments::{parse_format, parse_time};
+use crate::session::workstation::{self, Kubeconfigs};
+
+/// Arguments of `kubeconfig check`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Kubeconfigs of this machine; - is the standard input [default: what $KUBECONFIG lists, else ~/.kube/config]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
+    /// Only the current context
+    #[arg(long)]
+    current: bool,
+    /// Ask each server for its certificate, 5 seconds at most; no credential is sent, no proxy used
+    #[arg(long)]
+    connect: bool,
+    /// table, wide, json or yaml
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    output: Format,
+}
+
+/// Checks kubeconfigs: exit 1 where a credential has ended, isn't valid yet, or doesn't belong to its key or its
+/// cluster's CA; 2 where a file can't be read.
+///
+/// # Errors
+/// There is no kubeconfig at all.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let now = args.at.unwrap_or(context.now);
+    let kubeconfigs = workstation::read(&args.files)?;
+    let mut files = check(&kubeconfigs, args.current, now);
+    if args.connect {
+        connect(&mut files, now);
+    }
+    let report = KubeconfigReport { time: now, files };
+    context.out.result(&report.render(args.output));
+    let mut exit = Exit::Fine;
+    for file in &report.files {
+        if let Some(failure) = failure(file, &kubeconfigs) {
+            exit = context.out.fail(&failure);
+        }
+    }
+    Ok(if exit == Exit::Fine && report.is_wrong() { Exit::Findings } else { exit })
+}
+
+fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<KubeconfigFile> {
+    let readable: Vec<_> = kubeconfigs.files.iter().filter_map(|file| file.entries.as_ref().ok()).collect();
+    // Of files that are read as one, the first that says it names the current context.
+    let of_all = readable.iter().find_map(|entries| entries.current.as_deref());
+    let mut names: Vec<&str> = Vec::new();
+    let mut files = Vec::new();
+    for file in &kubeconfigs.files {
+        let path = file.path.display().to_string();
+        let entries = match &file.entries {
+            Ok(entries) => entries,
+            Err(unread) => {
+                files.push(KubeconfigFile::unread(path, unread.why.clone()));
+                continue;
+            }
+        };
+        let own = [entries];
+        let (all, current): (&[_], _) =
+            if kubeconfigs.merged { (&readable, of_all) } else { (&own, entries.current.as_deref()) };
+        let mut checked = contexts::check(entries, all, current, &kubeconfigs.referenced, now);
+        if kubeconfigs.merged {
+            // The first one of a name counts, in whichever file.
+            checked.retain(|context| !names.contains(&context.name.as_str()));
+            names.extend(entries.contexts.iter().map(|context| context.name.as_str()));
+        }
+        if only_current {
+            checked.retain(|context| context.current);
+        }
+        files.push(KubeconfigFile::read(path, current.map(str::to_owned), checked));
+    }
+    // Where nothing is asked about there is nothing to be fine.
+    if only_current {
+        let found = files.iter().any(|file| !file.contexts.is_empty());
+        for file in files.iter_mut().filter(|file| file.contexts.is_empty() && file.error.is_none()) {
+            if !(kubeconfigs.merged && found) {
+                file.error = Some(no_current(file.current_context.as_deref()));
+            }
+        }
+    }
+    files
+}
+
+fn no_current(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("its current-context \"{name}\" is none of its contexts"),
+        None => "it has no current-context".to_owned(),
+    }
+}
+
+/// Asks every server once, however many contexts lead to it.
+fn connect(files: &mut [KubeconfigFile], now: Timestamp) {
+    let usable = |checked: &&Checked| !checked.target.server.is_empty();
+    let contexts = files.iter().flat_map(|file| &file.contexts).filter(usable);
+    let mut targets: Vec<Target> = contexts.map(|checked| checked.target.clone()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let answers = handshake::shake_all(&targets, now);
+    for checked in files.iter_mut().flat_map(|file| &mut file.contexts) {
+        let found = targets.binary_search(&checked.target).ok();
+        if let Some(answer) = found.and_then(|index| answers.get(index)) {
+            checked.connected(answer.clone());
+        }
+    }
+}
+
+fn failure(file: &KubeconfigFile, kubeconfigs: &Kubeconfigs) -> Option<Failure> {
+    let why = file.error.as_ref()?;
+    let mut loaded = kubeconfigs.files.iter().filter(|loaded| loaded.path.display().to_string() == file.file);
+    let hint = loaded.find_map(|loaded| loaded.entries.as_ref().err().map(|unread| unread.hint));
+    let hint = hint.unwrap_or("without --current all of its contexts are shown");
+    Some(Failure::could_not_run(format!("{}: {why}", file.file)).hint(hint))
+}

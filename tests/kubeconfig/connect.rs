@@ -1,0 +1,164 @@
+//! `--connect`: a handshake with real TLS servers, judged by the cluster's CA.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::common::run;
+use crate::desk::{Desk, cluster, kubeconfig, user};
+use crate::server::{Authority, BOTH, Clients, Leaf, accept, closed_port, config, http, https};
+
+/// A server of the cluster with this certificate.
+fn serve(leaf: &Leaf) -> String {
+    let (address, _) = https(config(leaf, Clients::Anyone, &BOTH), |_| http(200, "", b"ok"));
+    format!("https://{address}")
+}
+
+/// What is said of the server of a healthy credential, and the exit code.
+fn ask(server: &str, authority: &Authority, more: &str) -> (Value, i32) {
+    let desk = Desk::new();
+    let admin = authority.leaf("admin");
+    desk.write("config", kubeconfig(&format!("{}{more}", cluster(server, authority)), &user(&admin, &admin)));
+    let text = desk.command("config --connect");
+    let text = run(text);
+    let (json, code) = desk.json("config --connect");
+    assert_eq!(text.code, code, "{text}");
+    let connection = json["files"][0]["contexts"][0]["connection"].clone();
+    if let Some(error) = connection["error"].as_str() {
+        assert!(text.out.contains(error) && text.out.contains("wrong [not-reachable]: c: "), "{text}");
+    }
+    (connection, code)
+}
+
+#[test]
+fn a_server_of_the_cluster() {
+    let authority = Authority::new("ca");
+    let server = serve(&authority.leaf("kube-apiserver"));
+    let (found, code) = ask(&server, &authority, "");
+    assert_eq!((code, &found["verified"], &found["error"]), (0, &true.into(), &Value::Null), "{found:#}");
+    assert_eq!(found["served"]["subject"], "CN=kube-apiserver");
+    assert_eq!(found["served"]["notAfter"], "4096-01-01T00:00:00Z");
+    assert_eq!(found["address"], server.trim_start_matches("https://"));
+    // It is not asked where that isn't wanted.
+    let desk = Desk::new();
+    desk.write("config", kubeconfig(&cluster(&server, &authority), "token: x"));
+    assert_eq!(desk.json("config").0["files"][0]["contexts"][0]["connection"], Value::Null);
+}
+
+#[test]
+fn a_server_that_wants_certificates_is_sent_none() {
+    let authority = Authority::new("ca");
+    let leaf = authority.leaf("kube-apiserver");
+    let (address, log) = https(config(&leaf, Clients::Known(&authority), &BOTH), |_| http(200, "", b"ok"));
+    let (found, code) = ask(&format!("https://{address}"), &authority, "");
+    assert_eq!((code, &found["verified"]), (0, &true.into()), "{found:#}");
+    assert!(log.lock().unwrap().is_empty(), "nothing was asked after the handshake");
+}
+
+#[test]
+fn servers_that_a_client_would_not_trust() {
+    let authority = Authority::new("ca");
+    let (stranger, namesake) = (Authority::new("stranger"), Authority::new("ca"));
+    for (leaf, why) in [
+        (authority.ended("kube-apiserver"), "it has expired"),
+        (authority.made("kube-apiserver", (4000, 4096)), "it is not valid yet"),
+        (stranger.leaf("kube-apiserver"), "it does not stem from the expected CA"),
+        (namesake.leaf("kube-apiserver"), ""),
+    ] {
+        let (found, code) = ask(&serve(&leaf), &authority, "");
+        let error = found["error"].as_str().unwrap();
+        assert!(error.starts_with("the server's certificate is not accepted: "), "{error}");
+        assert!(error.contains(why), "{error}");
+        assert_eq!((code, &found["verified"]), (1, &false.into()));
+        assert_eq!(found["served"]["notAfter"], leaf.certificate.not_after.to_string());
+    }
+}
+
+#[test]
+fn the_name_counts_and_can_be_given() {
+    let authority = Authority::new("ca");
+    let server = serve(&authority.leaf("kube-apiserver"));
+    let named = server.replace("127.0.0.1", "localhost");
+    let (found, code) = ask(&named, &authority, "");
+    let error = found["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains("it is not valid for localhost"), "{error}");
+    let (found, code) = ask(&named, &authority, ", tls-server-name: 127.0.0.1");
+    assert_eq!((code, &found["verified"]), (0, &true.into()), "{found:#}");
+    let (found, code) = ask(&named, &authority, ", insecure-skip-tls-verify: true");
+    assert_eq!((code, &found["verified"]), (0, &false.into()), "{found:#}");
+    assert!(found["note"].as_str().unwrap().contains("insecure-skip-tls-verify"));
+}
+
+#[test]
+fn nobody_there_and_somebody_else() {
+    let authority = Authority::new("ca");
+    let (found, code) = ask(&format!("https://{}", closed_port()), &authority, "");
+    assert!(code == 1 && found["error"].as_str().unwrap().contains("connection refused"), "{found:#}");
+    let babbling = accept(|mut stream| {
+        let _ = std::io::Write::write_all(&mut stream, b"SSH-2.0-OpenSSH_9.2\r\n\r\n");
+        let _ = std::io::Read::read(&mut stream, &mut [0; 512]);
+    });
+    let (found, code) = ask(&format!("https://{babbling}"), &authority, "");
+    assert!(code == 1 && found["error"].as_str().unwrap().contains("does not speak TLS"), "{found:#}");
+    let (found, code) = ask("unix:///run/x.sock", &authority, "");
+    assert!(code == 1 && found["error"].as_str().unwrap().contains("no URL of a host"), "{found:#}");
+}
+
+#[test]
+fn silent_servers_are_waited_for_side_by_side_and_not_long() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let authority = Authority::new("ca");
+    let silent = |asked: &Arc<AtomicUsize>| {
+        let asked = asked.clone();
+        accept(move |mut stream| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            while std::io::Read::read(&mut stream, &mut [0; 512]).is_ok_and(|read| read > 0) {}
+        })
+    };
+    let servers = [silent(&asked), silent(&asked), silent(&asked)];
+    let mut text = "contexts:\n".to_owned();
+    for (index, name) in ["a", "b", "c", "d"].iter().enumerate() {
+        // Two contexts lead to one server: it is asked once.
+        text += &format!("- {{name: {name}, context: {{cluster: k{}, user: u}}}}\n", index.min(2));
+    }
+    text += "users: [{name: u, user: {token: x}}]\nclusters:\n";
+    for (index, server) in servers.iter().enumerate() {
+        text += &format!(
+            "- {{name: k{index}, cluster: {{{}}}}}\n",
+            cluster(&format!("https://{server}"), &authority)
+        );
+    }
+    let desk = Desk::new();
+    desk.write("config", text);
+    let begun = Instant::now();
+    let done = run(desk.command("config --connect"));
+    let took = begun.elapsed();
+    assert_eq!(done.code, 1, "{done}");
+    assert_eq!(done.out.matches("no answer in time").count(), 8, "{done}");
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn no_proxy_is_used() {
+    let authority = Authority::new("ca");
+    let server = serve(&authority.leaf("kube-apiserver"));
+    let proxy = format!("http://{}", closed_port());
+    let desk = Desk::new();
+    let admin = authority.leaf("admin");
+    let cluster = format!("{}, proxy-url: '{proxy}'", cluster(&server, &authority));
+    desk.write("config", kubeconfig(&cluster, &user(&admin, &admin)));
+    let mut command = desk.command("config --connect");
+    command.env("HTTPS_PROXY", &proxy).env("https_proxy", &proxy);
+    let done = run(command);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.out.contains("warning [proxy-not-used]: c: "), "{done}");
+
+    // A server that only the proxy can reach is no fault.
+    desk.write("config", kubeconfig(&cluster.replace(&server, "https://127.0.0.1:1"), &user(&admin, &admin)));
+    let done = run(desk.command("config --connect"));
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.out.contains("warning [not-reachable]: c: 127.0.0.1:1: "), "{done}");
+}

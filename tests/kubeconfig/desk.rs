@@ -1,0 +1,102 @@
+//! A workstation's directory with kubeconfigs in it, and the program run there.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::{NOW, Run, base64, kuberescue, run};
+use crate::server::{Authority, Leaf};
+
+/// What must never be seen: every secret of these stories has this in it.
+pub const SECRET: &str = "s3cret";
+
+pub struct Desk {
+    pub directory: TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    pub fn command(&self, arguments: &str) -> std::process::Command {
+        let mut command = kuberescue();
+        command.current_dir(self.directory.path()).env_remove("KUBECONFIG").env("HOME", self.path("home"));
+        command.args(["kubeconfig", "check"]).args(arguments.split_whitespace());
+        if !arguments.contains("--at") {
+            command.args(["--at", NOW]);
+        }
+        command
+    }
+
+    /// Runs the check in this directory. No secret is seen in any form of the output.
+    pub fn check(&self, arguments: &str) -> Run {
+        for form in ["wide", "json", "yaml"] {
+            let other = run(self.command(&format!("{arguments} -o {form}")));
+            assert!(!format!("{other}").contains(SECRET), "{other}");
+            assert!(!format!("{other}").contains("PRIVATE KEY"), "{other}");
+        }
+        let run = run(self.command(arguments));
+        assert!(!format!("{run}").contains(SECRET), "{run}");
+        run
+    }
+
+    /// The same as JSON, and the exit code.
+    pub fn json(&self, arguments: &str) -> (Value, i32) {
+        let run = run(self.command(&format!("{arguments} -o json")));
+        let value = serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}\n{run}"));
+        (value, run.code)
+    }
+
+    pub fn with_input(&self, arguments: &str, input: &[u8]) -> Run {
+        let mut command = self.command(arguments);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let done = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Run { out: text(&done.stdout), err: text(&done.stderr), code: done.status.code().unwrap_or(-1) }
+    }
+}
+
+/// The codes of what is wrong with the first context of the first file.
+pub fn codes(json: &Value) -> Vec<&str> {
+    let problems = json["files"][0]["contexts"][0]["problems"].as_array().unwrap();
+    problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect()
+}
+
+/// A kubeconfig with one context `c`, of these two entries in YAML's flow style.
+pub fn kubeconfig(cluster: &str, user: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- name: c\n  context: {{cluster: k, user: \
+         u}}\nclusters:\n- name: k\n  cluster: {{{cluster}}}\nusers:\n- name: u\n  user: {{{user}}}\n"
+    )
+}
+
+/// A cluster entry with this CA.
+pub fn cluster(server: &str, authority: &Authority) -> String {
+    let pem = authority.certificate.to_pem();
+    format!("server: \"{server}\", certificate-authority-data: {}", base64(pem.as_bytes()))
+}
+
+/// A user entry with this certificate and this key.
+pub fn user(certificate: &Leaf, key: &Leaf) -> String {
+    format!(
+        "client-certificate-data: {}, client-key-data: {}",
+        base64(certificate.certificate.to_pem().as_bytes()),
+        base64(key.key.to_pem().as_bytes())
+    )
+}

@@ -1,0 +1,136 @@
+//! Which files are read, and what is said of those that can't be.
+
+use crate::common::{Node, run};
+use crate::desk::{Desk, SECRET, cluster, kubeconfig, user};
+use crate::server::Authority;
+
+fn good() -> String {
+    let authority = Authority::new("ca");
+    let leaf = authority.leaf("admin");
+    kubeconfig(&cluster("https://10.0.0.1:6443", &authority), &user(&leaf, &leaf))
+}
+
+#[test]
+fn what_cannot_be_read_is_2_and_the_others_are_shown() {
+    let desk = Desk::new();
+    desk.write("good", good());
+    std::fs::create_dir(desk.path("directory")).unwrap();
+    desk.write("empty", "");
+    desk.write("broken", format!("users:\n- name: a\n  user:\n    token: \"{SECRET}\n"));
+    desk.write("shape", format!("users: [{{name: a, user: {SECRET}}}]\n"));
+    desk.write("list", format!("users: [{{name: a, user: {{token: [{SECRET}]}}}}]\n"));
+    desk.write("other", format!("kind: Secret\ndata: {{token: {SECRET}}}\n"));
+    desk.write("binary", [0xff, 0, 0xfe]);
+    desk.write("large", vec![b'#'; 3 << 20]);
+    desk.write("twice", "contexts: [{name: a}, {name: a}]\n");
+    for (name, why) in [
+        ("missing", "there is no such file"),
+        ("directory", "it is a directory"),
+        ("empty", "the file is empty"),
+        ("broken", "not a kubeconfig: line 4 column"),
+        ("shape", "not a kubeconfig"),
+        ("list", "not a kubeconfig"),
+        ("other", "neither contexts nor clusters nor users"),
+        ("binary", "not UTF-8"),
+        ("large", "larger than"),
+        ("twice", "two of its contexts have the name \"a\""),
+    ] {
+        let done = desk.check(&format!("{name} good"));
+        assert_eq!(done.code, 2, "{done}");
+        assert!(done.err.contains(&format!("error: {name}: ")) && done.err.contains(why), "{done}");
+        assert!(done.err.contains("\nhint: "), "{done}");
+        assert!(done.out.starts_with("good\nCURRENT") && done.out.contains("ok\n"), "{done}");
+        let (json, code) = desk.json(&format!("{name} good"));
+        assert_eq!((code, &json["fine"]), (2, &false.into()));
+        assert!(json["files"][0]["error"].as_str().unwrap().contains(why), "{json:#}");
+        assert_eq!(json["files"][1]["error"], serde_json::Value::Null);
+    }
+}
+
+#[test]
+fn the_standard_input() {
+    let desk = Desk::new();
+    let done = desk.with_input("-", good().as_bytes());
+    assert!(done.code == 0 && done.out.starts_with("-\nCURRENT"), "{done}");
+    assert_eq!(desk.with_input("-", b"").code, 2);
+}
+
+#[test]
+fn without_a_file_those_that_kubectl_would_take() {
+    let desk = Desk::new();
+    let none = desk.check("");
+    assert!(none.code == 2 && none.err.contains("~/.kube/config leads to none"), "{none}");
+    desk.write("home/.kube/config", good());
+    assert_eq!(desk.check("").code, 0);
+
+    // What $KUBECONFIG lists is read as one: the first that defines something counts, what isn't there is passed over.
+    let node = Node::of("expired-all");
+    desk.write("a", node.read("/etc/kubernetes/admin.conf"));
+    desk.write("b", good());
+    desk.write(
+        "c",
+        "contexts: [{name: x, context: {cluster: k, user: u}}, {name: c, context: {cluster: z}}]\n",
+    );
+    let with = |list: &str, more: &str| {
+        let mut command = desk.command(&format!("-o json {more}"));
+        let list: Vec<_> = list.split(':').map(|name| desk.path(name).display().to_string()).collect();
+        command.env("KUBECONFIG", list.join(":"));
+        let done = run(command);
+        (serde_json::from_str::<serde_json::Value>(&done.out).unwrap_or_default(), done)
+    };
+    let (json, done) = with("nowhere:b:c", "");
+    assert_eq!(done.code, 0, "{done}");
+    let names = |file: usize| {
+        let contexts = json["files"][file]["contexts"].as_array().unwrap().iter();
+        contexts.map(|context| context["name"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((names(0), names(1)), (vec!["c"], vec!["x"]), "{json:#}");
+    assert_eq!(json["files"][1]["contexts"][0]["certificate"]["commonName"], "admin");
+    assert_eq!(with("b:a", "").1.code, 1);
+    assert_eq!(with("b:a", "--current").1.code, 0);
+    assert_eq!(with("a:b", "--current").1.code, 1);
+    assert_eq!(with("nowhere", "").1.code, 2);
+}
+
+#[test]
+fn names_do_not_reach_the_terminal_as_escapes() {
+    let desk = Desk::new();
+    let authority = Authority::new("ca");
+    let leaf = authority.leaf("\u{1b}[31mred\u{202e}");
+    let text = kubeconfig(&cluster("https://\\e]0;x\\a", &authority), &user(&leaf, &leaf));
+    let text = text.replace("name: c\n", "name: \"\\e[2Jc\\u202e\"\n");
+    desk.write("config", text.replace("current-context: c", "current-context: \"\\e[2Jc\\u202e\""));
+    desk.write("\u{1b}[1mfile", "x");
+    for form in ["table", "wide", "json", "yaml"] {
+        let mut command = desk.command(&format!("config --connect -o {form}"));
+        command.arg("\u{1b}[1mfile");
+        let done = run(command);
+        assert_eq!(done.code, 2, "{done}");
+        let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!format!("{}{}", done.out, done.err).contains(bad), "{:?}\n{:?}", done.out, done.err);
+        assert!(done.out.contains("[2Jc") && done.out.contains("[31mred"), "{done}");
+    }
+}
+
+#[test]
+fn the_files_are_only_read() {
+    let desk = Desk::new();
+    desk.write("config", good());
+    let node = Node::within(desk.directory);
+    let before = node.state();
+    let mut command = crate::common::kuberescue();
+    command.args(["kubeconfig", "check", "--at", "2026-11-24"]).arg(node.path("config"));
+    assert_eq!(run(command).code, 0);
+    before.assert_identical(&node.state(), "kubeconfig check");
+}
+
+#[test]
+fn json_and_yaml_say_the_same() {
+    let desk = Desk::new();
+    desk.write("config", good());
+    let (json, _) = desk.json("config");
+    let yaml = run(desk.command("config -o yaml"));
+    let from_yaml: serde_json::Value = serde_saphyr::from_str(&yaml.out).unwrap();
+    assert_eq!(from_yaml, json);
+    assert_eq!(json["kind"], "KubeconfigCheck");
+}
