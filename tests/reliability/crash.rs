@@ -132,7 +132,12 @@ impl Start<'_> {
         if run.code != 0 {
             return Err(format!("ended {end:?}\n{run}"));
         }
-        if let Some(wanted) = demanded(killed, way)
+        // An undoing that had not begun leaves what stood there: of a command that was done that is the new state.
+        let wanted = demanded(killed, way).map(|wanted| match is_undoing_staged(killed) {
+            true => self.judge.standing(killed),
+            false => wanted,
+        });
+        if let Some(wanted) = wanted
             && end != wanted
             && !self.judge.is_one_state()
         {
@@ -183,6 +188,13 @@ pub fn demanded(killed: &Tree, way: &str) -> Option<End> {
     // What undoes another change is completed by both.
     let goes_on = forward && (way == "resume" || journal["undoes"].is_string());
     Some(if goes_on { End::New } else { End::Old })
+}
+
+/// Whether what is being prepared is the undoing of another change.
+fn is_undoing_staged(killed: &Tree) -> bool {
+    let staged = killed.own("staging.json").filter(|_| killed.own("journal.json").is_none());
+    let journal: Option<serde_json::Value> = staged.map(|bytes| serde_json::from_slice(bytes).unwrap());
+    journal.is_some_and(|journal| journal["undoes"].is_string())
 }
 
 /// Where to look: every `stride`th point of each depth, from `first` on.

@@ -32,6 +32,12 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// The state in which the targets stand while nothing but staged files has been written.
+    pub fn standing(&self, tree: &Tree) -> End {
+        let staged = |path: &PathBuf| path.to_string_lossy().contains(".kuberescue-");
+        if self.old.differences(tree).iter().all(staged) { End::Old } else { End::New }
+    }
+
     /// Which state this is, or why it is neither.
     pub fn end(&self, tree: &Tree) -> Result<End, String> {
         let from_old = self.old.differences(tree);
