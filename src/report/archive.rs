@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::history::history_text;
-use super::sanitise::{json, line};
+use super::sanitise::{document, line};
 use super::table;
 use crate::disk::history;
 use crate::state::Digest;
@@ -38,8 +38,7 @@ impl Verification {
 
     /// As JSON.
     pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        format!("{}\n", json(&text))
+        document(self)
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
-use super::sanitise::{json, line};
+use super::sanitise::{document, line};
 use crate::analysis::compare::{
     Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State, Told,
 };
@@ -15,17 +13,12 @@ const NAMED: usize = 20;
 
 /// The comparison as JSON.
 pub fn comparison_json(comparison: &Comparison) -> String {
-    pretty(comparison)
+    document(comparison)
 }
 
 /// The plan of a restore as JSON.
 pub fn restore_json(plan: &RestorePlan) -> String {
-    pretty(plan)
-}
-
-fn pretty(value: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    format!("{}\n", json(&text))
+    document(plan)
 }
 
 /// The comparison in words: credentials first, then paths.

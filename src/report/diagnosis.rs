@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::sanitise::{json, line};
+use super::sanitise::{document, line};
 use super::yaml;
 use crate::analysis::diagnose::{Death, Diagnosis, Role, Severity, Told};
 
@@ -76,8 +76,7 @@ pub fn yaml_of(json: &str) -> String {
 
 /// The diagnosis as JSON: `docs/diagnosis.schema.json`.
 pub fn diagnosis_json(diagnosis: &Diagnosis) -> String {
-    let text = serde_json::to_string_pretty(diagnosis).unwrap_or_default();
-    format!("{}\n", json(&text))
+    document(diagnosis)
 }
 
 fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail<'_>) {

@@ -2,15 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::sanitise::{json, line};
+use super::sanitise::{document, line};
 use super::table;
 use crate::analysis::diagnose::Role;
 use crate::analysis::nodes::{Brief, Cluster, Nodes};
 
 /// All of it as JSON.
 pub fn nodes_json(nodes: &Nodes) -> String {
-    let text = serde_json::to_string_pretty(nodes).unwrap_or_default();
-    format!("{}\n", json(&text))
+    document(nodes)
 }
 
 /// All of it in words.

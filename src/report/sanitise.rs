@@ -35,6 +35,12 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A value as a JSON document, indented, with what a terminal would act on escaped.
+pub(super) fn document(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    format!("{}\n", json(&text))
+}
+
 /// JSON with what a terminal would act on escaped as JSON does it; it means the same. Such characters stand only
 /// inside of strings there.
 pub(super) fn json(text: &str) -> Cow<'_, str> {
