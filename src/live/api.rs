@@ -1,67 +1,40 @@
-//! The API server, asked with a kubeconfig: is it alive and ready, which nodes are there, is a node's lease
-//! fresh. Every call is bounded by a deadline.
+//! The API server, asked with a kubeconfig, by the field's own client (the crate kube). Every call is bounded by a
+//! deadline, and nothing is asked twice unless the server says so.
 //!
 //! Unlike the probe of a port this is a client as any other: the server's certificate is verified against the
-//! kubeconfig's CA, by this machine's clock.
+//! kubeconfig's CA, by this machine's clock. Here is how it asks; [`nodes`] and its neighbours know what for.
 
+mod error;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod login;
+pub mod nodes;
 mod objects;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
-use jiff::{SignedDuration, Timestamp};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use hyper::{Method, Request};
+use jiff::Timestamp;
 use kube::client::{Body, ClientBuilder};
-use kube::config::Kubeconfig;
 use serde::de::DeserializeOwned;
 
-use self::objects::{LeaseObject, List, Status};
+pub use self::error::ApiError;
+pub(in crate::live) use self::error::first_line;
+use self::error::unintelligible;
+pub use self::login::{Login, directory_of};
+pub use self::nodes::{Lease, Node};
+use self::objects::List;
 use super::deadline::Deadline;
 use super::fault::Fault;
 
 /// How much of an answer is read, in bytes. A page of 500 nodes with long image lists has about 10 MiB.
 const LONGEST_BODY: usize = 64 << 20;
 
-/// Nodes on a page; kubectl's own number.
+/// Objects on a page; kubectl's own number.
 const PAGE: usize = 500;
-
-/// How long a lease is fresh where it doesn't say, in seconds (the kubelet's `nodeLeaseDurationSeconds`).
-const LEASE_SECONDS: i64 = 40;
-
-/// Why the API server did not give what was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApiError {
-    /// The kubeconfig cannot be used.
-    #[error("the kubeconfig cannot be used: {0}")]
-    Kubeconfig(String),
-    /// No answer.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// An answer with another status than 200, and the message of its `Status`.
-    #[error("{status}: {message}")]
-    Status {
-        /// HTTP status.
-        status: u16,
-        /// The message, or the beginning of the body.
-        message: String,
-    },
-    /// An answer that is not what was asked for.
-    #[error("an answer that cannot be understood: {0}")]
-    Unintelligible(String),
-}
-
-impl ApiError {
-    /// Whether another identity could succeed.
-    pub fn is_of_identity(&self) -> bool {
-        matches!(
-            self,
-            Self::Kubeconfig(_)
-                | Self::Fault(Fault::ClientCertificateRejected(_))
-                | Self::Status { status: 401 | 403, .. }
-        )
-    }
-}
 
 /// Another server than the kubeconfig's, with the kubeconfig's identity and CA.
 #[derive(Clone, Debug)]
@@ -77,6 +50,12 @@ pub struct Api {
     client: kube::Client,
     /// Taken when dropped.
     runtime: Option<tokio::runtime::Runtime>,
+    /// URL of the server.
+    server: String,
+    /// URL of the proxy on the way there, without a password.
+    proxy: Option<String>,
+    /// Whether it asks again when the server says when.
+    patient: bool,
 }
 
 /// An answer.
@@ -86,74 +65,83 @@ pub struct Answer {
     pub status: u16,
     /// The server's clock, in whole seconds.
     pub date: Option<Timestamp>,
+    /// In how many seconds the server asks to come back.
+    pub retry_after: Option<u64>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// A node of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// Its name.
-    pub name: String,
-    /// Its `Ready` condition: true, false or unknown.
-    pub ready: Option<bool>,
-    /// Why it is not ready, in the kubelet's or the controller-manager's words.
-    pub reason: String,
-    /// Whether it takes new pods.
-    pub schedulable: bool,
-    /// Roles from its labels, sorted.
-    pub roles: Vec<String>,
-    /// Version of its kubelet.
-    pub version: String,
-    /// When it was made.
-    pub created: Option<Timestamp>,
+/// How an object is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// Strategic merge patch, kubectl's own for the kinds of Kubernetes.
+    Strategic,
+    /// JSON merge patch (RFC 7386).
+    Merge,
 }
 
-/// A node's lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// When the kubelet renewed it last.
-    pub renewed: Timestamp,
-    /// How long that holds.
-    pub duration: SignedDuration,
-    /// The server's clock when it was asked.
-    pub asked: Option<Timestamp>,
+impl Patch {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Strategic => "application/strategic-merge-patch+json",
+            Self::Merge => "application/merge-patch+json",
+        }
+    }
 }
 
 impl Api {
-    /// Prepares a connection; nothing is sent yet. `server` takes the place of the kubeconfig's.
+    /// Prepares a connection from the node itself; nothing is sent yet. `server` takes the place of the kubeconfig's.
     ///
     /// # Errors
     /// The kubeconfig cannot be used.
     pub fn connect(kubeconfig: &[u8], server: Option<&Server>) -> Result<Self, ApiError> {
-        let unusable = |what: String| ApiError::Kubeconfig(what);
-        let text = std::str::from_utf8(kubeconfig).map_err(|_| unusable("not UTF-8".to_owned()))?;
-        // Only the first line: the rest of a parser's message quotes the file.
-        let first = |what: String| unusable(what.lines().next().unwrap_or_default().to_owned());
-        let parsed = Kubeconfig::from_yaml(text).map_err(|error| first(error.to_string()))?;
+        let parsed = login::parse(kubeconfig)?;
         let proxied =
             parsed.clusters.iter().filter_map(|named| named.cluster.as_ref()).any(|c| c.proxy_url.is_some());
-        let mut config = kube::Config::try_from(parsed).map_err(|error| first(error.to_string()))?;
-        // A retry takes time that the caller's deadline doesn't give, and it asks again itself.
-        config.default_retry = false;
+        let mut config = kube::Config::try_from(parsed).map_err(|error| login::of_loading(&error))?;
         if !proxied {
             // From the environment: of no use on the way to the node's own API server.
             config.proxy_url = None;
         }
         if let Some(server) = server {
             let url = format!("https://{}", server.address);
-            config.cluster_url = url.parse().map_err(|_| unusable(format!("no URL: {url}")))?;
+            config.cluster_url = url.parse().map_err(|_| login::unusable(&format!("no URL: {url}")))?;
             config.proxy_url = None;
             config.tls_server_name.clone_from(&server.name);
         }
+        Self::with(config)
+    }
+
+    fn with(mut config: kube::Config) -> Result<Self, ApiError> {
+        // A retry takes time that the caller's deadline may not give, and it asks again itself.
+        config.default_retry = false;
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let proxy = config.proxy_url.as_ref().map(|url| {
+            let host =
+                url.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+            format!("{}://{}", url.scheme_str().unwrap_or("http"), host.unwrap_or_default())
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Fault::Unreachable(error.to_string()))?;
         let guard = runtime.enter();
-        let client = ClientBuilder::try_from(config).map_err(|error| first(error.to_string()))?.build();
+        let client = ClientBuilder::try_from(config).map_err(|error| match &error {
+            kube::Error::Auth(auth) => ApiError::of_credential(auth),
+            other => login::unusable(&other.to_string()),
+        });
         drop(guard);
-        Ok(Self { client, runtime: Some(runtime) })
+        Ok(Self { client: client?.build(), runtime: Some(runtime), server, proxy, patient: false })
+    }
+
+    /// URL of the server that is asked.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// URL of the proxy on the way there, without a password.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// Sends one GET request; any status is an answer.
@@ -161,24 +149,65 @@ impl Api {
     /// # Errors
     /// There was no answer, or one that is too long.
     pub fn get(&self, path: &str, deadline: Deadline) -> Result<Answer, ApiError> {
-        let request = hyper::Request::get(path)
-            .body(Body::empty())
-            .map_err(|error| ApiError::Unintelligible(error.to_string()))?;
-        let work = async {
-            let reply = self.client.send(request).await.map_err(|error| Fault::of(&error))?;
-            let status = reply.status().as_u16();
-            let date = reply.headers().get(hyper::header::DATE).and_then(|date| date.to_str().ok());
-            let date =
-                date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
-            let body = Limited::new(reply.into_body(), LONGEST_BODY).collect().await;
-            let body = body.map_err(|error| Fault::of(error.as_ref()))?.to_bytes().to_vec();
-            Ok(Answer { status, date, body })
-        };
+        self.send(&Method::GET, path, None, deadline)
+    }
+
+    /// Changes a part of an object; what the object is afterwards.
+    ///
+    /// # Errors
+    /// No answer, another status than 200 (409 where it was changed meanwhile), or something else than JSON of this
+    /// shape.
+    pub fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        patch: (Patch, &serde_json::Value),
+        deadline: Deadline,
+    ) -> Result<T, ApiError> {
+        let (kind, value) = patch;
+        let body = (kind.media_type(), value.to_string());
+        parse(&self.send(&Method::PATCH, path, Some(&body), deadline)?.good()?)
+    }
+
+    fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&(&str, String)>,
+        deadline: Deadline,
+    ) -> Result<Answer, ApiError> {
         let Some(runtime) = &self.runtime else { return Err(Fault::TimedOut.into()) };
-        match runtime.block_on(async { tokio::time::timeout(deadline.left(), work).await }) {
-            Ok(answer) => answer,
-            Err(_) => Err(Fault::TimedOut.into()),
+        loop {
+            let asked = self.send_once(method, path, body);
+            let answer = runtime.block_on(async { tokio::time::timeout(deadline.left(), asked).await });
+            let answer = answer.map_err(|_| Fault::TimedOut)??;
+            // 429 says that nothing was done; after a 503 only a question may be asked again.
+            let again = answer.status == 429 || (answer.status == 503 && method == Method::GET);
+            let pause = answer.retry_after.map(Duration::from_secs);
+            match pause.filter(|pause| self.patient && again && *pause < deadline.left()) {
+                Some(pause) => runtime.block_on(tokio::time::sleep(pause)),
+                None => return Ok(answer),
+            }
         }
+    }
+
+    async fn send_once(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&(&str, String)>,
+    ) -> Result<Answer, ApiError> {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some((media_type, _)) = body {
+            request = request.header(CONTENT_TYPE, *media_type);
+        }
+        let body = body.map_or_else(Body::empty, |(_, text)| Body::from(text.clone().into_bytes()));
+        let request = request.body(body).map_err(|error| ApiError::Unintelligible(error.to_string()))?;
+        let reply = self.client.send(request).await.map_err(|error| ApiError::of_sending(&error))?;
+        let status = reply.status().as_u16();
+        let (date, retry_after) = (date(reply.headers()), retry_after(reply.headers()));
+        let body = Limited::new(reply.into_body(), LONGEST_BODY).collect().await;
+        let body = body.map_err(|error| Fault::of(error.as_ref()))?.to_bytes().to_vec();
+        Ok(Answer { status, date, retry_after, body })
     }
 
     /// Gets an object.
@@ -187,6 +216,30 @@ impl Api {
     /// No answer, another status than 200, or something else than JSON of this shape.
     pub fn object<T: DeserializeOwned>(&self, path: &str, deadline: Deadline) -> Result<T, ApiError> {
         parse(&self.get(path, deadline)?.good()?)
+    }
+
+    /// Gets all objects of a collection, page by page. `path` may have a query already.
+    ///
+    /// # Errors
+    /// No answer, or none that gives them.
+    pub fn list<T: DeserializeOwned>(&self, path: &str, deadline: Deadline) -> Result<Vec<T>, ApiError> {
+        let mut objects = Vec::new();
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let first = format!("{path}{separator}limit={PAGE}");
+        let mut page = first.clone();
+        loop {
+            let list: List<T> = self.object(&page, deadline)?;
+            objects.extend(list.items);
+            match list.metadata.next.filter(|next| !next.is_empty()) {
+                // A token is base64 for URLs; anything else is not sent back.
+                Some(next)
+                    if next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=.".contains(&byte)) =>
+                {
+                    page = format!("{first}&continue={next}");
+                }
+                _ => return Ok(objects),
+            }
+        }
     }
 
     /// Whether the API server is alive.
@@ -210,47 +263,6 @@ impl Api {
             _ => answer.good().map(drop),
         }
     }
-
-    /// All nodes: what `kubectl get nodes` asks.
-    ///
-    /// # Errors
-    /// No answer, or none that gives them.
-    pub fn nodes(&self, deadline: Deadline) -> Result<Vec<Node>, ApiError> {
-        let mut nodes = Vec::new();
-        let mut page = format!("/api/v1/nodes?limit={PAGE}");
-        loop {
-            let list: List = self.object(&page, deadline)?;
-            nodes.extend(list.items.into_iter().map(Node::from));
-            match list.metadata.next.filter(|next| !next.is_empty()) {
-                // A token is base64 for URLs; anything else is not sent back.
-                Some(next)
-                    if next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=.".contains(&byte)) =>
-                {
-                    page = format!("/api/v1/nodes?limit={PAGE}&continue={next}");
-                }
-                _ => return Ok(nodes),
-            }
-        }
-    }
-
-    /// The lease that the kubelet of this node renews every ten seconds.
-    ///
-    /// # Errors
-    /// No answer, or none that gives it.
-    pub fn lease(&self, node: &str, deadline: Deadline) -> Result<Lease, ApiError> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-        if node.is_empty() || !node.bytes().all(safe) {
-            return Err(ApiError::Unintelligible(format!("\"{node}\" is no name of a node")));
-        }
-        let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}");
-        let answer = self.get(&path, deadline)?;
-        let asked = answer.date;
-        let lease: LeaseObject = parse(&answer.good()?)?;
-        let never = || ApiError::Unintelligible("the lease was never renewed".to_owned());
-        let seconds = lease.spec.seconds.filter(|seconds| *seconds > 0).unwrap_or(LEASE_SECONDS);
-        let duration = SignedDuration::from_secs(seconds);
-        Ok(Lease { renewed: lease.spec.renewed.ok_or_else(never)?, duration, asked })
-    }
 }
 
 impl Drop for Api {
@@ -271,18 +283,31 @@ impl Answer {
         if self.status == 200 {
             return Ok(self.body);
         }
-        let message = match serde_json::from_slice(&self.body) {
-            Ok(Status { message: Some(message) }) => message,
-            _ => first_line(&self.body),
-        };
-        Err(ApiError::Status { status: self.status, message })
+        Err(ApiError::of_answer(self.status, &self.body, self.retry_after))
     }
 }
 
-/// The first line of a body, shortened.
-pub(super) fn first_line(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..300).unwrap_or(body));
-    text.trim().lines().next().unwrap_or("an empty answer").trim().to_owned()
+/// The server's clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
+}
+
+/// The seconds of `Retry-After`; the API server says no dates there.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// A part of a path: a name as Kubernetes allows it (RFC 1123), so that nothing else is asked than what is meant.
+///
+/// # Errors
+/// It is no such name.
+pub fn segment<'a>(kind: &str, name: &'a str) -> Result<&'a str, ApiError> {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte);
+    if name.is_empty() || name.len() > 253 || name.starts_with('.') || !name.bytes().all(safe) {
+        return Err(ApiError::Unintelligible(format!("\"{name}\" is no name of a {kind}")));
+    }
+    Ok(name)
 }
 
 /// The failing checks in what `/livez?verbose` and `/readyz?verbose` print: lines that start with `[-]`.
@@ -294,5 +319,5 @@ pub(super) fn failing_checks(body: &[u8]) -> Option<String> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Unintelligible(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| unintelligible(body, &error))
 }

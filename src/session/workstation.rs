@@ -42,7 +42,7 @@ pub struct Unread {
 /// None is named and kubectl would find none.
 pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Failure> {
     let merged = named.is_empty();
-    let paths = if merged { of_kubectl()? } else { named.to_vec() };
+    let paths = if merged { found_by_kubectl()? } else { named.to_vec() };
     let files: Vec<_> = paths.into_iter().map(load).collect();
     let mut referenced = Files::new();
     for entries in files.iter().filter_map(|file| file.entries.as_ref().ok()) {
@@ -54,7 +54,8 @@ pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Failure> {
     Ok(Kubeconfigs { files, merged, referenced })
 }
 
-fn of_kubectl() -> Result<Vec<PathBuf>, Failure> {
+/// Where kubectl looks, and what of it is there: what `$KUBECONFIG` lists, else `~/.kube/config`.
+pub(super) fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
     let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let (from, paths) = match (set("KUBECONFIG"), set("HOME")) {
         (Some(list), _) => {
@@ -65,7 +66,11 @@ fn of_kubectl() -> Result<Vec<PathBuf>, Failure> {
         (None, None) => ("$KUBECONFIG and $HOME", Vec::new()),
     };
     // kubectl passes over what it doesn't find.
-    let found: Vec<_> = paths.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect();
+    (from, paths.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect())
+}
+
+fn found_by_kubectl() -> Result<Vec<PathBuf>, Failure> {
+    let (from, found) = of_kubectl();
     if found.is_empty() {
         let what = format!("no kubeconfig is named, and {from} leads to none");
         return Err(Failure::could_not_run(what).hint(
@@ -88,7 +93,7 @@ fn load(path: PathBuf) -> Loaded {
 }
 
 /// In words that don't need the number of an error.
-fn why(error: &io::Error) -> String {
+pub(super) fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
@@ -97,7 +102,8 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-fn hint(error: &io::Error) -> &'static str {
+/// What to do about it.
+pub(super) fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::IsADirectory => "name the file in it: ~/.kube/config, CLUSTER-kubeconfig",
         io::ErrorKind::PermissionDenied => "run it as the owner of the file, or with sudo",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Node;
+use super::nodes::Node;
 
 #[derive(Deserialize)]
 pub(super) struct Status {
@@ -11,9 +11,9 @@ pub(super) struct Status {
 }
 
 #[derive(Deserialize)]
-pub(super) struct List {
+pub(super) struct List<T> {
     pub(super) metadata: ListMetadata,
-    pub(super) items: Vec<NodeObject>,
+    pub(super) items: Vec<T>,
 }
 
 #[derive(Deserialize)]

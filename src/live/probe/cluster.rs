@@ -268,7 +268,7 @@ fn not_asked(why: &str) -> Finding {
 fn of_error(error: &ApiError) -> Finding {
     let verdict = match error {
         ApiError::Fault(fault) => return of_fault(fault),
-        ApiError::Kubeconfig(_) => Verdict::KubeconfigUnusable,
+        ApiError::Kubeconfig(_) | ApiError::Credential(_) => Verdict::KubeconfigUnusable,
         ApiError::Status { status: 401, .. } => Verdict::Unauthorized,
         ApiError::Status { status: 403, .. } => Verdict::Forbidden,
         ApiError::Status { .. } | ApiError::Unintelligible(_) => Verdict::Unhealthy,

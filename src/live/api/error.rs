@@ -1,0 +1,125 @@
+//! Why the API server did not give what was asked for.
+
+use super::objects::Status;
+use crate::live::fault::Fault;
+
+/// Why the API server did not give what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The kubeconfig cannot be used.
+    #[error("the kubeconfig cannot be used: {0}")]
+    Kubeconfig(String),
+    /// What should have given a credential (an exec plug-in, an OIDC provider, a file with a token) did not.
+    #[error("no credential: {0}")]
+    Credential(String),
+    /// No answer.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// An answer with another status than 200, and the message of its `Status`.
+    #[error("{status}: {message}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// The message, or the beginning of the body.
+        message: String,
+    },
+    /// An answer that is not what was asked for.
+    #[error("an answer that cannot be understood: {0}")]
+    Unintelligible(String),
+}
+
+impl ApiError {
+    /// Whether another identity could succeed.
+    pub fn is_of_identity(&self) -> bool {
+        matches!(
+            self,
+            Self::Kubeconfig(_)
+                | Self::Credential(_)
+                | Self::Fault(Fault::ClientCertificateRejected(_))
+                | Self::Status { status: 401 | 403, .. }
+        )
+    }
+
+    /// Whether there is no such object, or this API server doesn't know its kind.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { status: 404, .. })
+    }
+
+    /// What an answer with another status than 200 says.
+    pub(super) fn of_answer(status: u16, body: &[u8], retry_after: Option<u64>) -> Self {
+        let message = match serde_json::from_slice(body) {
+            Ok(Status { message: Some(message) }) => message,
+            _ if is_page(body) => PAGE.to_owned(),
+            _ => first_line(body),
+        };
+        let message = match retry_after {
+            Some(seconds) => format!("{message} (it asks to come back in {seconds} s)"),
+            None => message,
+        };
+        Self::Status { status, message }
+    }
+
+    /// What makes of a credential an error: the client's own error types, wrapped in each other.
+    pub(super) fn of_sending(error: &kube::Error) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(this) = cause {
+            if let Some(auth) = this.downcast_ref::<kube::client::AuthError>() {
+                return Self::of_credential(auth);
+            }
+            cause = this.source();
+        }
+        Self::Fault(Fault::of(error))
+    }
+
+    /// An error of the machinery of credentials, without what a plug-in printed on its standard output: that may be
+    /// the credential.
+    pub(super) fn of_credential(error: &kube::client::AuthError) -> Self {
+        use kube::client::AuthError as Auth;
+        Self::Credential(match error {
+            Auth::AuthExecRun { cmd, out } => {
+                let program = cmd.split_whitespace().next().unwrap_or_default().trim_matches('"');
+                let ended = match out.status.code() {
+                    Some(code) => format!("ended with {code}"),
+                    None => "was killed".to_owned(),
+                };
+                let said = String::from_utf8_lossy(&out.stderr);
+                let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+                let colon = if said.is_empty() { "" } else { ": " };
+                let said: String = said.chars().take(300).collect();
+                format!("the plug-in {program} {ended}{colon}{said}")
+            }
+            Auth::AuthExecStart(why) => format!("the exec plug-in cannot be started: {why}"),
+            Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {
+                "what the exec plug-in printed is no ExecCredential with a status".to_owned()
+            }
+            other => first_line(other.to_string().as_bytes()),
+        })
+    }
+}
+
+/// What a page for people means.
+const PAGE: &str = "an HTML page: not an API server answers there, but a proxy or a login page";
+
+/// Whether a body is a page for people.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let starts = |with: &[u8]| start.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    starts(b"<!doctype") || starts(b"<html")
+}
+
+/// What is wrong with a body that should have been JSON of a certain shape.
+pub(super) fn unintelligible(body: &[u8], error: &serde_json::Error) -> ApiError {
+    ApiError::Unintelligible(if is_page(body) {
+        PAGE.to_owned()
+    } else if error.is_eof() {
+        format!("it breaks off after {} bytes", body.len())
+    } else {
+        error.to_string()
+    })
+}
+
+/// The first line of a body, shortened.
+pub(in crate::live) fn first_line(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..300).unwrap_or(body));
+    text.trim().lines().next().unwrap_or("an empty answer").trim().to_owned()
+}

@@ -1,0 +1,104 @@
+//! Kubeconfigs as a person has them: one file or several that are read as one, with paths relative to where they
+//! stand, with a proxy from the environment, with a plug-in that gives the credential.
+
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use kube::config::{Kubeconfig, KubeconfigError};
+use zeroize::Zeroizing;
+
+use super::{Api, ApiError};
+
+type Config = kube::Config;
+
+/// Whom to ask as, and where.
+#[derive(Default)]
+pub struct Login {
+    /// Kubeconfigs and the directories that their relative paths mean; of two entries of one name the first counts.
+    pub files: Vec<(Zeroizing<Vec<u8>>, PathBuf)>,
+    /// The context, where it is not the current one.
+    pub context: Option<String>,
+}
+
+impl Login {
+    /// One kubeconfig, as read from `path`.
+    pub fn of(bytes: Zeroizing<Vec<u8>>, path: &Path) -> Self {
+        Self { files: vec![(bytes, directory_of(path))], context: None }
+    }
+}
+
+/// The directory that the relative paths of a kubeconfig mean.
+pub fn directory_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_path_buf()
+}
+
+/// What leads to the API server of a login.
+pub(super) fn configuration(login: &Login) -> Result<Config, ApiError> {
+    let mut merged: Option<Kubeconfig> = None;
+    for (bytes, directory) in &login.files {
+        let mut parsed = parse(bytes)?;
+        resolve(&mut parsed, directory);
+        merged = Some(match merged {
+            Some(first) => first.merge(parsed).map_err(|error| unusable(&error.to_string()))?,
+            None => parsed,
+        });
+    }
+    let mut parsed = merged.ok_or_else(|| unusable("there is none"))?;
+    if login.context.is_some() {
+        parsed.current_context.clone_from(&login.context);
+    }
+    Config::try_from(parsed).map_err(|error| of_loading(&error))
+}
+
+/// Reads one kubeconfig.
+pub(super) fn parse(bytes: &[u8]) -> Result<Kubeconfig, ApiError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| unusable("not UTF-8"))?;
+    Kubeconfig::from_yaml(text).map_err(|error| unusable(&error.to_string()))
+}
+
+/// An error in words; only the first line: the rest of a parser's message quotes the file.
+pub(super) fn unusable(what: &str) -> ApiError {
+    ApiError::Kubeconfig(what.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Why a parsed kubeconfig leads nowhere.
+pub(super) fn of_loading(error: &KubeconfigError) -> ApiError {
+    unusable(&error.to_string())
+}
+
+/// Paths are relative to the kubeconfig (client-go `clientcmd.ResolveLocalPaths`); a plug-in's as well, unless it is a
+/// bare name, which is looked up in `PATH`.
+fn resolve(kubeconfig: &mut Kubeconfig, directory: &Path) {
+    let absolute = |path: &mut Option<String>| {
+        if let Some(path) =
+            path.as_mut().filter(|path| !path.is_empty() && Path::new(path.as_str()).is_relative())
+        {
+            *path = directory.join(path.as_str()).display().to_string();
+        }
+    };
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        absolute(&mut cluster.certificate_authority);
+    }
+    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        absolute(&mut user.client_certificate);
+        absolute(&mut user.client_key);
+        absolute(&mut user.token_file);
+        if let Some(exec) = &mut user.exec
+            && exec.command.as_ref().is_some_and(|command| command.contains(MAIN_SEPARATOR))
+        {
+            absolute(&mut exec.command);
+        }
+    }
+}
+
+impl Api {
+    /// Prepares a connection as a person's kubectl would: with the proxy that the kubeconfig or the environment names
+    /// (and its exceptions, `NO_PROXY`), an exec plug-in run, and patience where the server asks for it.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be used, or its plug-in gives no credential.
+    pub fn log_in(login: &Login) -> Result<Self, ApiError> {
+        let mut api = Self::with(configuration(login)?)?;
+        api.patient = true;
+        Ok(api)
+    }
+}

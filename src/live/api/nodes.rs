@@ -1,0 +1,66 @@
+//! Nodes, and the leases by which their kubelets say that they live.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::objects::{LeaseObject, NodeObject};
+use super::{Api, ApiError, parse, segment};
+use crate::live::deadline::Deadline;
+
+/// How long a lease is fresh where it doesn't say, in seconds (the kubelet's `nodeLeaseDurationSeconds`).
+const LEASE_SECONDS: i64 = 40;
+
+/// A node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its `Ready` condition: true, false or unknown.
+    pub ready: Option<bool>,
+    /// Why it is not ready, in the kubelet's or the controller-manager's words.
+    pub reason: String,
+    /// Whether it takes new pods.
+    pub schedulable: bool,
+    /// Roles from its labels, sorted.
+    pub roles: Vec<String>,
+    /// Version of its kubelet.
+    pub version: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+/// A node's lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// When the kubelet renewed it last.
+    pub renewed: Timestamp,
+    /// How long that holds.
+    pub duration: SignedDuration,
+    /// The server's clock when it was asked.
+    pub asked: Option<Timestamp>,
+}
+
+impl Api {
+    /// All nodes: what `kubectl get nodes` asks.
+    ///
+    /// # Errors
+    /// No answer, or none that gives them.
+    pub fn nodes(&self, deadline: Deadline) -> Result<Vec<Node>, ApiError> {
+        Ok(self.list::<NodeObject>("/api/v1/nodes", deadline)?.into_iter().map(Node::from).collect())
+    }
+
+    /// The lease that the kubelet of this node renews every ten seconds.
+    ///
+    /// # Errors
+    /// No answer, or none that gives it.
+    pub fn lease(&self, node: &str, deadline: Deadline) -> Result<Lease, ApiError> {
+        let node = segment("node", node)?;
+        let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}");
+        let answer = self.get(&path, deadline)?;
+        let asked = answer.date;
+        let lease: LeaseObject = parse(&answer.good()?)?;
+        let never = || ApiError::Unintelligible("the lease was never renewed".to_owned());
+        let seconds = lease.spec.seconds.filter(|seconds| *seconds > 0).unwrap_or(LEASE_SECONDS);
+        let duration = SignedDuration::from_secs(seconds);
+        Ok(Lease { renewed: lease.spec.renewed.ok_or_else(never)?, duration, asked })
+    }
+}
