@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    archive, check_expiration, diagnose, explain, kubeconfig, probe, recover, renew, restart, resume,
+    archive, check_expiration, diagnose, explain, kubeconfig, nodes, probe, recover, renew, restart, resume,
     rollback,
 };
 use crate::report::{Exit, Outcome};
@@ -42,6 +42,8 @@ pub enum Command {
     Kubeconfig(kubeconfig::Command),
     /// Ask what the node really serves and answers: ports, certificates, API server, nodes
     Probe(probe::Args),
+    /// Show the nodes of the cluster, as kubectl get nodes does
+    Nodes(nodes::Args),
     /// Restart static pods of the control plane: by default what runs with old files
     Restart(restart::Args),
     /// Finish a change that was interrupted
@@ -78,6 +80,7 @@ impl Cli {
             Command::Archive(command) => archive::run(command, context),
             Command::Kubeconfig(command) => kubeconfig::run(command, context),
             Command::Probe(args) => probe::run(args, context),
+            Command::Nodes(args) => nodes::run(args, context),
             Command::Restart(args) => restart::run(args, context),
             Command::Resume(args) => resume::run(args, context),
             Command::Rollback(args) => rollback::run(args, context),

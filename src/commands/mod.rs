@@ -5,6 +5,7 @@ pub mod check_expiration;
 pub mod diagnose;
 pub mod explain;
 pub mod kubeconfig;
+pub mod nodes;
 pub mod probe;
 pub mod recover;
 pub mod renew;

@@ -54,6 +54,8 @@ pub struct Api {
     server: String,
     /// URL of the proxy on the way there, without a password.
     proxy: Option<String>,
+    /// The exec plug-in that gives the credential.
+    plugin: Option<String>,
     /// Whether it asks again when the server says when.
     patient: bool,
 }
@@ -121,17 +123,20 @@ impl Api {
                 url.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
             format!("{}://{}", url.scheme_str().unwrap_or("http"), host.unwrap_or_default())
         });
+        let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Fault::Unreachable(error.to_string()))?;
         let guard = runtime.enter();
-        let client = ClientBuilder::try_from(config).map_err(|error| match &error {
-            kube::Error::Auth(auth) => ApiError::of_credential(auth),
-            other => login::unusable(&other.to_string()),
-        });
+        // The client starts tasks of its own as soon as it is built.
+        let client = ClientBuilder::try_from(config).map(ClientBuilder::build);
         drop(guard);
-        Ok(Self { client: client?.build(), runtime: Some(runtime), server, proxy, patient: false })
+        let client = client.map_err(|error| match &error {
+            kube::Error::Auth(auth) => ApiError::of_credential(auth, plugin.as_deref()),
+            other => login::unusable(&other.to_string()),
+        })?;
+        Ok(Self { client, runtime: Some(runtime), server, proxy, plugin, patient: false })
     }
 
     /// URL of the server that is asked.
@@ -184,7 +189,7 @@ impl Api {
             let again = answer.status == 429 || (answer.status == 503 && method == Method::GET);
             let pause = answer.retry_after.map(Duration::from_secs);
             match pause.filter(|pause| self.patient && again && *pause < deadline.left()) {
-                Some(pause) => runtime.block_on(tokio::time::sleep(pause)),
+                Some(pause) => runtime.block_on(async { tokio::time::sleep(pause).await }),
                 None => return Ok(answer),
             }
         }
@@ -202,7 +207,8 @@ impl Api {
         }
         let body = body.map_or_else(Body::empty, |(_, text)| Body::from(text.clone().into_bytes()));
         let request = request.body(body).map_err(|error| ApiError::Unintelligible(error.to_string()))?;
-        let reply = self.client.send(request).await.map_err(|error| ApiError::of_sending(&error))?;
+        let reply = self.client.send(request).await;
+        let reply = reply.map_err(|error| ApiError::of_sending(&error, self.plugin.as_deref()))?;
         let status = reply.status().as_u16();
         let (date, retry_after) = (date(reply.headers()), retry_after(reply.headers()));
         let body = Limited::new(reply.into_body(), LONGEST_BODY).collect().await;

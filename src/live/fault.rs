@@ -24,6 +24,9 @@ pub enum Fault {
     /// The server's certificate was not accepted.
     #[error("the server's certificate is not accepted: {0}")]
     ServerCertificate(String),
+    /// A proxy on the way doesn't let it pass.
+    #[error("{0}")]
+    Proxy(String),
     /// There was no TLS connection.
     #[error("no TLS connection: {0}")]
     Tls(String),
@@ -46,7 +49,18 @@ impl Fault {
                 Self::Answer("the connection was reset".to_owned())
             }
             Some(_) => Self::Unreachable(innermost(error)),
-            None => Self::Answer(innermost(error)),
+            None => Self::of_tunnel(&innermost(error)),
+        }
+    }
+
+    /// The client's error type of a tunnel through a proxy is not public: only its words are.
+    fn of_tunnel(words: &str) -> Self {
+        match words.strip_prefix("tunnel error: ") {
+            Some("proxy authorization required") => {
+                Self::Proxy("the proxy wants a name and a password".to_owned())
+            }
+            Some(why) => Self::Proxy(format!("the proxy doesn't open the way: {why}")),
+            None => Self::Answer(words.to_owned()),
         }
     }
 

@@ -4,9 +4,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::expiration::{Format, residual_time, seconds_between};
-use super::{sanitise, table, yaml};
-use crate::live::probe::{Check, Node, Report, Severity};
+use super::expiration::Format;
+use super::{node_table, sanitise, table, yaml};
+use crate::live::probe::{Check, Report, Severity};
 
 /// What a probe found, to be shown.
 pub struct ProbeReport<'a> {
@@ -56,7 +56,7 @@ impl ProbeReport<'_> {
         }
         if !self.report.nodes.is_empty() {
             out.push('\n');
-            out.push_str(&self.nodes());
+            out.push_str(&node_table::render(&self.report.nodes, self.report.time, wide));
         }
         out
     }
@@ -72,23 +72,6 @@ impl ProbeReport<'_> {
             }
         }
         hints
-    }
-
-    /// The columns of `kubectl get nodes` (`printers/internalversion/printers.go` printNode).
-    fn nodes(&self) -> String {
-        let mut rows = vec![["NAME", "STATUS", "ROLES", "AGE", "VERSION"].map(str::to_owned).to_vec()];
-        rows.extend(self.report.nodes.iter().map(|node| {
-            let age = node.created.map(|created| residual_time(seconds_between(created, self.report.time)));
-            let roles = node.roles.join(",");
-            vec![
-                node.name.clone(),
-                status(node),
-                if roles.is_empty() { "<none>".to_owned() } else { roles },
-                age.unwrap_or_else(|| "<unknown>".to_owned()),
-                node.version.clone(),
-            ]
-        }));
-        table::render(&rows)
     }
 }
 
@@ -114,19 +97,10 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
     cells
 }
 
-fn status(node: &Node) -> String {
-    let ready = match node.ready {
-        Some(true) => "Ready",
-        // kubectl's word where nobody knows, too.
-        Some(false) | None => "NotReady",
-    };
-    let schedulable = if node.schedulable { "" } else { ",SchedulingDisabled" };
-    format!("{ready}{schedulable}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::api::Node;
     use crate::live::probe::{Leaf, OnDisk, Phase, Phases, Verdict};
     use crate::state::Digest;
 
@@ -172,6 +146,7 @@ mod tests {
             roles: vec!["control-plane".into(), "etcd".into()],
             version: "v1.36.0".into(),
             created: Some("2026-11-21T00:00:00Z".parse().unwrap()),
+            ..Node::default()
         };
         let worker = Node {
             name: "w-1".into(),

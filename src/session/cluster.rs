@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// Where is asked, and how.
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let through = self.api.proxy().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
         format!("{}{through} with {}", self.api.server(), self.source)
     }
@@ -156,7 +156,7 @@ impl Cluster {
             ApiError::Fault(Fault::Refused | Fault::Unreachable(_)) => format!(
                 "is the address in {source} right? on a control-plane node: kuberescue probe, kuberescue diagnose"
             ),
-            ApiError::Fault(Fault::Tls(_) | Fault::Answer(_)) | ApiError::Unintelligible(_) => {
+            ApiError::Fault(Fault::Tls(_) | Fault::Answer(_) | Fault::Proxy(_)) | ApiError::Unintelligible(_) => {
                 "something else than an API server, or something between here and there: kuberescue kubeconfig check --connect shows whose certificate is served"
                     .to_owned()
             }

@@ -7,7 +7,7 @@
 //! 401, no alert.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -40,14 +40,21 @@ pub struct Asked {
     pub user: Option<String>,
 }
 
+/// What happens before a request is answered.
+pub type Hook = Box<dyn FnMut(&Asked, &mut BTreeMap<String, Value>) + Send>;
+
 /// Objects by path, and what is answered instead.
 #[derive(Default)]
 pub struct Store {
     pub objects: BTreeMap<String, Value>,
     /// Answers that go before the objects, by method and path: raw HTTP.
     pub instead: BTreeMap<(String, String), Vec<u8>>,
+    /// Answers to the next requests, whatever they ask for.
+    pub next: VecDeque<Vec<u8>>,
+    /// Bearer tokens that are accepted beside [`TOKEN`], and whose they are.
+    pub tokens: BTreeMap<String, String>,
     /// Called before each request is answered.
-    pub before: Option<Box<dyn FnMut(&Asked, &mut BTreeMap<String, Value>) + Send>>,
+    pub before: Option<Hook>,
     pub log: Vec<Asked>,
     version: u64,
 }
@@ -112,13 +119,17 @@ impl ApiServer {
         }
         for (path, name) in COLLECTIONS {
             let list = recorded_value(name);
-            store.objects.insert(format!("{path}/"), json!({"kind": list["kind"], "apiVersion": list["apiVersion"]}));
+            store
+                .objects
+                .insert(format!("{path}/"), json!({"kind": list["kind"], "apiVersion": list["apiVersion"]}));
             for item in list["items"].as_array().unwrap() {
                 let name = item["metadata"]["name"].as_str().unwrap();
                 store.objects.insert(format!("{path}/{name}"), item.clone());
             }
         }
-        for (group, kind) in [("daemonsets", "DaemonSet"), ("deployments", "Deployment"), ("statefulsets", "StatefulSet")] {
+        for (group, kind) in
+            [("daemonsets", "DaemonSet"), ("deployments", "Deployment"), ("statefulsets", "StatefulSet")]
+        {
             let list = json!({"kind": format!("{kind}List"), "apiVersion": "apps/v1"});
             store.objects.insert(format!("/apis/apps/v1/namespaces/kube-system/{group}/"), list);
         }
@@ -131,7 +142,8 @@ impl ApiServer {
             let Some((mut asked, token)) = read_request(&mut stream) else { return };
             let leaf = stream.conn.peer_certificates().and_then(|chain| chain.first()).cloned();
             let leaf = leaf.map(|der| Certificate::from_der(der.to_vec()).unwrap());
-            let reply = match who(leaf.as_ref(), token.as_deref(), &ca) {
+            let named = token.as_ref().and_then(|token| kept.lock().unwrap().tokens.get(token).cloned());
+            let reply = match who(leaf.as_ref(), token.as_deref(), &ca).or(named.map(Some).ok_or(())) {
                 Ok(user) => {
                     asked.user = user;
                     kept.lock().unwrap().reply(&asked)
@@ -219,6 +231,9 @@ impl Store {
             before(asked, &mut self.objects);
             self.before = Some(before);
         }
+        if let Some(next) = self.next.pop_front() {
+            return next;
+        }
         if let Some(instead) = self.instead.get(&(asked.method.clone(), asked.path.clone())) {
             return instead.clone();
         }
@@ -226,11 +241,13 @@ impl Store {
         match &asked.user {
             None if !open => {
                 let what = asked.path.rsplit('/').next().unwrap_or_default();
-                let message = format!("{what} is forbidden: User \"system:anonymous\" cannot list resource \"{what}\"");
+                let message =
+                    format!("{what} is forbidden: User \"system:anonymous\" cannot list resource \"{what}\"");
                 return status(403, "Forbidden", &message);
             }
             Some(user) if user.starts_with("nobody") => {
-                let message = format!("User \"{user}\" cannot {} {}", asked.method.to_lowercase(), asked.path);
+                let message =
+                    format!("User \"{user}\" cannot {} {}", asked.method.to_lowercase(), asked.path);
                 return status(403, "Forbidden", &message);
             }
             _ => {}
@@ -243,7 +260,11 @@ impl Store {
         match asked.method.as_str() {
             "GET" => self.get(asked),
             "PATCH" => self.patch(asked),
-            _ => status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"),
+            _ => status(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+            ),
         }
     }
 
@@ -253,9 +274,14 @@ impl Store {
         }
         let below = format!("{}/", asked.path);
         if let Some(list) = self.objects.get(&below) {
-            let items: Vec<&Value> = self.objects.iter().filter(|(path, _)| {
-                path.strip_prefix(&below).is_some_and(|name| !name.is_empty() && !name.contains('/'))
-            }).map(|(_, object)| object).collect();
+            let items: Vec<&Value> = self
+                .objects
+                .iter()
+                .filter(|(path, _)| {
+                    path.strip_prefix(&below).is_some_and(|name| !name.is_empty() && !name.contains('/'))
+                })
+                .map(|(_, object)| object)
+                .collect();
             let mut list = list.clone();
             list["metadata"] = json!({"resourceVersion": self.version.to_string()});
             list["items"] = json!(items);
@@ -271,7 +297,8 @@ impl Store {
             return status(415, "UnsupportedMediaType", "the body of the request was in an unknown format");
         }
         let patch: Value = serde_json::from_str(&asked.body).unwrap();
-        let (old, wanted) = (object["metadata"]["resourceVersion"].clone(), &patch["metadata"]["resourceVersion"]);
+        let (old, wanted) =
+            (object["metadata"]["resourceVersion"].clone(), &patch["metadata"]["resourceVersion"]);
         if !wanted.is_null() && *wanted != old {
             let name = object["metadata"]["name"].as_str().unwrap();
             let message = format!(
@@ -284,7 +311,9 @@ impl Store {
         apply(object, &patch);
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        if object["spec"] != spec && let Some(generation) = object["metadata"]["generation"].as_u64() {
+        if object["spec"] != spec
+            && let Some(generation) = object["metadata"]["generation"].as_u64()
+        {
             object["metadata"]["generation"] = json!(generation + 1);
         }
         answer(200, object)

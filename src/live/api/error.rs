@@ -59,25 +59,27 @@ impl ApiError {
         Self::Status { status, message }
     }
 
-    /// What makes of a credential an error: the client's own error types, wrapped in each other.
-    pub(super) fn of_sending(error: &kube::Error) -> Self {
+    /// Why a request could not be sent: the client's error types come wrapped in each other. `plugin` is the
+    /// command that gives the credential.
+    pub(super) fn of_sending(error: &kube::Error, plugin: Option<&str>) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(this) = cause {
             if let Some(auth) = this.downcast_ref::<kube::client::AuthError>() {
-                return Self::of_credential(auth);
+                return Self::of_credential(auth, plugin);
             }
             cause = this.source();
         }
         Self::Fault(Fault::of(error))
     }
 
-    /// An error of the machinery of credentials, without what a plug-in printed on its standard output: that may be
-    /// the credential.
-    pub(super) fn of_credential(error: &kube::client::AuthError) -> Self {
+    /// Why there is no credential. Neither what a plug-in printed as its result is shown nor its arguments and
+    /// environment: each may be a secret.
+    pub(super) fn of_credential(error: &kube::client::AuthError, plugin: Option<&str>) -> Self {
         use kube::client::AuthError as Auth;
+        let plugin = format!("the exec plug-in {}", plugin.unwrap_or_default());
+        let plugin = plugin.trim_end();
         Self::Credential(match error {
-            Auth::AuthExecRun { cmd, out } => {
-                let program = cmd.split_whitespace().next().unwrap_or_default().trim_matches('"');
+            Auth::AuthExecRun { out, .. } => {
                 let ended = match out.status.code() {
                     Some(code) => format!("ended with {code}"),
                     None => "was killed".to_owned(),
@@ -86,11 +88,11 @@ impl ApiError {
                 let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
                 let colon = if said.is_empty() { "" } else { ": " };
                 let said: String = said.chars().take(300).collect();
-                format!("the plug-in {program} {ended}{colon}{said}")
+                format!("{plugin} {ended}{colon}{said}")
             }
-            Auth::AuthExecStart(why) => format!("the exec plug-in cannot be started: {why}"),
+            Auth::AuthExecStart(why) => format!("{plugin} cannot be started: {why}"),
             Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {
-                "what the exec plug-in printed is no ExecCredential with a status".to_owned()
+                format!("what {plugin} printed is no ExecCredential with a status")
             }
             other => first_line(other.to_string().as_bytes()),
         })

@@ -1,6 +1,7 @@
 //! Nodes, and the leases by which their kubelets say that they live.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use super::objects::{LeaseObject, NodeObject};
 use super::{Api, ApiError, parse, segment};
@@ -9,8 +10,9 @@ use crate::live::deadline::Deadline;
 /// How long a lease is fresh where it doesn't say, in seconds (the kubelet's `nodeLeaseDurationSeconds`).
 const LEASE_SECONDS: i64 = 40;
 
-/// A node of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A node of the cluster, as the API server tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -26,6 +28,24 @@ pub struct Node {
     pub version: String,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// Its addresses by their types: InternalIP, ExternalIP, Hostname.
+    pub addresses: Vec<Address>,
+    /// Its operating system.
+    pub os_image: String,
+    /// Its kernel.
+    pub kernel_version: String,
+    /// Its container runtime: `containerd://1.6.20`.
+    pub container_runtime: String,
+}
+
+/// An address of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Address {
+    /// InternalIP, ExternalIP, Hostname, InternalDNS, ExternalDNS.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The address itself.
+    pub address: String,
 }
 
 /// A node's lease.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::nodes::Node;
+use super::nodes::{Address, Node};
 
 #[derive(Deserialize)]
 pub(super) struct Status {
@@ -50,13 +50,24 @@ pub(super) struct NodeSpec {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct NodeStatus {
     pub(super) conditions: Vec<Condition>,
+    pub(super) addresses: Vec<NodeAddress>,
     pub(super) node_info: NodeInfo,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NodeAddress {
+    #[serde(rename = "type")]
+    kind: String,
+    address: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct NodeInfo {
     pub(super) kubelet_version: String,
+    pub(super) os_image: String,
+    pub(super) kernel_version: String,
+    pub(super) container_runtime_version: String,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +102,7 @@ impl From<NodeObject> for Node {
         let mut roles: Vec<_> = node.metadata.labels.iter().filter_map(role).collect();
         roles.sort_unstable();
         roles.dedup();
+        let info = node.status.node_info;
         Self {
             name: node.metadata.name,
             ready: match ready.as_ref().map(|condition| condition.status.as_str()) {
@@ -101,8 +113,17 @@ impl From<NodeObject> for Node {
             reason: ready.map(|condition| condition.message).unwrap_or_default(),
             schedulable: !node.spec.unschedulable,
             roles,
-            version: node.status.node_info.kubelet_version,
+            version: info.kubelet_version,
             created: node.metadata.creation_timestamp,
+            addresses: node
+                .status
+                .addresses
+                .into_iter()
+                .map(|NodeAddress { kind, address }| Address { kind, address })
+                .collect(),
+            os_image: info.os_image,
+            kernel_version: info.kernel_version,
+            container_runtime: info.container_runtime_version,
         }
     }
 }

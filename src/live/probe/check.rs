@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::formats::certificate::Certificate;
-use crate::live::api;
+use crate::live::api::Node;
 use crate::state::{Digest, text};
 
 /// The result of a check. The codes are stable.
@@ -245,36 +245,6 @@ impl Check {
             None => self.what = well(),
         }
         self
-    }
-}
-
-/// A node of the cluster, as the API server told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Node {
-    /// Its name.
-    pub name: String,
-    /// Its `Ready` condition: true, false or unknown.
-    pub ready: Option<bool>,
-    /// Whether it takes new pods.
-    pub schedulable: bool,
-    /// Roles, sorted.
-    pub roles: Vec<String>,
-    /// Version of its kubelet.
-    pub version: String,
-    /// When it was made.
-    pub created: Option<Timestamp>,
-}
-
-impl From<&api::Node> for Node {
-    fn from(node: &api::Node) -> Self {
-        Self {
-            name: node.name.clone(),
-            ready: node.ready,
-            schedulable: node.schedulable,
-            roles: node.roles.clone(),
-            version: node.version.clone(),
-            created: node.created,
-        }
     }
 }
 

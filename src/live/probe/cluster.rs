@@ -8,12 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Options;
-use super::check::{Check, Finding, Node, Phase, Severity, Verdict};
+use super::check::{Check, Finding, Phase, Severity, Verdict};
 use super::judge::{of_fault, recover, restart};
 use crate::analysis::endpoints::KUBELET;
 use crate::analysis::inventory::Inventory;
 use crate::formats::kubeconfig;
-use crate::live::api::{self, Api, ApiError, Lease, Server};
+use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
 use crate::state::{Bytes, catalog};
 
@@ -60,7 +60,7 @@ pub(super) struct Question<'a> {
 /// What one identity was told.
 struct Told {
     health: Result<(), ApiError>,
-    nodes: Result<Vec<api::Node>, ApiError>,
+    nodes: Result<Vec<Node>, ApiError>,
     lease: Option<Result<Lease, ApiError>>,
 }
 
@@ -91,7 +91,7 @@ impl Question<'_> {
                     self.this_node(&told),
                     self.lease(&told),
                 ],
-                nodes: told.nodes.iter().flatten().map(Node::from).collect(),
+                nodes: told.nodes.iter().flatten().cloned().collect(),
                 health: Some(told.health),
             };
         }

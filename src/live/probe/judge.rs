@@ -206,7 +206,7 @@ pub(super) fn of_fault(fault: &Fault) -> Finding {
         Fault::Unreachable(_) => Verdict::Unreachable,
         Fault::ClientCertificateRejected(_) => Verdict::ClientCertificateRejected,
         Fault::ServerCertificate(_) | Fault::Tls(_) => Verdict::TlsFailed,
-        Fault::Answer(_) => Verdict::Unhealthy,
+        Fault::Answer(_) | Fault::Proxy(_) => Verdict::Unhealthy,
     };
     Finding::wrong(verdict, fault.to_string())
 }

@@ -25,7 +25,7 @@ use crate::analysis::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::state::Bytes;
 
-pub use self::check::{Check, Leaf, Node, OnDisk, Phase, Phases, Report, Severity, Verdict};
+pub use self::check::{Check, Leaf, OnDisk, Phase, Phases, Report, Severity, Verdict};
 
 /// What a probe is asked with.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,87 @@
+//! `nodes`, and with it how every command of this program talks to an API server that is not this node's own: whose
+//! kubeconfig is taken, what goes wrong on the way and how that is said. Real HTTPS, to a stand-in of the API server
+//! that answers as a real one once did (tests/apiserver).
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test"
+)]
+
+#[path = "../apiserver/mod.rs"]
+mod apiserver;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../probe/server.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
+mod server;
+
+mod faults;
+mod listing;
+mod plugins;
+mod proxies;
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use common::{Run, kuberescue, run};
+
+/// A directory of a person who has kubeconfigs.
+struct Desk {
+    directory: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// With this kubeconfig as the default one.
+    fn with(kubeconfig: &str) -> Self {
+        let desk = Self::new();
+        desk.write("config", kubeconfig);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The program in this directory, with nothing of the caller's environment that matters to it.
+    fn command(&self, arguments: &str) -> std::process::Command {
+        let mut command = kuberescue();
+        command.current_dir(self.directory.path()).env("HOME", self.path("home"));
+        for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] {
+            command.env_remove(name);
+        }
+        command.env("KUBECONFIG", self.path("config")).args(arguments.split_whitespace());
+        command
+    }
+
+    fn nodes(&self, arguments: &str) -> Run {
+        run(self.command(&format!("nodes {arguments}")))
+    }
+}
+
+/// It failed with 2, printed no result, and said each of these.
+#[track_caller]
+fn assert_could_not(run: &Run, said: &[&str]) {
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{run}");
+    assert!(run.err.contains("\nhint: "), "{run}");
+    for said in said {
+        assert!(run.err.contains(said), "{said:?}: {run}");
+    }
+    assert!(!run.err.contains("s3cret"), "{run}");
+}
