@@ -1,6 +1,6 @@
 //! The API server: TLS with its certificate, clients by certificate, Nodes and Leases kept in the real etcd.
 //!
-//! Different from the real one: it knows no other objects and no authorisation (every client with a valid certificate
+//! Different from the real one: it does nothing about other objects than to keep them, and knows no authorisation (every client with a valid certificate
 //! may do all of it); a Node exists as soon as its Lease does, and is Ready while that is younger than 40 s, which
 //! in a real cluster the controller-manager decides; it gives up on etcd after 3 s, not 20; it doesn't reload its
 //! serving certificate, which the real one does within a minute.
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::etcd::Etcd;
 use crate::http::{self, Answer, Asked};
-use crate::{Failure, Flags, log, stop, table, tls};
+use crate::{Failure, Flags, log, objects, stop, table, tls};
 
 /// Where the real one keeps Leases in etcd.
 const LEASES: &str = "/registry/leases";
@@ -175,7 +175,11 @@ impl Server {
         if let Some(rest) = path.strip_prefix(&format!("{COORDINATION}/namespaces/")) {
             return self.lease(asked, rest).await;
         }
-        Ok(status(404, "NotFound", "the server could not find the requested resource"))
+        Ok(match objects::reply(&self.etcd, asked, path).await? {
+            Some(objects::Reply::Object(code, object)) => http::json(code, &object),
+            Some(objects::Reply::Refused(code, reason, message)) => status(code, reason, &message),
+            None => status(404, "NotFound", "the server could not find the requested resource"),
+        })
     }
 
     /// `rest` is `NAMESPACE/leases` or `NAMESPACE/leases/NAME`.
@@ -246,7 +250,7 @@ impl Server {
 }
 
 /// What is stored, with the resource version that etcd gives it.
-fn object(stored: &crate::etcd::KeyValue) -> Option<Value> {
+pub(crate) fn object(stored: &crate::etcd::KeyValue) -> Option<Value> {
     let mut value: Value = serde_json::from_slice(&stored.value).ok()?;
     let metadata = value.get_mut("metadata")?.as_object_mut()?;
     metadata.insert("resourceVersion".to_owned(), stored.mod_revision.to_string().into());

@@ -14,6 +14,7 @@ mod kubelet;
 mod leader;
 mod list;
 mod log;
+mod objects;
 mod proxy;
 mod stop;
 mod table;
