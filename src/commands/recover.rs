@@ -110,7 +110,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     match &looked {
         Some(looked) => live::revive_and_prove(&prepared, &done.inventory, looked, &args.live(), context)?,
         None => {
-            context.out.result(&format!("\n{}", next_steps(&prepared.plan.restarts, prepared.is_live())));
+            let cluster = &prepared.inventory.facts.cluster_name.value;
+            let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), cluster);
+            context.out.result(&format!("\n{steps}"));
         }
     }
     let person = prepared.plan.needs_person() || left.iter().any(is_blocker);

@@ -55,7 +55,7 @@ pub fn finding_lines(findings: &[Finding]) -> String {
 }
 
 /// What the operator does next on this node, after its files are in order and nothing was restarted.
-pub fn next_steps(restarts: &[Restart], live: bool) -> String {
+pub fn next_steps(restarts: &[Restart], live: bool, cluster: &str) -> String {
     let mut out = String::from("What is left to do");
     out.push_str(if live {
         " on this node:\n"
@@ -76,13 +76,34 @@ pub fn next_steps(restarts: &[Restart], live: bool) -> String {
         add(&format!("restart the static pods {}: kuberescue restart", names.join(", ")));
     }
     add("see that all is well: kuberescue probe");
-    out.push_str(&elsewhere());
+    out.push_str(&elsewhere(cluster));
     out
 }
 
-/// What the operator does next outside of this node.
-pub fn elsewhere() -> String {
-    "Elsewhere:\n  - copy the new admin.conf to where the old one was copied to: ~/.kube/config, workstations, CI\n  - do the same on every other control-plane node, one after the other; certificates are not copied between nodes\n".to_owned()
+/// kubeadm's name for every cluster that was given none.
+const UNNAMED: &str = "kubernetes";
+
+/// What the operator does next outside of this node, with the commands for it. `cluster` is the cluster's name, as
+/// kubeadm's configuration and kubeconfigs have it.
+pub fn elsewhere(cluster: &str) -> String {
+    let name = match cluster {
+        "" | UNNAMED => "NAME",
+        known => known,
+    };
+    let secret = format!("--admin-kubeconfig ADMIN --namespace cluster-{name} --cluster {name}");
+    let lines = [
+        "Elsewhere:".to_owned(),
+        "  - on every other control-plane node, one after the other: kuberescue recover (certificates are not copied between nodes)".to_owned(),
+        "  - where the old admin.conf was copied to (~/.kube/config, workstations, CI): copy the new one there, then".to_owned(),
+        "      kuberescue kubeconfig install admin.conf --context CONTEXT     (one context of ~/.kube/config)".to_owned(),
+        "      kuberescue kubeconfig install admin.conf --file FILE           (a file of its own)".to_owned(),
+        "  - on the admin workstation, where a management cluster keeps it in a Secret (ADMIN is that cluster's kubeconfig):".to_owned(),
+        format!("      kuberescue kubeconfig fetch {secret} --compare bmctl-workspace/{name}/{name}-kubeconfig"),
+        format!("      kuberescue kubeconfig install {secret}"),
+        format!("      where the Secret still holds the old certificate, before that: kuberescue kubeconfig push {secret} --from admin.conf"),
+        "  - at last: kuberescue verify cluster".to_owned(),
+    ];
+    lines.iter().map(|text| format!("{}\n", line(text))).collect()
 }
 
 /// What was looked at before a running node is changed.

@@ -14,7 +14,7 @@ use crate::analysis::contexts::{self, Files};
 use crate::disk::workstation;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::live::Fault;
-use crate::live::api::{Api, ApiError, Login, directory_of};
+use crate::live::api::{Api, ApiError, Login, Server, directory_of};
 use crate::live::deadline::Deadline;
 use crate::report::Failure;
 
@@ -91,6 +91,21 @@ impl Cluster {
     ) -> Result<Self, Failure> {
         let api = Api::log_in(login).map_err(|error| unusable(&source, login, &error))?;
         Ok(Self { api, source, ended: ended(login, now), patience })
+    }
+
+    /// Prepares to ask a node's own API server with one of its kubeconfigs, from the node itself.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be used.
+    pub fn on_node(
+        kubeconfig: &[u8],
+        server: Option<&Server>,
+        source: &str,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
+        let api =
+            Api::connect(kubeconfig, server).map_err(|error| unusable(source, &Login::default(), &error))?;
+        Ok(Self { api, source: source.to_owned(), ended: None, patience })
     }
 
     /// By when a request that begins now has to be answered.

@@ -109,7 +109,8 @@ impl Stage<'_> {
         if !report.is_green() {
             return Err(self.not_well(&report, timeout));
         }
-        context.out.result(&format!("\n{}\n{}", took(context.elapsed(), context.waited), elsewhere()));
+        let cluster = &self.inventory.facts.cluster_name.value;
+        context.out.result(&format!("\n{}\n{}", took(context.elapsed(), context.waited), elsewhere(cluster)));
         if let Some(others) = self.others() {
             let what = format!("these static pods read renewed files too and were not restarted: {others}");
             context.out.say(&format!("note: {what}"));

@@ -82,6 +82,18 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
     report
 }
 
+/// This node's own API server, for a client with one of its kubeconfigs; nothing where it should have none. `read`
+/// gives the node's files as they are now.
+pub fn own_api_server(
+    inventory: &Inventory,
+    read: &dyn Fn(&Path) -> Option<Bytes>,
+    now: Timestamp,
+) -> Option<Server> {
+    let expected = endpoints::expected(inventory);
+    let endpoint = expected.endpoints.iter().find(|endpoint| endpoint.component == API_SERVER)?;
+    Some(Target::new(endpoint, inventory, read, now).server())
+}
+
 type Task<'a> = Box<dyn Fn() -> Part + Send + Sync + 'a>;
 
 /// What one task gives.
