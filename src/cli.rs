@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     archive, check_expiration, diagnose, explain, kubeconfig, nodes, probe, recover, renew, restart, resume,
-    rollback,
+    rollback, rollout, verify,
 };
 use crate::report::{Exit, Outcome};
 use crate::session::Context;
@@ -46,6 +46,12 @@ pub enum Command {
     Nodes(nodes::Args),
     /// Restart static pods of the control plane: by default what runs with old files
     Restart(restart::Args),
+    /// Restart what the cluster runs with old files: daemon sets, deployments, stateful sets
+    #[command(subcommand)]
+    Rollout(rollout::Command),
+    /// Look whether all came back
+    #[command(subcommand)]
+    Verify(verify::Command),
     /// Finish a change that was interrupted
     Resume(resume::Args),
     /// Undo the last change, from its archive
@@ -82,6 +88,8 @@ impl Cli {
             Command::Probe(args) => probe::run(args, context),
             Command::Nodes(args) => nodes::run(args, context),
             Command::Restart(args) => restart::run(args, context),
+            Command::Rollout(command) => rollout::run(command, context),
+            Command::Verify(command) => verify::run(command, context),
             Command::Resume(args) => resume::run(args, context),
             Command::Rollback(args) => rollback::run(args, context),
         }

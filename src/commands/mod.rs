@@ -12,3 +12,5 @@ pub mod renew;
 pub mod restart;
 pub mod resume;
 pub mod rollback;
+pub mod rollout;
+pub mod verify;

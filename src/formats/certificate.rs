@@ -279,7 +279,8 @@ fn weak_hash(algorithm: &str) -> Option<&'static str> {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+/// The address of a name of a certificate: four bytes or sixteen.
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddr::from(v4));
     }

@@ -17,7 +17,9 @@ pub mod kubelet;
 pub mod log;
 pub mod manifest;
 pub mod name;
+pub mod objects;
 pub mod pem;
+pub mod request;
 pub mod token;
 
 /// The most bytes of YAML that are parsed: what it becomes takes up to fifteen times as much. A kubeconfig with the

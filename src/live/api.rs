@@ -10,6 +10,8 @@ pub(crate) mod fuzzing;
 mod login;
 pub mod nodes;
 mod objects;
+mod pods;
+mod workloads;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use self::error::unintelligible;
 pub use self::login::{Login, directory_of};
 pub use self::nodes::{Lease, Node};
 use self::objects::List;
+pub use self::pods::Log;
 use super::deadline::Deadline;
 use super::fault::Fault;
 

@@ -2,7 +2,7 @@
 //! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) giving it an archived state ([`restore`]), and telling what happened to it ([`timeline`]); what of it runs with old files
 //! ([`host`]), what has to be right before that is changed
 //! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
-//! ([`proof`]) and all of these in order ([`live`]); the kubeconfigs of a workstation ([`workstation`]) and the API server that they lead to ([`cluster`]). The only place where the rooms of effects meet.
+//! ([`proof`]) and all of these in order ([`live`]); the kubeconfigs of a workstation ([`workstation`]) the API server that they lead to ([`cluster`]), what is restarted through it ([`rollout`]) and whether all came back ([`verify`]). The only place where the rooms of effects meet.
 
 pub mod arguments;
 pub mod by_manifest;
@@ -16,11 +16,13 @@ pub mod preflight;
 pub mod proof;
 pub mod restore;
 pub mod revive;
+pub mod rollout;
 pub mod signals;
 pub mod source;
 pub mod surroundings;
 pub mod timeline;
 pub mod undo;
+pub mod verify;
 pub mod workstation;
 
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::nodes::{Address, Node};
+use crate::formats::objects::nullable;
 
 #[derive(Deserialize)]
 pub(super) struct Status {
@@ -11,8 +12,11 @@ pub(super) struct Status {
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub(super) struct List<T> {
     pub(super) metadata: ListMetadata,
+    /// Some aggregated APIs say `null` where there are none.
+    #[serde(deserialize_with = "nullable")]
     pub(super) items: Vec<T>,
 }
 

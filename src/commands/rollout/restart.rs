@@ -1,0 +1,151 @@
+//! `rollout restart`: what has read renewed files is made anew.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::analysis::rollout::Target;
+use crate::formats::objects::workloads::Kind;
+use crate::report::{Exit, Failure, Outcome, rollout_obstacle, rollout_plan};
+use crate::session::Context;
+use crate::session::arguments::{parse_duration, parse_time};
+use crate::session::cluster::{Cluster, ClusterArgs};
+use crate::session::rollout::{self, NAMESPACE};
+
+/// Arguments of `rollout restart`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// daemonset/NAME, deployment/NAME, statefulset/NAME, or KIND NAME…
+    ///
+    /// [default: those that mount or name files that are renewed, and etcd-defrag]
+    #[arg(value_name = "KIND/NAME")]
+    names: Vec<String>,
+    /// Their namespace
+    #[arg(short, long, default_value = NAMESPACE, value_name = "NAMESPACE")]
+    namespace: String,
+    /// Look for them in all namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["names", "namespace"])]
+    all_namespaces: bool,
+    /// When the files were renewed: pods that are newer are left alone
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "names")]
+    since: Option<Timestamp>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// How long each of them may take to be back
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = parse_duration)]
+    timeout: SignedDuration,
+    /// Don't wait until they are back
+    #[arg(long)]
+    no_wait: bool,
+    /// Show what would be restarted and why
+    #[arg(long)]
+    dry_run: bool,
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Restarts what is named, or what has to be restarted. What should be and can't be is a finding.
+///
+/// # Errors
+/// It isn't there, can't be restarted, or isn't back in time.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    let named = parse(&args.names, &args.namespace)?;
+    let cluster = Cluster::connect(&args.cluster, context)?;
+    let found = if named.is_empty() {
+        let namespace = (!args.all_namespaces).then_some(args.namespace.as_str());
+        rollout::find(&cluster, namespace, args.since)?
+    } else {
+        rollout::named(&cluster, &named)?
+    };
+    context.out.result(&rollout_plan(&found.candidates, &found.not_asked));
+    if !named.is_empty()
+        && let Some(left) = found.left().next()
+        && let Some(refusal) = rollout_obstacle(&left.target, left.verdict, &left.selector)
+    {
+        return Err(refusal);
+    }
+    let targets = found.targets();
+    let is_left = found.left().next().is_some() || !found.not_asked.is_empty();
+    if targets.is_empty() {
+        context.out.result("Nothing to restart.\n");
+        return Ok(if is_left { Exit::Findings } else { Exit::Fine });
+    }
+    if args.dry_run {
+        context.out.say("Dry run: nothing was restarted.");
+        return Ok(if is_left { Exit::Findings } else { Exit::Fine });
+    }
+    context.confirm("Restart?", args.yes)?;
+    let wait = (!args.no_wait).then(|| args.timeout.unsigned_abs());
+    rollout::restart(&cluster, &targets, wait, context)?;
+    Ok(if is_left { Exit::NeedsPerson } else { Exit::Fine })
+}
+
+/// What is named, as kubectl understands it: `KIND/NAME …`, or `KIND NAME …`.
+fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Failure> {
+    let kind = |word: &str| {
+        Kind::of(word).ok_or_else(|| {
+            Failure::could_not_run(format!("\"{word}\" is nothing that can be restarted"))
+                .hint("daemonset/NAME, deployment/NAME or statefulset/NAME; static pods: kuberescue restart")
+        })
+    };
+    let target =
+        |kind: Kind, name: &str| Target { namespace: namespace.to_owned(), kind, name: name.to_owned() };
+    let mut found: Vec<Target> = Vec::new();
+    let mut rest = words.iter();
+    let of_all = match words.first() {
+        Some(first) if !first.contains('/') => {
+            rest.next();
+            Some(kind(first)?)
+        }
+        _ => None,
+    };
+    for word in rest {
+        let new = match (of_all, word.split_once('/')) {
+            (None, Some((word, name))) if !name.is_empty() => target(kind(word)?, name),
+            (Some(kind), None) => target(kind, word),
+            _ => {
+                return Err(Failure::could_not_run(format!("\"{word}\" doesn't say what to restart"))
+                    .hint("KIND/NAME …, or KIND NAME …, not both: daemonset/etcd-defrag"));
+            }
+        };
+        if !found.contains(&new) {
+            found.push(new);
+        }
+    }
+    if let (Some(kind), true) = (of_all, found.is_empty()) {
+        return Err(Failure::could_not_run(format!("which {}?", kind.singular()))
+            .hint("name it; without any KIND those are found that read renewed files"));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Vec<String>, Failure> {
+        let words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        Ok(parse(&words, "n")?.iter().map(Target::shown).collect())
+    }
+
+    #[test]
+    fn kubectls_spellings() {
+        for text in [
+            "daemonset/a",
+            "ds/a",
+            "daemonsets/a",
+            "daemonsets.apps/a",
+            "DaemonSet/a",
+            "daemonset a",
+            "ds a a",
+            "daemonsets.v1.apps a",
+        ] {
+            assert_eq!(parsed(text).unwrap(), ["daemonset/a"], "{text}");
+        }
+        assert_eq!(parsed("deploy/a sts/b").unwrap(), ["deployment/a", "statefulset/b"]);
+        assert_eq!(parsed("deploy a b").unwrap(), ["deployment/a", "deployment/b"]);
+        assert_eq!(parsed("").unwrap(), [""; 0]);
+        for wrong in ["pod/a", "pods a", "ds", "ds/", "ds/a b", "ds a ds/b", "/a", "/"] {
+            assert_eq!(parsed(wrong).unwrap_err().exit, Exit::CouldNotRun, "{wrong}");
+        }
+    }
+}

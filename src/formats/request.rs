@@ -1,0 +1,120 @@
+//! Certificate signing requests (PKCS #10, RFC 2986), as kubelets make them.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::cri_attributes::ParsedCriAttribute;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::pem::parse_x509_pem;
+use x509_parser::prelude::FromDer as _;
+
+use super::certificate::address;
+
+/// The largest request that is looked at; a kubelet's has less than a kibibyte.
+const LARGEST: usize = 64 << 10;
+
+/// Why a request cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RequestError(String);
+
+/// What a request asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Subject as text, for people.
+    pub subject: String,
+    /// The common names of the subject.
+    pub common_names: Vec<String>,
+    /// The organizations of the subject.
+    pub organizations: Vec<String>,
+    /// How many parts the subject has in all.
+    pub subject_parts: usize,
+    /// DNS names.
+    pub dns_names: Vec<String>,
+    /// IP addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Names of other kinds (URIs, e-mail addresses), in words.
+    pub other_names: Vec<String>,
+    /// Whether it was signed with the key that it names.
+    pub is_signed: bool,
+    /// Whether it asks for a CA certificate.
+    pub wants_authority: bool,
+}
+
+impl Request {
+    /// Reads the request of a CertificateSigningRequest: PEM in base64.
+    ///
+    /// # Errors
+    /// It cannot be understood.
+    pub fn from_base64_pem(text: &str) -> Result<Self, RequestError> {
+        let wrong = |what: &str| RequestError(what.to_owned());
+        if text.len() > LARGEST {
+            return Err(wrong("the request is larger than any that a kubelet makes"));
+        }
+        let pem = STANDARD.decode(text).map_err(|_| wrong("the request is no base64"))?;
+        let (_, pem) = parse_x509_pem(&pem).map_err(|_| wrong("the request is no PEM"))?;
+        if !["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"].contains(&pem.label.as_str()) {
+            return Err(wrong("the PEM in the request is no certificate request"));
+        }
+        Self::from_der(&pem.contents)
+    }
+
+    /// Reads a request in DER.
+    ///
+    /// # Errors
+    /// It cannot be understood, or bytes follow it.
+    pub fn from_der(der: &[u8]) -> Result<Self, RequestError> {
+        let malformed = |what: String| RequestError(format!("not a certificate request: {what}"));
+        let (rest, parsed) =
+            X509CertificationRequest::from_der(der).map_err(|error| malformed(error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(malformed("bytes follow it".to_owned()));
+        }
+        let subject = &parsed.certification_request_info.subject;
+        let text = |values: Vec<Option<&str>>| values.into_iter().flatten().map(str::to_owned).collect();
+        let mut request = Self {
+            subject: subject.to_string(),
+            common_names: text(subject.iter_common_name().map(|name| name.as_str().ok()).collect()),
+            organizations: text(subject.iter_organization().map(|name| name.as_str().ok()).collect()),
+            subject_parts: subject.iter_attributes().count(),
+            is_signed: parsed.verify_signature().is_ok(),
+            ..Self::default()
+        };
+        // Whoever signs takes those of all such attributes.
+        for attribute in parsed.certification_request_info.iter_attributes() {
+            if let ParsedCriAttribute::ExtensionRequest(wanted) = attribute.parsed_attribute() {
+                wanted
+                    .extensions
+                    .iter()
+                    .for_each(|extension| request.take_extension(extension.parsed_extension()));
+            }
+        }
+        Ok(request)
+    }
+
+    fn take_extension(&mut self, extension: &ParsedExtension<'_>) {
+        match extension {
+            ParsedExtension::SubjectAlternativeName(names) => {
+                for name in &names.general_names {
+                    match name {
+                        GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
+                        GeneralName::IPAddress(bytes) => match address(bytes) {
+                            Some(address) => self.addresses.push(address),
+                            None => self.other_names.push("an address of a wrong length".to_owned()),
+                        },
+                        GeneralName::URI(uri) => self.other_names.push(format!("URI:{uri}")),
+                        GeneralName::RFC822Name(name) => self.other_names.push(format!("email:{name}")),
+                        _ => self.other_names.push("a name of another kind".to_owned()),
+                    }
+                }
+            }
+            ParsedExtension::ParseError { .. } => {
+                self.other_names.push("an extension that cannot be read".to_owned())
+            }
+            ParsedExtension::BasicConstraints(constraints) => self.wants_authority |= constraints.ca,
+            _ => {}
+        }
+    }
+}
