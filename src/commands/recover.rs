@@ -6,7 +6,8 @@ use crate::analysis::diagnose::{Finding, Severity, findings};
 use crate::analysis::inventory::Inventory;
 use crate::analysis::plan::Selection;
 use crate::report::{
-    Exit, Expiration, Failure, Outcome, finding_lines, next_steps, plan_text, preflight_lines, restart_plan,
+    Exit, Expiration, Failure, Outcome, cluster_plan, finding_lines, next_steps, plan_text, preflight_lines,
+    restart_plan,
 };
 use crate::session::Context;
 use crate::session::arguments::parse_duration;
@@ -28,6 +29,9 @@ pub struct Args {
     /// How long the node may take to be well again
     #[arg(long, default_value = "300s", value_name = "DURATION", value_parser = parse_duration)]
     proof_timeout: SignedDuration,
+    /// Don't restart what the cluster runs with old files (DaemonSets such as etcd-defrag), only name it
+    #[arg(long)]
+    no_rollout: bool,
     /// Put the old state back when the node isn't well by then
     #[arg(long)]
     rollback_on_failure: bool,
@@ -40,6 +44,7 @@ impl Args {
             restart: self.restart,
             proof_timeout: self.proof_timeout.unsigned_abs(),
             rollback_on_failure: self.rollback_on_failure,
+            rollout: !self.no_rollout,
             yes: self.change.yes,
             dry_run: self.change.dry_run,
         }
@@ -88,6 +93,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             "Then every port, the API server, the nodes and this node's lease are probed, for at most {} s.\n",
             args.proof_timeout.as_secs()
         ));
+        context.out.result(cluster_plan(!args.no_rollout));
         Some(looked)
     } else {
         None

@@ -106,6 +106,15 @@ pub fn elsewhere(cluster: &str) -> String {
     lines.iter().map(|text| format!("{}\n", line(text))).collect()
 }
 
+/// What is going to be done in the rest of the cluster once the node is well.
+pub fn cluster_plan(rollout: bool) -> &'static str {
+    if rollout {
+        "At last the cluster is asked with admin.conf: what in kube-system mounts or names renewed files (etcd-defrag, say) and is older than they are is restarted\nas kubectl rollout restart does it, where all control-plane nodes are Ready; then what isn't well in the cluster is listed.\n"
+    } else {
+        "At last the cluster is asked with admin.conf: what reads renewed files and what isn't well is listed, and nothing of it restarted.\n"
+    }
+}
+
 /// What was looked at before a running node is changed.
 pub fn preflight_lines(lines: &[(&str, String)]) -> String {
     let mut out = String::from("Looked at before anything is changed:\n");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
+use super::afterwards::Afterwards;
 use super::change::Prepared;
 use super::host::{
     Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
@@ -52,6 +53,8 @@ pub struct Live<'a> {
     pub proof_timeout: Duration,
     /// Whether the old state is put back when it isn't.
     pub rollback_on_failure: bool,
+    /// Whether sets of pods that read renewed files are restarted.
+    pub rollout: bool,
     /// Whether no question is asked.
     pub yes: bool,
     /// Whether nothing is done.
@@ -71,13 +74,14 @@ pub fn revive_and_prove(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
-    let result = stage.run(&looked.work, context);
-    match result {
+    let since = clock::wall();
+    match stage.run(&looked.work, context) {
         Err(failure) if live.rollback_on_failure => {
             context.out.fail(&failure);
             Err(put_back(prepared, context))
         }
-        result => result,
+        Err(failure) => Err(failure),
+        Ok(()) => stage.afterwards(since, context),
     }
 }
 
@@ -109,13 +113,21 @@ impl Stage<'_> {
         if !report.is_green() {
             return Err(self.not_well(&report, timeout));
         }
-        let cluster = &self.inventory.facts.cluster_name.value;
-        context.out.result(&format!("\n{}\n{}", took(context.elapsed(), context.waited), elsewhere(cluster)));
+        context.out.result(&format!("\n{}", took(context.elapsed(), context.waited)));
         if let Some(others) = self.others() {
             let what = format!("these static pods read renewed files too and were not restarted: {others}");
             context.out.say(&format!("note: {what}"));
         }
         Ok(())
+    }
+
+    /// The rest of the cluster, which doesn't make the node's recovery undone, and what is to be done elsewhere.
+    fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
+        let read = |path: &std::path::Path| self.prepared.root().file(path);
+        let rollout = self.live.rollout;
+        let seen_to = Afterwards { inventory: self.inventory, read: &read, since, rollout }.run(context);
+        context.out.result(&format!("\n{}", elsewhere(&self.inventory.facts.cluster_name.value)));
+        seen_to
     }
 
     fn restart(&self, work: &Work, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -247,8 +259,19 @@ pub fn without_change(
     context.confirm("Restart?", live.yes)?;
     prepared.lock(context)?;
     let inventory = &prepared.inventory;
-    Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live }.run(&work, context)?;
+    let stage = Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live };
+    stage.run(&work, context)?;
+    stage.afterwards(renewed(prepared), context)?;
     Ok(Exit::Fine)
+}
+
+/// When the newest certificate below the PKI directory was written: nothing of it was changed in this run.
+fn renewed(prepared: &Prepared) -> Timestamp {
+    let pki = &prepared.inventory.facts.pki_dir.value;
+    let certificates = prepared.snapshot.iter().filter(|(path, _)| {
+        path.starts_with(pki) && path.extension().is_some_and(|extension| extension == "crt")
+    });
+    certificates.map(|(_, entry)| entry.attributes.mtime).max().unwrap_or_else(clock::wall)
 }
 
 fn nothing_to_restart(
