@@ -110,7 +110,7 @@ impl Args {
         }
         let given = self.log.iter().map(|path| Given::new(path)).collect();
         let wanted = Wanted { containers: self.container.clone() };
-        let request = Request { given, wanted, only_given: false };
+        let request = Request { given, wanted };
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
         let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
         if self.at.is_some() {
