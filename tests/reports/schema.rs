@@ -23,7 +23,7 @@ fn path() -> PathBuf {
     docs("diagnosis.schema.json")
 }
 
-fn docs(name: &str) -> PathBuf {
+pub fn docs(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
 }
 
@@ -31,7 +31,7 @@ fn validate(documents: &[Value]) -> Option<Vec<Vec<String>>> {
     validate_with("diagnosis.schema.json", documents)
 }
 
-fn validate_with(schema: &str, documents: &[Value]) -> Option<Vec<Vec<String>>> {
+pub fn validate_with(schema: &str, documents: &[Value]) -> Option<Vec<Vec<String>>> {
     let input = serde_json::to_string(documents).unwrap();
     let answer = python(VALIDATE, &[docs(schema).to_str().unwrap()], &input)?;
     Some(serde_json::from_str(&answer).unwrap())
