@@ -17,8 +17,8 @@ codes! {
     DiskFull "disk-full" Disk:
         "a file system of the node is full",
         "etcd stops taking writes, the kubelet evicts pods and can't renew its certificate, and files that are written now end up empty or cut off.",
-        "Logs, images or old etcd snapshots have filled it.",
-        "Make room: journalctl --vacuum-size=200M, and see what fills it (df -h FILE; du -xh -d2 /var). kuberescue needs a few MiB for its archive and refuses to start without them.";
+        "Logs, images or old etcd snapshots have filled it, or so many small files that no inode is left.",
+        "Make room: journalctl --vacuum-size=200M, and see what fills it (df -h FILE; df -i FILE; du -xh -d2 /var). kuberescue needs a few MiB for its archive and refuses to start without them.";
     EtcdDataMissing "etcd-data-missing" Etcd:
         "etcd's data is not there",
         "etcd would start as a new and empty cluster, or refuse to. Renewing certificates doesn't bring the data back.",
