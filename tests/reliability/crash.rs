@@ -132,6 +132,9 @@ impl Start<'_> {
         if run.code != 0 {
             return Err(format!("ended {end:?}\n{run}"));
         }
+        if way == "resume" && is_undoing(killed) && !run.out.contains("everything is as before the change") {
+            return Err(format!("not said that it is undone\n{run}"));
+        }
         if let Some(wanted) = demanded(killed, way, self.judge)
             && end != wanted
             && !self.judge.is_one_state()
@@ -185,6 +188,13 @@ pub fn demanded(killed: &Tree, way: &str, judge: &Judge) -> Option<End> {
     // Where it undoes the judged command itself, that was done: the way on leads from new to old.
     let back = undoes.is_some_and(|undone| judge.before().as_deref() != Some(undone));
     Some(if goes_on != back { End::New } else { End::Old })
+}
+
+/// Whether the undoing of another change is committed.
+fn is_undoing(killed: &Tree) -> bool {
+    let journal = killed.own("journal.json");
+    let journal: Option<serde_json::Value> = journal.map(|bytes| serde_json::from_slice(bytes).unwrap());
+    journal.is_some_and(|journal| journal["undoes"].is_string())
 }
 
 /// Where to look: every `stride`th point of each depth, from `first` on.
