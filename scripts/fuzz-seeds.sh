@@ -57,7 +57,10 @@ for name in ecdsa-p256 rsa2048 v120-expired mixed; do
         put key "$seed" <"$file"
         grep -v -e '-----' "$file" | base64 -d 2>/dev/null | put key "$seed.der" || true
         ;;
-      *.conf) put kubeconfig "$seed" <"$file" ;;
+      *.conf)
+        put kubeconfig "$seed" <"$file"
+        put entries "$seed" <"$file"
+        ;;
       */manifests/*) put manifest "$seed" <"$file" ;;
       */config.yaml | *.env) put kubelet_config "$seed" <"$file" ;;
     esac
@@ -78,6 +81,11 @@ printf '{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"c",
   put kubeconfig json
 printf 'current-context: a\ncontexts: [{name: a, context: &c {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: "https://x:1"}}]\nusers:\n- name: u\n  user:\n    client-certificate-data: "QQ=="\n    client-key-data: '"'Qg=='"' # key\n' |
   put kubeconfig flow
+for name in json flow; do put entries "$name" <"$corpus/kubeconfig/seed-$name"; done
+printf 'current-context: a\ncontexts:\n- {name: a, context: {cluster: c, user: u}}\nclusters:\n- name: c\n  cluster: {server: "https://x", tls-server-name: y, proxy-url: "http://p", insecure-skip-tls-verify: true, certificate-authority: ../ca.crt}\nusers:\n- name: u\n  user: {client-certificate: a.crt, client-key: /a.key, token: e30.e30.x, tokenFile: t}\n- name: v\n  user: {exec: {command: c, args: [a]}, auth-provider: {name: oidc}, username: n, password: p}\n' |
+  put entries every-field
+printf 'e30.eyJzdWIiOiJhIiwiZXhwIjoxNzk1NDczMDAwLCJuYmYiOjF9.c2ln' | put token whole
+printf '{"sub":"system:serviceaccount:a:b","exp":1795473000.5,"nbf":-1e300,"aud":["x"]}' | put token payload
 { printf 'l/etc/kubernetes/pki/ca.crt\n' >/dev/null; printf ../../x | part l/etc/kubernetes/pki/ca.crt; } | put inventory link
 { part -/etc/kubernetes/pki/apiserver.crt </dev/null; part u/etc/kubernetes/admin.conf </dev/null; } | put inventory gone
 { printf '\0\0\0\0'; part d/etc </dev/null; printf /x | part l/etc/l; part u/etc/u </dev/null; } | put archive_written kinds

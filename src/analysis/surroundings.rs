@@ -10,12 +10,21 @@ use crate::state::Snapshot;
 pub struct Surroundings {
     /// etcd's data directory; `None` where it was not looked at.
     pub etcd: Option<EtcdData>,
-    /// File systems and the bytes that are free on them.
-    pub space: Vec<(PathBuf, u64)>,
+    /// File systems and what is free on them.
+    pub space: Vec<(PathBuf, Free)>,
     /// Files outside of their places that may hold keys.
     pub strays: Snapshot,
     /// Whether the time that is asked about is what the machine's clock says: only then it can be wrong.
     pub time_is_the_clocks: bool,
+}
+
+/// What is free on a file system; what only root may use counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Free {
+    /// Bytes that may still be written.
+    pub bytes: u64,
+    /// Files that may still be made (inodes); `None` where their number isn't limited.
+    pub files: Option<u64>,
 }
 
 /// etcd's data directory.

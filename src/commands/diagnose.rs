@@ -72,7 +72,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let read = Read::of(&root, args.at)?;
     let timeline = args.timeline_of(&read, now)?;
     let diagnosis = args.diagnosis(&read, timeline.as_ref(), source, now);
-    let text = args.rendered(&read, &diagnosis, timeline.as_ref(), now)?;
+    let text = args.rendered(&read, &diagnosis, timeline.as_ref(), now);
     context.out.result(&if args.output == DiagnosisFormat::Yaml { yaml_of(&text) } else { text });
     let worst = diagnosis.findings.iter().map(|told| told.finding.severity).max();
     Ok(if worst >= Some(Severity::Warning) { Exit::Findings } else { Exit::Fine })
@@ -110,7 +110,7 @@ impl Args {
         }
         let given = self.log.iter().map(|path| Given::new(path)).collect();
         let wanted = Wanted { containers: self.container.clone() };
-        let request = Request { given, wanted, only_given: false };
+        let request = Request { given, wanted };
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
         let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
         if self.at.is_some() {
@@ -140,17 +140,15 @@ impl Args {
         diagnosis: &Diagnosis,
         timeline: Option<&Timeline>,
         now: Timestamp,
-    ) -> Result<String, Failure> {
+    ) -> String {
         use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
         let graph = || Graph::read(&read.snapshot, &read.inventory, now);
-        Ok(match (self.output, timeline) {
+        match (self.output, timeline) {
             (Dot, _) => trust::dot(&graph()),
             (Mermaid, _) => trust::mermaid(&graph()),
             (Json | Yaml, _) if self.trust => trust::trust_json(&graph()),
             (_, _) if self.trust => trust::tree(&graph()),
-            (Json | Yaml, Some(timeline)) if self.timeline => {
-                timeline_json(timeline).map_err(Failure::could_not_run)?
-            }
+            (Json | Yaml, Some(timeline)) if self.timeline => timeline_json(timeline),
             (_, Some(timeline)) if self.timeline => timeline_text(timeline),
             (Html, timeline) => {
                 let (rows, story) = (trust::rows(&graph()), timeline.map(story));
@@ -163,7 +161,7 @@ impl Args {
                 let logs = first.map(|first| first.sentence.as_str());
                 diagnosis_text(diagnosis, Detail { evidence: self.verbose, logs })
             }
-        })
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::session::arguments::parse_format;
 /// Arguments of `explain`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The code, as in the findings of diagnose and check-expiration
+    /// The code, as in the findings of diagnose, check-expiration and kubeconfig check
     #[arg(value_name = "CODE", required_unless_present = "list")]
     code: Option<String>,
     /// List all codes

@@ -63,8 +63,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         Resumed::Cleaned { .. } => {
             "The change had not begun: its preparations were removed, everything is as before.\n"
         }
-        Resumed::Completed { .. } => "The interrupted change is complete: everything is new.\n",
-        Resumed::Undone { .. } => {
+        Resumed::Completed { journal } if journal.undoes.is_none() => {
+            "The interrupted change is complete: everything is new.\n"
+        }
+        Resumed::Completed { .. } | Resumed::Undone { .. } => {
             "The interrupted rollback is complete: everything is as before the change.\n"
         }
     });
@@ -78,6 +80,9 @@ fn what_is_left(journal: &Journal) -> String {
     let Journal { command, started, changes, .. } = journal;
     let paths = changes.len();
     let how = match (journal.state, journal.direction) {
+        (State::Committed, Direction::Forward) if journal.undoes.is_some() => {
+            "was committed: completes it, everything will be as before the change that it undoes"
+        }
         (State::Staging, _) => "had not begun: takes its preparations away, everything stays as it was",
         (_, Direction::Forward) => "was committed: completes it, everything will be new",
         (_, Direction::Backward) => "was being rolled back: completes that, everything will be as before it",

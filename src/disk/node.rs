@@ -19,6 +19,7 @@ use nix::sys::statvfs::fstatvfs;
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
 use super::walk::There;
+use crate::analysis::surroundings::Free;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
 /// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.
@@ -187,14 +188,14 @@ impl Root {
     /// # Errors
     /// The directory can't be opened or asked.
     pub fn free_space(&self, path: &Path) -> Result<u64, Error> {
-        self.file_system(path).map(|(_, free)| free)
+        self.file_system(path).map(|(_, free)| free.bytes)
     }
 
-    /// Which file system that is, and the bytes that may still be written there.
+    /// Which file system that is, and what is free there.
     ///
     /// # Errors
     /// As [`Root::free_space`].
-    pub fn file_system(&self, path: &Path) -> Result<(u64, u64), Error> {
+    pub fn file_system(&self, path: &Path) -> Result<(u64, Free), Error> {
         for above in path.ancestors() {
             let there = self.walk(above, &mut |_, _, _, _| ());
             let there = there.map_err(|(path, error)| Error::io("open", path)(error))?;
@@ -208,7 +209,10 @@ impl Root {
             let asked =
                 asked.map_err(|errno: Errno| Error::io("ask the space of", &there.path)(errno.into()));
             let (device, found) = asked?;
-            return Ok((device, found.blocks_free().saturating_mul(found.fragment_size())));
+            let bytes = found.blocks_free().saturating_mul(found.fragment_size());
+            // A file system that makes inodes as they are needed (btrfs) has none to count.
+            let files = (found.files() > 0).then(|| found.files_free());
+            return Ok((device, Free { bytes, files }));
         }
         Err(Error::RootNotFound { path: self.path.clone() })
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::expiration::{Format, date, residual_time, seconds_between};
 use super::{sanitise, table, yaml};
 use crate::analysis::contexts::{Checked, Connection, Problem, Weight};
+use crate::analysis::diagnose::Code;
 
 /// A kubeconfig that was looked at.
 #[derive(Serialize)]
@@ -199,7 +200,7 @@ fn identity(checked: &Checked) -> String {
     parts.extend(named("exec (not run)", &checked.exec));
     parts.extend(named("auth provider (not asked)", &checked.auth_provider));
     parts.extend(named("password of", &checked.username));
-    let unread = |problem: &Problem| ["unreadable", "missing"].contains(&problem.code);
+    let unread = |problem: &Problem| [Code::Unreadable, Code::Missing].contains(&problem.code);
     match parts.is_empty() {
         true if checked.problems.iter().any(unread) => "<unreadable>".to_owned(),
         true => "<none>".to_owned(),
@@ -237,19 +238,24 @@ fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
     let problems = file.contexts.iter().flat_map(|checked| &checked.problems);
     for problem in problems.filter(|problem| problem.weight == Weight::Wrong) {
         let hint = match problem.code {
-            "expired" | "wrong-authority" | "key-mismatch" | "key-missing" | "key-unreadable" | "missing"
-            | "unreadable" => {
+            Code::Expired
+            | Code::WrongAuthority
+            | Code::KeyMismatch
+            | Code::KeyMissing
+            | Code::KeyUnreadable
+            | Code::Missing
+            | Code::Unreadable => {
                 "take the credential from its source again: admin.conf of a control-plane node, where kuberescue \
                  certs renew admin.conf renews it, or a new login for a token"
             }
-            "not-yet-valid" | "ca-not-yet-valid" => {
+            Code::NotYetValid | Code::CaNotYetValid => {
                 "compare the clock of this machine with that of the cluster"
             }
-            "ca-expired" | "ca-unreadable" => {
+            Code::CaExpired | Code::CaUnreadable => {
                 "take the CA from a control-plane node: /etc/kubernetes/pki/ca.crt; kuberescue diagnose there says \
                  whether it has ended"
             }
-            "not-reachable" => "kuberescue probe on a control-plane node says what is served there",
+            Code::NotReachable => "kuberescue probe on a control-plane node says what is served there",
             _ => continue,
         };
         if !hints.contains(&hint) {

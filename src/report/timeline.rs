@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::{Timestamp, Unit};
 
 use super::html::{Moment, Story};
-use super::sanitise::{json, line};
+use super::sanitise::{document, line};
 use super::table;
 use crate::analysis::timeline::{Event, Kind, Timeline};
 
@@ -75,12 +75,8 @@ pub fn story(timeline: &Timeline) -> Story {
 }
 
 /// The timeline for programs.
-///
-/// # Errors
-/// What the serializer reports.
-pub fn timeline_json(timeline: &Timeline) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string_pretty(timeline)?;
-    Ok(format!("{}\n", json(&text)))
+pub fn timeline_json(timeline: &Timeline) -> String {
+    document(timeline)
 }
 
 fn row(time: &str, source: &str, count: &str, event: &str) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::inventory::Inventory;
 use crate::analysis::scope;
-use crate::analysis::surroundings::{EtcdData, Surroundings};
+use crate::analysis::surroundings::{EtcdData, Free, Surroundings};
 use crate::disk::{Root, strays_among};
 use crate::formats::bolt;
 use crate::state::Snapshot;
@@ -45,7 +45,7 @@ pub fn look_into(archive: &Snapshot, inventory: &Inventory) -> (Snapshot, Surrou
 }
 
 /// The file systems of these directories, each once.
-fn space(root: &Root, places: Vec<PathBuf>) -> Vec<(PathBuf, u64)> {
+fn space(root: &Root, places: Vec<PathBuf>) -> Vec<(PathBuf, Free)> {
     let mut seen = Vec::new();
     let asked = places.into_iter().filter_map(|path| Some((root.file_system(&path).ok()?, path)));
     asked

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::source::could_not;
 use crate::analysis::inventory::Inventory;
-use crate::analysis::timeline::{Event, Kind, Logs, Timeline, Wanted};
+use crate::analysis::timeline::{Event, Kind, Timeline, Wanted};
 use crate::disk::logs::{Given, etcd_times, scan_given, scan_root, scan_snapshot};
 use crate::disk::{Root, history};
 use crate::formats::log::Matcher;
@@ -18,8 +18,6 @@ pub struct Request {
     pub given: Vec<Given>,
     /// Containers beside those of the control plane.
     pub wanted: Wanted,
-    /// Whether the node's own logs are left out.
-    pub only_given: bool,
 }
 
 /// Reads the logs of a node and merges all that has a time. `root` is where `snapshot` was read from; without it the
@@ -36,7 +34,6 @@ pub fn read(
 ) -> Result<Timeline, Failure> {
     let matcher = Matcher::new().map_err(Failure::could_not_run)?;
     let mut logs = match root {
-        _ if request.only_given => Logs::default(),
         Some(root) => scan_root(root, &matcher, &request.wanted, now),
         None => scan_snapshot(snapshot, &matcher, &request.wanted, now),
     };

@@ -5,7 +5,7 @@
 //! present time is always [`NOW`], given with `--at`.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -438,4 +438,26 @@ pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "not possible here: {why}");
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     eprintln!("\n*** SKIPPED {name}: {why} ***\n");
+}
+
+/// The codes that the check of a kubeconfig can give, by its sources: the names of `Code` there, as they are printed.
+pub fn codes_of_kubeconfigs() -> BTreeSet<String> {
+    let source = |name: &str| {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/analysis").join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let table = source("diagnose/code.rs");
+    let printed = |name: &str| {
+        let line = table.lines().find(|line| line.trim_start().starts_with(&format!("{name} \"")));
+        line.and_then(|line| line.split('"').nth(1))
+            .unwrap_or_else(|| panic!("{name} is in no table"))
+            .to_owned()
+    };
+    let files = [source("contexts/mod.rs"), source("contexts/credential.rs")];
+    let named = files.iter().flat_map(|text| text.split("Code::").skip(1));
+    let codes: BTreeSet<_> = named
+        .map(|rest| printed(rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()))
+        .collect();
+    assert!(codes.len() > 15, "{codes:?}");
+    codes
 }

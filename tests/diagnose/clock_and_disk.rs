@@ -75,12 +75,50 @@ fn a_full_disk_is_told_once() {
     assert!(free.parse::<u64>().unwrap() < 512, "{free}");
     assert_eq!(
         format!("{before} N KiB are free there{after}"),
-        "control plane may not start: a file system of the node is full (/etc/kubernetes: N KiB are free there), which is not a certificate problem; next: make room: journalctl --vacuum-size=200M, and see what fills it (df -h /etc/kubernetes; du -xh -d2 /var)"
+        "control plane may not start: a file system of the node is full (/etc/kubernetes: N KiB are free there), which is not a certificate problem; next: make room: journalctl --vacuum-size=200M, and see what fills it (df -h /etc/kubernetes; df -i /etc/kubernetes; du -xh -d2 /var)"
     );
     assert_eq!(
         found.json["verdict"]["workloads"],
         "Pods that run go on, but for those that need room on the disk or that the kubelet evicts to make some."
     );
+    drop(mounted);
+}
+
+/// Bytes are free, and no file can be made any more.
+#[test]
+fn a_disk_without_inodes_is_full() {
+    if !is_root() {
+        return skip("mounting needs root");
+    }
+    let node = Node::empty();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64m,nr_inodes=600", "tmpfs"])
+        .arg(node.root())
+        .output()
+        .unwrap();
+    if !mount.status.success() {
+        return skip(&format!("a tmpfs can't be mounted: {}", String::from_utf8_lossy(&mount.stderr)));
+    }
+    let mounted = Mounted(&node);
+    let from = disk("ecdsa-p256");
+    let all = format!("{}/.", from.root().display());
+    assert!(Command::new("cp").args(["-a", &all]).arg(node.root()).status().unwrap().success());
+    assert_eq!(Diagnosis::now(&node).set(), super::scene::set(&[]), "as long as there are some");
+    let made = (0..).take_while(|number| File::create(node.path(&format!("/fill-{number}"))).is_ok()).count();
+    assert!(made > 16, "{made} files");
+    let found = Diagnosis::now(&node);
+    assert_eq!(found.set(), super::scene::set(&[("disk-full", "blocker", "/etc/kubernetes")]));
+    let finding = found.finding("disk-full", "/etc/kubernetes");
+    let what = finding["what"].as_str().unwrap();
+    assert!(what.ends_with(" MiB are free there, and 0 more files can be made (inodes)"), "{what}");
+    let evidence = &finding["evidence"][0];
+    assert_eq!((&evidence["field"], &evidence["value"]), (&"free inodes".into(), &"0".into()), "{evidence}");
+    assert!(found.verdict().starts_with("control plane may not start: a file system of the node is full"));
+    // Enough again: nothing is said.
+    for number in 0..made {
+        std::fs::remove_file(node.path(&format!("/fill-{number}"))).unwrap();
+    }
+    assert_eq!(Diagnosis::now(&node).set(), super::scene::set(&[]));
     drop(mounted);
 }
 

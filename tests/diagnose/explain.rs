@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::common::{Run, kuberescue, run};
+use super::common::{Run, codes_of_kubeconfigs, kuberescue, run};
 
 fn explain(arguments: &[&str]) -> Run {
     let mut command = kuberescue();
@@ -127,6 +127,20 @@ fn the_list_has_every_code_once_with_its_class() {
     assert_eq!(codes, json);
     let classes: BTreeSet<_> =
         pages().iter().map(|page| page["class"].as_str().unwrap().to_owned()).collect();
-    let known = ["clock", "credential", "disk", "etcd", "exposure", "kubelet", "manifest"];
+    let known = ["clock", "credential", "disk", "etcd", "exposure", "kubeconfig", "kubelet", "manifest"];
     assert_eq!(classes.iter().map(String::as_str).collect::<Vec<_>>(), known);
+}
+
+/// `kubeconfig check` is of another room, and its codes are of the same table.
+#[test]
+fn what_a_kubeconfig_can_be_told_has_a_page() {
+    let pages = pages();
+    let of_kubeconfigs = codes_of_kubeconfigs();
+    for code in &of_kubeconfigs {
+        assert!(pages.iter().any(|page| page["code"] == **code), "{code}");
+    }
+    // And no page of its own class is of something that it can't say.
+    for page in pages.iter().filter(|page| page["class"] == "kubeconfig") {
+        assert!(of_kubeconfigs.contains(page["code"].as_str().unwrap()), "{page}");
+    }
 }

@@ -22,6 +22,7 @@ mod healthy;
 mod horizon;
 mod hostile;
 mod issuing;
+mod refused;
 mod scene;
 mod sources;
 mod table;

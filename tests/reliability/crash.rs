@@ -132,12 +132,10 @@ impl Start<'_> {
         if run.code != 0 {
             return Err(format!("ended {end:?}\n{run}"));
         }
-        // An undoing that had not begun leaves what stood there: of a command that was done that is the new state.
-        let wanted = demanded(killed, way).map(|wanted| match is_undoing_staged(killed) {
-            true => self.judge.standing(killed),
-            false => wanted,
-        });
-        if let Some(wanted) = wanted
+        if way == "resume" && is_undoing(killed) && !run.out.contains("everything is as before the change") {
+            return Err(format!("not said that it is undone\n{run}"));
+        }
+        if let Some(wanted) = demanded(killed, way, self.judge)
             && end != wanted
             && !self.judge.is_one_state()
         {
@@ -179,21 +177,23 @@ impl Start<'_> {
 }
 
 /// Where a pending change has to end, by its journal alone.
-pub fn demanded(killed: &Tree, way: &str) -> Option<End> {
-    let Some(bytes) = killed.own("journal.json") else {
-        return killed.own("staging.json").map(|_| End::Old);
-    };
+pub fn demanded(killed: &Tree, way: &str, judge: &Judge) -> Option<End> {
+    let committed = killed.own("journal.json");
+    let bytes = committed.or(killed.own("staging.json"))?;
     let journal: serde_json::Value = serde_json::from_slice(bytes).unwrap();
-    let forward = journal["direction"] == "forward";
+    let undoes = journal["undoes"].as_str();
     // What undoes another change is completed by both.
-    let goes_on = forward && (way == "resume" || journal["undoes"].is_string());
-    Some(if goes_on { End::New } else { End::Old })
+    let goes_on =
+        committed.is_some() && journal["direction"] == "forward" && (way == "resume" || undoes.is_some());
+    // Where it undoes the judged command itself, that was done: the way on leads from new to old.
+    let back = undoes.is_some_and(|undone| judge.before().as_deref() != Some(undone));
+    Some(if goes_on != back { End::New } else { End::Old })
 }
 
-/// Whether what is being prepared is the undoing of another change.
-fn is_undoing_staged(killed: &Tree) -> bool {
-    let staged = killed.own("staging.json").filter(|_| killed.own("journal.json").is_none());
-    let journal: Option<serde_json::Value> = staged.map(|bytes| serde_json::from_slice(bytes).unwrap());
+/// Whether the undoing of another change is committed.
+fn is_undoing(killed: &Tree) -> bool {
+    let journal = killed.own("journal.json");
+    let journal: Option<serde_json::Value> = journal.map(|bytes| serde_json::from_slice(bytes).unwrap());
     journal.is_some_and(|journal| journal["undoes"].is_string())
 }
 

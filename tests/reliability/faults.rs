@@ -180,7 +180,7 @@ impl Case {
         };
         let wanted = match code {
             0 => Some(self.leads_to),
-            _ => demanded(&tree, "resume"),
+            _ => demanded(&tree, "resume", &self.judge),
         };
         if wanted.is_some_and(|wanted| end != wanted) && !self.judge.is_one_state() {
             return Err(format!("ended {end:?}"));

@@ -32,10 +32,10 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// The state in which the targets stand while nothing but staged files has been written.
-    pub fn standing(&self, tree: &Tree) -> End {
-        let staged = |path: &PathBuf| path.to_string_lossy().contains(".kuberescue-");
-        if self.old.differences(tree).iter().all(staged) { End::Old } else { End::New }
+    /// The change that was done last before the judged command.
+    pub fn before(&self) -> Option<String> {
+        let journal: serde_json::Value = serde_json::from_slice(self.old.own("last.json")?).unwrap();
+        journal["id"].as_str().map(str::to_owned)
     }
 
     /// Which state this is, or why it is neither.

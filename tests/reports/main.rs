@@ -15,10 +15,17 @@
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../kubeconfig/desk.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod desk;
 mod html;
+mod kubeconfigs;
 mod png;
 mod prometheus;
 mod schema;
+#[path = "../probe/server.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod server;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

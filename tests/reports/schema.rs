@@ -23,7 +23,7 @@ fn path() -> PathBuf {
     docs("diagnosis.schema.json")
 }
 
-fn docs(name: &str) -> PathBuf {
+pub fn docs(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
 }
 
@@ -31,7 +31,7 @@ fn validate(documents: &[Value]) -> Option<Vec<Vec<String>>> {
     validate_with("diagnosis.schema.json", documents)
 }
 
-fn validate_with(schema: &str, documents: &[Value]) -> Option<Vec<Vec<String>>> {
+pub fn validate_with(schema: &str, documents: &[Value]) -> Option<Vec<Vec<String>>> {
     let input = serde_json::to_string(documents).unwrap();
     let answer = python(VALIDATE, &[docs(schema).to_str().unwrap()], &input)?;
     Some(serde_json::from_str(&answer).unwrap())
@@ -134,8 +134,8 @@ fn it_knows_every_code() {
     let told = run(explain);
     assert_eq!(told.code, 0, "{told}");
     let pages: Value = serde_json::from_str(&told.out).unwrap();
-    let of_program: BTreeSet<_> =
-        pages.as_array().unwrap().iter().map(|page| page["code"].as_str().unwrap()).collect();
+    let of_nodes = pages.as_array().unwrap().iter().filter(|page| page["class"] != "kubeconfig");
+    let of_program: BTreeSet<_> = of_nodes.map(|page| page["code"].as_str().unwrap()).collect();
     assert_eq!(of_schema.iter().copied().collect::<BTreeSet<_>>(), of_program);
     assert_eq!(of_schema.len(), of_program.len(), "one of them stands twice");
 }

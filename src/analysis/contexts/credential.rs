@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{Checked, Files, Identity, Problem, Token, at, text_of};
+use crate::analysis::diagnose::Code;
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::entries::{Place, User};
@@ -28,7 +29,7 @@ pub(super) fn check(
     let token = user.token.is_some() || user.token_file.is_some();
     if !pair && !token && named.iter().all(|named| named.is_none()) {
         let what = "its user has no credential: no certificate, token, plug-in or password";
-        checked.problems.push(Problem::warning("no-credential", what));
+        checked.problems.push(Problem::warning(Code::NoCredential, what));
     }
 }
 
@@ -43,7 +44,7 @@ fn certificate(
         (None, None) => return,
         (None, Some(_)) => {
             let what = "its user has a key and no certificate";
-            return checked.problems.push(Problem::wrong("missing", what));
+            return checked.problems.push(Problem::wrong(Code::Missing, what));
         }
         (Some(certificate), key) => (certificate, key.as_ref()),
     };
@@ -53,20 +54,21 @@ fn certificate(
         Ok(chain) => chain.into_iter(),
         Err(why) => {
             let what = format!("its certificate{}: {why}", at(place));
-            return checked.problems.push(Problem::wrong("unreadable", what));
+            return checked.problems.push(Problem::wrong(Code::Unreadable, what));
         }
     };
     let Some(leaf) = chain.next() else { return };
     let between: Vec<Certificate> = chain.collect();
     let problems = &mut checked.problems;
     if leaf.expired_at(now) {
-        problems.push(Problem::wrong("expired", format!("its certificate ended {}", leaf.not_after)));
+        problems.push(Problem::wrong(Code::Expired, format!("its certificate ended {}", leaf.not_after)));
     } else if leaf.not_yet_valid_at(now) {
-        problems.push(Problem::wrong("not-yet-valid", format!("its certificate starts {}", leaf.not_before)));
+        problems
+            .push(Problem::wrong(Code::NotYetValid, format!("its certificate starts {}", leaf.not_before)));
     }
     if !leaf.may_be_client {
         let what = "its certificate is not made for clients (extended key usage)";
-        problems.push(Problem::warning("usage-wrong", what));
+        problems.push(Problem::warning(Code::UsageWrong, what));
     }
     let key_matches = key_matches(&leaf, key, files, problems);
     let chains = chains(&leaf, &between, authorities, problems);
@@ -95,7 +97,7 @@ fn key_matches(
     problems: &mut Vec<Problem>,
 ) -> Option<bool> {
     let Some(place) = key else {
-        problems.push(Problem::wrong("key-missing", "its certificate has no key beside it"));
+        problems.push(Problem::wrong(Code::KeyMissing, "its certificate has no key beside it"));
         return None;
     };
     let read =
@@ -105,12 +107,12 @@ fn key_matches(
             let matches = leaf.is_of(&key);
             if !matches {
                 let what = format!("its key{} belongs to another certificate", at(place));
-                problems.push(Problem::wrong("key-mismatch", what));
+                problems.push(Problem::wrong(Code::KeyMismatch, what));
             }
             Some(matches)
         }
         Err(why) => {
-            problems.push(Problem::wrong("key-unreadable", format!("its key{}: {why}", at(place))));
+            problems.push(Problem::wrong(Code::KeyUnreadable, format!("its key{}: {why}", at(place))));
             None
         }
     }
@@ -133,7 +135,7 @@ fn chains(
     for _ in 0..LONGEST_CHAIN {
         if let Some(authority) = authorities.iter().find(|authority| signs(authority, link)) {
             if let Err(error) = link.signed_by(authority) {
-                problems.push(Problem::warning("not-checked", error.to_string()));
+                problems.push(Problem::warning(Code::NotChecked, error.to_string()));
                 return None;
             }
             return Some(true);
@@ -145,7 +147,7 @@ fn chains(
     }
     let why = link.signed_by(nearest).err().map(|error| format!(": {error}")).unwrap_or_default();
     let what = format!("its certificate is signed by another CA than the cluster's{why}");
-    problems.push(Problem::wrong("wrong-authority", what));
+    problems.push(Problem::wrong(Code::WrongAuthority, what));
     Some(false)
 }
 
@@ -157,7 +159,7 @@ fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
         (_, Some(token)) => token.as_str(),
         (Some((path, Err(why))), None) => {
             let what = format!("its token ({}): {why}", path.display());
-            return checked.problems.push(Problem::wrong("unreadable", what));
+            return checked.problems.push(Problem::wrong(Code::Unreadable, what));
         }
         (None, None) => return,
     };
@@ -166,9 +168,9 @@ fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
     let claims = claims.unwrap_or_default();
     let said = "as it says itself: it is not verified";
     if let Some(end) = claims.end.filter(|end| *end <= now) {
-        checked.problems.push(Problem::wrong("expired", format!("its token ended {end}, {said}")));
+        checked.problems.push(Problem::wrong(Code::Expired, format!("its token ended {end}, {said}")));
     } else if let Some(start) = claims.start.filter(|start| now < *start) {
-        checked.problems.push(Problem::wrong("not-yet-valid", format!("its token starts {start}, {said}")));
+        checked.problems.push(Problem::wrong(Code::NotYetValid, format!("its token starts {start}, {said}")));
     }
     checked.token = Some(Token {
         jwt,

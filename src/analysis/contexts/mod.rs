@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::analysis::diagnose::Code;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::entries::{Cluster, Context, Entries, Place};
 
@@ -31,8 +32,8 @@ pub enum Weight {
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Stable code; where `explain` knows it, it means the same.
-    pub code: &'static str,
+    /// Stable code.
+    pub code: Code,
     /// How much it matters.
     pub weight: Weight,
     /// What is wrong, in plain words.
@@ -40,11 +41,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn wrong(code: &'static str, what: impl Into<String>) -> Self {
+    pub(super) fn wrong(code: Code, what: impl Into<String>) -> Self {
         Self { code, weight: Weight::Wrong, what: what.into() }
     }
 
-    pub(super) fn warning(code: &'static str, what: impl Into<String>) -> Self {
+    pub(super) fn warning(code: Code, what: impl Into<String>) -> Self {
         Self { code, weight: Weight::Warning, what: what.into() }
     }
 }
@@ -202,11 +203,11 @@ impl Checked {
             // Where a proxy is the way, that there is no other is no surprise.
             let weight = if self.proxy.is_some() { Weight::Warning } else { Weight::Wrong };
             let what = format!("{}: {error}", connection.address);
-            self.problems.push(Problem { code: "not-reachable", weight, what });
+            self.problems.push(Problem { code: Code::NotReachable, weight, what });
         }
         if self.proxy.is_some() {
             let what = "it was asked without the proxy-url of the kubeconfig";
-            self.problems.push(Problem::warning("proxy-not-used", what));
+            self.problems.push(Problem::warning(Code::ProxyNotUsed, what));
         }
         self.connection = Some(connection);
     }
@@ -241,7 +242,7 @@ fn check_one(
         } else {
             format!("its {kind} \"{name}\" is not in the kubeconfig")
         };
-        problems.push(Problem::wrong("context-broken", what));
+        problems.push(Problem::wrong(Code::ContextBroken, what));
     };
     if cluster.is_none() {
         missing("cluster", &context.cluster);
@@ -288,7 +289,7 @@ fn authorities(
     problems: &mut Vec<Problem>,
 ) -> Vec<Certificate> {
     if cluster.server.is_empty() {
-        problems.push(Problem::wrong("context-broken", "its cluster names no server"));
+        problems.push(Problem::wrong(Code::ContextBroken, "its cluster names no server"));
     }
     if cluster.insecure {
         let more = if cluster.authority.is_some() {
@@ -297,12 +298,12 @@ fn authorities(
             ": whoever answers is trusted"
         };
         let what = format!("insecure-skip-tls-verify is set{more}");
-        problems.push(Problem::warning("insecure", what));
+        problems.push(Problem::warning(Code::Insecure, what));
     }
     let Some(place) = &cluster.authority else {
         if !cluster.insecure {
             let what = "the cluster has no CA of its own: kubectl takes those of the machine";
-            problems.push(Problem::warning("no-ca", what));
+            problems.push(Problem::warning(Code::NoCa, what));
         }
         return Vec::new();
     };
@@ -311,7 +312,8 @@ fn authorities(
     let found = match read {
         Ok(found) => found,
         Err(why) => {
-            problems.push(Problem::wrong("ca-unreadable", format!("the cluster's CA{}: {why}", at(place))));
+            problems
+                .push(Problem::wrong(Code::CaUnreadable, format!("the cluster's CA{}: {why}", at(place))));
             return Vec::new();
         }
     };
@@ -320,9 +322,9 @@ fn authorities(
     let all_dead = !found.iter().any(live);
     for dead in found.iter().filter(|authority| !live(authority)) {
         let (code, how) = if dead.expired_at(now) {
-            ("ca-expired", format!("ended {}", dead.not_after))
+            (Code::CaExpired, format!("ended {}", dead.not_after))
         } else {
-            ("ca-not-yet-valid", format!("starts {}", dead.not_before))
+            (Code::CaNotYetValid, format!("starts {}", dead.not_before))
         };
         let weight = if all_dead { Weight::Wrong } else { Weight::Warning };
         let what = format!("the cluster's CA \"{}\" {how}", dead.subject);

@@ -1,36 +1,7 @@
 //! Every finding's code with its page: what it means, how it comes about, what to do. The codes are part of the
 //! command line's contract: none is renamed or used for something else.
 
-use super::page::{Class, Page};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $class:ident: $title:literal, $meaning:literal, $cause:literal, $remedy:literal;)*) => {
-        /// What is wrong, as a stable code.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code {
-            $(#[doc = $title] $name,)*
-        }
-
-        /// Every code, in the order of `explain --list`.
-        pub const CODES: &[Code] = &[$(Code::$name),*];
-
-        impl Code {
-            /// Its page.
-            pub const fn page(self) -> Page {
-                match self {
-                    $(Self::$name => Page {
-                        code: $code,
-                        class: Class::$class,
-                        title: $title,
-                        meaning: $meaning,
-                        cause: $cause,
-                        remedy: $remedy,
-                    },)*
-                }
-            }
-        }
-    };
-}
+use super::page::{Class, Page, codes};
 
 codes! {
     ClockBehind "clock-behind" Clock:
@@ -46,8 +17,8 @@ codes! {
     DiskFull "disk-full" Disk:
         "a file system of the node is full",
         "etcd stops taking writes, the kubelet evicts pods and can't renew its certificate, and files that are written now end up empty or cut off.",
-        "Logs, images or old etcd snapshots have filled it.",
-        "Make room: journalctl --vacuum-size=200M, and see what fills it (df -h FILE; du -xh -d2 /var). kuberescue needs a few MiB for its archive and refuses to start without them.";
+        "Logs, images or old etcd snapshots have filled it, or so many small files that no inode is left.",
+        "Make room: journalctl --vacuum-size=200M, and see what fills it (df -h FILE; df -i FILE; du -xh -d2 /var). kuberescue needs a few MiB for its archive and refuses to start without them.";
     EtcdDataMissing "etcd-data-missing" Etcd:
         "etcd's data is not there",
         "etcd would start as a new and empty cluster, or refuse to. Renewing certificates doesn't bring the data back.",
@@ -348,6 +319,41 @@ codes! {
         "Its names are those of one node: clients and etcd's members refuse it on the other.",
         "The renewed PKI directory of one node was copied to the others, leafs and all.",
         "On the nodes whose names it doesn't have: move the pair away, kuberescue recover issues one for the node. Only the CAs and sa.* are copied.";
+    ContextBroken "context-broken" Kubeconfig:
+        "a context leads to something that is not in the kubeconfig",
+        "kubectl doesn't get through with it: it tries localhost:8080, or asks for a name and a password.",
+        "A cluster or a user was deleted or renamed and the context was not, a file of $KUBECONFIG is missing, or the cluster entry has no server.",
+        "See what is there: kubectl config get-contexts, get-clusters and get-users, each with --kubeconfig FILE. Then point the context at them: kubectl config set-context NAME --cluster CLUSTER --user USER, or take the file from its source again.";
+    NoCredential "no-credential" Kubeconfig:
+        "the user of a context has nothing to authenticate with",
+        "kubectl asks for a name and a password, which API servers have not taken since Kubernetes 1.19.",
+        "The user entry is empty: the credential was left out of a template, or taken away before the file was passed on.",
+        "Take the file from its source again, or give the user what it lacks: kubectl config set-credentials USER with --client-certificate and --client-key, --token or --exec-command.";
+    Insecure "insecure" Kubeconfig:
+        "the API server's certificate is not verified",
+        "Whoever answers at the address is trusted, and gets the token or the password that is sent.",
+        "insecure-skip-tls-verify was set to get past a certificate error, and stayed.",
+        "Give the cluster its CA and end that: kubectl config set-cluster NAME --certificate-authority ca.crt --embed-certs --insecure-skip-tls-verify=false, ca.crt being /etc/kubernetes/pki/ca.crt of a control-plane node. If the server is refused then, kuberescue probe there says why.";
+    NoCa "no-ca" Kubeconfig:
+        "a cluster has no CA of its own",
+        "kubectl goes by the CAs that the machine trusts. Those of kubeadm are not among them: x509: certificate signed by unknown authority. Nor can a client certificate be held against a CA here.",
+        "The server has a certificate that the whole world trusts, as behind a public load balancer: then all is well. Or the CA was left out.",
+        "If it is kubeadm's cluster: kubectl config set-cluster NAME --certificate-authority ca.crt --embed-certs, ca.crt being /etc/kubernetes/pki/ca.crt of a control-plane node.";
+    NotReachable "not-reachable" Kubeconfig:
+        "the API server of a context doesn't answer, or with what its CA doesn't vouch for",
+        "kubectl doesn't get through with this context from this machine.",
+        "The server is down or has moved, a firewall or a missing VPN is between, or its certificate has ended, lacks the name that it is asked by, or is of another CA than the one in the kubeconfig.",
+        "The reason stands beside it. Where nobody answers: look at network, name and port. Where a certificate is refused: kuberescue probe and kuberescue diagnose on a control-plane node say what is served and why; if the cluster has a new CA, take the kubeconfig from it again.";
+    ProxyNotUsed "proxy-not-used" Kubeconfig:
+        "the server was asked directly, though the kubeconfig names a proxy",
+        "No fault: what is said of the connection is of another way than kubectl's.",
+        "proxy-url stands in the cluster entry, and kuberescue goes through no proxy.",
+        "Ask the way that kubectl goes: kubectl --context NAME version, or run the check from where no proxy is needed.";
+    NotChecked "not-checked" Kubeconfig:
+        "whether the CA has signed a certificate could not be checked",
+        "No fault, and no proof: names and dates are right, the signature is made in a way that is not known here.",
+        "CA or certificate has a key or a signature of a rare kind, such as DSA or an uncommon curve.",
+        "Have it checked by something else: openssl verify -CAfile ca.crt FILE.";
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     }
     if inventory.has_kubelet() {
         let row = &inventory.kubelet_client;
-        let problems = row_problems(row, inventory.authority(Authority::Cluster), now);
+        let mut problems = row_problems(row, inventory.authority(Authority::Cluster), now);
+        problems.extend(kubelet_of_another_node(inventory));
         found.extend(problems.into_iter().map(|problem| problem.finding(row, Severity::Blocker)));
     }
     for row in &inventory.elsewhere {
@@ -141,6 +142,9 @@ fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
         Code::UsageWrong => field("extendedKeyUsage, keyUsage", &purposes(certificate)),
         Code::NotYetValid => field("notBefore", &certificate.not_before),
         Code::WrongAuthority | Code::CaReplaced => field("issuer", &certificate.issuer),
+        Code::NamesOfAnotherNode if row.name == catalog::KUBELET_CLIENT => {
+            field("subject", &certificate.subject)
+        }
         Code::NamesOfAnotherNode => field("subjectAltName", &certificate.alternative_names().join(", ")),
         Code::KeyMissing | Code::KeyUnreadable | Code::KeyMismatch => {
             vec![Evidence::field(&row.key_path, "private key", code.page().title)]
@@ -270,4 +274,36 @@ impl Inventory {
             _ => None,
         })
     }
+}
+
+/// A client certificate of the kubelet's that was copied from another node, as its member of etcd says: the API server
+/// lets it touch nothing of this one.
+pub fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
+    let (path, etcd) = inventory.facts.pod("etcd")?;
+    let source = format!("{} --name", path.display());
+    kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))
+}
+
+/// A kubelet that speaks for another node than the one of this name.
+pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Problem> {
+    let own = node_of_kubelet(inventory)?;
+    let what = || format!("it is for the node {own}, and this is {node} ({source})");
+    (!own.eq_ignore_ascii_case(node)).then(|| Problem::new(Code::NamesOfAnotherNode, what()))
+}
+
+/// Whether the API server's certificate, of this node by its address, has the name of the kubelet's node too. Then etcd's
+/// member has been given a name of its own.
+fn kubelet_is_known(inventory: &Inventory) -> bool {
+    let certificate = inventory.row("apiserver").and_then(|row| row.certificate.get());
+    let address = inventory.facts.advertise_address.as_ref();
+    let known = |(certificate, own): (&Certificate, &str)| {
+        address.is_some_and(|address| certificate.addresses.contains(&address.value))
+            && certificate.dns_names.iter().any(|name| name.eq_ignore_ascii_case(own))
+    };
+    certificate.zip(node_of_kubelet(inventory)).is_some_and(known)
+}
+
+/// The node for which the kubelet's client certificate speaks.
+fn node_of_kubelet(inventory: &Inventory) -> Option<&str> {
+    inventory.kubelet_client.certificate.get()?.common_name().strip_prefix("system:node:")
 }

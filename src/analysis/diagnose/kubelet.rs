@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::credentials::{kubelet_of_another_node, kubelet_unlike};
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::inventory::{Inventory, KubeletForm, ServingForm};
 use crate::analysis::scope::FILES;
@@ -23,7 +24,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     let mut found = Vec::new();
     found.extend(configuration(snapshot));
     found.extend(kubeconfig(snapshot, inventory));
-    found.extend(other_node(snapshot, inventory));
+    found.extend(other_host(snapshot, inventory));
     found.extend(link(snapshot, inventory));
     found.extend(newer(snapshot, inventory, now));
     found.extend(embedded(inventory, now));
@@ -72,41 +73,9 @@ pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bo
     }
 }
 
-/// A kubelet that speaks for another node than the rest of the disk is of: the API server lets it touch nothing here.
-fn other_node(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
-    let row = &inventory.kubelet_client;
-    let (own, node) = (node_of_kubelet(inventory)?, node_of_the_rest(snapshot, inventory)?);
-    if own.eq_ignore_ascii_case(&node.name) {
-        return None;
-    }
-    let what = format!("it is for the node {own}, and this is {} ({})", node.name, node.source);
-    let mut finding =
-        Finding::new(Code::NamesOfAnotherNode, node.severity, catalog::KUBELET_CLIENT, &row.path, what);
-    let subject = row.certificate.get().map(|certificate| certificate.subject.clone()).unwrap_or_default();
-    finding.evidence.push(Evidence::field(&row.path, "subject", subject));
-    Some(finding)
-}
-
-/// The node for which the kubelet's client certificate speaks.
-fn node_of_kubelet(inventory: &Inventory) -> Option<&str> {
-    inventory.kubelet_client.certificate.get()?.common_name().strip_prefix("system:node:")
-}
-
-struct NodeName {
-    name: String,
-    source: String,
-    severity: Severity,
-}
-
-/// What the disk calls the node beside the kubelet's certificate. A host's name is a hint only: clouds give nodes
-/// other names.
-fn node_of_the_rest(snapshot: &Snapshot, inventory: &Inventory) -> Option<NodeName> {
-    if let Some((path, pod)) = inventory.facts.pod("etcd")
-        && let Some(name) = pod.flag("name")
-    {
-        let source = format!("{} --name", path.display());
-        return Some(NodeName { name: name.to_owned(), source, severity: Severity::Blocker });
-    }
+/// A worker's kubelet that speaks for another node than the host is called. That is a hint only: clouds give nodes other
+/// names.
+fn other_host(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let overridden = |path: &&str| {
         let text = snapshot.file(Path::new(path)).map(|bytes| String::from_utf8_lossy(bytes));
         text.is_some_and(|text| text.contains("--hostname-override"))
@@ -115,14 +84,14 @@ fn node_of_the_rest(snapshot: &Snapshot, inventory: &Inventory) -> Option<NodeNa
         return None;
     }
     let host = snapshot.file(Path::new(HOSTNAME))?;
-    let name = String::from_utf8_lossy(host).trim().to_lowercase();
-    let node = NodeName { name, source: HOSTNAME.to_owned(), severity: Severity::Warning };
-    (!node.name.is_empty()).then_some(node)
+    let host = String::from_utf8_lossy(host).trim().to_lowercase();
+    let problem = kubelet_unlike(inventory, &host, HOSTNAME).filter(|_| !host.is_empty())?;
+    Some(problem.finding(&inventory.kubelet_client, Severity::Warning))
 }
 
 /// Whether the kubelet speaks for another node: then its name is not this node's.
 pub(super) fn speaks_for_another(snapshot: &Snapshot, inventory: &Inventory) -> bool {
-    other_node(snapshot, inventory).is_some()
+    kubelet_of_another_node(inventory).is_some() || other_host(snapshot, inventory).is_some()
 }
 
 /// The state of `kubelet-client-current.pem`, where the kubeconfig leads to it.

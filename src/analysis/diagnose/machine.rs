@@ -1,11 +1,13 @@
 //! What is no matter of certificates: the clock, space, etcd's data, the service accounts' key.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::inventory::{Inventory, Item};
 use crate::analysis::plan::CLOCK_TOLERANCE_SECONDS;
-use crate::analysis::surroundings::Surroundings;
+use crate::analysis::surroundings::{Free, Surroundings};
 use crate::analysis::timeline::Timeline;
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
@@ -14,6 +16,9 @@ use crate::state::Snapshot;
 
 /// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
 const TOO_LITTLE: u64 = 16 << 20;
+
+/// With fewer inodes than this the next rotation of a log or a certificate, or the next segment of etcd's log, may fail.
+const TOO_FEW: u64 = 16;
 
 /// A log line of the last day tells how things are.
 const FRESH_SECONDS: i64 = 86_400;
@@ -29,15 +34,28 @@ pub(super) fn clock(inventory: &Inventory, around: &Surroundings, now: Timestamp
 }
 
 pub(super) fn space(around: &Surroundings) -> Vec<Finding> {
-    let full = around.space.iter().filter(|(_, free)| *free < TOO_LITTLE);
-    full.map(|(path, free)| {
-        let what = format!("{} KiB are free there", free >> 10);
-        let mut finding =
-            Finding::new(Code::DiskFull, Severity::Blocker, path.display().to_string(), path, what);
-        finding.evidence.push(Evidence::field(path, "free bytes", free));
-        finding
-    })
-    .collect()
+    around.space.iter().filter_map(|(path, free)| full(path, *free)).collect()
+}
+
+/// A file system without room, or without inodes: with none of those no file is made, however many bytes are free.
+fn full(path: &Path, free: Free) -> Option<Finding> {
+    let (what, evidence) = match free.files {
+        _ if free.bytes < TOO_LITTLE => (
+            format!("{} KiB are free there", free.bytes >> 10),
+            Evidence::field(path, "free bytes", free.bytes),
+        ),
+        Some(files) if files < TOO_FEW => {
+            let what = format!(
+                "{} MiB are free there, and {files} more files can be made (inodes)",
+                free.bytes >> 20
+            );
+            (what, Evidence::field(path, "free inodes", files))
+        }
+        _ => return None,
+    };
+    let mut finding = Finding::new(Code::DiskFull, Severity::Blocker, path.display().to_string(), path, what);
+    finding.evidence.push(evidence);
+    Some(finding)
 }
 
 pub(super) fn etcd(

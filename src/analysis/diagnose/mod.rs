@@ -23,7 +23,8 @@ use serde::Serialize;
 
 pub use code::{CODES, Code};
 pub use credentials::{
-    Problem, authority_problem, findings, names_of_another_node, row_problems, serving_problems,
+    Problem, authority_problem, findings, kubelet_of_another_node, names_of_another_node, row_problems,
+    serving_problems,
 };
 pub use diagnosis::{
     Death, Diagnosis, EtcdPlace, Role, SCHEMA, Summary, Told, Unreadable, Validity, diagnose,

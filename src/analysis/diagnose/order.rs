@@ -142,7 +142,7 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
         Class::Disk => 1,
         _ if finding.severity == Severity::Blocker => 2,
         Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 3,
-        Class::Exposure => 4,
+        Class::Exposure | Class::Kubeconfig => 4,
     };
     (
         std::cmp::Reverse(finding.severity),

@@ -24,6 +24,8 @@ pub enum Class {
     Credential,
     /// Keys that others can read.
     Exposure,
+    /// Kubeconfigs away from a node: what `kubeconfig check` tells.
+    Kubeconfig,
 }
 
 /// The page of a code.
@@ -42,6 +44,37 @@ pub struct Page {
     /// What to do. `FILE` stands for the file of the finding, `FILE_DIR` for its directory.
     pub remedy: &'static str,
 }
+
+/// Makes the codes from a table, each with its page.
+macro_rules! codes {
+    ($($name:ident $code:literal $class:ident: $title:literal, $meaning:literal, $cause:literal, $remedy:literal;)*) => {
+        /// What is wrong, as a stable code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $name,)*
+        }
+
+        /// Every code, in the order of `explain --list`.
+        pub const CODES: &[Code] = &[$(Code::$name),*];
+
+        impl Code {
+            /// Its page.
+            pub const fn page(self) -> Page {
+                match self {
+                    $(Self::$name => Page {
+                        code: $code,
+                        class: Class::$class,
+                        title: $title,
+                        meaning: $meaning,
+                        cause: $cause,
+                        remedy: $remedy,
+                    },)*
+                }
+            }
+        }
+    };
+}
+pub(super) use codes;
 
 impl Code {
     /// As it is printed.

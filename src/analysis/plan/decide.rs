@@ -43,6 +43,7 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
     let Decision { steps, skipped, .. } = decision;
     refusals.extend(refuse::authorities(inventory, &skipped, now));
     refusals.extend(refuse::names(inventory, &steps));
+    refusals.extend(refuse::kubelet(inventory, &options.selection, &steps));
     if options.partial {
         // Where no authority can sign, what a kubelet makes for itself alone is not worth a change.
         let signed = steps.iter().any(|step| step.authority.authority().is_some());

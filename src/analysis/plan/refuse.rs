@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{CLOCK_TOLERANCE_SECONDS, Options, Refusal, Skipped, Step, Why};
-use crate::analysis::diagnose::{Code, authority_problem, names_of_another_node};
-use crate::analysis::inventory::{AuthorityRow, Inventory};
+use super::{CLOCK_TOLERANCE_SECONDS, Options, Refusal, Selection, Skipped, Step, Why};
+use crate::analysis::diagnose::{Code, authority_problem, kubelet_of_another_node, names_of_another_node};
+use crate::analysis::inventory::{AuthorityRow, Inventory, KubeletForm};
 use crate::state::catalog::{self, Authority, Names};
 
 /// The clock is earlier than what the disk has seen.
@@ -89,4 +89,27 @@ pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
         })
     };
     steps.iter().filter_map(foreign).collect()
+}
+
+/// A kubelet's client certificate that was copied from another node: what is issued here is issued for the node that it
+/// names, and renewing it would make the copy last.
+pub(super) fn kubelet(inventory: &Inventory, selection: &Selection, steps: &[Step]) -> Option<Refusal> {
+    let takes_part = || steps.iter().any(|step| step.name == catalog::KUBELET_CLIENT);
+    if *selection != Selection::All && !takes_part() {
+        return None;
+    }
+    let problem = kubelet_of_another_node(inventory)?;
+    let path = inventory.kubelet_client.path.display();
+    let hint = match &inventory.kubelet_form {
+        KubeletForm::Embedded => format!(
+            "move {path} away and have it made for this node: kubeadm init phase kubeconfig kubelet; then run this again"
+        ),
+        _ => format!("move {path} away, and a certificate for this node is issued in its place"),
+    };
+    Some(Refusal {
+        code: Code::NamesOfAnotherNode.as_str(),
+        what: format!("{path} was copied from another node: {}", problem.what),
+        hint,
+        partial_helps: false,
+    })
 }

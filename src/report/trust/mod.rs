@@ -14,7 +14,7 @@ pub use self::dot::dot;
 pub use self::mermaid::mermaid;
 pub use self::rows::{Row, RowKind, rows};
 pub use self::words::Status;
-use super::sanitise::{json, line};
+use super::sanitise::{document, line};
 use crate::analysis::trust::Graph;
 
 /// The widest that a column is padded to; what is longer pushes the rest aside.
@@ -58,6 +58,5 @@ pub fn tree(graph: &Graph) -> String {
 
 /// The graph as JSON: the fields of [`Graph`], in kebab-case.
 pub fn trust_json(graph: &Graph) -> String {
-    let text = serde_json::to_string_pretty(graph).unwrap_or_default();
-    format!("{}\n", json(&text))
+    document(graph)
 }

@@ -5,36 +5,36 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::common::{Node, PKI, base64, openssl};
 use crate::issuing::{KUBELET, Wish, issue};
 
-pub(super) const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-pub(super) const DATED: &str = "/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem";
-pub(super) const CONFIG: &str = "/var/lib/kubelet/config.yaml";
-pub(super) const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
-pub(super) const API_SERVER_POD: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
-pub(super) const ETCD_POD: &str = "/etc/kubernetes/manifests/etcd.yaml";
-pub(super) const SCHEDULER_POD: &str = "/etc/kubernetes/manifests/kube-scheduler.yaml";
-pub(super) const SCHEDULER: &str = "/etc/kubernetes/scheduler.conf";
-pub(super) const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+pub const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+pub const DATED: &str = "/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem";
+pub const CONFIG: &str = "/var/lib/kubelet/config.yaml";
+pub const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
+pub const API_SERVER_POD: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+pub const ETCD_POD: &str = "/etc/kubernetes/manifests/etcd.yaml";
+pub const SCHEDULER_POD: &str = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+pub const SCHEDULER: &str = "/etc/kubernetes/scheduler.conf";
+pub const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
-pub(super) fn nothing(_: &Node) {}
+pub fn nothing(_: &Node) {}
 
-pub(super) fn pki(base: &str) -> String {
+pub fn pki(base: &str) -> String {
     format!("{PKI}/{base}")
 }
 
-pub(super) fn copy(node: &Node, from: &str, to: &str) {
+pub fn copy(node: &Node, from: &str, to: &str) {
     node.write(to, node.read(from));
 }
 
-pub(super) fn cut(node: &Node, path: &str) {
+pub fn cut(node: &Node, path: &str) {
     let whole = node.read(path);
     node.write(path, &whole[..whole.len() / 2]);
 }
 
-pub(super) fn mode(node: &Node, path: &str, mode: u32) {
+pub fn mode(node: &Node, path: &str, mode: u32) {
     std::fs::set_permissions(node.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-pub(super) fn api_server_flag(node: &Node, flag: &str) {
+pub fn api_server_flag(node: &Node, flag: &str) {
     node.replace(
         API_SERVER_POD,
         "    - --allow-privileged=true\n",
@@ -42,7 +42,7 @@ pub(super) fn api_server_flag(node: &Node, flag: &str) {
     );
 }
 
-pub(super) fn external_etcd(node: &Node) {
+pub fn external_etcd(node: &Node) {
     node.remove(ETCD_POD);
     node.remove("/etc/kubernetes/pki/etcd");
     node.remove("/var/lib/etcd");
@@ -59,7 +59,7 @@ pub(super) fn external_etcd(node: &Node) {
 }
 
 /// A kubelet.conf as `kubeadm init` before 1.17 left it.
-pub(super) fn embed(node: &Node) {
+pub fn embed(node: &Node) {
     let pem = node.read(DATED);
     let data = base64(&pem);
     node.replace(
@@ -71,27 +71,27 @@ pub(super) fn embed(node: &Node) {
 }
 
 /// Another certificate for the kubelet, in a dated file of its own.
-pub(super) fn dated(node: &Node, name: &str, end: &str) {
+pub fn dated(node: &Node, name: &str, end: &str) {
     let key = node.read(DATED);
     let mut pem = issue(node, &Wish { end, ..KUBELET }, &key);
     pem.extend(openssl("pkey -traditional", &key).into_bytes());
     node.write(&format!("/var/lib/kubelet/pki/{name}"), pem);
 }
 
-pub(super) fn kubelet_with(node: &Node, wish: &Wish<'_>) {
+pub fn kubelet_with(node: &Node, wish: &Wish<'_>) {
     let key = node.read(DATED);
     let mut pem = issue(node, wish, &key);
     pem.extend(openssl("pkey -traditional", &key).into_bytes());
     node.write(DATED, pem);
 }
 
-pub(super) fn point_to(node: &Node, target: &str) {
+pub fn point_to(node: &Node, target: &str) {
     node.remove(CURRENT);
     node.link(CURRENT, target);
 }
 
 /// One more directory of the node in the API server's container.
-pub(super) fn mount(node: &Node, host: &str, inside: &str) {
+pub fn mount(node: &Node, host: &str, inside: &str) {
     node.replace(
         API_SERVER_POD,
         "    volumeMounts:\n",

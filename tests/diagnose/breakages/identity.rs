@@ -1,6 +1,6 @@
 //! Whom a certificate names, what it is made for, and how well; who administers.
 
-use super::acts::{ADMIN_CONF, kubelet_with, pki};
+use super::acts::{ADMIN_CONF, ETCD_POD, kubelet_with, pki};
 use super::{Scenario, of, on};
 use crate::common::{NOW, openssl};
 use crate::issuing::{
@@ -54,6 +54,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "the kubelet's certificate is another node's",
         |node| kubelet_with(node, &Wish { subject: "/O=system:nodes/CN=system:node:cp-2", ..KUBELET }),
         &[("names-of-another-node", B, "kubelet-client")],
+    ),
+    of(
+        "a member of etcd with a name of its own",
+        |node| node.replace(ETCD_POD, "--name=cp-1", "--name=member-1"),
+        &[],
     ),
     of(
         "the front proxy's name is not allowed",

@@ -1,6 +1,6 @@
 //! The table: how a node is broken, and what must be found then.
 
-mod acts;
+pub mod acts;
 mod dates;
 mod files;
 mod identity;
