@@ -128,13 +128,15 @@ impl Api {
             .enable_all()
             .build()
             .map_err(|error| Fault::Unreachable(error.to_string()))?;
+        // The client begins its work when it is built.
         let guard = runtime.enter();
-        let client = ClientBuilder::try_from(config).map_err(|error| match &error {
+        let client = ClientBuilder::try_from(config).map(ClientBuilder::build);
+        drop(guard);
+        let client = client.map_err(|error| match &error {
             kube::Error::Auth(auth) => ApiError::of_credential(auth),
             other => login::unusable(&other.to_string()),
-        });
-        drop(guard);
-        Ok(Self { client: client?.build(), runtime: Some(runtime), server, proxy, patient: false })
+        })?;
+        Ok(Self { client, runtime: Some(runtime), server, proxy, patient: false })
     }
 
     /// URL of the server that is asked.

@@ -296,7 +296,7 @@ fn a_right_that_ends_meanwhile_leaves_a_person_to_look() {
     let mut patched = false;
     scene.server.store().before = Some(Box::new(move |asked, objects| {
         if patched {
-            objects.insert(ETCD_DEFRAG.to_owned(), json!([]));
+            objects.insert(ETCD_DEFRAG.to_owned(), json!("x"));
         }
         patched |= asked.method == "PATCH";
     }));
