@@ -21,6 +21,9 @@ pub const NAMESPACE: &str = "kube-system";
 /// How long between two looks, at first and at most. kubectl watches instead.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// How long the last look may take, once the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
 /// How many pods are named where a rollout isn't done in time.
 const NAMED: usize = 10;
 
@@ -219,7 +222,9 @@ fn wait_for(
     let mut said = String::new();
     let restarted = format!("{} was restarted", target.shown());
     loop {
-        let look = get(cluster, target, cluster.deadline().at_most(deadline.left()));
+        // Once the time is over there is a last look.
+        let over = deadline.left().is_zero();
+        let look = get(cluster, target, cluster.deadline().at_most(deadline.left().max(LAST_LOOK)));
         let words = match look {
             Ok(workload) if workload.metadata.uid != uid => {
                 let what = format!("{restarted}, and then replaced by another of its name");
@@ -233,7 +238,7 @@ fn wait_for(
                 Progress::Stuck(words) => {
                     return Err(not_done(cluster, target, &workload, format!("{restarted}, and {words}")));
                 }
-                Progress::Going(words) if deadline.left().is_zero() => {
+                Progress::Going(words) if over => {
                     let what = format!("{restarted}, and is not back within {} s: {words}", within.as_secs());
                     return Err(not_done(cluster, target, &workload, what));
                 }
@@ -242,7 +247,7 @@ fn wait_for(
             Err(error) if error.is_not_found() => {
                 return Err(Failure::needs_person(format!("{restarted}, and then somebody deleted it")));
             }
-            Err(error) if error.is_of_identity() || deadline.left().is_zero() => {
+            Err(error) if error.is_of_identity() || over => {
                 let mut failure = cluster.failure(&format!("see how {} fares", target.shown()), &error);
                 failure.exit = Exit::NeedsPerson;
                 failure.message = format!("{restarted}; {}", failure.message);

@@ -1,0 +1,188 @@
+//! `verify cluster`: requests for certificates, made by openssl as kubelets make them, and as nobody should.
+
+use serde_json::{Value, json};
+
+use crate::common::{base64, openssl};
+use crate::scene::Scene;
+
+const PATH: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+const SERVING: &str = "kubernetes.io/kubelet-serving";
+const CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+const NODE: &str = "system:node:lab-cp1";
+const AT: &str = "2026-11-23T23:59:00Z";
+
+/// A request in PEM. `names` is a subjectAltName in openssl's words.
+fn made(subject: &str, names: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    let names = if names.is_empty() { String::new() } else { format!(" -addext subjectAltName={names}") };
+    let curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!("req -new {curve} -keyout {} -subj {subject}{names}", key.display()), b"")
+}
+
+struct Asked {
+    signer: &'static str,
+    user: &'static str,
+    usages: Vec<&'static str>,
+    pem: String,
+}
+
+impl Asked {
+    /// What the kubelet of the recorded node would ask.
+    fn serving(subject: &str, names: &str) -> Self {
+        let usages = vec!["digital signature", "server auth"];
+        Self { signer: SERVING, user: NODE, usages, pem: made(subject, names) }
+    }
+
+    fn client(subject: &str, names: &str) -> Self {
+        let usages = vec!["key encipherment", "digital signature", "client auth"];
+        Self { signer: CLIENT, user: NODE, usages, pem: made(subject, names) }
+    }
+
+    fn object(&self, name: &str, status: Value) -> Value {
+        json!({"metadata": {"name": name, "creationTimestamp": "2026-11-23T23:50:00Z"},
+            "spec": {"request": base64(self.pem.as_bytes()), "signerName": self.signer, "username": self.user,
+                "groups": ["system:nodes", "system:authenticated"], "usages": self.usages},
+            "status": status})
+    }
+}
+
+const GOOD: &str = "/O=system:nodes/CN=system:node:lab-cp1";
+const NAMES: &str = "DNS:lab-cp1,IP:10.200.0.4";
+
+/// What is said of requests: the verdict and the words of each, and all that was printed.
+fn told(objects: &[Value]) -> (Vec<(String, String)>, String, i32) {
+    let scene = Scene::well();
+    for object in objects {
+        scene.insert(&format!("{PATH}/{}", object["metadata"]["name"].as_str().unwrap()), object.clone());
+    }
+    let (json, code) = scene.json(&format!("verify cluster --at {AT}"));
+    let checks = json["checks"].as_array().unwrap().iter().filter(|check| check["part"] == "requests");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let found = checks.map(|check| (text(&check["verdict"]), text(&check["what"]))).collect();
+    let run = scene.run(&format!("verify cluster --at {AT}"));
+    assert_eq!(run.code, code);
+    (found, run.out, code)
+}
+
+/// What is wrong with a request that nobody should approve.
+fn wrong(asked: &Asked) -> String {
+    let (found, out, code) = told(&[asked.object("csr-x", json!({}))]);
+    assert_eq!((found.len(), found[0].0.as_str(), code), (1, "suspicious", 1), "{out}");
+    assert!(!out.contains("certificate approve"), "{out}");
+    assert!(out.contains("hint: don't approve csr-x"), "{out}");
+    found[0].1.clone()
+}
+
+#[test]
+fn a_kubelet_that_waits_is_shown_with_the_command() {
+    for (asked, kind) in [(Asked::serving(GOOD, NAMES), "serving"), (Asked::client(GOOD, ""), "client")] {
+        let (found, out, code) = told(&[asked.object("csr-7", json!({}))]);
+        assert_eq!((found.len(), found[0].0.as_str(), code), (1, "pending", 1), "{out}");
+        let what = format!("lab-cp1's kubelet waits for its {kind} certificate since 2026-11-23T23:50:00Z");
+        assert!(found[0].1.starts_with(&what), "{out}");
+        assert!(out.contains("hint: kubectl certificate approve csr-7\n"), "{out}");
+    }
+}
+
+#[test]
+fn of_many_the_newest_is_shown() {
+    let asked = Asked::serving(GOOD, NAMES);
+    let mut all: Vec<Value> = ["csr-1", "csr-2", "csr-3"].map(|name| asked.object(name, json!({}))).into();
+    all[1]["metadata"]["creationTimestamp"] = json!("2026-11-23T23:55:00Z");
+    let (found, out, _) = told(&all);
+    assert_eq!(found.len(), 1, "{out}");
+    assert!(found[0].1.contains("(and 2 older ones, which nobody waits for)"), "{out}");
+    assert!(out.contains("approve csr-2\n") && !out.contains("approve csr-1"), "{out}");
+}
+
+#[test]
+fn what_is_not_the_nodes_own_is_suspicious() {
+    let other = "/O=system:nodes/CN=system:node:lab-cp2";
+    let masters = "/O=system:masters/CN=system:node:lab-cp1";
+    for (asked, why) in [
+        (Asked::serving(other, NAMES), "it asks for the name \"system:node:lab-cp2\" (CN)"),
+        (Asked::serving(masters, NAMES), "its subject is \"O=system:masters, CN=system:node:lab-cp1\""),
+        (Asked::client(masters, ""), "its subject is \"O=system:masters"),
+        (Asked::client(&format!("/O=system:masters{GOOD}"), ""), "and not a node's O=system:nodes, CN=…"),
+        (Asked::client(&format!("/OU=x{GOOD}"), ""), "and not a node's O=system:nodes, CN=…"),
+        (Asked::serving(GOOD, "DNS:lab-cp1,IP:10.200.0.5"), "lab-cp1 doesn't have the address 10.200.0.5"),
+        (
+            Asked::serving(GOOD, "DNS:kubernetes.default.svc"),
+            "lab-cp1 is not known by the name kubernetes.default.svc",
+        ),
+        (Asked::serving(GOOD, "DNS:lab-cp1,URI:spiffe://x"), "it asks for URI:spiffe://x"),
+        (Asked::serving(GOOD, ""), "it asks for no name and no address"),
+        (Asked::client(GOOD, "DNS:lab-cp1"), "a client needs no names or addresses"),
+        (
+            Asked {
+                user: "system:node:lab-cp9",
+                ..Asked::serving("/O=system:nodes/CN=system:node:lab-cp9", NAMES)
+            },
+            "there is no node \"lab-cp9\"",
+        ),
+        (Asked { user: "alice", ..Asked::client("/O=system:nodes/CN=alice", "") }, "its sender is no node"),
+        (
+            Asked { user: "system:bootstrap:abcdef", ..Asked::client(GOOD, "") },
+            "is this node being joined now?",
+        ),
+        (
+            Asked { usages: vec!["server auth", "client auth"], ..Asked::serving(GOOD, NAMES) },
+            "it is to be good for \"client auth\"",
+        ),
+        (Asked { pem: "x".to_owned(), ..Asked::serving("/CN=x", "") }, "the request is no PEM"),
+    ] {
+        let what = wrong(&asked);
+        assert!(what.contains(why), "{why}: {what}");
+    }
+}
+
+#[test]
+fn a_request_that_another_key_signed_is_suspicious() {
+    let mut asked = Asked::serving(GOOD, NAMES);
+    let body: String = asked.pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let mut der = openssl_base64(&body);
+    // The last byte is of the signature.
+    *der.last_mut().unwrap() ^= 1;
+    asked.pem =
+        format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", base64(&der));
+    assert!(wrong(&asked).contains("it is not signed with the key that it is for"));
+}
+
+fn openssl_base64(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}
+
+#[test]
+fn approved_and_not_issued() {
+    let approved =
+        |at: &str| json!({"conditions": [{"type": "Approved", "status": "True", "lastUpdateTime": at}]});
+    let asked = Asked::serving(GOOD, NAMES);
+    let (found, out, code) = told(&[asked.object("csr-1", approved("2026-11-23T23:51:00Z"))]);
+    assert_eq!((found[0].0.as_str(), code), ("not-issued", 1), "{out}");
+    assert!(found[0].1.contains("the controller-manager doesn't sign"), "{out}");
+    assert!(out.contains("--cluster-signing-key-file"), "{out}");
+    // It takes a moment; and what is issued or denied is done.
+    let mut issued = approved("2026-11-23T23:51:00Z");
+    issued["certificate"] = json!("LS0t");
+    let denied = json!({"conditions": [{"type": "Denied"}]});
+    for status in [approved("2026-11-23T23:58:30Z"), issued, denied] {
+        let (found, out, code) = told(&[asked.object("csr-1", status)]);
+        assert_eq!((found[0].0.as_str(), code), ("ok", 0), "{out}");
+    }
+    let failed =
+        json!({"conditions": [{"type": "Approved"}, {"type": "Failed", "message": "usages\u{1b}[2J"}]});
+    let (found, out, _) = told(&[asked.object("csr-1", failed)]);
+    assert!(found[0].0 == "not-issued" && out.contains("refused it: usages\\u{1b}[2J"), "{out}");
+}
+
+#[test]
+fn requests_of_others_are_counted() {
+    let asked = Asked { signer: "example.com/own", user: "alice", ..Asked::client("/CN=alice", "") };
+    let (found, out, code) = told(&[asked.object("csr-1", json!({})), asked.object("csr-2", json!({}))]);
+    assert_eq!(code, 0, "{out}");
+    let others =
+        ("others-pending".to_owned(), "2 of other signers wait for approval: example.com/own".to_owned());
+    assert!(found.contains(&others), "{out}");
+}
