@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod login;
 pub mod nodes;
 mod objects;
+pub mod secrets;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use self::error::unintelligible;
 pub use self::login::{Login, directory_of};
 pub use self::nodes::{Lease, Node};
 use self::objects::List;
+pub use self::secrets::Secret;
 use super::deadline::Deadline;
 use super::fault::Fault;
 

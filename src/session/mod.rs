@@ -2,12 +2,14 @@
 //! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) giving it an archived state ([`restore`]), and telling what happened to it ([`timeline`]); what of it runs with old files
 //! ([`host`]), what has to be right before that is changed
 //! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
-//! ([`proof`]) and all of these in order ([`live`]); the kubeconfigs of a workstation ([`workstation`]) and the API server that they lead to ([`cluster`]). The only place where the rooms of effects meet.
+//! ([`proof`]) and all of these in order ([`live`]); the kubeconfigs of a workstation ([`workstation`]) and the API server that they lead to ([`cluster`]), one that is about to take another's place ([`credential`]) and
+//! the Secret that the admin cluster keeps of it ([`secret`]). The only place where the rooms of effects meet.
 
 pub mod arguments;
 pub mod by_manifest;
 pub mod change;
 pub mod cluster;
+pub mod credential;
 pub mod host;
 pub mod live;
 pub mod manifests;
@@ -16,6 +18,7 @@ pub mod preflight;
 pub mod proof;
 pub mod restore;
 pub mod revive;
+pub mod secret;
 pub mod signals;
 pub mod source;
 pub mod surroundings;

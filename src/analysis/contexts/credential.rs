@@ -85,6 +85,8 @@ fn certificate(
         key_matches,
         chains,
         file,
+        der: leaf.der,
+        spki: leaf.spki,
     });
 }
 
