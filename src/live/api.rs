@@ -128,12 +128,14 @@ impl Api {
             .build()
             .map_err(|error| Fault::Unreachable(error.to_string()))?;
         let guard = runtime.enter();
-        let client = ClientBuilder::try_from(config).map_err(|error| match &error {
+        // Building starts a task of its own, so it belongs to the runtime as well.
+        let client = ClientBuilder::try_from(config).map(ClientBuilder::build);
+        let client = client.map_err(|error| match &error {
             kube::Error::Auth(auth) => ApiError::of_credential(auth),
             other => login::unusable(&other.to_string()),
         });
         drop(guard);
-        Ok(Self { client: client?.build(), runtime: Some(runtime), server, proxy, patient: false })
+        Ok(Self { client: client?, runtime: Some(runtime), server, proxy, patient: false })
     }
 
     /// URL of the server that is asked.
