@@ -49,6 +49,9 @@ impl Target {
     /// # Errors
     /// There is no such directory, something else is there, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() {
+            return Err(unsupported(path, "it is a directory"));
+        }
         let (Some(name), false) = (path.file_name(), ends_with_slash(path)) else {
             return Err(unsupported(path, "that is no path of a file"));
         };
@@ -374,3 +377,6 @@ fn ends_with_slash(path: &Path) -> bool {
 fn unsupported(path: &Path, why: &'static str) -> Error {
     Error::Unsupported { path: path.to_owned(), why }
 }
+
+#[cfg(test)]
+mod tests;

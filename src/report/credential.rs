@@ -33,10 +33,16 @@ pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> Strin
     sanitise::line(&text).into_owned()
 }
 
-/// What is wrong with it, a line each.
+/// What is to be said of it, a line each.
 pub fn problem_lines(checked: &Checked) -> String {
-    let wrong = checked.problems.iter().filter(|problem| problem.weight == Weight::Wrong);
-    wrong.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
+    let lines = checked.problems.iter().map(|problem| problem_line(checked, problem));
+    lines.collect::<String>().trim_end().to_owned()
+}
+
+/// What does not keep it from working and is to be known, a line each.
+pub fn warning_lines(checked: &Checked) -> String {
+    let warnings = checked.problems.iter().filter(|problem| problem.weight == Weight::Warning);
+    warnings.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
 }
 
 /// Two of them, in this form; `names` is what they are called.

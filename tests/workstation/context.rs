@@ -110,9 +110,12 @@ fn contexts_that_cannot_be_replaced() {
         scene.write("home/.kube/config", format!("{}  user: {user}\n", &mine.text[..start]));
         fails("prod", 2, &format!("user \"prod admin\" has no embedded client certificate: it uses {uses}"));
     }
-    // A block scalar can't be replaced in place.
-    let block = mine.text.replace("client-key-data: '", "client-key-data: >-\n      ");
-    scene.write("home/.kube/config", block.replace("'\n    client-cert", "\n    client-cert"));
+    // A value on several lines can't be replaced in place.
+    let start = mine.text.find("client-key-data: '").unwrap() + "client-key-data: ".len();
+    let end = start + mine.text[start..].find('\n').unwrap();
+    let (head, tail) = mine.text[start + 1..end - 1].split_at(64);
+    let block = format!("{}|\n      {head}\n      {tail}{}", &mine.text[..start], &mine.text[end..]);
+    scene.write("home/.kube/config", block);
     fails("prod", 2, "write it on one line");
     scene.write("home/.kube/config", "junk: [");
     fails("prod", 2, "not a kubeconfig");

@@ -14,7 +14,12 @@ fn modes_are_narrow_from_the_first_instant() {
     scene.chmod(FILE, 0o644);
     let log = scene.directory.path().join("trace");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-o"]).arg(&log).args(["-e", "trace=open,openat,creat,fchmod,chmod,fchmodat", "sh", "-c"]);
+    strace.args(["-f", "-o"]).arg(&log).args([
+        "-e",
+        "trace=open,openat,creat,fchmod,chmod,fchmodat",
+        "sh",
+        "-c",
+    ]);
     strace.args(["umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kuberescue")]);
     let run = run(scene.dressed(strace, &format!("install {FROM} --yes")));
     assert_eq!(run.code, 0, "{run}");
@@ -27,7 +32,10 @@ fn modes_are_narrow_from_the_first_instant() {
     for line in made {
         assert!(line.contains("O_EXCL") && line.contains(", 0600)"), "{line}");
     }
-    assert!(trace.lines().filter(|line| line.contains("chmod(")).all(|line| line.contains("0600)")), "{trace}");
+    assert!(
+        trace.lines().filter(|line| line.contains("chmod(")).all(|line| line.contains("0600)")),
+        "{trace}"
+    );
     // A mode that is too wide is no reason to write it anew.
     scene.chmod(FILE, 0o640);
     let again = scene.run(&format!("install {FROM} --dry-run"));
@@ -50,7 +58,8 @@ fn with_rename(scene: &Scene, what: &str) -> Run {
 fn a_rename_that_fails_leaves_all_as_it_was() {
     let scene = Scene::new();
     let before = scene.snapshot();
-    for (errno, said) in [("EIO", "input/output error"), ("ENOSPC", "no space left"), ("EROFS", "read-only")] {
+    for (errno, said) in [("EIO", "input/output error"), ("ENOSPC", "no space left"), ("EROFS", "read-only")]
+    {
         let run = with_rename(&scene, &format!("error={errno}"));
         assert!(run.code == 2 && run.err.contains(said), "{run}");
         assert_eq!(scene.snapshot(), before);
@@ -85,7 +94,10 @@ fn a_file_that_changes_meanwhile_stays() {
         std::fs::write(&file, text.replacen("kind: Config", "kind: ConfiG", 1)).unwrap();
     }));
     let run = scene.run(&format!("install {FROM} --yes"));
-    assert!(run.code == 2 && run.err.contains("changed since it was read") && run.err.contains("run it again"), "{run}");
+    assert!(
+        run.code == 2 && run.err.contains("changed since it was read") && run.err.contains("run it again"),
+        "{run}"
+    );
     assert!(scene.read(FILE).contains("kind: ConfiG"));
     assert_eq!(scene.names(DIRECTORY), ["cluster1-kubeconfig"]);
     // The same where none was.
@@ -152,7 +164,8 @@ fn owners_stay() {
     }
     let scene = Scene::new();
     let chown = |name: &str| std::os::unix::fs::chown(scene.path(name), Some(12345), Some(54321)).unwrap();
-    let owner = |name: &str| std::fs::metadata(scene.path(name)).map(|found| (found.uid(), found.gid())).unwrap();
+    let owner =
+        |name: &str| std::fs::metadata(scene.path(name)).map(|found| (found.uid(), found.gid())).unwrap();
     chown(FILE);
     assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
     assert_eq!((owner(FILE), owner(&scene.copies(FILE)[0])), ((12345, 54321), (12345, 54321)));
@@ -171,7 +184,9 @@ fn owners_stay() {
     scene.chmod("admin", 0o644);
     let as_other = || {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=12345", "--regid=54321", "--clear-groups"]).arg(env!("CARGO_BIN_EXE_kuberescue"));
+        command
+            .args(["--reuid=12345", "--regid=54321", "--clear-groups"])
+            .arg(env!("CARGO_BIN_EXE_kuberescue"));
         run(scene.dressed(command, &format!("install {FROM} --yes")))
     };
     std::os::unix::fs::chown(scene.path(FILE), Some(12345), Some(54321)).unwrap();

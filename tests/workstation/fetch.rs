@@ -16,7 +16,11 @@ fn the_file_comes_out_byte_for_byte() {
     assert_eq!((run.code, &run.out), (0, &odd), "{run}");
     assert!(run.err.contains("namespace cluster-cluster1, the one that bmctl makes"), "{run}");
     let line = run.err.lines().last().unwrap();
-    for said in ["Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin", "until 4096-01-01T00:00:00Z", &scene.cluster.url()] {
+    for said in [
+        "Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin",
+        "until 4096-01-01T00:00:00Z",
+        &scene.cluster.url(),
+    ] {
         assert!(line.contains(said), "{said}\n{run}");
     }
     assert_eq!(scene.admin.store().asked(), [format!("GET {SECRET}")]);
@@ -33,7 +37,11 @@ fn other_places() {
     assert!(!run.err.contains("note:"), "{run}");
     scene.fails("fetch --admin-kubeconfig admin --namespace capi", 2, &["not said of which cluster"]);
     scene.fails("fetch --cluster cluster1", 2, &["its kubeconfig is not named", "bmctl-workspace/ADMIN"]);
-    scene.fails("fetch --admin-kubeconfig admin --cluster a/b", 2, &["\"cluster-a/b\" is no name of a namespace"]);
+    scene.fails(
+        "fetch --admin-kubeconfig admin --cluster a/b",
+        2,
+        &["\"cluster-a/b\" is no name of a namespace"],
+    );
     let run = scene.run(&format!("fetch {FROM} --admin-context nope"));
     assert_eq!(run.code, 2, "{run}");
 }
@@ -47,16 +55,28 @@ fn out_is_0600_and_over_nothing_else() {
     // The same again is fine, and narrows the mode.
     scene.chmod("new.conf", 0o644);
     let run = scene.run(&format!("fetch {FROM} --out new.conf"));
-    assert!(run.code == 0 && run.err.contains("holds it already") && scene.mode("new.conf") == 0o600, "{run}");
+    assert!(
+        run.code == 0 && run.err.contains("holds it already") && scene.mode("new.conf") == 0o600,
+        "{run}"
+    );
     // Something else stays.
-    scene.fails(&format!("fetch {FROM} --out {FILE}"), 2, &["is there already, and holds something else", "--force"]);
+    scene.fails(
+        &format!("fetch {FROM} --out {FILE}"),
+        2,
+        &["is there already, and holds something else", "--force"],
+    );
     let run = scene.run(&format!("fetch {FROM} --out {FILE} --force"));
     assert_eq!((run.code, scene.read(FILE)), (0, scene.new.clone()), "{run}");
     let copies = scene.copies(FILE);
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!((scene.read(&copies[0]), scene.mode(&copies[0])), (scene.old.clone(), 0o600));
     assert!(run.err.contains(&copies[0]), "{run}");
-    for (out, said) in [(".", "it is a directory"), ("/dev/null", ""), ("none/x", "no such file"), ("x/", "no path of a file")] {
+    for (out, said) in [
+        (".", "it is a directory"),
+        ("/dev/null", ""),
+        ("none/x", "no such file"),
+        ("x/", "no path of a file"),
+    ] {
         scene.fails(&format!("fetch {FROM} --out {out} --force"), 2, &[said]);
     }
 }
@@ -84,7 +104,8 @@ fn compare_says_what_differs() {
     scene.write("moved", moved);
     let run = scene.run(&format!("fetch {FROM} --compare moved -o json"));
     let json: Value = serde_json::from_str(&run.out).unwrap();
-    let bools = ["same", "sameCertificate", "sameAuthorities", "sameServer", "anotherCluster"].map(|key| json[key] == true);
+    let bools = ["same", "sameCertificate", "sameAuthorities", "sameServer", "anotherCluster"]
+        .map(|key| json[key] == true);
     assert_eq!((run.code, bools), (1, [false, true, false, false, true]), "{run}");
     assert_eq!((&json["kind"], &json["old"]), (&json!("KubeconfigComparison"), &json!("moved")));
     let run = scene.run(&format!("fetch {FROM} --compare moved -o yaml"));
@@ -101,7 +122,9 @@ fn a_secret_that_holds_the_old_certificate() {
     for compared in ["", " --compare bmctl-workspace/cluster1/cluster1-kubeconfig"] {
         let run = scene.run(&format!("fetch {FROM}{compared}"));
         assert_eq!(run.code, 1, "{run}");
-        for said in ["wrong [expired]", "ended 2016-01-01", "The Secret itself holds", "kuberescue kubeconfig push"] {
+        for said in
+            ["wrong [expired]", "ended 2016-01-01", "The Secret itself holds", "kuberescue kubeconfig push"]
+        {
             assert!(run.err.contains(said), "{said}\n{run}");
         }
     }

@@ -26,7 +26,9 @@ fn a_fetched_one_takes_the_old_ones_place() {
     let copies = scene.copies(FILE);
     assert_eq!(copies.len(), 1);
     assert_eq!((scene.read(&copies[0]), scene.mode(&copies[0])), (scene.old.clone(), 0o600));
-    for said in ["It works: ", &format!("Installed in {FILE}"), &format!("The old one is kept in {}", copies[0])] {
+    for said in
+        ["It works: ", &format!("Installed in {FILE}"), &format!("The old one is kept in {}", copies[0])]
+    {
         assert!(run.err.contains(said), "{said}\n{run}");
     }
     for said in ["lab-cp1", "2016-01-01T00:00:00Z", "4096-01-01T00:00:00Z", "serial", &scene.cluster.url()] {
@@ -53,7 +55,8 @@ fn from_a_file_or_a_pipe() {
 
     scene.write("other", &scene.old);
     let mut command = scene.command("install - --file other --yes");
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(scene.new.as_bytes()).unwrap();
     let done = child.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -106,7 +109,10 @@ fn what_does_not_fit_is_refused() {
     }
     for (user, uses) in [
         ("token: s3cret", "a token"),
-        ("exec: {command: touch, args: [ran], apiVersion: client.authentication.k8s.io/v1}", "an exec plug-in"),
+        (
+            "exec: {command: touch, args: [ran], apiVersion: client.authentication.k8s.io/v1}",
+            "an exec plug-in",
+        ),
         ("client-certificate: /a, client-key: /b", ""),
         ("", "nothing"),
     ] {
@@ -130,7 +136,10 @@ fn what_does_not_fit_is_refused() {
 fn a_secret_with_the_old_certificate_leads_to_push() {
     let scene = Scene::new();
     scene.keep_in_secret(&scene.old);
-    let said = ["error [expired]: the Secret cluster-cluster1/cluster1-kubeconfig still holds the old certificate", "kuberescue kubeconfig push --namespace cluster-cluster1 --secret cluster1-kubeconfig"];
+    let said = [
+        "error [expired]: the Secret cluster-cluster1/cluster1-kubeconfig still holds the old certificate",
+        "kuberescue kubeconfig push --namespace cluster-cluster1 --secret cluster1-kubeconfig",
+    ];
     scene.fails(&format!("install {FROM} --yes"), 5, &said);
     // Another one that has ended is not the old one.
     scene.keep_in_secret(scene.cluster.kubeconfig(&scene.cluster.authority.ended("kubernetes-admin")));
@@ -143,7 +152,11 @@ fn another_clusters_kubeconfig_is_refused() {
     let scene = Scene::new();
     scene.write("new", scene.admin.admin());
     let install = "install new --cluster cluster1 --yes";
-    let run = scene.fails(install, 5, &["error [another-cluster]: new is of another cluster than", "--accept-cluster"]);
+    let run = scene.fails(
+        install,
+        5,
+        &["error [another-cluster]: new is of another cluster than", "--accept-cluster"],
+    );
     assert!(run.err.contains(&scene.admin.url()) && run.err.contains(&scene.cluster.url()), "{run}");
     let run = scene.run(&format!("{install} --accept-cluster"));
     assert_eq!((run.code, scene.read(FILE)), (0, scene.read("new")), "{run}");

@@ -43,7 +43,8 @@ fn the_credential_goes_into_the_secrets_own_kubeconfig() {
     assert_eq!(body["metadata"], json!({"resourceVersion": "612"}));
     assert_eq!(body["data"].as_object().unwrap().len(), 1);
     // The old value is kept here.
-    let kept: Vec<_> = scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
+    let kept: Vec<_> =
+        scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
     assert_eq!(kept.len(), 1);
     assert_eq!((scene.read(&kept[0]), scene.mode(&kept[0])), (old, 0o600));
     assert!(run.err.contains(&format!("The old value is kept in ./{}", kept[0])), "{run}");
@@ -59,7 +60,15 @@ fn the_credential_goes_into_the_secrets_own_kubeconfig() {
 #[test]
 fn what_cannot_be_spliced_is_written_as_a_whole() {
     let scene = scene();
-    for value in [base64(b"junk: ["), base64(b""), "no base64!".to_owned(), base64(crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x").as_bytes())] {
+    for value in [
+        base64(b"junk: ["),
+        base64(b""),
+        "no base64!".to_owned(),
+        base64(
+            crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x")
+                .as_bytes(),
+        ),
+    ] {
         scene.admin.store().object(SECRET)["data"] = json!({"value": value});
         std::fs::create_dir_all(scene.path("kept")).unwrap();
         let run = scene.run(&format!("{} --yes --keep kept", push()));
@@ -100,12 +109,19 @@ fn refusals() {
     scene.write("admin.conf", &scene.old);
     fails("", 5, &["error [expired]: admin.conf: ", "kuberescue recover"]);
     scene.write("admin.conf", scene.admin.admin());
-    fails("", 5, &["error [another-cluster]: admin.conf is of another cluster than Secret cluster-cluster1/"]);
+    fails(
+        "",
+        5,
+        &["error [another-cluster]: admin.conf is of another cluster than Secret cluster-cluster1/"],
+    );
     scene.write("admin.conf", scene.elsewhere("https://127.0.0.1:1", &Authority::new("x"), &scene.leaf));
     fails("", 5, &["error [wrong-authority]"]);
     scene.write("admin.conf", &good);
     fails("--keep none", 2, &["cannot enter none", "--keep DIR"]);
-    scene.write("admin.conf", crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x"));
+    scene.write(
+        "admin.conf",
+        crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x"),
+    );
     fails("", 2, &["it uses a token"]);
     let run = scene.run(&format!("push {FROM} --yes --from none"));
     assert!(run.code == 2 && run.err.contains("none: there is no such file"), "{run}");
@@ -116,7 +132,11 @@ fn what_the_admin_cluster_does_not_take() {
     let scene = scene();
     let old = scene.in_secret();
     for (reply, code, said) in [
-        (status(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set"), 2, "immutable, or does a webhook"),
+        (
+            status(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set"),
+            2,
+            "immutable, or does a webhook",
+        ),
         (status(403, "Forbidden", "cannot patch"), 2, "403: cannot patch"),
         (status(429, "TooManyRequests", "later"), 2, "429: later"),
         // The Secret itself says that nothing arrived.
@@ -181,5 +201,9 @@ fn a_recorded_secret_is_read() {
     scene.admin.store().objects.insert(SECRET.to_owned(), recorded);
     let run = scene.run(&format!("fetch {FROM}"));
     assert_eq!(run.out, scene.in_secret(), "{run}");
-    assert!(run.err.contains("CN=kubernetes-admin, O=system:masters") && run.err.contains("https://10.200.0.4:6443"), "{run}");
+    assert!(
+        run.err.contains("CN=kubernetes-admin, O=system:masters")
+            && run.err.contains("https://10.200.0.4:6443"),
+        "{run}"
+    );
 }

@@ -24,7 +24,10 @@ fn answers_that_are_none() {
     let cut = whole[..whole.len() - 100].to_vec();
     let body: Vec<u8> = scene.admin.store().object(SECRET).to_string().into_bytes();
     for (reply, said) in [
-        (status(404, "NotFound", "secrets \"cluster1-kubeconfig\" not found"), "get secrets -A | grep kubeconfig"),
+        (
+            status(404, "NotFound", "secrets \"cluster1-kubeconfig\" not found"),
+            "get secrets -A | grep kubeconfig",
+        ),
         (status(403, "Forbidden", "secrets is forbidden"), "403: secrets is forbidden"),
         (status(429, "TooManyRequests", "too many"), "has too much to do"),
         (status(500, "InternalError", "etcd"), "500: etcd"),
@@ -43,9 +46,22 @@ fn identities_that_may_not() {
     let (url, authority) = (scene.admin.url(), &scene.admin.authority);
     for (kubeconfig, said) in [
         (scene.admin.kubeconfig(&authority.leaf("nobody")), "403: User \"nobody\" cannot get"),
-        (scene.admin.kubeconfig(&authority.ended("old")), "401: Unauthorized (its certificate ended 2016-01-01T00:00:00Z)"),
-        (kubeconfig(&url, &Authority::new("other"), &certificate_user(&authority.leaf("a"))), "the server's certificate is not accepted"),
-        (kubeconfig(&format!("https://{}", closed_port()), authority, &certificate_user(&authority.leaf("a"))), "connection refused"),
+        (
+            scene.admin.kubeconfig(&authority.ended("old")),
+            "401: Unauthorized (its certificate ended 2016-01-01T00:00:00Z)",
+        ),
+        (
+            kubeconfig(&url, &Authority::new("other"), &certificate_user(&authority.leaf("a"))),
+            "the server's certificate is not accepted",
+        ),
+        (
+            kubeconfig(
+                &format!("https://{}", closed_port()),
+                authority,
+                &certificate_user(&authority.leaf("a")),
+            ),
+            "connection refused",
+        ),
     ] {
         scene.write("admin", kubeconfig);
         all_fail(&scene, &[said]);

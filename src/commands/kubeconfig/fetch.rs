@@ -41,24 +41,22 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let found = args.secret.read(context)?;
     let fetched = found.credential(context)?;
     context.out.say(&credential_line(&fetched.source, &fetched.checked, context.now));
-    let mut exit = Exit::Fine;
-    if let Some(path) = &args.out {
-        write(path, args.force, &fetched, context)?;
-    }
-    match &args.compare {
-        Some(path) if !compare_with(path, &fetched, args.output, context)? => exit = Exit::Findings,
-        None if args.out.is_none() => context.out.file(&fetched.bytes),
-        _ => {}
+    context.out.say(&problem_lines(&fetched.checked));
+    let same = match &args.compare {
+        Some(path) => compare_with(path, &fetched, args.output, context)?,
+        None => true,
+    };
+    match (&args.out, &args.compare) {
+        (Some(path), _) => write(path, args.force, &fetched, context)?,
+        (None, None) => context.out.file(&fetched.bytes),
+        (None, Some(_)) => {}
     }
     if fetched.checked.is_wrong() {
-        context.out.say(&problem_lines(&fetched.checked));
-        context.out.say(&format!(
-            "The Secret itself holds a kubeconfig that does not work.\nhint: {}",
-            push_hint(&found.place)
-        ));
-        exit = Exit::Findings;
+        context.out.say("The Secret itself holds a kubeconfig that does not work.");
+        context.out.say(&format!("hint: {}", push_hint(&found.place)));
+        return Ok(Exit::Findings);
     }
-    Ok(exit)
+    Ok(if same { Exit::Fine } else { Exit::Findings })
 }
 
 fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'_>) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use crate::analysis::contexts::difference::compare;
 use crate::disk::replacement::Target;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
-use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list};
+use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list, warning_lines};
 use crate::session::Context;
 use crate::session::cluster::read;
 use crate::session::credential::{Credential, not_written, refuse_another_cluster, replace};
@@ -53,6 +53,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let target = Target::open(&path).map_err(|error| no_target(args, &error))?;
     let (new, place) = new(args, context)?;
     context.out.say(&credential_line(&new.source, &new.checked, context.now));
+    context.out.say(&warning_lines(&new.checked));
     let old = old(args, &path, &target, context)?;
     refuse_what_does_not_work(&new, old.as_ref(), place.as_ref())?;
     let result = compose(args, &path, &target, &new, context)?;

@@ -9,7 +9,7 @@ use crate::disk::replacement;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::Fault;
 use crate::live::api::{ApiError, Secret, directory_of};
-use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list};
+use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list, warning_lines};
 use crate::session::Context;
 use crate::session::cluster::read;
 use crate::session::credential::{Credential, not_written, refuse_another_cluster, stamp};
@@ -62,6 +62,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let old =
         value.clone().map(|value| Credential::of(value, found.place.to_string(), None, None, context.now));
     context.out.say(&credential_line(&new.source, &new.checked, context.now));
+    context.out.say(&warning_lines(&new.checked));
     let result = compose(value.as_deref().map(Vec::as_slice), &new, context)?;
     if value.as_deref().is_some_and(|value| *value == *result.bytes) {
         context.out.say(&format!("Nothing to do: the {} holds this certificate already", found.place));
