@@ -37,7 +37,7 @@ pub enum Command {
     /// Make, list, verify, compare and restore archives of a node's state
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Look at the kubeconfigs of this machine
+    /// Look at the kubeconfigs of this machine, and bring new ones to it
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
     /// Ask what the node really serves and answers: ports, certificates, API server, nodes

@@ -15,6 +15,7 @@ pub mod logs;
 mod node;
 pub mod parking;
 mod record;
+pub mod replacement;
 mod state_dir;
 mod strays;
 pub mod transaction;

@@ -59,7 +59,7 @@ struct Value {
     at: Range<usize>,
 }
 
-/// What the current context of a kubeconfig leads to.
+/// What a context of a kubeconfig leads to, the current one as a rule.
 pub struct Kubeconfig {
     /// Name of the user entry.
     pub user: String,
@@ -114,6 +114,14 @@ impl Kubeconfig {
     /// # Errors
     /// It is no kubeconfig, or the current context leads nowhere.
     pub fn parse(data: &[u8]) -> Result<Self, KubeconfigError> {
+        Self::parse_context(data, None)
+    }
+
+    /// Reads the context of this name, or the current one.
+    ///
+    /// # Errors
+    /// It is no kubeconfig, or the context leads nowhere.
+    pub fn parse_context(data: &[u8], context: Option<&str>) -> Result<Self, KubeconfigError> {
         if data.iter().all(u8::is_ascii_whitespace) {
             return Err(KubeconfigError::Empty);
         }
@@ -125,7 +133,7 @@ impl Kubeconfig {
         let file: File = serde_saphyr::from_str(text)
             .map_err(|error| KubeconfigError::Malformed(super::first_line(&error)))?;
         let missing = |what: String| KubeconfigError::Missing(what);
-        let current = file.current_context.filter(|name| !name.is_empty());
+        let current = context.map(str::to_owned).or(file.current_context).filter(|name| !name.is_empty());
         let current = current.ok_or_else(|| missing("current-context".to_owned()))?;
         let named = |name: &Option<String>, wanted: &str| name.as_deref() == Some(wanted);
         let context = file.contexts.into_iter().flatten().find(|entry| named(&entry.name, &current));

@@ -11,6 +11,7 @@ mod login;
 pub mod nodes;
 mod objects;
 mod pods;
+pub mod secrets;
 mod workloads;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub use self::login::{Login, directory_of};
 pub use self::nodes::{Lease, Node};
 use self::objects::List;
 pub use self::pods::Log;
+pub use self::secrets::Secret;
 use super::deadline::Deadline;
 use super::fault::Fault;
 

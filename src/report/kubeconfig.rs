@@ -183,7 +183,7 @@ impl KubeconfigReport {
 }
 
 /// Who the user is for Kubernetes, or how it finds out.
-fn identity(checked: &Checked) -> String {
+pub(super) fn identity(checked: &Checked) -> String {
     let mut parts = Vec::new();
     if let Some(leaf) = &checked.certificate {
         let groups = leaf.organizations.iter().map(|group| format!(", O={group}"));
@@ -223,7 +223,7 @@ fn state(checked: &Checked) -> String {
     if codes.is_empty() { "ok".to_owned() } else { codes.join(",") }
 }
 
-fn problem_line(checked: &Checked, problem: &Problem) -> String {
+pub(super) fn problem_line(checked: &Checked, problem: &Problem) -> String {
     let word = match problem.weight {
         Weight::Wrong => "wrong",
         Weight::Warning => "warning",

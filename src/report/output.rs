@@ -29,6 +29,16 @@ impl Output {
         }
     }
 
+    /// A file as the result, byte for byte; a terminal is shown it as any other text.
+    pub fn file(&mut self, bytes: &[u8]) {
+        if io::stdout().is_terminal() {
+            return self.result(&String::from_utf8_lossy(bytes));
+        }
+        if let Err(error) = self.result.write_all(bytes).and_then(|()| self.result.flush()) {
+            self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
+        }
+    }
+
     /// Lines of the result that are foreign text, such as paths.
     pub fn lines(&mut self, lines: &[String]) {
         let text: String = lines.iter().flat_map(|text| [line(text), "\n".into()]).collect();

@@ -2,13 +2,18 @@
 //! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) giving it an archived state ([`restore`]), and telling what happened to it ([`timeline`]); what of it runs with old files
 //! ([`host`]), what has to be right before that is changed
 //! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
-//! ([`proof`]) and all of these in order ([`live`]), with what follows in the rest of the cluster ([`afterwards`]); the kubeconfigs of a workstation ([`workstation`]) the API server that they lead to ([`cluster`]), what is restarted through it ([`rollout`]) and whether all came back ([`verify`]). The only place where the rooms of effects meet.
+//! ([`proof`]) and all of these in order ([`live`]), with what follows in the rest of the cluster ([`afterwards`]);
+//! the kubeconfigs of a workstation ([`workstation`]), one that is about to take another's place ([`credential`]) and
+//! the Secret that the admin cluster keeps of it ([`secret`]); the API server that they lead to ([`cluster`]), what is
+//! restarted through it ([`rollout`]) and whether all came back ([`verify`]). The only place where the rooms of effects
+//! meet.
 
 pub mod afterwards;
 pub mod arguments;
 pub mod by_manifest;
 pub mod change;
 pub mod cluster;
+pub mod credential;
 pub mod host;
 pub mod live;
 pub mod manifests;
@@ -18,6 +23,7 @@ pub mod proof;
 pub mod restore;
 pub mod revive;
 pub mod rollout;
+pub mod secret;
 pub mod signals;
 pub mod source;
 pub mod surroundings;

@@ -44,18 +44,22 @@ pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Failure> {
     let merged = named.is_empty();
     let paths = if merged { found_by_kubectl()? } else { named.to_vec() };
     let files: Vec<_> = paths.into_iter().map(load).collect();
-    let mut referenced = Files::new();
-    for entries in files.iter().filter_map(|file| file.entries.as_ref().ok()) {
-        for path in entries.files() {
-            let read = || workstation::read_regular(path).map_err(|error| why(&error));
-            referenced.entry(path.to_path_buf()).or_insert_with(read);
-        }
-    }
+    let referenced = referenced(files.iter().filter_map(|file| file.entries.as_ref().ok()));
     Ok(Kubeconfigs { files, merged, referenced })
 }
 
+/// Reads the files that kubeconfigs refer to.
+pub(super) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entries>) -> Files {
+    let mut files = Files::new();
+    for path in all.into_iter().flat_map(Entries::files) {
+        let read = || workstation::read_regular(path).map_err(|error| why(&error));
+        files.entry(path.to_path_buf()).or_insert_with(read);
+    }
+    files
+}
+
 /// Where kubectl looks, and what of it is there: what `$KUBECONFIG` lists, else `~/.kube/config`.
-pub(super) fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
+pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
     let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let (from, paths) = match (set("KUBECONFIG"), set("HOME")) {
         (Some(list), _) => {

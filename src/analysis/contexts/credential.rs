@@ -87,6 +87,8 @@ fn certificate(
         key_matches,
         chains,
         file,
+        der: leaf.der,
+        spki: leaf.spki,
     });
 }
 

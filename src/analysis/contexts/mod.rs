@@ -4,6 +4,7 @@
 //! Pure as all of the analysis: the files that a kubeconfig names come as a map.
 
 mod credential;
+pub mod difference;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -96,6 +97,12 @@ pub struct Identity {
     pub chains: Option<bool>,
     /// Where it stands, if that is a file of its own.
     pub file: Option<String>,
+    /// All of it, to be compared.
+    #[serde(skip)]
+    pub der: Vec<u8>,
+    /// Its public key.
+    #[serde(skip)]
+    pub spki: Vec<u8>,
 }
 
 /// A bearer token of a context. What a JSON Web Token says is not verified.

@@ -1,0 +1,204 @@
+//! The file itself: modes, owners, links, other writers, and an end at the wrong moment.
+
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::process::Command;
+
+use crate::common::{Run, is_root, run, skip};
+use crate::scene::{FILE, FROM, Scene};
+
+const DIRECTORY: &str = "bmctl-workspace/cluster1";
+
+#[test]
+fn modes_are_narrow_from_the_first_instant() {
+    let scene = Scene::new();
+    scene.chmod(FILE, 0o644);
+    let log = scene.directory.path().join("trace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-o"]).arg(&log).args([
+        "-e",
+        "trace=open,openat,creat,fchmod,chmod,fchmodat",
+        "sh",
+        "-c",
+    ]);
+    strace.args(["umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kuberescue")]);
+    let run = run(scene.dressed(strace, &format!("install {FROM} --yes")));
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.err.contains("its mode is 0644; the new one has 0600"), "{run}");
+    assert_eq!(scene.mode(FILE), 0o600);
+    assert_eq!(scene.mode(&scene.copies(FILE)[0]), 0o600);
+    let trace = std::fs::read_to_string(log).expect("strace is needed: make deps");
+    let made: Vec<_> = trace.lines().filter(|line| line.contains("O_CREAT")).collect();
+    assert_eq!(made.len(), 2, "{trace}");
+    for line in made {
+        assert!(line.contains("O_EXCL") && line.contains(", 0600)"), "{line}");
+    }
+    assert!(
+        trace.lines().filter(|line| line.contains("chmod(")).all(|line| line.contains("0600)")),
+        "{trace}"
+    );
+    // A mode that is too wide is no reason to write it anew.
+    scene.chmod(FILE, 0o640);
+    let again = scene.run(&format!("install {FROM} --dry-run"));
+    assert!(again.err.contains("its mode is 0640") && scene.mode(FILE) == 0o640, "{again}");
+    let again = scene.run(&format!("install {FROM}"));
+    assert!(again.code == 0 && again.err.contains("Its mode was 0640; now it is 0600"), "{again}");
+    assert_eq!((scene.mode(FILE), scene.copies(FILE).len()), (0o600, 1));
+}
+
+/// An install in which the system call that puts a file in place goes wrong.
+fn with_rename(scene: &Scene, what: &str) -> Run {
+    let mut strace = Command::new("strace");
+    let inject = format!("inject=rename,renameat,renameat2:{what}");
+    strace.args(["-f", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2", "-e", &inject]);
+    strace.arg(env!("CARGO_BIN_EXE_kuberescue"));
+    run(scene.dressed(strace, &format!("install {FROM} --yes")))
+}
+
+#[test]
+fn a_rename_that_fails_leaves_all_as_it_was() {
+    let scene = Scene::new();
+    let before = scene.snapshot();
+    for (errno, said) in [("EIO", "input/output error"), ("ENOSPC", "no space left"), ("EROFS", "read-only")]
+    {
+        let run = with_rename(&scene, &format!("error={errno}"));
+        assert!(run.code == 2 && run.err.contains(said), "{run}");
+        assert_eq!(scene.snapshot(), before);
+    }
+}
+
+#[test]
+fn a_kill_leaves_the_old_file_and_nothing_wide() {
+    let scene = Scene::new();
+    scene.chmod(FILE, 0o644);
+    with_rename(&scene, "signal=KILL");
+    assert_eq!(scene.read(FILE), scene.old);
+    let names = scene.names(DIRECTORY);
+    assert_eq!(names.len(), 3, "the file, its copy, what was to become the new one: {names:?}");
+    for name in names.iter().filter(|name| *name != "cluster1-kubeconfig") {
+        assert_eq!(scene.mode(&format!("{DIRECTORY}/{name}")), 0o600, "{name}");
+    }
+    assert_eq!(scene.read(&scene.copies(FILE)[0]), scene.old);
+    // The next run clears up.
+    let run = scene.run(&format!("install {FROM} --yes"));
+    assert_eq!((run.code, scene.read(FILE)), (0, scene.new.clone()), "{run}");
+    assert!(scene.names(DIRECTORY).iter().all(|name| !name.starts_with('.')), "{:?}", scene.names(DIRECTORY));
+    assert_eq!(scene.copies(FILE).len(), 2);
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_stays() {
+    let scene = Scene::new();
+    let (file, text) = (scene.path(FILE), scene.old.clone());
+    scene.cluster.store().before = Some(Box::new(move |_, _| {
+        // In place, with the same length.
+        std::fs::write(&file, text.replacen("kind: Config", "kind: ConfiG", 1)).unwrap();
+    }));
+    let run = scene.run(&format!("install {FROM} --yes"));
+    assert!(
+        run.code == 2 && run.err.contains("changed since it was read") && run.err.contains("run it again"),
+        "{run}"
+    );
+    assert!(scene.read(FILE).contains("kind: ConfiG"));
+    assert_eq!(scene.names(DIRECTORY), ["cluster1-kubeconfig"]);
+    // The same where none was.
+    let file = scene.path("fresh");
+    scene.cluster.store().before = Some(Box::new(move |_, _| std::fs::write(&file, "mine").unwrap()));
+    let run = scene.run(&format!("install {FROM} --file fresh --yes"));
+    assert!(run.code == 2 && run.err.contains("changed since it was read"), "{run}");
+    assert_eq!(scene.read("fresh"), "mine");
+}
+
+#[test]
+fn links_lead_to_what_is_replaced() {
+    let scene = Scene::new();
+    scene.write("real/config", &scene.old);
+    symlink("real/config", scene.path("link")).unwrap();
+    let run = scene.run(&format!("install {FROM} --file link --yes"));
+    assert_eq!((run.code, scene.read("real/config")), (0, scene.new.clone()), "{run}");
+    assert_eq!(std::fs::read_link(scene.path("link")).unwrap().to_str(), Some("real/config"));
+    assert!(run.err.contains("it is a link: ") && run.err.contains("real/config is replaced"), "{run}");
+    let copies = scene.copies("real/config");
+    assert_eq!((copies.len(), scene.read(&copies[0])), (1, scene.old.clone()));
+    assert!(run.err.contains(&copies[0]), "{run}");
+    symlink("nowhere", scene.path("dangling")).unwrap();
+    scene.fails(&format!("install {FROM} --file dangling --yes"), 2, &["a link to a file that is not there"]);
+    nix::unistd::mkfifo(&scene.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    scene.fails(&format!("install {FROM} --file pipe --yes"), 2, &["pipe"]);
+    scene.fails(&format!("install {FROM} --file /dev/null --yes"), 2, &["/dev/null"]);
+    scene.fails(&format!("install {FROM} --file /proc/self/status --yes"), 2, &["/proc/self/status"]);
+}
+
+#[test]
+fn copies_never_take_each_others_name() {
+    let scene = Scene::new();
+    // Every second of the next minute has its copy already.
+    let now = jiff::Timestamp::now();
+    for second in 0..60 {
+        let stamp = (now + jiff::SignedDuration::from_secs(second)).strftime("%Y%m%dT%H%M%SZ").to_string();
+        scene.write(&format!("{FILE}.{stamp}"), "precious");
+    }
+    let run = scene.run(&format!("install {FROM} --yes"));
+    assert_eq!(run.code, 0, "{run}");
+    let copies = scene.copies(FILE);
+    assert_eq!(copies.iter().filter(|copy| scene.read(copy) == "precious").count(), 60);
+    let mine: Vec<_> = copies.iter().filter(|copy| scene.read(copy) == scene.old).collect();
+    assert!(mine.len() == 1 && mine[0].ends_with("Z-1"), "{mine:?}");
+}
+
+#[test]
+fn another_run_is_not_disturbed() {
+    let scene = Scene::new();
+    let hidden = scene.path(&format!("{DIRECTORY}/.cluster1-kubeconfig.kuberescue-new"));
+    let file = std::fs::File::create(&hidden).unwrap();
+    file.lock().unwrap();
+    scene.fails(&format!("install {FROM} --yes"), 2, &["another kuberescue is about to write there"]);
+    drop(file);
+    assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
+    assert!(!hidden.exists());
+}
+
+#[test]
+fn owners_stay() {
+    if !is_root() {
+        return skip("only root can give files away");
+    }
+    let scene = Scene::new();
+    let chown = |name: &str| std::os::unix::fs::chown(scene.path(name), Some(12345), Some(54321)).unwrap();
+    let owner =
+        |name: &str| std::fs::metadata(scene.path(name)).map(|found| (found.uid(), found.gid())).unwrap();
+    chown(FILE);
+    assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
+    assert_eq!((owner(FILE), owner(&scene.copies(FILE)[0])), ((12345, 54321), (12345, 54321)));
+    // A new file in somebody's directory is theirs.
+    std::fs::create_dir(scene.path("theirs")).unwrap();
+    chown("theirs");
+    assert_eq!(scene.run(&format!("install {FROM} --file theirs/config --yes")).code, 0);
+    assert_eq!((owner("theirs/config"), scene.mode("theirs/config")), ((12345, 54321), 0o600));
+
+    // Another user can neither write into a directory that isn't theirs nor take over a file.
+    scene.write(FILE, &scene.old);
+    for name in ["", "bmctl-workspace", DIRECTORY] {
+        scene.chmod(name, 0o755);
+    }
+    scene.chmod(FILE, 0o644);
+    scene.chmod("admin", 0o644);
+    let as_other = || {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=12345", "--regid=54321", "--clear-groups"])
+            .arg(env!("CARGO_BIN_EXE_kuberescue"));
+        run(scene.dressed(command, &format!("install {FROM} --yes")))
+    };
+    std::os::unix::fs::chown(scene.path(FILE), Some(12345), Some(54321)).unwrap();
+    let before = scene.snapshot();
+    let run = as_other();
+    if run.code == 126 || run.code == 127 || run.err.contains("setpriv: ") {
+        return skip(&format!("another user cannot run the program here: {run}"));
+    }
+    assert!(run.code == 2 && run.err.contains("permission denied"), "{run}");
+    std::os::unix::fs::chown(scene.path(FILE), Some(0), Some(0)).unwrap();
+    scene.chmod(DIRECTORY, 0o777);
+    let run = as_other();
+    assert!(run.code == 2 && run.err.contains("it belongs to another user"), "{run}");
+    assert_eq!(scene.snapshot(), before);
+}

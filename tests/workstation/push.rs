@@ -1,0 +1,209 @@
+//! `push`: the Secret, written from admin.conf, without losing anybody's change.
+
+use serde_json::{Value, json};
+
+use crate::apiserver::{recorded, status};
+use crate::common::base64;
+use crate::scene::{FROM, SECRET, Scene};
+use crate::server::{Authority, http};
+
+/// The Secret holds the old certificate, with a comment of somebody; `admin.conf` the new one.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    scene.keep_in_secret(format!("# made by bmctl\r\n{}", scene.old));
+    scene.write("admin.conf", scene.elsewhere(&scene.cluster.url(), &scene.cluster.authority, &scene.leaf));
+    scene
+}
+
+fn push() -> String {
+    format!("push {FROM} --from admin.conf")
+}
+
+#[test]
+fn the_credential_goes_into_the_secrets_own_kubeconfig() {
+    let scene = scene();
+    let (old, labels) = (scene.in_secret(), json!({"keep": "me"}));
+    scene.admin.store().object(SECRET)["metadata"]["labels"] = labels.clone();
+    scene.admin.store().object(SECRET)["data"]["other"] = json!("eA==");
+    let before = scene.snapshot();
+    let dry = scene.run(&format!("{} --dry-run", push()));
+    assert!(dry.code == 0 && dry.err.ends_with("Dry run: nothing was changed.\n"), "{dry}");
+    let unasked = scene.run(&push());
+    assert!(unasked.code == 2 && unasked.err.contains("--yes"), "{unasked}");
+    assert_eq!((scene.in_secret(), scene.snapshot()), (old.clone(), before));
+
+    let run = scene.run(&format!("{} --yes", push()));
+    assert_eq!((run.code, &run.out), (0, &dry.out), "{run}");
+    assert_eq!(scene.in_secret(), format!("# made by bmctl\r\n{}", scene.new));
+    let secret = scene.admin.store().object(SECRET).clone();
+    assert_eq!((&secret["metadata"]["labels"], &secret["data"]["other"]), (&labels, &json!("eA==")));
+    let patch = scene.admin.store().log.iter().find(|asked| asked.method == "PATCH").cloned().unwrap();
+    assert_eq!(patch.content_type, "application/merge-patch+json");
+    let body: Value = serde_json::from_str(&patch.body).unwrap();
+    assert_eq!(body["metadata"], json!({"resourceVersion": "612"}));
+    assert_eq!(body["data"].as_object().unwrap().len(), 1);
+    // The old value is kept here.
+    let kept: Vec<_> =
+        scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
+    assert_eq!(kept.len(), 1);
+    assert_eq!((scene.read(&kept[0]), scene.mode(&kept[0])), (old, 0o600));
+    assert!(run.err.contains(&format!("The old value is kept in ./{}", kept[0])), "{run}");
+    for said in ["lab-cp1", "2016-01-01T00:00:00Z", "4096-01-01T00:00:00Z"] {
+        assert!(run.out.contains(said), "{run}");
+    }
+    let again = scene.run(&format!("{} --yes", push()));
+    assert!(again.code == 0 && again.err.contains("Nothing to do"), "{again}");
+    // And now it can be installed.
+    assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
+}
+
+#[test]
+fn what_cannot_be_spliced_is_written_as_a_whole() {
+    let scene = scene();
+    for value in [
+        base64(b"junk: ["),
+        base64(b""),
+        "no base64!".to_owned(),
+        base64(
+            crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x")
+                .as_bytes(),
+        ),
+    ] {
+        scene.admin.store().object(SECRET)["data"] = json!({"value": value});
+        std::fs::create_dir_all(scene.path("kept")).unwrap();
+        let run = scene.run(&format!("{} --yes --keep kept", push()));
+        assert_eq!((run.code, scene.in_secret()), (0, scene.read("admin.conf")), "{run}");
+        assert!(run.err.contains("all of admin.conf is written, its server included"), "{run}");
+    }
+    // What is no base64 is nothing that could be kept.
+    assert_eq!(scene.names("kept").len(), 3);
+    scene.admin.store().object(SECRET)["data"] = json!({"kubeconfig": "eA=="});
+    scene.fails(&format!("{} --yes", push()), 2, &["the keys it has: kubeconfig"]);
+}
+
+#[test]
+fn a_change_at_the_same_time_is_not_lost() {
+    let scene = scene();
+    scene.admin.store().before = Some(Box::new(|asked, objects| {
+        if asked.method == "PATCH" {
+            let secret = objects.get_mut(SECRET).unwrap();
+            secret["metadata"]["resourceVersion"] = json!("9999");
+            secret["data"]["value"] = json!(base64(b"somebody else's"));
+        }
+    }));
+    let run = scene.run(&format!("{} --yes", push()));
+    assert_eq!((run.code, scene.in_secret().as_str()), (2, "somebody else's"), "{run}");
+    assert!(run.err.contains("409: ") && run.err.contains("run it again"), "{run}");
+}
+
+#[test]
+fn refusals() {
+    let scene = scene();
+    let fails = |more: &str, code: i32, said: &[&str]| {
+        scene.fails(&format!("{} --yes {more}", push()), code, said);
+    };
+    scene.admin.store().object(SECRET)["immutable"] = json!(true);
+    fails("", 5, &["error [immutable]: ", "delete it and make it anew"]);
+    scene.admin.store().object(SECRET)["immutable"] = Value::Null;
+    let good = scene.read("admin.conf");
+    scene.write("admin.conf", &scene.old);
+    fails("", 5, &["error [expired]: admin.conf: ", "kuberescue recover"]);
+    scene.write("admin.conf", scene.admin.admin());
+    fails(
+        "",
+        5,
+        &["error [another-cluster]: admin.conf is of another cluster than Secret cluster-cluster1/"],
+    );
+    scene.write("admin.conf", scene.elsewhere("https://127.0.0.1:1", &Authority::new("x"), &scene.leaf));
+    fails("", 5, &["error [wrong-authority]"]);
+    scene.write("admin.conf", &good);
+    fails("--keep none", 2, &["cannot enter none", "--keep DIR"]);
+    scene.write(
+        "admin.conf",
+        crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x"),
+    );
+    fails("", 2, &["it uses a token"]);
+    let run = scene.run(&format!("push {FROM} --yes --from none"));
+    assert!(run.code == 2 && run.err.contains("none: there is no such file"), "{run}");
+}
+
+#[test]
+fn what_the_admin_cluster_does_not_take() {
+    let scene = scene();
+    let old = scene.in_secret();
+    for (reply, code, said) in [
+        (
+            status(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set"),
+            2,
+            "immutable, or does a webhook",
+        ),
+        (status(403, "Forbidden", "cannot patch"), 2, "403: cannot patch"),
+        (status(429, "TooManyRequests", "later"), 2, "429: later"),
+        // The Secret itself says that nothing arrived.
+        (status(500, "InternalError", "etcd"), 2, "500: etcd"),
+        (http(200, "", b"{\"kind\": \"Sec"), 2, "breaks off"),
+    ] {
+        scene.admin.store().instead.insert(("PATCH".to_owned(), SECRET.to_owned()), reply);
+        let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
+        assert!(run.code == code && run.err.contains(said), "{run}");
+        assert!(run.err.contains("could not write the Secret"), "{run}");
+        assert_eq!(scene.in_secret(), old);
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost() {
+    // It was written, and only the answer broke off.
+    let scene = scene();
+    let broken = http(200, "", b"{\"kind\": \"Sec");
+    scene.admin.store().instead.insert(("PATCH".to_owned(), SECRET.to_owned()), broken.clone());
+    scene.admin.store().before = Some(Box::new(|asked, objects| {
+        if asked.method == "PATCH" {
+            let patch: Value = serde_json::from_str(&asked.body).unwrap();
+            let secret = objects.get_mut(SECRET).unwrap();
+            secret["data"]["value"] = patch["data"]["value"].clone();
+            secret["metadata"]["resourceVersion"] = json!("2000");
+        }
+    }));
+    let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
+    assert!(run.code == 0 && run.err.contains("Written: "), "{run}");
+
+    // Where nobody can tell, that is said, with where the old value is.
+    let scene = self::scene();
+    scene.admin.store().instead.insert(("PATCH".to_owned(), SECRET.to_owned()), broken);
+    scene.admin.store().before = Some(Box::new(|asked, objects| {
+        if asked.method == "PATCH" {
+            objects.remove(SECRET);
+        }
+    }));
+    let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
+    assert!(run.code == 4 && run.err.contains("it is not known whether"), "{run}");
+    assert!(run.err.contains("the old value is in ./cluster1-kubeconfig."), "{run}");
+}
+
+#[test]
+fn where_the_cluster_cannot_be_reached() {
+    let scene = scene();
+    let nowhere = format!("https://{}", crate::server::closed_port());
+    let authority = &scene.cluster.authority;
+    scene.keep_in_secret(scene.elsewhere(&nowhere, authority, &authority.ended("kubernetes-admin")));
+    scene.fails(&format!("{} --yes", push()), 5, &["[not-working]", "connection refused", "--unverified"]);
+    let run = scene.run(&format!("{} --yes --unverified", push()));
+    assert!(run.code == 0 && run.err.contains("it is not tried"), "{run}");
+    assert_eq!(scene.in_secret(), scene.elsewhere(&nowhere, authority, &scene.leaf));
+}
+
+#[test]
+fn a_recorded_secret_is_read() {
+    // As a real API server gave it, with the kubeconfig that a real kubeadm made.
+    let scene = Scene::new();
+    let recorded: Value = serde_json::from_str(&recorded("secret")).unwrap();
+    scene.admin.store().objects.insert(SECRET.to_owned(), recorded);
+    let run = scene.run(&format!("fetch {FROM}"));
+    assert_eq!(run.out, scene.in_secret(), "{run}");
+    assert!(
+        run.err.contains("CN=kubernetes-admin, O=system:masters")
+            && run.err.contains("https://10.200.0.4:6443"),
+        "{run}"
+    );
+}

@@ -1,0 +1,166 @@
+//! An admin workstation: a directory with bmctl's workspace, an admin cluster that keeps a Secret, and the cluster that
+//! the kubeconfig in it leads to.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::apiserver::{ApiServer, certificate_user, kubeconfig};
+use crate::common::{Run, base64, kuberescue, run};
+use crate::server::{Authority, Leaf};
+
+pub const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
+/// The options that name it.
+pub const FROM: &str = "--admin-kubeconfig admin --cluster cluster1";
+/// Where bmctl keeps the kubeconfig.
+pub const FILE: &str = "bmctl-workspace/cluster1/cluster1-kubeconfig";
+
+pub struct Scene {
+    pub admin: ApiServer,
+    pub cluster: ApiServer,
+    pub directory: TempDir,
+    /// The kubeconfig whose certificate has ended.
+    pub old: String,
+    /// The one that works.
+    pub new: String,
+    pub leaf: Leaf,
+}
+
+impl Scene {
+    /// The workstation has an ended kubeconfig, the Secret the new one.
+    pub fn new() -> Self {
+        let (admin, cluster) = (ApiServer::start(), ApiServer::start());
+        let leaf = cluster.authority.leaf("kubernetes-admin");
+        let (old, new) =
+            (cluster.kubeconfig(&cluster.authority.ended("kubernetes-admin")), cluster.kubeconfig(&leaf));
+        let scene = Self { admin, cluster, directory: tempfile::tempdir().unwrap(), old, new, leaf };
+        scene.write("admin", scene.admin.admin());
+        scene.write(FILE, &scene.old);
+        scene.keep_in_secret(&scene.new);
+        scene
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    pub fn mode(&self, name: &str) -> u32 {
+        std::fs::metadata(self.path(name)).unwrap().mode() & 0o7777
+    }
+
+    pub fn chmod(&self, name: &str, mode: u32) {
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// What is in a directory, sorted.
+    pub fn names(&self, directory: &str) -> Vec<String> {
+        let found = std::fs::read_dir(self.path(directory)).unwrap();
+        let mut names: Vec<_> =
+            found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// The dated copies of a file.
+    pub fn copies(&self, name: &str) -> Vec<String> {
+        let path = Path::new(name);
+        let start = format!("{}.", path.file_name().unwrap().to_str().unwrap());
+        let directory = path.parent().unwrap().to_str().unwrap();
+        let names = self.names(directory).into_iter().filter(|name| name.starts_with(&start));
+        names.map(|name| Path::new(directory).join(name).to_str().unwrap().to_owned()).collect()
+    }
+
+    /// Puts a kubeconfig into the Secret.
+    pub fn keep_in_secret(&self, value: impl AsRef<[u8]>) {
+        self.admin.store().object(SECRET)["data"] = json!({"value": base64(value.as_ref())});
+    }
+
+    /// What the Secret holds.
+    pub fn in_secret(&self) -> String {
+        use base64::Engine as _;
+        let value = self.admin.store().object(SECRET)["data"]["value"].as_str().unwrap().to_owned();
+        let value = base64::engine::general_purpose::STANDARD.decode(value).unwrap();
+        String::from_utf8(value).unwrap()
+    }
+
+    pub fn command(&self, arguments: &str) -> Command {
+        self.dressed(kuberescue(), arguments)
+    }
+
+    /// A program that runs kuberescue, here.
+    pub fn dressed(&self, mut command: Command, arguments: &str) -> Command {
+        command.current_dir(self.directory.path()).env_remove("KUBECONFIG").env("HOME", self.path("home"));
+        command.env("NO_PROXY", "127.0.0.1");
+        command.arg("kubeconfig").args(arguments.split_whitespace());
+        command
+    }
+
+    /// Runs it; no key is seen in what it says.
+    pub fn run(&self, arguments: &str) -> Run {
+        let run = run(self.command(arguments));
+        assert!(!run.err.contains("PRIVATE KEY") && !run.err.contains("LS0tLS1CRUdJTi"), "{run}");
+        if !arguments.starts_with("fetch") || arguments.contains("--") && arguments.contains("--compare") {
+            assert!(!run.out.contains("PRIVATE KEY") && !run.out.contains("LS0tLS1CRUdJTi"), "{run}");
+        }
+        run
+    }
+
+    /// It fails with this exit code and says this; nothing changes, here and in the Secret.
+    pub fn fails(&self, arguments: &str, code: i32, said: &[&str]) -> Run {
+        let before = (self.snapshot(), self.admin.store().objects.get(SECRET).cloned());
+        let run = self.run(arguments);
+        assert_eq!(run.code, code, "{arguments}\n{run}");
+        for said in said {
+            assert!(run.err.contains(said), "{arguments}: {said}\n{run}");
+        }
+        assert!(run.err.contains("hint: "), "{arguments}\n{run}");
+        assert_eq!(self.snapshot(), before.0, "{arguments}\n{run}");
+        assert_eq!(self.admin.store().objects.get(SECRET).cloned(), before.1, "{arguments}\n{run}");
+        run
+    }
+
+    /// Every file: path, mode, inode, content.
+    pub fn snapshot(&self) -> Vec<(PathBuf, u32, u64, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.directory.path().to_path_buf()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = path.symlink_metadata().unwrap();
+                if metadata.is_dir() {
+                    directories.push(path);
+                } else {
+                    let content = if metadata.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+                    found.push((path, metadata.mode() & 0o7777, metadata.ino(), content));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// A kubeconfig of this client at the cluster, with another server in it.
+    pub fn elsewhere(&self, server: &str, authority: &Authority, client: &Leaf) -> String {
+        kubeconfig(server, authority, &certificate_user(client))
+    }
+
+    /// What the cluster was asked.
+    pub fn asked(&self) -> Vec<String> {
+        self.cluster.store().asked()
+    }
+}

@@ -1,0 +1,101 @@
+//! What can be between here and the Secret: each gives a clear error and changes nothing.
+
+use crate::apiserver::{answer, certificate_user, kubeconfig, status};
+use crate::scene::{FILE, FROM, SECRET, Scene};
+use crate::server::{Authority, closed_port, http};
+
+/// The three commands that read the Secret; install's and push's other side is fine.
+fn commands() -> [String; 3] {
+    [format!("fetch {FROM}"), format!("install {FROM} --yes"), format!("push {FROM} --from good --yes")]
+}
+
+fn all_fail(scene: &Scene, said: &[&str]) {
+    scene.write("good", scene.cluster.admin());
+    for command in commands() {
+        let run = scene.fails(&format!("{command} --request-timeout 5s"), 2, said);
+        assert_eq!(run.out, "", "{run}");
+    }
+}
+
+#[test]
+fn answers_that_are_none() {
+    let scene = Scene::new();
+    let whole = answer(200, scene.admin.store().object(SECRET));
+    let cut = whole[..whole.len() - 100].to_vec();
+    let body: Vec<u8> = scene.admin.store().object(SECRET).to_string().into_bytes();
+    for (reply, said) in [
+        (
+            status(404, "NotFound", "secrets \"cluster1-kubeconfig\" not found"),
+            "get secrets -A | grep kubeconfig",
+        ),
+        (status(403, "Forbidden", "secrets is forbidden"), "403: secrets is forbidden"),
+        (status(429, "TooManyRequests", "too many"), "has too much to do"),
+        (status(500, "InternalError", "etcd"), "500: etcd"),
+        (http(200, "", b"<!DOCTYPE html><p>log in"), "an HTML page"),
+        (http(200, "", &body[..body.len() / 2]), "breaks off after"),
+        (cut, ""),
+    ] {
+        scene.admin.store().instead.insert(("GET".to_owned(), SECRET.to_owned()), reply);
+        all_fail(&scene, &["could not read the Secret cluster-cluster1/cluster1-kubeconfig", said]);
+    }
+}
+
+#[test]
+fn identities_that_may_not() {
+    let scene = Scene::new();
+    let (url, authority) = (scene.admin.url(), &scene.admin.authority);
+    for (kubeconfig, said) in [
+        (scene.admin.kubeconfig(&authority.leaf("nobody")), "403: User \"nobody\" cannot get"),
+        (
+            scene.admin.kubeconfig(&authority.ended("old")),
+            "401: Unauthorized (its certificate ended 2016-01-01T00:00:00Z)",
+        ),
+        (
+            kubeconfig(&url, &Authority::new("other"), &certificate_user(&authority.leaf("a"))),
+            "the server's certificate is not accepted",
+        ),
+        (
+            kubeconfig(
+                &format!("https://{}", closed_port()),
+                authority,
+                &certificate_user(&authority.leaf("a")),
+            ),
+            "connection refused",
+        ),
+    ] {
+        scene.write("admin", kubeconfig);
+        all_fail(&scene, &[said]);
+    }
+    scene.write("admin", "junk: [");
+    all_fail(&scene, &["admin: "]);
+}
+
+#[test]
+fn a_new_kubeconfig_that_does_not_work_is_refused() {
+    let scene = Scene::new();
+    let nodes = ("GET".to_owned(), "/api/v1/nodes".to_owned());
+    scene.write("good", scene.cluster.admin());
+    scene.keep_in_secret(&scene.old);
+    let install = "install good --cluster cluster1 --yes --request-timeout 5s".to_owned();
+    let push = format!("push {FROM} --from good --yes --request-timeout 5s");
+    for (reply, said) in [
+        (status(403, "Forbidden", "nodes is forbidden"), "403: nodes is forbidden"),
+        (status(503, "ServiceUnavailable", "not yet"), "503: not yet"),
+        (http(200, "", b"{\"items\": [{"), "breaks off"),
+        (http(200, "", b"<html>"), "an HTML page"),
+    ] {
+        scene.cluster.store().instead.insert(nodes.clone(), reply);
+        for command in [&install, &push] {
+            scene.fails(command, 5, &["error [not-working]: it does not work, so nothing was changed", said]);
+        }
+    }
+    scene.cluster.store().instead.clear();
+    // The right CA with the wrong server, and nobody there.
+    let authority = &scene.cluster.authority;
+    for server in [format!("https://{}", closed_port()), scene.admin.url()] {
+        let there = scene.elsewhere(&server, authority, &authority.leaf("kubernetes-admin"));
+        scene.write("there", &there);
+        scene.fails("install there --cluster cluster1 --yes --request-timeout 5s", 5, &["[not-working]"]);
+    }
+    assert_eq!(scene.read(FILE), scene.old);
+}
