@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use super::Context;
 use super::cluster::Cluster;
 use super::rollout::{self, NAMESPACE};
+use super::secret::KEY;
 use super::verify;
 use crate::analysis::inventory::Inventory;
+use crate::formats::certificate::Certificate;
+use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::live::api::{ApiError, Node};
 use crate::live::clock;
 use crate::live::probe::own_api_server;
@@ -61,7 +64,31 @@ impl Afterwards<'_> {
             }
             Err(failure) => context.out.say(&format!("note: {}", failure.message)),
         }
+        self.look_at_secret(&cluster, context);
         restarted
+    }
+
+    /// An admin cluster keeps the kubeconfigs of its clusters, and of itself, in Secrets: where this one keeps its own,
+    /// it is said whether that has ended too. It is not changed: that is `kubeconfig push`.
+    fn look_at_secret(&self, cluster: &Cluster, context: &mut Context<'_>) {
+        let name = &self.inventory.facts.cluster_name.value;
+        let (namespace, secret) = (format!("cluster-{name}"), format!("{name}-kubeconfig"));
+        // Not every cluster has one, and not every user may see it.
+        let Ok(found) = cluster.api.secret(&namespace, &secret, cluster.deadline()) else { return };
+        let Some(Ok(value)) = found.value(KEY) else { return };
+        let Ok(kubeconfig) = Kubeconfig::parse(&value) else { return };
+        let Credential::Embedded(embedded) = &kubeconfig.credential else { return };
+        let Ok(certificate) = Certificate::from_pem(embedded.certificate_pem()) else { return };
+        let (end, source) = (certificate.not_after, &cluster.source);
+        if certificate.expired_at(clock::wall()) {
+            context.out.result(&format!(
+                "The Secret {namespace}/{secret} still holds the old certificate, which ended {end}:\n  kuberescue kubeconfig push --admin-kubeconfig {source} --cluster {name}\n"
+            ));
+        } else {
+            context
+                .out
+                .result(&format!("The Secret {namespace}/{secret} holds a certificate until {end}.\n"));
+        }
     }
 
     /// The cluster, with the first of the node's kubeconfigs that is accepted by its own API server.

@@ -14,6 +14,7 @@
     reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
 )]
 
+mod cluster;
 mod manifest;
 mod node;
 mod quorum;

@@ -79,17 +79,22 @@ impl TestNode {
             node.set_stop(component, "never");
             node.respawn(component);
         }
-        node.wait_until("the certificates have ended", PATIENCE, || {
-            (node.kubectl(&["get", "nodes"]).code != 0).then_some(())
+        node.wait_until_ended();
+        node
+    }
+
+    /// Waits until the certificates have ended, while everything runs.
+    pub(crate) fn wait_until_ended(&self) {
+        self.wait_until("the certificates have ended", PATIENCE, || {
+            (self.kubectl(&["get", "nodes"]).code != 0).then_some(())
         });
-        node.wait_until("all of them have ended", PATIENCE, || {
+        self.wait_until("all of them have ended", PATIENCE, || {
             let kubelet = "/var/lib/kubelet/pki/kubelet-client-current.pem";
             let ended = |path: &str| {
-                node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", path]).code == 1
+                self.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", path]).code == 1
             };
             [kubelet, "/etc/kubernetes/pki/apiserver.crt"].into_iter().all(ended).then_some(())
         });
-        node
     }
 
     /// Stops a component so that it comes back with what [`TestNode::set_stop`] said.
