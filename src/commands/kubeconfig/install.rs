@@ -8,7 +8,9 @@ use crate::analysis::contexts::difference::compare;
 use crate::disk::replacement::Target;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
-use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list, warning_lines};
+use crate::report::{
+    Exit, Failure, Outcome, credential_line, difference_text, later_line, node_list, warning_lines,
+};
 use crate::session::Context;
 use crate::session::cluster::read;
 use crate::session::credential::{Credential, not_written, refuse_another_cluster, replace};
@@ -128,7 +130,7 @@ fn no_target(args: &Args, error: &crate::disk::Error) -> Failure {
 /// The new kubeconfig; and the Secret, where it comes from one.
 fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Place>), Failure> {
     let Some(path) = &args.new else {
-        let found = args.secret.read(context)?;
+        let found = args.secret.read(None, context)?;
         return Ok((found.credential(context)?, Some(found.place)));
     };
     let name = path.display().to_string();
@@ -264,6 +266,7 @@ fn tell(
     if let Some(old) = old {
         context.out.result("\n");
         context.out.result(&difference_text(&compare(&old.checked, &new.checked), ("OLD", "NEW")));
+        context.out.say(&later_line(&old.checked, &new.checked));
     }
     let how = match (target.old(), &args.context) {
         (None, _) => "is made".to_owned(),

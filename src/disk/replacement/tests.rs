@@ -124,8 +124,9 @@ fn a_copy_elsewhere_is_new_and_narrow() {
     for number in 0..3 {
         let kept = keep(place.directory.path(), "x", STAMP, b"old").unwrap();
         let expected = if number == 0 { format!("x.{STAMP}") } else { format!("x.{STAMP}-{number}") };
-        assert_eq!(kept, place.directory.path().join(expected));
+        assert_eq!(kept.path, place.directory.path().join(expected));
     }
+    keep(place.directory.path(), "x", STAMP, b"no").unwrap().take_back();
     assert!(place.files().values().all(|file| *file == ("old".to_owned(), 0o600)));
     assert!(keep(&place.directory.path().join("none"), "x", STAMP, b"old").is_err());
 }
