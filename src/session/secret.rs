@@ -102,9 +102,9 @@ impl SecretArgs {
         let cluster = Cluster::log_in(&login, source, self.patience.time(), context.now)?;
         if self.namespace.is_none() {
             let namespace = &place.namespace;
-            context.out.say(&format!(
-                "note: namespace {namespace}, the one that bmctl makes; --namespace names another"
-            ));
+            context
+                .out
+                .note(&format!("namespace {namespace}, the one that bmctl makes; --namespace names another"));
         }
         match cluster.api.secret(&place.namespace, &place.name, cluster.deadline()) {
             Ok(secret) => Ok(Read { cluster, place, secret }),

@@ -86,6 +86,15 @@ fn a_kill_leaves_the_old_file_and_nothing_wide() {
 }
 
 #[test]
+fn a_signal_waits_until_the_file_is_whole() {
+    let scene = Scene::new();
+    let run = with_rename(&scene, "signal=TERM");
+    assert_ne!(run.code, 0, "{run}");
+    assert_eq!(scene.read(FILE), scene.new);
+    assert_eq!(scene.names(DIRECTORY).len(), 2, "{:?}", scene.names(DIRECTORY));
+}
+
+#[test]
 fn a_file_that_changes_meanwhile_stays() {
     let scene = Scene::new();
     let (file, text) = (scene.path(FILE), scene.old.clone());

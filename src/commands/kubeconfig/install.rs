@@ -162,7 +162,7 @@ fn old(
         (None, Some(_)) => Err(Failure::could_not_run(format!("{name}: there is no such file"))
             .hint("without --context the whole file is written")),
         (Some(Err(why)), None) => {
-            context.out.say(&format!("note: what is in {name} now cannot be compared: {why}"));
+            context.out.note(&format!("what is in {name} now cannot be compared: {why}"));
             Ok(None)
         }
         (None, None) => Ok(None),
@@ -234,7 +234,7 @@ fn spliced(
         Some(there) if authority == Some(there) => None,
         Some(_) => authority,
         None => {
-            context.out.say("note: its cluster entry embeds no CA; that stays as it is");
+            context.out.note("its cluster entry embeds no CA; that stays as it is");
             None
         }
     };
@@ -245,7 +245,7 @@ fn nothing_to_do(args: &Args, path: &Path, target: &Target, context: &mut Contex
     context.out.say(&format!("Nothing to do: {} holds it already", path.display()));
     if let Some(mode) = target.too_wide() {
         if args.dry_run {
-            context.out.say(&format!("note: its mode is {mode:04o}; it would be made 0600"));
+            context.out.note(&format!("its mode is {mode:04o}; it would be made 0600"));
         } else {
             target.narrow().map_err(|error| not_written(&error))?;
             context.out.say(&format!("Its mode was {mode:04o}; now it is 0600"));
@@ -279,13 +279,13 @@ fn tell(
     };
     context.out.say(&format!("{shown} {how}"));
     if let Some(real) = target.behind_link() {
-        context.out.say(&format!("note: it is a link: {} is replaced, the link stays", real.display()));
+        context.out.note(&format!("it is a link: {} is replaced, the link stays", real.display()));
     }
     if let Some(mode) = target.too_wide() {
-        context.out.say(&format!("note: its mode is {mode:04o}; the new one has 0600"));
+        context.out.note(&format!("its mode is {mode:04o}; the new one has 0600"));
     }
     if args.context.is_some() && !new.siblings.is_empty() {
         let names = new.siblings.join("\", \"");
-        context.out.say(&format!("note: these contexts have the same user, and change with it: \"{names}\""));
+        context.out.note(&format!("these contexts have the same user, and change with it: \"{names}\""));
     }
 }

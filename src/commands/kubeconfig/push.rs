@@ -81,9 +81,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             context.out.result(&difference_text(&difference, ("OLD", "NEW")));
         }
         Some(Err(why)) => {
-            context.out.say(&format!("note: what the {} holds now is no kubeconfig: {why}", found.place))
+            context.out.note(&format!("what the {} holds now is no kubeconfig: {why}", found.place))
         }
-        None => context.out.say(&format!("note: what the {} holds now is not base64", found.place)),
+        None => context.out.note(&format!("what the {} holds now is not base64", found.place)),
     }
     if let Some(Ok(old)) = &old {
         context.out.say(&later_line(&old.checked, &result.checked));
@@ -126,8 +126,7 @@ fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> R
     let bytes = match spliced(old, new)? {
         Ok(bytes) => bytes,
         Err(why) => {
-            context.out.say(&format!(
-                "note: the credential cannot be replaced within the Secret's own kubeconfig ({why}); all of {} is written, its server included",
+            context.out.note(&format!("the credential cannot be replaced within the Secret's own kubeconfig ({why}); all of {} is written, its server included",
                 new.source
             ));
             new.bytes.clone()
@@ -162,7 +161,7 @@ fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<
 
 fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<(), Failure> {
     if args.unverified {
-        context.out.say("note: it is not tried: --unverified");
+        context.out.note("it is not tried: --unverified");
         return Ok(());
     }
     let nodes = result.list_nodes(PathBuf::new(), args.secret.patience.time(), context.now);

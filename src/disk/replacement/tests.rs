@@ -15,6 +15,7 @@ struct Place {
 }
 
 impl Place {
+    #[expect(clippy::disallowed_methods, reason = "a test makes its file")]
     fn new(old: Option<&str>) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         if let Some(old) = old {
