@@ -110,6 +110,20 @@ fn a_new_kubeconfig_that_does_not_work_is_refused() {
         }
     }
     scene.cluster.store().instead.clear();
+    // Each says where to look on.
+    scene.keep_in_secret(&scene.new);
+    scene.cluster.store().instead.insert(nodes.clone(), status(403, "Forbidden", "nodes is forbidden"));
+    for (command, said) in [
+        (format!("install {FROM} --yes"), "hint: kuberescue kubeconfig fetch --out FILE, then"),
+        (
+            format!("install good --file {FILE} --context c --yes"),
+            "hint: its server stays as it is: kuberescue",
+        ),
+        (install, "hint: this user may not do that"),
+    ] {
+        scene.fails(&command, 5, &["[not-working]", said]);
+    }
+    scene.cluster.store().instead.clear();
     // The right CA with the wrong server, and nobody there.
     let authority = &scene.cluster.authority;
     for server in [format!("https://{}", closed_port()), scene.admin.url()] {

@@ -65,7 +65,17 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if let Some(old) = &old {
         refuse_another_cluster(&compare(&old.checked, &new.checked), (old, &new), args.accept_cluster)?;
     }
-    let nodes = result.list_nodes(directory_of(&path), args.secret.patience.time(), context.now)?;
+    let nodes = result.list_nodes(directory_of(&path), args.secret.patience.time(), context.now);
+    let nodes = nodes.map_err(|failure| match (&args.context, &place) {
+        (Some(_), _) => failure.hint(format!(
+            "its server stays as it is: kuberescue kubeconfig check --connect {} shows whose certificate is served there",
+            path.display()
+        )),
+        (None, Some(_)) => failure.hint(
+            "kuberescue kubeconfig fetch --out FILE, then kuberescue kubeconfig check --connect FILE shows what is served there",
+        ),
+        (None, None) => failure,
+    })?;
     context.out.say(&format!("It works: {} lists these nodes:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
     tell(args, &path, &target, (old.as_ref(), &result), context);

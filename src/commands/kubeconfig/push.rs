@@ -166,7 +166,7 @@ fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result
     }
     let nodes = result.list_nodes(PathBuf::new(), args.secret.patience.time(), context.now);
     let nodes = nodes.map_err(|failure| {
-        failure.hint("where this machine cannot reach that cluster: --unverified writes it without trying it")
+        failure.hint("is the server in the Secret's kubeconfig that cluster's, and can this machine reach it? where it cannot: --unverified writes it without trying it")
     })?;
     context.out.say(&format!("It works: {} lists these nodes:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
