@@ -191,14 +191,30 @@ impl Target {
     }
 }
 
-/// Writes a file that must not be there, `NAME.STAMP`, into a directory; its path.
+/// A copy that can be taken back.
+pub struct Kept {
+    /// Where it is.
+    pub path: PathBuf,
+    directory: Directory,
+    name: OsString,
+}
+
+impl Kept {
+    /// Removes it again: it was for a change that was not made.
+    pub fn take_back(self) {
+        // Where that fails a copy of mode 0600 is left.
+        let _removed = effect::remove(&self.directory.handle, &self.name);
+    }
+}
+
+/// Writes a file that must not be there, `NAME.STAMP`, into a directory.
 ///
 /// # Errors
 /// There is no such directory, or it can't be written.
-pub fn keep(directory: &Path, name: &str, stamp: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+pub fn keep(directory: &Path, name: &str, stamp: &str, bytes: &[u8]) -> Result<Kept, Error> {
     let open = Directory::open(directory)?;
-    let kept = open.keep(OsStr::new(name), stamp, bytes, None)?;
-    Ok(directory.join(kept))
+    let name = open.keep(OsStr::new(name), stamp, bytes, None)?;
+    Ok(Kept { path: directory.join(&name), directory: open, name })
 }
 
 struct Directory {

@@ -46,6 +46,16 @@ pub fn warning_lines(checked: &Checked) -> String {
     warnings.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
 }
 
+/// That what is there lives longer than what is to take its place, where that is so.
+pub fn later_line(old: &Checked, new: &Checked) -> String {
+    match (old.end(), new.end()) {
+        (Some(old), Some(new)) if old > new => {
+            format!("warning: what is there now lives longer: until {old}; the new one until {new}")
+        }
+        _ => String::new(),
+    }
+}
+
 /// Two of them, in this form; `names` is what they are called.
 pub fn difference(difference: &Difference, names: (&str, &str), format: Format) -> String {
     let document = || {

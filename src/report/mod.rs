@@ -30,7 +30,9 @@ mod yaml;
 
 pub use archive::{ArchiveReport, Made, Verification, archive_list};
 pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
-pub use credential::{credential_line, difference, difference_text, node_list, problem_lines, warning_lines};
+pub use credential::{
+    credential_line, difference, difference_text, later_line, node_list, problem_lines, warning_lines,
+};
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};

@@ -54,6 +54,11 @@ impl Output {
         let _ = writeln!(self.talk, "{}", printable(text));
     }
 
+    /// Something worth knowing, on one line whatever foreign text is in it.
+    pub fn note(&mut self, text: &str) {
+        self.say(&line(&format!("note: {text}")));
+    }
+
     /// Talk that is not a line of its own: what a [`super::Board`] draws.
     pub fn draw(&mut self, text: &str) {
         let _ = self.talk.write_all(text.as_bytes()).and_then(|()| self.talk.flush());

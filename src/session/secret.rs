@@ -80,11 +80,11 @@ impl SecretArgs {
         })
     }
 
-    /// Reads the Secret.
+    /// Reads the Secret. `of_kubeconfig` is the admin cluster's context, where the command has another word for it.
     ///
     /// # Errors
     /// It isn't said which, the admin cluster cannot be asked, or doesn't give it.
-    pub fn read(&self, context: &mut Context<'_>) -> Result<Read, Failure> {
+    pub fn read(&self, of_kubeconfig: Option<&str>, context: &mut Context<'_>) -> Result<Read, Failure> {
         let Some(path) = &self.admin_kubeconfig else {
             return Err(Failure::could_not_run(
                 "the admin cluster keeps the Secret, and its kubeconfig is not named",
@@ -94,15 +94,17 @@ impl SecretArgs {
             ));
         };
         let place = self.place()?;
-        let login =
-            Login { files: vec![(read(path)?, directory_of(path))], context: self.admin_context.clone() };
+        let login = Login {
+            files: vec![(read(path)?, directory_of(path))],
+            context: self.admin_context.as_deref().or(of_kubeconfig).map(str::to_owned),
+        };
         let source = path.display().to_string();
         let cluster = Cluster::log_in(&login, source, self.patience.time(), context.now)?;
         if self.namespace.is_none() {
             let namespace = &place.namespace;
-            context.out.say(&format!(
-                "note: namespace {namespace}, the one that bmctl makes; --namespace names another"
-            ));
+            context
+                .out
+                .note(&format!("namespace {namespace}, the one that bmctl makes; --namespace names another"));
         }
         match cluster.api.secret(&place.namespace, &place.name, cluster.deadline()) {
             Ok(secret) => Ok(Read { cluster, place, secret }),

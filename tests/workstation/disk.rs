@@ -86,6 +86,15 @@ fn a_kill_leaves_the_old_file_and_nothing_wide() {
 }
 
 #[test]
+fn a_signal_waits_until_the_file_is_whole() {
+    let scene = Scene::new();
+    let run = with_rename(&scene, "signal=TERM");
+    assert_ne!(run.code, 0, "{run}");
+    assert_eq!(scene.read(FILE), scene.new);
+    assert_eq!(scene.names(DIRECTORY).len(), 2, "{:?}", scene.names(DIRECTORY));
+}
+
+#[test]
 fn a_file_that_changes_meanwhile_stays() {
     let scene = Scene::new();
     let (file, text) = (scene.path(FILE), scene.old.clone());
@@ -201,4 +210,53 @@ fn owners_stay() {
     let run = as_other();
     assert!(run.code == 2 && run.err.contains("it belongs to another user"), "{run}");
     assert_eq!(scene.snapshot(), before);
+}
+
+/// A small disk of its own; away when dropped.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn mount(at: std::path::PathBuf, options: &str) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&at).output().unwrap();
+        if !done.status.success() {
+            skip(&format!("a tmpfs can't be mounted: {}", String::from_utf8_lossy(&done.stderr)));
+            return None;
+        }
+        Some(Self(at))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_and_one_that_is_read_only() {
+    let scene = Scene::new();
+    let page = 4096;
+    assert!(scene.old.len() < page && scene.new.len() < page);
+    let install = format!("install {FROM} --file small/config --yes");
+    // Room for the old file alone, and for the new one beside it but not for the copy.
+    for pages in 1..=2 {
+        let Some(_disk) = Disk::mount(scene.path("small"), &format!("size={}", pages * page)) else { return };
+        scene.write("small/config", &scene.old);
+        scene.fails(&install, 2, &["no space left on the device", "room on the disk"]);
+    }
+    let Some(_disk) = Disk::mount(scene.path("small"), "size=64k") else { return };
+    scene.write("small/config", &scene.old);
+    let remounted =
+        Command::new("mount").args(["-o", "remount,ro"]).arg(scene.path("small")).status().unwrap();
+    assert!(remounted.success());
+    scene.fails(&install, 2, &["the file system is read-only"]);
+    scene.write("from", &scene.new);
+    scene.keep_in_secret(&scene.old);
+    scene.fails(&format!("push {FROM} --from from --keep small --yes"), 2, &["read-only", "--keep DIR"]);
+    scene.keep_in_secret(&scene.new);
+    Command::new("mount").args(["-o", "remount,rw"]).arg(scene.path("small")).status().unwrap();
+    assert_eq!(scene.run(&install).code, 0);
+    assert_eq!(scene.read("small/config"), scene.new);
 }

@@ -42,8 +42,11 @@ fn other_places() {
         2,
         &["\"cluster-a/b\" is no name of a namespace"],
     );
-    let run = scene.run(&format!("fetch {FROM} --admin-context nope"));
-    assert_eq!(run.code, 2, "{run}");
+    for option in ["--admin-context", "--context"] {
+        let run = scene.run(&format!("fetch {FROM} {option} c"));
+        assert_eq!((run.code, &run.out), (0, &scene.new), "{run}");
+        scene.fails(&format!("fetch {FROM} {option} nope"), 2, &["context \"nope\""]);
+    }
 }
 
 #[test]

@@ -167,6 +167,13 @@ fn another_clusters_kubeconfig_is_refused() {
     let other = Authority::new("kubernetes");
     scene.write(FILE, scene.elsewhere(&scene.cluster.url(), &other, &other.ended("a")));
     assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
+    // One that lives longer is not replaced without a word.
+    scene.write(FILE, scene.cluster.kubeconfig(&authority.made("kubernetes-admin", (2000, 5000))));
+    let run = scene.run(&format!("install {FROM} --dry-run"));
+    assert!(
+        run.code == 0 && run.err.contains("warning: what is there now lives longer: until 5000-01-01"),
+        "{run}"
+    );
     // What cannot be read cannot be compared; it is kept as well.
     scene.write(FILE, "junk: [");
     let run = scene.run(&format!("install {FROM} --yes"));

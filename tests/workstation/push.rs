@@ -93,6 +93,10 @@ fn a_change_at_the_same_time_is_not_lost() {
     }));
     let run = scene.run(&format!("{} --yes", push()));
     assert_eq!((run.code, scene.in_secret().as_str()), (2, "somebody else's"), "{run}");
+    assert!(
+        scene.names(".").iter().all(|name| !name.starts_with("cluster1-")),
+        "nothing is kept of no change"
+    );
     assert!(run.err.contains("409: ") && run.err.contains("run it again"), "{run}");
 }
 

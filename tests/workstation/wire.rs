@@ -1,8 +1,11 @@
 //! What can be between here and the Secret: each gives a clear error and changes nothing.
 
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
 use crate::apiserver::{answer, certificate_user, kubeconfig, status};
 use crate::scene::{FILE, FROM, SECRET, Scene};
-use crate::server::{Authority, closed_port, http};
+use crate::server::{Authority, accept, closed_port, http};
 
 /// The three commands that read the Secret; install's and push's other side is fine.
 fn commands() -> [String; 3] {
@@ -71,6 +74,23 @@ fn identities_that_may_not() {
 }
 
 #[test]
+fn a_silent_server_is_not_waited_for_longer_than_asked() {
+    let scene = Scene::new();
+    let silent = accept(|mut stream| while stream.read(&mut [0; 512]).is_ok_and(|read| read > 0) {});
+    let authority = &scene.admin.authority;
+    let user = certificate_user(&authority.leaf("a"));
+    scene.write("admin", kubeconfig(&format!("https://{silent}"), authority, &user));
+    let begun = Instant::now();
+    scene.fails(
+        &format!("fetch {FROM} --request-timeout 1s"),
+        2,
+        &["no answer in time", "--request-timeout 60s"],
+    );
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
 fn a_new_kubeconfig_that_does_not_work_is_refused() {
     let scene = Scene::new();
     let nodes = ("GET".to_owned(), "/api/v1/nodes".to_owned());
@@ -88,6 +108,20 @@ fn a_new_kubeconfig_that_does_not_work_is_refused() {
         for command in [&install, &push] {
             scene.fails(command, 5, &["error [not-working]: it does not work, so nothing was changed", said]);
         }
+    }
+    scene.cluster.store().instead.clear();
+    // Each says where to look on.
+    scene.keep_in_secret(&scene.new);
+    scene.cluster.store().instead.insert(nodes.clone(), status(403, "Forbidden", "nodes is forbidden"));
+    for (command, said) in [
+        (format!("install {FROM} --yes"), "hint: kuberescue kubeconfig fetch --out FILE, then"),
+        (
+            format!("install good --file {FILE} --context c --yes"),
+            "hint: its server stays as it is: kuberescue",
+        ),
+        (install, "hint: this user may not do that"),
+    ] {
+        scene.fails(&command, 5, &["[not-working]", said]);
     }
     scene.cluster.store().instead.clear();
     // The right CA with the wrong server, and nobody there.

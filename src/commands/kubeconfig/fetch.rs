@@ -18,6 +18,9 @@ pub struct Args {
     /// Which Secret
     #[command(flatten)]
     secret: SecretArgs,
+    /// The same as --admin-context
+    #[arg(long, value_name = "NAME", conflicts_with = "admin_context")]
+    context: Option<String>,
     /// Write it to a file of mode 0600 instead of the standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -38,7 +41,7 @@ pub struct Args {
 /// # Errors
 /// The admin cluster does not give it, or the file can't be written.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let found = args.secret.read(context)?;
+    let found = args.secret.read(args.context.as_deref(), context)?;
     let fetched = found.credential(context)?;
     context.out.say(&credential_line(&fetched.source, &fetched.checked, context.now));
     context.out.say(&problem_lines(&fetched.checked));

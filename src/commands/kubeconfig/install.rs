@@ -8,7 +8,9 @@ use crate::analysis::contexts::difference::compare;
 use crate::disk::replacement::Target;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
-use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list, warning_lines};
+use crate::report::{
+    Exit, Failure, Outcome, credential_line, difference_text, later_line, node_list, warning_lines,
+};
 use crate::session::Context;
 use crate::session::cluster::read;
 use crate::session::credential::{Credential, not_written, refuse_another_cluster, replace};
@@ -63,7 +65,17 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if let Some(old) = &old {
         refuse_another_cluster(&compare(&old.checked, &new.checked), (old, &new), args.accept_cluster)?;
     }
-    let nodes = result.list_nodes(directory_of(&path), args.secret.patience.time(), context.now)?;
+    let nodes = result.list_nodes(directory_of(&path), args.secret.patience.time(), context.now);
+    let nodes = nodes.map_err(|failure| match (&args.context, &place) {
+        (Some(_), _) => failure.hint(format!(
+            "its server stays as it is: kuberescue kubeconfig check --connect {} shows whose certificate is served there",
+            path.display()
+        )),
+        (None, Some(_)) => failure.hint(
+            "kuberescue kubeconfig fetch --out FILE, then kuberescue kubeconfig check --connect FILE shows what is served there",
+        ),
+        (None, None) => failure,
+    })?;
     context.out.say(&format!("It works: {} lists these nodes:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
     tell(args, &path, &target, (old.as_ref(), &result), context);
@@ -128,7 +140,7 @@ fn no_target(args: &Args, error: &crate::disk::Error) -> Failure {
 /// The new kubeconfig; and the Secret, where it comes from one.
 fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Place>), Failure> {
     let Some(path) = &args.new else {
-        let found = args.secret.read(context)?;
+        let found = args.secret.read(None, context)?;
         return Ok((found.credential(context)?, Some(found.place)));
     };
     let name = path.display().to_string();
@@ -160,7 +172,7 @@ fn old(
         (None, Some(_)) => Err(Failure::could_not_run(format!("{name}: there is no such file"))
             .hint("without --context the whole file is written")),
         (Some(Err(why)), None) => {
-            context.out.say(&format!("note: what is in {name} now cannot be compared: {why}"));
+            context.out.note(&format!("what is in {name} now cannot be compared: {why}"));
             Ok(None)
         }
         (None, None) => Ok(None),
@@ -232,7 +244,7 @@ fn spliced(
         Some(there) if authority == Some(there) => None,
         Some(_) => authority,
         None => {
-            context.out.say("note: its cluster entry embeds no CA; that stays as it is");
+            context.out.note("its cluster entry embeds no CA; that stays as it is");
             None
         }
     };
@@ -243,7 +255,7 @@ fn nothing_to_do(args: &Args, path: &Path, target: &Target, context: &mut Contex
     context.out.say(&format!("Nothing to do: {} holds it already", path.display()));
     if let Some(mode) = target.too_wide() {
         if args.dry_run {
-            context.out.say(&format!("note: its mode is {mode:04o}; it would be made 0600"));
+            context.out.note(&format!("its mode is {mode:04o}; it would be made 0600"));
         } else {
             target.narrow().map_err(|error| not_written(&error))?;
             context.out.say(&format!("Its mode was {mode:04o}; now it is 0600"));
@@ -264,6 +276,7 @@ fn tell(
     if let Some(old) = old {
         context.out.result("\n");
         context.out.result(&difference_text(&compare(&old.checked, &new.checked), ("OLD", "NEW")));
+        context.out.say(&later_line(&old.checked, &new.checked));
     }
     let how = match (target.old(), &args.context) {
         (None, _) => "is made".to_owned(),
@@ -276,13 +289,13 @@ fn tell(
     };
     context.out.say(&format!("{shown} {how}"));
     if let Some(real) = target.behind_link() {
-        context.out.say(&format!("note: it is a link: {} is replaced, the link stays", real.display()));
+        context.out.note(&format!("it is a link: {} is replaced, the link stays", real.display()));
     }
     if let Some(mode) = target.too_wide() {
-        context.out.say(&format!("note: its mode is {mode:04o}; the new one has 0600"));
+        context.out.note(&format!("its mode is {mode:04o}; the new one has 0600"));
     }
     if args.context.is_some() && !new.siblings.is_empty() {
         let names = new.siblings.join("\", \"");
-        context.out.say(&format!("note: these contexts have the same user, and change with it: \"{names}\""));
+        context.out.note(&format!("these contexts have the same user, and change with it: \"{names}\""));
     }
 }

@@ -1,15 +1,17 @@
 //! `kubeconfig push`: the Secret that the admin cluster keeps, written from a control-plane node's admin.conf.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use crate::analysis::contexts::difference::compare;
-use crate::disk::replacement;
+use crate::disk::replacement::{self, Kept};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::Fault;
 use crate::live::api::{ApiError, Secret, directory_of};
-use crate::report::{Exit, Failure, Outcome, credential_line, difference_text, node_list, warning_lines};
+use crate::report::{
+    Exit, Failure, Outcome, credential_line, difference_text, later_line, node_list, warning_lines,
+};
 use crate::session::Context;
 use crate::session::cluster::read;
 use crate::session::credential::{Credential, not_written, refuse_another_cluster, stamp};
@@ -21,6 +23,9 @@ pub struct Args {
     /// Which Secret
     #[command(flatten)]
     secret: SecretArgs,
+    /// The same as --admin-context
+    #[arg(long, value_name = "NAME", conflicts_with = "admin_context")]
+    context: Option<String>,
     /// The kubeconfig with the new credential; - is the standard input
     #[arg(long, value_name = "FILE", default_value = "/etc/kubernetes/admin.conf")]
     from: PathBuf,
@@ -57,7 +62,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Err(refusal.hint("renew it first, on the control-plane node: kuberescue recover, or kuberescue certs renew admin.conf"));
     }
     new.pems()?;
-    let found = args.secret.read(context)?;
+    let found = args.secret.read(args.context.as_deref(), context)?;
     let value = found.secret.value(KEY).map_or_else(|| found.value().map(Some), |value| Ok(value.ok()))?;
     let old =
         value.clone().map(|value| Credential::of(value, found.place.to_string(), None, None, context.now));
@@ -76,9 +81,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             context.out.result(&difference_text(&difference, ("OLD", "NEW")));
         }
         Some(Err(why)) => {
-            context.out.say(&format!("note: what the {} holds now is no kubeconfig: {why}", found.place))
+            context.out.note(&format!("what the {} holds now is no kubeconfig: {why}", found.place))
         }
-        None => context.out.say(&format!("note: what the {} holds now is not base64", found.place)),
+        None => context.out.note(&format!("what the {} holds now is not base64", found.place)),
+    }
+    if let Some(Ok(old)) = &old {
+        context.out.say(&later_line(&old.checked, &result.checked));
     }
     if args.dry_run {
         context.out.say("Dry run: nothing was changed.");
@@ -89,7 +97,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         Some(value) => Some(keep(args, &found, value, context)?),
         None => None,
     };
-    write(&found, &result.bytes, kept.as_deref(), context)
+    let written = write(&found, &result.bytes, kept.as_ref());
+    match (&written, kept) {
+        (Err(failure), Some(kept)) if failure.exit == Exit::CouldNotRun => kept.take_back(),
+        (_, Some(kept)) => context.out.say(&format!("The old value is kept in {}", kept.path.display())),
+        (_, None) => {}
+    }
+    written?;
+    context.out.say(&format!("Written: the {} holds the new kubeconfig", found.place));
+    Ok(Exit::Fine)
 }
 
 fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args) -> Result<(), Failure> {
@@ -110,8 +126,7 @@ fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> R
     let bytes = match spliced(old, new)? {
         Ok(bytes) => bytes,
         Err(why) => {
-            context.out.say(&format!(
-                "note: the credential cannot be replaced within the Secret's own kubeconfig ({why}); all of {} is written, its server included",
+            context.out.note(&format!("the credential cannot be replaced within the Secret's own kubeconfig ({why}); all of {} is written, its server included",
                 new.source
             ));
             new.bytes.clone()
@@ -146,12 +161,12 @@ fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<
 
 fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<(), Failure> {
     if args.unverified {
-        context.out.say("note: it is not tried: --unverified");
+        context.out.note("it is not tried: --unverified");
         return Ok(());
     }
     let nodes = result.list_nodes(PathBuf::new(), args.secret.patience.time(), context.now);
     let nodes = nodes.map_err(|failure| {
-        failure.hint("where this machine cannot reach that cluster: --unverified writes it without trying it")
+        failure.hint("is the server in the Secret's kubeconfig that cluster's, and can this machine reach it? where it cannot: --unverified writes it without trying it")
     })?;
     context.out.say(&format!("It works: {} lists these nodes:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
@@ -159,17 +174,15 @@ fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result
     Ok(())
 }
 
-fn keep(args: &Args, found: &Read, value: &[u8], context: &mut Context<'_>) -> Result<PathBuf, Failure> {
+fn keep(args: &Args, found: &Read, value: &[u8], context: &Context<'_>) -> Result<Kept, Failure> {
     let kept = replacement::keep(&args.keep, &found.place.name, &stamp(context.now), value);
-    let kept = kept.map_err(|error| {
+    kept.map_err(|error| {
         not_written(&error)
             .hint("the old value is kept before anything is changed: --keep DIR names a directory for it")
-    })?;
-    context.out.say(&format!("The old value is kept in {}", kept.display()));
-    Ok(kept)
+    })
 }
 
-fn write(found: &Read, value: &[u8], kept: Option<&Path>, context: &mut Context<'_>) -> Outcome {
+fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Failure> {
     let Read { cluster, place, secret } = found;
     let (api, at) = (&cluster.api, (place.namespace.as_str(), place.name.as_str()));
     let written = api.replace_value(at, (KEY, value), &secret.version, cluster.deadline());
@@ -184,17 +197,15 @@ fn write(found: &Read, value: &[u8], kept: Option<&Path>, context: &mut Context<
         },
     };
     if holds(&now) {
-        context.out.say(&format!("Written: the {place} holds the new kubeconfig"));
-        return Ok(Exit::Fine);
+        return Ok(());
     }
     match error {
         Some(error) if now.version == secret.version => Err(not_taken(found, &error)),
         Some(error) => Err(unknown(found, kept, &error)),
-        None => Err(unknown(
-            found,
-            kept,
-            &ApiError::Unintelligible("the Secret now holds something else".to_owned()),
-        )),
+        None => {
+            let other = ApiError::Unintelligible("the Secret now holds something else".to_owned());
+            Err(unknown(found, kept, &other))
+        }
     }
 }
 
@@ -219,8 +230,8 @@ fn not_taken(found: &Read, error: &ApiError) -> Failure {
     }
 }
 
-fn unknown(found: &Read, kept: Option<&Path>, error: &ApiError) -> Failure {
+fn unknown(found: &Read, kept: Option<&Kept>, error: &ApiError) -> Failure {
     let what = format!("it is not known whether the {} was written: {error}", found.place);
-    let kept = kept.map(|kept| format!("; the old value is in {}", kept.display())).unwrap_or_default();
+    let kept = kept.map(|kept| format!("; the old value is in {}", kept.path.display())).unwrap_or_default();
     Failure::needs_person(what).hint(format!("kuberescue kubeconfig fetch says what it holds{kept}"))
 }
