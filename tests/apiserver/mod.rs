@@ -40,6 +40,9 @@ pub struct Asked {
     pub user: Option<String>,
 }
 
+/// What happens before a request is answered.
+pub type Hook = Box<dyn FnMut(&Asked, &mut BTreeMap<String, Value>) + Send>;
+
 /// Objects by path, and what is answered instead.
 #[derive(Default)]
 pub struct Store {
@@ -47,7 +50,7 @@ pub struct Store {
     /// Answers that go before the objects, by method and path: raw HTTP.
     pub instead: BTreeMap<(String, String), Vec<u8>>,
     /// Called before each request is answered.
-    pub before: Option<Box<dyn FnMut(&Asked, &mut BTreeMap<String, Value>) + Send>>,
+    pub before: Option<Hook>,
     pub log: Vec<Asked>,
     version: u64,
 }
