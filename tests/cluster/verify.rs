@@ -408,4 +408,6 @@ fn a_moment_can_be_left_out() {
     scene.instead("GET", &format!("{PODS}/etcd-lab-cp1/log"), http(200, "", line.as_bytes()));
     let run = scene.run("verify cluster");
     assert!(run.code == 1 && run.out.contains("!tls-errors "), "{run}");
+    assert!(run.out.contains("maybe only while others were being restarted: "), "{run}");
+    assert!(run.out.contains("hint: look again in two minutes"), "{run}");
 }
