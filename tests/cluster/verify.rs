@@ -236,6 +236,8 @@ fn tls_errors_in_a_log() {
     assert!(first < last && first > "2026-11-23T22:55:28Z", "{check:#}");
     let told = line(&run, "!tls-errors");
     assert!(told.contains(&format!("{expected} lines, {first} to {last}: ")), "{told}");
+    let shown = line(&run, "kube-system/etcd-lab-cp1: 2026-11-23T23:");
+    assert!(shown.contains("x509: ") || shown.contains("tls: "), "the last line itself: {shown}");
     line(&run, "hint: who is refused stands in kubectl -n kube-system logs etcd-lab-cp1 -c etcd");
 }
 
