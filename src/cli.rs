@@ -49,7 +49,7 @@ pub enum Command {
     /// Restart what the cluster runs with old files: daemon sets, deployments, stateful sets
     #[command(subcommand)]
     Rollout(rollout::Command),
-    /// Look whether all came back
+    /// Look whether a cluster is well after its certificates were renewed
     #[command(subcommand)]
     Verify(verify::Command),
     /// Finish a change that was interrupted

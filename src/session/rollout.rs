@@ -166,6 +166,12 @@ fn one(
         return Err(Failure::could_not_run(what).hint("wait a second, then run it again"));
     }
     context.out.result(&format!("{}.apps/{} restarted\n", kind.singular(), name));
+    let rolling = patched.spec.update_strategy.rolling_update.as_ref();
+    if let Some(first) = rolling.and_then(|rolling| rolling.partition).filter(|first| *first > 0) {
+        context.out.say(&format!(
+            "warning: its pods below number {first} are not made anew (partition {first}): kubectl -n {namespace} delete pod {name}-0 …"
+        ));
+    }
     match wait {
         Some(within) => {
             let words = wait_for(cluster, target, &before.metadata.uid, within, context)?;

@@ -1,6 +1,8 @@
 //! Whether a cluster is well after its certificates were renewed, asked of its API server, part by part: what can't be
 //! asked doesn't keep the rest from it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::cluster::Cluster;
@@ -10,7 +12,14 @@ use crate::formats::log::Matcher;
 use crate::formats::objects::cluster::Node;
 use crate::formats::objects::pods::Pod;
 use crate::live::api::ApiError;
+use crate::live::deadline::Deadline;
 use crate::report::Failure;
+
+/// How long a log is waited for that the kubelet of a node which is not Ready has to give.
+const OF_NOT_READY: Duration = Duration::from_secs(5);
+
+/// How many logs are read: those of fifty control-plane nodes.
+const MOST_LOGS: usize = 200;
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -127,16 +136,28 @@ impl Asking<'_> {
             let what = "no static pod of a control plane is seen here";
             self.checks.push(Check::new(Part::Logs, "", Verdict::Unknown, what));
         }
-        for component in &components {
-            let check = self.log(component, &matcher);
+        let not_ready = verify::not_ready(nodes);
+        for component in components.iter().take(MOST_LOGS) {
+            let deadline = match not_ready.contains(&component.node.as_str()) {
+                // Its kubelet may not answer the API server either.
+                true => self.cluster.deadline().at_most(OF_NOT_READY),
+                false => self.cluster.deadline(),
+            };
+            let check = self.log(component, &matcher, deadline);
             self.checks.push(check);
+        }
+        let more = components.len().saturating_sub(MOST_LOGS);
+        if more > 0 {
+            let what =
+                format!("{more} more containers of control planes: too many to read all of their logs");
+            self.checks.push(Check::new(Part::Logs, "", Verdict::NotAsked, what));
         }
     }
 
-    fn log(&self, component: &Component, matcher: &Matcher) -> Check {
+    fn log(&self, component: &Component, matcher: &Matcher, deadline: Deadline) -> Check {
         let since = self.options.since.or(component.started);
         let (pod, container) = (&component.pod, &component.container);
-        let asked = self.cluster.api.log(NAMESPACE, pod, container, since, self.cluster.deadline());
+        let asked = self.cluster.api.log(NAMESPACE, pod, container, since, deadline);
         match asked {
             Ok(log) => verify::read_log(component, &log.text, log.whole, matcher, self.options.now),
             Err(ApiError::Status { status, message }) => verify::log_refused(component, status, &message),

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::{Run, run, skip};
+use crate::rollout::deployment;
 use crate::scene::{ETCD_DEFRAG, Scene};
 
 /// `$KUBECTL`, what `make deps` installs, or the machine's own.
@@ -78,33 +79,83 @@ fn kubectl_sends_the_same_patch() {
 #[test]
 fn kubectl_judges_a_rollout_alike() {
     let Some(kubectl) = kubectl() else { return skip("kubectl judges a rollout alike: there is no kubectl") };
-    for (generation, step) in [
-        (9, json!({})),
-        (2, json!({"observedGeneration": 2, "updatedNumberScheduled": 0})),
-        (2, json!({"observedGeneration": 2, "updatedNumberScheduled": 1, "numberAvailable": 0})),
-        (2, json!({"observedGeneration": 2})),
-    ] {
+    let sets = [json!({"replicas": 3, "readyReplicas": 3, "updatedReplicas": 3, "currentReplicas": 3,
+        "currentRevision": "a", "updateRevision": "a"})];
+    let rolling = json!({"type": "RollingUpdate"});
+    let parted = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+    let progress = |reason: &str| json!([{"type": "Progressing", "status": "False", "reason": reason}]);
+    let cases = [
+        ("daemonset", json!({}), json!({"observedGeneration": 1}), "observed"),
+        ("daemonset", json!({}), json!({"updatedNumberScheduled": 0}), "0 out of 1 new pods"),
+        ("daemonset", json!({}), json!({"numberAvailable": 0}), "0 of 1 updated pods"),
+        ("daemonset", json!({}), json!({}), "successfully rolled out"),
+        ("deployment", json!({}), json!({"observedGeneration": 1}), "observed"),
+        ("deployment", json!({"replicas": 2}), json!({}), "1 out of 2 new replicas"),
+        ("deployment", json!({}), json!({"replicas": 2}), "1 old replicas"),
+        ("deployment", json!({}), json!({"availableReplicas": 0}), "0 of 1 updated replicas"),
+        (
+            "deployment",
+            json!({}),
+            json!({"conditions": progress("ProgressDeadlineExceeded")}),
+            "exceeded its progress",
+        ),
+        ("deployment", json!({}), json!({"conditions": progress("Other")}), "successfully rolled out"),
+        ("statefulset", json!({"updateStrategy": rolling}), json!({"observedGeneration": 0}), "observed"),
+        (
+            "statefulset",
+            json!({"updateStrategy": rolling}),
+            json!({"readyReplicas": 1}),
+            "Waiting for 2 pods",
+        ),
+        (
+            "statefulset",
+            json!({"updateStrategy": rolling}),
+            json!({"updateRevision": "b"}),
+            "3 pods at revision b",
+        ),
+        ("statefulset", json!({"updateStrategy": rolling}), json!({}), "complete 3 pods at revision a"),
+        (
+            "statefulset",
+            json!({"updateStrategy": parted}),
+            json!({"updatedReplicas": 1}),
+            "1 out of 2 new pods",
+        ),
+        ("statefulset", json!({"updateStrategy": parted}), json!({}), "partitioned roll out complete"),
+    ];
+    for (kind, spec, status, words) in cases {
         let scene = Scene::new();
         discovery(&scene);
-        scene.change(ETCD_DEFRAG, |set| {
-            set["metadata"]["generation"] = json!(generation - 1);
-            for (key, value) in step.as_object().unwrap() {
-                set["status"][key] = value.clone();
-            }
+        let path = format!("/apis/apps/v1/namespaces/kube-system/{kind}s/x");
+        let mut set = match kind {
+            "daemonset" => serde_json::from_str(&crate::apiserver::recorded("daemonset")).unwrap(),
+            "deployment" => deployment("x", json!({}), json!({})),
+            _ => deployment("x", json!({"replicas": 3}), sets[0].clone()),
+        };
+        set["kind"] = json!(match kind {
+            "daemonset" => "DaemonSet",
+            "deployment" => "Deployment",
+            _ => "StatefulSet",
         });
-        scene.run("rollout restart ds/etcd-defrag --yes --no-wait");
-        let theirs = asked_of(&kubectl, &scene, "rollout status ds/etcd-defrag -n kube-system --watch=false");
-        scene.change(ETCD_DEFRAG, |set| {
-            set["metadata"]["generation"] = json!(generation - 1);
-            set["spec"]["template"]["metadata"]["annotations"] = json!({});
-        });
-        let ours = scene.run("rollout restart ds/etcd-defrag --yes --timeout 0s");
-        assert_eq!(theirs.code, 0, "{theirs}");
-        let words = theirs.out.trim();
-        assert!(
-            ours.out.lines().chain(ours.err.lines()).any(|line| line.contains(words)),
-            "{theirs}\n{ours}"
-        );
-        assert_eq!(ours.code == 0, words.ends_with("successfully rolled out"), "{ours}");
+        set["metadata"]["name"] = json!("x");
+        // As after the restart, which both look at.
+        (set["metadata"]["generation"], set["status"]["observedGeneration"]) = (json!(1), json!(2));
+        for (part, more) in [("spec", &spec), ("status", &status)] {
+            more.as_object().unwrap().iter().for_each(|(key, value)| set[part][key] = value.clone());
+        }
+        // The stand-in gives all of a kind, whichever is asked for.
+        scene.server.store().objects.remove(ETCD_DEFRAG);
+        scene.insert(&path, set);
+        let ours = scene.run(&format!("rollout restart {kind}/x --yes --timeout 0s"));
+        let theirs =
+            asked_of(&kubectl, &scene, &format!("rollout status {kind}/x -n kube-system --watch=false"));
+        // On its standard error it talks of the stand-in too, which knows no watches.
+        let error = theirs.err.lines().find_map(|line| line.strip_prefix("error: "));
+        let said = theirs.out.lines().next().or(error).unwrap_or_default().trim();
+        assert!(said.contains(words), "{kind} {spec} {status}: {theirs}");
+        let found = ours.out.lines().chain(ours.err.lines()).any(|line| line.contains(said));
+        assert!(found, "{kind} {spec} {status}\n{theirs}\n{ours}");
+        let is_done =
+            ["successfully", "update complete", "out complete"].iter().any(|done| said.contains(done));
+        assert_eq!(ours.code, if is_done { 0 } else { 4 }, "{ours}");
     }
 }

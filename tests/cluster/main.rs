@@ -21,6 +21,7 @@ mod common;
 mod server;
 
 mod found;
+mod hostile;
 mod kubectl;
 mod rollout;
 mod scene;

@@ -347,3 +347,38 @@ fn the_first_that_does_not_come_back_ends_it() {
     assert_eq!(scene.patches().len(), 3);
     assert!(scene.server.store().asked().iter().any(|asked| asked == &format!("GET {PODS}")));
 }
+
+#[test]
+fn the_pods_that_a_partition_keeps_are_told() {
+    let scene = Scene::new();
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
+    let spec = json!({"replicas": 3, "updateStrategy": strategy});
+    let status = json!({"observedGeneration": 9, "readyReplicas": 3, "updatedReplicas": 1});
+    scene.insert("/apis/apps/v1/namespaces/kube-system/statefulsets/db", deployment("db", spec, status));
+    let run = scene.run("rollout restart sts db --yes --timeout 60s");
+    assert!(run.code == 0 && run.err.contains("warning: its pods below number 2 are not made anew"), "{run}");
+    assert!(run.out.ends_with("partitioned roll out complete: 1 new pods have been updated...\n"), "{run}");
+}
+
+#[test]
+fn an_api_server_that_is_away_for_a_moment_is_asked_again() {
+    let scene = Scene::new();
+    let (mut patched, mut looks, mut kept) = (false, 0, Value::Null);
+    scene.server.store().before = Some(Box::new(move |asked, objects| {
+        if patched && asked.path == ETCD_DEFRAG {
+            looks += 1;
+            match looks {
+                1 => kept = objects.insert(ETCD_DEFRAG.to_owned(), json!("no set")).unwrap(),
+                3 => {
+                    kept["status"]["observedGeneration"] = json!(2);
+                    objects.insert(ETCD_DEFRAG.to_owned(), kept.clone());
+                }
+                _ => {}
+            }
+        }
+        patched |= asked.method == "PATCH";
+    }));
+    let run = scene.run("rollout restart ds/etcd-defrag --yes --timeout 60s");
+    assert!(run.code == 0 && run.out.ends_with("successfully rolled out\n"), "{run}");
+    assert_eq!(run.err.matches("it is asked again: ").count(), 1, "{run}");
+}

@@ -236,6 +236,8 @@ fn tls_errors_in_a_log() {
     assert!(first < last && first > "2026-11-23T22:55:28Z", "{check:#}");
     let told = line(&run, "!tls-errors");
     assert!(told.contains(&format!("{expected} lines, {first} to {last}: ")), "{told}");
+    let shown = line(&run, "kube-system/etcd-lab-cp1: 2026-11-23T23:");
+    assert!(shown.contains("x509: ") || shown.contains("tls: "), "the last line itself: {shown}");
     line(&run, "hint: who is refused stands in kubectl -n kube-system logs etcd-lab-cp1 -c etcd");
 }
 
@@ -408,4 +410,6 @@ fn a_moment_can_be_left_out() {
     scene.instead("GET", &format!("{PODS}/etcd-lab-cp1/log"), http(200, "", line.as_bytes()));
     let run = scene.run("verify cluster");
     assert!(run.code == 1 && run.out.contains("!tls-errors "), "{run}");
+    assert!(run.out.contains("maybe only while others were being restarted: "), "{run}");
+    assert!(run.out.contains("hint: look again in two minutes"), "{run}");
 }

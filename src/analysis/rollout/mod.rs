@@ -70,12 +70,12 @@ pub fn judge(kind: Kind, workload: &Workload, pods: &[Pod], since: Option<Timest
         (workload.metadata.name == KNOWN).then(|| Reason { certain: true, what: "known by its name".into() });
     let reasons: Vec<_> = reasons(&workload.spec.template.spec).into_iter().chain(known).collect();
     let certain = reasons.iter().any(|reason| reason.certain);
-    let mut candidate = described(kind, workload, pods);
-    candidate.why =
+    let why: Vec<_> =
         reasons.into_iter().filter(|reason| reason.certain == certain).map(|reason| reason.what).collect();
-    if candidate.why.is_empty() {
+    if why.is_empty() {
         return None;
     }
+    let mut candidate = Candidate { why, ..described(kind, workload, pods) };
     let newer = since.zip(candidate.oldest).is_some_and(|(since, oldest)| oldest > since);
     if !certain {
         candidate.verdict = Verdict::Could;

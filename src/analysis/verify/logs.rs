@@ -143,15 +143,22 @@ pub fn read_log(component: &Component, log: &[u8], whole: bool, matcher: &Matche
         (None, None) => "no times".to_owned(),
     };
     let how_many = if found.count == 1 { "1 line".to_owned() } else { format!("{} lines", found.count) };
-    let at_start = component.started.zip(found.last).is_some_and(|(started, last)| {
-        last.duration_since(started) <= SETTLING && now.duration_since(last) > SETTLING
-    });
-    let mut check = if at_start && whole {
-        let what =
-            format!("{how_many} while others were still being restarted, none since ({span}): {meaning}");
-        of(component, Verdict::TlsErrorsAtStart, what)
-    } else {
-        of(component, Verdict::TlsErrors, format!("{how_many}, {span}{cut}: {meaning}")).hint(hint(component))
+    let ended = component.started.zip(found.last);
+    let early = ended.is_some_and(|(started, last)| last.duration_since(started) <= SETTLING);
+    let over = ended.is_some_and(|(_, last)| now.duration_since(last) > SETTLING);
+    let mut check = match (early && whole, over) {
+        (true, true) => {
+            let what =
+                format!("{how_many} while others were still being restarted, none since ({span}): {meaning}");
+            of(component, Verdict::TlsErrorsAtStart, what)
+        }
+        (true, false) => {
+            let what = format!("{how_many}, {span}, maybe only while others were being restarted: {meaning}");
+            of(component, Verdict::TlsErrors, what)
+                .hint("look again in two minutes: kuberescue verify cluster")
+        }
+        _ => of(component, Verdict::TlsErrors, format!("{how_many}, {span}{cut}: {meaning}"))
+            .hint(hint(component)),
     };
     check.lines = Some(found);
     check

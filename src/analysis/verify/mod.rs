@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 pub use self::logs::{Component, Lines, control_plane, log_refused, read_log};
-pub use self::objects::{api_services, nodes, pods};
+pub use self::objects::{api_services, nodes, not_ready, pods};
 pub use self::requests::requests;
 
 /// What was looked at.

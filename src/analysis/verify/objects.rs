@@ -38,6 +38,11 @@ fn readiness(nodes: &[Node]) -> BTreeMap<&str, bool> {
     nodes.iter().map(|node| (node.metadata.name.as_str(), ready(node))).collect()
 }
 
+/// The names of the nodes that are not ready.
+pub fn not_ready(nodes: &[Node]) -> Vec<&str> {
+    readiness(nodes).into_iter().filter(|(_, ready)| !ready).map(|(name, _)| name).collect()
+}
+
 /// Each pod that doesn't run or isn't ready; one line where all are. `where_` says in which namespaces.
 pub fn pods(pods: &[Pod], nodes: &[Node], where_: &str, now: Timestamp) -> Vec<Check> {
     let ready = readiness(nodes);

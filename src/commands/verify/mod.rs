@@ -1,4 +1,4 @@
-//! `verify …`: whether all came back.
+//! `verify …`: whether all came back after certificates were renewed.
 
 use clap::Subcommand;
 
