@@ -9,7 +9,6 @@ use super::{sanitise, table, yaml};
 use crate::analysis::contexts::difference::Difference;
 use crate::analysis::contexts::{Checked, Weight};
 use crate::analysis::diagnose::Code;
-use crate::live::api::Node;
 
 /// Whose credential it is, until when, and for which server.
 pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> String {
@@ -80,20 +79,6 @@ pub fn difference_text(difference: &Difference, (old, new): (&str, &str)) -> Str
     rows.extend(difference.rows.iter().map(|row| {
         let mark = if row.same { "same" } else { "differs" };
         vec![row.what.to_owned(), row.old.clone(), row.new.clone(), mark.to_owned()]
-    }));
-    table::render(&rows)
-}
-
-/// The nodes, in the columns of `kubectl get nodes`.
-pub fn node_list(nodes: &[Node], now: Timestamp) -> String {
-    let mut rows = vec![["NAME", "STATUS", "ROLES", "AGE", "VERSION"].map(str::to_owned).to_vec()];
-    rows.extend(nodes.iter().map(|node| {
-        let ready = if node.ready == Some(true) { "Ready" } else { "NotReady" };
-        let schedulable = if node.schedulable { "" } else { ",SchedulingDisabled" };
-        let roles = if node.roles.is_empty() { "<none>".to_owned() } else { node.roles.join(",") };
-        let age = node.created.map(|created| residual_time(seconds_between(created, now)));
-        let age = age.unwrap_or_else(|| "<unknown>".to_owned());
-        vec![node.name.clone(), format!("{ready}{schedulable}"), roles, age, node.version.clone()]
     }));
     table::render(&rows)
 }

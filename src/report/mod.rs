@@ -31,14 +31,14 @@ mod yaml;
 pub use archive::{ArchiveReport, Made, Verification, archive_list};
 pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
 pub use credential::{
-    credential_line, difference, difference_text, later_line, node_list, problem_lines, warning_lines,
+    credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
 pub use kubeconfig::{KubeconfigFile, KubeconfigReport};
-pub use node_table::NodeList;
+pub use node_table::{NodeList, node_list};
 pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};

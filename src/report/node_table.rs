@@ -39,6 +39,11 @@ impl NodeList<'_> {
     }
 }
 
+/// The columns of `kubectl get nodes`.
+pub fn node_list(nodes: &[Node], time: Timestamp) -> String {
+    render(nodes, time, false)
+}
+
 /// The columns of `kubectl get nodes`, and of `-o wide` (`printers/internalversion/printers.go` printNode).
 pub(super) fn render(nodes: &[Node], time: Timestamp, wide: bool) -> String {
     let mut heading = vec!["NAME", "STATUS", "ROLES", "AGE", "VERSION"];
