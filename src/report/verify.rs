@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::expiration::Format;
 use super::sanitise::{document, line};
 use super::{table, yaml};
-use crate::analysis::verify::{Check, Report};
+use crate::analysis::verify::{Check, Report, Verdict};
 
 /// What was found in a cluster, to be shown.
 pub struct ClusterReport<'a> {
@@ -63,7 +63,7 @@ impl ClusterReport<'_> {
     }
 }
 
-/// What was found, in few lines: for the end of another command. Nothing where nothing was found.
+/// What was found, in few lines: for the end of another command.
 pub fn cluster_lines(report: &Report) -> String {
     let mut out = String::new();
     for check in report.findings() {
@@ -72,7 +72,17 @@ pub fn cluster_lines(report: &Report) -> String {
         let _ = writeln!(out, "{}", line(&what));
     }
     if out.is_empty() {
-        return "The cluster is well: API server, nodes, pods, logs, API services and requests.\n".to_owned();
+        let mut well: Vec<_> = report
+            .checks
+            .iter()
+            .filter(|check| check.verdict != Verdict::Unknown)
+            .map(|check| check.part.name())
+            .collect();
+        well.dedup();
+        let _ = writeln!(out, "  nothing is wrong: {}", well.join(", "));
+    }
+    for check in report.checks.iter().filter(|check| check.verdict == Verdict::Unknown) {
+        let _ = writeln!(out, "  {}", line(&format!("not looked at: {}: {}", check.part.name(), check.what)));
     }
     out.push_str(&hints(report));
     out
