@@ -28,10 +28,11 @@ pub(crate) struct Played {
 }
 
 /// All of a node that must not change where nothing is to be changed.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct State {
-    tree: Tree,
-    containers: Vec<crate::node::Container>,
+    pub(crate) tree: Tree,
+    /// The containers of etcd and the API server: the other two end by themselves when their certificates have.
+    containers: Vec<String>,
     kubelet: Option<u32>,
 }
 
@@ -109,6 +110,13 @@ impl Fleet {
         self.nodes.iter().map(State::of).collect()
     }
 
+    /// No node has changed.
+    pub(crate) fn assert_untouched(&self, before: &[State]) {
+        for (now, before) in self.states().iter().zip(before) {
+            now.assert_same(before);
+        }
+    }
+
     /// Every node is proven, etcd has three healthy members, and every API server tells of three nodes that are Ready.
     pub(crate) fn assert_well(&self) {
         for node in &self.nodes {
@@ -138,15 +146,19 @@ impl Fleet {
 
 impl State {
     pub(crate) fn of(node: &TestNode) -> Self {
-        let mut containers = node.containers();
-        containers.retain(crate::node::Container::is_running);
-        containers.sort_by(|one, other| one.id.cmp(&other.id));
+        let pods = node.pods();
+        let of = |name: &str| format!("{name} {:?}", pods.get(name).map(|container| &container.id));
+        let containers = ["etcd", "kube-apiserver"].map(of).to_vec();
         Self { tree: node.tree(), containers, kubelet: node.kubelet_pid() }
     }
 
-    /// The files alone.
-    pub(crate) fn tree(&self) -> &Tree {
-        &self.tree
+    /// The same files to the byte, the same processes. (The files hold private keys: only their names are told.)
+    pub(crate) fn assert_same(&self, before: &Self) {
+        let changed = self.tree.iter().filter(|(path, file)| before.tree.get(*path) != Some(file));
+        let gone = before.tree.iter().filter(|(path, _)| !self.tree.contains_key(*path));
+        let differ: Vec<_> = changed.chain(gone).map(|(path, _)| path).collect();
+        assert!(differ.is_empty(), "{differ:?}");
+        assert_eq!((&self.containers, self.kubelet), (&before.containers, before.kubelet));
     }
 }
 

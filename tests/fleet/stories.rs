@@ -37,7 +37,7 @@ fn where_a_node_cannot_be_reached_nothing_is_begun(fleet: &Fleet) {
     let before = fleet.states();
     let run = fleet.play(&RECOVER).must(2, &["STOPPED before anything was changed", "cp-3 can't be worked on"]);
     assert!(run.out.contains("Connection refused"), "{}", run.out);
-    assert_eq!(fleet.states(), before);
+    fleet.assert_untouched(&before);
     for node in &fleet.nodes {
         assert_no_trace(node);
     }
@@ -61,7 +61,7 @@ fn where_a_node_cannot_be_recovered_none_is(fleet: &Fleet) {
         &["STOPPED before anything was recovered", "cp-3, recover --dry-run:", "[ca-key-missing]"],
     );
     assert!(!run.out.contains("cp-1, recover --dry-run:"), "{}", run.out);
-    assert_eq!(fleet.states(), before);
+    fleet.assert_untouched(&before);
     for node in &fleet.nodes {
         assert!(!node.path("/var/lib/kuberescue").exists() && !node.path("/var/lib/kuberescue-fleet").exists());
     }
@@ -96,7 +96,7 @@ fn check_mode_tells_all_and_changes_nothing(fleet: &Fleet) {
             "Nothing was recovered",
         ],
     );
-    assert_eq!(fleet.states(), before);
+    fleet.assert_untouched(&before);
     for node in &fleet.nodes {
         assert_no_trace(node);
     }
@@ -107,7 +107,7 @@ fn check_mode_tells_all_and_changes_nothing(fleet: &Fleet) {
     for name in ["cp-1", "cp-2", "cp-3"] {
         assert_eq!(run.archives(name).len(), 1);
         assert_eq!(run.json(&format!("{name}/diagnosis.json"))["node"]["name"], name);
-        assert!(run.text(&format!("{name}/diagnosis.html")).starts_with("<!DOCTYPE html>"));
+        assert!(run.text(&format!("{name}/diagnosis.html")).starts_with("<!doctype html>"));
         assert_eq!(run.json(&format!("{name}/probe-before.json"))["green"], false);
         assert!(run.text(&format!("{name}/recover-dry-run.txt")).contains("Dry run: "));
     }
@@ -190,9 +190,9 @@ fn a_failure_ends_the_run_before_the_next_node(fleet: &Fleet) {
     assert_eq!(run.archives("cp-2").len(), 2);
     assert!(!run.has("cp-3/recover-first.txt"));
     let between = fleet.states();
-    assert_eq!(between[0], before[0]);
-    assert_ne!(between[1].tree(), before[1].tree());
-    assert_eq!(between[2], before[2]);
+    between[0].assert_same(&before[0]);
+    assert!(between[1].tree != before[1].tree);
+    between[2].assert_same(&before[2]);
 
     // With the kubelet there again, the same command does the rest, and leaves alone what is done.
     second.start_kubelet();
@@ -200,8 +200,8 @@ fn a_failure_ends_the_run_before_the_next_node(fleet: &Fleet) {
     let run = fleet.play(&RECOVER).must(0, &["cp-1: left alone, it was well", "cp-3: recovered; all is well"]);
     fleet.assert_well();
     run.assert_private();
-    assert_eq!(State::of(&fleet.nodes[0]), done);
-    assert_eq!(State::of(second).tree(), between[1].tree());
+    State::of(&fleet.nodes[0]).assert_same(&done);
+    assert!(State::of(second).tree == between[1].tree);
     assert!(!run.has("cp-1/recover-first.txt"));
     assert_order(&run, &["cp-2/recover-first.txt", "cp-3/recover-first.txt"]);
     assert_fetched(fleet, &run, &[2]);
