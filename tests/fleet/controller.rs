@@ -40,11 +40,34 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+fn ansible_playbook() -> PathBuf {
+    let program = repository().join("target/tools/python/bin/ansible-playbook");
+    assert!(program.exists(), "{} is missing: make deps", program.display());
+    program
+}
+
+/// All that it wrote, and its exit code.
+fn finish(mut command: Command) -> (String, i32) {
+    command.env("LC_ALL", "C.UTF-8").env("ANSIBLE_NOCOLOR", "1").stdin(Stdio::null());
+    let done = command.output().unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), done.status.code().unwrap_or(-1))
+}
+
+/// Runs a playbook of the tests on this machine alone.
+pub(crate) fn play_here(playbook: &str) -> (String, i32) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(ansible_playbook());
+    command
+        .args(["-i", "localhost,", "--connection", "local"])
+        .arg(repository().join("tests/fleet").join(playbook));
+    command.env("ANSIBLE_HOME", home.path());
+    finish(command)
+}
+
 impl Fleet {
     /// Every certificate of every node ends so many seconds after the nodes were made.
     pub(crate) fn ending_in(seconds: u32) -> Self {
-        let playbook = repository().join("target/tools/python/bin/ansible-playbook");
-        assert!(playbook.exists(), "{} is missing: make deps", playbook.display());
         let mut command = Command::new(repository().join("scripts/testnode/fleet"));
         command.args(["--hold", "--binary", env!("CARGO_BIN_EXE_kuberescue")]);
         command.args(["--ends-in", &seconds.to_string(), "expired-all"]);
@@ -79,9 +102,9 @@ impl Fleet {
         let known = list(&reports);
         let mut command = Command::new("nsenter");
         command.args(["--target", network.trim(), "--net", "--"]);
-        command.arg(repository().join("target/tools/python/bin/ansible-playbook"));
+        command.arg(ansible_playbook());
         command.arg("-i").arg(self.directory.join("inventory"));
-        command.arg("playbook.yml").args(arguments);
+        command.arg("playbook.yml");
         for (name, value) in [
             ("kuberescue_binary", self.binary().display().to_string()),
             ("kuberescue_reports", reports.display().to_string()),
@@ -89,20 +112,16 @@ impl Fleet {
         ] {
             command.arg("-e").arg(format!("{name}={value}"));
         }
-        // What it says when a node's kubelet doesn't come is said soon.
-        command.args(["-e", r#"{"kuberescue_recover_options": ["--restart-timeout", "60s"]}"#]);
+        command.args(arguments);
         command.current_dir(repository().join("scripts/fleet"));
         command.env("ANSIBLE_HOME", self.directory.join("ansible"));
         command.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=auto -o ControlPersist=5s");
-        command.env("LC_ALL", "C.UTF-8").env("ANSIBLE_NOCOLOR", "1").stdin(Stdio::null());
-        let done = command.output().unwrap();
-        let mut out = String::from_utf8_lossy(&done.stdout).into_owned();
-        out.push_str(&String::from_utf8_lossy(&done.stderr));
+        let (out, code) = finish(command);
         assert!(!out.contains("[WARNING]") && !out.contains("[DEPRECATION"), "{out}");
         let new: Vec<_> = list(&reports).into_iter().filter(|path| !known.contains(path)).collect();
         assert!(new.len() <= 1, "{new:?}");
         let reports = new.into_iter().next().unwrap_or_default();
-        Played { out, code: done.status.code().unwrap_or(-1), reports }
+        Played { out, code, reports }
     }
 
     /// How all nodes are.

@@ -18,6 +18,6 @@
 mod controller;
 #[path = "../live_node/node.rs"]
 mod node;
+mod stories;
 #[path = "../live_node/story.rs"]
 mod story;
-mod stories;

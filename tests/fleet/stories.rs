@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::controller::{Fleet, Played, State};
+use crate::controller::{Fleet, Played, State, play_here};
 use crate::node::{PATIENCE, TestNode};
 
 /// Long enough for three nodes to come up on a busy machine, and for the stories of a healthy fleet.
@@ -11,13 +11,22 @@ const RECOVER: [&str; 2] = ["-e", "kuberescue_recover=yes"];
 const PKI: &str = "/etc/kubernetes/pki";
 
 #[test]
+#[ignore = "needs ansible-core: make test-node"]
+fn the_arithmetic_of_the_quorum() {
+    let (out, code) = play_here("quorum.yml");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.matches("ok: [localhost] => (item=").count() > 10, "{out}");
+}
+
+#[test]
 #[ignore = "needs root, containerd, runc, etcd, sshd, ansible-core: make test-node"]
 fn a_fleet() {
+    let began = std::time::Instant::now();
     let fleet = Fleet::ending_in(ENDS_IN);
     for node in &fleet.nodes {
         node.wait_ready();
     }
-    let told = |what: &str| eprintln!("fleet: {what}");
+    let told = |what: &str| eprintln!("fleet, {:3} s: {what}", began.elapsed().as_secs());
     told("where a node can't be reached");
     where_a_node_cannot_be_reached_nothing_is_begun(&fleet);
     told("where a node can't be recovered");
@@ -29,13 +38,15 @@ fn a_fleet() {
     one_run_brings_back_nodes_whose_certificates_have_all_ended(&fleet);
     told("a failure at the second node");
     a_failure_ends_the_run_before_the_next_node(&fleet);
+    told("the end");
 }
 
 fn where_a_node_cannot_be_reached_nothing_is_begun(fleet: &Fleet) {
     let third = &fleet.nodes[2];
     third.must(&["sh", "-c", "kill $(cat /run/sshd.pid)"]);
     let before = fleet.states();
-    let run = fleet.play(&RECOVER).must(2, &["STOPPED before anything was changed", "cp-3 can't be worked on"]);
+    let run =
+        fleet.play(&RECOVER).must(2, &["STOPPED before anything was changed", "cp-3 can't be worked on"]);
     assert!(run.out.contains("Connection refused"), "{}", run.out);
     fleet.assert_untouched(&before);
     for node in &fleet.nodes {
@@ -56,14 +67,15 @@ fn where_a_node_cannot_be_recovered_none_is(fleet: &Fleet) {
     let third = &fleet.nodes[2];
     third.must(&["sh", "-c", &format!("cd {PKI}; mv ca.key /var/tmp; mv apiserver.crt /var/tmp")]);
     let before = fleet.states();
-    let run = fleet.play(&RECOVER).must(
-        2,
-        &["STOPPED before anything was recovered", "cp-3, recover --dry-run:", "[ca-key-missing]"],
-    );
+    let run = fleet
+        .play(&RECOVER)
+        .must(2, &["STOPPED before anything was recovered", "cp-3, recover --dry-run:", "[ca-key-missing]"]);
     assert!(!run.out.contains("cp-1, recover --dry-run:"), "{}", run.out);
     fleet.assert_untouched(&before);
     for node in &fleet.nodes {
-        assert!(!node.path("/var/lib/kuberescue").exists() && !node.path("/var/lib/kuberescue-fleet").exists());
+        assert!(
+            !node.path("/var/lib/kuberescue").exists() && !node.path("/var/lib/kuberescue-fleet").exists()
+        );
     }
     third.must(&["sh", "-c", &format!("mv /var/tmp/ca.key /var/tmp/apiserver.crt {PKI}")]);
     // Its program stays, and the next story begins as on new nodes.
@@ -132,7 +144,12 @@ fn one_run_brings_back_nodes_whose_certificates_have_all_ended(fleet: &Fleet) {
     ended("cp-1/recover-third.txt", 0);
     assert_order(
         &run,
-        &["cp-1/recover-first.txt", "cp-2/recover-second.txt", "cp-3/recover-second.txt", "cp-1/recover-third.txt"],
+        &[
+            "cp-1/recover-first.txt",
+            "cp-2/recover-second.txt",
+            "cp-3/recover-second.txt",
+            "cp-1/recover-third.txt",
+        ],
     );
     let summary = run.text("summary.txt");
     for line in [
@@ -197,7 +214,8 @@ fn a_failure_ends_the_run_before_the_next_node(fleet: &Fleet) {
     // With the kubelet there again, the same command does the rest, and leaves alone what is done.
     second.start_kubelet();
     let done = State::of(&fleet.nodes[0]);
-    let run = fleet.play(&RECOVER).must(0, &["cp-1: left alone, it was well", "cp-3: recovered; all is well"]);
+    let run =
+        fleet.play(&RECOVER).must(0, &["cp-1: left alone, it was well", "cp-3: recovered; all is well"]);
     fleet.assert_well();
     run.assert_private();
     State::of(&fleet.nodes[0]).assert_same(&done);
