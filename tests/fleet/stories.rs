@@ -132,25 +132,22 @@ fn one_run_brings_back_nodes_whose_certificates_have_all_ended(fleet: &Fleet) {
     assert_fetched(fleet, &run, &[0, 1, 2]);
 
     // As README.md has it: the first without a leader, the second out of the old quorum, the third, once more the first.
-    let ended = |path: &str, code: i32| {
+    let steps = [
+        ("cp-1/recover-first.txt", 4, false),
+        ("cp-2/recover-second.txt", 0, true),
+        ("cp-3/recover-second.txt", 0, false),
+        ("cp-1/recover-third.txt", 0, false),
+    ];
+    for (path, code, breaks) in steps {
         let text = run.text(path);
-        assert!(text.contains(&format!("exit code {code}\n")), "{path}: {text}");
-        text
-    };
-    ended("cp-1/recover-first.txt", 4);
-    assert!(ended("cp-2/recover-first.txt", 5).contains("[etcd-quorum]"));
-    assert!(ended("cp-2/recover-second.txt", 0).contains("--break-quorum --"), "{}", run.out);
-    assert!(!ended("cp-3/recover-second.txt", 0).lines().next().unwrap().contains("--break-quorum"));
-    ended("cp-1/recover-third.txt", 0);
-    assert_order(
-        &run,
-        &[
-            "cp-1/recover-first.txt",
-            "cp-2/recover-second.txt",
-            "cp-3/recover-second.txt",
-            "cp-1/recover-third.txt",
-        ],
-    );
+        assert!(text.contains(&format!("\nexit code {code}\n")), "{path}: {text}");
+        assert_eq!(text.lines().next().unwrap().contains("--break-quorum"), breaks, "{path}: {text}");
+    }
+    assert_order(&run, &steps.map(|(path, ..)| path));
+    for path in ["cp-2/recover-first.txt", "cp-3/recover-first.txt"] {
+        let text = run.text(path);
+        assert!(text.contains("\nexit code 5\n") && text.contains("[etcd-quorum]"), "{path}: {text}");
+    }
     let summary = run.text("summary.txt");
     for line in [
         "cp-1: recovered, and has a quorum now; all is well",
