@@ -109,13 +109,14 @@ impl Fleet {
             ("kuberescue_binary", self.binary().display().to_string()),
             ("kuberescue_reports", reports.display().to_string()),
             ("kuberescue_alone_timeout", "5s".to_owned()),
+            ("kuberescue_gate_delay", "1".to_owned()),
         ] {
             command.arg("-e").arg(format!("{name}={value}"));
         }
         command.args(arguments);
         command.current_dir(repository().join("scripts/fleet"));
         command.env("ANSIBLE_HOME", self.directory.join("ansible"));
-        command.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=auto -o ControlPersist=5s");
+        command.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=auto -o ControlPersist=30s");
         let (out, code) = finish(command);
         assert!(!out.contains("[WARNING]") && !out.contains("[DEPRECATION"), "{out}");
         let new: Vec<_> = list(&reports).into_iter().filter(|path| !known.contains(path)).collect();

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::controller::{Fleet, Played, State, play_here};
 use crate::node::{PATIENCE, TestNode};
 
-/// Long enough for three nodes to come up on a busy machine, and for the stories of a healthy fleet.
-const ENDS_IN: u32 = 60;
+/// Long enough for three nodes to come up on a busy machine. The first two stories need no certificate.
+const ENDS_IN: u32 = 40;
 const RECOVER: [&str; 2] = ["-e", "kuberescue_recover=yes"];
 const PKI: &str = "/etc/kubernetes/pki";
 
