@@ -65,6 +65,15 @@ pub(crate) fn play_here(playbook: &str) -> (String, i32) {
     finish(command)
 }
 
+/// Whether Ansible understands the playbook with the inventory that operators begin with.
+pub(crate) fn check_syntax() -> (String, i32) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(ansible_playbook());
+    command.args(["--syntax-check", "-i", "inventory.example", "playbook.yml"]);
+    command.current_dir(repository().join("scripts/fleet")).env("ANSIBLE_HOME", home.path());
+    finish(command)
+}
+
 impl Fleet {
     /// Every certificate of every node ends so many seconds after the nodes were made.
     pub(crate) fn ending_in(seconds: u32) -> Self {

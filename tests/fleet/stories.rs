@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::controller::{Fleet, Played, State, play_here};
+use crate::controller::{Fleet, Played, State, check_syntax, play_here};
 use crate::node::{PATIENCE, TestNode};
 
 /// Long enough for three nodes to come up on a busy machine. The first two stories need no certificate.
@@ -16,6 +16,13 @@ fn the_arithmetic_of_the_quorum() {
     let (out, code) = play_here("quorum.yml");
     assert_eq!(code, 0, "{out}");
     assert!(out.matches("ok: [localhost] => (item=").count() > 10, "{out}");
+}
+
+#[test]
+#[ignore = "needs ansible-core: make test-node"]
+fn the_example_of_an_inventory_is_one() {
+    let (out, code) = check_syntax();
+    assert_eq!(code, 0, "{out}");
 }
 
 #[test]
