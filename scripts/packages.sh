@@ -41,6 +41,7 @@ need_packages() {
     case $name in
       etcd-server) systemctl disable --quiet etcd.service 2>/dev/null || true ;;
       containerd) systemctl disable --quiet containerd.service 2>/dev/null || true ;;
+      openssh-server) systemctl disable --quiet ssh.service ssh.socket 2>/dev/null || true ;;
     esac
   done
 }

@@ -36,6 +36,8 @@ pub struct TestNode {
     directory: PathBuf,
     /// The node lives as long as this is open.
     stdin: Option<ChildStdin>,
+    /// Somebody else brought it up and takes it down.
+    borrowed: bool,
 }
 
 /// How a command ended.
@@ -117,7 +119,12 @@ impl TestNode {
         }
         command.arg(tree);
         let (stdin, directory) = boot(command);
-        Self { directory, stdin: Some(stdin) }
+        Self { directory, stdin: Some(stdin), borrowed: false }
+    }
+
+    /// A node that somebody else has brought up.
+    pub fn at(directory: PathBuf) -> Self {
+        Self { directory, stdin: None, borrowed: true }
     }
 
     /// As pulling the plug and switching on again: the disk stays, no process does, /run is empty.
@@ -327,6 +334,9 @@ impl TestNode {
 
 impl Drop for TestNode {
     fn drop(&mut self) {
+        if self.borrowed {
+            return;
+        }
         drop(self.stdin.take());
         let mut down = script("down");
         down.arg(&self.directory);

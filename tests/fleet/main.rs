@@ -1,0 +1,23 @@
+//! The fleet: `scripts/fleet`'s Ansible playbook on three test nodes whose etcds are one cluster of three members, over
+//! real ssh and sshd (`scripts/testnode/fleet`). kubelet, API server, controller-manager and scheduler in them are
+//! stand-ins.
+//!
+//! Ignored by `cargo test`: it needs root, Debian's packages and ansible-core. `make test-node` runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
+)]
+
+mod controller;
+#[path = "../live_node/node.rs"]
+mod node;
+mod stories;
+#[path = "../live_node/story.rs"]
+mod story;
