@@ -101,7 +101,8 @@ pub struct Expected {
 pub const API_SERVER: &str = "kube-apiserver";
 /// The kubelet.
 pub const KUBELET: &str = "kubelet";
-const ETCD: &str = "etcd";
+/// etcd.
+pub const ETCD: &str = "etcd";
 const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 const SCHEDULER: &str = "kube-scheduler";
 

@@ -18,6 +18,9 @@ use crate::state::{ChangeSet, catalog};
 /// What the journal, the lock and a staged copy of each file take beside the contents, in bytes.
 const MARGIN: u64 = 1 << 20;
 
+/// What has to be made beside a file for each that is changed: archive, journal, lock, history, directories.
+const MORE_FILES: u64 = 16;
+
 /// A running node that can be changed.
 pub struct Preflight {
     /// The container runtime, where it is needed.
@@ -138,7 +141,19 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
         [(Path::new(catalog::RESCUE_DIR), archive), (Path::new(catalog::KUBERNETES_DIR), new + MARGIN)];
     let mut told = String::new();
     for (place, needed) in places {
-        let free = prepared.root().free_space(place).map_err(|error| could_not(&error))?;
+        let (_, free) = prepared.root().file_system(place).map_err(|error| could_not(&error))?;
+        let (free, files) = (free.bytes, free.files);
+        let files_needed =
+            u64::try_from(changes.iter().count()).unwrap_or(u64::MAX).saturating_add(MORE_FILES);
+        if let Some(files) = files.filter(|files| *files < files_needed) {
+            let what = format!(
+                "{}: {files} more files can be made there (inodes) and {files_needed} are needed; nothing was changed",
+                place.display()
+            );
+            return Err(Failure::could_not_run(what)
+                .code("no-space")
+                .hint("df -i shows where the files are; make room"));
+        }
         if free < needed {
             let what = format!(
                 "{}: {} KiB are free and {} KiB needed; nothing was changed",

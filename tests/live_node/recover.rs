@@ -281,3 +281,22 @@ fn without_a_runtime_that_answers_nothing_is_changed() {
     let run = node.kuberescue(&["recover", "--yes"]);
     assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
 }
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn without_room_for_bytes_or_files_nothing_is_begun() {
+    let node = TestNode::start("expired-all", &Options::default());
+    wait_until_the_kubelet_dies(&node);
+    let before = node.tree();
+    node.must(&["mkdir", "/var/lib/kuberescue"]);
+    for (limit, said) in
+        [("size=64k", "KiB are free"), ("nr_inodes=8", "more files can be made there (inodes)")]
+    {
+        node.must(&["mount", "-t", "tmpfs", "-o", limit, "tmpfs", "/var/lib/kuberescue"]);
+        let run = node.kuberescue(&["recover", "--yes"]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.err.contains("[no-space]") && run.err.contains(said), "{run:?}");
+        assert_eq!(node.tree(), before);
+        node.must(&["umount", "/var/lib/kuberescue"]);
+    }
+}

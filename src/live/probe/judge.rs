@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases, Severity, Verdict};
-use crate::analysis::endpoints::{Endpoint, Healthy, KUBELET, Scheme};
+use crate::analysis::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
 use crate::live::fault::Fault;
@@ -137,7 +137,18 @@ impl Known<'_> {
             (Fault::ClientCertificateRejected(_), None) => finding,
             // A component whose certificate has ended doesn't come back by being restarted.
             _ if self.file.is_some_and(|file| file.ended(self.now)) => finding.hint(recover()),
+            (Fault::TimedOut, _) => finding.hint(self.awaited()),
             _ => finding.hint(self.restart()),
+        }
+    }
+
+    /// What to do about a component that is there and gives no good answer. An etcd without a leader doesn't: starting it
+    /// anew doesn't give it one.
+    fn awaited(&self) -> String {
+        match self.endpoint.component {
+            ETCD => "etcd may have no leader: where it has other members, see to those first (kuberescue recover on their nodes); else kuberescue restart etcd"
+                .to_owned(),
+            _ => self.restart(),
         }
     }
 
@@ -176,7 +187,7 @@ impl Known<'_> {
             _ if self.endpoint.component == KUBELET && reply.status == 500 => {
                 finding.hint("the kubelet needs the API server to answer; look at that first")
             }
-            _ => finding.hint(self.restart()),
+            _ => finding.hint(self.awaited()),
         })
     }
 
