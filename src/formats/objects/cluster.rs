@@ -1,7 +1,7 @@
 //! Nodes, aggregated APIs and certificate signing requests.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Condition, Metadata, nullable};
 
@@ -12,14 +12,25 @@ pub struct Node {
     /// Name and labels.
     #[serde(deserialize_with = "nullable")]
     pub metadata: Metadata,
+    /// What is wanted of it.
+    #[serde(deserialize_with = "nullable")]
+    pub spec: NodeSpec,
     /// What is known of it.
     #[serde(deserialize_with = "nullable")]
     pub status: NodeStatus,
 }
 
-/// What is known of a node.
+/// What is wanted of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
+pub struct NodeSpec {
+    /// Whether it takes no new pods.
+    pub unschedulable: bool,
+}
+
+/// What is known of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct NodeStatus {
     /// `Ready` among them.
     #[serde(deserialize_with = "nullable")]
@@ -27,10 +38,27 @@ pub struct NodeStatus {
     /// Names and addresses.
     #[serde(deserialize_with = "nullable")]
     pub addresses: Vec<Address>,
+    /// What runs on it.
+    #[serde(deserialize_with = "nullable")]
+    pub node_info: NodeInfo,
+}
+
+/// What runs on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeInfo {
+    /// Version of its kubelet.
+    pub kubelet_version: String,
+    /// Its operating system.
+    pub os_image: String,
+    /// Its kernel.
+    pub kernel_version: String,
+    /// Its container runtime: `containerd://1.6.20`.
+    pub container_runtime_version: String,
 }
 
 /// A name or an address of a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Address {
     /// `InternalIP`, `ExternalIP`, `Hostname`, `InternalDNS`, `ExternalDNS`.

@@ -91,7 +91,7 @@ mod tests {
         let nulls = r#"{"metadata": {"name": "a", "creationTimestamp": null, "labels": null, "ownerReferences": null},
             "spec": {"template": {"metadata": {"creationTimestamp": null, "annotations": null},
             "spec": {"containers": null, "volumes": null}}, "selector": null, "updateStrategy": null,
-            "containers": null}, "status": {"conditions": null, "containerStatuses": null, "addresses": null}}"#;
+            "containers": null}, "status": {"conditions": null, "containerStatuses": null, "addresses": null, "nodeInfo": null}}"#;
         for text in ["{}", r#"{"metadata": null, "spec": null, "status": null}"#, nulls] {
             serde_json::from_str::<Pod>(text).unwrap();
             serde_json::from_str::<Workload>(text).unwrap();

@@ -3,8 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::objects::{LeaseObject, NodeObject};
+use super::objects::LeaseObject;
 use super::{Api, ApiError, parse, segment};
+use crate::formats::objects::cluster::{self, Address};
+use crate::formats::objects::condition;
 use crate::live::deadline::Deadline;
 
 /// How long a lease is fresh where it doesn't say, in seconds (the kubelet's `nodeLeaseDurationSeconds`).
@@ -38,16 +40,6 @@ pub struct Node {
     pub container_runtime: String,
 }
 
-/// An address of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Address {
-    /// InternalIP, ExternalIP, Hostname, InternalDNS, ExternalDNS.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The address itself.
-    pub address: String,
-}
-
 /// A node's lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -65,7 +57,11 @@ impl Api {
     /// # Errors
     /// No answer, or none that gives them.
     pub fn nodes(&self, deadline: Deadline) -> Result<Vec<Node>, ApiError> {
-        Ok(self.list::<NodeObject>("/api/v1/nodes", deadline)?.into_iter().map(Node::from).collect())
+        let objects = self.node_objects(deadline)?;
+        if objects.iter().any(|node| node.metadata.name.is_empty()) {
+            return Err(ApiError::Unintelligible("a node without a name".to_owned()));
+        }
+        Ok(objects.into_iter().map(Node::from).collect())
     }
 
     /// The lease that the kubelet of this node renews every ten seconds.
@@ -82,5 +78,36 @@ impl Api {
         let seconds = lease.spec.seconds.filter(|seconds| *seconds > 0).unwrap_or(LEASE_SECONDS);
         let duration = SignedDuration::from_secs(seconds);
         Ok(Lease { renewed: lease.spec.renewed.ok_or_else(never)?, duration, asked })
+    }
+}
+
+impl From<cluster::Node> for Node {
+    fn from(node: cluster::Node) -> Self {
+        let ready = condition(&node.status.conditions, "Ready");
+        let role = |(label, value): (&String, &String)| match label.strip_prefix("node-role.kubernetes.io/") {
+            Some(role) => Some(role.to_owned()).filter(|role| !role.is_empty()),
+            None => (label == "kubernetes.io/role" && !value.is_empty()).then(|| value.clone()),
+        };
+        let mut roles: Vec<_> = node.metadata.labels.iter().filter_map(role).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let info = node.status.node_info;
+        Self {
+            ready: match ready.map(|condition| condition.status.as_str()) {
+                Some("True") => Some(true),
+                Some("False") => Some(false),
+                _ => None,
+            },
+            reason: ready.map(|condition| condition.message.clone()).unwrap_or_default(),
+            name: node.metadata.name,
+            schedulable: !node.spec.unschedulable,
+            roles,
+            version: info.kubelet_version,
+            created: node.metadata.creation_timestamp,
+            addresses: node.status.addresses,
+            os_image: info.os_image,
+            kernel_version: info.kernel_version,
+            container_runtime: info.container_runtime_version,
+        }
     }
 }
