@@ -614,7 +614,14 @@ fn recover_does_the_whole_job() {
         let node = Node::of(name);
         let before = node.state();
         let run = node.must("recover --yes");
-        for part in ["What is wrong", "Before:", "Plan for node cp-1", "After:", "What is left to do"] {
+        for part in [
+            "What is wrong",
+            "Before:",
+            "Plan for node cp-1",
+            "After:",
+            "What is left to do",
+            "kubeconfig install admin.conf --context kubernetes-admin@kubernetes",
+        ] {
             assert!(run.out.contains(part), "{name}: {part}\n{run}");
         }
         let after = run.out.split("\nAfter:").nth(1).unwrap();

@@ -116,8 +116,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     match &looked {
         Some(looked) => live::revive_and_prove(&prepared, &done.inventory, looked, &args.live(), context)?,
         None => {
-            let cluster = &prepared.inventory.facts.cluster_name.value;
-            let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), cluster);
+            let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), &prepared.names());
             context.out.result(&format!("\n{steps}"));
         }
     }

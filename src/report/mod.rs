@@ -46,7 +46,7 @@ pub use probe::ProbeReport;
 pub use progress::Board;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
-    cluster_plan, elsewhere, finding_lines, next_steps, preflight_lines, renewal_messages, took,
+    ClusterNames, cluster_plan, elsewhere, finding_lines, next_steps, preflight_lines, renewal_messages, took,
 };
 pub use restart::{ToRestart, restart_failures, restart_plan};
 pub use rollout::{restart_command, rollout_obstacle, rollout_plan};

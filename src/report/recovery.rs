@@ -55,7 +55,7 @@ pub fn finding_lines(findings: &[Finding]) -> String {
 }
 
 /// What the operator does next on this node, after its files are in order and nothing was restarted.
-pub fn next_steps(restarts: &[Restart], live: bool, cluster: &str) -> String {
+pub fn next_steps(restarts: &[Restart], live: bool, names: &ClusterNames) -> String {
     let mut out = String::from("What is left to do");
     out.push_str(if live {
         " on this node:\n"
@@ -76,27 +76,36 @@ pub fn next_steps(restarts: &[Restart], live: bool, cluster: &str) -> String {
         add(&format!("restart the static pods {}: kuberescue restart", names.join(", ")));
     }
     add("see that all is well: kuberescue probe");
-    out.push_str(&elsewhere(cluster));
+    out.push_str(&elsewhere(names));
     out
 }
 
 /// kubeadm's name for every cluster that was given none.
 const UNNAMED: &str = "kubernetes";
 
-/// What the operator does next outside of this node, with the commands for it. `cluster` is the cluster's name, as
-/// kubeadm's configuration and kubeconfigs have it.
-pub fn elsewhere(cluster: &str) -> String {
-    let name = match cluster {
+/// What the commands for the workstation name.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterNames {
+    /// The cluster, as the controller-manager is told.
+    pub cluster: String,
+    /// The context of admin.conf.
+    pub context: Option<String>,
+}
+
+/// What the operator does next outside of this node, with the commands for it.
+pub fn elsewhere(names: &ClusterNames) -> String {
+    let name = match names.cluster.as_str() {
         "" | UNNAMED => "NAME",
         known => known,
     };
+    let context = names.context.as_deref().unwrap_or("CONTEXT");
     let secret = format!("--admin-kubeconfig ADMIN --namespace cluster-{name} --cluster {name}");
     let lines = [
         "Elsewhere:".to_owned(),
         "  - on every other control-plane node, one after the other: kuberescue recover (certificates are not copied between nodes)".to_owned(),
         "  - where the old admin.conf was copied to (~/.kube/config, workstations, CI): copy the new one there, then".to_owned(),
-        "      kuberescue kubeconfig install admin.conf --context CONTEXT     (one context of ~/.kube/config)".to_owned(),
-        "      kuberescue kubeconfig install admin.conf --file FILE           (a file of its own)".to_owned(),
+        format!("      kuberescue kubeconfig install admin.conf --context {context}     (one context of ~/.kube/config)"),
+        "      kuberescue kubeconfig install admin.conf --file FILE     (a file of its own)".to_owned(),
         "  - on the admin workstation, where a management cluster keeps it in a Secret (ADMIN is that cluster's kubeconfig):".to_owned(),
         format!("      kuberescue kubeconfig fetch {secret} --compare bmctl-workspace/{name}/{name}-kubeconfig"),
         format!("      kuberescue kubeconfig install {secret}"),

@@ -14,9 +14,10 @@ use crate::analysis::plan::{self, DEFAULT_DAYS, Options, Plan, Refusal, Selectio
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
+use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
-use crate::report::Failure;
-use crate::state::{ChangeSet, Snapshot};
+use crate::report::{ClusterNames, Failure};
+use crate::state::{ChangeSet, Snapshot, catalog};
 
 /// Arguments of every command that issues certificates.
 #[derive(clap::Args, Debug)]
@@ -164,6 +165,16 @@ impl Prepared {
     /// Whether this is the running machine's own root.
     pub fn is_live(&self) -> bool {
         self.root.is_live()
+    }
+
+    /// What this node's cluster and the context of its admin.conf are called.
+    pub fn names(&self) -> ClusterNames {
+        let admin = Path::new(catalog::KUBERNETES_DIR).join("admin.conf");
+        let entries = self.root().file(&admin).and_then(|bytes| Entries::parse(&bytes, Path::new("")).ok());
+        ClusterNames {
+            cluster: self.inventory.facts.cluster_name.value.clone(),
+            context: entries.and_then(|entries| entries.current),
+        }
     }
 
     /// Its root.

@@ -126,7 +126,7 @@ impl Stage<'_> {
         let read = |path: &std::path::Path| self.prepared.root().file(path);
         let rollout = self.live.rollout;
         let seen_to = Afterwards { inventory: self.inventory, read: &read, since, rollout }.run(context);
-        context.out.result(&format!("\n{}", elsewhere(&self.inventory.facts.cluster_name.value)));
+        context.out.result(&format!("\n{}", elsewhere(&self.prepared.names())));
         seen_to
     }
 

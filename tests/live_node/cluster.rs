@@ -66,7 +66,8 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
         "csr-x",
         "The Secret cluster-kubernetes/kubernetes-kubeconfig still holds the old certificate",
         "kuberescue kubeconfig push --admin-kubeconfig /etc/kubernetes/admin.conf --cluster kubernetes",
-        "kuberescue kubeconfig fetch --admin-kubeconfig ADMIN",
+        "kuberescue kubeconfig fetch --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME",
+        "kuberescue kubeconfig install admin.conf --context kubernetes-admin@kubernetes",
     ] {
         assert!(run.out.contains(said), "{said}: {run:?}");
     }
