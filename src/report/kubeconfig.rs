@@ -62,10 +62,7 @@ impl KubeconfigReport {
     pub fn render(&self, format: Format) -> String {
         match format {
             Format::Table | Format::Wide => self.text(format == Format::Wide),
-            Format::Json => {
-                let text = serde_json::to_string_pretty(&self.document()).unwrap_or_default();
-                format!("{}\n", sanitise::json(&text))
-            }
+            Format::Json => sanitise::document(&self.document()),
             Format::Yaml => yaml::render(&self.document()),
         }
     }

@@ -1,12 +1,11 @@
 //! A plan for people and for machines.
 
-use super::sanitise::line;
+use super::sanitise::{document, line};
 use crate::analysis::plan::{Action, Plan, Step, Target, Why};
 
 /// The plan as JSON.
 pub fn plan_json(plan: &Plan) -> String {
-    let text = serde_json::to_string_pretty(plan).unwrap_or_default();
-    format!("{text}\n")
+    document(plan)
 }
 
 /// The plan in words.
