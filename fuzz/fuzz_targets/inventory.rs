@@ -11,8 +11,8 @@ use kuberescue::analysis::plan::{Options, Selection, decide};
 use kuberescue::analysis::scope::referred;
 use kuberescue::formats::key::KeyAlgorithm;
 use kuberescue::issue::change_set;
-use kuberescue::report::renewal_messages;
-use kuberescue::report::{Expiration, Format, finding_lines, next_steps, plan_json, plan_notes, plan_text};
+use kuberescue::report::{ClusterNames, Expiration, Format};
+use kuberescue::report::{finding_lines, next_steps, plan_json, plan_notes, plan_text, renewal_messages};
 use kuberescue_fuzz::node_with;
 use libfuzzer_sys::fuzz_target;
 
@@ -37,6 +37,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut plan = decide(&snapshot, &inventory, &options, now);
     let report = Expiration { inventory: &inventory, findings: &findings, now };
+    let cluster = inventory.facts.cluster_name.value.clone();
+    let names = ClusterNames { context: Some(cluster.clone()), cluster };
     for text in [
         finding_lines(&findings),
         report.tables(true),
@@ -47,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
         plan_json(&plan),
         plan_notes(&plan),
         renewal_messages(&plan),
-        next_steps(&plan.restarts, true),
+        next_steps(&plan.restarts, true, &names),
     ] {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "not printable: {text:?}");
     }
