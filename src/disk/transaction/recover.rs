@@ -138,6 +138,9 @@ fn turn_back(
             let _removed = stage::unstage(&mut parents, &journal.changes, OLD);
             return Err(error);
         }
+        // The change may have been killed before its commit was synced: else that rename could be lost in a power loss and
+        // this one not, and the name from before the commit would be left.
+        lock.state.sync()?;
         journal.direction = Direction::Backward;
         journal.write(&lock.state, COMMITTED)?;
     }
