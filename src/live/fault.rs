@@ -121,7 +121,7 @@ fn of_certificate(error: &CertificateError) -> String {
 }
 
 /// The first error of this type in the chain. An `io::Error` hides the error it carries from `source`.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     if let Some(found) = error.downcast_ref::<T>() {
         // Of two nested I/O errors the inner one knows the kind.
         return inner(error).and_then(|inner| find::<T>(inner)).or(Some(found));

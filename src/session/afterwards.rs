@@ -15,7 +15,7 @@ use super::verify;
 use crate::analysis::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
-use crate::live::api::{ApiError, Node};
+use crate::live::api::Node;
 use crate::live::clock;
 use crate::live::probe::own_api_server;
 use crate::report::{Failure, cluster_lines, restart_command, rollout_plan};
@@ -104,7 +104,7 @@ impl Afterwards<'_> {
                 Ok(nodes) => return Ok((cluster, nodes)),
                 Err(error) => {
                     refused = cluster.failure("list the nodes", &error);
-                    if !ApiError::is_of_identity(&error) {
+                    if !error.is_of_identity() {
                         break;
                     }
                 }

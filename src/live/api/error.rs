@@ -1,7 +1,7 @@
 //! Why the API server did not give what was asked for.
 
 use super::objects::Status;
-use crate::live::fault::Fault;
+use crate::live::fault::{Fault, find};
 
 /// Why the API server did not give what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,14 +62,10 @@ impl ApiError {
     /// Why a request could not be sent: the client's error types come wrapped in each other. `plugin` is the
     /// command that gives the credential.
     pub(super) fn of_sending(error: &kube::Error, plugin: Option<&str>) -> Self {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(this) = cause {
-            if let Some(auth) = this.downcast_ref::<kube::client::AuthError>() {
-                return Self::of_credential(auth, plugin);
-            }
-            cause = this.source();
+        match find::<kube::client::AuthError>(error) {
+            Some(auth) => Self::of_credential(auth, plugin),
+            None => Self::Fault(Fault::of(error)),
         }
-        Self::Fault(Fault::of(error))
     }
 
     /// Why there is no credential. Neither what a plug-in printed as its result is shown nor its arguments and

@@ -8,8 +8,6 @@ use zeroize::Zeroizing;
 
 use super::{Api, ApiError};
 
-type Config = kube::Config;
-
 /// Whom to ask as, and where.
 #[derive(Default)]
 pub struct Login {
@@ -19,20 +17,13 @@ pub struct Login {
     pub context: Option<String>,
 }
 
-impl Login {
-    /// One kubeconfig, as read from `path`.
-    pub fn of(bytes: Zeroizing<Vec<u8>>, path: &Path) -> Self {
-        Self { files: vec![(bytes, directory_of(path))], context: None }
-    }
-}
-
 /// The directory that the relative paths of a kubeconfig mean.
 pub fn directory_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_path_buf()
 }
 
 /// What leads to the API server of a login.
-pub(super) fn configuration(login: &Login) -> Result<Config, ApiError> {
+pub(super) fn configuration(login: &Login) -> Result<kube::Config, ApiError> {
     let mut merged: Option<Kubeconfig> = None;
     for (bytes, directory) in &login.files {
         let mut parsed = parse(bytes)?;
@@ -46,7 +37,7 @@ pub(super) fn configuration(login: &Login) -> Result<Config, ApiError> {
     if login.context.is_some() {
         parsed.current_context.clone_from(&login.context);
     }
-    Config::try_from(parsed).map_err(|error| of_loading(&error))
+    kube::Config::try_from(parsed).map_err(|error| of_loading(&error))
 }
 
 /// Reads one kubeconfig.
