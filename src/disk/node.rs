@@ -182,19 +182,11 @@ impl Root {
         names
     }
 
-    /// Bytes that may still be written on the file system that holds `path` (absolute inside the root), or
-    /// will hold it: the nearest directory above it that is there is asked. What only root may use counts.
+    /// The file system that holds `path` (absolute inside the root), or will hold it, and what is free there: the nearest
+    /// directory above it that is there is asked. What only root may use counts.
     ///
     /// # Errors
     /// The directory can't be opened or asked.
-    pub fn free_space(&self, path: &Path) -> Result<u64, Error> {
-        self.file_system(path).map(|(_, free)| free.bytes)
-    }
-
-    /// Which file system that is, and what is free there.
-    ///
-    /// # Errors
-    /// As [`Root::free_space`].
     pub fn file_system(&self, path: &Path) -> Result<(u64, Free), Error> {
         for above in path.ancestors() {
             let there = self.walk(above, &mut |_, _, _, _| ());

@@ -244,9 +244,9 @@ fn a_foreign_journal_moves_nothing_but_parked_names() {
 #[test]
 fn space_is_asked_of_what_is_there() {
     let node = node();
-    let here = node.root.free_space(Path::new(DIRECTORY)).unwrap();
-    let not_made_yet = node.root.free_space(Path::new("/var/lib/kuberescue/a/b")).unwrap();
-    let of_a_file = node.root.free_space(&manifests().remove(0)).unwrap();
+    let here = node.root.file_system(Path::new(DIRECTORY)).unwrap().1.bytes;
+    let not_made_yet = node.root.file_system(Path::new("/var/lib/kuberescue/a/b")).unwrap().1.bytes;
+    let of_a_file = node.root.file_system(&manifests().remove(0)).unwrap().1.bytes;
     assert!(here > 0);
     for other in [not_made_yet, of_a_file] {
         // Others write to the same file system meanwhile.
