@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::expiration::{Format, residual_time, seconds_between};
 use super::kubeconfig::{identity, problem_line};
-use super::{sanitise, table, yaml};
+use super::{sanitise, table};
 use crate::analysis::contexts::difference::Difference;
 use crate::analysis::contexts::{Checked, Weight};
 use crate::analysis::diagnose::Code;
@@ -66,11 +66,7 @@ pub fn difference(difference: &Difference, names: (&str, &str), format: Format) 
         }
         value
     };
-    match format {
-        Format::Table | Format::Wide => difference_text(difference, names),
-        Format::Json => sanitise::document(&document()),
-        Format::Yaml => yaml::render(&document()),
-    }
+    format.render(|_| difference_text(difference, names), document)
 }
 
 /// Two of them as a table.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::expiration::{Format, date, residual_time, seconds_between};
-use super::{sanitise, table, yaml};
+use super::{sanitise, table};
 use crate::analysis::contexts::{Checked, Connection, Problem, Weight};
 use crate::analysis::diagnose::Code;
 
@@ -60,11 +60,7 @@ impl KubeconfigReport {
 
     /// The whole report.
     pub fn render(&self, format: Format) -> String {
-        match format {
-            Format::Table | Format::Wide => self.text(format == Format::Wide),
-            Format::Json => sanitise::document(&self.document()),
-            Format::Yaml => yaml::render(&self.document()),
-        }
+        format.render(|wide| self.text(wide), || self.document())
     }
 
     fn document(&self) -> Value {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::expiration::{Format, residual_time, seconds_between};
-use super::{sanitise, table, yaml};
+use super::table;
 use crate::live::api::Node;
 
 /// The nodes of a cluster, to be shown.
@@ -22,11 +22,7 @@ pub struct NodeList<'a> {
 impl NodeList<'_> {
     /// The whole list.
     pub fn render(&self, format: Format) -> String {
-        match format {
-            Format::Table | Format::Wide => render(self.nodes, self.time, format == Format::Wide),
-            Format::Json => sanitise::document(&self.document()),
-            Format::Yaml => yaml::render(&self.document()),
-        }
+        format.render(|wide| render(self.nodes, self.time, wide), || self.document())
     }
 
     fn document(&self) -> Value {

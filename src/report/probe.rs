@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::expiration::Format;
-use super::{node_table, sanitise, table, yaml};
+use super::{node_table, sanitise, table};
 use crate::live::probe::{Check, Report, Severity};
 
 /// What a probe found, to be shown.
@@ -26,11 +26,7 @@ struct Document<'a> {
 impl ProbeReport<'_> {
     /// The whole report.
     pub fn render(&self, format: Format) -> String {
-        match format {
-            Format::Table | Format::Wide => self.text(format == Format::Wide),
-            Format::Json => sanitise::document(&self.document()),
-            Format::Yaml => yaml::render(&self.document()),
-        }
+        format.render(|wide| self.text(wide), || self.document())
     }
 
     fn document(&self) -> Value {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::expiration::Format;
-use super::sanitise::{document, line};
-use super::{table, yaml};
+use super::sanitise::line;
+use super::table;
 use crate::analysis::verify::{Check, Report, Verdict};
 
 /// What was found in a cluster, to be shown.
@@ -28,11 +28,7 @@ struct Document<'a> {
 impl ClusterReport<'_> {
     /// The whole report.
     pub fn render(&self, format: Format) -> String {
-        match format {
-            Format::Table | Format::Wide => self.text(format == Format::Wide),
-            Format::Json => document(&self.document()),
-            Format::Yaml => yaml::render(&self.document()),
-        }
+        format.render(|wide| self.text(wide), || self.document())
     }
 
     fn document(&self) -> Value {
