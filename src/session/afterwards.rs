@@ -15,6 +15,7 @@ use super::verify;
 use crate::analysis::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::formats::objects::cluster::CONTROL_PLANE;
 use crate::live::api::Node;
 use crate::live::clock;
 use crate::live::probe::own_api_server;
@@ -25,9 +26,6 @@ use crate::state::{Bytes, catalog};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one set of pods may take to be made anew.
 const ROLLOUT: Duration = Duration::from_secs(120);
-
-/// Labels of control-plane nodes, the second one until 1.24 (kubeadm `constants.go`).
-const ROLES: [&str; 2] = ["control-plane", "master"];
 
 /// What the last stage needs to know.
 pub struct Afterwards<'a> {
@@ -131,7 +129,7 @@ impl Afterwards<'_> {
         if targets.is_empty() {
             return Ok(());
         }
-        let is_leader = |node: &&Node| node.roles.iter().any(|role| ROLES.contains(&role.as_str()));
+        let is_leader = |node: &&Node| node.roles.iter().any(|role| CONTROL_PLANE.contains(&role.as_str()));
         let away = nodes.iter().filter(is_leader).filter(|node| node.ready != Some(true));
         let away: Vec<_> = away.map(|node| node.name.as_str()).collect();
         let why = if !self.rollout {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Check, Part, Verdict};
 use crate::formats::log::{self, Matcher, Nature};
-use crate::formats::objects::cluster::Node;
+use crate::formats::objects::cluster::{CONTROL_PLANE, Node, ROLE};
 use crate::formats::objects::pods::{Pod, State};
 
 /// The static pods of a control plane, by their label `component`.
@@ -80,8 +80,7 @@ pub fn control_plane(pods: &[Pod], nodes: &[Node]) -> (Vec<Component>, Vec<Check
     let mut missing = Vec::new();
     // A cluster without any is another's affair (a hosted control plane).
     let is_member = |node: &&Node| {
-        let roles = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-        roles.iter().any(|role| node.metadata.labels.contains_key(*role))
+        CONTROL_PLANE.iter().any(|role| node.metadata.labels.contains_key(&format!("{ROLE}{role}")))
     };
     for node in nodes.iter().filter(is_member).filter(|_| !components.is_empty()) {
         let name = &node.metadata.name;

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Metadata, nullable};
 
+/// What a node's label with its role begins with.
+pub const ROLE: &str = "node-role.kubernetes.io/";
+
+/// Roles of control-plane nodes; the second one until 1.24 (kubeadm `constants.go`).
+pub const CONTROL_PLANE: [&str; 2] = ["control-plane", "master"];
+
 /// A node, with the addresses that it is known by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

@@ -84,7 +84,7 @@ impl Api {
 impl From<cluster::Node> for Node {
     fn from(node: cluster::Node) -> Self {
         let ready = condition(&node.status.conditions, "Ready");
-        let role = |(label, value): (&String, &String)| match label.strip_prefix("node-role.kubernetes.io/") {
+        let role = |(label, value): (&String, &String)| match label.strip_prefix(cluster::ROLE) {
             Some(role) => Some(role.to_owned()).filter(|role| !role.is_empty()),
             None => (label == "kubernetes.io/role" && !value.is_empty()).then(|| value.clone()),
         };
