@@ -16,7 +16,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use kuberescue::analysis::timeline::Wanted;
+use kuberescue::analysis::forensics::timeline::Wanted;
 use kuberescue::disk::Root;
 use kuberescue::disk::logs::scan_root;
 use kuberescue::formats::log::Matcher;

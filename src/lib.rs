@@ -17,6 +17,7 @@ pub mod analysis;
 pub mod cli;
 pub mod commands;
 pub mod disk;
+pub mod error;
 pub mod formats;
 pub mod issue;
 pub mod live;

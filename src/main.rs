@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use kuberescue::cli::Cli;
+use kuberescue::error::Exit;
 use kuberescue::live::{clock, operator};
-use kuberescue::report::{Exit, Output};
+use kuberescue::report::Output;
 use kuberescue::session::Context;
 
 fn main() -> ExitCode {

@@ -20,13 +20,13 @@ use common::Node;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use kuberescue::analysis::facts::Facts;
-use kuberescue::analysis::inventory::Inventory;
-use kuberescue::analysis::timeline::{Kind, Timeline};
+use kuberescue::analysis::forensics::timeline::{Kind, Timeline};
+use kuberescue::analysis::node::facts::Facts;
+use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::disk::logs::Given;
 use kuberescue::disk::{Depth, Root, archive};
 use kuberescue::report::{timeline_json, timeline_text};
-use kuberescue::session::timeline::{Request, read};
+use kuberescue::session::forensics::timeline::{Request, read};
 use kuberescue::state::Snapshot;
 
 const PODS: &str = "/var/log/pods";

@@ -3,12 +3,12 @@
 #![no_main]
 
 use jiff::Timestamp;
-use kuberescue::analysis::diagnose::findings;
-use kuberescue::analysis::endpoints::expected;
-use kuberescue::analysis::facts::Facts;
-use kuberescue::analysis::inventory::Inventory;
-use kuberescue::analysis::plan::{Options, Selection, decide};
-use kuberescue::analysis::scope::referred;
+use kuberescue::analysis::node::endpoints::expected;
+use kuberescue::analysis::node::facts::Facts;
+use kuberescue::analysis::node::findings::findings;
+use kuberescue::analysis::node::inventory::Inventory;
+use kuberescue::analysis::node::plan::{Options, Selection, decide};
+use kuberescue::analysis::node::scope::referred;
 use kuberescue::formats::key::KeyAlgorithm;
 use kuberescue::issue::change_set;
 use kuberescue::report::{ClusterNames, Expiration, Format};

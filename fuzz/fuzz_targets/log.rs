@@ -2,7 +2,7 @@
 #![no_main]
 
 use jiff::Timestamp;
-use kuberescue::analysis::timeline::{Origin, Scanner};
+use kuberescue::analysis::forensics::timeline::{Origin, Scanner};
 use kuberescue::formats::log::Matcher;
 use libfuzzer_sys::fuzz_target;
 

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::diagnose::{Code, findings};
-use crate::analysis::inventory::Inventory;
-use crate::report::{Exit, Expiration, Format, Outcome};
+use crate::analysis::node::findings::{Code, findings};
+use crate::analysis::node::inventory::Inventory;
+use crate::error::{Exit, Outcome};
+use crate::report::{Expiration, Format};
 use crate::session::Context;
-use crate::session::arguments::{parse_duration, parse_format, parse_time};
-use crate::session::source::RootArgs;
+use crate::session::input::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::input::source::RootArgs;
 
 /// Arguments of `certs check-expiration`.
 #[derive(clap::Args, Debug)]

@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::diagnose::{Diagnosis, Severity};
-use crate::analysis::timeline::{FUTURE, Timeline, Wanted};
-use crate::analysis::trust::Graph;
+use crate::analysis::forensics::diagnosis::Diagnosis;
+use crate::analysis::forensics::timeline::{FUTURE, Timeline, Wanted};
+use crate::analysis::forensics::trust::Graph;
+use crate::analysis::node::findings::Severity;
 use crate::disk::logs::Given;
+use crate::error::{Exit, Failure, Outcome};
 use crate::report::html::Page;
 use crate::report::{
-    Detail, DiagnosisFormat, Exit, Failure, Outcome, diagnosis_json, diagnosis_metrics, diagnosis_text,
-    nodes_json, nodes_text, story, timeline_json, timeline_text, trust, yaml_of,
+    Detail, DiagnosisFormat, diagnosis_json, diagnosis_metrics, diagnosis_text, nodes_json, nodes_text,
+    story, timeline_json, timeline_text, trust, yaml_of,
 };
 use crate::session::Context;
-use crate::session::arguments::{parse_diagnosis_format, parse_duration, parse_time};
-use crate::session::nodes::{Read, diagnose_all};
-use crate::session::source::RootArgs;
-use crate::session::timeline::{Request, read as read_timeline};
+use crate::session::forensics::nodes::{Read, diagnose_all};
+use crate::session::forensics::timeline::{Request, read as read_timeline};
+use crate::session::input::arguments::{parse_diagnosis_format, parse_duration, parse_time};
+use crate::session::input::source::RootArgs;
 
 /// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
 const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);

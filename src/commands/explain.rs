@@ -1,9 +1,10 @@
 //! `explain CODE`: what a finding means, how it comes about, what to do.
 
-use crate::analysis::diagnose::{CODES, Code};
-use crate::report::{Exit, Failure, Format, Outcome, explain_json, explain_list, explain_text};
+use crate::analysis::node::findings::{CODES, Code};
+use crate::error::{Exit, Failure, Outcome};
+use crate::report::{Format, explain_json, explain_list, explain_text};
 use crate::session::Context;
-use crate::session::arguments::parse_format;
+use crate::session::input::arguments::parse_format;
 
 /// Arguments of `explain`.
 #[derive(clap::Args, Debug)]

@@ -1,9 +1,10 @@
 //! `nodes`: what `kubectl get nodes` tells, and by that whether a kubeconfig works.
 
-use crate::report::{Exit, Format, NodeList, Outcome};
+use crate::error::{Exit, Outcome};
+use crate::report::{Format, NodeList};
 use crate::session::Context;
-use crate::session::arguments::parse_format;
-use crate::session::cluster::{Cluster, ClusterArgs};
+use crate::session::cluster::connect::{Cluster, ClusterArgs};
+use crate::session::input::arguments::parse_format;
 
 /// Arguments of `nodes`.
 #[derive(clap::Args, Debug)]

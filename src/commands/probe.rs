@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::error::{Exit, Outcome};
 use crate::live::probe::{Options, probe};
-use crate::report::{Exit, Format, Outcome, ProbeReport};
+use crate::report::{Format, ProbeReport};
 use crate::session::Context;
-use crate::session::arguments::{parse_duration, parse_format, parse_time};
-use crate::session::host::not_a_host;
-use crate::session::source::RootArgs;
+use crate::session::input::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::input::source::RootArgs;
+use crate::session::recovery::host::not_a_host;
 
 /// Arguments of `probe`.
 #[derive(clap::Args, Debug)]

@@ -2,19 +2,20 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::diagnose::{Finding, Severity, findings};
-use crate::analysis::inventory::Inventory;
-use crate::analysis::plan::Selection;
+use crate::analysis::node::findings::{Finding, Severity, findings};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::Selection;
+use crate::error::{Exit, Failure, Outcome};
 use crate::report::{
-    Exit, Expiration, Failure, Outcome, cluster_plan, finding_lines, next_steps, plan_text, preflight_lines,
-    restart_plan,
+    Expiration, cluster_plan, finding_lines, next_steps, plan_text, preflight_lines, restart_plan,
 };
 use crate::session::Context;
-use crate::session::arguments::parse_duration;
 use crate::session::change::{ChangeArgs, prepare};
-use crate::session::host::HostArgs;
-use crate::session::live::{self, Live, Restart};
-use crate::session::preflight::preflight;
+use crate::session::input::arguments::parse_duration;
+use crate::session::recovery;
+use crate::session::recovery::host::HostArgs;
+use crate::session::recovery::preflight::preflight;
+use crate::session::recovery::{Live, Restart};
 
 /// Arguments of `recover`.
 #[derive(clap::Args, Debug)]
@@ -69,7 +70,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let before = findings(&prepared.inventory, prepared.now);
     if !before.iter().any(is_blocker) {
         if on_host {
-            return live::without_change(&mut prepared, &args.live(), &before, context);
+            return recovery::without_change(&mut prepared, &args.live(), &before, context);
         }
         return Ok(nothing_to_do(&before, context));
     }
@@ -114,7 +115,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
     match &looked {
-        Some(looked) => live::revive_and_prove(&prepared, &done.inventory, looked, &args.live(), context)?,
+        Some(looked) => {
+            recovery::revive_and_prove(&prepared, &done.inventory, looked, &args.live(), context)?
+        }
         None => {
             let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), &prepared.names());
             context.out.result(&format!("\n{steps}"));

@@ -1,11 +1,12 @@
 //! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It asks no question, as
 //! kubeadm's asks none.
 
-use crate::analysis::plan::Selection;
-use crate::report::{Exit, Failure, Format, Outcome, plan_json, plan_notes, plan_text, renewal_messages};
+use crate::analysis::node::plan::Selection;
+use crate::error::{Exit, Failure, Outcome};
+use crate::report::{Format, plan_json, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
-use crate::session::arguments::parse_format;
 use crate::session::change::{ChangeArgs, prepare, selection};
+use crate::session::input::arguments::parse_format;
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]

@@ -2,16 +2,17 @@
 
 use clap::builder::PossibleValuesParser;
 
-use crate::analysis::inventory::Inventory;
+use crate::analysis::node::inventory::Inventory;
+use crate::error::{Exit, Failure, Outcome};
 use crate::live::{clock, kubelet};
-use crate::report::{Exit, Failure, Outcome, restart_plan};
+use crate::report::restart_plan;
 use crate::session::Context;
 use crate::session::change::take_lock;
-use crate::session::host::{
+use crate::session::input::source::RootArgs;
+use crate::session::recovery::host::{
     Cri, HostArgs, Outdated, Work, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
-use crate::session::revive::{STEADY, Way, revive};
-use crate::session::source::RootArgs;
+use crate::session::recovery::revive::{STEADY, Way, revive};
 
 /// Arguments of `restart`.
 #[derive(clap::Args, Debug)]

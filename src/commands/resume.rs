@@ -3,11 +3,11 @@
 
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
-use crate::report::{Exit, Failure, Outcome};
+use crate::error::{Exit, Failure, Outcome};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
-use crate::session::manifests::{beside, bring_back};
-use crate::session::source::{RootArgs, could_not};
+use crate::session::input::source::{RootArgs, could_not};
+use crate::session::recovery::manifests::{beside, bring_back};
 
 /// Arguments of `resume`.
 #[derive(clap::Args, Debug)]

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use crate::disk::parking::parked;
 use crate::disk::transaction::RolledBack;
-use crate::report::{Exit, Outcome};
+use crate::error::{Exit, Outcome};
 use crate::session::Context;
+use crate::session::change::undo::{last_change, undo};
 use crate::session::change::{sweep, take_lock};
-use crate::session::manifests::{beside, bring_back};
-use crate::session::source::{RootArgs, could_not};
-use crate::session::undo::{last_change, undo};
+use crate::session::input::source::{RootArgs, could_not};
+use crate::session::recovery::manifests::{beside, bring_back};
 
 /// Arguments of `rollback`.
 #[derive(clap::Args, Debug)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{IssueError, KeyRequest, Signer, create, generate, own_authority, renew};
-use crate::analysis::inventory::Inventory;
-use crate::analysis::plan::{KeyPlan, Plan, SignedBy, Step, Target};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{self, Kubeconfig, NewKubeconfig};

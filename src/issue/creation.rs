@@ -12,7 +12,7 @@ use rcgen::{
 use super::renewal;
 use super::template::{AUTHORITY_KEY_ID, Oid, Template};
 use super::{IssueError, Signer};
-use crate::analysis::plan::{Dates, Profile};
+use crate::analysis::node::plan::{Dates, Profile};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::state::catalog::Usage;

@@ -15,7 +15,7 @@ mod renewal;
 mod signer;
 mod template;
 
-pub use crate::analysis::plan::{Dates as Validity, Profile};
+pub use crate::analysis::node::plan::{Dates as Validity, Profile};
 pub use change_set::change_set;
 pub use creation::create;
 pub use error::IssueError;

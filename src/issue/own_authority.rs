@@ -11,7 +11,7 @@ use super::creation::text;
 use super::renewal;
 use super::template::Template;
 use super::{IssueError, KeyRequest, Signer};
-use crate::analysis::plan::Dates;
+use crate::analysis::node::plan::Dates;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey, public_key_bits};
 

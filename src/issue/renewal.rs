@@ -5,7 +5,7 @@
 
 use super::template::Template;
 use super::{IssueError, Signer};
-use crate::analysis::plan::Dates;
+use crate::analysis::node::plan::Dates;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 

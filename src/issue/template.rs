@@ -12,7 +12,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::random;
 use super::{IssueError, Signer};
-use crate::analysis::plan::Dates;
+use crate::analysis::node::plan::Dates;
 use crate::formats::key::{PrivateKey, public_key_bits};
 
 /// Content octets of an extension's object identifier. Compared as bytes: identifiers made of UUIDs have

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use super::deadline::Deadline;
 use super::https::{self, ClientPair, Exchange, Transport};
 use super::probe::pair;
-use crate::analysis::endpoints::{self, Endpoint};
-use crate::analysis::facts::host_of;
-use crate::analysis::inventory::Inventory;
-use crate::analysis::quorum::{Health, Quorum, Voter, in_manifest};
+use crate::analysis::node::endpoints;
+use crate::analysis::node::endpoints::Endpoint;
+use crate::analysis::node::facts::host_of;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::quorum::{Health, Quorum, Voter, in_manifest};
 use crate::formats::certificate::Certificate;
 use crate::formats::etcd::{Member, is_healthy, member_list};
 

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::https::{Recorder, configuration, within};
-use crate::analysis::contexts::{Connection, Dates, Target};
+use crate::analysis::workstation::{Connection, Dates, Target};
 use crate::formats::certificate::Certificate;
 
 /// How long a server is waited for.

@@ -60,7 +60,7 @@ pub struct ArchiveReport {
     /// Whether every CA has its key and every leaf chains, whatever has ended.
     pub would_bring_the_node_back: bool,
     /// What is wrong with the PKI inside.
-    pub findings: Vec<crate::analysis::diagnose::Finding>,
+    pub findings: Vec<crate::analysis::node::findings::Finding>,
 }
 
 /// Where an archive comes from.

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::sanitise::{document, line};
-use crate::analysis::compare::{
+use crate::analysis::forensics::compare::{
     Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State, Told,
 };
-use crate::analysis::restore::RestorePlan;
+use crate::analysis::forensics::restore::RestorePlan;
 
 /// How many paths that stay, or are left out, are named.
 const NAMED: usize = 20;

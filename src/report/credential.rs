@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::expiration::{Format, residual_time, seconds_between};
 use super::kubeconfig::{identity, problem_line};
 use super::{sanitise, table};
-use crate::analysis::contexts::difference::Difference;
-use crate::analysis::contexts::{Checked, Weight};
-use crate::analysis::diagnose::Code;
+use crate::analysis::node::findings::Code;
+use crate::analysis::workstation::difference::Difference;
+use crate::analysis::workstation::{Checked, Weight};
 
 /// Whose credential it is, until when, and for which server.
 pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> String {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::sanitise::{document, line};
 use super::yaml;
-use crate::analysis::diagnose::{Death, Diagnosis, Role, Severity, Told};
+use crate::analysis::forensics::diagnosis::{Death, Diagnosis, Role, Told};
+use crate::analysis::node::findings::Severity;
 
 /// The forms of a diagnosis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use serde_json::Value;
 use serde_json::ser::PrettyFormatter;
 
 use super::{sanitise, table, yaml};
-use crate::analysis::diagnose::{Code, Finding};
-use crate::analysis::inventory::{AuthorityRow, Inventory, Item, Row};
+use crate::analysis::node::findings::{Code, Finding};
+use crate::analysis::node::inventory::{AuthorityRow, Inventory, Item, Row};
 use crate::formats::certificate::Certificate;
 use crate::state::catalog::Authority;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table;
-use crate::analysis::diagnose::{CODES, Code, Page};
+use crate::analysis::node::findings::{CODES, Code, Page};
 
 /// One page in words.
 pub fn explain_text(code: Code) -> String {

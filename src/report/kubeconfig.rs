@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::expiration::{Format, date, residual_time, seconds_between};
 use super::{sanitise, table};
-use crate::analysis::contexts::{Checked, Connection, Problem, Weight};
-use crate::analysis::diagnose::Code;
+use crate::analysis::node::findings::Code;
+use crate::analysis::workstation::{Checked, Connection, Problem, Weight};
 
 /// A kubeconfig that was looked at.
 #[derive(Serialize)]

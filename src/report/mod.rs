@@ -5,7 +5,6 @@ mod archive;
 mod comparison;
 mod credential;
 mod diagnosis;
-mod exit;
 mod expiration;
 mod explain;
 mod history;
@@ -34,7 +33,6 @@ pub use credential::{
     credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
-pub use exit::{Exit, Failure, Outcome};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
 pub use kubeconfig::{KubeconfigFile, KubeconfigReport};

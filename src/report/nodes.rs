@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::sanitise::{document, line};
 use super::table;
-use crate::analysis::diagnose::Role;
-use crate::analysis::nodes::{Brief, Cluster, Nodes};
+use crate::analysis::forensics::diagnosis::Role;
+use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes};
 
 /// All of it as JSON.
 pub fn nodes_json(nodes: &Nodes) -> String {

@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use super::exit::{Exit, Failure};
 use super::sanitise::{line, printable};
+use crate::error::{Exit, Failure};
 
 /// The two streams of a run.
 pub struct Output {

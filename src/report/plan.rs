@@ -1,7 +1,7 @@
 //! A plan for people and for machines.
 
 use super::sanitise::{document, line};
-use crate::analysis::plan::{Action, Plan, Step, Target, Why};
+use crate::analysis::node::plan::{Action, Plan, Step, Target, Why};
 
 /// The plan as JSON.
 pub fn plan_json(plan: &Plan) -> String {

@@ -8,7 +8,8 @@ use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 use super::sanitise::line;
-use crate::analysis::diagnose::{Diagnosis, Severity, State, Validity};
+use crate::analysis::forensics::diagnosis::{Diagnosis, State, Validity};
+use crate::analysis::node::findings::Severity;
 
 /// Metrics about one certificate, in the exporter's words.
 const CERTIFICATE_METRICS: [(&str, &str, Value); 5] = [

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::sanitise::line;
-use crate::analysis::diagnose::Finding;
-use crate::analysis::plan::{Action, Plan, Restart, Why};
+use crate::analysis::node::findings::Finding;
+use crate::analysis::node::plan::{Action, Plan, Restart, Why};
 
 /// kubeadm's messages of `certs renew`, in its order, with its closing words.
 pub fn renewal_messages(plan: &Plan) -> String {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::exit::Failure;
 use super::sanitise::line;
-use crate::analysis::quorum::Quorum;
+use crate::analysis::node::quorum::Quorum;
+use crate::error::Failure;
 use crate::live::restart::{Outcome, Phase, Report};
 
 /// How many of a container's last lines are shown.
@@ -86,7 +86,7 @@ fn failure(report: &Report) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::quorum::{Health, Voter};
+    use crate::analysis::node::quorum::{Health, Voter};
 
     #[test]
     fn members_of_etcd_count_only_where_etcd_is_stopped() {

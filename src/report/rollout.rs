@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::exit::Failure;
 use super::sanitise::line;
 use super::table;
-use crate::analysis::rollout::{Candidate, Target, Verdict};
+use crate::analysis::cluster::rollout::{Candidate, Target, Verdict};
+use crate::error::Failure;
 
 /// What is restarted, and what reads renewed files and isn't. `not_asked` is what couldn't be listed.
 pub fn rollout_plan(candidates: &[Candidate], not_asked: &[String]) -> String {

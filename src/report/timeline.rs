@@ -7,7 +7,7 @@ use jiff::{Timestamp, Unit};
 use super::html::{Moment, Story};
 use super::sanitise::{document, line};
 use super::table;
-use crate::analysis::timeline::{Event, Kind, Timeline};
+use crate::analysis::forensics::timeline::{Event, Kind, Timeline};
 
 /// The timeline for people: the first failure, everything that has a time, the lines without one, what can't be right.
 pub fn timeline_text(timeline: &Timeline) -> String {

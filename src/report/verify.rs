@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::expiration::Format;
 use super::sanitise::line;
 use super::table;
-use crate::analysis::verify::{Check, Report, Verdict};
+use crate::analysis::cluster::verify::{Check, Report, Verdict};
 
 /// What was found in a cluster, to be shown.
 pub struct ClusterReport<'a> {

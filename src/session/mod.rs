@@ -1,43 +1,21 @@
-//! What the commands do alike: understanding what an operator types ([`arguments`]), reading a node
-//! ([`source`]), changing it ([`change`]), undoing that ([`undo`]) giving it an archived state ([`restore`]), and telling what happened to it ([`timeline`]); what of it runs with old files
-//! ([`host`]), what has to be right before that is changed
-//! ([`preflight`]), restarting it ([`revive`], [`by_manifest`], [`manifests`]), the proof that all is well
-//! ([`proof`]) and all of these in order ([`live`]), with what follows in the rest of the cluster ([`afterwards`]);
-//! the kubeconfigs of a workstation ([`workstation`]), one that is about to take another's place ([`credential`]) and
-//! the Secret that the admin cluster keeps of it ([`secret`]); the API server that they lead to ([`cluster`]), what is
-//! restarted through it ([`rollout`]) and whether all came back ([`verify`]). The only place where the rooms of effects
-//! meet.
+//! The workflows of the commands, the only place where the effects meet. By job, each importing only from those before
+//! it: [`input`] (reading a node, values as they are typed), [`change`] (archive, transaction, undo), [`forensics`]
+//! and [`cluster`], [`workstation`] (kubeconfigs), [`recovery`] of a running node.
 
-pub mod afterwards;
-pub mod arguments;
-pub mod by_manifest;
 pub mod change;
 pub mod cluster;
-pub mod credential;
-pub mod host;
-pub mod live;
-pub mod manifests;
-pub mod nodes;
-pub mod preflight;
-pub mod proof;
-pub mod restore;
-pub mod revive;
-pub mod rollout;
-pub mod secret;
-pub mod signals;
-pub mod source;
-pub mod surroundings;
-pub mod timeline;
-pub mod undo;
-pub mod verify;
+pub mod forensics;
+pub mod input;
+pub mod recovery;
 pub mod workstation;
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::error::Failure;
 use crate::live::clock;
-use crate::report::{Failure, Output};
+use crate::report::Output;
 use crate::state::Operator;
 
 /// What a run knows of the world.

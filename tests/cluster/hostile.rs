@@ -1,9 +1,9 @@
 //! Whatever an API server says, it is judged without a panic, and numbers at their ends are numbers.
 
 use jiff::Timestamp;
-use kuberescue::analysis::pods::trouble;
-use kuberescue::analysis::rollout::{judge, progress};
-use kuberescue::analysis::verify;
+use kuberescue::analysis::cluster::pods::trouble;
+use kuberescue::analysis::cluster::rollout::{judge, progress};
+use kuberescue::analysis::cluster::verify;
 use kuberescue::formats::log::Matcher;
 use kuberescue::formats::objects::cluster::{ApiService, Node, SigningRequest};
 use kuberescue::formats::objects::pods::Pod;

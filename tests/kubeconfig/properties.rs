@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use kuberescue::analysis::contexts::{self, Files};
+use kuberescue::analysis::workstation;
+use kuberescue::analysis::workstation::Files;
 use kuberescue::formats::kubeconfig::Kubeconfig;
 use kuberescue::formats::kubeconfig::entries::Entries;
 use proptest::prelude::*;
@@ -36,7 +37,7 @@ fn look(data: &[u8]) {
     let Ok(entries) = Entries::parse(data, Path::new("/nowhere")) else { return };
     let current = entries.current.as_deref();
     let now = NOW.parse().unwrap();
-    let checked = contexts::check(&entries, &[&entries], current, &Files::new(), now);
+    let checked = workstation::check(&entries, &[&entries], current, &Files::new(), now);
     assert_eq!(checked.len(), entries.contexts.len());
     if let Ok(other) = Kubeconfig::parse(data) {
         let found = checked.iter().find(|context| context.current).expect("the current context");

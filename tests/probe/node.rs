@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kuberescue::analysis::inventory::Inventory;
+use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::live::probe::{Check, Options, Report, probe};
 use kuberescue::state::{Attributes, Content, Entry, Snapshot};
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use kuberescue::analysis::trust::Graph;
+use kuberescue::analysis::forensics::trust::Graph;
 use kuberescue::report::trust::{dot, mermaid};
 
 use crate::common::skip;

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use kuberescue::analysis::inventory::{Inventory, Item, Row};
-use kuberescue::analysis::trust::Graph;
+use kuberescue::analysis::forensics::trust::Graph;
+use kuberescue::analysis::node::inventory::{Inventory, Item, Row};
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::report::trust::{dot, mermaid, tree, trust_json};
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use kuberescue::analysis::inventory::Inventory;
-use kuberescue::analysis::trust::{Edge, Fault, Graph, Kind, Relation};
+use kuberescue::analysis::forensics::trust::{Edge, Fault, Graph, Kind, Relation};
+use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::disk::archive;
 use kuberescue::state::{Attributes, Content, Entry, Snapshot};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kuberescue::analysis::trust::{Kind, Relation, State};
+use kuberescue::analysis::forensics::trust::{Kind, Relation, State};
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::pem;
 use kuberescue::report::trust::{Status, rows, tree, trust_json};

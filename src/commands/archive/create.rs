@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::disk::archive;
-use crate::report::{Exit, Outcome};
+use crate::error::{Exit, Outcome};
 use crate::session::Context;
-use crate::session::source::{RootArgs, about, archived, could_not};
+use crate::session::input::source::{RootArgs, about, archived, could_not};
 
 /// Arguments of `archive create`.
 #[derive(clap::Args, Debug)]

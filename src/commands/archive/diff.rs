@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use super::open;
-use crate::analysis::compare::{Comparison, credentials, paths};
-use crate::analysis::inventory::Inventory;
-use crate::analysis::scope;
+use crate::analysis::forensics::compare::{Comparison, credentials, paths};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::scope;
 use crate::disk::archive::Verified;
-use crate::report::{Exit, Format, Outcome, comparison_json, comparison_text};
+use crate::error::{Exit, Outcome};
+use crate::report::{Format, comparison_json, comparison_text};
 use crate::session::Context;
-use crate::session::arguments::parse_format;
-use crate::session::source::{RootArgs, archived};
+use crate::session::input::arguments::parse_format;
+use crate::session::input::source::{RootArgs, archived};
 use crate::state::Snapshot;
 
 /// Arguments of `archive diff`.
@@ -57,7 +58,7 @@ fn comparable(
     snapshot: Snapshot,
     verified: &Verified,
     args: &Args,
-) -> Result<(Snapshot, Inventory), crate::report::Failure> {
+) -> Result<(Snapshot, Inventory), crate::error::Failure> {
     let inventory = args.root.inventory_of(&snapshot)?;
     let snapshot = match &verified.manifest {
         Some(_) => snapshot,

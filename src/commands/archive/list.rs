@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::disk::archive;
-use crate::report::{Exit, Outcome, archive_list};
+use crate::error::{Exit, Outcome};
+use crate::report::archive_list;
 use crate::session::Context;
-use crate::session::source::RootArgs;
+use crate::session::input::source::RootArgs;
 
 /// Arguments of `archive list`.
 #[derive(clap::Args, Debug)]

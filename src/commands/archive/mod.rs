@@ -9,7 +9,7 @@ mod verify;
 use std::path::Path;
 
 use crate::disk::archive::{self, Verified};
-use crate::report::{Exit, Failure, Outcome};
+use crate::error::{Exit, Failure, Outcome};
 use crate::session::Context;
 use crate::state::Snapshot;
 

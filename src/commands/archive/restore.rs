@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::open;
-use crate::analysis::restore::Options;
-use crate::report::{Exit, Format, Outcome, restore_json, restore_text};
+use crate::analysis::forensics::restore::Options;
+use crate::error::{Exit, Outcome};
+use crate::report::{Format, restore_json, restore_text};
 use crate::session::Context;
-use crate::session::arguments::parse_format;
-use crate::session::restore::{carry_out, prepare};
-use crate::session::source::RootArgs;
+use crate::session::change::restore::{carry_out, prepare};
+use crate::session::input::arguments::parse_format;
+use crate::session::input::source::RootArgs;
 
 /// Arguments of `archive restore`.
 #[derive(clap::Args, Debug)]

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::open;
-use crate::analysis::diagnose::{Code, Finding, findings};
-use crate::analysis::inventory::Inventory;
+use crate::analysis::node::findings::{Code, Finding, findings};
+use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
 use crate::disk::{Root, history};
-use crate::report::{ArchiveReport, Exit, Failure, Format, Made, Outcome, Verification};
+use crate::error::{Exit, Failure, Outcome};
+use crate::report::{ArchiveReport, Format, Made, Verification};
 use crate::session::Context;
-use crate::session::arguments::{parse_format, parse_time};
-use crate::session::source::could_not;
+use crate::session::input::arguments::{parse_format, parse_time};
+use crate::session::input::source::could_not;
 use crate::state::Snapshot;
 
 /// How the path of the tool's own directory ends, wherever the root is.

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::analysis::contexts::{self, Checked, Target};
+use crate::analysis::workstation;
+use crate::analysis::workstation::{Checked, Target};
+use crate::error::{Exit, Failure, Outcome};
 use crate::live::handshake;
-use crate::report::{Exit, Failure, Format, KubeconfigFile, KubeconfigReport, Outcome};
+use crate::report::{Format, KubeconfigFile, KubeconfigReport};
 use crate::session::Context;
-use crate::session::arguments::{parse_format, parse_time};
-use crate::session::workstation::{self, Kubeconfigs};
+use crate::session::input::arguments::{parse_format, parse_time};
+use crate::session::input::kubeconfigs;
+use crate::session::input::kubeconfigs::Kubeconfigs;
 
 /// Arguments of `kubeconfig check`.
 #[derive(clap::Args, Debug)]
@@ -38,7 +41,7 @@ pub struct Args {
 /// There is no kubeconfig at all.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
-    let kubeconfigs = workstation::read(&args.files)?;
+    let kubeconfigs = kubeconfigs::read(&args.files)?;
     let mut files = check(&kubeconfigs, args.current, now);
     if args.connect {
         connect(&mut files, now);
@@ -72,7 +75,7 @@ fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<K
         let own = [entries];
         let (all, current): (&[_], _) =
             if kubeconfigs.merged { (&readable, of_all) } else { (&own, entries.current.as_deref()) };
-        let mut checked = contexts::check(entries, all, current, &kubeconfigs.referenced, now);
+        let mut checked = workstation::check(entries, all, current, &kubeconfigs.referenced, now);
         if kubeconfigs.merged {
             // The first one of a name counts, in whichever file.
             checked.retain(|context| !names.contains(&context.name.as_str()));

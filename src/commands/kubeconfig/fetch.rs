@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::analysis::contexts::difference::compare;
+use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
+use crate::error::{Exit, Failure, Outcome};
 use crate::live::api::directory_of;
-use crate::report::{Exit, Failure, Format, Outcome, credential_line, difference, problem_lines};
+use crate::report::{Format, credential_line, difference, problem_lines};
 use crate::session::Context;
-use crate::session::arguments::parse_format;
-use crate::session::cluster::read;
-use crate::session::credential::{Credential, not_written, replace};
-use crate::session::secret::{SecretArgs, push_hint};
+use crate::session::cluster::connect::read;
+use crate::session::input::arguments::parse_format;
+use crate::session::workstation::credential::{Credential, not_written, replace};
+use crate::session::workstation::secret::{SecretArgs, push_hint};
 
 /// Arguments of `kubeconfig fetch`.
 #[derive(clap::Args, Debug)]

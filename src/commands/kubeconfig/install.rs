@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::analysis::contexts::difference::compare;
+use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
+use crate::error::{Exit, Failure, Outcome};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
-use crate::report::{
-    Exit, Failure, Outcome, credential_line, difference_text, later_line, node_list, warning_lines,
-};
+use crate::report::{credential_line, difference_text, later_line, node_list, warning_lines};
 use crate::session::Context;
-use crate::session::cluster::read;
-use crate::session::credential::{Credential, not_written, refuse_another_cluster, replace};
-use crate::session::secret::{Place, SecretArgs, push_hint};
-use crate::session::workstation::of_kubectl;
+use crate::session::cluster::connect::read;
+use crate::session::input::kubeconfigs::of_kubectl;
+use crate::session::workstation::credential::{Credential, not_written, refuse_another_cluster, replace};
+use crate::session::workstation::secret::{Place, SecretArgs, push_hint};
 
 /// Arguments of `kubeconfig install`.
 #[derive(clap::Args, Debug)]

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::report::Outcome;
+use crate::error::Outcome;
 use crate::session::Context;
 
 pub mod check;

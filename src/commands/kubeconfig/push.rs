@@ -4,18 +4,17 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::analysis::contexts::difference::compare;
+use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::{self, Kept};
+use crate::error::{Exit, Failure, Outcome};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::Fault;
 use crate::live::api::{ApiError, Secret, directory_of};
-use crate::report::{
-    Exit, Failure, Outcome, credential_line, difference_text, later_line, node_list, warning_lines,
-};
+use crate::report::{credential_line, difference_text, later_line, node_list, warning_lines};
 use crate::session::Context;
-use crate::session::cluster::read;
-use crate::session::credential::{Credential, not_written, refuse_another_cluster, stamp};
-use crate::session::secret::{KEY, Read, SecretArgs};
+use crate::session::cluster::connect::read;
+use crate::session::workstation::credential::{Credential, not_written, refuse_another_cluster, stamp};
+use crate::session::workstation::secret::{KEY, Read, SecretArgs};
 
 /// Arguments of `kubeconfig push`.
 #[derive(clap::Args, Debug)]

@@ -2,13 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::rollout::Target;
+use crate::analysis::cluster::rollout::Target;
+use crate::error::{Exit, Failure, Outcome};
 use crate::formats::objects::workloads::Kind;
-use crate::report::{Exit, Failure, Outcome, rollout_obstacle, rollout_plan};
+use crate::report::{rollout_obstacle, rollout_plan};
 use crate::session::Context;
-use crate::session::arguments::{parse_duration, parse_time};
-use crate::session::cluster::{Cluster, ClusterArgs};
-use crate::session::rollout::{self, NAMESPACE};
+use crate::session::cluster::connect::{Cluster, ClusterArgs};
+use crate::session::cluster::rollout;
+use crate::session::cluster::rollout::NAMESPACE;
+use crate::session::input::arguments::{parse_duration, parse_time};
 
 /// Arguments of `rollout restart`.
 #[derive(clap::Args, Debug)]

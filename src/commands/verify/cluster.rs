@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::report::{ClusterReport, Exit, Format, Outcome};
+use crate::error::{Exit, Outcome};
+use crate::report::{ClusterReport, Format};
 use crate::session::Context;
-use crate::session::arguments::{parse_format, parse_time};
-use crate::session::cluster::{Cluster, ClusterArgs};
-use crate::session::verify::{self, Options};
+use crate::session::cluster::connect::{Cluster, ClusterArgs};
+use crate::session::cluster::verify;
+use crate::session::cluster::verify::Options;
+use crate::session::input::arguments::{parse_format, parse_time};
 
 /// Arguments of `verify cluster`.
 #[derive(clap::Args, Debug)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use nix::sys::stat::FileStat;
 
-use crate::analysis::timeline::{
+use crate::analysis::forensics::timeline::{
     CONTAINERS, Event, Logs, Origin, PODS, Place, TEXT_LOGS, Wanted, is_compressed_otherwise,
 };
 use crate::disk::Root;

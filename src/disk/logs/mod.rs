@@ -24,7 +24,7 @@ use self::find::Log;
 use self::stream::{Budget, Cut, pump};
 use super::error::plain;
 use super::{Error, Root};
-use crate::analysis::timeline::{Event, Logs, Origin, PODS, Place, Scan, Scanner, Wanted};
+use crate::analysis::forensics::timeline::{Event, Logs, Origin, PODS, Place, Scan, Scanner, Wanted};
 use crate::formats::log::Matcher;
 use crate::state::{Content, Snapshot};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::analysis::timeline::Scanner;
+use crate::analysis::forensics::timeline::Scanner;
 use crate::disk::error::plain;
 
 /// The most that one compressed log may unpack to: the kubelet rotates at 10 MiB, logrotate at some 100 MiB.

@@ -3,7 +3,7 @@
 use super::error::first_line;
 use super::objects::{LeaseObject, List};
 use super::{Answer, Node, failing_checks, parse};
-use crate::analysis::{pods, rollout, verify};
+use crate::analysis::cluster::{pods, rollout, verify};
 use crate::formats::objects::cluster::{self, ApiService, SigningRequest};
 use crate::formats::objects::pods::Pod;
 use crate::formats::objects::workloads::{Kind, Workload};

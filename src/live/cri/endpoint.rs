@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::wire::is_socket;
-use crate::analysis::facts::Facts;
+use crate::analysis::node::facts::Facts;
 
 /// The sockets of the runtimes of the field, in the order in which they are tried: kubeadm's list
 /// (`cmd/kubeadm/app/constants/constants_unix.go`).
@@ -68,7 +68,7 @@ impl EndpointError {
 /// # Errors
 /// What is named is no Unix socket, or nothing is named and nothing found.
 pub fn find(explicit: Option<&str>, facts: &Facts) -> Result<Endpoint, EndpointError> {
-    let named = |fact: &Option<crate::analysis::facts::Fact<String>>| {
+    let named = |fact: &Option<crate::analysis::node::facts::Fact<String>>| {
         fact.as_ref().map(|fact| (fact.value.clone(), fact.source.clone()))
     };
     choose(explicit, named(&facts.cri_socket), named(&facts.crictl_socket), &is_socket)

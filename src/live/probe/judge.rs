@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases, Severity, Verdict};
-use crate::analysis::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
+use crate::analysis::node::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
 use crate::live::fault::Fault;

@@ -20,8 +20,9 @@ use super::api::{ApiError, Server};
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::https::{self, ClientPair, Exchange, Reply, Transport};
-use crate::analysis::endpoints::{self, API_SERVER, Endpoint, Gap, Scheme, Served};
-use crate::analysis::inventory::Inventory;
+use crate::analysis::node::endpoints;
+use crate::analysis::node::endpoints::{API_SERVER, Endpoint, Gap, Scheme, Served};
+use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::state::Bytes;
 

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::cri::seconds;
-pub use crate::analysis::plan::COMPONENTS;
+pub use crate::analysis::node::plan::COMPONENTS;
 use component::Component;
 #[cfg(fuzzing)]
 pub(super) use log::messages_of as log_lines;

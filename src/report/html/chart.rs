@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::axis::Axis;
 use super::markup::Markup;
-use crate::analysis::diagnose::{Code, Diagnosis, Validity};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Validity};
+use crate::analysis::node::findings::Code;
 
 /// Height of the axis above the bars, and of one bar with its name.
 const TOP: usize = 46;

@@ -1,7 +1,8 @@
 //! What is wrong: each finding with what follows from it, what to do, and what shows it.
 
 use super::markup::Markup;
-use crate::analysis::diagnose::{Diagnosis, Evidence, Severity, Told};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Told};
+use crate::analysis::node::findings::{Evidence, Severity};
 
 /// The findings of one severity, in their order.
 pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {

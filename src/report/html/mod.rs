@@ -14,7 +14,8 @@ use std::path::PathBuf;
 
 use self::markup::Markup;
 use super::trust::Row;
-use crate::analysis::diagnose::{Diagnosis, Severity};
+use crate::analysis::forensics::diagnosis::Diagnosis;
+use crate::analysis::node::findings::Severity;
 
 /// What happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::markup::Markup;
 use super::{Story, chart};
-use crate::analysis::diagnose::Diagnosis;
+use crate::analysis::forensics::diagnosis::Diagnosis;
 use crate::report::trust::{Row, RowKind, Status};
 
 /// The deepest nesting of the trust graph that is shown: a chain of authorities may be as long as a hostile file.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::analysis::diagnose::{
-    Code, Death, EtcdPlace, Evidence, Finding, Role, State, Summary, Told, Unreadable, Validity, Verdict,
+use crate::analysis::forensics::diagnosis::{
+    Death, EtcdPlace, Role, State, Summary, Told, Unreadable, Validity, Verdict,
 };
+use crate::analysis::node::findings::{Code, Evidence, Finding};
 use crate::report::trust::{RowKind, Status};
 
 const HOSTILE: &str = "<script>alert('1')</script>\"&\u{1b}[31m";

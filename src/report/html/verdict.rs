@@ -2,7 +2,7 @@
 
 use super::markup::Markup;
 use super::name;
-use crate::analysis::diagnose::{Diagnosis, EtcdPlace, Role, State};
+use crate::analysis::forensics::diagnosis::{Diagnosis, EtcdPlace, Role, State};
 
 /// The verdict in a few words, for a badge.
 pub(super) const fn badge(state: State) -> &'static str {

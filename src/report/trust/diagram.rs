@@ -1,7 +1,7 @@
 //! What the two drawn forms of the graph have in common: what stands in a box and on an arrow.
 
 use super::words::{Index, Status, mark};
-use crate::analysis::trust::{Edge, Kind, Place, Relation};
+use crate::analysis::forensics::trust::{Edge, Kind, Place, Relation};
 use crate::report::sanitise::line;
 
 /// How many characters of a line stand in a box.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::diagram::{COLOURS, arrow, lines};
 use super::words::Index;
-use crate::analysis::trust::{Graph, Kind};
+use crate::analysis::forensics::trust::{Graph, Kind};
 
 /// The graph as Mermaid.
 pub fn mermaid(graph: &Graph) -> String {

@@ -15,7 +15,7 @@ pub use self::mermaid::mermaid;
 pub use self::rows::{Row, RowKind, rows};
 pub use self::words::Status;
 use super::sanitise::{document, line};
-use crate::analysis::trust::Graph;
+use crate::analysis::forensics::trust::Graph;
 
 /// The widest that a column is padded to; what is longer pushes the rest aside.
 const WIDEST: [usize; 2] = [72, 24];

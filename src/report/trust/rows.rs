@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::words::{Index, Status, expected_authority, mark};
-use crate::analysis::trust::{Anchor, Consumer, Edge, Graph, Kind, Place, Relation, State};
+use crate::analysis::forensics::trust::{Anchor, Consumer, Edge, Graph, Kind, Place, Relation, State};
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

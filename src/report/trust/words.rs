@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::analysis::trust::{Edge, FaultKind, Graph, Kind, Relation, State};
+use crate::analysis::forensics::trust::{Edge, FaultKind, Graph, Kind, Relation, State};
 use crate::state::catalog::{self, KUBELET_CLIENT};
 
 /// How a line or a box of the graph is to be read; what colours are chosen by.

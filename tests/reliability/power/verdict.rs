@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kuberescue::disk::transaction::{self, Journal, pending};
 use kuberescue::disk::{Root, history, parking};
-use kuberescue::session::undo::{last_change, undo};
+use kuberescue::session::change::undo::{last_change, undo};
 use kuberescue::state::{Digest, Operator};
 
 use super::super::common::{NOW, kuberescue, run};
@@ -153,7 +153,7 @@ fn whole_history(root: &Root) -> Result<(), Wrong> {
 /// What the commands do.
 fn end(root: &Root, way: Way) -> Result<(), String> {
     let text = |error: kuberescue::disk::Error| error.to_string();
-    let failed = |failure: kuberescue::report::Failure| format!("{failure:?}");
+    let failed = |failure: kuberescue::error::Failure| format!("{failure:?}");
     let (operator, now) = (Operator::default(), NOW.parse().unwrap());
     let lock = root.lock().map_err(text)?;
     let back = parking::unpark(root, &lock).map_err(text)?;

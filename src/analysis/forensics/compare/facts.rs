@@ -1,0 +1,183 @@
+//! Differences of two nodes, credential by credential.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::analysis::node::inventory::{AuthorityRow, Inventory, Item, Row, ServiceAccount};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::{PrivateKey, public_key_bits};
+use crate::state::{Digest, text};
+
+/// A credential that is not the same in both states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CredentialChange {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// Where it is.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// In the first state.
+    pub before: State,
+    /// In the second state.
+    pub after: State,
+    /// Whether both have the same key; `None` where that can't be told.
+    pub same_key: Option<bool>,
+}
+
+/// What a credential is in one state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum State {
+    /// There is none.
+    Missing,
+    /// There is something that can't be used.
+    Unreadable {
+        /// Why not.
+        why: String,
+    },
+    /// There is one.
+    Present(Certified),
+}
+
+/// What is said of a credential that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Certified {
+    /// Its certificate; the service-account key has none.
+    #[serde(flatten)]
+    pub certificate: Option<Told>,
+    /// SHA-256 of the private key's public half, where the key is there.
+    pub key: Option<Digest>,
+    /// Why the private key can't be used, where it can't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_problem: Option<String>,
+}
+
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Subject as text.
+    pub subject: String,
+    /// Issuer as text.
+    pub issuer: String,
+    /// Start of validity.
+    pub not_before: Timestamp,
+    /// End of validity.
+    pub not_after: Timestamp,
+    /// Subject alternative names.
+    pub names: Vec<String>,
+    /// SHA-256 of the certificate in DER.
+    pub fingerprint: Digest,
+}
+
+impl From<&Certificate> for Told {
+    fn from(certificate: &Certificate) -> Self {
+        Self {
+            serial: certificate.serial.clone(),
+            subject: certificate.subject.clone(),
+            issuer: certificate.issuer.clone(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            names: certificate.alternative_names(),
+            fingerprint: certificate.fingerprint(),
+        }
+    }
+}
+
+/// The credentials that differ: authorities, the service-account key, kubeadm's leafs, the kubelet's, those in homes.
+pub fn credentials(before: &Inventory, after: &Inventory) -> Vec<CredentialChange> {
+    let (before, after) = (all(before), all(after));
+    let missing = |named: &Named| Named { state: State::Missing, ..named.clone() };
+    let mut found = Vec::new();
+    for old in &before {
+        let new = after.iter().find(|new| new.name == old.name).cloned().unwrap_or_else(|| missing(old));
+        found.extend(change(old, &new));
+    }
+    let is_new = |named: &&Named| !before.iter().any(|old| old.name == named.name);
+    for new in after.iter().filter(is_new) {
+        found.extend(change(&missing(new), new));
+    }
+    found
+}
+
+#[derive(Clone)]
+struct Named {
+    name: String,
+    path: PathBuf,
+    state: State,
+}
+
+fn all(inventory: &Inventory) -> Vec<Named> {
+    let row = |row: &Row| Named {
+        name: row.name.clone(),
+        path: row.path.clone(),
+        state: state(&row.certificate, &row.key),
+    };
+    let authority = |row: &AuthorityRow| Named {
+        name: row.authority.name().to_owned(),
+        path: row.certificate_path.clone(),
+        state: state(&row.certificate, &row.key),
+    };
+    let mut all: Vec<_> = inventory.authorities.iter().map(authority).collect();
+    all.push(service_account(&inventory.service_account));
+    all.extend(inventory.leafs.iter().map(|leaf| row(&leaf.row)));
+    all.extend([&inventory.kubelet_client, &inventory.kubelet_serving].map(row));
+    all.extend(inventory.elsewhere.iter().map(row));
+    all
+}
+
+fn service_account(pair: &ServiceAccount) -> Named {
+    let state = match &pair.key {
+        Item::Missing => State::Missing,
+        Item::Unreadable(why) => State::Unreadable { why: why.clone() },
+        Item::Present(key) => {
+            State::Present(Certified { certificate: None, key: digest(key), key_problem: None })
+        }
+    };
+    Named { name: "sa".to_owned(), path: pair.key_path.clone(), state }
+}
+
+fn state(certificate: &Item<Certificate>, key: &Item<PrivateKey>) -> State {
+    match certificate {
+        Item::Missing => State::Missing,
+        Item::Unreadable(why) => State::Unreadable { why: why.clone() },
+        Item::Present(certificate) => {
+            let key_problem = match key {
+                Item::Missing => Some("missing".to_owned()),
+                Item::Unreadable(why) => Some(why.clone()),
+                Item::Present(key) if !certificate.is_of(key) => Some("of another certificate".to_owned()),
+                Item::Present(_) => None,
+            };
+            let key = key.get().and_then(digest);
+            State::Present(Certified { certificate: Some(certificate.into()), key, key_problem })
+        }
+    }
+}
+
+/// The same key in another wrapping has the same digest.
+fn digest(key: &PrivateKey) -> Option<Digest> {
+    public_key_bits(key.spki()).ok().map(|bits| Digest::of(&bits))
+}
+
+fn change(before: &Named, after: &Named) -> Option<CredentialChange> {
+    if before.state == after.state {
+        return None;
+    }
+    let same_key = match (&before.state, &after.state) {
+        (State::Present(old), State::Present(new)) => old.key.zip(new.key).map(|(old, new)| old == new),
+        _ => None,
+    };
+    Some(CredentialChange {
+        name: after.name.clone(),
+        path: after.path.clone(),
+        before: before.state.clone(),
+        after: after.state.clone(),
+        same_key,
+    })
+}

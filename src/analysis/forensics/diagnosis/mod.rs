@@ -1,0 +1,262 @@
+//! A node's diagnosis as one value: what every report is made of.
+
+mod verdict;
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+pub use self::verdict::{State, Verdict, verdict};
+use crate::analysis::forensics::timeline::Timeline;
+use crate::analysis::node::findings::{Code, Evidence, Severity};
+use crate::analysis::node::findings::{Finding, Node, consequence, examine, order};
+use crate::analysis::node::inventory::{AuthorityRow, Inventory, Row};
+use crate::formats::certificate::Certificate;
+use crate::formats::name;
+use crate::state::catalog::KUBELET_CLIENT;
+use crate::state::text;
+
+/// A log line of the last day tells how things are.
+const FRESH_SECONDS: i64 = 86_400;
+
+/// Version of the JSON form; `docs/diagnosis.schema.json` describes it.
+pub const SCHEMA: u32 = 1;
+
+/// What is known of a node at a moment.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Diagnosis {
+    /// Version of this form.
+    pub schema: u32,
+    /// The moment that is asked about.
+    pub at: Timestamp,
+    /// Where the node was read from: its root directory, or an archive.
+    pub source: String,
+    /// The node.
+    pub node: Summary,
+    /// What is to be said first.
+    pub verdict: Verdict,
+    /// What is wrong, in order.
+    pub findings: Vec<Told>,
+    /// When everything ends, authorities first.
+    pub credentials: Vec<Validity>,
+    /// The credentials of which nothing is known, because their files can't be read.
+    pub unreadable: Vec<Unreadable>,
+    /// What ends within the horizon, in order.
+    pub horizon: Vec<Death>,
+}
+
+/// What kind of node it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it does in the cluster.
+    pub role: Role,
+    /// Kubernetes' version, as far as the manifests tell: `1.36`.
+    pub version: Option<String>,
+    /// Where etcd is.
+    pub etcd: EtcdPlace,
+}
+
+/// What a node does in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It runs the control plane.
+    ControlPlane,
+    /// It runs workloads alone.
+    Worker,
+}
+
+/// Where etcd is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EtcdPlace {
+    /// On this node.
+    Local,
+    /// Elsewhere.
+    External,
+    /// A worker has none.
+    None,
+}
+
+/// A finding, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What follows, where it keeps something from working.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consequence: Option<&'static str>,
+}
+
+/// When a credential is valid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Validity {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// Its file.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// Whether it signs others.
+    pub authority: bool,
+    /// Subject as text.
+    pub subject: String,
+    /// Issuer as text.
+    pub issuer: String,
+    /// Parts of the subject, as `CN`; of each the first.
+    #[serde(skip)]
+    pub subject_parts: Vec<(&'static str, String)>,
+    /// Parts of the issuer.
+    #[serde(skip)]
+    pub issuer_parts: Vec<(&'static str, String)>,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Start.
+    pub not_before: Timestamp,
+    /// End.
+    pub not_after: Timestamp,
+}
+
+/// A credential whose file is there and can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unreadable {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// Its file.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A credential that will end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Death {
+    /// When.
+    pub at: Timestamp,
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// What follows.
+    pub consequence: String,
+}
+
+/// Diagnoses a node.
+pub fn diagnose(
+    node: Node<'_>,
+    timeline: Option<&Timeline>,
+    source: &str,
+    now: Timestamp,
+    horizon: SignedDuration,
+) -> Diagnosis {
+    let Node { snapshot, inventory, .. } = node;
+    let mut findings = examine(node, now);
+    if inventory.is_control_plane() {
+        findings.extend(timeline.and_then(|timeline| etcd_log(timeline, now)));
+        order::sort(&mut findings);
+    }
+    let verdict = verdict(snapshot, inventory, &findings, now);
+    let blocks = |finding: &Finding| finding.severity == crate::analysis::node::findings::Severity::Blocker;
+    let told = findings.into_iter().map(|finding| {
+        let consequence = if blocks(&finding) { order::follows(&finding) } else { None };
+        Told { finding, consequence }
+    });
+    Diagnosis {
+        schema: SCHEMA,
+        at: now,
+        source: source.to_owned(),
+        node: Summary::of(inventory),
+        verdict,
+        findings: told.collect(),
+        credentials: validities(inventory),
+        unreadable: unreadable(inventory),
+        horizon: deaths(inventory, now, horizon),
+    }
+}
+
+/// What etcd says in its log of a snapshot that is gone. A line of long ago may have been seen to since.
+fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
+    const CODES: [&str; 2] = ["etcd-snapshot-missing", "etcd-database-snapshot-missing"];
+    let hit = timeline.lines.iter().filter(|hit| CODES.contains(&hit.code)).max_by_key(|hit| hit.last)?;
+    let is_fresh = hit.last.is_some_and(|last| now.as_second() - last.as_second() <= FRESH_SECONDS);
+    let severity = if is_fresh { Severity::Blocker } else { Severity::Warning };
+    let when = hit.last.map(|last| format!(", the last time {last:.0}")).unwrap_or_default();
+    let what = format!("its log says so {} times{when}", hit.count);
+    let mut finding = Finding::new(Code::EtcdNoSnapshot, severity, "etcd", &hit.last_path, what);
+    finding.evidence.push(Evidence::field(&hit.path, "log line", &hit.sample));
+    Some(finding)
+}
+
+impl Summary {
+    fn of(inventory: &Inventory) -> Self {
+        let facts = &inventory.facts;
+        let control_plane = inventory.is_control_plane();
+        Self {
+            name: facts.node_name.as_ref().map(|node| node.value.clone()),
+            role: if control_plane { Role::ControlPlane } else { Role::Worker },
+            version: facts.minor_version.as_ref().map(|version| format!("1.{}", version.value)),
+            etcd: match (control_plane, facts.local_etcd.value) {
+                (false, _) => EtcdPlace::None,
+                (true, true) => EtcdPlace::Local,
+                (true, false) => EtcdPlace::External,
+            },
+        }
+    }
+}
+
+fn validities(inventory: &Inventory) -> Vec<Validity> {
+    let of = |name: &str, path: &PathBuf, authority: bool, certificate: &Certificate| Validity {
+        name: name.to_owned(),
+        path: path.clone(),
+        authority,
+        subject: certificate.subject.clone(),
+        issuer: certificate.issuer.clone(),
+        subject_parts: name::parts(&certificate.subject_der),
+        issuer_parts: name::parts(&certificate.issuer_der),
+        serial: certificate.serial.clone(),
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+    };
+    let authority = |row: &AuthorityRow| {
+        Some(of(row.authority.name(), &row.certificate_path, true, row.certificate.get()?))
+    };
+    let leaf = |row: &Row| Some(of(&row.name, &row.path, false, row.certificate.get()?));
+    inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
+}
+
+fn unreadable(inventory: &Inventory) -> Vec<Unreadable> {
+    let of = |name: &str, path: &PathBuf, why: Option<&str>| {
+        Some(Unreadable { name: name.to_owned(), path: path.clone(), why: why?.to_owned() })
+    };
+    let authority =
+        |row: &AuthorityRow| of(row.authority.name(), &row.certificate_path, row.certificate.reason());
+    let leaf = |row: &Row| of(&row.name, &row.path, row.certificate.reason());
+    inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
+}
+
+fn deaths(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> Vec<Death> {
+    let until = now.saturating_add(horizon).unwrap_or(Timestamp::MAX);
+    let ends = validities(inventory)
+        .into_iter()
+        .filter(|validity| validity.not_after >= now && validity.not_after <= until);
+    let mut deaths: Vec<_> = ends
+        .map(|Validity { name, not_after, .. }| {
+            let mut consequence = consequence(&name).unwrap_or("whoever uses it is refused").to_owned();
+            if name == KUBELET_CLIENT {
+                consequence.push_str(" (the kubelet renews it itself while the API server answers)");
+            }
+            Death { at: not_after, name, consequence }
+        })
+        .collect();
+    // What ends in the same second falls in causal order.
+    deaths.sort_by_key(|death| (death.at, order::place(&death.name), death.name.clone()));
+    deaths
+}

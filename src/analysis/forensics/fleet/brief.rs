@@ -1,0 +1,111 @@
+//! What is kept of one node of many.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::analysis::forensics::diagnosis::{Diagnosis, Summary, Verdict};
+use crate::analysis::node::findings::Severity;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::quorum::in_manifest;
+use crate::formats::etcd::Member;
+use crate::formats::key::public_key_bits;
+use crate::state::Digest;
+
+/// One node in a few words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Brief {
+    /// Where it was read from.
+    pub source: String,
+    /// The node.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// What is to be said of it first.
+    pub verdict: Verdict,
+    /// Findings that keep it from working.
+    pub blockers: usize,
+    /// Findings that should be seen to.
+    pub warnings: usize,
+    /// What ends next, and when.
+    pub next_end: Option<End>,
+    /// SHA-256 of the public key of each authority.
+    pub authorities: BTreeMap<&'static str, Digest>,
+    /// SHA-256 of the public half of `sa.key`.
+    pub service_accounts: Option<Digest>,
+    /// URL of the API server in its kubeconfigs.
+    pub endpoint: Option<String>,
+    /// SHA-256 of each leaf's public key.
+    #[serde(skip)]
+    pub leafs: BTreeMap<String, Digest>,
+    /// Members in etcd's manifest.
+    #[serde(skip)]
+    pub members: Vec<Member>,
+    /// Whether etcd's credentials here are of no use.
+    #[serde(skip)]
+    pub etcd_is_blocked: bool,
+}
+
+/// A credential that ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct End {
+    /// kubeadm's name, or a path.
+    pub name: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Brief {
+    /// Of a diagnosis and the inventory that it was made of.
+    pub fn of(diagnosis: &Diagnosis, inventory: &Inventory) -> Self {
+        let count =
+            |severity| diagnosis.findings.iter().filter(|told| told.finding.severity == severity).count();
+        let next = diagnosis.credentials.iter().filter(|validity| validity.not_after >= diagnosis.at);
+        let next = next.min_by_key(|validity| validity.not_after);
+        let authorities = inventory
+            .authorities
+            .iter()
+            .filter_map(|row| Some((row.authority.name(), key_digest(&row.certificate.get()?.spki)?)));
+        let leafs = inventory
+            .leafs
+            .iter()
+            .filter_map(|leaf| Some((leaf.row.name.clone(), key_digest(&leaf.row.certificate.get()?.spki)?)));
+        let blocks_etcd = |subject: &str| ["etcd-ca", "etcd-server", "etcd-peer", "etcd"].contains(&subject);
+        let sa = inventory.service_account.key.get().map(|key| key.spki().to_vec());
+        Self {
+            source: diagnosis.source.clone(),
+            summary: diagnosis.node.clone(),
+            verdict: diagnosis.verdict.clone(),
+            blockers: count(Severity::Blocker),
+            warnings: count(Severity::Warning),
+            next_end: next.map(|validity| End { name: validity.name.clone(), at: validity.not_after }),
+            authorities: authorities.collect(),
+            service_accounts: sa
+                .or_else(|| inventory.service_account.public.get().cloned())
+                .and_then(|spki| key_digest(&spki)),
+            endpoint: inventory.facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
+            leafs: leafs.collect(),
+            members: in_manifest(&inventory.facts).map(|(members, _)| members).unwrap_or_default(),
+            etcd_is_blocked: diagnosis
+                .findings
+                .iter()
+                .any(|told| told.finding.severity == Severity::Blocker && blocks_etcd(&told.finding.subject)),
+        }
+    }
+
+    /// Its name, or where it was read from.
+    pub fn name(&self) -> &str {
+        self.summary.name.as_deref().unwrap_or(&self.source)
+    }
+
+    /// Its name among these: two archives of one node are told apart by where they are.
+    pub(super) fn label(&self, among: &[Self]) -> String {
+        let namesakes = among.iter().filter(|other| other.name() == self.name()).count();
+        if namesakes > 1 { format!("{} ({})", self.name(), self.source) } else { self.name().to_owned() }
+    }
+}
+
+fn key_digest(spki: &[u8]) -> Option<Digest> {
+    public_key_bits(spki).ok().map(|bits| Digest::of(&bits))
+}

@@ -1,0 +1,214 @@
+//! Nodes that belong together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::brief::Brief;
+use crate::analysis::forensics::diagnosis::{EtcdPlace, Role};
+use crate::analysis::node::findings::Code;
+use crate::state::Digest;
+
+/// Nodes of one cluster.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cluster {
+    /// By what it is known: the API server's URL, or the first node's name.
+    pub name: String,
+    /// Its nodes by name.
+    pub nodes: Vec<Brief>,
+    /// What is wrong between them.
+    pub findings: Vec<Across>,
+    /// etcd, where its members are known.
+    pub etcd: Option<EtcdState>,
+}
+
+/// Something that is wrong between nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Across {
+    /// Stable code.
+    pub code: Code,
+    /// What it is about.
+    pub subject: String,
+    /// The nodes.
+    pub nodes: Vec<String>,
+    /// In plain words.
+    pub what: String,
+}
+
+/// Whether etcd can have a quorum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EtcdState {
+    /// Names of its members, as manifests tell them.
+    pub members: Vec<String>,
+    /// How many have to work.
+    pub needed: usize,
+    /// Members whose credentials are in order.
+    pub ready: Vec<String>,
+    /// Members whose credentials are of no use.
+    pub blocked: Vec<String>,
+    /// Members that were not looked at.
+    pub unknown: Vec<String>,
+}
+
+impl EtcdState {
+    /// In one sentence.
+    pub fn sentence(&self) -> String {
+        let Self { members, needed, ready, blocked, unknown } = self;
+        let unknown_too = if unknown.is_empty() {
+            String::new()
+        } else {
+            format!(", not looked at: {}", unknown.join(", "))
+        };
+        let state = if ready.len() >= *needed {
+            "a quorum is possible".to_owned()
+        } else if ready.len() + unknown.len() >= *needed {
+            "whether a quorum is possible hangs on those that were not looked at".to_owned()
+        } else {
+            format!("no quorum until {} more are recovered", needed - ready.len() - unknown.len())
+        };
+        format!(
+            "etcd: {} members, {needed} needed; in order: {}; of no use: {}{unknown_too}: {state}",
+            members.len(),
+            list(ready),
+            list(blocked)
+        )
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Puts nodes together that share a CA's key, an API server's URL, or a member of etcd.
+pub(super) fn group(mut briefs: Vec<Brief>) -> Vec<Cluster> {
+    briefs.sort_by(|a, b| (a.name(), &a.source).cmp(&(b.name(), &b.source)));
+    let mut owner: BTreeMap<String, usize> = BTreeMap::new();
+    let mut parents: Vec<usize> = (0..briefs.len()).collect();
+    for (index, brief) in briefs.iter().enumerate() {
+        for mark in marks(brief) {
+            let first = *owner.entry(mark).or_insert(index);
+            join(&mut parents, first, index);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<Brief>> = BTreeMap::new();
+    for (index, brief) in briefs.into_iter().enumerate() {
+        groups.entry(root(&parents, index)).or_default().push(brief);
+    }
+    groups.into_values().map(Cluster::of).collect()
+}
+
+/// What only nodes of one cluster share.
+fn marks(brief: &Brief) -> Vec<String> {
+    let mut marks: Vec<_> = brief.authorities.get("ca").map(|key| format!("ca {key}")).into_iter().collect();
+    marks.extend(brief.endpoint.iter().map(|url| format!("endpoint {url}")));
+    let urls = brief.members.iter().flat_map(|member| &member.peer_urls);
+    marks.extend(urls.map(|url| format!("peer {url}")));
+    marks
+}
+
+fn root(parents: &[usize], mut index: usize) -> usize {
+    while let Some(parent) = parents.get(index).copied().filter(|parent| *parent != index) {
+        index = parent;
+    }
+    index
+}
+
+fn join(parents: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(parents, a), root(parents, b));
+    if let Some(parent) = parents.get_mut(a.max(b)) {
+        *parent = a.min(b);
+    }
+}
+
+impl Cluster {
+    fn of(nodes: Vec<Brief>) -> Self {
+        let name = nodes.iter().find_map(|node| node.endpoint.clone());
+        let first = nodes.first().map_or("", Brief::name).to_owned();
+        Self { name: name.unwrap_or(first), findings: findings(&nodes), etcd: etcd(&nodes), nodes }
+    }
+}
+
+fn findings(nodes: &[Brief]) -> Vec<Across> {
+    let mut found = Vec::new();
+    for authority in ["ca", "etcd-ca", "front-proxy-ca"] {
+        let keys = nodes.iter().filter_map(|node| Some((node, *node.authorities.get(authority)?)));
+        found.extend(differs(Code::NodesCaDiffers, authority, nodes, keys, "has another key"));
+    }
+    let keys = nodes.iter().filter_map(|node| Some((node, node.service_accounts?)));
+    found.extend(differs(Code::NodesSaDiffers, "sa", nodes, keys, "is another pair"));
+    found.extend(copied(nodes));
+    found
+}
+
+/// Whether what all nodes must share is the same everywhere.
+fn differs<'a>(
+    code: Code,
+    subject: &str,
+    nodes: &[Brief],
+    keys: impl Iterator<Item = (&'a Brief, Digest)>,
+    how: &str,
+) -> Option<Across> {
+    let mut by_key: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+    for (node, key) in keys {
+        by_key.entry(key).or_default().push(node.label(nodes));
+    }
+    if by_key.len() < 2 {
+        return None;
+    }
+    let mut groups: Vec<_> = by_key.into_values().collect();
+    groups.sort_by_key(|names| (std::cmp::Reverse(names.len()), names.clone()));
+    let sides: Vec<_> = groups.iter().map(|names| names.join(", ")).collect();
+    Some(Across {
+        code,
+        subject: subject.to_owned(),
+        nodes: groups.concat(),
+        what: format!("{subject} {how} on some nodes than on others: {}", sides.join(" | ")),
+    })
+}
+
+/// Leafs with the same key on nodes of different names. (Several archives of one node share theirs.)
+fn copied(nodes: &[Brief]) -> Vec<Across> {
+    let mut by_key: BTreeMap<(&str, Digest), BTreeSet<&str>> = BTreeMap::new();
+    for node in nodes {
+        for (name, key) in &node.leafs {
+            by_key.entry((name, *key)).or_default().insert(node.name());
+        }
+    }
+    let shared = by_key.into_iter().filter(|(_, names)| names.len() > 1);
+    shared
+        .map(|((leaf, _), names)| {
+            let nodes: Vec<_> = names.into_iter().map(str::to_owned).collect();
+            let what = format!("{leaf} is the same on {}: it was copied", nodes.join(", "));
+            Across { code: Code::NodesCopied, subject: leaf.to_owned(), nodes, what }
+        })
+        .collect()
+}
+
+fn etcd(nodes: &[Brief]) -> Option<EtcdState> {
+    let mut members: BTreeSet<String> = BTreeSet::new();
+    // The manifest of a cluster's first node names only that node: the union counts.
+    for node in nodes.iter().filter(|node| node.summary.etcd == EtcdPlace::Local) {
+        members.extend(node.members.iter().map(|member| member.name.clone()));
+    }
+    if members.is_empty() {
+        return None;
+    }
+    // Of several archives of one node the last one in the list counts.
+    let known: BTreeMap<&str, bool> = nodes
+        .iter()
+        .filter(|node| node.summary.role == Role::ControlPlane)
+        .map(|node| (node.name(), node.etcd_is_blocked))
+        .collect();
+    let (mut ready, mut blocked, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for member in &members {
+        match known.get(member.as_str()) {
+            Some(false) => ready.push(member.clone()),
+            Some(true) => blocked.push(member.clone()),
+            None => unknown.push(member.clone()),
+        }
+    }
+    let needed = members.len() / 2 + 1;
+    Some(EtcdState { members: members.into_iter().collect(), needed, ready, blocked, unknown })
+}

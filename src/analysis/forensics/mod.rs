@@ -1,0 +1,10 @@
+//! Nodes as evidence: the [`diagnosis`] that every report shows, who trusts whom ([`trust`]), what happened when
+//! ([`timeline`]), what differs from another state ([`compare`]) and what would bring that back ([`restore`]), and
+//! several nodes side by side ([`fleet`]).
+
+pub mod compare;
+pub mod diagnosis;
+pub mod fleet;
+pub mod restore;
+pub mod timeline;
+pub mod trust;

@@ -1,0 +1,274 @@
+//! What would bring an archived state back: a plan for people and the [`ChangeSet`] that carries it out, both
+//! functions of the two states. Paths that the archive doesn't know stay unless `exact` is asked for.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::compare::{CredentialChange, PathChange, credentials, paths};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::{Refusal, Restart, restarts};
+use crate::analysis::node::scope;
+use crate::state::{Attributes, ChangeSet, Content, Entry, Snapshot, text};
+
+/// What the operator asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Remove what the archive doesn't know.
+    pub exact: bool,
+    /// Go on although the archive is another node's.
+    pub accept_node: bool,
+}
+
+/// An archive as it was read.
+pub struct Archived<'a> {
+    /// What is in it.
+    pub snapshot: &'a Snapshot,
+    /// What that means.
+    pub inventory: &'a Inventory,
+    /// Whether it has this tool's manifest. A plain tar knows no labels, may know no exact times, and may hold the
+    /// whole disk: of it only what this tool archives is taken.
+    pub is_ours: bool,
+    /// Directories above its paths that the node doesn't have: they are made.
+    pub missing_parents: &'a [PathBuf],
+}
+
+/// What will be done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestorePlan {
+    /// The node's name in the archive.
+    pub node: Option<String>,
+    /// Credentials that will be others: before is the node's, after the archive's.
+    pub credentials: Vec<CredentialChange>,
+    /// Paths that will change.
+    pub paths: Vec<PathChange>,
+    /// Paths that are in both and the same.
+    pub same: usize,
+    /// Paths of the node that the archive doesn't know, and that stay.
+    #[serde(serialize_with = "texts")]
+    pub stays: Vec<PathBuf>,
+    /// Paths of the archive that are not restored, and why.
+    pub left_out: Vec<LeftOut>,
+    /// What stops the plan.
+    pub refusals: Vec<Refusal>,
+    /// What has to be restarted, in order.
+    pub restarts: Vec<Restart>,
+    /// What else the operator should know.
+    pub notes: Vec<String>,
+}
+
+/// A path that is not restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Absolute inside the root.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+fn texts<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
+}
+
+/// Decides. `node` is the node as it is now, with every path of the archive looked at.
+pub fn restore(
+    archive: &Archived<'_>,
+    node: &Snapshot,
+    inventory: &Inventory,
+    options: Options,
+    now: Timestamp,
+) -> (RestorePlan, ChangeSet) {
+    let wanted = wanted(archive, node);
+    let (mut changes, mut stays) = (ChangeSet::default(), Vec::new());
+    for (path, entry) in wanted.iter() {
+        changes.put(path, node.get(path).cloned(), Some(entry.clone()));
+    }
+    let facts = &inventory.facts;
+    let trees = [&facts.pki_dir.value, &facts.manifest_dir.value, &facts.kubelet_pki_dir.value];
+    let trees: Vec<&Path> =
+        scope::TREES.iter().map(Path::new).chain(trees.into_iter().map(PathBuf::as_path)).collect();
+    let strangers = node.iter().filter(|(path, entry)| {
+        let readable = !matches!(entry.content, Content::Unread(_));
+        let ours = trees.iter().any(|tree| path.starts_with(tree));
+        archive.snapshot.get(path).is_none() && readable && ours
+    });
+    for (path, entry) in strangers {
+        if options.exact && !holds_more(path, &wanted) {
+            changes.put(path, Some(entry.clone()), None);
+        } else if !matches!(entry.content, Content::Directory) {
+            stays.push(path.to_owned());
+        }
+    }
+    let changes = without_what_stays(&changes);
+    let after = node.with(&changes);
+    let predicted = Inventory::read(&after, None);
+    let (paths, _) = paths(&of(&changes, node), &of(&changes, &after));
+    let changed: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
+    let plan = RestorePlan {
+        node: archive.inventory.facts.node_name.as_ref().map(|node| node.value.clone()),
+        credentials: credentials(inventory, &predicted),
+        same: wanted.iter().filter(|(path, _)| changes.get(path).is_none()).count(),
+        stays,
+        left_out: left_out(archive, &wanted),
+        refusals: refusals(archive, inventory, options),
+        restarts: restarts::reading(&predicted, &after, &changed),
+        notes: notes(archive, inventory, &changes, now),
+        paths,
+    };
+    (plan, changes)
+}
+
+/// What the archive says shall be there, as far as it is known.
+fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
+    let within = (!archive.is_ours).then(|| scope::within(archive.snapshot, &archive.inventory.facts));
+    let taken = within.as_ref().unwrap_or(archive.snapshot);
+    let mut wanted = Snapshot::default();
+    for (path, entry) in taken.iter() {
+        if matches!(entry.content, Content::Unread(_)) || path == Path::new("/") {
+            continue;
+        }
+        let mut entry = entry.clone();
+        let there = node.get(path);
+        if !archive.is_ours
+            && let Some(there) = there
+        {
+            // A plain tar may know neither, and then says nothing of them.
+            if entry.attributes.xattrs.is_empty() {
+                entry.attributes.xattrs.clone_from(&there.attributes.xattrs);
+            }
+            if entry.attributes.mtime.as_second() == there.attributes.mtime.as_second() {
+                entry.attributes.mtime = there.attributes.mtime;
+            }
+        }
+        if entry.content == Content::Directory
+            && there.is_some_and(|there| there.content == Content::Directory)
+        {
+            // Its time changes with every name in it.
+            entry.attributes.mtime = Timestamp::default();
+        }
+        wanted.insert(path, entry);
+    }
+    for parent in archive.missing_parents {
+        if wanted.get(parent).is_none() && holds_more(parent, &wanted) {
+            let known = archive.snapshot.get(parent).filter(|entry| entry.content == Content::Directory);
+            let plain = Attributes { mode: 0o755, ..Attributes::default() };
+            let attributes = known.map_or(plain, |entry| entry.attributes.clone());
+            wanted.insert(parent, Entry { content: Content::Directory, attributes });
+        }
+    }
+    wanted
+}
+
+/// Whether a directory has to stay because of what will be in it.
+fn holds_more(path: &Path, wanted: &Snapshot) -> bool {
+    wanted.iter().any(|(other, _)| other != path && other.starts_with(path))
+}
+
+/// Only the paths that change.
+fn without_what_stays(changes: &ChangeSet) -> ChangeSet {
+    let mut left = ChangeSet::default();
+    for change in changes.iter() {
+        let mut after = change.after.clone();
+        if let (Some(before), Some(after)) = (&change.before, &mut after)
+            && after.attributes.mtime == Timestamp::default()
+        {
+            after.attributes.mtime = before.attributes.mtime;
+        }
+        if change.before != after {
+            left.put(&change.path, change.before.clone(), change.after.clone());
+        }
+    }
+    left
+}
+
+fn of(changes: &ChangeSet, node: &Snapshot) -> Snapshot {
+    let entries =
+        changes.iter().filter_map(|change| Some((change.path.clone(), node.get(&change.path)?.clone())));
+    entries.collect()
+}
+
+fn left_out(archive: &Archived<'_>, wanted: &Snapshot) -> Vec<LeftOut> {
+    let mut found = Vec::new();
+    for (path, entry) in archive.snapshot.iter() {
+        if let Content::Unread(why) = &entry.content {
+            found.push(LeftOut { path: path.to_owned(), why: why.to_string() });
+        } else if wanted.get(path).is_none() && entry.content != Content::Directory {
+            let why = "nothing that a kubeadm node's credentials depend on".to_owned();
+            found.push(LeftOut { path: path.to_owned(), why });
+        }
+    }
+    found
+}
+
+fn refusals(archive: &Archived<'_>, node: &Inventory, options: Options) -> Vec<Refusal> {
+    let name = |inventory: &Inventory| Some(inventory.facts.node_name.as_ref()?.value.clone());
+    let mut found = Vec::new();
+    if options.exact && !archive.is_ours {
+        found.push(Refusal {
+            code: "exact-needs-own-archive",
+            what: "--exact removes what the archive doesn't know, and a plain tar may hold only a part of a node".to_owned(),
+            hint: "leave --exact out; what stays is named in the plan".to_owned(),
+            partial_helps: false,
+        });
+    }
+    match (name(archive.inventory), name(node)) {
+        (Some(theirs), Some(ours)) if theirs != ours && !options.accept_node => found.push(Refusal {
+            code: "archive-of-another-node",
+            what: format!("the archive is of node {theirs}, and this is node {ours}: its certificates would not be valid here"),
+            hint: "take an archive of this node (kuberescue archive list); if the node was renamed on purpose: --accept-node"
+                .to_owned(),
+            partial_helps: false,
+        }),
+        _ => {}
+    }
+    found
+}
+
+fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
+    for old in &archive.inventory.authorities {
+        let new = node.authority(old.authority).and_then(|row| row.certificate.get());
+        if let (Some(old_certificate), Some(new)) = (old.certificate.get(), new)
+            && old_certificate.spki != new.spki
+        {
+            notes.push(format!(
+                "{} in the archive has another key than the one on this node: what the other nodes hold fits only one of them",
+                old.authority.name()
+            ));
+        }
+    }
+    let spki = |inventory: &Inventory| Some(inventory.service_account.key.get()?.spki().to_vec());
+    if let (Some(old), Some(new)) = (spki(archive.inventory), spki(node))
+        && old != new
+    {
+        notes.push("sa.key in the archive is another one: every token of a service account made since is of no use with it".to_owned());
+    }
+    let ended = archive.inventory.leafs.iter().filter_map(|leaf| leaf.row.certificate.get());
+    let ended = ended.filter(|certificate| certificate.expired_at(now)).count();
+    if ended > 0 {
+        notes.push(format!(
+            "{ended} certificates in the archive have ended: kuberescue recover renews them afterwards"
+        ));
+    }
+    if !archive.is_ours {
+        notes.push("not made by kuberescue: there was no digest to check its content against".to_owned());
+    }
+    let wide = changes.iter().filter(|change| {
+        change.after.as_ref().is_some_and(|entry| entry.attributes.mode & 0o077 != 0 && holds_key(entry))
+    });
+    for change in wide {
+        let mode = change.after.as_ref().map_or(0, |entry| entry.attributes.mode);
+        notes.push(format!(
+            "{}: a private key of mode {mode:04o}, as it is in the archive",
+            change.path.display()
+        ));
+    }
+    notes
+}
+
+fn holds_key(entry: &Entry) -> bool {
+    matches!(&entry.content, Content::File(bytes) if crate::formats::pem::private_key(bytes).is_ok())
+}

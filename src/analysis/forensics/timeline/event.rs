@@ -1,0 +1,211 @@
+//! Events: something with a time, what it was, and where that is read.
+
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use serde::{Serialize, Serializer};
+
+use super::gather::Logs;
+use crate::analysis::node::inventory::Inventory;
+use crate::formats::certificate::Certificate;
+use crate::state::{Content, Snapshot, text};
+
+/// What kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A certificate's first moment.
+    ValidFrom,
+    /// A certificate's last moment.
+    ValidUntil,
+    /// A file was written.
+    FileChanged,
+    /// The kubelet stored a certificate, by the name of the file.
+    KubeletStored,
+    /// The logs of a program begin.
+    LogBegins,
+    /// A known line was written for the first time.
+    FirstSeen,
+    /// It was written for the last time.
+    LastSeen,
+    /// The logs of a program end.
+    LogEnds,
+    /// kuberescue changed the node.
+    Rescued,
+}
+
+/// Something that happened, or will.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Event {
+    /// When.
+    pub time: Timestamp,
+    /// Who says so: a component for its log, `certificate`, `file`, `kubelet`, `kuberescue`.
+    pub source: String,
+    /// What kind.
+    pub kind: Kind,
+    /// What, in plain words.
+    pub what: String,
+    /// The stable code of the known line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// How often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// The file that is meant, or in which it stands.
+    #[serde(serialize_with = "optional_path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => text::serialize(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Event {
+    /// An event without a count.
+    pub fn new(
+        time: Timestamp,
+        source: &str,
+        kind: Kind,
+        what: impl Into<String>,
+        path: Option<&Path>,
+    ) -> Self {
+        Self {
+            time,
+            source: source.to_owned(),
+            kind,
+            what: what.into(),
+            code: None,
+            count: None,
+            path: path.map(Path::to_owned),
+        }
+    }
+
+    /// The change of a file.
+    pub fn of_file(time: Timestamp, what: impl Into<String>, path: &Path) -> Self {
+        Self::new(time, "file", Kind::FileChanged, what, Some(path))
+    }
+}
+
+impl Ord for Event {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |event: &Self| (event.time, event.kind);
+        key(self).cmp(&key(other)).then_with(|| {
+            let key = |event: &Self| {
+                (event.source.clone(), event.path.clone(), event.what.clone(), event.code, event.count)
+            };
+            key(self).cmp(&key(other))
+        })
+    }
+}
+
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A certificate of the node: its name, where it is, what it says.
+pub(super) fn certificates(inventory: &Inventory) -> impl Iterator<Item = (&str, &Path, &Certificate)> {
+    let authorities = inventory.authorities.iter().filter_map(|row| {
+        Some((row.authority.name(), row.certificate_path.as_path(), row.certificate.get()?))
+    });
+    let rows = inventory.leafs.iter().map(|leaf| &leaf.row);
+    let rows =
+        rows.chain([&inventory.kubelet_client, &inventory.kubelet_serving]).chain(&inventory.elsewhere);
+    let rows = rows.filter_map(|row| Some((row.name.as_str(), row.path.as_path(), row.certificate.get()?)));
+    authorities.chain(rows)
+}
+
+/// Begin and end of every certificate.
+pub(super) fn of_credentials(inventory: &Inventory) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (name, path, certificate) in certificates(inventory) {
+        let mut add = |time, kind, what| {
+            events.push(Event::new(time, "certificate", kind, format!("{name} {what}"), Some(path)));
+        };
+        add(certificate.not_before, Kind::ValidFrom, "becomes valid");
+        add(certificate.not_after, Kind::ValidUntil, "ends");
+    }
+    events
+}
+
+/// Changes of credentials, manifests and whatever else of a node is looked at, and the kubelet's dated files.
+pub(super) fn of_files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Event> {
+    let facts = &inventory.facts;
+    let kubelet = &facts.kubelet_pki_dir.value;
+    let mut events = Vec::new();
+    for (path, entry) in snapshot.iter() {
+        if let (true, Some(time)) = (path.parent() == Some(kubelet), kubelet_date(path)) {
+            let what = "the kubelet got a certificate, by the name of its file";
+            events.push(Event::new(time, "kubelet", Kind::KubeletStored, what, Some(path)));
+        }
+        let etcd = path.starts_with("/var/lib/etcd/member");
+        let is_node_file = path.starts_with(&facts.pki_dir.value)
+            || path.starts_with(&facts.manifest_dir.value)
+            || path.starts_with(kubelet)
+            || path.starts_with("/etc/kubernetes")
+            || path.starts_with("/var/lib/kubelet")
+            || path.ends_with(".kube/config");
+        // Where nothing was learnt of a file, its date is none.
+        let is_dated = entry.attributes.mtime != Timestamp::UNIX_EPOCH;
+        let what = match &entry.content {
+            Content::File(_) | Content::Unread(_) if is_node_file => "changed",
+            Content::Directory if etcd => "last file made or removed in it",
+            Content::File(_) | Content::Unread(_) if etcd => "last written",
+            _ => continue,
+        };
+        if is_dated {
+            events.push(Event::of_file(entry.attributes.mtime, what, path));
+        }
+    }
+    events
+}
+
+/// The time in a name such as `kubelet-client-2026-11-23-22-24-31.pem`. The kubelet writes local time; it is taken as UTC.
+pub(super) fn kubelet_date(path: &Path) -> Option<Timestamp> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".pem")?;
+    let date = name.strip_prefix("kubelet-client-").or_else(|| name.strip_prefix("kubelet-server-"))?;
+    let mut parts = date.split('-');
+    let mut part = |digits: usize| {
+        let text = parts.next()?;
+        (text.len() == digits).then(|| text.parse::<i16>().ok())?
+    };
+    let year = part(4)?;
+    let mut small = || i8::try_from(part(2)?).ok();
+    let time = DateTime::new(year, small()?, small()?, small()?, small()?, small()?, 0).ok()?;
+    Offset::UTC.to_timestamp(time).ok()
+}
+
+/// The first and the last of each known line, and where the logs of each program begin and end.
+pub(super) fn of_logs(logs: &Logs) -> Vec<Event> {
+    let mut events = Vec::new();
+    for hit in logs.hits() {
+        let (Some(first), Some(last)) = (hit.first, hit.last) else { continue };
+        let mut add = |time, kind, path: &Path| {
+            events.push(Event {
+                code: Some(hit.code),
+                count: Some(hit.count),
+                ..Event::new(time, &hit.source, kind, hit.meaning, Some(path))
+            });
+        };
+        add(first, Kind::FirstSeen, &hit.path);
+        if last > first {
+            add(last, Kind::LastSeen, &hit.last_path);
+        }
+    }
+    for (source, (begin, end)) in logs.covered() {
+        let mut add = |edge: &(Timestamp, PathBuf), kind, what| {
+            events.push(Event::new(edge.0, source, kind, what, Some(&edge.1)));
+        };
+        add(begin, Kind::LogBegins, "its logs begin");
+        add(end, Kind::LogEnds, "its logs end");
+    }
+    events
+}

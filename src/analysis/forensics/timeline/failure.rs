@@ -1,0 +1,102 @@
+//! The first failure that was seen, held against what had ended by then.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::event::certificates;
+use super::gather::{Hit, Logs};
+use crate::analysis::node::inventory::Inventory;
+use crate::formats::log::Nature;
+
+/// The first line that tells of a refused certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FirstFailure {
+    /// When it was written.
+    pub time: Timestamp,
+    /// Who wrote it.
+    pub source: String,
+    /// The stable code of the line.
+    pub code: &'static str,
+    /// What had ended by then.
+    pub ended: Option<Ended>,
+    /// All of it in one sentence.
+    pub sentence: String,
+}
+
+/// A certificate that had ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ended {
+    /// Its name; a certificate that is not on the disk any more has none.
+    pub name: Option<String>,
+    /// When it ended.
+    pub time: Timestamp,
+    /// Whether the line itself speaks of it.
+    pub is_named: bool,
+}
+
+/// The first failure in the logs, where there is one with a time.
+pub(super) fn first(logs: &Logs, inventory: &Inventory) -> Option<FirstFailure> {
+    let failures = logs.hits().filter(|hit| matches!(hit.nature, Nature::Tls | Nature::KubeletStart));
+    let (time, hit) = failures.filter_map(|hit| Some((hit.first?, hit))).min_by_key(|(time, _)| *time)?;
+    let ended = ended(hit, time, inventory);
+    let kind = if hit.nature == Nature::Tls { "first TLS failure" } else { "first failed start" };
+    let after = match &ended {
+        Some(ended) => {
+            let late = passed(time.duration_since(ended.time));
+            match &ended.name {
+                Some(name) => format!("{late} after {name} ended"),
+                None => format!("{late} after the end of a certificate that is not on the disk any more"),
+            }
+        }
+        None => "when no certificate that is on the disk had ended".to_owned(),
+    };
+    let sentence = format!("{kind} {time} in {}, {after}: {}", hit.source, hit.meaning);
+    Some(FirstFailure { time, source: hit.source.clone(), code: hit.code, ended, sentence })
+}
+
+/// The end that the lines name first, or else the last end before the failure.
+fn ended(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Ended> {
+    let before = |end: &Timestamp| *end <= time;
+    let named = hit.ends.iter().copied().filter(before).max();
+    let mut ends: Vec<(Timestamp, &str)> =
+        certificates(inventory).map(|(name, _, certificate)| (certificate.not_after, name)).collect();
+    ends.sort_unstable();
+    if let Some(end) = named {
+        let name = likely(ends.iter().filter(|(other, _)| *other == end).map(|(_, name)| *name), hit);
+        return Some(Ended { name: name.map(str::to_owned), time: end, is_named: true });
+    }
+    let last = ends.iter().map(|(end, _)| *end).filter(before).max()?;
+    let name = likely(ends.iter().filter(|(end, _)| *end == last).map(|(_, name)| *name), hit);
+    Some(Ended { name: name.map(str::to_owned), time: last, is_named: false })
+}
+
+/// Of certificates that ended at the same moment the one that such a line is about, as a rule.
+fn likely<'a>(names: impl Iterator<Item = &'a str>, hit: &Hit) -> Option<&'a str> {
+    let wanted: &[&str] = match (hit.source.as_str(), hit.code) {
+        (_, "etcd-peer-refused") => &["etcd-peer"],
+        (_, "etcd-certificate-refused" | "etcd-handshake-refused") => &["etcd-server", "etcd-peer"],
+        (_, "etcd-client-refused") => &["apiserver-etcd-client", "etcd-healthcheck-client", "etcd-peer"],
+        (_, "kubelet-client-expired" | "kubelet-client-expired-running") => &["kubelet-client"],
+        (_, "kubectl-unauthorized") => &["admin.conf"],
+        ("kubelet" | "kube-controller-manager" | "kube-scheduler", _) | (_, "kubectl-refused") => {
+            &["apiserver"]
+        }
+        _ => &[],
+    };
+    let names: Vec<&str> = names.collect();
+    let fits = |wanted: &&&str| names.iter().any(|name| name == *wanted);
+    wanted.iter().find(fits).copied().or_else(|| names.first().copied())
+}
+
+/// `12 s`, `3 min`, `5 h`, `30 d`.
+pub(super) fn passed(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().unsigned_abs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86400),
+    }
+}

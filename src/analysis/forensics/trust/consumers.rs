@@ -1,0 +1,216 @@
+//! Who uses what: the static pods' flags, the kubelet, people with a kubeconfig.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::build::{Builder, Connected, CopyOf};
+use super::flags::{self, FLAGS, Use};
+use super::read;
+use super::rows::as_ref;
+use super::{Edge, Fault, FaultKind, Kind, Place, Relation, State};
+use crate::analysis::node::facts::{Facts, ManifestFile};
+use crate::analysis::node::inventory::{Inventory, Item, KubeletForm};
+use crate::analysis::node::scope;
+use crate::analysis::node::scope::is_credential;
+use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
+use crate::formats::manifest::Manifest;
+
+/// The configuration of every kubelet that kubeadm set up.
+const KUBELET_CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";
+
+impl<'a> Builder<'a> {
+    fn trusted_by(&mut self, found: &[CopyOf], consumer: usize, field: Option<&'static str>) {
+        for (id, copy) in found {
+            let state = match self.kind(*id) {
+                Some(Kind::Authority(anchor)) => anchor.certificates.get(*copy).map(|copy| copy.state),
+                _ => None,
+            };
+            let fault = match state {
+                Some(state) if *copy > 0 && state != State::Valid => {
+                    let why = match state {
+                        State::Ended => "it holds an older certificate of this authority, which has ended",
+                        _ => "it holds another certificate of this authority, which is not yet valid",
+                    };
+                    Some(Fault { kind: FaultKind::OldCopy, why: why.to_owned() })
+                }
+                _ => None,
+            };
+            let copy = (*copy > 0).then_some(*copy);
+            self.join(Edge { field, copy, fault, ..Edge::new(*id, consumer, Relation::TrustedBy) });
+        }
+    }
+
+    fn connects(&mut self, path: &Path, consumer: usize) {
+        let Connected { leaf: (leaf, field), trusts: (found, authority_field) } = self.connection(path);
+        self.join(Edge { field: Some(field), ..Edge::new(leaf, consumer, Relation::PresentedBy) });
+        self.trusted_by(&found, consumer, Some(authority_field));
+    }
+
+    /// Everyone who uses something.
+    pub(super) fn take_consumers(&mut self, inventory: &'a Inventory) {
+        for file in &inventory.facts.manifests {
+            if let ManifestFile { path, pod: Ok(pod) } = file {
+                self.take_pod(path, pod);
+            }
+        }
+        if inventory.has_kubelet() {
+            self.take_kubelet(inventory);
+        }
+        let kubeadms = inventory
+            .leafs
+            .iter()
+            .filter(|leaf| ["admin.conf", "super-admin.conf"].contains(&leaf.slot.name));
+        for leaf in kubeadms.filter(|leaf| !leaf.row.certificate.is_missing()) {
+            self.take_kubectl(&leaf.row.path, leaf.slot.name);
+        }
+        for row in &inventory.elsewhere {
+            self.take_kubectl(&row.path, &row.name);
+        }
+    }
+
+    fn take_kubectl(&mut self, path: &Path, field: &str) {
+        let consumer = self.consumer(flags::KUBECTL, vec![field.to_owned()], path, path, true);
+        self.connects(path, consumer);
+    }
+
+    fn take_pod(&mut self, manifest: &Path, pod: &Manifest) {
+        let known: Vec<_> = FLAGS.iter().filter(|flag| flag.component == pod.name).collect();
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        for flag in known {
+            done.insert(flag.name);
+            if let Use::Present(key) | Use::Issue(key) = flag.does {
+                done.insert(key);
+            }
+            if let Some(value) = pod.flag(flag.name) {
+                self.take_flag(manifest, pod, flag.name, value, flag.does);
+            }
+        }
+        // Flags that this tool has never heard of, of pods that it doesn't know: told by what they name.
+        for (name, value) in &pod.flags {
+            if !done.contains(name.as_str()) && is_credential(Path::new(value)) {
+                let does = self.guess(Path::new(value));
+                self.take_flag(manifest, pod, name, value, does);
+            }
+        }
+    }
+
+    pub(super) fn guess(&self, path: &Path) -> Use {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("conf" | "kubeconfig") => Use::Kubeconfig,
+            Some("key" | "pub") => Use::Key,
+            _ => match read::parse(self.snapshot, path, read::chain) {
+                Item::Present((first, _)) if first.is_ca => Use::Trust,
+                _ => Use::Present(""),
+            },
+        }
+    }
+
+    fn take_flag(&mut self, manifest: &Path, pod: &Manifest, name: &str, value: &str, does: Use) {
+        let (path, key_path) = match does {
+            Use::PresentBoth => {
+                let pair = value.split_once(':').map_or(value, |(pair, _)| pair);
+                let (certificate, key) = pair.split_once(',').unwrap_or((pair, ""));
+                (PathBuf::from(certificate), Some(PathBuf::from(key)))
+            }
+            Use::Present(key) | Use::Issue(key) => (PathBuf::from(value), pod.flag(key).map(PathBuf::from)),
+            _ => (PathBuf::from(value), None),
+        };
+        if !path.is_absolute() {
+            return;
+        }
+        let key_path = key_path.filter(|path| path.is_absolute());
+        let mut fields = vec![format!("--{name}")];
+        if let Use::Present(key) = does
+            && key_path.is_some()
+        {
+            fields.push(format!("--{key}"));
+        }
+        let consumer = self.consumer(&pod.name, fields, manifest, &path, does == Use::Kubeconfig);
+        match does {
+            Use::Present(_) | Use::PresentBoth => {
+                let leaf = self.presented_file(&path, key_path.as_deref());
+                self.join(Edge::new(leaf, consumer, Relation::PresentedBy));
+            }
+            Use::Trust => {
+                let found = self.trusted_file(&path);
+                self.trusted_by(&found, consumer, None);
+            }
+            Use::Issue(key_flag) => {
+                let found = self.trusted_file(&path);
+                if let Some((id, _)) = found.first() {
+                    self.join(Edge::new(*id, consumer, Relation::UsedBy));
+                    if let Some(key_path) = key_path {
+                        let key = read::parse(self.snapshot, &key_path, read::private_key);
+                        let name = key_path.display().to_string();
+                        let key = self.private_key(&name, &key, Place::file(&key_path));
+                        // The flag says that it must be here; kubeadm leaves it empty where it needn't.
+                        self.pair(key, *id, false);
+                        let fields = vec![format!("--{key_flag}")];
+                        let consumer = self.consumer(&pod.name, fields, manifest, &key_path, false);
+                        self.join(Edge::new(key, consumer, Relation::UsedBy));
+                    }
+                }
+            }
+            Use::Key => {
+                let key = self.key_file(&path);
+                self.join(Edge::new(key, consumer, Relation::UsedBy));
+            }
+            Use::Kubeconfig => self.connects(&path, consumer),
+        }
+    }
+
+    fn take_kubelet(&mut self, inventory: &'a Inventory) {
+        let facts = &inventory.facts;
+        let config = &facts.kubelet_kubeconfig.value;
+        let field = |name: &str| vec![name.to_owned()];
+        let consumer = self.consumer(flags::KUBELET, field(flags::KUBELET_KUBECONFIG), config, config, true);
+        match inventory.kubelet_form {
+            KubeletForm::NoKubeconfig => {
+                let row = &inventory.kubelet_client;
+                let leaf = self.leaf(&row.name, None, as_ref(&row.certificate), Place::file(&row.path));
+                self.join(Edge::new(leaf, consumer, Relation::PresentedBy));
+            }
+            _ => self.connects(config, consumer),
+        }
+        if let Some((path, source)) = self.kubelet_client_ca() {
+            let consumer =
+                self.consumer(flags::KUBELET, field(flags::KUBELET_CLIENT_CA), &source, &path, false);
+            let found = self.trusted_file(&path);
+            self.trusted_by(&found, consumer, None);
+        }
+        let serving = &inventory.kubelet_serving;
+        if !serving.certificate.is_missing() || !serving.key.is_missing() {
+            let source = serving_source(facts);
+            let consumer =
+                self.consumer(flags::KUBELET, field(flags::KUBELET_SERVING), &source, &serving.path, false);
+            let leaf =
+                self.leaf(&serving.name, None, as_ref(&serving.certificate), Place::file(&serving.path));
+            self.join(Edge::new(leaf, consumer, Relation::PresentedBy));
+        }
+    }
+
+    /// Whom the kubelet accepts, and the file that says so; a flag wins over the configuration.
+    fn kubelet_client_ca(&self) -> Option<(PathBuf, PathBuf)> {
+        for file in
+            scope::FILES.iter().map(Path::new).filter(|path| *path != Path::new(KUBELET_CONFIGURATION))
+        {
+            if file.to_string_lossy().contains("kubelet")
+                && let Some(bytes) = self.snapshot.file(file)
+                && let Some(path) = flags_in_assignments(bytes).remove("client-ca-file")
+            {
+                return Some((PathBuf::from(path), file.to_owned()));
+            }
+        }
+        let source = Path::new(KUBELET_CONFIGURATION);
+        let configuration = KubeletConfiguration::parse(self.snapshot.file(source)?).ok()?;
+        Some((configuration.client_ca_file()?.clone(), source.to_owned()))
+    }
+}
+
+/// Where it stands which serving certificate the kubelet uses.
+fn serving_source(facts: &Facts) -> PathBuf {
+    match &facts.kubelet_serving {
+        Some(_) => PathBuf::from(KUBELET_CONFIGURATION),
+        None => facts.kubelet_pki_dir.value.clone(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Files that something on the node names, as the graph needs them: certificates, keys, kubeconfigs.
+
+use std::path::Path;
+
+use crate::analysis::node::inventory::Item;
+use crate::formats::certificate::Certificate;
+use crate::formats::key::PrivateKey;
+use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::formats::pem;
+use crate::state::{Bytes, Content, Snapshot};
+
+/// The bytes that are at a path.
+pub(super) fn file<'a>(snapshot: &'a Snapshot, path: &Path) -> Item<&'a Bytes> {
+    let resolved = match snapshot.resolve(path) {
+        Ok(resolved) => resolved,
+        Err(error) => return Item::Unreadable(error.to_string()),
+    };
+    match resolved.entry.map(|entry| &entry.content) {
+        None => Item::Missing,
+        Some(Content::File(bytes)) => Item::Present(bytes),
+        Some(Content::Unread(unread)) => Item::Unreadable(unread.to_string()),
+        Some(Content::Directory | Content::Link(_)) => Item::Unreadable("a directory, not a file".to_owned()),
+    }
+}
+
+/// What a reader makes of the bytes at a path.
+pub(super) fn parse<T>(
+    snapshot: &Snapshot,
+    path: &Path,
+    reader: impl Fn(&[u8]) -> Result<T, String>,
+) -> Item<T> {
+    match file(snapshot, path) {
+        Item::Missing => Item::Missing,
+        Item::Unreadable(why) => Item::Unreadable(why),
+        Item::Present(bytes) => item(reader(bytes)),
+    }
+}
+
+fn item<T>(result: Result<T, String>) -> Item<T> {
+    match result {
+        Ok(value) => Item::Present(value),
+        Err(why) => Item::Unreadable(why),
+    }
+}
+
+/// Every certificate of a PEM file that can be understood: Go's `AppendCertsFromPEM` passes over the others too.
+pub(super) fn bundle(data: &[u8]) -> Result<Vec<Certificate>, String> {
+    let mut found = Vec::new();
+    let mut wrong = None;
+    for der in pem::certificates(data).map_err(|error| error.to_string())? {
+        match Certificate::from_der(der) {
+            Ok(certificate) => found.push(certificate),
+            Err(error) => wrong = Some(error.to_string()),
+        }
+    }
+    match wrong {
+        Some(why) if found.is_empty() => Err(why),
+        _ => Ok(found),
+    }
+}
+
+/// The first certificate of a PEM file, and those behind it.
+pub(super) fn chain(data: &[u8]) -> Result<(Certificate, Vec<Certificate>), String> {
+    let first = Certificate::from_pem(data).map_err(|error| error.to_string())?;
+    let rest = bundle(data)?.into_iter().filter(|certificate| certificate.der != first.der).collect();
+    Ok((first, rest))
+}
+
+/// The private key of a PEM file.
+pub(super) fn private_key(data: &[u8]) -> Result<PrivateKey, String> {
+    PrivateKey::from_pem(data).map_err(|error| error.to_string())
+}
+
+/// The public half of the first key in a PEM file, as subject public key info: of a public key, a private one, or a
+/// certificate's, as `--service-account-key-file` takes them.
+pub(super) fn any_public_key(data: &[u8]) -> Result<Vec<u8>, String> {
+    if let Ok(spki) = pem::public_key(data) {
+        return Ok(spki);
+    }
+    if let Ok(certificate) = Certificate::from_pem(data) {
+        return Ok(certificate.spki);
+    }
+    private_key(data).map(|key| key.spki().to_vec())
+}
+
+/// What a kubeconfig connects with, and whom it trusts.
+pub(super) struct Connection {
+    /// Its certificate and the field that leads there.
+    pub(super) certificate: (Item<Certificate>, &'static str),
+    /// Its key.
+    pub(super) key: Item<PrivateKey>,
+    /// The authorities that it trusts, and the field that leads there; `None` where it names none.
+    pub(super) authorities: Option<(Item<Vec<Certificate>>, &'static str)>,
+}
+
+pub(super) const EMBEDDED: &str = "client-certificate-data";
+pub(super) const BY_PATH: &str = "client-certificate";
+pub(super) const EMBEDDED_AUTHORITY: &str = "certificate-authority-data";
+pub(super) const AUTHORITY_BY_PATH: &str = "certificate-authority";
+
+/// The current context of the kubeconfig at a path.
+pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Item<Connection> {
+    let config = match file(snapshot, path) {
+        Item::Missing => return Item::Missing,
+        Item::Unreadable(why) => return Item::Unreadable(why),
+        Item::Present(bytes) => match Kubeconfig::parse(bytes) {
+            Ok(config) => config,
+            Err(error) => return Item::Unreadable(error.to_string()),
+        },
+    };
+    // Relative paths count from the kubeconfig's own directory (client-go `tools/clientcmd/loader.go`).
+    let beside = |name: &str| path.parent().unwrap_or(path).join(name);
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let (certificate, key) = match &config.credential {
+        Credential::Embedded(embedded) => (
+            (item(Certificate::from_pem(embedded.certificate_pem()).map_err(|error| text(&error))), EMBEDDED),
+            item(private_key(embedded.key_pem())),
+        ),
+        Credential::Files { certificate, key } => (
+            (parse(snapshot, &beside(certificate), |data| chain(data).map(|(first, _)| first)), BY_PATH),
+            parse(snapshot, &beside(key), private_key),
+        ),
+        Credential::Other(error) => {
+            ((Item::Unreadable(error.to_string()), EMBEDDED), Item::Unreadable(error.to_string()))
+        }
+    };
+    let authorities = match (config.authority_pem(), config.authority_error(), &config.authority_file) {
+        (Some(data), ..) => Some((item(bundle(data)), EMBEDDED_AUTHORITY)),
+        (None, Some(error), _) => Some((Item::Unreadable(error.to_string()), EMBEDDED_AUTHORITY)),
+        (None, None, Some(file)) => Some((parse(snapshot, &beside(file), bundle), AUTHORITY_BY_PATH)),
+        (None, None, None) => None,
+    };
+    Item::Present(Connection { certificate, key, authorities })
+}

@@ -1,0 +1,309 @@
+//! Credentials: dates, keys, chains, the names of another node. What `certs check-expiration` and `recover` look at.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row, ServingForm};
+use crate::formats::certificate::{Certificate, ChainError};
+use crate::state::catalog::{self, Authority, Names};
+
+/// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
+pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for row in &inventory.authorities {
+        if let Some((code, what)) = authority_problem(row, now) {
+            let (subject, path) = (row.authority.name().to_owned(), row.certificate_path.clone());
+            // An external authority is a way to run a cluster, not a fault.
+            let external = code == Code::CaKeyMissing;
+            let severity = if external { Severity::Warning } else { Severity::Blocker };
+            let mut finding = Finding::new(code, severity, subject, path, what);
+            if let Some(certificate) = row.certificate.get() {
+                finding.evidence.push(Evidence::field(
+                    &row.certificate_path,
+                    "notAfter",
+                    certificate.not_after,
+                ));
+            }
+            found.push(finding);
+        }
+    }
+    for leaf in &inventory.leafs {
+        if leaf.slot.optional && leaf.row.certificate.is_missing() {
+            continue;
+        }
+        let authority = inventory.authority(leaf.slot.authority);
+        let mut problems = row_problems(&leaf.row, authority, now);
+        if leaf.slot.names != Names::None {
+            problems.extend(names_of_another_node(inventory, &leaf.row));
+        }
+        found.extend(problems.into_iter().map(|problem| problem.finding(&leaf.row, Severity::Blocker)));
+    }
+    if inventory.has_kubelet() {
+        let row = &inventory.kubelet_client;
+        let mut problems = row_problems(row, inventory.authority(Authority::Cluster), now);
+        problems.extend(kubelet_of_another_node(inventory));
+        found.extend(problems.into_iter().map(|problem| problem.finding(row, Severity::Blocker)));
+    }
+    for row in &inventory.elsewhere {
+        let problems = dates(row, now).into_iter();
+        found.extend(problems.map(|problem| problem.finding(row, Severity::Warning)));
+    }
+    let serving = &inventory.kubelet_serving;
+    found.extend(
+        serving_problems(inventory, now)
+            .into_iter()
+            .map(|(problem, severity)| problem.finding(serving, severity)),
+    );
+    for copy in &inventory.foreign_authorities {
+        let what = format!("its certificate-authority-data is {}, not this node's ca.crt", copy.what);
+        let subject = kubeconfig_name(inventory, &copy.path);
+        let mut finding = Finding::new(Code::EmbeddedCaDiffers, Severity::Warning, subject, &copy.path, what);
+        if let Some(end) = copy.not_after {
+            finding.evidence.push(Evidence::field(&copy.path, "certificate-authority-data notAfter", end));
+        }
+        found.push(finding);
+    }
+    found
+}
+
+/// What a kubeconfig is called: kubeadm's by their file's name, others by their path.
+fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
+    if path == inventory.facts.kubelet_kubeconfig.value {
+        return "kubelet.conf".to_owned();
+    }
+    let name = path.file_name().filter(|_| path.parent() == Some(Path::new(catalog::KUBERNETES_DIR)));
+    name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Why an authority cannot sign at `now`; `None` where it can.
+pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(Code, String)> {
+    let certificate = match &row.certificate {
+        Item::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
+        Item::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
+        Item::Present(certificate) => certificate,
+    };
+    if !certificate.is_ca {
+        return Some((Code::NotACa, "its certificate is not that of a CA".to_owned()));
+    }
+    if certificate.expired_at(now) {
+        return Some((Code::CaExpired, format!("it ended {}", certificate.not_after)));
+    }
+    if certificate.not_yet_valid_at(now) {
+        return Some((Code::CaNotYetValid, format!("it starts {}", certificate.not_before)));
+    }
+    match &row.key {
+        Item::Missing => Some((Code::CaKeyMissing, format!("its key {} is missing", row.key_path.display()))),
+        Item::Unreadable(reason) => {
+            Some((Code::CaKeyUnreadable, format!("its key {}: {reason}", row.key_path.display())))
+        }
+        Item::Present(key) if !certificate.is_of(key) => {
+            let what = format!("its key {} does not belong to its certificate", row.key_path.display());
+            Some((Code::CaKeyMismatch, what))
+        }
+        Item::Present(_) => None,
+    }
+}
+
+/// One thing that is wrong with a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable code.
+    pub code: Code,
+    /// What is wrong, in plain words.
+    pub what: String,
+}
+
+impl Problem {
+    pub(super) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into() }
+    }
+
+    pub(super) fn finding(self, row: &Row, severity: Severity) -> Finding {
+        let mut finding = Finding::new(self.code, severity, &row.name, &row.path, self.what);
+        finding.evidence = evidence(self.code, row);
+        finding
+    }
+}
+
+/// What of a credential shows it.
+fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
+    let Some(certificate) = row.certificate.get() else { return Vec::new() };
+    let field = |name: &str, value: &dyn std::fmt::Display| vec![Evidence::field(&row.path, name, value)];
+    match code {
+        Code::Expired | Code::Expiring | Code::LeafOutlivesCa | Code::KubeletServingExpired => {
+            field("notAfter", &certificate.not_after)
+        }
+        Code::WeakKey => field("public key", &certificate.algorithm),
+        Code::WeakSignature => field("signature algorithm", &certificate.weak_hash.unwrap_or_default()),
+        Code::SerialReuse => field("serial number", &certificate.serial),
+        Code::FrontProxyName | Code::AdminStillMasters => field("subject", &certificate.subject),
+        Code::UsageWrong => field("extendedKeyUsage, keyUsage", &purposes(certificate)),
+        Code::NotYetValid => field("notBefore", &certificate.not_before),
+        Code::WrongAuthority | Code::CaReplaced => field("issuer", &certificate.issuer),
+        Code::NamesOfAnotherNode if row.name == catalog::KUBELET_CLIENT => {
+            field("subject", &certificate.subject)
+        }
+        Code::NamesOfAnotherNode => field("subjectAltName", &certificate.alternative_names().join(", ")),
+        Code::KeyMissing | Code::KeyUnreadable | Code::KeyMismatch => {
+            vec![Evidence::field(&row.key_path, "private key", code.page().title)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What a certificate is made for, in the words of the extensions.
+fn purposes(certificate: &Certificate) -> String {
+    let all = [
+        (certificate.may_serve, "serverAuth"),
+        (certificate.may_be_client, "clientAuth"),
+        (certificate.may_sign, "digitalSignature"),
+    ];
+    let good: Vec<_> = all.iter().filter(|(good, _)| *good).map(|(_, name)| *name).collect();
+    if good.is_empty() { "none that TLS needs".to_owned() } else { good.join(", ") }
+}
+
+/// What is wrong with a credential, its authority considered.
+pub fn row_problems(row: &Row, authority: Option<&AuthorityRow>, now: Timestamp) -> Vec<Problem> {
+    let certificate = match &row.certificate {
+        Item::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
+        Item::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
+        Item::Present(certificate) => certificate,
+    };
+    let mut problems = dates(row, now);
+    match &row.key {
+        Item::Missing => problems
+            .push(Problem::new(Code::KeyMissing, format!("its key {} is missing", row.key_path.display()))),
+        Item::Unreadable(reason) => {
+            problems.push(Problem::new(
+                Code::KeyUnreadable,
+                format!("its key {}: {reason}", row.key_path.display()),
+            ));
+        }
+        Item::Present(key) if !certificate.is_of(key) => {
+            problems.push(Problem::new(Code::KeyMismatch, "its key belongs to another certificate"));
+        }
+        Item::Present(_) => {}
+    }
+    if let Some(authority) = authority.and_then(|row| row.certificate.get()) {
+        problems.extend(chain(certificate, authority));
+    }
+    problems
+}
+
+/// What is wrong with the kubelet's serving certificate. Nobody checks the end of it unless told to
+/// (`--kubelet-certificate-authority`), but a pair of its own that it can't load keeps the kubelet from starting.
+pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
+    let row = &inventory.kubelet_serving;
+    let warnings =
+        |problems: Vec<Problem>| problems.into_iter().map(|problem| (problem, Severity::Warning)).collect();
+    match inventory.serving_form {
+        // The kubelet makes the one, and asks the cluster for the other.
+        ServingForm::SelfSigned if row.certificate.is_missing() && row.key.is_missing() => Vec::new(),
+        ServingForm::Signed if row.certificate.is_missing() => Vec::new(),
+        ServingForm::Configured => warnings(dates(row, now)),
+        // Who else may sign it is the cluster's business (`--cluster-signing-kubelet-serving-cert-file`).
+        ServingForm::Signed => warnings(row_problems(row, None, now)),
+        ServingForm::SelfSigned => {
+            let severity = |problem: &Problem| match problem.code {
+                Code::Expired | Code::NotYetValid => Severity::Warning,
+                _ => Severity::Blocker,
+            };
+            let problems = row_problems(row, None, now).into_iter();
+            problems
+                .map(|problem| {
+                    let severity = severity(&problem);
+                    (problem, severity)
+                })
+                .collect()
+        }
+    }
+}
+
+fn dates(row: &Row, now: Timestamp) -> Vec<Problem> {
+    let Some(certificate) = row.certificate.get() else { return Vec::new() };
+    if certificate.expired_at(now) {
+        return vec![Problem::new(Code::Expired, format!("it ended {}", certificate.not_after))];
+    }
+    if certificate.not_yet_valid_at(now) {
+        return vec![Problem::new(Code::NotYetValid, format!("it starts {}", certificate.not_before))];
+    }
+    Vec::new()
+}
+
+fn chain(certificate: &Certificate, authority: &Certificate) -> Option<Problem> {
+    match certificate.signed_by(authority) {
+        // What cannot be checked is no evidence of a fault.
+        Ok(()) | Err(ChainError::Unsupported(_)) => None,
+        Err(error @ ChainError::OtherKey(_)) => Some(Problem::new(Code::CaReplaced, error.to_string())),
+        Err(error) => Some(Problem::new(Code::WrongAuthority, error.to_string())),
+    }
+}
+
+/// A serving certificate that speaks neither of this node's name nor of its address was copied here.
+pub fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
+    let certificate = row.certificate.get()?;
+    let name = &inventory.facts.node_name.as_ref()?.value;
+    let address = inventory.facts.advertise_address.as_ref()?.value;
+    let named = certificate.dns_names.iter().any(|dns| dns.eq_ignore_ascii_case(name));
+    if named || certificate.addresses.contains(&address) || certificate.alternative_names().is_empty() {
+        return None;
+    }
+    let names = certificate.alternative_names().join(", ");
+    Some(Problem::new(
+        Code::NamesOfAnotherNode,
+        format!("it is valid for {names}: neither for this node's name {name} nor for its address {address}"),
+    ))
+}
+
+impl Inventory {
+    /// Whether there is a kubelet at all: a tree with only `/etc/kubernetes` has none to repair.
+    pub fn has_kubelet(&self) -> bool {
+        self.kubelet_form != KubeletForm::NoKubeconfig
+            || !self.kubelet_client.certificate.is_missing()
+            || !self.kubelet_serving.certificate.is_missing()
+    }
+
+    /// The row of this name: a kubeadm leaf or one of the kubelet's certificates.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        let mut leafs = self.leafs.iter().map(|leaf| &leaf.row);
+        leafs.find(|row| row.name == name).or(match name {
+            catalog::KUBELET_CLIENT => Some(&self.kubelet_client),
+            catalog::KUBELET_SERVING => Some(&self.kubelet_serving),
+            _ => None,
+        })
+    }
+}
+
+/// A client certificate of the kubelet's that was copied from another node, as its member of etcd says: the API server
+/// lets it touch nothing of this one.
+pub fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
+    let (path, etcd) = inventory.facts.pod("etcd")?;
+    let source = format!("{} --name", path.display());
+    kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))
+}
+
+/// A kubelet that speaks for another node than the one of this name.
+pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Problem> {
+    let own = node_of_kubelet(inventory)?;
+    let what = || format!("it is for the node {own}, and this is {node} ({source})");
+    (!own.eq_ignore_ascii_case(node)).then(|| Problem::new(Code::NamesOfAnotherNode, what()))
+}
+
+/// Whether the API server's certificate, of this node by its address, has the name of the kubelet's node too. Then etcd's
+/// member has been given a name of its own.
+fn kubelet_is_known(inventory: &Inventory) -> bool {
+    let certificate = inventory.row("apiserver").and_then(|row| row.certificate.get());
+    let address = inventory.facts.advertise_address.as_ref();
+    let known = |(certificate, own): (&Certificate, &str)| {
+        address.is_some_and(|address| certificate.addresses.contains(&address.value))
+            && certificate.dns_names.iter().any(|name| name.eq_ignore_ascii_case(own))
+    };
+    certificate.zip(node_of_kubelet(inventory)).is_some_and(known)
+}
+
+/// The node for which the kubelet's client certificate speaks.
+fn node_of_kubelet(inventory: &Inventory) -> Option<&str> {
+    inventory.kubelet_client.certificate.get()?.common_name().strip_prefix("system:node:")
+}

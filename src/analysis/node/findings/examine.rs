@@ -1,0 +1,182 @@
+//! Everything that is wrong with a node, in order.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Class, Code, Finding, Severity, findings, identity, kubelet, machine, manifests, order, places};
+use crate::analysis::node::facts::host_of;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::surroundings::Surroundings;
+use crate::formats::kubeconfig::Kubeconfig;
+use crate::formats::pem::{self, PemError};
+use crate::state::Snapshot;
+use crate::state::catalog::{KUBELET_CLIENT, Place};
+
+/// A node as far as it is known.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    /// Its files.
+    pub snapshot: &'a Snapshot,
+    /// What they mean.
+    pub inventory: &'a Inventory,
+    /// What is around them.
+    pub around: &'a Surroundings,
+}
+
+/// Everything that is wrong at `now`: blockers first, and of these what fails first.
+pub fn examine(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
+    let Node { snapshot, inventory, around } = node;
+    let on_kubelet = kubelet::find(snapshot, inventory, now);
+    let mut found = credentials(snapshot, inventory, now, &on_kubelet);
+    found.extend(identity::find(snapshot, inventory, now));
+    if !inventory.is_control_plane() {
+        found.retain(concerns_a_worker);
+    }
+    found.extend(on_kubelet);
+    found.extend(machine::clock(inventory, around, now));
+    found.extend(machine::space(around));
+    found.extend(places::find(snapshot, inventory, around));
+    if inventory.is_control_plane() {
+        found.extend(manifests::find(snapshot, inventory));
+        found.extend(machine::etcd(snapshot, inventory, around, now));
+        found.extend(machine::service_account(inventory));
+        found.extend(several(snapshot, inventory));
+        found.extend(super_admin(inventory));
+    } else {
+        found.extend(places::authority_keys(inventory));
+        found.iter_mut().for_each(for_a_worker);
+    }
+    for finding in &mut found {
+        weigh(finding, inventory, now);
+    }
+    order::sort(&mut found);
+    found
+}
+
+/// What the narrow look finds, told more closely.
+fn credentials(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    now: Timestamp,
+    on_kubelet: &[Finding],
+) -> Vec<Finding> {
+    let told = on_kubelet.iter().any(|finding| {
+        matches!(
+            finding.code,
+            Code::KubeletLinkMissing | Code::KubeletLinkDangling | Code::KubeletConfMissing
+        )
+    });
+    findings(inventory, now)
+        .into_iter()
+        .filter(|finding| !is_of_another_cluster(snapshot, inventory, finding))
+        .filter(|finding| {
+            let is_same = matches!(finding.code, Code::Missing | Code::Unreadable | Code::KeyMissing);
+            !(told && is_same && finding.subject == KUBELET_CLIENT)
+        })
+        .map(|finding| {
+            let code = closer(snapshot, inventory, &finding);
+            finding.with_code(code)
+        })
+        .collect()
+}
+
+/// A worker has the kubelet's credentials, the cluster's CA and homes.
+fn concerns_a_worker(finding: &Finding) -> bool {
+    let subject = finding.subject.as_str();
+    let no_key = matches!(finding.code, Code::CaKeyMissing | Code::CaKeyUnreadable | Code::CaKeyMismatch);
+    subject.starts_with("kubelet") || subject.starts_with('/') || (subject == "ca" && !no_key)
+}
+
+/// Nothing can be signed on a worker: what helps there is the cluster.
+fn for_a_worker(finding: &mut Finding) {
+    let of_kubelet = finding.code.page().class == Class::Credential
+        && (finding.subject == KUBELET_CLIENT || finding.subject == "kubelet");
+    let helps = !matches!(
+        finding.code,
+        Code::Expiring | Code::KubeletLinkNoLink | Code::KubeletLinkOld | Code::NamesOfAnotherNode
+    );
+    if of_kubelet && helps {
+        WORKER_REMEDY.clone_into(&mut finding.remedy);
+    }
+}
+
+/// kubernetes.io, "Kubelet client certificate rotation fails": the way without a bootstrap token.
+pub(super) const WORKER_REMEDY: &str = "On a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME > kubelet.conf, with this node's name. Here: mv /var/lib/kubelet/pki/kubelet-client* /root/, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.";
+
+/// How much a finding matters, all told.
+fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
+    if finding.severity == Severity::Blocker && order::goes_on_without(&finding.subject) {
+        finding.severity = Severity::Warning;
+    }
+    let needed = ["kubelet.conf", "controller-manager.conf", "scheduler.conf"];
+    if finding.code == Code::EmbeddedCaDiffers && needed.contains(&finding.subject.as_str()) {
+        let copy = inventory.foreign_authorities.iter().find(|copy| copy.path == finding.path);
+        let good = copy.is_some_and(|copy| copy.same_key && copy.not_after.is_some_and(|end| end >= now));
+        if !good {
+            finding.severity = Severity::Blocker;
+        }
+    }
+}
+
+/// A kubeconfig in a home with a CA and a server that are none of this cluster's.
+fn is_of_another_cluster(snapshot: &Snapshot, inventory: &Inventory, finding: &Finding) -> bool {
+    let facts = &inventory.facts;
+    if finding.code != Code::EmbeddedCaDiffers || !finding.subject.starts_with('/') {
+        return false;
+    }
+    let Some(config) = snapshot.file(&finding.path).and_then(|bytes| Kubeconfig::parse(bytes).ok()) else {
+        return false;
+    };
+    let own = [
+        facts.endpoint.as_ref().and_then(|url| host_of(&url.value)).map(str::to_owned),
+        facts.advertise_address.as_ref().map(|address| address.value.to_string()),
+        facts.node_name.as_ref().map(|name| name.value.clone()),
+        Some("127.0.0.1".to_owned()),
+        Some("localhost".to_owned()),
+    ];
+    host_of(&config.server).is_some_and(|host| !own.iter().flatten().any(|own| own == host))
+}
+
+/// What kind of unreadable a file is.
+fn closer(snapshot: &Snapshot, inventory: &Inventory, finding: &Finding) -> Code {
+    match finding.code {
+        Code::Expired if kubelet::is_own_serving(inventory, &finding.subject) => Code::KubeletServingExpired,
+        Code::Unreadable => match snapshot.file(&finding.path).map(|bytes| pem::blocks(bytes)) {
+            Some(Err(PemError::Empty)) => Code::FileEmpty,
+            Some(Err(PemError::Truncated)) => Code::FileTruncated,
+            Some(Err(PemError::NotPem)) if is_pem_place(&finding.path) => Code::FileNotPem,
+            _ => Code::Unreadable,
+        },
+        code => code,
+    }
+}
+
+fn is_pem_place(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "crt" || extension == "pem")
+}
+
+/// A leaf's file with more than the leaf.
+fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
+    let pairs = inventory.leafs.iter().filter(|leaf| matches!(leaf.slot.place, Place::Pair(_)));
+    pairs
+        .filter_map(|leaf| {
+            let count = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?.len();
+            let what = format!("{count} certificates in one file, of which the first counts");
+            let row = &leaf.row;
+            (count > 1).then(|| {
+                Finding::new(Code::SeveralCertificates, Severity::Warning, &row.name, &row.path, what)
+            })
+        })
+        .collect()
+}
+
+fn super_admin(inventory: &Inventory) -> Option<Finding> {
+    let version = inventory.facts.minor_version.as_ref()?;
+    let row = inventory.row("super-admin.conf")?;
+    if version.value < 29 || !row.certificate.is_missing() {
+        return None;
+    }
+    let what = format!("it is not there; kubeadm init of 1.{} makes it", version.value);
+    Some(Finding::new(Code::SuperAdminMissing, Severity::Note, &row.name, &row.path, what))
+}

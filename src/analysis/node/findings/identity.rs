@@ -1,0 +1,244 @@
+//! Who a certificate says it is, for what, and how well: names, usages, keys, hashes, serial numbers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::credentials::{Problem, names_of_another_node};
+use super::{Code, Evidence, Finding, Severity, kubelet};
+use crate::analysis::node::facts::host_of;
+use crate::analysis::node::inventory::{Inventory, Row};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::KeyAlgorithm;
+use crate::state::Snapshot;
+use crate::state::catalog::{Names, Slot, Usage};
+
+/// A leaf is told of this long before it ends.
+const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// A CA is told of this long before it ends.
+const CA_WARNING: SignedDuration = SignedDuration::from_hours(730 * 24);
+/// RSA keys below this are short.
+const SHORT_RSA: usize = 2048;
+
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let kubelet = &inventory.kubelet_client;
+    let as_client = kubelet.certificate.get().and_then(|certificate| usage(Usage::Client, certificate));
+    found.extend(as_client.map(|(problem, severity)| problem.finding(kubelet, severity)));
+    for leaf in &inventory.leafs {
+        let Some(certificate) = leaf.row.certificate.get() else { continue };
+        let as_its_place = usage(leaf.slot.usage, certificate);
+        found.extend(as_its_place.map(|(problem, severity)| problem.finding(&leaf.row, severity)));
+        if leaf.slot.names != Names::None && names_of_another_node(inventory, &leaf.row).is_none() {
+            found.extend(names(snapshot, inventory, leaf.slot, &leaf.row, certificate));
+        }
+        let authority = inventory.authority(leaf.slot.authority).and_then(|row| row.certificate.get());
+        found.extend(
+            authority
+                .and_then(|authority| outlives(certificate, authority))
+                .map(|problem| problem.finding(&leaf.row, Severity::Warning)),
+        );
+    }
+    found.extend(front_proxy(snapshot, inventory));
+    found.extend(admin_still_masters(inventory));
+    for row in inventory.rows() {
+        let Some(certificate) = row.certificate.get() else { continue };
+        found.extend(ending(certificate, now).map(|problem| problem.finding(row, Severity::Warning)));
+        let weak = weakness(certificate).into_iter();
+        found.extend(weak.map(|(problem, severity)| problem.finding(row, severity)));
+    }
+    found.extend(authorities(inventory, now));
+    found.extend(serials(inventory));
+    found
+}
+
+fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)> {
+    let mut lacks = Vec::new();
+    if usage != Usage::Client && !certificate.may_serve {
+        lacks.push("serverAuth");
+    }
+    if usage != Usage::Server && !certificate.may_be_client {
+        lacks.push("clientAuth");
+    }
+    if !certificate.may_sign {
+        lacks.push("digitalSignature");
+    }
+    if !lacks.is_empty() {
+        let what = format!("it lacks {}, which its place needs", lacks.join(" and "));
+        return Some((Problem::new(Code::UsageWrong, what), Severity::Blocker));
+    }
+    // RFC 5280 section 4.2.1.12: without the extension it is good for everything.
+    let what = "it names no purpose (extendedKeyUsage): it is accepted, and kubeadm refuses to renew it";
+    (!certificate.has_usage).then(|| (Problem::new(Code::UsageWrong, what), Severity::Warning))
+}
+
+/// The names by which a server is asked: what must be in its certificate, and whether much breaks without.
+fn wanted(snapshot: &Snapshot, inventory: &Inventory, slot: &Slot) -> Vec<(String, String, Severity)> {
+    let facts = &inventory.facts;
+    let mut wanted = Vec::new();
+    let mut want = |name: &str, source: &str, severity| {
+        wanted.push((name.to_owned(), source.to_owned(), severity));
+    };
+    if let Some(node) = &facts.node_name
+        && !kubelet::speaks_for_another(snapshot, inventory)
+    {
+        want(&node.value, &node.source, Severity::Warning);
+    }
+    if let Some(address) = &facts.advertise_address {
+        want(&address.value.to_string(), &address.source, Severity::Blocker);
+    }
+    match slot.names {
+        Names::None => {}
+        Names::EtcdMember => {
+            let severity = if slot.name == "etcd-server" { Severity::Blocker } else { Severity::Warning };
+            want("127.0.0.1", "etcd --listen-client-urls", severity);
+        }
+        Names::ApiServer => {
+            if let Some(address) = &facts.service_address {
+                want(&address.value.to_string(), &address.source, Severity::Blocker);
+            }
+            if let Some(endpoint) = &facts.endpoint
+                && let Some(host) = host_of(&endpoint.value)
+            {
+                want(host, &endpoint.source, Severity::Blocker);
+            }
+            want("kubernetes.default.svc", "the cluster's own name of the API server", Severity::Warning);
+        }
+    }
+    wanted
+}
+
+fn names(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    slot: &Slot,
+    row: &Row,
+    certificate: &Certificate,
+) -> Option<Finding> {
+    let lacking: Vec<_> = wanted(snapshot, inventory, slot)
+        .into_iter()
+        .filter(|(name, _, _)| !is_named(certificate, name))
+        .collect();
+    let severity = lacking.iter().map(|(_, _, severity)| *severity).max()?;
+    let list: Vec<_> = lacking.iter().map(|(name, source, _)| format!("{name} ({source})")).collect();
+    let what = format!("it is not valid for {}", list.join(", "));
+    let mut finding = Problem::new(Code::NamesMissing, what).finding(row, severity);
+    let names = certificate.alternative_names().join(", ");
+    finding.evidence.push(Evidence::field(&row.path, "subjectAltName", names));
+    Some(finding)
+}
+
+fn is_named(certificate: &Certificate, name: &str) -> bool {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return certificate.addresses.contains(&address);
+    }
+    certificate.dns_names.iter().any(|dns| {
+        // RFC 6125 section 6.4.3: a wildcard stands for one label.
+        let wild = dns.strip_prefix("*.").zip(name.split_once('.'));
+        dns.eq_ignore_ascii_case(name) || wild.is_some_and(|(dns, (_, rest))| dns.eq_ignore_ascii_case(rest))
+    })
+}
+
+fn outlives(certificate: &Certificate, authority: &Certificate) -> Option<Problem> {
+    let what = || format!("it ends {}, and its CA ends {}", certificate.not_after, authority.not_after);
+    (certificate.not_after > authority.not_after).then(|| Problem::new(Code::LeafOutlivesCa, what()))
+}
+
+fn ending(certificate: &Certificate, now: Timestamp) -> Option<Problem> {
+    let soon = now.saturating_add(LEAF_WARNING).unwrap_or(Timestamp::MAX);
+    let what = || format!("it ends {}", certificate.not_after);
+    (certificate.not_after >= now && certificate.not_after <= soon)
+        .then(|| Problem::new(Code::Expiring, what()))
+}
+
+fn weakness(certificate: &Certificate) -> Vec<(Problem, Severity)> {
+    let mut found = Vec::new();
+    if let KeyAlgorithm::Rsa(bits) = certificate.algorithm
+        && bits < SHORT_RSA
+    {
+        found.push((Problem::new(Code::WeakKey, format!("an RSA key of {bits} bits")), Severity::Warning));
+    }
+    if let Some(hash) = certificate.weak_hash {
+        let problem = Problem::new(Code::WeakSignature, format!("signed with {hash}"));
+        // Nobody checks a CA's signature of itself.
+        let is_own = certificate.subject_der == certificate.issuer_der;
+        found.push((problem, if is_own { Severity::Warning } else { Severity::Blocker }));
+    }
+    found
+}
+
+fn front_proxy(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let (path, pod) = inventory.facts.pod("kube-apiserver")?;
+    let allowed = pod.flag("requestheader-allowed-names")?;
+    let row = inventory.row("front-proxy-client")?;
+    let certificate = row.certificate.get()?;
+    let allows = |name: &String| allowed.split(',').any(|allowed| allowed.trim() == name);
+    if certificate.common_names.iter().any(allows) {
+        return None;
+    }
+    let name = certificate.common_name();
+    let what = format!("its CN \"{name}\" is not among the allowed names {allowed}");
+    let mut finding = Problem::new(Code::FrontProxyName, what).finding(row, Severity::Blocker);
+    finding.evidence.push(Evidence::flag(snapshot, path, "requestheader-allowed-names", allowed));
+    Some(finding)
+}
+
+/// kubeadm 1.29 changed admin.conf; renewing keeps what is there.
+fn admin_still_masters(inventory: &Inventory) -> Option<Finding> {
+    let version = inventory.facts.minor_version.as_ref()?;
+    let row = inventory.row("admin.conf")?;
+    let certificate = row.certificate.get()?;
+    let masters = certificate.organizations.iter().any(|name| name == "system:masters");
+    if version.value < 29 || !masters {
+        return None;
+    }
+    let what = format!("its O is system:masters, and the node runs 1.{}", version.value);
+    Some(Problem::new(Code::AdminStillMasters, what).finding(row, Severity::Note))
+}
+
+fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for row in &inventory.authorities {
+        let Some(certificate) = row.certificate.get() else { continue };
+        let mut add = |problem: Problem, severity| {
+            let (subject, path) = (row.authority.name(), &row.certificate_path);
+            let mut finding = Finding::new(problem.code, severity, subject, path, problem.what);
+            finding.evidence.push(match problem.code {
+                Code::CaExpiring => Evidence::field(path, "notAfter", certificate.not_after),
+                Code::WeakKey => Evidence::field(path, "public key", &certificate.algorithm),
+                _ => Evidence::field(path, "signature algorithm", certificate.weak_hash.unwrap_or_default()),
+            });
+            found.push(finding);
+        };
+        let soon = now.saturating_add(CA_WARNING).unwrap_or(Timestamp::MAX);
+        if certificate.is_ca && certificate.not_after >= now && certificate.not_after <= soon {
+            let what = format!("it ends {}", certificate.not_after);
+            add(Problem::new(Code::CaExpiring, what), Severity::Warning);
+        }
+        weakness(certificate).into_iter().for_each(|(problem, severity)| add(problem, severity));
+    }
+    found
+}
+
+/// Different certificates of one issuer with one serial number. A CA of kubeadm before 1.28 has the number 0, and
+/// is its own issuer.
+fn serials(inventory: &Inventory) -> Vec<Finding> {
+    let mut known: BTreeMap<(&[u8], &str), Vec<&Row>> = BTreeMap::new();
+    for row in inventory.rows() {
+        let Some(certificate) = row.certificate.get() else { continue };
+        let same = known.entry((&certificate.issuer_der, &certificate.serial)).or_default();
+        if !same.iter().any(|other| other.certificate.get() == Some(certificate)) {
+            same.push(row);
+        }
+    }
+    let reused = known.into_iter().filter(|(_, rows)| rows.len() > 1);
+    reused
+        .filter_map(|((_, serial), rows)| {
+            let (first, others) = rows.split_first()?;
+            let others: Vec<_> = others.iter().map(|row| row.name.as_str()).collect();
+            let what = format!("its serial number {serial} is also that of {}", others.join(", "));
+            Some(Problem::new(Code::SerialReuse, what).finding(first, Severity::Warning))
+        })
+        .collect()
+}

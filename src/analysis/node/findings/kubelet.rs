@@ -1,0 +1,185 @@
+//! The kubelet: its configuration, the link to its current certificate, what happens when it is started anew.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::credentials::{kubelet_of_another_node, kubelet_unlike};
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::inventory::{Inventory, KubeletForm, ServingForm};
+use crate::analysis::node::scope::FILES;
+use crate::formats::certificate::Certificate;
+use crate::formats::kubeconfig::Kubeconfig;
+use crate::formats::kubelet::KubeletConfiguration;
+use crate::state::{Content, Snapshot, catalog};
+
+const CONFIG: &str = "/var/lib/kubelet/config.yaml";
+const HOSTNAME: &str = "/etc/hostname";
+const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
+
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    if !inventory.has_kubelet() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    found.extend(configuration(snapshot));
+    found.extend(kubeconfig(snapshot, inventory));
+    found.extend(other_host(snapshot, inventory));
+    found.extend(link(snapshot, inventory));
+    found.extend(newer(snapshot, inventory, now));
+    found.extend(embedded(inventory, now));
+    found.extend(crash_loop(snapshot, inventory, now));
+    found
+}
+
+fn configuration(snapshot: &Snapshot) -> Option<Finding> {
+    let path = Path::new(CONFIG);
+    let finding = |code, what: String| Some(Finding::new(code, Severity::Blocker, "kubelet", path, what));
+    match snapshot.resolve(path).ok()?.entry.map(|entry| &entry.content) {
+        None => finding(Code::KubeletConfigMissing, format!("{CONFIG} is not there")),
+        Some(Content::File(bytes)) => match KubeletConfiguration::parse(bytes) {
+            Ok(_) => None,
+            Err(error) => finding(Code::KubeletConfigBroken, error),
+        },
+        Some(Content::Unread(why)) => finding(Code::KubeletConfigBroken, why.to_string()),
+        Some(_) => finding(Code::KubeletConfigBroken, "not a file".to_owned()),
+    }
+}
+
+/// Without a kubeconfig the kubelet asks for one with `bootstrap-kubelet.conf`, where that is still there.
+fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    if !lacks_kubeconfig(snapshot, inventory) || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+        return None;
+    }
+    let path = &inventory.facts.kubelet_kubeconfig.value;
+    let what = match snapshot.resolve(path).ok().and_then(|resolved| resolved.entry) {
+        None => format!("{} is not there", path.display()),
+        Some(_) => match snapshot.file(path).map(|bytes| Kubeconfig::parse(bytes)) {
+            Some(Err(error)) => format!("{}: {error}", path.display()),
+            _ => format!("{} can't be read", path.display()),
+        },
+    };
+    Some(Finding::new(Code::KubeletConfMissing, Severity::Blocker, "kubelet", path, what))
+}
+
+/// Whether the kubelet's kubeconfig is missing, or none at all.
+pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bool {
+    let path = &inventory.facts.kubelet_kubeconfig.value;
+    let parses = || snapshot.file(path).is_some_and(|bytes| Kubeconfig::parse(bytes).is_ok());
+    match inventory.kubelet_form {
+        KubeletForm::NoKubeconfig => true,
+        KubeletForm::Other => !parses(),
+        KubeletForm::Embedded | KubeletForm::File(_) => false,
+    }
+}
+
+/// A worker's kubelet that speaks for another node than the host is called. That is a hint only: clouds give nodes other
+/// names.
+fn other_host(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let overridden = |path: &&str| {
+        let text = snapshot.file(Path::new(path)).map(|bytes| String::from_utf8_lossy(bytes));
+        text.is_some_and(|text| text.contains("--hostname-override"))
+    };
+    if inventory.is_control_plane() || FILES.iter().any(overridden) {
+        return None;
+    }
+    let host = snapshot.file(Path::new(HOSTNAME))?;
+    let host = String::from_utf8_lossy(host).trim().to_lowercase();
+    let problem = kubelet_unlike(inventory, &host, HOSTNAME).filter(|_| !host.is_empty())?;
+    Some(problem.finding(&inventory.kubelet_client, Severity::Warning))
+}
+
+/// Whether the kubelet speaks for another node: then its name is not this node's.
+pub(super) fn speaks_for_another(snapshot: &Snapshot, inventory: &Inventory) -> bool {
+    kubelet_of_another_node(inventory).is_some() || other_host(snapshot, inventory).is_some()
+}
+
+/// The state of `kubelet-client-current.pem`, where the kubeconfig leads to it.
+fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let KubeletForm::File(path) = &inventory.kubelet_form else { return None };
+    if path.file_name()? != catalog::KUBELET_CLIENT_LINK {
+        return None;
+    }
+    let finding = |code, what: String| {
+        let mut finding = Finding::new(code, Severity::Blocker, catalog::KUBELET_CLIENT, path, what);
+        let kubeconfig = &inventory.facts.kubelet_kubeconfig.value;
+        let names = Evidence::field(kubeconfig, "client-certificate", path.display());
+        finding.evidence.push(names.on_line_in(snapshot, "client-certificate:"));
+        Some(finding)
+    };
+    match snapshot.get(path).map(|entry| &entry.content) {
+        None => finding(Code::KubeletLinkMissing, "it is not there".to_owned()),
+        Some(Content::Link(target)) => match snapshot.resolve(path) {
+            Ok(resolved) if resolved.entry.is_some() => None,
+            _ => finding(
+                Code::KubeletLinkDangling,
+                format!("it leads to {}, which is missing", target.display()),
+            ),
+        },
+        Some(_) => finding(Code::KubeletLinkNoLink, "it is no link, and the kubelet wants one".to_owned()),
+    }
+}
+
+/// A dated file that is better than the one that the link leads to.
+fn newer(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
+    let row = &inventory.kubelet_client;
+    let current = row.certificate.get()?;
+    let is_dated = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("kubelet-client-2") && name.ends_with(".pem")
+    };
+    let dated = snapshot.children(&inventory.facts.kubelet_pki_dir.value).into_iter();
+    let better = dated.filter(|(path, _)| is_dated(path)).filter_map(|(path, entry)| {
+        let Content::File(bytes) = &entry.content else { return None };
+        let certificate = Certificate::from_pem(bytes).ok()?;
+        let fits = certificate.subject_der == current.subject_der
+            && certificate.not_after > current.not_after
+            && !certificate.not_yet_valid_at(now);
+        (fits && crate::formats::pem::private_key(bytes).is_ok())
+            .then(|| (path.to_owned(), certificate.not_after))
+    });
+    let (path, end): (PathBuf, Timestamp) = better.max_by_key(|(_, end)| *end)?;
+    let severity = if current.expired_at(now) { Severity::Blocker } else { Severity::Warning };
+    let what = format!("it ends {}, and {} ends {end}", current.not_after, path.display());
+    let mut finding = Finding::new(Code::KubeletLinkOld, severity, &row.name, &row.path, what);
+    finding.evidence.push(Evidence::field(&path, "notAfter", end));
+    Some(finding)
+}
+
+fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
+    if inventory.kubelet_form != KubeletForm::Embedded {
+        return None;
+    }
+    let row = &inventory.kubelet_client;
+    let ended = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
+    let (severity, what) = if ended {
+        (Severity::Blocker, "its embedded certificate has ended, and no rotation replaces it")
+    } else {
+        (Severity::Warning, "its certificate is embedded: rotation has no effect after a restart")
+    };
+    Some(Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what))
+}
+
+/// kubelet `pkg/kubelet/certificate/bootstrap` LoadClientConfig: a certificate that has ended needs
+/// `bootstrap-kubelet.conf`, which kubeadm has deleted.
+fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
+    let row = &inventory.kubelet_client;
+    let usable = row.certificate.get().is_some_and(|certificate| !certificate.expired_at(now));
+    let is_told = inventory.kubelet_form == KubeletForm::Other && lacks_kubeconfig(snapshot, inventory);
+    if usable || is_told || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+        return None;
+    }
+    let what = format!(
+        "its client certificate is of no use and {BOOTSTRAP} is gone: once stopped it doesn't start again, and no static pod is restarted"
+    );
+    let mut finding = Finding::new(Code::KubeletCrashLoop, Severity::Blocker, "kubelet", &row.path, what);
+    if let Some(certificate) = row.certificate.get() {
+        finding.evidence.push(Evidence::field(&row.path, "notAfter", certificate.not_after));
+    }
+    Some(finding)
+}
+
+/// Whether what was found of the serving certificate is only that it has ended, where the kubelet made it itself.
+pub(super) fn is_own_serving(inventory: &Inventory, subject: &str) -> bool {
+    subject == catalog::KUBELET_SERVING && inventory.serving_form == ServingForm::SelfSigned
+}

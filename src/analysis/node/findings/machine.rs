@@ -1,0 +1,129 @@
+//! What is no matter of certificates: the clock, space, etcd's data, the service accounts' key.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::inventory::{Inventory, Item};
+use crate::analysis::node::plan::CLOCK_TOLERANCE_SECONDS;
+use crate::analysis::node::surroundings::{Free, Surroundings};
+use crate::formats::bolt::Meta;
+use crate::formats::certificate::Certificate;
+use crate::formats::key::public_key_bits;
+use crate::state::Snapshot;
+
+/// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
+const TOO_LITTLE: u64 = 16 << 20;
+
+/// With fewer inodes than this the next rotation of a log or a certificate, or the next segment of etcd's log, may fail.
+const TOO_FEW: u64 = 16;
+
+pub(super) fn clock(inventory: &Inventory, around: &Surroundings, now: Timestamp) -> Option<Finding> {
+    let (newest, source) = inventory.newest_evidence.as_ref()?;
+    let late = newest.as_second().saturating_sub(now.as_second());
+    if !around.time_is_the_clocks || late <= CLOCK_TOLERANCE_SECONDS {
+        return None;
+    }
+    let what = format!("the clock says {now:.0}, and the disk was alive at {newest:.0} ({source})");
+    Some(Finding::new(Code::ClockBehind, Severity::Blocker, "clock", "/", what))
+}
+
+pub(super) fn space(around: &Surroundings) -> Vec<Finding> {
+    around.space.iter().filter_map(|(path, free)| full(path, *free)).collect()
+}
+
+/// A file system without room, or without inodes: with none of those no file is made, however many bytes are free.
+fn full(path: &Path, free: Free) -> Option<Finding> {
+    let (what, evidence) = match free.files {
+        _ if free.bytes < TOO_LITTLE => (
+            format!("{} KiB are free there", free.bytes >> 10),
+            Evidence::field(path, "free bytes", free.bytes),
+        ),
+        Some(files) if files < TOO_FEW => {
+            let what = format!(
+                "{} MiB are free there, and {files} more files can be made (inodes)",
+                free.bytes >> 20
+            );
+            (what, Evidence::field(path, "free inodes", files))
+        }
+        _ => return None,
+    };
+    let mut finding = Finding::new(Code::DiskFull, Severity::Blocker, path.display().to_string(), path, what);
+    finding.evidence.push(evidence);
+    Some(finding)
+}
+
+pub(super) fn etcd(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    around: &Surroundings,
+    now: Timestamp,
+) -> Vec<Finding> {
+    if !inventory.facts.local_etcd.value {
+        return external_etcd(snapshot, inventory, now);
+    }
+    let Some(data) = &around.etcd else { return Vec::new() };
+    let finding = |code, path: &std::path::Path, what: String| {
+        vec![Finding::new(code, Severity::Blocker, "etcd", path, what)]
+    };
+    let database = data.directory.join("member/snap/db");
+    match &data.database {
+        _ if !data.is_there => {
+            let what = format!("{} holds no member of etcd", data.directory.display());
+            finding(Code::EtcdDataMissing, &data.directory, what)
+        }
+        None => finding(Code::EtcdDataMissing, &database, "the database is not there".to_owned()),
+        Some((head, size)) => match Meta::parse(head, *size) {
+            Ok(_) => Vec::new(),
+            Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),
+        },
+    }
+}
+
+fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let Some((manifest, pod)) = inventory.facts.pod("kube-apiserver") else { return Vec::new() };
+    let servers = pod.flag("etcd-servers").unwrap_or_default();
+    let mut note = Finding::new(
+        Code::EtcdExternal,
+        Severity::Note,
+        "etcd",
+        manifest,
+        format!("the API server uses {servers}"),
+    );
+    note.evidence.push(Evidence::flag(snapshot, manifest, "etcd-servers", servers));
+    let mut found = vec![note];
+    let path = std::path::Path::new(pod.flag("etcd-certfile").unwrap_or_default());
+    if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::from_pem(bytes).ok())
+        && certificate.expired_at(now)
+    {
+        let what = format!("it ended {}", certificate.not_after);
+        let mut finding = Finding::new(Code::EtcdClientExpired, Severity::Blocker, "etcd client", path, what);
+        finding.evidence.push(Evidence::field(path, "notAfter", certificate.not_after));
+        finding.evidence.push(Evidence::flag(snapshot, manifest, "etcd-certfile", path.display()));
+        found.push(finding);
+    }
+    found
+}
+
+pub(super) fn service_account(inventory: &Inventory) -> Option<Finding> {
+    let pair = &inventory.service_account;
+    let missing = |path: &std::path::Path, what: String| {
+        Some(Finding::new(Code::SaMissing, Severity::Blocker, "sa", path, what))
+    };
+    let key = match &pair.key {
+        Item::Missing => return missing(&pair.key_path, "it is missing".to_owned()),
+        Item::Unreadable(why) => return missing(&pair.key_path, why.clone()),
+        Item::Present(key) => key,
+    };
+    let public = match &pair.public {
+        Item::Missing => return missing(&pair.public_path, "it is missing".to_owned()),
+        Item::Unreadable(why) => return missing(&pair.public_path, why.clone()),
+        Item::Present(public) => public,
+    };
+    if public_key_bits(public).ok() == public_key_bits(key.spki()).ok() {
+        return None;
+    }
+    let what = format!("it is not the public half of {}", pair.key_path.display());
+    Some(Finding::new(Code::SaPairMismatch, Severity::Blocker, "sa", &pair.public_path, what))
+}

@@ -1,0 +1,120 @@
+//! Static-pod manifests: missing, broken, doubled, or naming files that are not there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::COMPONENTS;
+use crate::analysis::node::scope::is_credential;
+use crate::state::Snapshot;
+
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
+    let mut found = missing(inventory);
+    found.extend(unreadable(inventory));
+    found.extend(doubled(inventory));
+    found.extend(files(snapshot, inventory));
+    found
+}
+
+/// Without a kubelet's files there is nothing that would start them: a copy of `/etc/kubernetes/pki`, say.
+fn missing(inventory: &Inventory) -> Vec<Finding> {
+    let facts = &inventory.facts;
+    if !inventory.has_kubelet() {
+        return Vec::new();
+    }
+    let wanted = COMPONENTS.iter().filter(|name| **name != "etcd" || facts.local_etcd.value);
+    let lacking = wanted.filter(|name| facts.pod(name).is_none()).filter(|name| {
+        // One that is there and can't be read is told of as such.
+        !facts.manifests.iter().any(|file| file.pod.is_err() && stem(&file.path) == **name)
+    });
+    let directory = &facts.manifest_dir.value;
+    lacking
+        .map(|name| {
+            let path = directory.join(format!("{name}.yaml"));
+            let what = format!("no manifest of {name} in {}", directory.display());
+            Finding::new(Code::ManifestMissing, Severity::Blocker, *name, path, what)
+        })
+        .collect()
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.split('.').next())
+        .unwrap_or_default()
+}
+
+fn unreadable(inventory: &Inventory) -> impl Iterator<Item = Finding> {
+    inventory.facts.manifests.iter().filter_map(|file| {
+        let why = file.pod.as_ref().err()?;
+        let stem = stem(&file.path);
+        let name = || file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (severity, subject) = if COMPONENTS.contains(&stem) {
+            (Severity::Blocker, stem.to_owned())
+        } else {
+            (Severity::Warning, name())
+        };
+        Some(Finding::new(Code::ManifestUnreadable, severity, subject, &file.path, why.clone()))
+    })
+}
+
+fn doubled(inventory: &Inventory) -> Vec<Finding> {
+    let mut pods: BTreeMap<(&str, &str), Vec<&PathBuf>> = BTreeMap::new();
+    for file in &inventory.facts.manifests {
+        if let Ok(pod) = &file.pod {
+            pods.entry((&pod.namespace, &pod.name)).or_default().push(&file.path);
+        }
+    }
+    let doubled = pods.into_iter().filter(|(_, paths)| paths.len() > 1);
+    doubled
+        .filter_map(|((_, name), paths)| {
+            // The one that is named after the component is the right one, as a rule.
+            let extra = paths
+                .iter()
+                .copied()
+                .find(|path| path.file_name() != Some(format!("{name}.yaml").as_ref()))?;
+            let list: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            let what = format!("{} are both manifests of {name}", list.join(" and "));
+            let mut finding = Finding::new(Code::DuplicateManifest, Severity::Blocker, name, extra, what);
+            let evidence = paths.iter().map(|path| Evidence::field(path, "metadata.name", name));
+            finding.evidence.extend(evidence);
+            Some(finding)
+        })
+        .collect()
+}
+
+/// Files that flags name and that are not there. kubeadm's own credentials have findings of their own, and what is
+/// not mounted from the node is inside of the container.
+fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for file in &inventory.facts.manifests {
+        let Ok(pod) = &file.pod else { continue };
+        for (flag, value) in &pod.flags {
+            let path = Path::new(value);
+            let Some(host) = pod.on_host(path).filter(|_| is_credential(path)) else { continue };
+            if is_known(inventory, &host) {
+                continue;
+            }
+            if snapshot.resolve(&host).is_ok_and(|resolved| resolved.entry.is_none()) {
+                let elsewhere =
+                    if host == path { String::new() } else { format!(" ({} on the node)", host.display()) };
+                let what = format!("{} names {value}{elsewhere}, which is not there", pod.name);
+                let mut finding =
+                    Finding::new(Code::FlagFileMissing, Severity::Blocker, &pod.name, host, what);
+                finding.evidence.push(Evidence::flag(snapshot, &file.path, flag, value));
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+/// Whether findings of its own speak of this path.
+fn is_known(inventory: &Inventory, path: &Path) -> bool {
+    let pair = &inventory.service_account;
+    inventory.rows().any(|row| row.path == path || row.key_path == path)
+        || inventory.authorities.iter().any(|row| row.certificate_path == path || row.key_path == path)
+        || pair.key_path == path
+        || pair.public_path == path
+}

@@ -1,0 +1,138 @@
+//! What is wrong with a node at a given time, each finding with a stable code, evidence and a remedy.
+//!
+//! [`findings`] looks at credentials alone: what `certs check-expiration` and `recover` go by. [`examine`] looks at
+//! everything that is on the disk, and orders it: what fails first comes first.
+
+mod code;
+mod credentials;
+mod examine;
+mod identity;
+mod kubelet;
+mod machine;
+mod manifests;
+pub(in crate::analysis) mod order;
+mod page;
+mod places;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+pub use code::{CODES, Code};
+pub use credentials::{
+    Problem, authority_problem, findings, kubelet_of_another_node, names_of_another_node, row_problems,
+    serving_problems,
+};
+pub use examine::{Node, examine};
+pub use order::consequence;
+pub use page::{Class, Page};
+
+use crate::state::{Snapshot, text};
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// No fault; good to know.
+    Note,
+    /// Worth seeing to; the control plane works with it.
+    Warning,
+    /// Keeps the control plane, or a part of it, from working.
+    Blocker,
+}
+
+/// What shows a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Evidence {
+    /// The file.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// The line in it, from 1, where it is a text that a person would open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The field of a certificate, the flag of a manifest, the attribute of a file.
+    pub field: String,
+    /// What it says.
+    pub value: String,
+}
+
+impl Evidence {
+    /// What a field of a file says.
+    pub fn field(path: &Path, field: &str, value: impl Display) -> Self {
+        Self { path: path.to_owned(), line: None, field: field.to_owned(), value: value.to_string() }
+    }
+
+    /// What a flag of a manifest says, with its line.
+    pub(crate) fn flag(snapshot: &Snapshot, manifest: &Path, flag: &str, value: impl Display) -> Self {
+        let flag = format!("--{flag}");
+        Self::field(manifest, &flag, value).on_line_in(snapshot, &flag)
+    }
+
+    /// The line of its file in which `needle` stands, where it does.
+    #[must_use]
+    pub(crate) fn on_line_in(self, snapshot: &Snapshot, needle: &str) -> Self {
+        match snapshot.file(&self.path) {
+            Some(text) => self.on_line_of(text, needle),
+            None => self,
+        }
+    }
+
+    /// The line in which `needle` stands in `text`, where it does.
+    #[must_use]
+    pub fn on_line_of(mut self, text: &[u8], needle: &str) -> Self {
+        let text = String::from_utf8_lossy(text);
+        self.line = text.lines().position(|line| line.contains(needle)).map(|index| index + 1);
+        self
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// Stable code, for scripts and for `explain`.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// kubeadm's name of the credential, the component, or a path.
+    pub subject: String,
+    /// The file.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// What is wrong, in plain words.
+    pub what: String,
+    /// What shows it.
+    pub evidence: Vec<Evidence>,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// A finding without evidence, with the remedy of its page.
+    pub fn new(
+        code: Code,
+        severity: Severity,
+        subject: impl Into<String>,
+        path: impl Into<PathBuf>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            subject: subject.into(),
+            path: path.into(),
+            what: what.into(),
+            evidence: Vec::new(),
+            remedy: String::new(),
+        }
+        .with_code(code)
+    }
+
+    /// The same, more closely told.
+    #[must_use]
+    pub(crate) fn with_code(self, code: Code) -> Self {
+        Self { code, remedy: code.remedy_for(&self.path), ..self }
+    }
+}

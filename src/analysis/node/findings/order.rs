@@ -1,0 +1,184 @@
+//! Causal order: what fails first, and what follows from it.
+
+use super::{Class, Code, Finding, Severity};
+
+/// What the control plane is without a credential or component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::analysis) enum Without {
+    /// A part of it doesn't work.
+    InPart,
+    /// It runs, and doesn't come back once it is stopped.
+    NotAgain,
+    /// Whether it starts depends on more than is known here.
+    Perhaps,
+    /// It doesn't start.
+    Dead,
+}
+
+/// The order in which a node comes to life, and so in which it fails: who stands further up keeps the rest from
+/// working. Beside each how bad it is without, and what follows.
+const CHAIN: [(&str, Without, &str); 20] = [
+    (
+        "etcd-ca",
+        Without::Dead,
+        "etcd's members, the API server and etcd refuse each other: nothing can be read or written",
+    ),
+    ("etcd-server", Without::Dead, "the API server refuses etcd: nothing can be read or written"),
+    (
+        "etcd-peer",
+        Without::Perhaps,
+        "etcd's members refuse each other: with several there is no leader, and nothing can be written",
+    ),
+    ("etcd", Without::Dead, "the API server has nothing to read from and ends"),
+    ("etcd client", Without::Dead, "etcd refuses the API server, which ends"),
+    ("apiserver-etcd-client", Without::Dead, "etcd refuses the API server, which ends"),
+    (
+        "ca",
+        Without::Dead,
+        "the API server's clients and the API server refuse each other: kubectl, kubelets, controller manager, scheduler",
+    ),
+    (
+        "apiserver",
+        Without::Dead,
+        "every client refuses the API server: kubectl, kubelets, controller manager, scheduler",
+    ),
+    ("kube-apiserver", Without::Dead, "nothing can be managed"),
+    ("sa", Without::Dead, "the API server refuses every token: all pods lose the API"),
+    (
+        "kubelet-client",
+        Without::NotAgain,
+        "the API server refuses the kubelet: the node is NotReady, and pods aren't updated",
+    ),
+    (
+        "kubelet.conf",
+        Without::InPart,
+        "the kubelet refuses the API server: the node is NotReady, and pods aren't updated",
+    ),
+    ("kubelet", Without::NotAgain, "no static pod is started any more: what is stopped stays dead"),
+    (
+        "controller-manager.conf",
+        Without::InPart,
+        "the controller manager can't work: no new pods, no CSRs signed, dead nodes not noticed",
+    ),
+    ("kube-controller-manager", Without::InPart, "no new pods, no CSRs signed, dead nodes not noticed"),
+    ("scheduler.conf", Without::InPart, "the scheduler can't work: no pod gets a node"),
+    ("kube-scheduler", Without::InPart, "no pod gets a node"),
+    (
+        "apiserver-kubelet-client",
+        Without::InPart,
+        "kubelets refuse the API server: no logs, no exec, no port-forward",
+    ),
+    (
+        "front-proxy-ca",
+        Without::InPart,
+        "aggregated APIs refuse the API server: no metrics, no autoscaling, namespaces that don't end",
+    ),
+    (
+        "front-proxy-client",
+        Without::InPart,
+        "aggregated APIs refuse the API server: no metrics, no autoscaling, namespaces that don't end",
+    ),
+];
+
+/// What else follows: none of these keeps the cluster from working.
+const BESIDE: [(&str, &str); 5] = [
+    ("admin.conf", "kubectl with admin.conf is refused; the cluster goes on"),
+    ("super-admin.conf", "kubectl with super-admin.conf is refused; the cluster goes on"),
+    ("etcd-healthcheck-client", "health checks of etcd with this certificate fail; etcd goes on"),
+    ("kubelet-serving", "kubectl logs and exec fail where the API server checks it; by default it doesn't"),
+    ("clock", "certificates that are valid are taken for not yet valid or ended"),
+];
+
+/// What follows where the credential or component of this name is of no use.
+pub fn consequence(subject: &str) -> Option<&'static str> {
+    let chain = CHAIN.iter().map(|(name, _, follows)| (name, follows));
+    let beside = BESIDE.iter().map(|(name, follows)| (name, follows));
+    chain.chain(beside).find(|(name, _)| **name == subject).map(|(_, follows)| *follows)
+}
+
+/// What follows from a finding, where it keeps something from working.
+pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
+    match finding.code {
+        Code::DiskFull => Some("etcd can't write, and what is written now ends up empty or cut off"),
+        Code::KubeletLinkMissing | Code::KubeletLinkDangling | Code::KubeletLinkNoLink => {
+            consequence("kubelet")
+        }
+        _ => consequence(&finding.subject),
+    }
+}
+
+/// What the control plane is with this blocker.
+pub(in crate::analysis) fn without(finding: &Finding) -> Without {
+    match finding.code {
+        // The pair is there, and the API server starts with it.
+        Code::SaPairMismatch => Without::InPart,
+        // One of the two may come up.
+        Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
+        _ => {
+            let known = CHAIN.iter().find(|(name, _, _)| *name == finding.subject);
+            known.map_or(Without::InPart, |(_, without, _)| *without)
+        }
+    }
+}
+
+/// Whether the cluster goes on without the credential of this name.
+pub(in crate::analysis) fn goes_on_without(subject: &str) -> bool {
+    ["admin.conf", "super-admin.conf", "etcd-healthcheck-client"].contains(&subject)
+}
+
+/// How early in the chain the credential or component of this name fails.
+pub(in crate::analysis) fn place(subject: &str) -> usize {
+    CHAIN.iter().position(|(name, _, _)| *name == subject).unwrap_or(CHAIN.len())
+}
+
+/// Sorts: blockers, warnings, notes; of blockers what fails first.
+pub(in crate::analysis) fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| key(a).cmp(&key(b)));
+}
+
+fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String, &'static str) {
+    let class = match finding.code.page().class {
+        Class::Clock => 0,
+        Class::Disk => 1,
+        _ if finding.severity == Severity::Blocker => 2,
+        Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 3,
+        Class::Exposure | Class::Kubeconfig => 4,
+    };
+    (
+        std::cmp::Reverse(finding.severity),
+        class,
+        place(&finding.subject),
+        finding.subject.clone(),
+        finding.code.as_str(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::catalog::{AUTHORITIES, KUBELET_CLIENT, KUBELET_SERVING, SLOTS};
+
+    #[test]
+    fn everything_in_the_catalog_has_a_consequence() {
+        let names = SLOTS.iter().map(|slot| slot.name).chain(AUTHORITIES.iter().map(|ca| ca.name()));
+        for name in names.chain([KUBELET_CLIENT, KUBELET_SERVING]) {
+            assert!(consequence(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_fails_first_comes_first() {
+        let finding = |code, severity, subject: &str| Finding::new(code, severity, subject, "/x", "x");
+        let mut found = [
+            finding(Code::KeyExposed, Severity::Warning, "/x"),
+            finding(Code::Expired, Severity::Blocker, "scheduler.conf"),
+            finding(Code::Expired, Severity::Blocker, "apiserver"),
+            finding(Code::Expired, Severity::Blocker, "etcd-server"),
+            finding(Code::ClockBehind, Severity::Blocker, "clock"),
+            finding(Code::Expiring, Severity::Warning, "admin.conf"),
+        ];
+        sort(&mut found);
+        let order: Vec<_> = found.iter().map(|finding| finding.subject.as_str()).collect();
+        assert_eq!(order, ["clock", "etcd-server", "apiserver", "scheduler.conf", "admin.conf", "/x"]);
+    }
+}

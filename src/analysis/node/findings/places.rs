@@ -1,0 +1,147 @@
+//! Who can read private keys, and where some lie that nobody thinks of.
+
+use std::path::{Path, PathBuf};
+
+use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::surroundings::Surroundings;
+use crate::formats::key::{PrivateKey, public_key_bits};
+use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::formats::manifest::Manifest;
+use crate::formats::pem;
+use crate::state::catalog::{self, AUTHORITIES, Place, SLOTS};
+use crate::state::{Content, Entry, Snapshot};
+
+/// Whatever group and others may do.
+const OTHERS: u32 = 0o077;
+
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &Surroundings) -> Vec<Finding> {
+    let mut found: Vec<_> = snapshot.iter().filter_map(|(path, entry)| exposed(path, entry)).collect();
+    found.extend(snapshot.iter().filter_map(|(path, entry)| copy(path, entry, inventory)));
+    found.extend(around.strays.iter().filter_map(|(path, entry)| stray(path, entry, inventory)));
+    found
+}
+
+/// The keys of CAs on a node that needs none of them.
+pub(super) fn authority_keys(inventory: &Inventory) -> Vec<Finding> {
+    let there = inventory.authorities.iter().filter(|row| !row.key.is_missing());
+    there
+        .map(|row| {
+            let what = format!(
+                "the key of {} is on a worker, which needs only its certificate",
+                row.authority.name()
+            );
+            let subject = row.authority.name();
+            Finding::new(Code::CaKeyOnWorker, Severity::Warning, subject, &row.key_path, what)
+        })
+        .collect()
+}
+
+fn exposed(path: &Path, entry: &Entry) -> Option<Finding> {
+    let mode = entry.attributes.mode;
+    if mode & OTHERS == 0 || secret(entry).is_none() {
+        return None;
+    }
+    let what = format!("it holds a private key, and its mode {mode:04o} is open to {}", whom(mode));
+    let subject = path.display().to_string();
+    let mut finding = Finding::new(Code::KeyExposed, Severity::Warning, subject, path, what);
+    finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
+    Some(finding)
+}
+
+fn whom(mode: u32) -> &'static str {
+    if mode & 0o007 == 0 { "its group" } else { "everyone" }
+}
+
+/// A copy of one of kubeadm's files beside it: `/etc/kubernetes/pki-old/ca.key`, `admin.conf.bak`.
+fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
+    let name = path.file_name()?.to_str()?;
+    let (keys, kubeconfigs) = (keys(inventory), kubeconfigs());
+    let base = |known: &PathBuf| known.file_name().and_then(|name| name.to_str()).unwrap_or("/").to_owned();
+    let is_in_place = || {
+        let host = |pod: &Manifest| {
+            pod.flags.values().any(|value| pod.on_host(Path::new(value)).as_deref() == Some(path))
+        };
+        let used = inventory.facts.manifests.iter().any(|file| file.pod.as_ref().is_ok_and(host));
+        used || keys.iter().chain(&kubeconfigs).any(|known| known == path)
+    };
+    let looks_like_one = keys.iter().chain(&kubeconfigs).any(|known| name.starts_with(&base(known)));
+    if !path.starts_with(catalog::KUBERNETES_DIR) || !looks_like_one || is_in_place() {
+        return None;
+    }
+    stray(path, entry, inventory)
+}
+
+/// Where kubeadm keeps private keys.
+fn keys(inventory: &Inventory) -> Vec<PathBuf> {
+    let pki = &inventory.facts.pki_dir.value;
+    let pairs = SLOTS.iter().filter_map(|slot| match slot.place {
+        Place::Pair(base) => Some(base),
+        Place::Kubeconfig(_) => None,
+    });
+    let bases = pairs.chain(AUTHORITIES.iter().map(|authority| authority.base())).chain(["sa"]);
+    bases.map(|base| pki.join(format!("{base}.key"))).collect()
+}
+
+/// Where kubeadm keeps kubeconfigs.
+fn kubeconfigs() -> Vec<PathBuf> {
+    let names = SLOTS.iter().filter_map(|slot| match slot.place {
+        Place::Pair(_) => None,
+        Place::Kubeconfig(name) => Some(name),
+    });
+    let names = names.chain(["kubelet.conf", "bootstrap-kubelet.conf"]);
+    names.map(|name| Path::new(catalog::KUBERNETES_DIR).join(name)).collect()
+}
+
+fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
+    let secret = secret(entry)?;
+    let whose = match &secret {
+        Secret::Key(key) => owner(key, inventory).unwrap_or_else(|| "a private key".to_owned()),
+        Secret::Kubeconfig(user) => format!("a kubeconfig with the key of {user}"),
+    };
+    let mode = entry.attributes.mode;
+    let open = if mode & OTHERS == 0 {
+        String::new()
+    } else {
+        format!(", and its mode {mode:04o} is open to {}", whom(mode))
+    };
+    let what = format!("{whose}, outside of its place{open}");
+    let subject = path.display().to_string();
+    let mut finding = Finding::new(Code::KeyLyingAbout, Severity::Warning, subject, path, what);
+    finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
+    Some(finding)
+}
+
+enum Secret {
+    Key(Box<PrivateKey>),
+    Kubeconfig(String),
+}
+
+fn secret(entry: &Entry) -> Option<Secret> {
+    let Content::File(bytes) = &entry.content else { return None };
+    if pem::private_key(bytes).is_ok() {
+        return PrivateKey::from_pem(bytes).ok().map(|key| Secret::Key(Box::new(key)));
+    }
+    // Parsing YAML is slow: only where it looks like one.
+    if !bytes.windows(15).any(|part| part == b"client-key-data") {
+        return None;
+    }
+    let config = Kubeconfig::parse(bytes).ok()?;
+    matches!(config.credential, Credential::Embedded(_)).then_some(Secret::Kubeconfig(config.user))
+}
+
+/// Whose key it is, where that is known on this node.
+fn owner(key: &PrivateKey, inventory: &Inventory) -> Option<String> {
+    let bits = public_key_bits(key.spki()).ok()?;
+    let is = |spki: &[u8]| public_key_bits(spki).is_ok_and(|other| other == bits);
+    let authority =
+        inventory.authorities.iter().find(|row| row.certificate.get().is_some_and(|ca| is(&ca.spki)));
+    if let Some(row) = authority {
+        return Some(format!("the key of the CA {}", row.authority.name()));
+    }
+    if inventory.service_account.key.get().is_some_and(|own| is(own.spki())) {
+        return Some("the key of the service accounts (sa.key)".to_owned());
+    }
+    let row = inventory.rows().find(|row| row.certificate.get().is_some_and(|leaf| is(&leaf.spki)))?;
+    Some(format!("the key of {}", row.name))
+}

@@ -1,0 +1,75 @@
+//! The kubelet's own credentials: which form they have on this node, and what they say.
+
+use std::path::PathBuf;
+
+use super::{Item, Reader, Row, embedded_authority};
+use crate::analysis::node::facts::Facts;
+use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
+use crate::state::catalog;
+
+/// How the kubelet's client certificate is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KubeletForm {
+    /// In the kubelet's kubeconfig itself, as before 1.17.
+    Embedded,
+    /// In a PEM file that the kubeconfig names; `kubelet-client-current.pem`, as a rule.
+    File(PathBuf),
+    /// There is no kubeconfig that could tell.
+    NoKubeconfig,
+    /// The kubeconfig uses something else, which is left alone.
+    Other,
+}
+
+/// Where the kubelet's serving certificate comes from (kubernetes `cmd/kubelet/app/server.go` InitializeTLS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServingForm {
+    /// `kubelet.crt` and `kubelet.key`, which the kubelet makes when both are missing: signed by an authority that
+    /// is made for it alone and stands behind it in the file.
+    SelfSigned,
+    /// `kubelet-server-current.pem`, signed by the cluster (`serverTLSBootstrap`).
+    Signed,
+    /// Files that the kubelet's configuration names: somebody else's business.
+    Configured,
+}
+
+impl Reader<'_> {
+    pub(super) fn kubelet_client(&self, facts: &Facts) -> (KubeletForm, Row) {
+        let path = &facts.kubelet_kubeconfig.value;
+        let link = facts.kubelet_pki_dir.value.join(catalog::KUBELET_CLIENT_LINK);
+        let name = catalog::KUBELET_CLIENT;
+        let config = match self.file(path) {
+            Item::Present(bytes) => Kubeconfig::parse(bytes),
+            Item::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
+            Item::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
+        };
+        let embedded = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
+        match config.map(|config| config.credential) {
+            Ok(Credential::Embedded(_)) => (KubeletForm::Embedded, self.kubeconfig(name, path)),
+            Ok(Credential::Files { certificate, key }) => {
+                let file = PathBuf::from(certificate);
+                let row = self.pair(name, file.clone(), PathBuf::from(key));
+                (KubeletForm::File(file), Row { embedded_authority: embedded, ..row })
+            }
+            Ok(Credential::Other(_)) => (KubeletForm::Other, self.kubeconfig(name, path)),
+            Err(error) if error.is_worthless() => {
+                (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link))
+            }
+            Err(_) => (KubeletForm::Other, self.kubeconfig(name, path)),
+        }
+    }
+
+    pub(super) fn kubelet_serving(&self, facts: &Facts) -> (ServingForm, Row) {
+        let directory = &facts.kubelet_pki_dir.value;
+        let signed = directory.join(catalog::KUBELET_SERVING_LINK);
+        let own = directory.join("kubelet.crt");
+        let there = |path| self.snapshot.get(path).is_some();
+        // Where the configuration doesn't say it, a rotated certificate without one of the kubelet's own does.
+        let is_signed = facts.server_tls_bootstrap || (there(&signed) && !there(&own));
+        let (form, certificate, key) = match &facts.kubelet_serving {
+            Some((certificate, key)) => (ServingForm::Configured, certificate.clone(), key.clone()),
+            None if is_signed => (ServingForm::Signed, signed.clone(), signed),
+            None => (ServingForm::SelfSigned, own, directory.join("kubelet.key")),
+        };
+        (form, self.pair(catalog::KUBELET_SERVING, certificate, key))
+    }
+}

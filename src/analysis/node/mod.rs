@@ -1,0 +1,13 @@
+//! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, the [`findings`] about them, the
+//! [`plan`] that repairs it, what the node should serve ([`endpoints`]), what runs with old files ([`changed`]) and
+//! what stopping etcd would do ([`quorum`]).
+
+pub mod changed;
+pub mod endpoints;
+pub mod facts;
+pub mod findings;
+pub mod inventory;
+pub mod plan;
+pub mod quorum;
+pub mod scope;
+pub mod surroundings;

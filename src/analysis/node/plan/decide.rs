@@ -1,0 +1,297 @@
+//! The decisions: for each leaf, whether it is renewed, issued anew, skipped or refused.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped, Step,
+    Target, Why, refuse, restarts,
+};
+use crate::analysis::node::findings::authority_problem;
+use crate::analysis::node::inventory::{Inventory, Item, Row};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
+use crate::state::catalog::{self, Authority, Place, Slot};
+use crate::state::{Content, Snapshot};
+
+/// Decides what to do about a node at `now`.
+pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now: Timestamp) -> Plan {
+    let mut decision = Decision { snapshot, inventory, options, now, steps: Vec::new(), skipped: Vec::new() };
+    let mut refusals: Vec<_> = refuse::clock(inventory, options, now).into_iter().collect();
+    match &options.selection {
+        Selection::All => {
+            for leaf in &inventory.leafs {
+                decision.leaf(leaf.slot, &leaf.row);
+            }
+            if inventory.has_kubelet() {
+                decision.kubelet_where_useless();
+            }
+        }
+        Selection::One(slot) => match inventory.leafs.iter().find(|leaf| leaf.slot == *slot) {
+            Some(leaf) => decision.leaf(leaf.slot, &leaf.row),
+            None => decision.skip(slot.name, slot.long_name, Why::NotOnThisNode, false),
+        },
+        Selection::Kubelet => decision.kubelet_client(),
+        Selection::KubeletServing => decision.kubelet_serving(),
+    }
+    if options.kubelet && matches!(options.selection, Selection::One(_)) {
+        decision.kubelet_client();
+        decision.kubelet_serving();
+    }
+    let Decision { steps, skipped, .. } = decision;
+    refusals.extend(refuse::authorities(inventory, &skipped, now));
+    refusals.extend(refuse::names(inventory, &steps));
+    refusals.extend(refuse::kubelet(inventory, &options.selection, &steps));
+    if options.partial {
+        // Where no authority can sign, what a kubelet makes for itself alone is not worth a change.
+        let signed = steps.iter().any(|step| step.authority.authority().is_some());
+        refusals.retain(|refusal| !refusal.partial_helps || !signed);
+    }
+    Plan {
+        node: inventory.facts.node_name.clone(),
+        pki_dir: inventory.facts.pki_dir.clone(),
+        local_etcd: inventory.facts.local_etcd.clone(),
+        at: now,
+        restarts: restarts::of(inventory, &steps),
+        steps,
+        skipped,
+        refusals,
+    }
+}
+
+pub(super) struct Decision<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) inventory: &'a Inventory,
+    pub(super) options: &'a Options,
+    pub(super) now: Timestamp,
+    pub(super) steps: Vec<Step>,
+    skipped: Vec<Skipped>,
+}
+
+impl Decision<'_> {
+    pub(super) fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
+        self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
+    }
+
+    fn leaf(&mut self, slot: &'static Slot, row: &Row) {
+        if slot.optional && row.certificate.is_missing() && self.options.selection == Selection::All {
+            return self.skip(slot.name, slot.long_name, Why::NotOnThisNode, false);
+        }
+        if let Some(error) = &row.fixed {
+            let needs_person = !matches!(error, KubeconfigError::NotEmbedded { .. });
+            return self.skip(slot.name, slot.long_name, Why::NotEmbedded(error.to_string()), needs_person);
+        }
+        let profile = || Profile::of(slot, self.inventory);
+        let target = |decision: &Self| match slot.place {
+            Place::Pair(_) => {
+                let certificate = decision.resolved(&row.path)?;
+                Ok(Target::Pair { certificate, key: decision.resolved(&row.key_path)? })
+            }
+            Place::Kubeconfig(_) => decision.kubeconfig_target(row, slot),
+        };
+        match self.step(row, slot.name, slot.long_name, slot.authority, profile, target) {
+            Ok(step) => self.steps.push(step),
+            Err((why, needs_person)) => self.skip(slot.name, slot.long_name, why, needs_person),
+        }
+    }
+
+    pub(super) fn step(
+        &self,
+        row: &Row,
+        name: &str,
+        long_name: &'static str,
+        authority: Authority,
+        profile: impl Fn() -> Result<Profile, String>,
+        target: impl Fn(&Self) -> Result<Target, String>,
+    ) -> Result<Step, (Why, bool)> {
+        let signer = self.signer(authority)?;
+        let unknown = |what: String| (Why::Unknown(what), true);
+        let target = target(self).map_err(unknown)?;
+        // kubeadm refuses a template without a purpose too; unlike kubeadm, the catalog knows it.
+        let template = row.certificate.get().filter(|certificate| certificate.has_usage);
+        let (action, profile) = match (template, &row.certificate) {
+            (Some(_), _) => (Action::Renew, None),
+            (None, item) => {
+                let because = match item {
+                    Item::Missing => "it is missing".to_owned(),
+                    Item::Unreadable(reason) => reason.clone(),
+                    Item::Present(_) => "it names no purpose (extended key usage)".to_owned(),
+                };
+                let missing = |fact: String| unknown(format!("it can't be issued without {fact}"));
+                (Action::Issue { because }, Some(profile().map_err(missing)?))
+            }
+        };
+        let mut notes = Vec::new();
+        let key = self.key(row, template, signer, &mut notes).map_err(unknown)?;
+        if profile.is_some() && row.name == "apiserver" {
+            notes.push("certSANs that were configured beyond the node's own names are not known: compare with another control-plane node".to_owned());
+        }
+        let (new, cut_to_authority) = self.dates(signer).map_err(unknown)?;
+        Ok(Step {
+            name: name.to_owned(),
+            long_name,
+            action,
+            target,
+            authority: SignedBy::Authority(authority),
+            subject: profile
+                .as_ref()
+                .map(Profile::subject)
+                .or(template.map(|old| old.subject.clone()))
+                .unwrap_or_default(),
+            names: profile
+                .as_ref()
+                .map(Profile::alternative_names)
+                .or(template.map(Certificate::alternative_names))
+                .unwrap_or_default(),
+            key,
+            old: row
+                .certificate
+                .get()
+                .map(|old| Dates { not_before: old.not_before, not_after: old.not_after }),
+            new,
+            cut_to_authority,
+            notes,
+            template: template.cloned(),
+            profile,
+        })
+    }
+
+    fn signer(&self, authority: Authority) -> Result<&Certificate, (Why, bool)> {
+        let base = authority.base();
+        let unable = |what: &str, external| (Why::Authority { base, what: what.to_owned(), external }, true);
+        let row =
+            self.inventory.authority(authority).ok_or_else(|| unable("it is not on this node", false))?;
+        if let Some((_, what)) = authority_problem(row, self.now) {
+            // An ended external authority is not merely external.
+            let external =
+                row.is_external() && row.certificate.get().is_some_and(|cert| !cert.expired_at(self.now));
+            return Err(unable(&what, external));
+        }
+        row.certificate.get().ok_or_else(|| unable("its certificate is missing", false))
+    }
+
+    fn key(
+        &self,
+        row: &Row,
+        template: Option<&Certificate>,
+        signer: &Certificate,
+        notes: &mut Vec<String>,
+    ) -> Result<KeyPlan, String> {
+        let old = row.key.get();
+        let algorithm = match (template, old) {
+            (Some(certificate), _) => certificate.algorithm.clone(),
+            (None, Some(key)) => key.algorithm.clone(),
+            (None, None) => {
+                sibling_algorithm(self.inventory, row).unwrap_or_else(|| signer.algorithm.clone())
+            }
+        };
+        if self.options.reuse_keys {
+            let key =
+                old.ok_or_else(|| format!("--reuse-keys: its key is not usable: {}", why_not(&row.key)))?;
+            return Ok(KeyPlan { algorithm: key.algorithm.clone(), encoding: key.encoding, reuse: true });
+        }
+        if algorithm.can_be_generated() {
+            let encoding = old.map(|key| key.encoding).filter(|encoding| fits(*encoding, &algorithm));
+            let encoding = encoding.unwrap_or(KeyEncoding::of_kubeadm(&algorithm));
+            return Ok(KeyPlan { algorithm, encoding, reuse: false });
+        }
+        let key = old.filter(|key| key.algorithm == algorithm).ok_or_else(|| {
+            format!(
+                "its key is {algorithm}, which can't be made here, and the old one is not usable: {}",
+                why_not(&row.key)
+            )
+        })?;
+        notes.push(format!("the old key is kept: a new {algorithm} key can't be made here"));
+        Ok(KeyPlan { algorithm, encoding: key.encoding, reuse: true })
+    }
+
+    fn dates(&self, signer: &Certificate) -> Result<(Dates, bool), String> {
+        let Dates { not_before, not_after } = self.life(BACKDATE_SECONDS)?;
+        let cut = not_after > signer.not_after;
+        let not_after = if cut { signer.not_after } else { not_after };
+        Ok((Dates { not_before: not_before.max(whole(signer.not_before)), not_after: whole(not_after) }, cut))
+    }
+
+    /// From so many seconds before now for the days that were asked for.
+    pub(super) fn life(&self, backdate: i64) -> Result<Dates, String> {
+        let start = self.now.checked_sub(SignedDuration::from_secs(backdate));
+        let not_before = whole(start.map_err(|error| error.to_string())?);
+        let life = SignedDuration::from_hours(i64::from(self.options.days) * 24);
+        let end = self.now.checked_add(life);
+        let not_after = whole(end.map_err(|error| format!("--days {}: {error}", self.options.days))?);
+        Ok(Dates { not_before, not_after })
+    }
+
+    pub(super) fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
+        Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
+    }
+
+    pub(super) fn kubeconfig_target(&self, row: &Row, slot: &Slot) -> Result<Target, String> {
+        let file = self.resolved(&row.path)?;
+        let facts = &self.inventory.facts;
+        let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
+            Some(Content::File(bytes)) => Kubeconfig::parse(bytes).ok(),
+            _ => None,
+        };
+        if let Some(config) = old {
+            if let Some(error) = config.authority_error() {
+                return Err(error.to_string());
+            }
+            let own = self.inventory.authority(Authority::Cluster).and_then(|row| row.certificate.get());
+            let copies = config.authority_pem().map(Certificate::all_from_pem);
+            // A bundle that holds the node's CA is kept: it is there for a reason, such as a rotation.
+            let authority = match (copies, own) {
+                (Some(Ok(copies)), Some(own)) => !copies.iter().any(|copy| copy.der == own.der),
+                (Some(Err(_)), Some(_)) => true,
+                _ => false,
+            };
+            return Ok(Target::Splice { file, authority });
+        }
+        let local = || {
+            let address = facts.advertise_address.as_ref()?.value;
+            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+            Some(format!("https://{host}:{}", facts.secure_port.value))
+        };
+        let endpoint = || facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
+        let to_local = matches!(slot.name, "controller-manager.conf" | "scheduler.conf");
+        let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
+        let server = server.ok_or(
+            "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",
+        )?;
+        Ok(Target::NewKubeconfig { file, server, cluster: facts.cluster_name.value.clone() })
+    }
+}
+
+/// X.509 knows whole seconds.
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+pub(super) fn why_not<T>(item: &Item<T>) -> String {
+    match item {
+        Item::Missing => "it is missing".to_owned(),
+        Item::Unreadable(reason) => reason.clone(),
+        Item::Present(_) => "it belongs to another certificate".to_owned(),
+    }
+}
+
+fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
+    encoding == KeyEncoding::Pkcs8 || encoding == KeyEncoding::of_kubeadm(algorithm)
+}
+
+/// The algorithm of another leaf of the same authority: a cluster uses one for all.
+fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
+    if [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str()) {
+        // The kubelet makes P-256 keys whatever the cluster uses (client-go certificate_manager.go).
+        return Some(KeyAlgorithm::EcdsaP256);
+    }
+    let authority = catalog::slot(&row.name)?.authority;
+    let sibling = inventory.leafs.iter().find(|leaf| {
+        let known =
+            leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
+        leaf.slot.authority == authority && known
+    })?;
+    sibling.row.certificate.get().map(|certificate| certificate.algorithm.clone())
+}

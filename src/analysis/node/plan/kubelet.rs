@@ -1,0 +1,164 @@
+//! The kubelet's own certificates, which kubeadm doesn't renew: the one as a client, and the one that it serves.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use jiff::SignedDuration;
+
+use super::decide::{Decision, why_not};
+use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
+use crate::analysis::node::findings::{names_of_another_node, row_problems, serving_problems};
+use crate::analysis::node::inventory::{Item, KubeletForm, Row, ServingForm};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::state::catalog::{self, Authority};
+
+/// Seconds by which the kubelet dates a certificate of its own back (client-go `util/cert/cert.go`).
+const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
+
+impl Decision<'_> {
+    /// What of the kubelet's certificates is of no use any more, or all of them where that was asked for.
+    pub(super) fn kubelet_where_useless(&mut self) {
+        let authority = self.inventory.authority(Authority::Cluster);
+        let forced = self.options.kubelet;
+        if forced || !row_problems(&self.inventory.kubelet_client, authority, self.now).is_empty() {
+            self.kubelet_client();
+        }
+        let configured = self.inventory.serving_form == ServingForm::Configured;
+        if forced || (!configured && !serving_problems(self.inventory, self.now).is_empty()) {
+            self.kubelet_serving();
+        }
+    }
+
+    pub(super) fn kubelet_client(&mut self) {
+        let row = &self.inventory.kubelet_client;
+        let (name, long_name) = (catalog::KUBELET_CLIENT, catalog::KUBELET_CLIENT_LONG);
+        if let Some(error) = &row.fixed {
+            return self.skip(name, long_name, Why::NotEmbedded(error.to_string()), true);
+        }
+        let profile = || Profile::of_kubelet(&self.inventory.facts);
+        let target = |decision: &Self| match &decision.inventory.kubelet_form {
+            KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::SLOTS[0]),
+            KubeletForm::File(_) | KubeletForm::NoKubeconfig if row.path == row.key_path => {
+                decision.kubelet_pem(&row.path, "kubelet-client")
+            }
+            KubeletForm::File(_) | KubeletForm::NoKubeconfig | KubeletForm::Other => decision.files_of(row),
+        };
+        match self.step(row, name, long_name, Authority::Cluster, profile, target) {
+            Ok(step) => self.steps.push(step),
+            Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
+        }
+        if self.inventory.kubelet_form == KubeletForm::NoKubeconfig {
+            let path = self.inventory.facts.kubelet_kubeconfig.value.display();
+            let why =
+                format!("{path} is missing or unreadable: the kubelet needs one that names its certificate");
+            self.skip("kubelet.conf", "kubeconfig file of the kubelet", Why::Unknown(why), true);
+        }
+    }
+
+    pub(super) fn kubelet_serving(&mut self) {
+        let row = &self.inventory.kubelet_serving;
+        let (name, long_name) = (catalog::KUBELET_SERVING, catalog::KUBELET_SERVING_LONG);
+        let step = match self.inventory.serving_form {
+            ServingForm::Configured => {
+                let why = format!(
+                    "the kubelet's configuration names {}: whoever made it renews it",
+                    row.path.display()
+                );
+                Err((Why::NotOurs(why), false))
+            }
+            ServingForm::SelfSigned if row.certificate.is_missing() && row.key.is_missing() => Err((
+                Why::NotOurs("it is missing, and the kubelet makes it when it starts".to_owned()),
+                false,
+            )),
+            ServingForm::SelfSigned => self.self_signed(row).map_err(|what| (Why::Unknown(what), true)),
+            ServingForm::Signed => {
+                let mut row = row.clone();
+                if let Some(problem) = names_of_another_node(self.inventory, &row) {
+                    // Copied with the disk of another node: its names are no template.
+                    row.certificate = Item::Unreadable(problem.what);
+                }
+                let profile = || Profile::of_kubelet_serving(&self.inventory.facts);
+                let target = |decision: &Self| decision.kubelet_pem(&row.path, "kubelet-server");
+                self.step(&row, name, long_name, Authority::Cluster, profile, target)
+            }
+        };
+        match step {
+            Ok(step) => self.steps.push(step),
+            Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
+        }
+    }
+
+    /// A pair as the kubelet makes it where there is none, for the names of the old one.
+    fn self_signed(&self, row: &Row) -> Result<Step, String> {
+        let old = row.certificate.get();
+        let node = || self.inventory.facts.node_name.as_ref().map(|node| node.value.clone());
+        let host = old.and_then(host).or_else(node).ok_or("it can't be issued without the node's name")?;
+        let (mut dns_names, mut addresses) =
+            old.map(|old| (old.dns_names.clone(), old.addresses.clone())).unwrap_or_default();
+        if dns_names.is_empty() && addresses.is_empty() {
+            match host.parse::<IpAddr>() {
+                Ok(address) => addresses.push(address),
+                Err(_) => dns_names.push(host.clone()),
+            }
+        }
+        let profile = Profile::of_self_signed(&host, dns_names, addresses, self.now);
+        let because = match &row.certificate {
+            Item::Present(_) => None,
+            Item::Missing => Some("it is missing".to_owned()),
+            Item::Unreadable(reason) => Some(reason.clone()),
+        };
+        let key = match row.key.get() {
+            Some(key) if self.options.reuse_keys => {
+                KeyPlan { algorithm: key.algorithm.clone(), encoding: key.encoding, reuse: true }
+            }
+            None if self.options.reuse_keys => {
+                return Err(format!("--reuse-keys: its key is not usable: {}", why_not(&row.key)));
+            }
+            _ => KeyPlan { algorithm: KeyAlgorithm::Rsa(2048), encoding: KeyEncoding::Pkcs1, reuse: false },
+        };
+        Ok(Step {
+            name: catalog::KUBELET_SERVING.to_owned(),
+            long_name: catalog::KUBELET_SERVING_LONG,
+            action: because.map_or(Action::Renew, |because| Action::Issue { because }),
+            target: self.files_of(row)?,
+            authority: SignedBy::Own(format!("{host}-ca@{}", self.now.as_second())),
+            subject: profile.subject(),
+            names: profile.alternative_names(),
+            key,
+            old: old.map(|old| Dates { not_before: old.not_before, not_after: old.not_after }),
+            new: self.life(SELF_SIGNED_BACKDATE_SECONDS)?,
+            cut_to_authority: false,
+            notes: Vec::new(),
+            template: None,
+            profile: Some(profile),
+        })
+    }
+
+    fn files_of(&self, row: &Row) -> Result<Target, String> {
+        Ok(Target::Pair { certificate: self.resolved(&row.path)?, key: self.resolved(&row.key_path)? })
+    }
+
+    fn kubelet_pem(&self, link: &Path, prefix: &str) -> Result<Target, String> {
+        let directory = link.parent().unwrap_or(Path::new("/"));
+        let real = self.resolved(directory)?;
+        // The kubelet's own naming (client-go certificate_store.go); UTC, since the disk's zone is unknown.
+        let mut at = self.now;
+        loop {
+            let name = format!("{prefix}-{}.pem", at.strftime("%Y-%m-%d-%H-%M-%S"));
+            if self.snapshot.get(&real.join(&name)).is_none() {
+                let link = real.join(link.file_name().unwrap_or_default());
+                return Ok(Target::KubeletPem { link, file: directory.join(name) });
+            }
+            at = at.checked_add(SignedDuration::from_secs(1)).map_err(|error| error.to_string())?;
+        }
+    }
+}
+
+/// The host that a kubelet has made its certificate for: `HOST@UNIXTIME` is its subject.
+fn host(old: &Certificate) -> Option<String> {
+    let from_subject = old.common_name().rsplit_once('@').map(|(host, _)| host.to_owned());
+    let first_name = || old.dns_names.first().cloned();
+    let first_address = || old.addresses.first().map(IpAddr::to_string);
+    from_subject.filter(|host| !host.is_empty()).or_else(first_name).or_else(first_address)
+}

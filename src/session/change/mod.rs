@@ -1,0 +1,353 @@
+//! Changing a node, which `certs renew` and `recover` do alike: issue in memory, check, archive, apply,
+//! check again. Undoing that ([`undo`]), or giving a node an archived state ([`restore`]).
+
+pub mod restore;
+pub mod signals;
+pub mod undo;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::Context;
+use super::input::arguments::parse_time;
+use super::input::source::{RootArgs, about, archived, could_not, read_again};
+use crate::analysis::node::findings::row_problems;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan;
+use crate::analysis::node::plan::{DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide};
+use crate::disk::parking::parked;
+use crate::disk::transaction::{self, Lock};
+use crate::disk::{Root, archive};
+use crate::error::Failure;
+use crate::formats::kubeconfig::entries::Entries;
+use crate::issue::change_set;
+use crate::report::ClusterNames;
+use crate::state::{ChangeSet, Snapshot, catalog};
+
+/// Arguments of every command that issues certificates.
+#[derive(clap::Args, Debug)]
+pub struct ChangeArgs {
+    /// The node.
+    #[command(flatten)]
+    pub root: RootArgs,
+    /// Take this for the present time: 2027-03-01T12:00:00Z or 2027-03-01
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub at: Option<Timestamp>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Ask no question
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Keep the private keys that are there
+    #[arg(long)]
+    pub reuse_keys: bool,
+    /// Days that the new certificates live; never longer than their CA
+    #[arg(long, default_value_t = DEFAULT_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub days: u32,
+    /// Go on without what a CA that can't sign blocks
+    #[arg(long)]
+    pub partial: bool,
+    /// Believe the clock, although files on the disk are newer than it
+    #[arg(long)]
+    pub accept_clock: bool,
+    /// The kubelet's certificates too, although they have not ended
+    #[arg(long)]
+    pub kubelet: bool,
+    /// Where to put the archive of the old state [default: /var/lib/kuberescue of the root]
+    #[arg(long, value_name = "DIR")]
+    pub archive_dir: Option<PathBuf>,
+}
+
+impl ChangeArgs {
+    /// The plan's options for this selection.
+    pub fn options(&self, selection: Selection) -> Options {
+        Options {
+            selection,
+            kubelet: self.kubelet,
+            reuse_keys: self.reuse_keys,
+            days: self.days,
+            partial: self.partial,
+            accept_clock: self.accept_clock,
+        }
+    }
+}
+
+/// A node that is about to be changed.
+pub struct Prepared {
+    root: Root,
+    lock: Option<Lock>,
+    /// Its files.
+    pub snapshot: Snapshot,
+    /// What they mean.
+    pub inventory: Inventory,
+    /// What will be done.
+    pub plan: Plan,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What was done.
+pub struct Done {
+    /// The archive of the old state.
+    pub archive: PathBuf,
+    /// The node as it is now.
+    pub inventory: Inventory,
+}
+
+/// Reads the node and plans. Nothing is written, not even a lock.
+///
+/// # Errors
+/// There is no readable node, or an earlier change was interrupted.
+pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Failure> {
+    let now = args.at.unwrap_or(context.now);
+    let root = args.root.open()?;
+    let (snapshot, inventory) = args.root.read_from(&root)?;
+    refuse_if_interrupted(&root)?;
+    let plan = decide(&snapshot, &inventory, &args.options(selection), now);
+    Ok(Prepared { root, lock: None, snapshot, inventory, plan, now })
+}
+
+/// Takes a node's lock, and tells of a run that has ended without giving it up.
+///
+/// # Errors
+/// Another run is under way, or the disk can't be written.
+pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Failure> {
+    let lock = root.lock().map_err(|error| locked(&error))?;
+    if let Some(left) = lock.left_by() {
+        let how = if lock.is_of_this_boot(left) {
+            "was killed"
+        } else {
+            "did not end: the machine went down, or the disk was on another one"
+        };
+        context.out.say(&format!("note: the last kuberescue on this node ({left}) {how}"));
+    }
+    Ok(lock)
+}
+
+/// Where nothing is pending: removes what a run that was killed has left half written, which may hold keys.
+/// Best effort: nothing depends on it.
+pub fn sweep(root: &Root, context: &mut Context<'_>) {
+    if transaction::has_unfinished(root) && root.lock().is_ok() {
+        context.out.say("Removed what a run that was killed had left half written in /var/lib/kuberescue");
+    }
+}
+
+fn locked(error: &crate::disk::Error) -> Failure {
+    let hint = match error {
+        crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
+        _ => "nothing was changed; the disk must be writable, and this must run as root",
+    };
+    could_not(error).hint(hint)
+}
+
+/// Refuses where an earlier change or restart was interrupted.
+///
+/// # Errors
+/// One was, or its record can't be read.
+pub fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
+    if let Some(away) = parked(root).map_err(|error| could_not(&error))? {
+        let names: Vec<_> =
+            away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
+        let what = format!(
+            "an earlier restart was interrupted, and manifests are still moved away: {}",
+            names.join(", ")
+        );
+        return Err(
+            Failure::refused("interrupted-restart", what).hint("bring them back with kuberescue resume")
+        );
+    }
+    match transaction::pending(root).map_err(|error| could_not(&error))? {
+        None => Ok(()),
+        Some(_) => {
+            Err(Failure::refused("interrupted-change", "an earlier change of this node was interrupted")
+                .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
+        }
+    }
+}
+
+impl Prepared {
+    /// Whether this is the running machine's own root.
+    pub fn is_live(&self) -> bool {
+        self.root.is_live()
+    }
+
+    /// What this node's cluster and the context of its admin.conf are called.
+    pub fn names(&self) -> ClusterNames {
+        let admin = Path::new(catalog::KUBERNETES_DIR).join("admin.conf");
+        let entries = self.root().file(&admin).and_then(|bytes| Entries::parse(&bytes, Path::new("")).ok());
+        ClusterNames {
+            cluster: self.inventory.facts.cluster_name.value.clone(),
+            context: entries.and_then(|entries| entries.current),
+        }
+    }
+
+    /// Its root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Its lock, once it is taken.
+    ///
+    /// # Errors
+    /// It is not taken.
+    pub fn taken_lock(&self) -> Result<&Lock, Failure> {
+        self.lock.as_ref().ok_or_else(|| Failure::could_not_run("nothing is changed without the node's lock"))
+    }
+
+    /// Takes the node's lock. What another run has changed since the node was read, the transaction sees:
+    /// it checks each path before it begins.
+    ///
+    /// # Errors
+    /// Another run is under way, or the disk can't be written.
+    pub fn lock(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+        self.lock = Some(take_lock(&self.root, context)?);
+        refuse_if_interrupted(&self.root)
+    }
+
+    /// Refuses where the plan does.
+    ///
+    /// # Errors
+    /// The last refusal; the others are told on the way.
+    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        refuse(&self.plan.refusals, context)
+    }
+
+    /// Makes keys and certificates in memory and checks that the node would be right with them.
+    ///
+    /// # Errors
+    /// Something could not be made, or would not be right.
+    pub fn issue(&self) -> Result<ChangeSet, Failure> {
+        let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
+        verify(&self.plan, &self.predicted(&changes), self.now).map_err(Failure::could_not_run)?;
+        Ok(changes)
+    }
+
+    /// The node as it would be after `changes`.
+    pub fn predicted(&self, changes: &ChangeSet) -> Inventory {
+        // Only credentials change: the facts, manifests among them, stay.
+        Inventory::with_facts(&self.snapshot.with(changes), self.inventory.facts.clone())
+    }
+
+    /// Archives the old state, applies `changes` and reads the node again.
+    ///
+    /// # Errors
+    /// The archive could not be made or verified, or the change could not be made; the failure says
+    /// whether anything was changed.
+    pub fn carry_out(
+        &self,
+        changes: &ChangeSet,
+        args: &ChangeArgs,
+        context: &mut Context<'_>,
+    ) -> Result<Done, Failure> {
+        let lock = self.taken_lock()?;
+        let about =
+            archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
+        let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
+        let archive = replace(&self.root, lock, &old, changes, context)?;
+        let inventory = read_again(&self.root, &self.inventory.facts, &self.snapshot);
+        verify(&self.plan, &inventory, self.now).map_err(|what| {
+            Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
+        })?;
+        Ok(Done { archive, inventory })
+    }
+}
+
+/// Refuses where a plan does.
+///
+/// # Errors
+/// The last refusal; the others are told on the way.
+pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Failure> {
+    let Some((last, others)) = refusals.split_last() else { return Ok(()) };
+    for other in others {
+        context.out.fail(&other.into());
+    }
+    Err(last.into())
+}
+
+/// What a change replaces, and where its archive goes.
+pub struct Old<'a> {
+    /// The node as it is.
+    pub snapshot: &'a Snapshot,
+    /// What the archive says of itself.
+    pub about: &'a archive::About,
+    /// Where it goes, if not to the node's own place.
+    pub directory: Option<&'a Path>,
+}
+
+/// Archives the old state and applies `changes`; returns the archive's path.
+///
+/// # Errors
+/// The archive could not be made or verified, or the change could not be made; the failure says whether anything
+/// was changed.
+pub fn replace(
+    root: &Root,
+    lock: &Lock,
+    old: &Old<'_>,
+    changes: &ChangeSet,
+    context: &mut Context<'_>,
+) -> Result<PathBuf, Failure> {
+    let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
+    let written = written.map_err(|error| {
+        could_not(&error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
+    })?;
+    context.out.say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
+    let record = transaction::Context {
+        command: context.command_line.clone(),
+        operator: context.operator.clone(),
+        archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
+        now: context.now,
+    };
+    transaction::apply(root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
+    Ok(written.path)
+}
+
+/// A failure of the transaction: before its commit record nothing has changed.
+fn apply_failure(error: &crate::disk::Error) -> Failure {
+    if error.committed() {
+        return Failure::needs_person(error)
+            .hint("kuberescue resume completes the change, kuberescue rollback undoes it");
+    }
+    let failure = could_not(error);
+    failure.hint("nothing was changed; run the same command again once the cause is gone")
+}
+
+/// Every credential that was made must be free of faults, seen with the eyes that read any node.
+fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), String> {
+    for step in &plan.steps {
+        let Some(row) = inventory.row(&step.name) else {
+            return Err(format!("{}: it is not where it should be", step.name));
+        };
+        // What was made for one certificate alone is no authority of the node.
+        let authority = step.authority.authority().and_then(|authority| inventory.authority(authority));
+        if let Some(problem) = row_problems(row, authority, now).first() {
+            let path = row.path.display();
+            return Err(format!("{}: the new one, {path}, is not right: {}", step.name, problem.what));
+        }
+        let fresh =
+            row.certificate.get().is_some_and(|certificate| certificate.not_after == step.new.not_after);
+        if !fresh {
+            let path = row.path.display();
+            return Err(format!("{}: the new one is not where it should be, {path}", step.name));
+        }
+    }
+    Ok(())
+}
+
+/// The leaf of this name for `certs renew`.
+///
+/// # Errors
+/// There is none of this name.
+pub fn selection(name: &str) -> Result<Selection, String> {
+    use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING, SLOTS, slot};
+    match name {
+        "all" => Ok(Selection::All),
+        KUBELET_CLIENT => Ok(Selection::Kubelet),
+        KUBELET_SERVING => Ok(Selection::KubeletServing),
+        name => slot(name).map(plan::Selection::One).ok_or_else(|| {
+            let names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
+            format!("one of all, {}, {KUBELET_CLIENT}, {KUBELET_SERVING}", names.join(", "))
+        }),
+    }
+}

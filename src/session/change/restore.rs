@@ -1,0 +1,98 @@
+//! Putting a node into the state that an archive holds: read both, plan, archive what is there, apply, look again.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{Old, refuse_if_interrupted, replace, take_lock};
+use crate::analysis::forensics::restore::{Archived, Options, RestorePlan, restore};
+use crate::analysis::node::inventory::Inventory;
+use crate::disk::{Depth, Root};
+use crate::error::Failure;
+use crate::session::Context;
+use crate::session::input::source::{RootArgs, about};
+use crate::state::{ChangeSet, Fingerprint, Snapshot, catalog};
+
+/// A node that is about to get another state.
+pub struct Prepared {
+    /// Its root.
+    pub root: Root,
+    /// What will be done, for people.
+    pub plan: RestorePlan,
+    /// What will be done.
+    pub changes: ChangeSet,
+    node: Snapshot,
+    inventory: Inventory,
+}
+
+/// Reads the node beside the archive, and plans. Nothing is written.
+///
+/// # Errors
+/// The archive holds no kubeadm node, or an earlier change of this node was interrupted.
+pub fn prepare(
+    root: Root,
+    args: &RootArgs,
+    archive: &Snapshot,
+    is_ours: bool,
+    options: Options,
+    context: &Context<'_>,
+) -> Result<Prepared, Failure> {
+    let archived = args.inventory_of(archive)?;
+    refuse_if_interrupted(&root)?;
+    let (node, inventory) = args.read_beside(&root, archive);
+    let missing_parents = missing_parents(&root, archive);
+    let archive =
+        Archived { snapshot: archive, inventory: &archived, is_ours, missing_parents: &missing_parents };
+    let (plan, changes) = restore(&archive, &node, &inventory, options, context.now);
+    Ok(Prepared { root, plan, changes, node, inventory })
+}
+
+/// What is above the archive's paths and not on the node: on an empty disk `/etc`. What is above the tool's own
+/// directory comes with its lock.
+fn missing_parents(root: &Root, archive: &Snapshot) -> Vec<PathBuf> {
+    let own = Path::new(catalog::RESCUE_DIR);
+    let above: BTreeSet<&Path> = archive.iter().flat_map(|(path, _)| path.ancestors().skip(1)).collect();
+    let is_missing = |path: &&Path| {
+        let mut there = Snapshot::default();
+        root.read(&mut there, path, Depth::File);
+        path.parent().is_some() && !own.starts_with(path) && there.get(path).is_none()
+    };
+    above.into_iter().filter(is_missing).map(Path::to_owned).collect()
+}
+
+impl Prepared {
+    /// Refuses where the plan does.
+    ///
+    /// # Errors
+    /// The last refusal; the others are told on the way.
+    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        super::refuse(&self.plan.refusals, context)
+    }
+}
+
+/// Archives the present state and applies the change; returns the archive's path.
+///
+/// # Errors
+/// Another run is under way, or the change could not be made; the failure says whether anything was changed.
+pub fn carry_out(
+    prepared: &Prepared,
+    archive_dir: Option<&Path>,
+    context: &mut Context<'_>,
+) -> Result<PathBuf, Failure> {
+    let lock = take_lock(&prepared.root, context)?;
+    refuse_if_interrupted(&prepared.root)?;
+    let about = about(&prepared.inventory, "before archive restore", context);
+    let old = Old { snapshot: &prepared.node, about: &about, directory: archive_dir };
+    let archive = replace(&prepared.root, &lock, &old, &prepared.changes, context)?;
+    for change in prepared.changes.iter() {
+        let mut now = Snapshot::default();
+        prepared.root.read(&mut now, &change.path, Depth::File);
+        if Fingerprint::of(now.get(&change.path)) != Fingerprint::of(change.after.as_ref()) {
+            return Err(Failure::needs_person(format!(
+                "{}: it is not what the archive holds",
+                change.path.display()
+            ))
+            .hint("something else writes there: kuberescue archive diff shows what differs, kuberescue rollback puts the state before the restore back"));
+        }
+    }
+    Ok(archive)
+}

@@ -1,0 +1,59 @@
+//! Looking around on a node or in an archive beyond its credentials: etcd's data, space, forgotten keys.
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::scope;
+use crate::analysis::node::surroundings::{EtcdData, Free, Surroundings};
+use crate::disk::{Root, strays_among};
+use crate::formats::bolt;
+use crate::state::Snapshot;
+
+/// Where etcd of kubeadm keeps its data.
+const ETCD_DATA: &str = "/var/lib/etcd";
+
+/// What every system has: a root without it is a copy of some files, of which nothing else can be said.
+const WHOLE_DISK: &str = "/usr";
+
+/// Looks around. `time_is_the_clocks`: nobody asks about another moment.
+pub fn look_around(
+    root: &Root,
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    time_is_the_clocks: bool,
+) -> Surroundings {
+    let is_disk = root.has_directory(Path::new(WHOLE_DISK));
+    let etcd = inventory.facts.pod("etcd").filter(|_| is_disk).map(|(_, pod)| {
+        let directory = PathBuf::from(pod.flag("data-dir").unwrap_or(ETCD_DATA));
+        EtcdData {
+            is_there: root.has_directory(&directory.join("member")),
+            database: root.beginning(&directory.join("member/snap/db"), bolt::HEAD),
+            directory,
+        }
+    });
+    let mut places = vec![PathBuf::from("/etc/kubernetes"), PathBuf::from("/var/lib/kubelet")];
+    places.extend(etcd.iter().map(|etcd| etcd.directory.clone()));
+    let space = if is_disk { space(root, places) } else { Vec::new() };
+    Surroundings { etcd, space, strays: root.strays(snapshot), time_is_the_clocks }
+}
+
+/// What an archive holds beyond the node's own files: the node's files alone, and what lies about.
+pub fn look_into(archive: &Snapshot, inventory: &Inventory) -> (Snapshot, Surroundings) {
+    let own = scope::within(archive, &inventory.facts);
+    let strays = strays_among(archive, &own);
+    (own, Surroundings { strays, ..Surroundings::default() })
+}
+
+/// The file systems of these directories, each once.
+fn space(root: &Root, places: Vec<PathBuf>) -> Vec<(PathBuf, Free)> {
+    let mut seen = Vec::new();
+    let asked = places.into_iter().filter_map(|path| Some((root.file_system(&path).ok()?, path)));
+    asked
+        .filter(|((id, _), _)| {
+            let new = !seen.contains(id);
+            seen.push(*id);
+            new
+        })
+        .map(|((_, free), path)| (path, free))
+        .collect()
+}

@@ -1,0 +1,131 @@
+//! Diagnosing many nodes in one run, on several threads, each node forgotten but for a few words.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::host_state::{look_around, look_into};
+use crate::analysis::forensics::diagnosis::{Diagnosis, diagnose};
+use crate::analysis::forensics::fleet::{Brief, Nodes, Unreadable};
+use crate::analysis::forensics::timeline::Timeline;
+use crate::analysis::node::findings::Node;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::surroundings::Surroundings;
+use crate::disk::Root;
+use crate::error::Failure;
+use crate::session::Context;
+use crate::session::input::source::RootArgs;
+use crate::state::Snapshot;
+
+/// At most this many nodes are in memory at a time, each of 20 MiB at most.
+const MOST_THREADS: usize = 8;
+
+/// A node that was read.
+pub struct Read {
+    /// Its files.
+    pub snapshot: Snapshot,
+    /// What they mean.
+    pub inventory: Inventory,
+    /// What is around them.
+    pub around: Surroundings,
+    /// Where they were read from; an archive has none.
+    pub root: Option<Root>,
+    /// All that is in an archive: its logs too.
+    pub archive: Option<Snapshot>,
+}
+
+impl Read {
+    /// Reads a node from its root or an archive. `at` is the moment that the operator asks about, if any.
+    ///
+    /// # Errors
+    /// There is no readable node.
+    pub fn of(args: &RootArgs, at: Option<Timestamp>) -> Result<Self, Failure> {
+        let (snapshot, inventory, root) = args.read_all()?;
+        Ok(match root {
+            Some(root) => {
+                let around = look_around(&root, &snapshot, &inventory, at.is_none());
+                Self { snapshot, inventory, around, root: Some(root), archive: None }
+            }
+            None => {
+                let (own, around) = look_into(&snapshot, &inventory);
+                Self { snapshot: own, inventory, around, root: None, archive: Some(snapshot) }
+            }
+        })
+    }
+
+    /// Diagnoses it.
+    pub fn diagnose(
+        &self,
+        source: &Path,
+        timeline: Option<&Timeline>,
+        now: Timestamp,
+        horizon: SignedDuration,
+    ) -> Diagnosis {
+        let Self { snapshot, inventory, around, .. } = self;
+        let node = Node { snapshot, inventory, around };
+        diagnose(node, timeline, &source.display().to_string(), now, horizon)
+    }
+}
+
+/// Diagnoses all of `sources`.
+pub fn diagnose_all(
+    sources: &[PathBuf],
+    cert_dir: Option<&Path>,
+    at: Option<Timestamp>,
+    context: &mut Context<'_>,
+) -> Nodes {
+    let now = at.unwrap_or(context.now);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let (next, (sender, receiver)) = (AtomicUsize::new(0), mpsc::channel());
+    let (mut briefs, mut unreadable) = (Vec::new(), Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(sources.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if sender.send(brief(source, cert_dir, at, now)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let draws = context.out.is_terminal() && sources.len() > threads;
+        for (done, result) in receiver.into_iter().enumerate() {
+            match result {
+                Ok(brief) => briefs.push(brief),
+                Err(failed) => unreadable.push(failed),
+            }
+            if draws {
+                context.out.draw(&progress(done + 1, sources.len()));
+            }
+        }
+        if draws {
+            context.out.draw("\r\u{1b}[K");
+        }
+    });
+    Nodes::of(briefs, unreadable, now)
+}
+
+fn brief(
+    source: &Path,
+    cert_dir: Option<&Path>,
+    at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Brief, Unreadable> {
+    let args = RootArgs { root: source.to_owned(), cert_dir: cert_dir.map(Path::to_owned) };
+    match Read::of(&args, at) {
+        Ok(read) => Ok(Brief::of(&read.diagnose(source, None, now, SignedDuration::ZERO), &read.inventory)),
+        Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
+    }
+}
+
+/// A bar over the line before it.
+fn progress(done: usize, all: usize) -> String {
+    const WIDTH: usize = 40;
+    let full = done * WIDTH / all.max(1);
+    format!("\r[{}{}] {done} of {all} nodes", "#".repeat(full), " ".repeat(WIDTH.saturating_sub(full)))
+}

@@ -1,0 +1,60 @@
+//! The timeline of a node: its logs, the history of what was done to it, and what its files say, read and merged.
+
+use jiff::Timestamp;
+
+use crate::analysis::forensics::timeline::{Event, Kind, Timeline, Wanted};
+use crate::analysis::node::inventory::Inventory;
+use crate::disk::logs::{Given, etcd_times, scan_given, scan_root, scan_snapshot};
+use crate::disk::{Root, history};
+use crate::error::Failure;
+use crate::formats::log::Matcher;
+use crate::session::input::source::could_not;
+use crate::state::Snapshot;
+
+/// Which logs.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Files of the operator's, and standard input.
+    pub given: Vec<Given>,
+    /// Containers beside those of the control plane.
+    pub wanted: Wanted,
+}
+
+/// Reads the logs of a node and merges all that has a time. `root` is where `snapshot` was read from; without it the
+/// snapshot is an archive's, and the logs are those that are in it.
+///
+/// # Errors
+/// A log that the operator gave can't be read.
+pub fn read(
+    root: Option<&Root>,
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Timeline, Failure> {
+    let matcher = Matcher::new().map_err(Failure::could_not_run)?;
+    let mut logs = match root {
+        Some(root) => scan_root(root, &matcher, &request.wanted, now),
+        None => scan_snapshot(snapshot, &matcher, &request.wanted, now),
+    };
+    scan_given(&request.given, &matcher, now, &mut logs).map_err(|error| {
+        could_not(&error)
+            .code("log-unreadable")
+            .hint("--log takes a file on this machine, or - for standard input")
+    })?;
+    let mut others = Vec::new();
+    if let Some(root) = root {
+        others.extend(etcd_times(root));
+        match history::verify(root) {
+            Ok(history) => others.extend(history.records.iter().map(change)),
+            Err(error) => logs.note(error.to_string()),
+        }
+    }
+    Ok(Timeline::new(snapshot, inventory, logs, others, now))
+}
+
+fn change(done: &history::Done) -> Event {
+    let back = if done.taken_back { ", taken back" } else { "" };
+    let what = format!("{} ({} paths{back})", done.command, done.paths);
+    Event::new(done.time, "kuberescue", Kind::Rescued, what, None)
+}

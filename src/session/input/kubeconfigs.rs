@@ -1,0 +1,118 @@
+//! Kubeconfigs of the machine on which this runs: those that the operator names, or those that kubectl would take.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::analysis::workstation::Files;
+use crate::disk::workstation;
+use crate::error::Failure;
+use crate::formats::kubeconfig::entries::Entries;
+
+/// Kubeconfigs and what they refer to.
+pub struct Kubeconfigs {
+    /// In the order in which they were named.
+    pub files: Vec<Loaded>,
+    /// Whether kubectl takes them for one (`$KUBECONFIG`), so that a context of one may need a cluster of another.
+    pub merged: bool,
+    /// The files that they refer to.
+    pub referenced: Files,
+}
+
+/// A kubeconfig that was looked for.
+pub struct Loaded {
+    /// Where.
+    pub path: PathBuf,
+    /// What it says, or why it cannot be read.
+    pub entries: Result<Entries, Unread>,
+}
+
+/// Why a kubeconfig cannot be read.
+pub struct Unread {
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// Reads the named kubeconfigs (`-` is the standard input); where none is named, those of kubectl: what
+/// `$KUBECONFIG` lists, else `~/.kube/config`.
+///
+/// # Errors
+/// None is named and kubectl would find none.
+pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Failure> {
+    let merged = named.is_empty();
+    let paths = if merged { found_by_kubectl()? } else { named.to_vec() };
+    let files: Vec<_> = paths.into_iter().map(load).collect();
+    let referenced = referenced(files.iter().filter_map(|file| file.entries.as_ref().ok()));
+    Ok(Kubeconfigs { files, merged, referenced })
+}
+
+/// Reads the files that kubeconfigs refer to.
+pub(in crate::session) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entries>) -> Files {
+    let mut files = Files::new();
+    for path in all.into_iter().flat_map(Entries::files) {
+        let read = || workstation::read_regular(path).map_err(|error| why(&error));
+        files.entry(path.to_path_buf()).or_insert_with(read);
+    }
+    files
+}
+
+/// Where kubectl looks, and what of it is there: what `$KUBECONFIG` lists, else `~/.kube/config`.
+pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
+    let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    let (from, paths) = match (set("KUBECONFIG"), set("HOME")) {
+        (Some(list), _) => {
+            let paths: Vec<_> = std::env::split_paths(&list).filter(|path| path != Path::new("")).collect();
+            ("$KUBECONFIG", paths)
+        }
+        (None, Some(home)) => ("~/.kube/config", vec![Path::new(&home).join(".kube/config")]),
+        (None, None) => ("$KUBECONFIG and $HOME", Vec::new()),
+    };
+    // kubectl passes over what it doesn't find.
+    (from, paths.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect())
+}
+
+fn found_by_kubectl() -> Result<Vec<PathBuf>, Failure> {
+    let (from, found) = of_kubectl();
+    if found.is_empty() {
+        let what = format!("no kubeconfig is named, and {from} leads to none");
+        return Err(Failure::could_not_run(what).hint(
+            "name one: kuberescue kubeconfig check FILE; on a control-plane node /etc/kubernetes/admin.conf",
+        ));
+    }
+    Ok(found)
+}
+
+fn load(path: PathBuf) -> Loaded {
+    let read = if path == Path::new("-") { workstation::read_input() } else { workstation::read(&path) };
+    let entries = match read {
+        Ok(bytes) => Entries::parse(&bytes, path.parent().unwrap_or(Path::new(""))).map_err(|error| Unread {
+            why: error.to_string(),
+            hint: "kubectl can't read it either: take it from where it came from again, or from a backup",
+        }),
+        Err(error) => Err(Unread { why: why(&error), hint: hint(&error) }),
+    };
+    Loaded { path, entries }
+}
+
+/// In words that don't need the number of an error.
+pub(in crate::session) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What to do about it.
+pub(in crate::session) fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::IsADirectory => "name the file in it: ~/.kube/config, CLUSTER-kubeconfig",
+        io::ErrorKind::PermissionDenied => "run it as the owner of the file, or with sudo",
+        _ => {
+            "kubectl looks into $KUBECONFIG and ~/.kube/config; bmctl keeps bmctl-workspace/NAME/NAME-kubeconfig"
+        }
+    }
+}

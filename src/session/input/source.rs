@@ -1,0 +1,215 @@
+//! Reading a node: from its root directory, or from an archive of it.
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::node::facts::Facts;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::scope;
+use crate::disk::archive;
+use crate::disk::{Depth, Root};
+use crate::error::Failure;
+use crate::session::Context;
+use crate::state::Snapshot;
+
+/// How often files may refer to further files before it is given up.
+const ROUNDS: usize = 4;
+
+/// Which node.
+#[derive(clap::Args, Debug)]
+pub struct RootArgs {
+    /// Root directory of the node: / on the node itself, or where its disk is mounted. Commands that
+    /// only read also take an archive (tar, tar.gz)
+    #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
+    pub root: PathBuf,
+    /// The PKI directory inside the root [default: what the manifests say]
+    #[arg(long, value_name = "DIR")]
+    pub cert_dir: Option<PathBuf>,
+}
+
+impl RootArgs {
+    /// Reads a node or an archive of one.
+    ///
+    /// # Errors
+    /// It isn't there, cannot be read, or is no kubeadm node.
+    pub fn read(&self) -> Result<Inventory, Failure> {
+        self.read_all().map(|(_, inventory, _)| inventory)
+    }
+
+    /// Reads a node with all its files: from its root, which comes along, or from an archive.
+    ///
+    /// # Errors
+    /// As [`RootArgs::read`].
+    pub fn read_all(&self) -> Result<(Snapshot, Inventory, Option<Root>), Failure> {
+        if self.root.is_file() {
+            let snapshot = self.open_archive()?;
+            let inventory = self.inventory_of(&snapshot)?;
+            return Ok((snapshot, inventory, None));
+        }
+        let root = self.open()?;
+        let (snapshot, inventory) = self.read_from(&root)?;
+        Ok((snapshot, inventory, Some(root)))
+    }
+
+    fn open_archive(&self) -> Result<Snapshot, Failure> {
+        let (snapshot, _) = archive::open(&self.root).map_err(|error| {
+            let what = format!(
+                "--root {}: neither a directory nor an archive that can be read: {error}",
+                self.root.display()
+            );
+            Failure::could_not_run(what)
+                .code("root-unreadable")
+                .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
+        })?;
+        Ok(snapshot)
+    }
+
+    /// The root as a directory: what a command that writes needs.
+    ///
+    /// # Errors
+    /// It isn't there, cannot be read, or is an archive.
+    pub fn open(&self) -> Result<Root, Failure> {
+        if self.root.is_file() {
+            let what = format!("--root {}: an archive can't be changed", self.root.display());
+            return Err(Failure::could_not_run(what).hint("name the root directory of a node"));
+        }
+        Root::open(&self.root).map_err(|error| {
+            could_not(&error)
+                .code("root-unreadable")
+                .hint("--root takes the directory under which the node's /etc/kubernetes is")
+        })
+    }
+
+    /// Reads the node below an open root.
+    ///
+    /// # Errors
+    /// It is no kubeadm node.
+    pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Failure> {
+        let (snapshot, facts) = self.snapshot(root);
+        let inventory = self.inventory(&snapshot, facts)?;
+        Ok((snapshot, inventory))
+    }
+
+    /// What a snapshot means.
+    ///
+    /// # Errors
+    /// It is no kubeadm node.
+    pub fn inventory_of(&self, snapshot: &Snapshot) -> Result<Inventory, Failure> {
+        self.inventory(snapshot, Facts::read(snapshot, self.cert_dir.as_deref()))
+    }
+
+    fn inventory(&self, snapshot: &Snapshot, facts: Facts) -> Result<Inventory, Failure> {
+        let inventory = Inventory::with_facts(snapshot, facts);
+        if !inventory.is_kubeadm_node() {
+            let (code, what) = match snapshot.unread().next() {
+                Some((path, why)) => {
+                    ("root-unreadable", format!("the node can't be read: {}: {why}", path.display()))
+                }
+                None => {
+                    let pki = inventory.facts.pki_dir.value.display();
+                    let what = format!(
+                        "no kubeadm node: no CA in {pki}, no kubeconfig in /etc/kubernetes, no manifest of an API server"
+                    );
+                    ("not-a-kubeadm-node", what)
+                }
+            };
+            return Err(Failure::could_not_run(format!("--root {}: {what}", self.root.display()))
+                .code(code)
+                .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
+        }
+        Ok(inventory)
+    }
+
+    /// Reads whatever is there, kubeadm node or not, and each of `more` too: what an archive is held against.
+    pub fn read_beside(&self, root: &Root, more: &Snapshot) -> (Snapshot, Inventory) {
+        let (mut snapshot, facts) = self.snapshot(root);
+        for (path, _) in more.iter() {
+            if snapshot.get(path).is_none() {
+                root.read(&mut snapshot, path, Depth::File);
+            }
+        }
+        let inventory = Inventory::with_facts(&snapshot, facts);
+        (snapshot, inventory)
+    }
+
+    fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
+        let mut snapshot = fixed_set(root, &Snapshot::default());
+        let mut facts = Facts::read(&snapshot, self.cert_dir.as_deref());
+        for _ in 0..ROUNDS {
+            if !read_referred(root, &mut snapshot, &facts) {
+                break;
+            }
+            facts = Facts::read(&snapshot, self.cert_dir.as_deref());
+        }
+        (snapshot, facts)
+    }
+}
+
+/// Reads the credentials of a node again whose facts are known, after a change of credentials alone.
+pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> Inventory {
+    let mut snapshot = fixed_set(root, earlier);
+    read_referred(root, &mut snapshot, facts);
+    Inventory::with_facts(&snapshot, facts.clone())
+}
+
+/// The paths that are read of every node.
+fn fixed_set(root: &Root, earlier: &Snapshot) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for tree in scope::TREES {
+        root.read_beside(earlier, &mut snapshot, Path::new(tree), Depth::Tree);
+    }
+    for file in scope::FILES.iter().chain(&scope::CLOCKS) {
+        root.read_beside(earlier, &mut snapshot, Path::new(file), Depth::File);
+    }
+    for home in root.names(Path::new(scope::HOMES)) {
+        root.read_beside(
+            earlier,
+            &mut snapshot,
+            &Path::new(scope::HOMES).join(home).join(".kube/config"),
+            Depth::File,
+        );
+    }
+    snapshot
+}
+
+/// Reads what the files read by now refer to; whether anything new came.
+fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
+    let known = snapshot.iter().count();
+    let trees = [&facts.pki_dir.value, &facts.kubelet_pki_dir.value, &facts.manifest_dir.value];
+    for path in scope::referred(snapshot, facts) {
+        if snapshot.get(&path).is_none() {
+            root.read(snapshot, &path, if trees.contains(&&path) { Depth::Tree } else { Depth::File });
+        }
+    }
+    snapshot.iter().count() > known
+}
+
+/// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.
+pub fn could_not(error: &crate::disk::Error) -> Failure {
+    use crate::disk::Error;
+    Failure::could_not_run(error).hint(match error {
+        Error::Journal { .. } => {
+            "that file is damaged, or not of this tool: see what is in it before you move it away; the archives \
+             beside it hold the old states (kuberescue archive list)"
+        }
+        Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
+        _ => "nothing was changed; see to what is said to be in the way, and run as root",
+    })
+}
+
+/// What of a snapshot goes into an archive.
+pub fn archived(snapshot: &Snapshot) -> Snapshot {
+    let entries = snapshot.iter().filter(|(path, _)| scope::is_archived(path));
+    entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
+}
+
+/// What an archive says of itself.
+pub fn about(inventory: &Inventory, reason: &str, context: &Context<'_>) -> archive::About {
+    archive::About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        created: context.now,
+        host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),
+        node: inventory.facts.node_name.as_ref().map(|node| node.value.clone()).unwrap_or_default(),
+        command: context.command_line.clone(),
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,153 @@
+//! The last stage of a recovery, once the node itself is well: the rest of the cluster, as far as the node's own
+//! admin.conf may ask. What has read renewed files is restarted, and what isn't well is listed. Nothing here makes
+//! the recovery of the node undone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::analysis::node::inventory::Inventory;
+use crate::error::Failure;
+use crate::formats::certificate::Certificate;
+use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::formats::objects::cluster::CONTROL_PLANE;
+use crate::live::api::Node;
+use crate::live::clock;
+use crate::live::probe::own_api_server;
+use crate::report::{cluster_lines, restart_command, rollout_plan};
+use crate::session::Context;
+use crate::session::cluster::connect::Cluster;
+use crate::session::cluster::rollout;
+use crate::session::cluster::rollout::NAMESPACE;
+use crate::session::cluster::verify;
+use crate::session::workstation::secret::KEY;
+use crate::state::{Bytes, catalog};
+
+/// How long one request may take: the node is well, and its operator waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one set of pods may take to be made anew.
+const ROLLOUT: Duration = Duration::from_secs(120);
+
+/// What the last stage needs to know.
+pub struct Afterwards<'a> {
+    /// The node as it is now.
+    pub inventory: &'a Inventory,
+    /// Its files.
+    pub read: &'a dyn Fn(&Path) -> Option<Bytes>,
+    /// When its files were renewed: pods that are newer have read them.
+    pub since: Timestamp,
+    /// Whether sets of pods may be restarted.
+    pub rollout: bool,
+}
+
+impl Afterwards<'_> {
+    /// Sees to the rest of the cluster.
+    ///
+    /// # Errors
+    /// A set of pods was restarted and is not back.
+    pub fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        let (cluster, nodes) = match self.cluster() {
+            Ok(found) => found,
+            Err(failure) => {
+                context
+                    .out
+                    .say(&format!("note: the rest of the cluster was not looked at: {}", failure.message));
+                return Ok(());
+            }
+        };
+        let restarted = self.restart(&cluster, &nodes, context);
+        let options = verify::Options { now: clock::wall(), since: Some(self.since), all_namespaces: false };
+        match verify::look(&cluster, &options) {
+            Ok(report) => {
+                context.out.result(&format!("\nThe rest of the cluster:\n{}", cluster_lines(&report)))
+            }
+            Err(failure) => context.out.say(&format!("note: {}", failure.message)),
+        }
+        self.look_at_secret(&cluster, context);
+        restarted
+    }
+
+    /// An admin cluster keeps the kubeconfigs of its clusters, and of itself, in Secrets: where this one keeps its own,
+    /// it is said whether that has ended too. It is not changed: that is `kubeconfig push`.
+    fn look_at_secret(&self, cluster: &Cluster, context: &mut Context<'_>) {
+        let name = &self.inventory.facts.cluster_name.value;
+        let (namespace, secret) = (format!("cluster-{name}"), format!("{name}-kubeconfig"));
+        // Not every cluster has one, and not every user may see it.
+        let Ok(found) = cluster.api.secret(&namespace, &secret, cluster.deadline()) else { return };
+        let Some(Ok(value)) = found.value(KEY) else { return };
+        let Ok(kubeconfig) = Kubeconfig::parse(&value) else { return };
+        let Credential::Embedded(embedded) = &kubeconfig.credential else { return };
+        let Ok(certificate) = Certificate::from_pem(embedded.certificate_pem()) else { return };
+        let (end, source) = (certificate.not_after, &cluster.source);
+        if certificate.expired_at(clock::wall()) {
+            context.out.result(&format!(
+                "The Secret {namespace}/{secret} still holds the old certificate, which ended {end}:\n  kuberescue kubeconfig push --admin-kubeconfig {source} --cluster {name}\n"
+            ));
+        } else {
+            context
+                .out
+                .result(&format!("The Secret {namespace}/{secret} holds a certificate until {end}.\n"));
+        }
+    }
+
+    /// The cluster, with the first of the node's kubeconfigs that is accepted by its own API server.
+    fn cluster(&self) -> Result<(Cluster, Vec<Node>), Failure> {
+        let server = own_api_server(self.inventory, self.read, clock::wall());
+        let mut refused = Failure::could_not_run("this node has no admin.conf");
+        for name in ["admin.conf", "super-admin.conf"] {
+            let path = Path::new(catalog::KUBERNETES_DIR).join(name);
+            let Some(bytes) = (self.read)(&path) else { continue };
+            let source = path.display().to_string();
+            let cluster = Cluster::on_node(&bytes, server.as_ref(), &source, PATIENCE)?;
+            match cluster.api.nodes(cluster.deadline()) {
+                Ok(nodes) => return Ok((cluster, nodes)),
+                Err(error) => {
+                    refused = cluster.failure("list the nodes", &error);
+                    if !error.is_of_identity() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// Restarts what has read old files. Not while a control-plane node still waits for its own recovery: pods that
+    /// are made anew there would find ended certificates, and their set would never be done.
+    fn restart(&self, cluster: &Cluster, nodes: &[Node], context: &mut Context<'_>) -> Result<(), Failure> {
+        let found = match rollout::find(cluster, Some(NAMESPACE), Some(self.since)) {
+            Ok(found) => found,
+            Err(failure) => {
+                context.out.say(&format!("note: {}", failure.message));
+                return Ok(());
+            }
+        };
+        if !found.candidates.is_empty() {
+            let plan = rollout_plan(&found.candidates, &found.not_asked);
+            context.out.result(&format!("\nWhat the cluster runs with renewed files:\n{plan}"));
+        }
+        let targets = found.targets();
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let is_leader = |node: &&Node| node.roles.iter().any(|role| CONTROL_PLANE.contains(&role.as_str()));
+        let away = nodes.iter().filter(is_leader).filter(|node| node.ready != Some(true));
+        let away: Vec<_> = away.map(|node| node.name.as_str()).collect();
+        let why = if !self.rollout {
+            Some("asked for with --no-rollout".to_owned())
+        } else if away.is_empty() {
+            None
+        } else {
+            Some(format!("these control-plane nodes are not Ready yet: {}", away.join(", ")))
+        };
+        match why {
+            None => rollout::restart(cluster, &targets, Some(ROLLOUT), context),
+            Some(why) => {
+                let commands: Vec<_> = targets.iter().map(restart_command).collect();
+                context.out.say(&format!("note: not restarted ({why}); later: {}", commands.join("; ")));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Restarting static pods without a container runtime to ask: their manifests are moved out of the kubelet's
+//! sight, and back once their ports are closed.
+//!
+//! Ctrl-C, a hang-up and SIGTERM wait until the manifests are back; after a SIGKILL or a power cut `resume`
+//! brings them back from their journal.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::manifests::bring_back;
+use crate::analysis::node::endpoints;
+use crate::analysis::node::endpoints::{Endpoint, Scheme};
+use crate::analysis::node::inventory::Inventory;
+use crate::disk::transaction::Lock;
+use crate::disk::{Root, parking};
+use crate::error::{Exit, Failure};
+use crate::live::clock;
+use crate::live::deadline::Deadline;
+use crate::live::https::{Exchange, Transport, get};
+use crate::report::Board;
+use crate::session::Context;
+use crate::session::change::signals::hold;
+
+/// How long the pods may take to end: the kubelet looks at its manifests at least every 20 s
+/// (`fileCheckFrequency`), and etcd's pod has 30 s to end.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long one port may take to refuse a connection.
+const REFUSAL: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Stops the pods of these components by their manifests and lets the kubelet start them again. That they are
+/// well afterwards the proof tells.
+///
+/// # Errors
+/// A manifest can't be moved, then nothing was stopped; or it can't be brought back; or a pod doesn't end.
+pub fn restart(
+    root: &Root,
+    lock: &Lock,
+    inventory: &Inventory,
+    components: &[String],
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let manifests: Vec<PathBuf> = components
+        .iter()
+        .filter_map(|name| inventory.facts.pod(name))
+        .map(|(path, _)| path.to_owned())
+        .collect();
+    // What comes meanwhile ends the run afterwards, with every manifest in its place.
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
+    let _held = hold(&signals);
+    away_and_back(root, lock, inventory, components, &manifests, context)
+}
+
+fn away_and_back(
+    root: &Root,
+    lock: &Lock,
+    inventory: &Inventory,
+    components: &[String],
+    manifests: &[PathBuf],
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    parking::park(root, lock, manifests, clock::wall()).map_err(|error| {
+        Failure::needs_person(error).hint("no static pod was stopped; kuberescue resume if one is missing")
+    })?;
+    let closed = wait_until_closed(inventory, components, context);
+    // First of all they go back, however that went.
+    if bring_back(root, lock, context)? != Exit::Fine {
+        return Err(Failure::needs_person("not every manifest is in its place again"));
+    }
+    closed.map_err(|open| {
+        Failure::needs_person(format!(
+            "after {} s without its manifest this still answers: {open}",
+            PATIENCE.as_secs()
+        ))
+        .hint("is the kubelet running, and does it read this manifest directory? systemctl status kubelet")
+    })
+}
+
+/// Waits until nobody answers at the ports of these components any more.
+fn wait_until_closed(
+    inventory: &Inventory,
+    components: &[String],
+    context: &mut Context<'_>,
+) -> Result<(), String> {
+    let endpoints = endpoints::expected(inventory).endpoints;
+    let ours = |endpoint: &&Endpoint| components.iter().any(|name| name == endpoint.component);
+    let endpoints: Vec<&Endpoint> = endpoints.iter().filter(ours).collect();
+    let mut board = Board::new(["manifests"], context.out.is_terminal());
+    let began = clock::now();
+    let result = loop {
+        let open = endpoints.iter().find(|endpoint| is_open(endpoint));
+        let what = match open {
+            Some(endpoint) => format!("away; waiting for {} to end", endpoint.component),
+            None => "away; nothing answers any more".to_owned(),
+        };
+        let text = board.step("manifests", &what, open.is_none(), context.elapsed());
+        context.out.draw(&text);
+        match open {
+            None => break Ok(()),
+            Some(endpoint) if began.elapsed() >= PATIENCE => {
+                break Err(format!("{} at {}", endpoint.name, endpoint.address));
+            }
+            Some(_) => std::thread::sleep(PAUSE),
+        }
+    };
+    context.waited += began.elapsed();
+    result
+}
+
+fn is_open(endpoint: &Endpoint) -> bool {
+    let transport = match endpoint.scheme {
+        Scheme::Http => Transport::Plain,
+        Scheme::Https => Transport::Tls(None),
+    };
+    let exchange = get(endpoint.address, transport, endpoint.health.path, Deadline::within(REFUSAL));
+    !matches!(exchange, Exchange::NoConnection(_))
+}

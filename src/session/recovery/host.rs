@@ -1,0 +1,267 @@
+//! The running node: which of its processes read files that have changed since they started, and what it
+//! would mean to stop them. Nothing is stopped here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::analysis::node::changed;
+use crate::analysis::node::changed::Reads;
+use crate::analysis::node::facts::Facts;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::COMPONENTS;
+use crate::analysis::node::quorum::{Effect, Quorum};
+use crate::disk::{Root, transaction};
+use crate::error::Failure;
+use crate::live::cri::endpoint::{self, Endpoint};
+use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
+use crate::live::kubelet::{self, Look};
+use crate::live::{clock, etcd, restart};
+use crate::report::ToRestart;
+use crate::session::input::arguments::parse_duration;
+use crate::session::input::source::could_not;
+use crate::state::Snapshot;
+
+/// How long the runtime may take to answer.
+const RUNTIME_PATIENCE: Duration = Duration::from_secs(5);
+/// How long etcd's members may take to answer, each time.
+const ETCD_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How running processes are treated.
+#[derive(clap::Args, Debug)]
+pub struct HostArgs {
+    /// The container runtime's socket [default: the kubelet's, crictl's, or a well-known one]
+    #[arg(long, value_name = "unix:///PATH")]
+    pub cri_socket: Option<String>,
+    /// How long API server, controller-manager and scheduler have to end by themselves before they are
+    /// killed; etcd always has its pod's own time
+    #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = parse_duration)]
+    pub grace: SignedDuration,
+    /// How long the kubelet, and each static pod once it was stopped, may take to be back
+    #[arg(long, default_value = "120s", value_name = "DURATION", value_parser = parse_duration)]
+    pub restart_timeout: SignedDuration,
+    /// Stop etcd although the cluster loses its quorum by it
+    #[arg(long)]
+    pub break_quorum: bool,
+}
+
+impl HostArgs {
+    /// How long the kubelet, and each static pod once it was stopped, may take to be back.
+    pub fn patience(&self) -> Duration {
+        self.restart_timeout.unsigned_abs()
+    }
+}
+
+/// The container runtime, answering.
+pub struct Cri {
+    /// Where it was found, and how.
+    pub endpoint: Endpoint,
+    /// What it says of itself.
+    pub about: About,
+    runtime: Runtime,
+}
+
+impl Cri {
+    /// Finds the runtime's socket and asks who is there.
+    ///
+    /// # Errors
+    /// There is none, or it doesn't answer as a container runtime does. Nothing was changed.
+    pub fn connect(args: &HostArgs, facts: &Facts) -> Result<Self, Failure> {
+        let endpoint = endpoint::find(args.cri_socket.as_deref(), facts)
+            .map_err(|error| Failure::could_not_run(&error).code("no-runtime").hint(error.hint()))?;
+        let runtime =
+            Runtime::connect(&endpoint.socket, RUNTIME_PATIENCE).map_err(|error| no_runtime(&error))?;
+        Ok(Self { about: runtime.about().clone(), endpoint, runtime })
+    }
+
+    /// The containers of the control plane that run.
+    ///
+    /// # Errors
+    /// The runtime doesn't answer.
+    pub fn running(&self) -> Result<Vec<Container>, Failure> {
+        let labels = [(POD_NAMESPACE, restart::NAMESPACE)];
+        let static_pods: Vec<String> = self
+            .runtime
+            .sandboxes(&labels)
+            .map_err(|error| no_runtime(&error))?
+            .into_iter()
+            .filter(|sandbox| sandbox.is_static())
+            .map(|sandbox| sandbox.id)
+            .collect();
+        let mut containers = self.runtime.containers(&labels).map_err(|error| no_runtime(&error))?;
+        containers.retain(|container| {
+            container.state == ContainerState::Running
+                && static_pods.contains(&container.sandbox)
+                && COMPONENTS.contains(&component(container))
+        });
+        Ok(containers)
+    }
+}
+
+/// The component that a container of a static pod is.
+fn component(container: &Container) -> &str {
+    container.label(CONTAINER_NAME)
+}
+
+fn no_runtime(error: &CriError) -> Failure {
+    Failure::could_not_run(error).code("no-runtime").hint(error.hint())
+}
+
+/// A component that has to be restarted, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outdated {
+    /// Its name; `kubelet` too.
+    pub component: String,
+    /// Why.
+    pub why: String,
+    /// Whether it runs now, and is stopped.
+    pub runs: bool,
+}
+
+/// What of a node has to be restarted, so that every process has read the files that are there now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// The kubelet.
+    pub kubelet: Option<Outdated>,
+    /// The static pods, etcd first.
+    pub pods: Vec<Outdated>,
+}
+
+impl Work {
+    /// Whether everything runs with what is on the disk.
+    pub fn is_empty(&self) -> bool {
+        self.kubelet.is_none() && self.pods.is_empty()
+    }
+
+    /// Each with its reason, in the order in which they are restarted.
+    pub fn lines(&self) -> Vec<ToRestart<'_>> {
+        let all = self.kubelet.iter().chain(&self.pods);
+        all.map(|outdated| ToRestart {
+            component: &outdated.component,
+            why: &outdated.why,
+            runs: outdated.runs,
+        })
+        .collect()
+    }
+
+    /// Whether etcd is among them.
+    pub fn has_etcd(&self) -> bool {
+        self.pods.iter().any(|pod| pod.component == "etcd")
+    }
+}
+
+/// The components that this node has a manifest of.
+pub fn components(facts: &Facts) -> Vec<&'static str> {
+    COMPONENTS.into_iter().filter(|name| facts.pod(name).is_some()).collect()
+}
+
+/// The paths of the last change by this tool, each with the time at which it was put in place: new content is
+/// older than that by as long as staging took, and what a rollback put back has its old date.
+///
+/// # Errors
+/// The record can't be read.
+pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Failure> {
+    let last = transaction::last(root).map_err(|error| could_not(&error))?;
+    let changes = last.into_iter().flat_map(|journal| {
+        let started = journal.started;
+        journal.changes.into_iter().map(move |change| {
+            let placed = kubelet::changed_at(&root.on_host(&change.path)).unwrap_or(started);
+            (change.path, placed)
+        })
+    });
+    Ok(changes.collect())
+}
+
+/// What has to be restarted, by what runs since when. A component with a manifest that doesn't run at all is
+/// part of it: it has to come.
+pub fn outdated_pods(
+    inventory: &Inventory,
+    snapshot: &Snapshot,
+    recorded: &[(PathBuf, Timestamp)],
+    running: &[Container],
+) -> Vec<Outdated> {
+    let reads = changed::reads(&inventory.facts, snapshot, recorded);
+    let why = |name: &str| -> Option<(String, bool)> {
+        let containers: Vec<_> = running.iter().filter(|container| component(container) == name).collect();
+        if containers.is_empty() {
+            return Some(("it doesn't run".to_owned(), false));
+        }
+        let reads = reads.iter().find(|reads| reads.component == name)?;
+        let changed = containers.iter().find_map(|container| changed_since(reads, container.created_at))?;
+        Some((format!("it runs since before {changed}"), true))
+    };
+    let found = components(&inventory.facts).into_iter().filter_map(|name| {
+        let (why, runs) = why(name)?;
+        Some(Outdated { component: name.to_owned(), why, runs })
+    });
+    found.collect()
+}
+
+/// The files that changed after a start, in words; a start that nobody knows is long ago.
+fn changed_since(reads: &Reads, started: Option<Timestamp>) -> Option<String> {
+    let files = reads.changed_since(started.unwrap_or(Timestamp::UNIX_EPOCH));
+    let (first, others) = files.split_first()?;
+    let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    Some(format!("{}{more} changed", first.display()))
+}
+
+/// Whether the kubelet has to be restarted, and why: this tool has changed its credentials since it started, it
+/// keeps dying, or none runs. That its files are newer counts only where `is_lost`, the API server hears
+/// nothing of it: a kubelet renews them itself.
+pub fn outdated_kubelet(
+    look: &Look,
+    inventory: &Inventory,
+    snapshot: &Snapshot,
+    recorded: &[(PathBuf, Timestamp)],
+    is_lost: bool,
+) -> Option<Outdated> {
+    if !inventory.has_kubelet() {
+        return None;
+    }
+    let runs = look.running.is_some();
+    let because = |why: &str| Some(Outdated { component: "kubelet".to_owned(), why: why.to_owned(), runs });
+    let Some(running) = &look.running else { return because("it doesn't run") };
+    if look.crash_looping {
+        return because("it keeps dying");
+    }
+    let rows = [&inventory.kubelet_client, &inventory.kubelet_serving];
+    let changed = rows.iter().flat_map(|row| [&row.path, &row.key_path]).find(|path| {
+        let Ok(resolved) = snapshot.resolve(path) else { return false };
+        let mtime = resolved.entry.map(|entry| entry.attributes.mtime).filter(|_| is_lost);
+        let newest = changed::recorded_at(recorded, path, &resolved.path).max(mtime);
+        newest.is_some_and(|time| kubelet::uses_old_certificate(running, time))
+    })?;
+    because(&format!("it runs since before {} changed", changed.display()))
+}
+
+/// etcd's members as they are now; `None` where this node has no etcd.
+pub fn members(inventory: &Inventory) -> Option<Quorum> {
+    etcd::quorum(inventory, clock::wall(), ETCD_PATIENCE)
+}
+
+/// etcd's members and what stopping this node's does to them.
+///
+/// # Errors
+/// The quorum would be lost, and nobody said that this is meant. Nothing was changed.
+pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Result<Option<Quorum>, Failure> {
+    let Some(quorum) = members(inventory) else { return Ok(None) };
+    if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {
+        let what = format!("{quorum}");
+        return Err(Failure::refused("etcd-quorum", what).hint(
+            "bring the other members back first; where all of them have ended certificates that can't be: --break-quorum, on one node after the other",
+        ));
+    }
+    Ok(Some(quorum))
+}
+
+/// A disk is no host: neither its addresses nor its processes are here.
+pub fn not_a_host(root: &Path) -> Failure {
+    let what = format!(
+        "--root {} is a disk, not a running node: nothing is asked, nothing restarted",
+        root.display()
+    );
+    Failure::could_not_run(what)
+        .code("not-a-host")
+        .hint("run this on the node itself; kuberescue certs check-expiration tells what a disk holds")
+}

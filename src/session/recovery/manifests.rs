@@ -1,0 +1,49 @@
+//! Bringing static-pod manifests back that a restart has moved out of the kubelet's sight: at its end, and
+//! by whoever comes after an interruption.
+
+use crate::disk::Root;
+use crate::disk::parking::unpark;
+use crate::disk::transaction::{Journal, Lock, State};
+use crate::error::{Exit, Failure};
+use crate::session::Context;
+
+/// Brings them back and says so. Where none is away it does and says nothing. [`Exit::NeedsPerson`] where one
+/// is lost, or another file stands in its place.
+///
+/// # Errors
+/// They can't be brought back: the next `resume` tries again.
+pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let done = unpark(root, lock).map_err(|error| {
+        Failure::needs_person(error)
+            .hint("once the cause is gone, kuberescue resume brings the manifests back")
+    })?;
+    for path in &done.back {
+        context.out.result(&format!("{} is in its place again.\n", path.display()));
+    }
+    for manifest in &done.superseded {
+        let (path, parked) = (manifest.path.display(), manifest.parked_path());
+        let parked = parked.display();
+        context.out.fail(
+            &Failure::needs_person(format!("{path}: another file was put there meanwhile; it stays")).hint(
+                format!("compare it with the one that was there before, {parked}, and remove that one"),
+            ),
+        );
+    }
+    for manifest in &done.lost {
+        let (path, parked) = (manifest.path.display(), manifest.parked_path());
+        let parked = parked.display();
+        context.out.fail(
+            &Failure::needs_person(format!("{path}: neither there nor in {parked}, where it was moved to"))
+                .hint("take it from the archive of the old state: kuberescue archive list"),
+        );
+    }
+    Ok(if done.is_complete() { Exit::Fine } else { Exit::NeedsPerson })
+}
+
+/// The failure of [`bring_back`], with a word on the change that is still to be ended beside it.
+pub fn beside(failure: Failure, pending: Option<&Journal>) -> Failure {
+    let is_committed = pending.is_some_and(|journal| journal.state == State::Committed);
+    let too = "a change is committed but not finished besides: the same command ends it once the manifests are back";
+    let details = failure.details.clone().into_iter().chain(is_committed.then(|| too.to_owned()));
+    failure.details(details)
+}

@@ -1,0 +1,331 @@
+//! The second half of a recovery, on a running node: restart what has to read the new files, prove that all
+//! is well, and put the old state back where that is asked for and it isn't.
+
+pub mod afterwards;
+pub mod by_manifest;
+pub mod host;
+pub mod manifests;
+pub mod preflight;
+pub mod proof;
+pub mod revive;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+
+use self::afterwards::Afterwards;
+use self::host::{
+    Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
+};
+use self::preflight::{Preflight, or_without};
+use self::proof::{look, prove};
+use self::revive::{STEADY_BEFORE_PROOF, Way, restart_kubelet, revive};
+use super::Context;
+use super::change::Prepared;
+use super::change::signals::hold;
+use super::change::undo::{last_change, undo};
+use crate::analysis::node::findings::Finding;
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::quorum::Quorum;
+use crate::error::{Exit, Failure, Outcome};
+use crate::live::probe::{Report, Verdict};
+use crate::live::{clock, kubelet};
+use crate::report::{Format, ProbeReport, elsewhere, finding_lines, restart_plan, took};
+use crate::state::Snapshot;
+
+/// How long a node that needs no restart may take to be well: something may just be starting.
+const SHORT_PROOF: Duration = Duration::from_secs(30);
+/// How long etcd is waited for where the other members have to be brought back first.
+const LONELY_PROOF: Duration = Duration::from_secs(45);
+
+/// How static pods are restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Restart {
+    /// Their containers are stopped through the container runtime's socket
+    Cri,
+    /// Their manifests are moved away and back: for a runtime that can't be asked
+    Manifest,
+    /// Not at all: what is left to do is printed
+    None,
+}
+
+/// How a running node is treated.
+pub struct Live<'a> {
+    /// How its processes are.
+    pub host: &'a HostArgs,
+    /// How static pods are restarted.
+    pub restart: Restart,
+    /// How long the node may take to be well.
+    pub proof_timeout: Duration,
+    /// Whether the old state is put back when it isn't.
+    pub rollback_on_failure: bool,
+    /// Whether sets of pods that read renewed files are restarted.
+    pub rollout: bool,
+    /// Whether no question is asked.
+    pub yes: bool,
+    /// Whether nothing is done.
+    pub dry_run: bool,
+}
+
+/// Restarts what has to be restarted and proves that the node is back. `inventory` is the node as it is now.
+///
+/// # Errors
+/// Something doesn't come back, or the node isn't well in time; with the old state put back where that is
+/// asked for.
+pub fn revive_and_prove(
+    prepared: &Prepared,
+    inventory: &Inventory,
+    looked: &Preflight,
+    live: &Live<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
+    let since = clock::wall();
+    match stage.run(&looked.work, context) {
+        Err(failure) if live.rollback_on_failure => {
+            context.out.fail(&failure);
+            Err(put_back(prepared, context))
+        }
+        Err(failure) => Err(failure),
+        Ok(()) => stage.afterwards(since, context),
+    }
+}
+
+/// One way through the second half.
+struct Stage<'a> {
+    prepared: &'a Prepared,
+    inventory: &'a Inventory,
+    cri: Option<&'a Cri>,
+    quorum: Option<&'a Quorum>,
+    live: &'a Live<'a>,
+}
+
+impl Stage<'_> {
+    fn run(&self, work: &Work, context: &mut Context<'_>) -> Result<(), Failure> {
+        // A connection that is lost at 3 am must not leave a node half restarted.
+        let _held = hold(&[Signal::SIGHUP]);
+        let since = clock::wall();
+        self.restart(work, since, context)?;
+        let renewed_since = work.kubelet.as_ref().map(|_| since);
+        let timeout = match self.quorum {
+            // The other members come first, one after the other: all of the time would be spent in vain.
+            Some(quorum) if quorum.has_others() && !quorum.is_found_again() => {
+                self.live.proof_timeout.min(LONELY_PROOF)
+            }
+            _ => self.live.proof_timeout,
+        };
+        let report = self.proof(renewed_since, timeout, context);
+        context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(Format::Table)));
+        if !report.is_green() {
+            return Err(self.not_well(&report, timeout));
+        }
+        context.out.result(&format!("\n{}", took(context.elapsed(), context.waited)));
+        if let Some(others) = self.others() {
+            let what = format!("these static pods read renewed files too and were not restarted: {others}");
+            context.out.say(&format!("note: {what}"));
+        }
+        Ok(())
+    }
+
+    /// The rest of the cluster, which doesn't make the node's recovery undone, and what is to be done elsewhere.
+    fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
+        let read = |path: &std::path::Path| self.prepared.root().file(path);
+        let rollout = self.live.rollout;
+        let seen_to = Afterwards { inventory: self.inventory, read: &read, since, rollout }.run(context);
+        context.out.result(&format!("\n{}", elsewhere(&self.prepared.names())));
+        seen_to
+    }
+
+    fn restart(&self, work: &Work, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
+        if let Some(cri) = self.cri {
+            let kubelet = work.kubelet.clone().filter(|_| !self.kubelet_came_by_itself(since));
+            let work = Work { kubelet, pods: work.pods.clone() };
+            let args = self.live.host;
+            let way = Way {
+                cri,
+                args,
+                inventory: self.inventory,
+                quorum: self.quorum,
+                since,
+                steady: STEADY_BEFORE_PROOF,
+            };
+            return revive(&work, Some(&way), args.patience(), context);
+        }
+        if work.kubelet.is_some() {
+            restart_kubelet(self.live.host.patience(), context)?;
+        }
+        let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
+        let all: Vec<String> = work.pods.iter().map(|pod| pod.component.clone()).collect();
+        let together = !self.quorum.is_some_and(Quorum::has_others);
+        let (first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| together || name == "etcd");
+        for group in [first, rest] {
+            if !group.is_empty() {
+                by_manifest::restart(root, lock, self.inventory, &group, context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A kubelet that kept dying may have been started again after the change: then it has read the new files.
+    fn kubelet_came_by_itself(&self, since: Timestamp) -> bool {
+        let look = kubelet::look();
+        !look.crash_looping && look.running.is_some_and(|running| running.started > since)
+    }
+
+    fn proof(
+        &self,
+        renewed_since: Option<Timestamp>,
+        timeout: Duration,
+        context: &mut Context<'_>,
+    ) -> Report {
+        let root = self.prepared.root();
+        prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
+    }
+
+    /// Static pods that are none of kubeadm's and read what the plan has changed.
+    fn others(&self) -> Option<String> {
+        let known = components(&self.inventory.facts);
+        let restarts = self.prepared.plan.restarts.iter().map(|restart| restart.component.as_str());
+        let others: Vec<_> = restarts.filter(|name| *name != "kubelet" && !known.contains(name)).collect();
+        (!others.is_empty()).then(|| others.join(", "))
+    }
+
+    fn not_well(&self, report: &Report, timeout: Duration) -> Failure {
+        let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
+        let seconds = timeout.as_secs();
+        let failure =
+            Failure::needs_person(format!("the node is not well after {seconds} s: {}", wrong.join(", ")));
+        match self.quorum {
+            Some(quorum) if quorum.has_others() => failure.hint(
+                "etcd needs a quorum: where the other members' certificates have ended too, recover those nodes now; then kuberescue probe",
+            ),
+            _ => failure.hint(
+                "the table above says what is wrong; kuberescue probe asks again, kuberescue rollback puts the old state back",
+            ),
+        }
+    }
+}
+
+/// Puts the old files back. The processes go on with what they have read: a recovery changes something only where
+/// the old credentials are of no use.
+fn put_back(prepared: &Prepared, context: &Context<'_>) -> Failure {
+    let undone = || {
+        let root = prepared.root();
+        let Some(journal) = last_change(root)? else {
+            return Err(Failure::needs_person("there is no record of the change that could be undone"));
+        };
+        undo(root, prepared.taken_lock()?, &journal, None, &context.operator, clock::wall())
+    };
+    match undone() {
+        Ok(_) => Failure::rolled_back(
+            "the old state is back; the processes keep what they have read, since the old credentials are of no use",
+        )
+        .hint("kuberescue probe shows what is served now"),
+        Err(failure) => failure,
+    }
+}
+
+/// A running node whose files are in order: what runs with old ones is restarted, and all of it is probed.
+///
+/// # Errors
+/// The runtime doesn't answer, etcd would lose its quorum, or something doesn't come back.
+pub fn without_change(
+    prepared: &mut Prepared,
+    live: &Live<'_>,
+    found: &[Finding],
+    context: &mut Context<'_>,
+) -> Outcome {
+    let before = {
+        let root = prepared.root();
+        look(&prepared.inventory, &|path| root.file(path), None)
+    };
+    let cri = match live.restart {
+        Restart::Cri => match Cri::connect(live.host, &prepared.inventory.facts) {
+            Ok(cri) => Some(cri),
+            Err(failure) if !before.is_green() => return Err(or_without(failure)),
+            Err(_) => None,
+        },
+        Restart::Manifest | Restart::None => None,
+    };
+    let work = outdated(prepared, cri.as_ref(), &before)?;
+    context.out.result("Every certificate of this node is there, valid and matches its key.\n");
+    if !found.is_empty() {
+        context.out.result(&format!("Worth knowing:\n{}", finding_lines(found)));
+    }
+    if work.is_empty() {
+        return Ok(nothing_to_restart(prepared, before, live, context));
+    }
+    let quorum = quorum(&prepared.inventory, work.has_etcd(), live.host)?;
+    let grace = live.host.grace.unsigned_abs();
+    context.out.result(&restart_plan(&work.lines(), quorum.as_ref(), grace));
+    if live.dry_run {
+        context.out.say("Dry run: nothing was stopped.");
+        return Ok(Exit::Fine);
+    }
+    context.confirm("Restart?", live.yes)?;
+    prepared.lock(context)?;
+    let inventory = &prepared.inventory;
+    let stage = Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live };
+    stage.run(&work, context)?;
+    stage.afterwards(renewed(prepared), context)?;
+    Ok(Exit::Fine)
+}
+
+/// When the newest certificate below the PKI directory was written: nothing of it was changed in this run.
+fn renewed(prepared: &Prepared) -> Timestamp {
+    let pki = &prepared.inventory.facts.pki_dir.value;
+    let certificates = prepared.snapshot.iter().filter(|(path, _)| {
+        path.starts_with(pki) && path.extension().is_some_and(|extension| extension == "crt")
+    });
+    certificates.map(|(_, entry)| entry.attributes.mtime).max().unwrap_or_else(clock::wall)
+}
+
+fn nothing_to_restart(
+    prepared: &Prepared,
+    before: Report,
+    live: &Live<'_>,
+    context: &mut Context<'_>,
+) -> Exit {
+    let root = prepared.root();
+    let timeout = live.proof_timeout.min(SHORT_PROOF);
+    let read = |path: &std::path::Path| root.file(path);
+    let report = if before.is_green() || live.dry_run {
+        before
+    } else {
+        prove(&prepared.inventory, &read, None, timeout, context)
+    };
+    context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(Format::Table)));
+    if report.is_green() {
+        context
+            .out
+            .result("Nothing to recover: everything runs with the files that are there, and is well.\n");
+        context.out.say("hint: kuberescue certs renew all renews them all the same");
+        return Exit::Fine;
+    }
+    context
+        .out
+        .result("Nothing to reissue and nothing to restart, and yet not all is well: see the table above.\n");
+    Exit::Findings
+}
+
+fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Work, Failure> {
+    let (inventory, snapshot): (_, &Snapshot) = (&prepared.inventory, &prepared.snapshot);
+    let recorded = recorded(prepared.root())?;
+    let is_lost =
+        before.wrong().any(|check| matches!(check.verdict, Verdict::LeaseStale | Verdict::NodeNotReady));
+    let pods = match cri {
+        Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
+        None if before.is_green() => Vec::new(),
+        None => components(&inventory.facts)
+            .into_iter()
+            .map(|name| Outdated {
+                component: name.to_owned(),
+                why: "not all is well".to_owned(),
+                runs: true,
+            })
+            .collect(),
+    };
+    let kubelet = outdated_kubelet(&kubelet::look(), inventory, snapshot, &recorded, is_lost);
+    Ok(Work { kubelet, pods })
+}

@@ -1,0 +1,62 @@
+//! The proof that a node is back: everything is probed again and again until all of it is green.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::analysis::node::inventory::Inventory;
+use crate::live::clock;
+use crate::live::probe::{Options, Report, probe};
+use crate::report::Board;
+use crate::session::Context;
+use crate::state::Bytes;
+
+/// How long one round may take: a port that hangs must not hide the others.
+const ROUND: Duration = Duration::from_secs(5);
+/// How long between two rounds.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Probes once.
+pub fn look(
+    inventory: &Inventory,
+    read: &dyn Fn(&Path) -> Option<Bytes>,
+    renewed_since: Option<Timestamp>,
+) -> Report {
+    probe(inventory, read, &Options { now: clock::wall(), timeout: ROUND, renewed_since })
+}
+
+/// Probes until nothing is wrong or the time is over, and gives the last round. The kubelet must have renewed
+/// its lease after `renewed_since`.
+pub fn prove(
+    inventory: &Inventory,
+    read: &dyn Fn(&Path) -> Option<Bytes>,
+    renewed_since: Option<Timestamp>,
+    timeout: Duration,
+    context: &mut Context<'_>,
+) -> Report {
+    let mut board = Board::new(["proof"], context.out.is_terminal());
+    let began = clock::now();
+    loop {
+        let round = clock::now();
+        let report = look(inventory, read, renewed_since);
+        let (what, green) = in_short(&report);
+        let text = board.step("proof", &what, green, context.elapsed());
+        context.out.draw(&text);
+        if green || began.elapsed() >= timeout {
+            return report;
+        }
+        std::thread::sleep(PAUSE);
+        // A round that was not green yet was waiting, too.
+        context.waited += round.elapsed();
+    }
+}
+
+fn in_short(report: &Report) -> (String, bool) {
+    let wrong: Vec<_> = report.wrong().collect();
+    let Some(first) = wrong.first() else {
+        return (format!("all {} checks are green", report.checks.len()), true);
+    };
+    let more = if wrong.len() > 1 { format!(" (and {} more)", wrong.len() - 1) } else { String::new() };
+    (format!("{} {}{more}: {}", first.name, first.verdict.code(), first.what), false)
+}

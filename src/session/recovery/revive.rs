@@ -1,0 +1,174 @@
+//! Restarting the kubelet and the static pods, with progress as it goes.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::host::{Cri, HostArgs, Work, members};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::quorum::Quorum;
+use crate::error::Failure;
+use crate::live::clock;
+use crate::live::kubelet::{self, KubeletError};
+use crate::live::restart::{self, Options, Order, Report, Wanted};
+use crate::report::{Board, restart_failures};
+use crate::session::Context;
+
+/// How long a new kubelet has to run before it counts: with an expired certificate it ends within a second.
+const KUBELET_SETTLED: Duration = Duration::from_millis(1200);
+/// How often a terminal's clocks move.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How the static pods are restarted.
+pub struct Way<'a> {
+    /// The runtime.
+    pub cri: &'a Cri,
+    /// What the operator says.
+    pub args: &'a HostArgs,
+    /// The node, with a client certificate for etcd that works.
+    pub inventory: &'a Inventory,
+    /// etcd's members, as they were before.
+    pub quorum: Option<&'a Quorum>,
+    /// Containers that were made after this time have read what is there now.
+    pub since: Timestamp,
+    /// How long a new container has to run before it counts.
+    pub steady: Duration,
+}
+
+/// How long a new container has to run before it counts, where nothing else is looked at.
+pub const STEADY: Duration = Duration::from_secs(3);
+/// The same where the proof follows, which sees more than that a process runs.
+pub const STEADY_BEFORE_PROOF: Duration = Duration::from_secs(1);
+
+/// What a component does now, told from a thread.
+struct Step {
+    component: String,
+    what: String,
+    done: bool,
+}
+
+/// Restarts what `work` names: the kubelet first, since nothing else starts a static pod again. Static pods only
+/// where there is a way. Each may take `patience` to be back.
+///
+/// # Errors
+/// Something doesn't come back. What was stopped is started by the kubelet as soon as it can.
+pub fn revive(
+    work: &Work,
+    way: Option<&Way<'_>>,
+    patience: Duration,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    if work.kubelet.is_some() {
+        restart_kubelet(patience, context)?;
+    }
+    let Some(way) = way.filter(|_| !work.pods.is_empty()) else { return Ok(()) };
+    let grace = Duration::try_from(way.args.grace).unwrap_or(restart::SHORT_GRACE);
+    let wanted: Vec<_> = work.pods.iter().map(|pod| Wanted::new(&pod.component, Some(grace))).collect();
+    let options = Options {
+        order: if way.quorum.is_some_and(Quorum::has_others) { Order::EtcdFirst } else { Order::Together },
+        since: Some(way.since),
+        steady: way.steady,
+        patience,
+        stop_slack: patience,
+        ..Options::new(way.cri.endpoint.socket.clone())
+    };
+    let healthy = || etcd_is_back(way);
+    let names = wanted.iter().map(|wanted| wanted.component.as_str());
+    let reports = shown(names, context, |steps| {
+        let progress = |progress: restart::Progress| {
+            let done = matches!(progress.phase, restart::Phase::Back | restart::Phase::Failed);
+            let what = progress.phase.to_string();
+            // Nobody listens any more: the restart goes on.
+            let _unheard = steps.send(Step { component: progress.component, what, done });
+        };
+        restart::restart(&options, &wanted, &healthy, &progress)
+    });
+    outcome(&reports, context)
+}
+
+/// Restarts the kubelet alone, which may take `patience` to be back.
+///
+/// # Errors
+/// It doesn't run as it should afterwards.
+pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<(), Failure> {
+    let restarted = shown(["kubelet"], context, |steps| {
+        let tell = |what: String, done| {
+            let _unheard = steps.send(Step { component: "kubelet".to_owned(), what, done });
+        };
+        let mut progress = |progress: kubelet::Progress| match progress {
+            kubelet::Progress::Stopping(Some(pid)) => tell(format!("stopping (process {pid})"), false),
+            kubelet::Progress::Stopping(None) => tell("starting".to_owned(), false),
+            kubelet::Progress::Waiting => tell("waiting for the new one".to_owned(), false),
+            kubelet::Progress::Settling(pid) => tell(format!("running (process {pid})"), false),
+        };
+        let restarted = kubelet::restart(patience, KUBELET_SETTLED, &mut progress);
+        match &restarted {
+            Ok(restarted) => tell(format!("back (process {})", restarted.kubelet.pid), true),
+            Err(_) => tell("failed".to_owned(), true),
+        }
+        restarted
+    });
+    restarted.map(drop).map_err(|error: KubeletError| Failure::needs_person(&error).hint(error.hint()))
+}
+
+/// Whether this node's etcd is healthy again; where it finds no quorum, that it runs is enough: the
+/// other members have to be brought back first.
+fn etcd_is_back(way: &Way<'_>) -> Result<(), String> {
+    use crate::analysis::node::quorum::Health::{Healthy, Silent, Unhealthy};
+    let finds_quorum = way.quorum.is_none_or(Quorum::is_found_again);
+    let now = members(way.inventory);
+    let here = now.as_ref().and_then(|quorum| quorum.voters.iter().find(|voter| voter.here));
+    match here.map(|voter| voter.health) {
+        Some(Healthy) => Ok(()),
+        // One without a leader doesn't open its port to clients; that its container runs has been seen.
+        Some(Unhealthy | Silent) if !finds_quorum => Ok(()),
+        Some(Unhealthy) => Err("it has no leader yet".to_owned()),
+        Some(Silent) | None => Err("it doesn't answer yet".to_owned()),
+    }
+}
+
+fn outcome(reports: &[Report], context: &mut Context<'_>) -> Result<(), Failure> {
+    let mut failures = restart_failures(reports);
+    let Some(last) = failures.pop() else { return Ok(()) };
+    for failure in failures {
+        context.out.fail(&failure);
+    }
+    Err(last)
+}
+
+/// Runs `work` on another thread and shows its steps on the board as they come.
+fn shown<'n, T: Send>(
+    names: impl IntoIterator<Item = &'n str>,
+    context: &mut Context<'_>,
+    work: impl FnOnce(Sender<Step>) -> T + Send,
+) -> T {
+    let mut board = Board::new(names, context.out.is_terminal());
+    let began = clock::now();
+    let (sender, receiver) = channel();
+    let done = std::thread::scope(|scope| {
+        let work = scope.spawn(move || work(sender));
+        show(&receiver, &mut board, context);
+        // A panic in there is one of ours: it goes on here.
+        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    context.waited += began.elapsed();
+    done
+}
+
+/// Draws until the sender is gone.
+fn show(receiver: &Receiver<Step>, board: &mut Board, context: &mut Context<'_>) {
+    loop {
+        match receiver.recv_timeout(TICK) {
+            Ok(step) => {
+                let text = board.step(&step.component, &step.what, step.done, context.elapsed());
+                context.out.draw(&text);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let text = board.tick(context.elapsed());
+                context.out.draw(&text);
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
