@@ -1,4 +1,4 @@
-//! The walls of the house, read off the sources of src/: who imports whom, who prints, how long a file is.
+//! The layers, read off the sources of src/: who imports whom, who prints, how long a file is.
 //!
 //! Code under `#[cfg(test)]` is exempt. Paths are read from tokens, not by the compiler: a path through a renamed
 //! import is not seen here (clippy's `disallowed_methods` sees the calls that matter).
@@ -8,21 +8,29 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// From the top down. A room imports only from rooms further down, and rooms of one line don't know each other.
+/// From the top down. A layer imports only from layers further down, and those of one line don't know each other.
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["commands"],
     &["session"],
     &["report"],
+    &["error"],
     &["issue", "disk", "live"],
     &["analysis"],
     &["formats"],
     &["state"],
 ];
 
-/// The only room that prints.
-const PRINTING_ROOM: &str = "report";
+/// The same inside a module: its children from the top down. Children of one line may know each other where they are
+/// the same child only; `mod.rs` itself is above all of them.
+const INSIDE: &[(&str, &[&[&str]])] = &[
+    ("analysis", &[&["forensics", "workstation", "cluster"], &["node"]]),
+    ("session", &[&["recovery"], &["workstation"], &["forensics", "cluster"], &["change"], &["input"]]),
+];
+
+/// The only layer that prints.
+const PRINTING_LAYER: &str = "report";
 const PRINT_MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 
 /// The only file that starts another program: systemd is told to restart the kubelet, where it runs.
@@ -60,8 +68,8 @@ fn violations(sources: &[Source]) -> Vec<String> {
         if file.lines > LONGEST_FILE {
             report(1, format!("{} lines without its tests; the limit is {LONGEST_FILE}", file.lines));
         }
-        if file.room() != "lib" && rank(file.room()).is_none() {
-            report(1, format!("the room `{}` is not in the table of layers", file.room()));
+        if file.layer() != "lib" && rank(file.layer()).is_none() {
+            report(1, format!("the layer `{}` is not in the table of layers", file.layer()));
             continue;
         }
         for used in &file.paths {
@@ -76,8 +84,8 @@ fn violations(sources: &[Source]) -> Vec<String> {
             }
         }
         for (line, name) in &file.macros {
-            if PRINT_MACROS.contains(&name.as_str()) && file.room() != PRINTING_ROOM {
-                report(*line, format!("{name}! outside of {PRINTING_ROOM}, the only room that prints"));
+            if PRINT_MACROS.contains(&name.as_str()) && file.layer() != PRINTING_LAYER {
+                report(*line, format!("{name}! outside of {PRINTING_LAYER}, the only layer that prints"));
             }
         }
     }
@@ -94,22 +102,22 @@ fn spawns_a_process(path: &[String]) -> bool {
 
 impl File {
     /// `main`, `lib`, `cli` or the folder below src/.
-    fn room(&self) -> &str {
+    fn layer(&self) -> &str {
         &self.module[0]
     }
 
     fn wrong_import(&self, used: &Used, modules: &BTreeSet<&Vec<String>>) -> Option<String> {
         let target = self.resolve(used)?;
-        let (from, to) = (self.room(), target.first()?.as_str());
+        let (from, to) = (self.layer(), target.first()?.as_str());
         let shown = target.join("::");
         if from == "lib" {
             return None;
         }
         let Some(below) = rank(to) else {
-            return Some(format!("crate::{shown} is in no room of the table of layers"));
+            return Some(format!("crate::{shown} is in no layer of the table of layers"));
         };
         if from == to {
-            return self.another_command(&target, modules);
+            return self.another_command(&target, modules).or_else(|| self.wrong_inside(&target));
         }
         let own = rank(from)?;
         if below == own {
@@ -118,9 +126,26 @@ impl File {
         (below < own).then(|| format!("{from} imports crate::{shown}, but {to} is above {from}"))
     }
 
+    /// The order of a module's children. What a child takes from the parent's `mod.rs` itself is not looked at.
+    fn wrong_inside(&self, target: &[String]) -> Option<String> {
+        let (_, order) = INSIDE.iter().find(|(module, _)| *module == self.layer())?;
+        let place = |name: &String| order.iter().position(|line| line.contains(&name.as_str()));
+        let (from, to) = (self.module.get(1)?, target.get(1)?);
+        let (own, below) = (place(from), place(to)?);
+        let shown = target.join("::");
+        let Some(own) = own else {
+            return Some(format!("`{from}` is not in the table of the modules inside {}", self.layer()));
+        };
+        if from == to || below > own {
+            return None;
+        }
+        let why = if below == own { "they don't know each other" } else { "that is above it" };
+        Some(format!("{from} imports crate::{shown}, but {why}"))
+    }
+
     /// A command may use what stands in its own file, in files below it and in the mod.rs of the folders around it.
     fn another_command(&self, target: &[String], modules: &BTreeSet<&Vec<String>>) -> Option<String> {
-        if self.room() != "commands" {
+        if self.layer() != "commands" {
             return None;
         }
         let mut module = target.to_vec();
@@ -442,8 +467,12 @@ fn finds_what_is_against_the_layers() {
         ("report/human.rs", "use crate::commands::recover;", "commands is above report"),
         ("commands/archive.rs", "use super::recover::Args;", "commands import each other"),
         ("commands/archive.rs", "use crate::commands::certs::renew::*;", "commands import each other"),
-        ("state/mod.rs", "use crate::Thing;", "crate::Thing is in no room"),
-        ("utils.rs", "", "the room `utils` is not in the table"),
+        ("state/mod.rs", "use crate::Thing;", "crate::Thing is in no layer"),
+        ("analysis/node/facts.rs", "use crate::analysis::forensics::compare;", "that is above it"),
+        ("analysis/forensics/a.rs", "use crate::analysis::cluster::pods;", "they don't know each other"),
+        ("session/input/a.rs", "use super::super::change::Lock;", "that is above it"),
+        ("session/other.rs", "use crate::session::change::Lock;", "not in the table"),
+        ("utils.rs", "", "the layer `utils` is not in the table"),
         ("disk/lock.rs", "fn f() { println!(\"x\") }", "println! outside of report"),
         ("main.rs", "fn main() { eprintln!() }", "eprintln! outside of report"),
         ("live/kubelet.rs", "use std::process::{Command, Stdio};", "no process is spawned"),
@@ -496,6 +525,8 @@ fn leaves_the_rest_alone() {
         ("state/mod.rs", "struct A; mod oid { use super::A; mod b { use super::super::A; } } use self::A;"),
         ("state/a.rs", "#[cfg(test)]\n#[allow(dead_code)]\nuse crate::disk::Node;"),
         ("live/kubelet/systemctl.rs", "use std::process::{Command, Stdio};"),
+        ("analysis/forensics/a.rs", "use crate::analysis::node::facts; use super::compare;"),
+        ("session/recovery/a.rs", "use crate::session::{Context, change::Lock};"),
         ("cli.rs", "use clap::Command; use crate::commands::recover;"),
     ];
     for (path, text) in good {
