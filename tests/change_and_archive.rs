@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kuberescue::disk::archive::{self, About};
 use kuberescue::disk::transaction::{self, ArchiveRef, Context, RolledBack};
 use kuberescue::disk::{Depth, Error, Root};
-use kuberescue::state::{ChangeSet, Content, Entry, Operator, Snapshot};
+use kuberescue::state::{ChangeSet, Content, Entry, Invoker, Snapshot};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -19,7 +19,7 @@ fn fixture(name: &str) -> Snapshot {
 }
 
 fn context(archive: Option<ArchiveRef>) -> Context {
-    Context { command: "test".to_owned(), operator: Operator::default(), archive, now: NOW }
+    Context { command: "test".to_owned(), operator: Invoker::default(), archive, now: NOW }
 }
 
 /// The fixture restored into an empty directory by the transaction itself.
@@ -131,7 +131,7 @@ fn archive_change_and_rollback_from_the_archive() {
             &root,
             &lock,
             &archived,
-            &Operator::default(),
+            &Invoker::default(),
             NOW + Duration::from_secs(round),
         )
         .unwrap();
@@ -150,7 +150,7 @@ fn a_rollback_of_a_path_that_changed_since_is_refused() {
     transaction::apply(&root, &lock, &renewal(&old), &context(None)).unwrap();
     #[expect(clippy::disallowed_methods, reason = "someone else writes")]
     std::fs::write(directory.path().join("etc/kubernetes/admin.conf"), "x").unwrap();
-    let error = transaction::rollback(&root, &lock, &old, &Operator::default(), NOW).unwrap_err();
+    let error = transaction::rollback(&root, &lock, &old, &Invoker::default(), NOW).unwrap_err();
     assert!(matches!(error, Error::Changed { path } if path == Path::new("/etc/kubernetes/admin.conf")));
 }
 

@@ -215,7 +215,7 @@ pub(super) fn make_link(
 
 /// Gives an open file or directory its owner, extended attributes, mode and time, in this order:
 /// changing the owner clears set-id bits and capabilities, and an ACL changes the mode.
-pub(super) fn dress(file: &File, attributes: &Attributes) -> io::Result<()> {
+pub(super) fn set_metadata(file: &File, attributes: &Attributes) -> io::Result<()> {
     gate()?;
     let (uid, gid) = owner(attributes);
     retry(|| fchown(file, uid, gid))?;
@@ -296,7 +296,7 @@ pub(super) mod fault {
     #[derive(Clone, Copy, PartialEq)]
     pub(crate) enum Fault {
         /// This call and every later one fails without effect: for the disk, the process is dead.
-        Death,
+        Expiry,
         /// Only this call fails.
         Once(Errno),
         /// This call and every later one fails until it is cleared; unlinking still fails too.
@@ -324,7 +324,7 @@ pub(super) mod fault {
         let call = CALLS.get();
         CALLS.set(call + 1);
         match PLAN.get() {
-            Some((at, Fault::Death)) if call >= at => Err(Errno::EIO.into()),
+            Some((at, Fault::Expiry)) if call >= at => Err(Errno::EIO.into()),
             Some((at, Fault::Once(errno))) if call == at => Err(errno.into()),
             Some((at, Fault::FromThenOn(errno))) if call >= at => Err(errno.into()),
             _ => Ok(()),

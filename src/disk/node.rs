@@ -19,7 +19,7 @@ use nix::sys::statvfs::fstatvfs;
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
 use super::walk::There;
-use crate::analysis::node::surroundings::Free;
+use crate::analysis::node::host_state::Free;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
 /// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.

@@ -124,8 +124,11 @@ impl Target {
         self.unchanged()?;
         let failed = |error| Error::io("change the mode of", &self.path)(error);
         let file = handle::open_file(&self.directory.handle, &self.name).map_err(failed)?;
-        effect::dress(&file, &Attributes { mode: MODE, mtime: Default::default(), ..attributes.clone() })
-            .map_err(failed)
+        effect::set_metadata(
+            &file,
+            &Attributes { mode: MODE, mtime: Default::default(), ..attributes.clone() },
+        )
+        .map_err(failed)
     }
 
     fn put(&self, mut staged: Staged<'_>) -> Result<(), Error> {
@@ -296,7 +299,7 @@ impl Directory {
         let file = self.create(&hidden, &path)?;
         let staged = Staged { directory: &self.handle, name: hidden, file, gone: false };
         let attributes = self.attributes(&staged.file, like).map_err(failed)?;
-        effect::dress(&staged.file, &attributes).map_err(failed)?;
+        effect::set_metadata(&staged.file, &attributes).map_err(failed)?;
         effect::write(&staged.file, bytes).map_err(failed)?;
         effect::sync(&staged.file).map_err(failed)?;
         Ok(staged)

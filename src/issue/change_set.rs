@@ -13,7 +13,7 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{self, Kubeconfig, NewKubeconfig};
 use crate::formats::pem;
-use crate::state::catalog::Authority;
+use crate::state::catalog::Ca;
 use crate::state::{Attributes, Bytes, ChangeSet, Content, Entry, Snapshot};
 
 /// Mode of a new certificate file, as kubeadm's.
@@ -39,10 +39,10 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
         }
     }
     let mut made = generate(&requests)?.into_iter();
-    let mut signers: BTreeMap<Authority, Signer<'_>> = BTreeMap::new();
+    let mut signers: BTreeMap<Ca, Signer<'_>> = BTreeMap::new();
     for row in &inventory.authorities {
         if let (Some(certificate), Some(key)) = (row.certificate.get(), row.key.get())
-            && plan.steps.iter().any(|step| step.authority == SignedBy::Authority(row.authority))
+            && plan.steps.iter().any(|step| step.authority == SignedBy::Ca(row.authority))
         {
             signers.insert(row.authority, Signer::new(certificate, key)?);
         }
@@ -62,7 +62,7 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
             (None, None) => Err(vanished("its template")),
         };
         match &step.authority {
-            SignedBy::Authority(authority) => {
+            SignedBy::Ca(authority) => {
                 let certificate = sign(signers.get(authority).ok_or_else(|| vanished("its authority"))?)?;
                 composer.place(step, &certificate, None, &key)?;
             }
@@ -156,7 +156,7 @@ impl Composer<'_> {
     }
 
     fn authority_pem(&self, step: &Step) -> Result<String, IssueError> {
-        let row = self.inventory.authority(Authority::Cluster);
+        let row = self.inventory.authority(Ca::Cluster);
         let certificate = row.and_then(|row| row.certificate.get());
         let vanished =
             || IssueError::Vanished { name: step.name.clone(), what: "the cluster's CA".to_owned() };

@@ -32,14 +32,14 @@ pub fn shake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
                 .iter()
                 .map(|target| {
                     let thread = std::thread::Builder::new().name("handshake".to_owned());
-                    (target, thread.spawn_scoped(scope, || shake(target, now)))
+                    (target, thread.spawn_scoped(scope, || handshake(target, now)))
                 })
                 .collect();
             // Where there is no thread to be had, it is done here.
             let ended =
                 started.into_iter().map(|(target, thread)| match thread.map(|thread| thread.join()) {
                     Ok(Ok(answer)) => answer,
-                    _ => shake(target, now),
+                    _ => handshake(target, now),
                 });
             answers.extend(ended);
         });
@@ -48,7 +48,7 @@ pub fn shake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
 }
 
 /// Shakes hands with one server.
-pub fn shake(target: &Target, now: Timestamp) -> Connection {
+pub fn handshake(target: &Target, now: Timestamp) -> Connection {
     let mut connection = Connection::default();
     match try_shake(target, now, &mut connection) {
         Ok(()) => {}

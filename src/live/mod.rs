@@ -12,8 +12,8 @@ mod fault;
 pub mod fuzzing;
 pub mod handshake;
 pub mod https;
+pub mod invoker;
 pub mod kubelet;
-pub mod operator;
 pub mod probe;
 pub mod restart;
 

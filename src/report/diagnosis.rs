@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::sanitise::{document, line};
 use super::yaml;
-use crate::analysis::forensics::diagnosis::{Death, Diagnosis, Role, Told};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told};
 use crate::analysis::node::findings::Severity;
 
 /// The forms of a diagnosis.
@@ -116,13 +116,13 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
     }
 }
 
-fn horizon_text(deaths: &[Death]) -> String {
+fn horizon_text(expiries: &[Expiry]) -> String {
     let mut out = String::new();
-    if deaths.is_empty() {
+    if expiries.is_empty() {
         return out;
     }
     out.push_str("\nWhat ends next:\n");
-    for death in deaths {
+    for death in expiries {
         let text = format!("  {:.0}  {:<26} → {}", death.at, death.name, death.consequence);
         let _ = writeln!(out, "{}", line(&text));
     }

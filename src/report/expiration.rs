@@ -8,9 +8,9 @@ use serde_json::ser::PrettyFormatter;
 
 use super::{sanitise, table, yaml};
 use crate::analysis::node::findings::{Code, Finding};
-use crate::analysis::node::inventory::{AuthorityRow, Inventory, Item, Row};
+use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Row};
 use crate::formats::certificate::Certificate;
-use crate::state::catalog::Authority;
+use crate::state::catalog::Ca;
 
 /// Output formats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,20 +170,19 @@ impl Expiration<'_> {
 
     fn row(&self, row: &Row) -> Vec<String> {
         let (name, end) = match &row.certificate {
-            Item::Present(certificate) => (row.name.clone(), Some(certificate.not_after)),
-            Item::Missing => (format!("!MISSING! {}", row.name), None),
-            Item::Unreadable(_) => (format!("!INVALID! {}", row.name), None),
+            Parsed::Present(certificate) => (row.name.clone(), Some(certificate.not_after)),
+            Parsed::Missing => (format!("!MISSING! {}", row.name), None),
+            Parsed::Unreadable(_) => (format!("!INVALID! {}", row.name), None),
         };
         let left = end.map(|end| residual_time(seconds_between(self.now, end))).unwrap_or_default();
         vec![name, end.map(date).unwrap_or_default(), left, row.path.display().to_string()]
     }
 
     fn info(&self) -> Info {
-        let external =
-            |authority: Authority| self.inventory.authority(authority).is_some_and(AuthorityRow::is_external);
+        let external = |authority: Ca| self.inventory.authority(authority).is_some_and(CaRow::is_external);
         let certificates = self.inventory.leafs.iter().map(|leaf| {
-            let authority = leaf.slot.authority;
-            self.info_entry(leaf.slot.name, &leaf.row.certificate, external(authority), authority.name())
+            let authority = leaf.spec.authority;
+            self.info_entry(leaf.spec.name, &leaf.row.certificate, external(authority), authority.name())
         });
         let authorities = self.inventory.authorities.iter();
         let authorities = authorities
@@ -199,7 +198,7 @@ impl Expiration<'_> {
     fn info_entry(
         &self,
         name: &str,
-        item: &Item<Certificate>,
+        item: &Parsed<Certificate>,
         external: bool,
         ca_name: &'static str,
     ) -> Entry {

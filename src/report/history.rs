@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::sanitise::line;
 use crate::disk::history::{Check, Done};
-use crate::state::Operator;
+use crate::state::Invoker;
 
 /// How many of the last changes are shown.
 const SHOWN: usize = 10;
@@ -36,7 +36,7 @@ fn sentence(done: &Done) -> String {
     format!("{time:.0}  {}  {command} ({paths} paths{taken_back})", who(operator))
 }
 
-fn who(operator: &Operator) -> String {
+fn who(operator: &Invoker) -> String {
     let mut who = match &operator.sudo_user {
         Some(name) => format!("{name} as uid {}", operator.uid),
         None => format!("uid {}", operator.uid),

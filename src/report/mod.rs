@@ -41,7 +41,7 @@ pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
 pub use probe::ProbeReport;
-pub use progress::Board;
+pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
     ClusterNames, cluster_plan, elsewhere, finding_lines, next_steps, preflight_lines, renewal_messages, took,

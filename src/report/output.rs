@@ -59,7 +59,7 @@ impl Output {
         self.say(&line(&format!("note: {text}")));
     }
 
-    /// Talk that is not a line of its own: what a [`super::Board`] draws.
+    /// Talk that is not a line of its own: what a [`super::Progress`] draws.
     pub fn draw(&mut self, text: &str) {
         let _ = self.talk.write_all(text.as_bytes()).and_then(|()| self.talk.flush());
     }

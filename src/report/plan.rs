@@ -44,7 +44,7 @@ pub fn plan_text(plan: &Plan) -> String {
     for skipped in &plan.skipped {
         let why = match &skipped.why {
             Why::NotOnThisNode => "not on this node, and not every node has it".to_owned(),
-            Why::Authority { base, what, .. } => format!("the authority {base} can't sign: {what}"),
+            Why::Ca { base, what, .. } => format!("the authority {base} can't sign: {what}"),
             Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => what.clone(),
         };
         add(format!("- leave {}: {why}", skipped.name));

@@ -8,7 +8,7 @@ use super::sanitise::line;
 
 /// The components at work.
 #[derive(Debug)]
-pub struct Board {
+pub struct Progress {
     rows: Vec<Row>,
     terminal: bool,
     drawn: usize,
@@ -22,7 +22,7 @@ struct Row {
     done: bool,
 }
 
-impl Board {
+impl Progress {
     /// A board of these components. `terminal`: whether lines can be drawn over.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, terminal: bool) -> Self {
         let row = |name: &str| Row {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn plain_lines_tell_each_step_once() {
-        let mut board = Board::new(["etcd"], false);
+        let mut board = Progress::new(["etcd"], false);
         let at = Duration::from_millis(1500);
         assert_eq!(board.step("etcd", "stopping", false, at), "    1.5 s  etcd: stopping\n");
         assert_eq!(board.step("etcd", "stopping", false, at), "");
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_terminal_is_drawn_over_and_lines_never_wrap() {
-        let mut board = Board::new(["etcd", "kube-scheduler"], true);
+        let mut board = Progress::new(["etcd", "kube-scheduler"], true);
         let first = board.step("etcd", &"x".repeat(200), false, Duration::from_secs(1));
         assert_eq!(first.lines().count(), 2);
         assert!(first.lines().all(|line| line.chars().count() <= 80), "{first}");

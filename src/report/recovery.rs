@@ -20,10 +20,10 @@ pub fn renewal_messages(plan: &Plan) -> String {
     for skipped in &plan.skipped {
         let text = match &skipped.why {
             Why::NotOnThisNode => format!("MISSING! {}", skipped.long_name),
-            Why::Authority { base, external: true, .. } => {
+            Why::Ca { base, external: true, .. } => {
                 format!("Detected external {base}, {} can't be renewed", skipped.long_name)
             }
-            Why::Authority { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
+            Why::Ca { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
             Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => {
                 format!("{} not renewed: {what}", skipped.long_name)
             }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::error::Failure;
 use crate::live::clock;
 use crate::report::Output;
-use crate::state::Operator;
+use crate::state::Invoker;
 
 /// What a run knows of the world.
 pub struct Context<'a> {
@@ -25,7 +25,7 @@ pub struct Context<'a> {
     /// The command line, for records.
     pub command_line: String,
     /// Who runs it.
-    pub operator: Operator,
+    pub operator: Invoker,
     /// Where to print.
     pub out: &'a mut Output,
     /// When the run began.

@@ -3,7 +3,7 @@
 
 /// A certificate authority of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Authority {
+pub enum Ca {
     /// Signs the API server's certificates, the kubeconfigs and the kubelets' certificates.
     Cluster,
     /// Signs everything that talks to etcd.
@@ -13,9 +13,9 @@ pub enum Authority {
 }
 
 /// All authorities, in the order of kubeadm's table.
-pub const AUTHORITIES: [Authority; 3] = [Authority::Cluster, Authority::Etcd, Authority::FrontProxy];
+pub const CAS: [Ca; 3] = [Ca::Cluster, Ca::Etcd, Ca::FrontProxy];
 
-impl Authority {
+impl Ca {
     /// kubeadm's name of the authority, as in its tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ pub enum Names {
 
 /// One leaf certificate that kubeadm issues and renews.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct CertSpec {
     /// kubeadm's name, as typed on the command line.
     pub name: &'static str,
     /// kubeadm's words for it in its messages.
@@ -94,7 +94,7 @@ pub struct Slot {
     /// Where it lives.
     pub place: Place,
     /// Who signs it.
-    pub authority: Authority,
+    pub authority: Ca,
     /// CN.
     pub common_name: CommonName,
     /// O.
@@ -108,10 +108,10 @@ pub struct Slot {
     pub optional: bool,
 }
 
-impl Slot {
+impl CertSpec {
     /// Whether it belongs to the etcd that kubeadm runs, and is absent with an external one.
     pub fn needs_local_etcd(&self) -> bool {
-        self.authority == Authority::Etcd
+        self.authority == Ca::Etcd
     }
 }
 
@@ -124,122 +124,122 @@ const ADMINS: Organization =
     Organization { until_1_28: Some("system:masters"), since_1_29: Some("kubeadm:cluster-admins") };
 
 /// The leafs in the order in which kubeadm lists and renews them: by name.
-pub const SLOTS: [Slot; 11] = [
-    Slot {
+pub const CERT_SPECS: [CertSpec; 11] = [
+    CertSpec {
         name: "admin.conf",
         long_name: "certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself",
         place: Place::Kubeconfig("admin.conf"),
-        authority: Authority::Cluster,
+        authority: Ca::Cluster,
         common_name: CommonName::Fixed("kubernetes-admin"),
         organization: ADMINS,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "apiserver",
         long_name: "certificate for serving the Kubernetes API",
         place: Place::Pair("apiserver"),
-        authority: Authority::Cluster,
+        authority: Ca::Cluster,
         common_name: CommonName::Fixed("kube-apiserver"),
         organization: NO_ORGANIZATION,
         usage: Usage::Server,
         names: Names::ApiServer,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "apiserver-etcd-client",
         long_name: "certificate the apiserver uses to access etcd",
         place: Place::Pair("apiserver-etcd-client"),
-        authority: Authority::Etcd,
+        authority: Ca::Etcd,
         common_name: CommonName::Fixed("kube-apiserver-etcd-client"),
         organization: MASTERS_UNTIL_1_28,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "apiserver-kubelet-client",
         long_name: "certificate for the API server to connect to kubelet",
         place: Place::Pair("apiserver-kubelet-client"),
-        authority: Authority::Cluster,
+        authority: Ca::Cluster,
         common_name: CommonName::Fixed("kube-apiserver-kubelet-client"),
         organization: ADMINS,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "controller-manager.conf",
         long_name: "certificate embedded in the kubeconfig file for the controller manager to use",
         place: Place::Kubeconfig("controller-manager.conf"),
-        authority: Authority::Cluster,
+        authority: Ca::Cluster,
         common_name: CommonName::Fixed("system:kube-controller-manager"),
         organization: NO_ORGANIZATION,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "etcd-healthcheck-client",
         long_name: "certificate for liveness probes to healthcheck etcd",
         place: Place::Pair("etcd/healthcheck-client"),
-        authority: Authority::Etcd,
+        authority: Ca::Etcd,
         common_name: CommonName::Fixed("kube-etcd-healthcheck-client"),
         organization: MASTERS_UNTIL_1_28,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "etcd-peer",
         long_name: "certificate for etcd nodes to communicate with each other",
         place: Place::Pair("etcd/peer"),
-        authority: Authority::Etcd,
+        authority: Ca::Etcd,
         common_name: CommonName::NodeName,
         organization: NO_ORGANIZATION,
         usage: Usage::ServerAndClient,
         names: Names::EtcdMember,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "etcd-server",
         long_name: "certificate for serving etcd",
         place: Place::Pair("etcd/server"),
-        authority: Authority::Etcd,
+        authority: Ca::Etcd,
         common_name: CommonName::NodeName,
         organization: NO_ORGANIZATION,
         usage: Usage::ServerAndClient,
         names: Names::EtcdMember,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "front-proxy-client",
         long_name: "certificate for the front proxy client",
         place: Place::Pair("front-proxy-client"),
-        authority: Authority::FrontProxy,
+        authority: Ca::FrontProxy,
         common_name: CommonName::Fixed("front-proxy-client"),
         organization: NO_ORGANIZATION,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "scheduler.conf",
         long_name: "certificate embedded in the kubeconfig file for the scheduler manager to use",
         place: Place::Kubeconfig("scheduler.conf"),
-        authority: Authority::Cluster,
+        authority: Ca::Cluster,
         common_name: CommonName::Fixed("system:kube-scheduler"),
         organization: NO_ORGANIZATION,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
     },
-    Slot {
+    CertSpec {
         name: "super-admin.conf",
         long_name: "certificate embedded in the kubeconfig file for the super-admin",
         place: Place::Kubeconfig("super-admin.conf"),
-        authority: Authority::Cluster,
+        authority: Ca::Cluster,
         common_name: CommonName::Fixed("kubernetes-super-admin"),
         organization: MASTERS,
         usage: Usage::Client,
@@ -249,8 +249,8 @@ pub const SLOTS: [Slot; 11] = [
 ];
 
 /// The leaf of this kubeadm name.
-pub fn slot(name: &str) -> Option<&'static Slot> {
-    SLOTS.iter().find(|slot| slot.name == name)
+pub fn cert_spec(name: &str) -> Option<&'static CertSpec> {
+    CERT_SPECS.iter().find(|spec| spec.name == name)
 }
 
 /// Name under which plans and reports speak of the kubelet's client certificate.
@@ -278,20 +278,20 @@ mod tests {
 
     #[test]
     fn slots_are_in_kubeadms_order_and_findable() {
-        let names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
+        let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
         let mut sorted = names.clone();
         sorted.sort_unstable();
         assert_eq!(names, sorted);
         for name in names {
-            assert_eq!(slot(name).map(|slot| slot.name), Some(name));
+            assert_eq!(cert_spec(name).map(|spec| spec.name), Some(name));
         }
-        assert_eq!(slot("etcd"), None);
+        assert_eq!(cert_spec("etcd"), None);
     }
 
     #[test]
     fn only_clients_go_without_names() {
-        for slot in &SLOTS {
-            assert_eq!(slot.names == Names::None, slot.usage == Usage::Client, "{}", slot.name);
+        for spec in &CERT_SPECS {
+            assert_eq!(spec.names == Names::None, spec.usage == Usage::Client, "{}", spec.name);
         }
     }
 }

@@ -6,11 +6,11 @@
 pub mod catalog;
 mod changes;
 mod digest;
-mod operator;
+mod invoker;
 mod snapshot;
 pub mod text;
 
 pub use changes::{Change, ChangeSet, Fingerprint};
 pub use digest::Digest;
-pub use operator::Operator;
+pub use invoker::Invoker;
 pub use snapshot::{Attributes, Bytes, Content, Entry, LinkError, Resolved, Snapshot, Unread};

@@ -10,7 +10,7 @@ fn the_horizon_tells_what_ends_first_in_order() {
     reissue(&node, "apiserver", &Wish { end: "20270301000000Z", ..API_SERVER });
     let run = node.run("diagnose -o json --horizon 2y");
     let found = Diagnosis::of(run);
-    let deaths: Vec<(&str, &str)> = found.json["horizon"]
+    let expiries: Vec<(&str, &str)> = found.json["horizon"]
         .as_array()
         .unwrap()
         .iter()
@@ -18,7 +18,7 @@ fn the_horizon_tells_what_ends_first_in_order() {
         .collect();
     // What ends in the same second falls in the order in which it is needed.
     assert_eq!(
-        deaths,
+        expiries,
         [
             ("2027-03-01T00:00:00Z", "apiserver"),
             ("2027-11-23T22:18:27Z", "kubelet-client"),

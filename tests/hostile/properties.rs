@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kuberescue::disk::archive::{self, About};
 use kuberescue::disk::transaction::{self, ArchiveRef, Context};
 use kuberescue::disk::{Depth, Root};
-use kuberescue::state::{Attributes, Content, Entry, Operator, Snapshot};
+use kuberescue::state::{Attributes, Content, Entry, Invoker, Snapshot};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -133,7 +133,7 @@ proptest! {
         let place = tempfile::tempdir().unwrap();
         let root = Root::open(place.path()).unwrap();
         let lock = root.lock().unwrap();
-        let context = |archive| Context { command: "t".to_owned(), operator: Operator::default(), archive, now: NOW };
+        let context = |archive| Context { command: "t".to_owned(), operator: Invoker::default(), archive, now: NOW };
         transaction::apply(&root, &lock, &Snapshot::default().diff(&old, |_| true), &context(None)).unwrap();
         let there = on_disk(&root);
         prop_assert_eq!(timeless(&there), timeless(&old));
@@ -145,7 +145,7 @@ proptest! {
         match transaction::apply(&root, &lock, &changes, &context(Some(reference))) {
             Ok(_) => {
                 prop_assert_eq!(timeless(&on_disk(&root)), timeless(&new));
-                transaction::rollback(&root, &lock, &archived, &Operator::default(), NOW).unwrap();
+                transaction::rollback(&root, &lock, &archived, &Invoker::default(), NOW).unwrap();
             }
             // A directory where a file was, or the other way round.
             Err(error) => prop_assert!(error.to_string().contains("in the place of"), "{}", error),

@@ -1,7 +1,7 @@
 //! Certificates that nobody makes but a node may have: whatever is in them survives a renewal.
 
 use kuberescue::issue::{Signer, renew};
-use kuberescue::state::catalog::Authority;
+use kuberescue::state::catalog::Ca;
 use proptest::prelude::*;
 
 use crate::assert_renewed;
@@ -10,8 +10,8 @@ use crate::support::*;
 #[test]
 fn a_version_1_certificate_stays_one() {
     let tree = Tree::open("ecdsa-p256");
-    let authority = tree.authority(Authority::Cluster);
-    let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+    let authority = tree.authority(Ca::Cluster);
+    let signer = Signer::new(&authority, &tree.authority_key(Ca::Cluster).unwrap()).unwrap();
     let subject = tlv(0x30, &name(&[vec![(3, 0x14, b"caf\xe9".to_vec())]]));
     let old = HandMade { version: None, subject, unique_ids: Vec::new(), extensions: Vec::new() };
     let old = old.certificate(keys()[1].spki());
@@ -71,8 +71,8 @@ proptest! {
         place in 0..5_usize,
     ) {
         let tree = Tree::open("ecdsa-p256");
-        let authority = tree.authority(Authority::Etcd);
-        let signer = Signer::new(&authority, &tree.authority_key(Authority::Etcd).unwrap()).unwrap();
+        let authority = tree.authority(Ca::Etcd);
+        let signer = Signer::new(&authority, &tree.authority_key(Ca::Etcd).unwrap()).unwrap();
         let identifier = |last, value: &[u8]| tlv(0x30, &[tlv(6, &[0x55, 0x1d, last]), tlv(4, value)].concat());
         // Serial form of an authority identifier, and an identifier of another key.
         unknown.insert(place.min(unknown.len()), identifier(0x23, &tlv(0x30, &tlv(0x82, &[1, 2]))));

@@ -14,7 +14,7 @@ mod support;
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use kuberescue::issue::{IssueError, KeyRequest, Profile, Signer, Validity, create, generate, renew};
-use kuberescue::state::catalog::{AUTHORITIES, Authority, SLOTS, Usage, slot};
+use kuberescue::state::catalog::{CAS, CERT_SPECS, Ca, Usage, spec};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use support::*;
 
@@ -41,25 +41,25 @@ fn assert_renewed(signer: &Signer<'_>, old: &Certificate, new: &Certificate, key
 fn renew_tree(name: &str) {
     let tree = Tree::open(name);
     let mut renewed = 0;
-    for authority in AUTHORITIES {
+    for authority in CAS {
         let certificate = tree.authority(authority);
         let Some(ca_key) = tree.authority_key(authority) else { continue };
         let signer = Signer::new(&certificate, &ca_key).unwrap();
         let (validity, at) = validity(&signer);
-        for (slot, key) in SLOTS.iter().zip(keys().iter().cycle()) {
-            if slot.authority != authority {
+        for (spec, key) in CERT_SPECS.iter().zip(keys().iter().cycle()) {
+            if spec.authority != authority {
                 continue;
             }
-            let Some(old) = tree.leaf(slot) else { continue };
+            let Some(old) = tree.leaf(spec) else { continue };
             let new = renew(&signer, &old, key, validity).unwrap();
             assert_renewed(&signer, &old, &new, key);
             if certificate.key_id.is_some() && old.issuer_der == certificate.subject_der && name != "mixed" {
-                assert_eq!(extensions(&new), extensions(&old), "{name} {}", slot.name);
+                assert_eq!(extensions(&new), extensions(&old), "{name} {}", spec.name);
             }
-            for purpose in purposes(slot.usage) {
+            for purpose in purposes(spec.usage) {
                 openssl_accepts(&certificate, &new, key, purpose, at);
             }
-            if slot.usage != Usage::Client {
+            if spec.usage != Usage::Client {
                 webpki_accepts(&certificate, &new, at);
             }
             renewed += 1;
@@ -112,8 +112,8 @@ fn every_kind_of_key_is_certified_by_either_authority() {
     for name in ["rsa2048", "ecdsa-p256"] {
         let tree = Tree::open(name);
         let (authority, old) =
-            (tree.authority(Authority::Cluster), tree.leaf(slot("apiserver").unwrap()).unwrap());
-        let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+            (tree.authority(Ca::Cluster), tree.leaf(cert_spec("apiserver").unwrap()).unwrap());
+        let signer = Signer::new(&authority, &tree.authority_key(Ca::Cluster).unwrap()).unwrap();
         let (validity, at) = validity(&signer);
         for key in keys() {
             let new = renew(&signer, &old, key, validity).unwrap();
@@ -137,23 +137,23 @@ fn openssl_finds_nothing_wrong_with_an_rsa_4096_key() {
 fn a_created_certificate_is_what_kubeadm_1_36_makes() {
     for name in ["rsa2048", "ecdsa-p256"] {
         let tree = Tree::open(name);
-        for slot in &SLOTS {
-            let authority = tree.authority(slot.authority);
-            let signer = Signer::new(&authority, &tree.authority_key(slot.authority).unwrap()).unwrap();
-            let theirs = tree.leaf(slot).unwrap();
+        for spec in &CERT_SPECS {
+            let authority = tree.authority(spec.authority);
+            let signer = Signer::new(&authority, &tree.authority_key(spec.authority).unwrap()).unwrap();
+            let theirs = tree.leaf(spec).unwrap();
             let profile = Profile {
                 common_name: theirs.common_name().to_owned(),
                 organization: theirs.organizations.first().cloned(),
-                usage: slot.usage,
+                usage: spec.usage,
                 dns_names: theirs.dns_names.clone(),
                 addresses: theirs.addresses.clone(),
             };
             let (key, (validity, at)) = (&keys()[1], validity(&signer));
             let ours = create(&signer, &profile, key, validity).unwrap();
-            assert_eq!(ours.subject_der, theirs.subject_der, "{}", slot.name);
-            assert_eq!(ours.issuer_der, theirs.issuer_der, "{}", slot.name);
-            assert_eq!(extensions(&ours), extensions(&theirs), "{}", slot.name);
-            openssl_accepts(&authority, &ours, key, purposes(slot.usage)[0], at);
+            assert_eq!(ours.subject_der, theirs.subject_der, "{}", spec.name);
+            assert_eq!(ours.issuer_der, theirs.issuer_der, "{}", spec.name);
+            assert_eq!(extensions(&ours), extensions(&theirs), "{}", spec.name);
+            openssl_accepts(&authority, &ours, key, purposes(spec.usage)[0], at);
         }
     }
 }
@@ -161,8 +161,8 @@ fn a_created_certificate_is_what_kubeadm_1_36_makes() {
 #[test]
 fn a_created_name_takes_the_string_type_that_go_chooses() {
     let tree = Tree::open("ecdsa-p256");
-    let authority = tree.authority(Authority::Cluster);
-    let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
+    let authority = tree.authority(Ca::Cluster);
+    let signer = Signer::new(&authority, &tree.authority_key(Ca::Cluster).unwrap()).unwrap();
     let profile = |common_name: &str, dns: &[&str]| Profile {
         common_name: common_name.to_owned(),
         organization: None,
@@ -309,19 +309,19 @@ fn an_authority_without_identifier_gives_none() {
 #[test]
 fn an_expired_authority_renews_itself_with_its_own_key() {
     let tree = Tree::open("expired-ca");
-    for authority in AUTHORITIES {
+    for authority in CAS {
         let (old, key) = (tree.authority(authority), tree.authority_key(authority).unwrap());
         let signer = Signer::new(&old, &key).unwrap();
         let validity =
             Validity { not_before: days(old.not_after, 100), not_after: days(old.not_after, 3750) };
         let new = renew(&signer, &old, &key, validity).unwrap();
         assert_eq!((&new.spki, extensions(&new)), (&old.spki, extensions(&old)));
-        for slot in SLOTS.iter().filter(|slot| slot.authority == authority) {
-            let (leaf, at) = (tree.leaf(slot).unwrap(), days(old.not_after, 110));
+        for spec in CERT_SPECS.iter().filter(|spec| spec.authority == authority) {
+            let (leaf, at) = (tree.leaf(spec).unwrap(), days(old.not_after, 110));
             leaf.signed_by(&new).unwrap();
             let signer = Signer::new(&new, &key).unwrap();
             let leaf = renew(&signer, &leaf, &keys()[1], self::validity(&signer).0).unwrap();
-            openssl_accepts(&new, &leaf, &keys()[1], purposes(slot.usage)[0], at);
+            openssl_accepts(&new, &leaf, &keys()[1], purposes(spec.usage)[0], at);
         }
     }
 }
@@ -329,10 +329,10 @@ fn an_expired_authority_renews_itself_with_its_own_key() {
 #[test]
 fn who_cannot_sign_is_refused() {
     let tree = Tree::open("rsa2048");
-    let (authority, other) = (tree.authority(Authority::Cluster), tree.authority(Authority::Etcd));
-    let key = tree.authority_key(Authority::Cluster).unwrap();
+    let (authority, other) = (tree.authority(Ca::Cluster), tree.authority(Ca::Etcd));
+    let key = tree.authority_key(Ca::Cluster).unwrap();
     assert_eq!(Signer::new(&other, &key).err(), Some(IssueError::OtherKey("CN=etcd-ca".to_owned())));
-    let leaf = tree.leaf(slot("apiserver").unwrap()).unwrap();
+    let leaf = tree.leaf(cert_spec("apiserver").unwrap()).unwrap();
     assert!(matches!(Signer::new(&leaf, &key), Err(IssueError::NotAnAuthority(_))));
     let odd = Odd::new("-algorithm EC -pkeyopt ec_paramgen_curve:P-521", "ca");
     let refused = Signer::new(&odd.certificate("ca.crt"), &odd.key("ca.key")).err();
@@ -350,9 +350,9 @@ fn who_cannot_sign_is_refused() {
 #[test]
 fn impossible_dates_are_refused_and_fractions_dropped() {
     let tree = Tree::open("ecdsa-p256");
-    let authority = tree.authority(Authority::Cluster);
-    let signer = Signer::new(&authority, &tree.authority_key(Authority::Cluster).unwrap()).unwrap();
-    let old = tree.leaf(slot("admin.conf").unwrap()).unwrap();
+    let authority = tree.authority(Ca::Cluster);
+    let signer = Signer::new(&authority, &tree.authority_key(Ca::Cluster).unwrap()).unwrap();
+    let old = tree.leaf(cert_spec("admin.conf").unwrap()).unwrap();
     let at = |from: &str, to: &str| {
         let validity = Validity { not_before: from.parse().unwrap(), not_after: to.parse().unwrap() };
         renew(&signer, &old, &keys()[1], validity)

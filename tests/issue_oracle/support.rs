@@ -11,7 +11,7 @@ use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use kuberescue::formats::kubeconfig::{Credential, Kubeconfig};
 use kuberescue::issue::{KeyRequest, Signer, Validity, generate};
-use kuberescue::state::catalog::{Authority, Place, Slot};
+use kuberescue::state::catalog::{Ca, CertSpec, Place};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// A node's files by path below `/etc/kubernetes`.
@@ -35,17 +35,17 @@ impl Tree {
         Self(files)
     }
 
-    pub fn authority(&self, authority: Authority) -> Certificate {
+    pub fn authority(&self, authority: Ca) -> Certificate {
         Certificate::from_pem(&self.0[&format!("pki/{}.crt", authority.base())]).unwrap()
     }
 
-    pub fn authority_key(&self, authority: Authority) -> Option<PrivateKey> {
+    pub fn authority_key(&self, authority: Ca) -> Option<PrivateKey> {
         let pem = self.0.get(&format!("pki/{}.key", authority.base()))?;
         Some(PrivateKey::from_pem(pem).unwrap())
     }
 
-    pub fn leaf(&self, slot: &Slot) -> Option<Certificate> {
-        match slot.place {
+    pub fn leaf(&self, spec: &CertSpec) -> Option<Certificate> {
+        match spec.place {
             Place::Pair(base) => Certificate::from_pem(self.0.get(&format!("pki/{base}.crt"))?).ok(),
             Place::Kubeconfig(name) => {
                 let config = Kubeconfig::parse(self.0.get(name)?).ok()?;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use kuberescue::analysis::forensics::trust::Graph;
-use kuberescue::analysis::node::inventory::{Inventory, Item, Row};
+use kuberescue::analysis::node::inventory::{Inventory, Parsed, Row};
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::report::trust::{dot, mermaid, tree, trust_json};
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
@@ -124,9 +124,9 @@ fn twenty_thousand_certificates_take_no_time_to_speak_of() {
         inventory.elsewhere.push(Row {
             name: path.display().to_string(),
             key_path: path.clone(),
-            certificate: Item::Present(certificate),
+            certificate: Parsed::Present(certificate),
             key: inventory.leafs[1].row.key.clone(),
-            fixed: None,
+            not_replaceable: None,
             embedded_authority: authority.clone().map(|(_, pem)| (path.clone(), pem)),
             path,
         });

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::inventory::Inventory;
 use crate::formats::manifest::Manifest;
-use crate::state::catalog::Authority;
+use crate::state::catalog::Ca;
 use crate::state::text;
 
 /// Whether a port speaks TLS.
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
     /// on the node, but never its serving certificate.
     fn should_run(&self, component: &str) -> bool {
         let there = |name: &str| {
-            let row = self.inventory.leafs.iter().find(|leaf| leaf.slot.name == name);
+            let row = self.inventory.leafs.iter().find(|leaf| leaf.spec.name == name);
             row.is_some_and(|leaf| !leaf.row.certificate.is_missing())
         };
         there(if component == ETCD { "etcd-server" } else { "apiserver" })
@@ -300,7 +300,7 @@ impl<'a> Reader<'a> {
     fn kubelet(&self) -> Endpoint {
         let facts = &self.inventory.facts;
         let row = &self.inventory.kubelet_serving;
-        let authority = self.inventory.authority(Authority::Cluster).and_then(|row| row.certificate.get());
+        let authority = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
         let of_cluster = row.certificate.get().zip(authority);
         let of_cluster = of_cluster.is_some_and(|(leaf, ca)| leaf.issuer_der == ca.subject_der);
         let checked = facts.pod(API_SERVER).and_then(|(_, pod)| pod.flag("kubelet-certificate-authority"));

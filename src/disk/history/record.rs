@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::MAX_ENTRIES;
 use crate::disk::record::at_most;
 use crate::disk::transaction::{ArchiveRef, Direction, Journal};
-use crate::state::{Digest, Fingerprint, Operator, text};
+use crate::state::{Digest, Fingerprint, Invoker, text};
 
 pub(super) const FORMAT: u32 = 1;
 
@@ -21,7 +21,7 @@ pub struct Stamp {
     /// The kernel's random id of the boot; empty where it can't be read.
     pub boot: String,
     /// Who.
-    pub operator: Operator,
+    pub operator: Invoker,
 }
 
 /// One path of a change.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::disk::transaction::{self, Context};
 use crate::disk::{Depth, Root};
-use crate::state::{Attributes, ChangeSet, Content, Entry, Operator, Snapshot};
+use crate::state::{Attributes, ChangeSet, Content, Entry, Invoker, Snapshot};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -40,7 +40,7 @@ impl Node {
             (after.attributes.uid, after.attributes.gid) = (meta.uid(), meta.gid());
         }
         changes.put("/a", before, Some(after));
-        let operator = Operator { uid: number, sudo_user: Some("alice".to_owned()), tty: None };
+        let operator = Invoker { uid: number, sudo_user: Some("alice".to_owned()), tty: None };
         let context = Context { command: format!("change {number}"), operator, archive: None, now: NOW };
         transaction::apply(&self.root, &self.root.lock().unwrap(), &changes, &context).unwrap();
     }
@@ -157,7 +157,7 @@ fn a_log_that_is_no_file_stops_a_change_before_it_begins() {
     let before = node.entry();
     let mut changes = ChangeSet::default();
     changes.put("/a", before.clone(), None);
-    let context = Context { command: "x".to_owned(), operator: Operator::default(), archive: None, now: NOW };
+    let context = Context { command: "x".to_owned(), operator: Invoker::default(), archive: None, now: NOW };
     let error = transaction::apply(&node.root, &node.root.lock().unwrap(), &changes, &context).unwrap_err();
     assert!(!error.committed() && error.to_string().ends_with("not a file"), "{error}");
     assert_eq!(node.entry(), before);

@@ -10,7 +10,7 @@ use super::{LOG, MAX_LOG, Record, full_files, parse};
 use crate::disk::state_dir::StateDir;
 use crate::disk::transaction::{ArchiveRef, Direction, last};
 use crate::disk::{Error, Root};
-use crate::state::{Digest, Operator};
+use crate::state::{Digest, Invoker};
 
 /// What a check of the history found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub struct Done {
     /// When it was begun, by the clock.
     pub time: Timestamp,
     /// Who began it.
-    pub operator: Operator,
+    pub operator: Invoker,
     /// The command line.
     pub command: String,
     /// Whether it was taken back before its end.

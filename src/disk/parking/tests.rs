@@ -112,7 +112,7 @@ fn killed_at_any_call_of_either_way_then_brought_back() {
     for at in 0.. {
         let node = node();
         let lock = node.root.lock().unwrap();
-        fault::set(at, Fault::Death);
+        fault::set(at, Fault::Expiry);
         let done = park(&node.root, &lock, &manifests(), NOW).is_ok();
         fault::clear();
         drop(lock);
@@ -133,7 +133,7 @@ fn killed_at_any_call_of_either_way_then_brought_back() {
         let node = node();
         node.park().unwrap();
         let lock = node.root.lock().unwrap();
-        fault::set(at, Fault::Death);
+        fault::set(at, Fault::Expiry);
         let done = unpark(&node.root, &lock).is_ok();
         fault::clear();
         drop(lock);

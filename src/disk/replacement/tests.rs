@@ -44,7 +44,7 @@ impl Place {
 fn calls(old: Option<&str>) -> u32 {
     let place = Place::new(old);
     let target = Target::open(&place.path()).unwrap();
-    fault::set(u32::MAX, Fault::Death);
+    fault::set(u32::MAX, Fault::Expiry);
     target.replace(b"new", STAMP).unwrap();
     fault::clear()
 }
@@ -93,7 +93,7 @@ fn an_end_at_any_call_leaves_old_or_new_and_nothing_wide() {
         for at in 0..all {
             let place = Place::new(old);
             let target = Target::open(&place.path()).unwrap();
-            fault::set(at, Fault::Death);
+            fault::set(at, Fault::Expiry);
             let _ended = target.replace(b"new", STAMP);
             fault::clear();
             let files = place.files();

@@ -71,7 +71,7 @@ pub(super) fn finish(parents: &mut Parents<'_>, state: &StateDir, journal: &Jour
     // Also where nothing was left to do: the interrupted run may not have come to it.
     parents.sync(steps.iter().map(|step| &step.record.path))?;
     for step in steps.iter().rev() {
-        dress(parents, step)?;
+        set_metadata(parents, step)?;
     }
     history::append(state, journal)?;
     state.rename(COMMITTED, DONE)
@@ -119,7 +119,7 @@ fn look(parents: &mut Parents<'_>, step: &Step<'_>, suffix: &str) -> Result<Todo
 }
 
 /// Gives a directory its attributes, last of all because its time changes with what is in it.
-fn dress(parents: &mut Parents<'_>, step: &Step<'_>) -> Result<(), Error> {
+fn set_metadata(parents: &mut Parents<'_>, step: &Step<'_>) -> Result<(), Error> {
     let (Fingerprint::Directory, Some(stored)) = (step.wanted, step.attributes) else {
         return Ok(());
     };
@@ -127,7 +127,7 @@ fn dress(parents: &mut Parents<'_>, step: &Step<'_>) -> Result<(), Error> {
     let Some(directory) = parents.open(path)? else {
         return Ok(());
     };
-    effect::dress(&directory, &Attributes::from(stored))
+    effect::set_metadata(&directory, &Attributes::from(stored))
         .and_then(|()| effect::sync(&*directory))
         .map_err(Error::io("set mode and owner of", path))
 }

@@ -16,7 +16,7 @@ use crate::disk::record::at_most;
 pub use crate::disk::record::{StoredAttributes, StoredXattr};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, MAX_ENTRIES, Root};
-use crate::state::{Digest, Fingerprint, Operator, text};
+use crate::state::{Digest, Fingerprint, Invoker, text};
 
 pub(super) const STAGING: &str = "staging.json";
 pub(super) const COMMITTED: &str = "journal.json";
@@ -96,7 +96,7 @@ pub struct Journal {
     pub command: String,
     /// Who gave it.
     #[serde(default)]
-    pub operator: Operator,
+    pub operator: Invoker,
     /// Where the old content is.
     pub archive: Option<ArchiveRef>,
     /// The change that this one undoes.

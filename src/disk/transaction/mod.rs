@@ -26,7 +26,7 @@ pub use recover::{Resumed, RolledBack, resume, rollback};
 
 use super::state_dir::StateDir;
 use super::{Error, Root, effect, handle, history};
-use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint, Operator};
+use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint, Invoker};
 pub(in crate::disk) use journal::is_plain;
 use journal::{COMMITTED, STAGING, stage_name};
 use stage::Parents;
@@ -37,7 +37,7 @@ pub struct Context {
     /// The command line, without secrets.
     pub command: String,
     /// Who gives it.
-    pub operator: Operator,
+    pub operator: Invoker,
     /// Where the old content is archived; without it the change can't be rolled back by the tool.
     pub archive: Option<ArchiveRef>,
     /// The clock's time.

@@ -7,7 +7,7 @@ use super::stage::{self, NEW, OLD, Parents, staged};
 use super::{Context, Lock, after_commit, finish, run};
 use crate::disk::history::{self, Stamp};
 use crate::disk::{Error, Root};
-use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Operator, Snapshot};
+use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Invoker, Snapshot};
 
 /// What [`resume`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum RolledBack {
 /// # Errors
 /// Where a path holds neither the old nor the new content nothing is touched ([`Error::NeedsPerson`]);
 /// the change stays pending after any error.
-pub fn resume(root: &Root, lock: &Lock, operator: &Operator, now: Timestamp) -> Result<Resumed, Error> {
+pub fn resume(root: &Root, lock: &Lock, operator: &Invoker, now: Timestamp) -> Result<Resumed, Error> {
     let Some(journal) = journal::pending_in(&lock.state)? else {
         return Ok(Resumed::Nothing);
     };
@@ -79,7 +79,7 @@ pub fn rollback(
     root: &Root,
     lock: &Lock,
     archive: &Snapshot,
-    operator: &Operator,
+    operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
     match journal::pending_in(&lock.state)? {
@@ -155,7 +155,7 @@ fn end(root: &Root, lock: &Lock, journal: &Journal, ended: &Stamp) -> Result<(),
     finish::finish(&mut Parents::new(root), &lock.state, journal)
 }
 
-fn stamp(lock: &Lock, operator: &Operator, now: Timestamp) -> Stamp {
+fn stamp(lock: &Lock, operator: &Invoker, now: Timestamp) -> Stamp {
     Stamp { time: now, boot: lock.boot.clone(), operator: operator.clone() }
 }
 

@@ -128,7 +128,7 @@ pub(super) fn stage(
             let outcome = match &entry.content {
                 Content::File(bytes) => effect::create(&*parent, &name).and_then(|file| {
                     effect::write(&file, bytes)?;
-                    effect::dress(&file, &entry.attributes)?;
+                    effect::set_metadata(&file, &entry.attributes)?;
                     written.push((file, &record.path));
                     Ok(())
                 }),
@@ -151,7 +151,7 @@ fn make_directory(parent: &File, record: &Record, attributes: &Attributes) -> io
     let name = record.path.file_name().unwrap_or_default();
     effect::make_directory(parent, name, 0o700)?;
     let directory = handle::open_directory(parent, name)?;
-    effect::dress(&directory, attributes)?;
+    effect::set_metadata(&directory, attributes)?;
     effect::sync(&directory)
 }
 

@@ -24,7 +24,7 @@ pub enum KubeletError {
         systemd: bool,
     },
     /// It was started and didn't stay.
-    #[error("the kubelet doesn't stay up: {deaths} times it was started and ended within seconds")]
+    #[error("the kubelet doesn't stay up: it exited {deaths} times within seconds")]
     CrashLoop {
         /// How often it was seen to end.
         deaths: u32,

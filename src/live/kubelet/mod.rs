@@ -45,7 +45,7 @@ pub enum Manager {
 
 /// What can be seen of the kubelet at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct KubeletStatus {
     /// The process, where one runs.
     pub running: Option<Kubelet>,
     /// Who starts it again.
@@ -55,7 +55,7 @@ pub struct Look {
 }
 
 /// Looks at the kubelet of this machine. What can't be read isn't there.
-pub fn look() -> Look {
+pub fn look() -> KubeletStatus {
     let manager = if systemctl::is_systemd_running() {
         match systemctl::unit(clock::now() + ANSWER) {
             Ok(unit) => Manager::Systemd(unit),
@@ -74,7 +74,7 @@ pub fn look() -> Look {
         Manager::Systemd(unit) => unit.is_crash_looping(running.as_ref().map(|kubelet| kubelet.age)),
         _ => false,
     };
-    Look { running, manager, crash_looping }
+    KubeletStatus { running, manager, crash_looping }
 }
 
 /// When the file of the kubelet's certificate was last changed, or the link that leads to it was last swapped:

@@ -137,11 +137,11 @@ fn trust_row(row: &Row) -> Markup {
         (_, Status::Faulty) => "<li class=\"faulty\">",
     });
     out.raw(match row.kind {
-        RowKind::Authority | RowKind::Certificate => "<span class=\"node\"><strong>",
+        RowKind::Ca | RowKind::Certificate => "<span class=\"node\"><strong>",
         _ => "<span class=\"node\"><span>",
     });
     out.unbroken(&row.label).raw(match row.kind {
-        RowKind::Authority | RowKind::Certificate => "</strong>",
+        RowKind::Ca | RowKind::Certificate => "</strong>",
         _ => "</span>",
     });
     if !row.state.is_empty() {

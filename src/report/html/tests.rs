@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::analysis::forensics::diagnosis::{
-    Death, EtcdPlace, Role, State, Summary, Told, Unreadable, Validity, Verdict,
+    EtcdPlace, Expiry, Role, State, Summary, Told, Unreadable, Validity, Verdict,
 };
 use crate::analysis::node::findings::{Code, Evidence, Finding};
 use crate::report::trust::{RowKind, Status};
@@ -81,7 +81,7 @@ fn diagnosis() -> Diagnosis {
             ),
         ],
         unreadable: vec![Unreadable { name: HOSTILE.into(), path: HOSTILE.into(), why: HOSTILE.into() }],
-        horizon: vec![Death {
+        horizon: vec![Expiry {
             at: "2026-12-01T00:00:00Z".parse().unwrap(),
             name: HOSTILE.to_owned(),
             consequence: HOSTILE.to_owned(),

@@ -39,7 +39,7 @@ pub(super) fn lines(index: &Index<'_>, id: usize) -> Vec<String> {
             let known = [Some(leaf.name.clone()), path(&leaf.places), end, Some(index.state(id))];
             known.into_iter().flatten().collect()
         }
-        Some(Kind::Authority(anchor)) => {
+        Some(Kind::Ca(anchor)) => {
             let copy = anchor.certificates.first();
             let at = copy.map_or_else(|| path(&anchor.places), |copy| path(&copy.places));
             let end = copy.map(|copy| until(copy.told.not_after));

@@ -17,7 +17,7 @@ pub fn dot(graph: &Graph) -> String {
         let shape = match &node.kind {
             Kind::Key(_) => "ellipse",
             Kind::Certificate(_) => "note",
-            Kind::Authority(_) => "octagon",
+            Kind::Ca(_) => "octagon",
             Kind::Consumer(_) => "box",
         };
         let status = index.status(node.id);

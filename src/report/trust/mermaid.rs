@@ -15,7 +15,7 @@ pub fn mermaid(graph: &Graph) -> String {
         let (open, close) = match &node.kind {
             Kind::Key(_) => ("([", "])"),
             Kind::Certificate(_) => ("[", "]"),
-            Kind::Authority(_) => ("{{", "}}"),
+            Kind::Ca(_) => ("{{", "}}"),
             Kind::Consumer(_) => ("[[", "]]"),
         };
         let status = index.status(node.id);

@@ -15,7 +15,7 @@ pub enum RowKind {
     /// The heading of those at the end.
     Heading,
     /// An authority.
-    Authority,
+    Ca,
     /// Another certificate of the authority above.
     Copy,
     /// A certificate.
@@ -73,7 +73,7 @@ impl<'a> Tree<'a> {
     }
 
     fn anchors(&mut self) {
-        let known = |kind: &Kind| matches!(kind, Kind::Authority(anchor) if anchor.state != State::Unknown);
+        let known = |kind: &Kind| matches!(kind, Kind::Ca(anchor) if anchor.state != State::Unknown);
         let all = self.ids(known);
         let (below, roots): (Vec<usize>, Vec<usize>) = all
             .into_iter()
@@ -96,8 +96,8 @@ impl<'a> Tree<'a> {
             if !self.shown.insert(id) {
                 continue;
             }
-            let Some(Kind::Authority(anchor)) = self.index.kind(id) else { continue };
-            self.node_row(id, depth, RowKind::Authority, anchor.name.clone(), anchor_detail(anchor));
+            let Some(Kind::Ca(anchor)) = self.index.kind(id) else { continue };
+            self.node_row(id, depth, RowKind::Ca, anchor.name.clone(), anchor_detail(anchor));
             for copy in anchor.certificates.iter().skip(1) {
                 let (detail, ended) = (until(&copy.told.not_after, &copy.places), copy.state != State::Valid);
                 self.rows.push(Row {
@@ -117,7 +117,7 @@ impl<'a> Tree<'a> {
             let mut below = Vec::new();
             for edge in self.index.entering(id).to_vec() {
                 match (edge.relation, self.index.kind(edge.from)) {
-                    (Relation::SignedBy, Some(Kind::Authority(_))) => below.push(edge.from),
+                    (Relation::SignedBy, Some(Kind::Ca(_))) => below.push(edge.from),
                     (Relation::SignedBy | Relation::ClaimsIssuer, _) => self.leaf(edge.from, depth + 1),
                     _ => {}
                 }
@@ -174,7 +174,7 @@ impl<'a> Tree<'a> {
         let why = match self.index.kind(id) {
             Some(Kind::Key(key)) => key.why.clone(),
             Some(Kind::Certificate(leaf)) => leaf.why.clone(),
-            Some(Kind::Authority(anchor)) => anchor.why.clone(),
+            Some(Kind::Ca(anchor)) => anchor.why.clone(),
             Some(Kind::Consumer(_)) | None => None,
         };
         let faults = self.index.own_faults(id).into_iter().map(|(_, why)| why.to_owned());
@@ -221,8 +221,7 @@ impl<'a> Tree<'a> {
 
     /// What has no anchor: tokens' keys, and what is left over.
     fn orphans(&mut self) {
-        let unknown =
-            self.ids(|kind| matches!(kind, Kind::Authority(anchor) if anchor.state == State::Unknown));
+        let unknown = self.ids(|kind| matches!(kind, Kind::Ca(anchor) if anchor.state == State::Unknown));
         self.section("unknown issuers", unknown, |tree, id| tree.authority(id, 1));
 
         let leafs = self.ids(|kind| matches!(kind, Kind::Certificate(_)));

@@ -25,16 +25,16 @@ pub enum Status {
 /// Name under which the authority goes that should have signed this leaf of the catalog.
 pub(super) fn expected_authority(role: &str) -> Option<&'static str> {
     if role == KUBELET_CLIENT {
-        return Some(catalog::Authority::Cluster.name());
+        return Some(catalog::Ca::Cluster.name());
     }
-    Some(catalog::slot(role)?.authority.name())
+    Some(catalog::cert_spec(role)?.authority.name())
 }
 
 /// The end of a certificate, where the node has one.
 fn dates(kind: &Kind) -> Option<(Timestamp, Timestamp)> {
     let told = match kind {
         Kind::Certificate(leaf) => leaf.told.as_ref(),
-        Kind::Authority(anchor) => anchor.certificates.first().map(|copy| &copy.told),
+        Kind::Ca(anchor) => anchor.certificates.first().map(|copy| &copy.told),
         Kind::Key(_) | Kind::Consumer(_) => None,
     };
     told.map(|told| (told.not_before, told.not_after))
@@ -45,7 +45,7 @@ pub(super) fn state(kind: &Kind, now: Timestamp) -> String {
     let state = match kind {
         Kind::Key(key) => key.state,
         Kind::Certificate(leaf) => leaf.state,
-        Kind::Authority(anchor) => anchor.state,
+        Kind::Ca(anchor) => anchor.state,
         Kind::Consumer(_) => State::Valid,
     };
     let span = |from: Timestamp, to: Timestamp| {
@@ -102,7 +102,7 @@ impl<'a> Index<'a> {
             let concerned = graph.nodes.iter().filter(|node| match node.kind {
                 Kind::Certificate(_) => certificates,
                 Kind::Consumer(_) => !certificates,
-                Kind::Key(_) | Kind::Authority(_) => false,
+                Kind::Key(_) | Kind::Ca(_) => false,
             });
             let affected: Vec<_> =
                 concerned.map(|node| node.id).filter(|id| index.is_affected(*id)).collect();
@@ -165,7 +165,7 @@ impl<'a> Index<'a> {
         let own = match kind {
             Kind::Key(key) => key.state,
             Kind::Certificate(leaf) => leaf.state,
-            Kind::Authority(anchor) => anchor.state,
+            Kind::Ca(anchor) => anchor.state,
             Kind::Consumer(_) => State::Valid,
         };
         match own {

@@ -340,13 +340,13 @@ fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), Stri
 /// # Errors
 /// There is none of this name.
 pub fn selection(name: &str) -> Result<Selection, String> {
-    use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING, SLOTS, slot};
+    use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, cert_spec};
     match name {
         "all" => Ok(Selection::All),
         KUBELET_CLIENT => Ok(Selection::Kubelet),
         KUBELET_SERVING => Ok(Selection::KubeletServing),
-        name => slot(name).map(plan::Selection::One).ok_or_else(|| {
-            let names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
+        name => cert_spec(name).map(plan::Selection::One).ok_or_else(|| {
+            let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
             format!("one of all, {}, {KUBELET_CLIENT}, {KUBELET_SERVING}", names.join(", "))
         }),
     }

@@ -8,7 +8,7 @@ use crate::disk::transaction::{self, Journal, Lock, RolledBack, State};
 use crate::disk::{Error, Root, archive};
 use crate::error::Failure;
 use crate::session::input::source::could_not;
-use crate::state::{Operator, Snapshot};
+use crate::state::{Invoker, Snapshot};
 
 /// The change that would be undone: one that was interrupted, or the last one that is not undone itself.
 ///
@@ -31,7 +31,7 @@ pub fn undo(
     lock: &Lock,
     journal: &Journal,
     archive: Option<&Path>,
-    operator: &Operator,
+    operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Failure> {
     let old = old_state(root, journal, archive)?;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::analysis::node::host_state::{EtcdData, Free, HostState};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
-use crate::analysis::node::surroundings::{EtcdData, Free, Surroundings};
 use crate::disk::{Root, strays_among};
 use crate::formats::bolt;
 use crate::state::Snapshot;
@@ -21,7 +21,7 @@ pub fn look_around(
     snapshot: &Snapshot,
     inventory: &Inventory,
     time_is_the_clocks: bool,
-) -> Surroundings {
+) -> HostState {
     let is_disk = root.has_directory(Path::new(WHOLE_DISK));
     let etcd = inventory.facts.pod("etcd").filter(|_| is_disk).map(|(_, pod)| {
         let directory = PathBuf::from(pod.flag("data-dir").unwrap_or(ETCD_DATA));
@@ -34,14 +34,14 @@ pub fn look_around(
     let mut places = vec![PathBuf::from("/etc/kubernetes"), PathBuf::from("/var/lib/kubelet")];
     places.extend(etcd.iter().map(|etcd| etcd.directory.clone()));
     let space = if is_disk { space(root, places) } else { Vec::new() };
-    Surroundings { etcd, space, strays: root.strays(snapshot), time_is_the_clocks }
+    HostState { etcd, space, strays: root.strays(snapshot), time_is_the_clocks }
 }
 
 /// What an archive holds beyond the node's own files: the node's files alone, and what lies about.
-pub fn look_into(archive: &Snapshot, inventory: &Inventory) -> (Snapshot, Surroundings) {
+pub fn look_into(archive: &Snapshot, inventory: &Inventory) -> (Snapshot, HostState) {
     let own = scope::within(archive, &inventory.facts);
     let strays = strays_among(archive, &own);
-    (own, Surroundings { strays, ..Surroundings::default() })
+    (own, HostState { strays, ..HostState::default() })
 }
 
 /// The file systems of these directories, each once.

@@ -12,8 +12,8 @@ use crate::analysis::forensics::diagnosis::{Diagnosis, diagnose};
 use crate::analysis::forensics::fleet::{Brief, Nodes, Unreadable};
 use crate::analysis::forensics::timeline::Timeline;
 use crate::analysis::node::findings::Node;
+use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::surroundings::Surroundings;
 use crate::disk::Root;
 use crate::error::Failure;
 use crate::session::Context;
@@ -30,7 +30,7 @@ pub struct Read {
     /// What they mean.
     pub inventory: Inventory,
     /// What is around them.
-    pub around: Surroundings,
+    pub around: HostState,
     /// Where they were read from; an archive has none.
     pub root: Option<Root>,
     /// All that is in an archive: its logs too.

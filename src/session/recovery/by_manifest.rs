@@ -19,7 +19,7 @@ use crate::error::{Exit, Failure};
 use crate::live::clock;
 use crate::live::deadline::Deadline;
 use crate::live::https::{Exchange, Transport, get};
-use crate::report::Board;
+use crate::report::Progress;
 use crate::session::Context;
 use crate::session::change::signals::hold;
 
@@ -87,7 +87,7 @@ fn wait_until_closed(
     let endpoints = endpoints::expected(inventory).endpoints;
     let ours = |endpoint: &&Endpoint| components.iter().any(|name| name == endpoint.component);
     let endpoints: Vec<&Endpoint> = endpoints.iter().filter(ours).collect();
-    let mut board = Board::new(["manifests"], context.out.is_terminal());
+    let mut board = Progress::new(["manifests"], context.out.is_terminal());
     let began = clock::now();
     let result = loop {
         let open = endpoints.iter().find(|endpoint| is_open(endpoint));

@@ -16,7 +16,7 @@ use crate::disk::{Root, transaction};
 use crate::error::Failure;
 use crate::live::cri::endpoint::{self, Endpoint};
 use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
-use crate::live::kubelet::{self, Look};
+use crate::live::kubelet::{self, KubeletStatus};
 use crate::live::{clock, etcd, restart};
 use crate::report::ToRestart;
 use crate::session::input::arguments::parse_duration;
@@ -210,7 +210,7 @@ fn changed_since(reads: &Reads, started: Option<Timestamp>) -> Option<String> {
 /// keeps dying, or none runs. That its files are newer counts only where `is_lost`, the API server hears
 /// nothing of it: a kubelet renews them itself.
 pub fn outdated_kubelet(
-    look: &Look,
+    look: &KubeletStatus,
     inventory: &Inventory,
     snapshot: &Snapshot,
     recorded: &[(PathBuf, Timestamp)],

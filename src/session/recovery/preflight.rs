@@ -10,7 +10,7 @@ use super::host::{
 };
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Failure;
-use crate::live::kubelet::{self, Look, Manager};
+use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::Prepared;
 use crate::session::input::source::could_not;
 use crate::state::{ChangeSet, catalog};
@@ -82,7 +82,7 @@ pub fn preflight(
 }
 
 /// What has to be restarted after the plan's change, told before it is made.
-fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &Look) -> Result<Work, Failure> {
+fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus) -> Result<Work, Failure> {
     let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
     let mut work = Work {
@@ -115,7 +115,7 @@ pub fn or_without(failure: Failure) -> Failure {
 }
 
 /// The kubelet in a line. `client` is the file of its client certificate.
-fn in_words(look: &Look, client: &Path) -> String {
+fn in_words(look: &KubeletStatus, client: &Path) -> String {
     let by = match &look.manager {
         Manager::Systemd(_) => "under systemd",
         Manager::Silent(why) => return format!("systemd doesn't tell: {why}"),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::analysis::node::inventory::Inventory;
 use crate::live::clock;
 use crate::live::probe::{Options, Report, probe};
-use crate::report::Board;
+use crate::report::Progress;
 use crate::session::Context;
 use crate::state::Bytes;
 
@@ -35,7 +35,7 @@ pub fn prove(
     timeout: Duration,
     context: &mut Context<'_>,
 ) -> Report {
-    let mut board = Board::new(["proof"], context.out.is_terminal());
+    let mut board = Progress::new(["proof"], context.out.is_terminal());
     let began = clock::now();
     loop {
         let round = clock::now();

@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::live::clock;
 use crate::live::kubelet::{self, KubeletError};
 use crate::live::restart::{self, Options, Order, Report, Wanted};
-use crate::report::{Board, restart_failures};
+use crate::report::{Progress, restart_failures};
 use crate::session::Context;
 
 /// How long a new kubelet has to run before it counts: with an expired certificate it ends within a second.
@@ -143,7 +143,7 @@ fn shown<'n, T: Send>(
     context: &mut Context<'_>,
     work: impl FnOnce(Sender<Step>) -> T + Send,
 ) -> T {
-    let mut board = Board::new(names, context.out.is_terminal());
+    let mut board = Progress::new(names, context.out.is_terminal());
     let began = clock::now();
     let (sender, receiver) = channel();
     let done = std::thread::scope(|scope| {
@@ -157,7 +157,7 @@ fn shown<'n, T: Send>(
 }
 
 /// Draws until the sender is gone.
-fn show(receiver: &Receiver<Step>, board: &mut Board, context: &mut Context<'_>) {
+fn show(receiver: &Receiver<Step>, board: &mut Progress, context: &mut Context<'_>) {
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(step) => {

@@ -8,7 +8,7 @@ use std::process::Command;
 use kuberescue::disk::archive::{self, About};
 use kuberescue::disk::transaction::{ArchiveRef, Context, apply};
 use kuberescue::disk::{Depth, Root, parking};
-use kuberescue::state::{Attributes, Content, Entry, Operator, Snapshot};
+use kuberescue::state::{Attributes, Content, Entry, Invoker, Snapshot};
 
 use super::super::common::{NOW, Node};
 
@@ -75,7 +75,7 @@ fn work(job: &str, root: &Path) {
     };
     let written = archive::write(&root, None, &old, &about).unwrap();
     let archive = Some(ArchiveRef { path: written.path, sha256: written.sha256 });
-    let context = Context { command: job.to_owned(), operator: Operator::default(), archive, now };
+    let context = Context { command: job.to_owned(), operator: Invoker::default(), archive, now };
     apply(&root, &lock, &old.diff(&reshaped(&old), |_| true), &context).unwrap();
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use kuberescue::disk::transaction::{self, Journal, pending};
 use kuberescue::disk::{Root, history, parking};
 use kuberescue::session::change::undo::{last_change, undo};
-use kuberescue::state::{Digest, Operator};
+use kuberescue::state::{Digest, Invoker};
 
 use super::super::common::{NOW, kuberescue, run};
 use super::disk::Inode;
@@ -154,7 +154,7 @@ fn whole_history(root: &Root) -> Result<(), Wrong> {
 fn end(root: &Root, way: Way) -> Result<(), String> {
     let text = |error: kuberescue::disk::Error| error.to_string();
     let failed = |failure: kuberescue::error::Failure| format!("{failure:?}");
-    let (operator, now) = (Operator::default(), NOW.parse().unwrap());
+    let (operator, now) = (Invoker::default(), NOW.parse().unwrap());
     let lock = root.lock().map_err(text)?;
     let back = parking::unpark(root, &lock).map_err(text)?;
     if !back.is_complete() {

@@ -155,8 +155,8 @@ fn is_kept(below: &Path) -> bool {
 }
 
 fn is_kubeconfig(below: &Path) -> bool {
-    let known = |slot: &catalog::Slot| matches!(slot.place, catalog::Place::Kubeconfig(name) if below == Path::new(name));
-    catalog::SLOTS.iter().any(known) || below == Path::new("kubelet.conf")
+    let known = |spec: &catalog::CertSpec| matches!(spec.place, catalog::Place::Kubeconfig(name) if below == Path::new(name));
+    catalog::CERT_SPECS.iter().any(known) || below == Path::new("kubelet.conf")
 }
 
 #[cfg(test)]

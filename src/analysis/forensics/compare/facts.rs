@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::analysis::node::inventory::{AuthorityRow, Inventory, Item, Row, ServiceAccount};
+use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Row, ServiceAccount};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::state::{Digest, text};
@@ -119,7 +119,7 @@ fn all(inventory: &Inventory) -> Vec<Named> {
         path: row.path.clone(),
         state: state(&row.certificate, &row.key),
     };
-    let authority = |row: &AuthorityRow| Named {
+    let authority = |row: &CaRow| Named {
         name: row.authority.name().to_owned(),
         path: row.certificate_path.clone(),
         state: state(&row.certificate, &row.key),
@@ -134,25 +134,25 @@ fn all(inventory: &Inventory) -> Vec<Named> {
 
 fn service_account(pair: &ServiceAccount) -> Named {
     let state = match &pair.key {
-        Item::Missing => State::Missing,
-        Item::Unreadable(why) => State::Unreadable { why: why.clone() },
-        Item::Present(key) => {
+        Parsed::Missing => State::Missing,
+        Parsed::Unreadable(why) => State::Unreadable { why: why.clone() },
+        Parsed::Present(key) => {
             State::Present(Certified { certificate: None, key: digest(key), key_problem: None })
         }
     };
     Named { name: "sa".to_owned(), path: pair.key_path.clone(), state }
 }
 
-fn state(certificate: &Item<Certificate>, key: &Item<PrivateKey>) -> State {
+fn state(certificate: &Parsed<Certificate>, key: &Parsed<PrivateKey>) -> State {
     match certificate {
-        Item::Missing => State::Missing,
-        Item::Unreadable(why) => State::Unreadable { why: why.clone() },
-        Item::Present(certificate) => {
+        Parsed::Missing => State::Missing,
+        Parsed::Unreadable(why) => State::Unreadable { why: why.clone() },
+        Parsed::Present(certificate) => {
             let key_problem = match key {
-                Item::Missing => Some("missing".to_owned()),
-                Item::Unreadable(why) => Some(why.clone()),
-                Item::Present(key) if !certificate.is_of(key) => Some("of another certificate".to_owned()),
-                Item::Present(_) => None,
+                Parsed::Missing => Some("missing".to_owned()),
+                Parsed::Unreadable(why) => Some(why.clone()),
+                Parsed::Present(key) if !certificate.is_of(key) => Some("of another certificate".to_owned()),
+                Parsed::Present(_) => None,
             };
             let key = key.get().and_then(digest);
             State::Present(Certified { certificate: Some(certificate.into()), key, key_problem })

@@ -11,7 +11,7 @@ pub use self::verdict::{State, Verdict, verdict};
 use crate::analysis::forensics::timeline::Timeline;
 use crate::analysis::node::findings::{Code, Evidence, Severity};
 use crate::analysis::node::findings::{Finding, Node, consequence, examine, order};
-use crate::analysis::node::inventory::{AuthorityRow, Inventory, Row};
+use crate::analysis::node::inventory::{CaRow, Inventory, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
@@ -44,7 +44,7 @@ pub struct Diagnosis {
     /// The credentials of which nothing is known, because their files can't be read.
     pub unreadable: Vec<Unreadable>,
     /// What ends within the horizon, in order.
-    pub horizon: Vec<Death>,
+    pub horizon: Vec<Expiry>,
 }
 
 /// What kind of node it is.
@@ -140,7 +140,7 @@ pub struct Unreadable {
 /// A credential that will end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Death {
+pub struct Expiry {
     /// When.
     pub at: Timestamp,
     /// kubeadm's name, or a path.
@@ -178,7 +178,7 @@ pub fn diagnose(
         findings: told.collect(),
         credentials: validities(inventory),
         unreadable: unreadable(inventory),
-        horizon: deaths(inventory, now, horizon),
+        horizon: expiries(inventory, now, horizon),
     }
 }
 
@@ -225,9 +225,8 @@ fn validities(inventory: &Inventory) -> Vec<Validity> {
         not_before: certificate.not_before,
         not_after: certificate.not_after,
     };
-    let authority = |row: &AuthorityRow| {
-        Some(of(row.authority.name(), &row.certificate_path, true, row.certificate.get()?))
-    };
+    let authority =
+        |row: &CaRow| Some(of(row.authority.name(), &row.certificate_path, true, row.certificate.get()?));
     let leaf = |row: &Row| Some(of(&row.name, &row.path, false, row.certificate.get()?));
     inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
 }
@@ -236,27 +235,26 @@ fn unreadable(inventory: &Inventory) -> Vec<Unreadable> {
     let of = |name: &str, path: &PathBuf, why: Option<&str>| {
         Some(Unreadable { name: name.to_owned(), path: path.clone(), why: why?.to_owned() })
     };
-    let authority =
-        |row: &AuthorityRow| of(row.authority.name(), &row.certificate_path, row.certificate.reason());
+    let authority = |row: &CaRow| of(row.authority.name(), &row.certificate_path, row.certificate.reason());
     let leaf = |row: &Row| of(&row.name, &row.path, row.certificate.reason());
     inventory.authorities.iter().filter_map(authority).chain(inventory.rows().filter_map(leaf)).collect()
 }
 
-fn deaths(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> Vec<Death> {
+fn expiries(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> Vec<Expiry> {
     let until = now.saturating_add(horizon).unwrap_or(Timestamp::MAX);
     let ends = validities(inventory)
         .into_iter()
         .filter(|validity| validity.not_after >= now && validity.not_after <= until);
-    let mut deaths: Vec<_> = ends
+    let mut expiries: Vec<_> = ends
         .map(|Validity { name, not_after, .. }| {
             let mut consequence = consequence(&name).unwrap_or("whoever uses it is refused").to_owned();
             if name == KUBELET_CLIENT {
                 consequence.push_str(" (the kubelet renews it itself while the API server answers)");
             }
-            Death { at: not_after, name, consequence }
+            Expiry { at: not_after, name, consequence }
         })
         .collect();
     // What ends in the same second falls in causal order.
-    deaths.sort_by_key(|death| (death.at, order::place(&death.name), death.name.clone()));
-    deaths
+    expiries.sort_by_key(|death| (death.at, order::place(&death.name), death.name.clone()));
+    expiries
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Anchor, Copied, Edge, Graph, Key, Kind, Leaf, Node, Place, Relation, State};
 use crate::analysis::forensics::compare::Told;
-use crate::analysis::node::inventory::{Inventory, Item};
+use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use crate::state::{Digest, Snapshot};
@@ -110,7 +110,7 @@ impl<'a> Builder<'a> {
         match self.nodes.get_mut(id).map(|node| &mut node.kind) {
             Some(Kind::Key(key)) => key.places.push(place),
             Some(Kind::Certificate(leaf)) => leaf.places.push(place),
-            Some(Kind::Authority(anchor)) => match anchor.certificates.get_mut(copy) {
+            Some(Kind::Ca(anchor)) => match anchor.certificates.get_mut(copy) {
                 Some(copy) => copy.places.push(place),
                 None => anchor.places.push(place),
             },
@@ -147,7 +147,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The node of a private key.
-    pub(super) fn private_key(&mut self, name: &str, key: &Item<PrivateKey>, place: Place) -> usize {
+    pub(super) fn private_key(&mut self, name: &str, key: &Parsed<PrivateKey>, place: Place) -> usize {
         let lost = |name: &str| {
             let name = name.to_owned();
             move |state, why| {
@@ -164,9 +164,9 @@ impl<'a> Builder<'a> {
             }
         };
         match key {
-            Item::Missing => self.lost("key", place, lost(name), None),
-            Item::Unreadable(why) => self.lost("key", place, lost(name), Some(why)),
-            Item::Present(key) => match public_sha256(key.spki()) {
+            Parsed::Missing => self.lost("key", place, lost(name), None),
+            Parsed::Unreadable(why) => self.lost("key", place, lost(name), Some(why)),
+            Parsed::Present(key) => match public_sha256(key.spki()) {
                 Some(digest) => {
                     let id = self.known_key(name, digest, key.algorithm.clone());
                     self.place(id, 0, place);
@@ -212,7 +212,7 @@ impl<'a> Builder<'a> {
         &mut self,
         name: &str,
         role: Option<&'static str>,
-        certificate: Item<Cow<'a, Certificate>>,
+        certificate: Parsed<Cow<'a, Certificate>>,
         place: Place,
     ) -> usize {
         let make = |state, why, told, public_sha256| {
@@ -220,13 +220,13 @@ impl<'a> Builder<'a> {
             Kind::Certificate(Leaf { name, role, state, why, places, public_sha256, told })
         };
         let certificate = match certificate {
-            Item::Missing => {
+            Parsed::Missing => {
                 return self.lost("leaf", place, |state, why| make(state, why, None, None), None);
             }
-            Item::Unreadable(reason) => {
+            Parsed::Unreadable(reason) => {
                 return self.lost("leaf", place, |state, why| make(state, why, None, None), Some(&reason));
             }
-            Item::Present(certificate) => certificate,
+            Parsed::Present(certificate) => certificate,
         };
         let told = Told::from(certificate.as_ref());
         let id = match self.leafs.get(&told.fingerprint) {
@@ -255,16 +255,7 @@ impl<'a> Builder<'a> {
         let make = |state, why| {
             let (name, subject) = (name.to_owned(), String::new());
             let (places, certificates) = (Vec::new(), Vec::new());
-            Kind::Authority(Anchor {
-                name,
-                role,
-                state,
-                why,
-                subject,
-                public_sha256: None,
-                places,
-                certificates,
-            })
+            Kind::Ca(Anchor { name, role, state, why, subject, public_sha256: None, places, certificates })
         };
         self.lost("authority", place, make, why)
     }
@@ -290,7 +281,7 @@ impl<'a> Builder<'a> {
             None => {
                 let not_one = role.is_some() && !certificate.is_ca;
                 let common_name = Some(certificate.common_name()).filter(|name| !name.is_empty());
-                let id = self.push(Kind::Authority(Anchor {
+                let id = self.push(Kind::Ca(Anchor {
                     name: name.or(common_name).unwrap_or(&certificate.subject).to_owned(),
                     role,
                     state: if not_one { State::NotAnAuthority } else { state },
@@ -307,7 +298,7 @@ impl<'a> Builder<'a> {
             }
         };
         let mut copy = 0;
-        if let Some(Kind::Authority(anchor)) = self.nodes.get_mut(id).map(|node| &mut node.kind) {
+        if let Some(Kind::Ca(anchor)) = self.nodes.get_mut(id).map(|node| &mut node.kind) {
             copy = anchor.certificates.len();
             anchor.certificates.push(Copied { state, places: Vec::new(), told });
         }

@@ -108,7 +108,7 @@ impl Builder<'_> {
             let users = consumers.get(&node.id).map_or(&[][..], Vec::as_slice);
             let role = match &node.kind {
                 Kind::Certificate(leaf) => leaf.role,
-                Kind::Authority(anchor) => anchor.role,
+                Kind::Ca(anchor) => anchor.role,
                 Kind::Key(key) => (key.name == "sa").then_some("sa"),
                 Kind::Consumer(_) => {
                     told.push(None);
@@ -120,7 +120,7 @@ impl Builder<'_> {
             let sentence =
                 match (owner, role.and_then(|role| CONSEQUENCES.iter().find(|one| one.role == role))) {
                     (Some(Kind::Certificate(leaf)), _) => format!("{} can't be used any more", leaf.name),
-                    (Some(Kind::Authority(anchor)), _) => {
+                    (Some(Kind::Ca(anchor)), _) => {
                         format!(
                             "nothing can be signed by {} any more; what it signed stays valid",
                             anchor.name
@@ -174,13 +174,17 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::catalog::{AUTHORITIES, SLOTS};
+    use crate::state::catalog::{CAS, CERT_SPECS};
 
     #[test]
     fn every_role_of_the_catalog_has_its_consequence_once() {
         let roles: Vec<_> = CONSEQUENCES.iter().map(|one| one.role).collect();
-        let mut expected: Vec<_> = AUTHORITIES.iter().map(|authority| authority.name()).collect();
-        expected.extend(SLOTS.iter().map(|slot| slot.name).chain(["sa", KUBELET_CLIENT, KUBELET_SERVING]));
+        let mut expected: Vec<_> = CAS.iter().map(|authority| authority.name()).collect();
+        expected.extend(CERT_SPECS.iter().map(|spec| spec.name).chain([
+            "sa",
+            KUBELET_CLIENT,
+            KUBELET_SERVING,
+        ]));
         for role in &expected {
             assert_eq!(roles.iter().filter(|one| one == &role).count(), 1, "{role}");
         }

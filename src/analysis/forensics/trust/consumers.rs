@@ -9,7 +9,7 @@ use super::read;
 use super::rows::as_ref;
 use super::{Edge, Fault, FaultKind, Kind, Place, Relation, State};
 use crate::analysis::node::facts::{Facts, ManifestFile};
-use crate::analysis::node::inventory::{Inventory, Item, KubeletForm};
+use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed};
 use crate::analysis::node::scope;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
@@ -22,7 +22,7 @@ impl<'a> Builder<'a> {
     fn trusted_by(&mut self, found: &[CopyOf], consumer: usize, field: Option<&'static str>) {
         for (id, copy) in found {
             let state = match self.kind(*id) {
-                Some(Kind::Authority(anchor)) => anchor.certificates.get(*copy).map(|copy| copy.state),
+                Some(Kind::Ca(anchor)) => anchor.certificates.get(*copy).map(|copy| copy.state),
                 _ => None,
             };
             let fault = match state {
@@ -59,9 +59,9 @@ impl<'a> Builder<'a> {
         let kubeadms = inventory
             .leafs
             .iter()
-            .filter(|leaf| ["admin.conf", "super-admin.conf"].contains(&leaf.slot.name));
+            .filter(|leaf| ["admin.conf", "super-admin.conf"].contains(&leaf.spec.name));
         for leaf in kubeadms.filter(|leaf| !leaf.row.certificate.is_missing()) {
-            self.take_kubectl(&leaf.row.path, leaf.slot.name);
+            self.take_kubectl(&leaf.row.path, leaf.spec.name);
         }
         for row in &inventory.elsewhere {
             self.take_kubectl(&row.path, &row.name);
@@ -99,7 +99,7 @@ impl<'a> Builder<'a> {
             Some("conf" | "kubeconfig") => Use::Kubeconfig,
             Some("key" | "pub") => Use::Key,
             _ => match read::parse(self.snapshot, path, read::chain) {
-                Item::Present((first, _)) if first.is_ca => Use::Trust,
+                Parsed::Present((first, _)) if first.is_ca => Use::Trust,
                 _ => Use::Present(""),
             },
         }

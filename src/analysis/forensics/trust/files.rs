@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Place;
 use super::build::{Builder, Connected, CopyOf};
 use super::read::{self, EMBEDDED, EMBEDDED_AUTHORITY};
-use crate::analysis::node::inventory::Item;
+use crate::analysis::node::inventory::Parsed;
 
 impl Builder<'_> {
     /// The kubeconfig at a path, whoever names it.
@@ -16,11 +16,11 @@ impl Builder<'_> {
         }
         let name = path.display().to_string();
         let connection = match read::kubeconfig(self.snapshot, path) {
-            Item::Present(connection) => connection,
+            Parsed::Present(connection) => connection,
             other => {
                 let certificate = match other {
-                    Item::Unreadable(why) => Item::Unreadable(why),
-                    _ => Item::Missing,
+                    Parsed::Unreadable(why) => Parsed::Unreadable(why),
+                    _ => Parsed::Missing,
                 };
                 let leaf = self.leaf(&name, None, certificate, Place::field(path, EMBEDDED));
                 let found = Connected { leaf: (leaf, EMBEDDED), trusts: (Vec::new(), EMBEDDED_AUTHORITY) };
@@ -30,9 +30,9 @@ impl Builder<'_> {
         };
         let (certificate, field) = connection.certificate;
         let certificate = match certificate {
-            Item::Present(certificate) => Item::Present(Cow::Owned(certificate)),
-            Item::Unreadable(why) => Item::Unreadable(why),
-            Item::Missing => Item::Missing,
+            Parsed::Present(certificate) => Parsed::Present(Cow::Owned(certificate)),
+            Parsed::Unreadable(why) => Parsed::Unreadable(why),
+            Parsed::Missing => Parsed::Missing,
         };
         let leaf = self.leaf(&name, None, certificate, Place::field(path, field));
         if connection.key.get().is_some() {
@@ -51,7 +51,7 @@ impl Builder<'_> {
         }
         let place = Place::file(path);
         let found = match read::parse(self.snapshot, path, read::bundle) {
-            Item::Present(certificates) => self.bundle(certificates, &place),
+            Parsed::Present(certificates) => self.bundle(certificates, &place),
             other => {
                 vec![(self.lost_authority(&path.display().to_string(), None, other.reason(), place), 0)]
             }
@@ -64,12 +64,12 @@ impl Builder<'_> {
     pub(super) fn presented_file(&mut self, path: &Path, key_path: Option<&Path>) -> usize {
         let name = path.display().to_string();
         let certificate = match read::parse(self.snapshot, path, read::chain) {
-            Item::Present((first, rest)) => {
+            Parsed::Present((first, rest)) => {
                 self.bundle(rest, &Place::file(path));
-                Item::Present(Cow::Owned(first))
+                Parsed::Present(Cow::Owned(first))
             }
-            Item::Unreadable(why) => Item::Unreadable(why),
-            Item::Missing => Item::Missing,
+            Parsed::Unreadable(why) => Parsed::Unreadable(why),
+            Parsed::Missing => Parsed::Missing,
         };
         let leaf = self.leaf(&name, None, certificate, Place::file(path));
         if let Some(key_path) = key_path {
@@ -85,7 +85,7 @@ impl Builder<'_> {
         let (name, place) = (path.display().to_string(), Place::file(path));
         let private = read::parse(self.snapshot, path, read::private_key);
         if private.get().is_none()
-            && let Item::Present(spki) = read::parse(self.snapshot, path, read::any_public_key)
+            && let Parsed::Present(spki) = read::parse(self.snapshot, path, read::any_public_key)
             && let Some(id) = self.public_key(&name, &spki, place.clone())
         {
             return id;

@@ -123,7 +123,7 @@ impl Builder<'_> {
         }
         // An anchor that can't be read trusts nobody, and that is said of itself.
         let usable = |id: &usize| match self.kind(*id) {
-            Some(Kind::Authority(anchor)) => !anchor.certificates.is_empty(),
+            Some(Kind::Ca(anchor)) => !anchor.certificates.is_empty(),
             _ => false,
         };
         trusted.retain(|_, anchors| anchors.iter().all(usable));
@@ -179,7 +179,7 @@ fn not_signed(why: String) -> Fault {
 }
 
 fn unknown_authority(issuer: String) -> Kind {
-    Kind::Authority(Anchor {
+    Kind::Ca(Anchor {
         name: issuer.clone(),
         role: None,
         state: State::Unknown,

@@ -53,7 +53,7 @@ impl Builder<'_> {
     pub(super) fn pair(&mut self, key: usize, of: usize, may_be_elsewhere: bool) {
         let owner = match self.kind(of) {
             Some(Kind::Certificate(leaf)) => leaf.public_sha256,
-            Some(Kind::Authority(anchor)) => anchor.public_sha256,
+            Some(Kind::Ca(anchor)) => anchor.public_sha256,
             _ => None,
         };
         let Some(Kind::Key(found)) = self.nodes.get_mut(key).map(|node| &mut node.kind) else { return };

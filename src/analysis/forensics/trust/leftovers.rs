@@ -41,7 +41,7 @@ impl Builder<'_> {
         for node in &self.nodes {
             let (public, name) = match &node.kind {
                 Kind::Certificate(leaf) => (leaf.public_sha256, &leaf.name),
-                Kind::Authority(anchor) => (anchor.public_sha256, &anchor.name),
+                Kind::Ca(anchor) => (anchor.public_sha256, &anchor.name),
                 Kind::Key(_) | Kind::Consumer(_) => continue,
             };
             if let Some(public) = public {

@@ -81,7 +81,7 @@ pub enum Kind {
     /// A certificate that somebody presents.
     Certificate(Leaf),
     /// A certificate authority: a name and a key, and every certificate that is known of them.
-    Authority(Anchor),
+    Ca(Anchor),
     /// A component's flag or configuration field that uses one of them.
     Consumer(Consumer),
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::analysis::node::inventory::Item;
+use crate::analysis::node::inventory::Parsed;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
@@ -10,16 +10,18 @@ use crate::formats::pem;
 use crate::state::{Bytes, Content, Snapshot};
 
 /// The bytes that are at a path.
-pub(super) fn file<'a>(snapshot: &'a Snapshot, path: &Path) -> Item<&'a Bytes> {
+pub(super) fn file<'a>(snapshot: &'a Snapshot, path: &Path) -> Parsed<&'a Bytes> {
     let resolved = match snapshot.resolve(path) {
         Ok(resolved) => resolved,
-        Err(error) => return Item::Unreadable(error.to_string()),
+        Err(error) => return Parsed::Unreadable(error.to_string()),
     };
     match resolved.entry.map(|entry| &entry.content) {
-        None => Item::Missing,
-        Some(Content::File(bytes)) => Item::Present(bytes),
-        Some(Content::Unread(unread)) => Item::Unreadable(unread.to_string()),
-        Some(Content::Directory | Content::Link(_)) => Item::Unreadable("a directory, not a file".to_owned()),
+        None => Parsed::Missing,
+        Some(Content::File(bytes)) => Parsed::Present(bytes),
+        Some(Content::Unread(unread)) => Parsed::Unreadable(unread.to_string()),
+        Some(Content::Directory | Content::Link(_)) => {
+            Parsed::Unreadable("a directory, not a file".to_owned())
+        }
     }
 }
 
@@ -28,18 +30,18 @@ pub(super) fn parse<T>(
     snapshot: &Snapshot,
     path: &Path,
     reader: impl Fn(&[u8]) -> Result<T, String>,
-) -> Item<T> {
+) -> Parsed<T> {
     match file(snapshot, path) {
-        Item::Missing => Item::Missing,
-        Item::Unreadable(why) => Item::Unreadable(why),
-        Item::Present(bytes) => item(reader(bytes)),
+        Parsed::Missing => Parsed::Missing,
+        Parsed::Unreadable(why) => Parsed::Unreadable(why),
+        Parsed::Present(bytes) => item(reader(bytes)),
     }
 }
 
-fn item<T>(result: Result<T, String>) -> Item<T> {
+fn item<T>(result: Result<T, String>) -> Parsed<T> {
     match result {
-        Ok(value) => Item::Present(value),
-        Err(why) => Item::Unreadable(why),
+        Ok(value) => Parsed::Present(value),
+        Err(why) => Parsed::Unreadable(why),
     }
 }
 
@@ -86,11 +88,11 @@ pub(super) fn any_public_key(data: &[u8]) -> Result<Vec<u8>, String> {
 /// What a kubeconfig connects with, and whom it trusts.
 pub(super) struct Connection {
     /// Its certificate and the field that leads there.
-    pub(super) certificate: (Item<Certificate>, &'static str),
+    pub(super) certificate: (Parsed<Certificate>, &'static str),
     /// Its key.
-    pub(super) key: Item<PrivateKey>,
+    pub(super) key: Parsed<PrivateKey>,
     /// The authorities that it trusts, and the field that leads there; `None` where it names none.
-    pub(super) authorities: Option<(Item<Vec<Certificate>>, &'static str)>,
+    pub(super) authorities: Option<(Parsed<Vec<Certificate>>, &'static str)>,
 }
 
 pub(super) const EMBEDDED: &str = "client-certificate-data";
@@ -99,13 +101,13 @@ pub(super) const EMBEDDED_AUTHORITY: &str = "certificate-authority-data";
 pub(super) const AUTHORITY_BY_PATH: &str = "certificate-authority";
 
 /// The current context of the kubeconfig at a path.
-pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Item<Connection> {
+pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Parsed<Connection> {
     let config = match file(snapshot, path) {
-        Item::Missing => return Item::Missing,
-        Item::Unreadable(why) => return Item::Unreadable(why),
-        Item::Present(bytes) => match Kubeconfig::parse(bytes) {
+        Parsed::Missing => return Parsed::Missing,
+        Parsed::Unreadable(why) => return Parsed::Unreadable(why),
+        Parsed::Present(bytes) => match Kubeconfig::parse(bytes) {
             Ok(config) => config,
-            Err(error) => return Item::Unreadable(error.to_string()),
+            Err(error) => return Parsed::Unreadable(error.to_string()),
         },
     };
     // Relative paths count from the kubeconfig's own directory (client-go `tools/clientcmd/loader.go`).
@@ -121,14 +123,14 @@ pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Item<Connection> {
             parse(snapshot, &beside(key), private_key),
         ),
         Credential::Other(error) => {
-            ((Item::Unreadable(error.to_string()), EMBEDDED), Item::Unreadable(error.to_string()))
+            ((Parsed::Unreadable(error.to_string()), EMBEDDED), Parsed::Unreadable(error.to_string()))
         }
     };
     let authorities = match (config.authority_pem(), config.authority_error(), &config.authority_file) {
         (Some(data), ..) => Some((item(bundle(data)), EMBEDDED_AUTHORITY)),
-        (None, Some(error), _) => Some((Item::Unreadable(error.to_string()), EMBEDDED_AUTHORITY)),
+        (None, Some(error), _) => Some((Parsed::Unreadable(error.to_string()), EMBEDDED_AUTHORITY)),
         (None, None, Some(file)) => Some((parse(snapshot, &beside(file), bundle), AUTHORITY_BY_PATH)),
         (None, None, None) => None,
     };
-    Item::Present(Connection { certificate, key, authorities })
+    Parsed::Present(Connection { certificate, key, authorities })
 }

@@ -6,15 +6,15 @@ use std::path::Path;
 use super::build::{Builder, Connected, CopyOf};
 use super::read::{self, BY_PATH, EMBEDDED, EMBEDDED_AUTHORITY};
 use super::{Edge, Fault, FaultKind, Place, Relation};
-use crate::analysis::node::inventory::{Inventory, Item, KubeletForm, Row};
+use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed, Row};
 use crate::formats::kubeconfig::KubeconfigError;
-use crate::state::catalog::{self, Authority, Place as SlotPlace};
+use crate::state::catalog::{self, Ca, Place as SlotPlace};
 
-pub(super) fn as_ref<T: Clone>(item: &Item<T>) -> Item<Cow<'_, T>> {
+pub(super) fn as_ref<T: Clone>(item: &Parsed<T>) -> Parsed<Cow<'_, T>> {
     match item {
-        Item::Missing => Item::Missing,
-        Item::Unreadable(why) => Item::Unreadable(why.clone()),
-        Item::Present(item) => Item::Present(Cow::Borrowed(item)),
+        Parsed::Missing => Parsed::Missing,
+        Parsed::Unreadable(why) => Parsed::Unreadable(why.clone()),
+        Parsed::Present(item) => Parsed::Present(Cow::Borrowed(item)),
     }
 }
 
@@ -24,7 +24,7 @@ impl<'a> Builder<'a> {
         for row in &inventory.authorities {
             let (name, place) = (row.authority.name(), Place::file(&row.certificate_path));
             let id = match &row.certificate {
-                Item::Present(certificate) => {
+                Parsed::Present(certificate) => {
                     self.authority(Some(name), Some(name), Cow::Borrowed(certificate), place.clone()).0
                 }
                 other => self.lost_authority(name, Some(name), other.reason(), place.clone()),
@@ -38,20 +38,20 @@ impl<'a> Builder<'a> {
         }
         self.take_service_account(inventory);
         for leaf in &inventory.leafs {
-            if !(leaf.slot.optional && leaf.row.certificate.is_missing()) {
-                let embedded = matches!(leaf.slot.place, SlotPlace::Kubeconfig(_));
-                let id = self.row(&leaf.row, Some(leaf.slot.name), embedded);
-                self.expect(inventory, id, leaf.slot.authority);
+            if !(leaf.spec.optional && leaf.row.certificate.is_missing()) {
+                let embedded = matches!(leaf.spec.place, SlotPlace::Kubeconfig(_));
+                let id = self.row(&leaf.row, Some(leaf.spec.name), embedded);
+                self.expect(inventory, id, leaf.spec.authority);
             }
         }
         if inventory.has_kubelet() {
             let embedded = inventory.kubelet_form == KubeletForm::Embedded;
             let id = self.row(&inventory.kubelet_client, Some(catalog::KUBELET_CLIENT), embedded);
-            self.expect(inventory, id, Authority::Cluster);
+            self.expect(inventory, id, Ca::Cluster);
             let serving = &inventory.kubelet_serving;
             if !serving.certificate.is_missing() || !serving.key.is_missing() {
                 // Behind a serving certificate that the kubelet made for itself stands its throw-away authority.
-                if let Item::Present((_, rest)) = read::parse(self.snapshot, &serving.path, read::chain) {
+                if let Parsed::Present((_, rest)) = read::parse(self.snapshot, &serving.path, read::chain) {
                     self.bundle(rest, &Place::file(&serving.path));
                 }
                 self.row(serving, Some(catalog::KUBELET_SERVING), false);
@@ -64,12 +64,12 @@ impl<'a> Builder<'a> {
 
     fn take_service_account(&mut self, inventory: &Inventory) {
         let pair = &inventory.service_account;
-        let there = !pair.key.is_missing() || matches!(pair.public, Item::Present(_));
+        let there = !pair.key.is_missing() || matches!(pair.public, Parsed::Present(_));
         if !there {
             return;
         }
         let key = self.private_key("sa", &pair.key, Place::file(&pair.key_path));
-        let Item::Present(spki) = &pair.public else { return };
+        let Parsed::Present(spki) = &pair.public else { return };
         let public = self.public_key("sa", spki, Place::file(&pair.public_path));
         if let Some(public) = public.filter(|public| *public != key)
             && pair.key.get().is_some()
@@ -86,13 +86,12 @@ impl<'a> Builder<'a> {
 
     /// A row of the inventory, with its key and, of a kubeconfig, whom it trusts.
     fn row(&mut self, row: &'a Row, role: Option<&'static str>, kubeconfig: bool) -> usize {
-        let by_path =
-            matches!(&row.fixed, Some(KubeconfigError::NotEmbedded { uses, .. }) if uses == "files");
+        let by_path = matches!(&row.not_replaceable, Some(KubeconfigError::NotEmbedded { uses, .. }) if uses == "files");
         let field = if by_path { BY_PATH } else { EMBEDDED };
         let place = |path| if kubeconfig { Place::field(path, field) } else { Place::file(path) };
         let leaf = self.leaf(&row.name, role, as_ref(&row.certificate), place(&row.path));
         let nothing = row.certificate.is_missing() && row.key.is_missing();
-        let same_file = kubeconfig && !matches!(row.key, Item::Present(_));
+        let same_file = kubeconfig && !matches!(row.key, Parsed::Present(_));
         if !nothing && !same_file {
             let key_place = if kubeconfig {
                 Place::field(&row.path, if by_path { "client-key" } else { "client-key-data" })
@@ -121,7 +120,7 @@ impl<'a> Builder<'a> {
 
     /// Whom a kubeconfig without readable embedded certificates trusts.
     pub(super) fn trusts_of(&mut self, config: &Path) -> (Vec<CopyOf>, &'static str) {
-        let Item::Present(connection) = read::kubeconfig(self.snapshot, config) else {
+        let Parsed::Present(connection) = read::kubeconfig(self.snapshot, config) else {
             return (Vec::new(), EMBEDDED_AUTHORITY);
         };
         let Some((authorities, field)) = connection.authorities else {
@@ -129,13 +128,13 @@ impl<'a> Builder<'a> {
         };
         let place = Place::field(config, field);
         let found = match authorities {
-            Item::Present(certificates) => self.bundle(certificates, &place),
+            Parsed::Present(certificates) => self.bundle(certificates, &place),
             other => vec![(self.lost_authority(&place.to_string(), None, other.reason(), place), 0)],
         };
         (found, field)
     }
 
-    fn expect(&mut self, inventory: &Inventory, leaf: usize, authority: Authority) {
+    fn expect(&mut self, inventory: &Inventory, leaf: usize, authority: Ca) {
         if let Some(row) = inventory.authority(authority)
             && row.certificate.get().is_some()
         {

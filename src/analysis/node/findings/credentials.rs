@@ -5,9 +5,9 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
-use crate::analysis::node::inventory::{AuthorityRow, Inventory, Item, KubeletForm, Row, ServingForm};
+use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
-use crate::state::catalog::{self, Authority, Names};
+use crate::state::catalog::{self, Ca, Names};
 
 /// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
 pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
@@ -30,19 +30,19 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         }
     }
     for leaf in &inventory.leafs {
-        if leaf.slot.optional && leaf.row.certificate.is_missing() {
+        if leaf.spec.optional && leaf.row.certificate.is_missing() {
             continue;
         }
-        let authority = inventory.authority(leaf.slot.authority);
+        let authority = inventory.authority(leaf.spec.authority);
         let mut problems = row_problems(&leaf.row, authority, now);
-        if leaf.slot.names != Names::None {
+        if leaf.spec.names != Names::None {
             problems.extend(names_of_another_node(inventory, &leaf.row));
         }
         found.extend(problems.into_iter().map(|problem| problem.finding(&leaf.row, Severity::Blocker)));
     }
     if inventory.has_kubelet() {
         let row = &inventory.kubelet_client;
-        let mut problems = row_problems(row, inventory.authority(Authority::Cluster), now);
+        let mut problems = row_problems(row, inventory.authority(Ca::Cluster), now);
         problems.extend(kubelet_of_another_node(inventory));
         found.extend(problems.into_iter().map(|problem| problem.finding(row, Severity::Blocker)));
     }
@@ -78,11 +78,11 @@ fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
 }
 
 /// Why an authority cannot sign at `now`; `None` where it can.
-pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(Code, String)> {
+pub fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {
-        Item::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
-        Item::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
-        Item::Present(certificate) => certificate,
+        Parsed::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
+        Parsed::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
+        Parsed::Present(certificate) => certificate,
     };
     if !certificate.is_ca {
         return Some((Code::NotACa, "its certificate is not that of a CA".to_owned()));
@@ -94,15 +94,17 @@ pub fn authority_problem(row: &AuthorityRow, now: Timestamp) -> Option<(Code, St
         return Some((Code::CaNotYetValid, format!("it starts {}", certificate.not_before)));
     }
     match &row.key {
-        Item::Missing => Some((Code::CaKeyMissing, format!("its key {} is missing", row.key_path.display()))),
-        Item::Unreadable(reason) => {
+        Parsed::Missing => {
+            Some((Code::CaKeyMissing, format!("its key {} is missing", row.key_path.display())))
+        }
+        Parsed::Unreadable(reason) => {
             Some((Code::CaKeyUnreadable, format!("its key {}: {reason}", row.key_path.display())))
         }
-        Item::Present(key) if !certificate.is_of(key) => {
+        Parsed::Present(key) if !certificate.is_of(key) => {
             let what = format!("its key {} does not belong to its certificate", row.key_path.display());
             Some((Code::CaKeyMismatch, what))
         }
-        Item::Present(_) => None,
+        Parsed::Present(_) => None,
     }
 }
 
@@ -165,26 +167,26 @@ fn purposes(certificate: &Certificate) -> String {
 }
 
 /// What is wrong with a credential, its authority considered.
-pub fn row_problems(row: &Row, authority: Option<&AuthorityRow>, now: Timestamp) -> Vec<Problem> {
+pub fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
     let certificate = match &row.certificate {
-        Item::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
-        Item::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
-        Item::Present(certificate) => certificate,
+        Parsed::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
+        Parsed::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
+        Parsed::Present(certificate) => certificate,
     };
     let mut problems = dates(row, now);
     match &row.key {
-        Item::Missing => problems
+        Parsed::Missing => problems
             .push(Problem::new(Code::KeyMissing, format!("its key {} is missing", row.key_path.display()))),
-        Item::Unreadable(reason) => {
+        Parsed::Unreadable(reason) => {
             problems.push(Problem::new(
                 Code::KeyUnreadable,
                 format!("its key {}: {reason}", row.key_path.display()),
             ));
         }
-        Item::Present(key) if !certificate.is_of(key) => {
+        Parsed::Present(key) if !certificate.is_of(key) => {
             problems.push(Problem::new(Code::KeyMismatch, "its key belongs to another certificate"));
         }
-        Item::Present(_) => {}
+        Parsed::Present(_) => {}
     }
     if let Some(authority) = authority.and_then(|row| row.certificate.get()) {
         problems.extend(chain(certificate, authority));

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{Class, Code, Finding, Severity, findings, identity, kubelet, machine, manifests, order, places};
 use crate::analysis::node::facts::host_of;
+use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::surroundings::Surroundings;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::pem::{self, PemError};
 use crate::state::Snapshot;
@@ -21,7 +21,7 @@ pub struct Node<'a> {
     /// What they mean.
     pub inventory: &'a Inventory,
     /// What is around them.
-    pub around: &'a Surroundings,
+    pub around: &'a HostState,
 }
 
 /// Everything that is wrong at `now`: blockers first, and of these what fails first.
@@ -158,7 +158,7 @@ fn is_pem_place(path: &Path) -> bool {
 
 /// A leaf's file with more than the leaf.
 fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
-    let pairs = inventory.leafs.iter().filter(|leaf| matches!(leaf.slot.place, Place::Pair(_)));
+    let pairs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Pair(_)));
     pairs
         .filter_map(|leaf| {
             let count = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?.len();

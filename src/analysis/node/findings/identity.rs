@@ -12,7 +12,7 @@ use crate::analysis::node::inventory::{Inventory, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::KeyAlgorithm;
 use crate::state::Snapshot;
-use crate::state::catalog::{Names, Slot, Usage};
+use crate::state::catalog::{CertSpec, Names, Usage};
 
 /// A leaf is told of this long before it ends.
 const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -28,12 +28,12 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     found.extend(as_client.map(|(problem, severity)| problem.finding(kubelet, severity)));
     for leaf in &inventory.leafs {
         let Some(certificate) = leaf.row.certificate.get() else { continue };
-        let as_its_place = usage(leaf.slot.usage, certificate);
+        let as_its_place = usage(leaf.spec.usage, certificate);
         found.extend(as_its_place.map(|(problem, severity)| problem.finding(&leaf.row, severity)));
-        if leaf.slot.names != Names::None && names_of_another_node(inventory, &leaf.row).is_none() {
-            found.extend(names(snapshot, inventory, leaf.slot, &leaf.row, certificate));
+        if leaf.spec.names != Names::None && names_of_another_node(inventory, &leaf.row).is_none() {
+            found.extend(names(snapshot, inventory, leaf.spec, &leaf.row, certificate));
         }
-        let authority = inventory.authority(leaf.slot.authority).and_then(|row| row.certificate.get());
+        let authority = inventory.authority(leaf.spec.authority).and_then(|row| row.certificate.get());
         found.extend(
             authority
                 .and_then(|authority| outlives(certificate, authority))
@@ -74,7 +74,7 @@ fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)>
 }
 
 /// The names by which a server is asked: what must be in its certificate, and whether much breaks without.
-fn wanted(snapshot: &Snapshot, inventory: &Inventory, slot: &Slot) -> Vec<(String, String, Severity)> {
+fn wanted(snapshot: &Snapshot, inventory: &Inventory, spec: &CertSpec) -> Vec<(String, String, Severity)> {
     let facts = &inventory.facts;
     let mut wanted = Vec::new();
     let mut want = |name: &str, source: &str, severity| {
@@ -88,10 +88,10 @@ fn wanted(snapshot: &Snapshot, inventory: &Inventory, slot: &Slot) -> Vec<(Strin
     if let Some(address) = &facts.advertise_address {
         want(&address.value.to_string(), &address.source, Severity::Blocker);
     }
-    match slot.names {
+    match spec.names {
         Names::None => {}
         Names::EtcdMember => {
-            let severity = if slot.name == "etcd-server" { Severity::Blocker } else { Severity::Warning };
+            let severity = if spec.name == "etcd-server" { Severity::Blocker } else { Severity::Warning };
             want("127.0.0.1", "etcd --listen-client-urls", severity);
         }
         Names::ApiServer => {
@@ -112,11 +112,11 @@ fn wanted(snapshot: &Snapshot, inventory: &Inventory, slot: &Slot) -> Vec<(Strin
 fn names(
     snapshot: &Snapshot,
     inventory: &Inventory,
-    slot: &Slot,
+    spec: &CertSpec,
     row: &Row,
     certificate: &Certificate,
 ) -> Option<Finding> {
-    let lacking: Vec<_> = wanted(snapshot, inventory, slot)
+    let lacking: Vec<_> = wanted(snapshot, inventory, spec)
         .into_iter()
         .filter(|(name, _, _)| !is_named(certificate, name))
         .collect();

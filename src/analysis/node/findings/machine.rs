@@ -5,9 +5,9 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
-use crate::analysis::node::inventory::{Inventory, Item};
+use crate::analysis::node::host_state::{Free, HostState};
+use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::analysis::node::plan::CLOCK_TOLERANCE_SECONDS;
-use crate::analysis::node::surroundings::{Free, Surroundings};
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
@@ -19,7 +19,7 @@ const TOO_LITTLE: u64 = 16 << 20;
 /// With fewer inodes than this the next rotation of a log or a certificate, or the next segment of etcd's log, may fail.
 const TOO_FEW: u64 = 16;
 
-pub(super) fn clock(inventory: &Inventory, around: &Surroundings, now: Timestamp) -> Option<Finding> {
+pub(super) fn clock(inventory: &Inventory, around: &HostState, now: Timestamp) -> Option<Finding> {
     let (newest, source) = inventory.newest_evidence.as_ref()?;
     let late = newest.as_second().saturating_sub(now.as_second());
     if !around.time_is_the_clocks || late <= CLOCK_TOLERANCE_SECONDS {
@@ -29,7 +29,7 @@ pub(super) fn clock(inventory: &Inventory, around: &Surroundings, now: Timestamp
     Some(Finding::new(Code::ClockBehind, Severity::Blocker, "clock", "/", what))
 }
 
-pub(super) fn space(around: &Surroundings) -> Vec<Finding> {
+pub(super) fn space(around: &HostState) -> Vec<Finding> {
     around.space.iter().filter_map(|(path, free)| full(path, *free)).collect()
 }
 
@@ -57,7 +57,7 @@ fn full(path: &Path, free: Free) -> Option<Finding> {
 pub(super) fn etcd(
     snapshot: &Snapshot,
     inventory: &Inventory,
-    around: &Surroundings,
+    around: &HostState,
     now: Timestamp,
 ) -> Vec<Finding> {
     if !inventory.facts.local_etcd.value {
@@ -112,14 +112,14 @@ pub(super) fn service_account(inventory: &Inventory) -> Option<Finding> {
         Some(Finding::new(Code::SaMissing, Severity::Blocker, "sa", path, what))
     };
     let key = match &pair.key {
-        Item::Missing => return missing(&pair.key_path, "it is missing".to_owned()),
-        Item::Unreadable(why) => return missing(&pair.key_path, why.clone()),
-        Item::Present(key) => key,
+        Parsed::Missing => return missing(&pair.key_path, "it is missing".to_owned()),
+        Parsed::Unreadable(why) => return missing(&pair.key_path, why.clone()),
+        Parsed::Present(key) => key,
     };
     let public = match &pair.public {
-        Item::Missing => return missing(&pair.public_path, "it is missing".to_owned()),
-        Item::Unreadable(why) => return missing(&pair.public_path, why.clone()),
-        Item::Present(public) => public,
+        Parsed::Missing => return missing(&pair.public_path, "it is missing".to_owned()),
+        Parsed::Unreadable(why) => return missing(&pair.public_path, why.clone()),
+        Parsed::Present(public) => public,
     };
     if public_key_bits(public).ok() == public_key_bits(key.spki()).ok() {
         return None;

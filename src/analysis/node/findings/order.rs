@@ -156,11 +156,11 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::catalog::{AUTHORITIES, KUBELET_CLIENT, KUBELET_SERVING, SLOTS};
+    use crate::state::catalog::{CAS, CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING};
 
     #[test]
     fn everything_in_the_catalog_has_a_consequence() {
-        let names = SLOTS.iter().map(|slot| slot.name).chain(AUTHORITIES.iter().map(|ca| ca.name()));
+        let names = CERT_SPECS.iter().map(|spec| spec.name).chain(CAS.iter().map(|ca| ca.name()));
         for name in names.chain([KUBELET_CLIENT, KUBELET_SERVING]) {
             assert!(consequence(name).is_some(), "{name}");
         }

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::surroundings::Surroundings;
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::manifest::Manifest;
 use crate::formats::pem;
-use crate::state::catalog::{self, AUTHORITIES, Place, SLOTS};
+use crate::state::catalog::{self, CAS, CERT_SPECS, Place};
 use crate::state::{Content, Entry, Snapshot};
 
 /// Whatever group and others may do.
 const OTHERS: u32 = 0o077;
 
-pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &Surroundings) -> Vec<Finding> {
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &HostState) -> Vec<Finding> {
     let mut found: Vec<_> = snapshot.iter().filter_map(|(path, entry)| exposed(path, entry)).collect();
     found.extend(snapshot.iter().filter_map(|(path, entry)| copy(path, entry, inventory)));
     found.extend(around.strays.iter().filter_map(|(path, entry)| stray(path, entry, inventory)));
@@ -75,17 +75,17 @@ fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
 /// Where kubeadm keeps private keys.
 fn keys(inventory: &Inventory) -> Vec<PathBuf> {
     let pki = &inventory.facts.pki_dir.value;
-    let pairs = SLOTS.iter().filter_map(|slot| match slot.place {
+    let pairs = CERT_SPECS.iter().filter_map(|spec| match spec.place {
         Place::Pair(base) => Some(base),
         Place::Kubeconfig(_) => None,
     });
-    let bases = pairs.chain(AUTHORITIES.iter().map(|authority| authority.base())).chain(["sa"]);
+    let bases = pairs.chain(CAS.iter().map(|authority| authority.base())).chain(["sa"]);
     bases.map(|base| pki.join(format!("{base}.key"))).collect()
 }
 
 /// Where kubeadm keeps kubeconfigs.
 fn kubeconfigs() -> Vec<PathBuf> {
-    let names = SLOTS.iter().filter_map(|slot| match slot.place {
+    let names = CERT_SPECS.iter().filter_map(|spec| match spec.place {
         Place::Pair(_) => None,
         Place::Kubeconfig(name) => Some(name),
     });

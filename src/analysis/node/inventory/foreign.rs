@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{AuthorityRow, Row};
+use super::{CaRow, Row};
 use crate::formats::certificate::Certificate;
-use crate::state::catalog::Authority;
+use crate::state::catalog::Ca;
 
 /// A CA certificate inside a kubeconfig that is not the node's.
 #[derive(Clone, Debug)]
-pub struct ForeignAuthority {
+pub struct ForeignCa {
     /// The kubeconfig.
     pub path: PathBuf,
     /// What is wrong with its copy.
@@ -22,11 +22,8 @@ pub struct ForeignAuthority {
 }
 
 /// The copies in these credentials that differ from the node's own CA.
-pub(super) fn authorities<'a>(
-    authorities: &[AuthorityRow],
-    rows: impl Iterator<Item = &'a Row>,
-) -> Vec<ForeignAuthority> {
-    let own = authorities.iter().find(|row| row.authority == Authority::Cluster);
+pub(super) fn authorities<'a>(authorities: &[CaRow], rows: impl Iterator<Item = &'a Row>) -> Vec<ForeignCa> {
+    let own = authorities.iter().find(|row| row.authority == Ca::Cluster);
     let Some(own) = own.and_then(|row| row.certificate.get()) else { return Vec::new() };
     let mut found = Vec::new();
     for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
@@ -40,7 +37,7 @@ pub(super) fn authorities<'a>(
             Err(_) => ("an unreadable CA", false),
         };
         let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));
-        found.push(ForeignAuthority { path: path.clone(), what: what.to_owned(), same_key, not_after });
+        found.push(ForeignCa { path: path.clone(), what: what.to_owned(), same_key, not_after });
     }
     found
 }

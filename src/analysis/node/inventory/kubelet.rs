@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Item, Reader, Row, embedded_authority};
+use super::{Parsed, Reader, Row, embedded_authority};
 use crate::analysis::node::facts::Facts;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
 use crate::state::catalog;
@@ -38,9 +38,9 @@ impl Reader<'_> {
         let link = facts.kubelet_pki_dir.value.join(catalog::KUBELET_CLIENT_LINK);
         let name = catalog::KUBELET_CLIENT;
         let config = match self.file(path) {
-            Item::Present(bytes) => Kubeconfig::parse(bytes),
-            Item::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
-            Item::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
+            Parsed::Present(bytes) => Kubeconfig::parse(bytes),
+            Parsed::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
+            Parsed::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
         };
         let embedded = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
         match config.map(|config| config.credential) {

@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::foreign::ForeignAuthority;
+pub use self::foreign::ForeignCa;
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::Facts;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
 use crate::formats::pem;
-use crate::state::catalog::{self, AUTHORITIES, Authority, Place, SLOTS, Slot};
+use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, Place};
 use crate::state::{Bytes, Content, Snapshot};
 
 /// Something that a file should hold.
 #[derive(Clone, Debug)]
-pub enum Item<T> {
+pub enum Parsed<T> {
     /// There is no such file.
     Missing,
     /// There is one, and this is why it cannot be used.
@@ -28,7 +28,7 @@ pub enum Item<T> {
     Present(T),
 }
 
-impl<T> Item<T> {
+impl<T> Parsed<T> {
     /// The thing, where it is there.
     pub fn get(&self) -> Option<&T> {
         match self {
@@ -53,20 +53,20 @@ impl<T> Item<T> {
 
 /// A certificate authority.
 #[derive(Clone, Debug)]
-pub struct AuthorityRow {
+pub struct CaRow {
     /// Which one.
-    pub authority: Authority,
+    pub authority: Ca,
     /// Path of its certificate.
     pub certificate_path: PathBuf,
     /// Path of its key.
     pub key_path: PathBuf,
     /// Its certificate.
-    pub certificate: Item<Certificate>,
+    pub certificate: Parsed<Certificate>,
     /// Its key.
-    pub key: Item<PrivateKey>,
+    pub key: Parsed<PrivateKey>,
 }
 
-impl AuthorityRow {
+impl CaRow {
     /// kubeadm's notion of an external authority: the certificate is there and the key is not
     /// (`phases/certs/certs.go` UsingExternalCA).
     pub fn is_external(&self) -> bool {
@@ -84,11 +84,11 @@ pub struct Row {
     /// Where the key is; the same as `path` where one file holds both.
     pub key_path: PathBuf,
     /// The leaf.
-    pub certificate: Item<Certificate>,
+    pub certificate: Parsed<Certificate>,
     /// Its key.
-    pub key: Item<PrivateKey>,
+    pub key: Parsed<PrivateKey>,
     /// Why the credential cannot be replaced where it is, although the file is fine.
-    pub fixed: Option<KubeconfigError>,
+    pub not_replaceable: Option<KubeconfigError>,
     /// The kubeconfig that it is in or that leads to it, and the PEM of the CA certificates there.
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
 }
@@ -101,16 +101,16 @@ pub struct ServiceAccount {
     /// Path of `sa.pub`.
     pub public_path: PathBuf,
     /// The private key: the controller manager signs with it.
-    pub key: Item<PrivateKey>,
+    pub key: Parsed<PrivateKey>,
     /// The public key as subject public key info, in DER: the API server checks with it.
-    pub public: Item<Vec<u8>>,
+    pub public: Parsed<Vec<u8>>,
 }
 
 /// A kubeadm leaf.
 #[derive(Clone, Debug)]
 pub struct LeafRow {
     /// Its entry in the catalog.
-    pub slot: &'static Slot,
+    pub spec: &'static CertSpec,
     /// The credential.
     pub row: Row,
 }
@@ -121,7 +121,7 @@ pub struct Inventory {
     /// The node's facts.
     pub facts: Facts,
     /// The authorities that this node should have, in kubeadm's order.
-    pub authorities: Vec<AuthorityRow>,
+    pub authorities: Vec<CaRow>,
     /// The key of the service accounts' tokens.
     pub service_account: ServiceAccount,
     /// The leafs that this node should have, in kubeadm's order.
@@ -137,7 +137,7 @@ pub struct Inventory {
     /// Kubeconfigs in homes.
     pub elsewhere: Vec<Row>,
     /// Copies of the cluster's CA that differ from it.
-    pub foreign_authorities: Vec<ForeignAuthority>,
+    pub foreign_authorities: Vec<ForeignCa>,
     /// The latest time that anything on the disk speaks of, and what does.
     pub newest_evidence: Option<(Timestamp, String)>,
 }
@@ -152,15 +152,15 @@ impl Inventory {
     pub fn with_facts(snapshot: &Snapshot, facts: Facts) -> Self {
         let reader = Reader { snapshot, pki: &facts.pki_dir.value };
         let local = facts.local_etcd.value;
-        let authorities: Vec<_> = AUTHORITIES
+        let authorities: Vec<_> = CAS
             .into_iter()
-            .filter(|authority| local || *authority != Authority::Etcd)
+            .filter(|authority| local || *authority != Ca::Etcd)
             .map(|authority| reader.authority(authority))
             .collect();
-        let leafs: Vec<_> = SLOTS
+        let leafs: Vec<_> = CERT_SPECS
             .iter()
-            .filter(|slot| local || !slot.needs_local_etcd())
-            .map(|slot| LeafRow { slot, row: reader.leaf(slot) })
+            .filter(|spec| local || !spec.needs_local_etcd())
+            .map(|spec| LeafRow { spec, row: reader.leaf(spec) })
             .collect();
         let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
         let (serving_form, kubelet_serving) = reader.kubelet_serving(&facts);
@@ -185,7 +185,7 @@ impl Inventory {
     }
 
     /// The row of an authority, where the node should have it.
-    pub fn authority(&self, authority: Authority) -> Option<&AuthorityRow> {
+    pub fn authority(&self, authority: Ca) -> Option<&CaRow> {
         self.authorities.iter().find(|row| row.authority == authority)
     }
 
@@ -211,7 +211,7 @@ impl Inventory {
 
     /// Whether anything here was made by kubeadm: a PKI, a kubeconfig or a manifest.
     pub fn is_kubeadm_node(&self) -> bool {
-        let there = |row: &AuthorityRow| !row.certificate.is_missing() || !row.key.is_missing();
+        let there = |row: &CaRow| !row.certificate.is_missing() || !row.key.is_missing();
         self.authorities.iter().any(there)
             || self.leafs.iter().any(|leaf| !leaf.row.certificate.is_missing())
             || self.facts.pod("kube-apiserver").is_some()
@@ -240,29 +240,33 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&self, path: &Path) -> Item<&Bytes> {
+    fn file(&self, path: &Path) -> Parsed<&Bytes> {
         let resolved = match self.snapshot.resolve(path) {
             Ok(resolved) => resolved,
-            Err(error) => return Item::Unreadable(error.to_string()),
+            Err(error) => return Parsed::Unreadable(error.to_string()),
         };
         match resolved.entry.map(|entry| &entry.content) {
             None if resolved.path != path && self.snapshot.get(path).is_some() => {
-                Item::Unreadable(format!("the link leads to {}, which is missing", resolved.path.display()))
+                Parsed::Unreadable(format!("the link leads to {}, which is missing", resolved.path.display()))
             }
-            None => Item::Missing,
-            Some(Content::File(bytes)) => Item::Present(bytes),
-            Some(Content::Unread(unread)) => Item::Unreadable(unread.to_string()),
+            None => Parsed::Missing,
+            Some(Content::File(bytes)) => Parsed::Present(bytes),
+            Some(Content::Unread(unread)) => Parsed::Unreadable(unread.to_string()),
             Some(Content::Directory | Content::Link(_)) => {
-                Item::Unreadable("a directory, not a file".to_owned())
+                Parsed::Unreadable("a directory, not a file".to_owned())
             }
         }
     }
 
-    fn parse<T, E: std::fmt::Display>(&self, path: &Path, parse: impl Fn(&[u8]) -> Result<T, E>) -> Item<T> {
+    fn parse<T, E: std::fmt::Display>(
+        &self,
+        path: &Path,
+        parse: impl Fn(&[u8]) -> Result<T, E>,
+    ) -> Parsed<T> {
         match self.file(path) {
-            Item::Missing => Item::Missing,
-            Item::Unreadable(reason) => Item::Unreadable(reason),
-            Item::Present(bytes) => present(parse(bytes)),
+            Parsed::Missing => Parsed::Missing,
+            Parsed::Unreadable(reason) => Parsed::Unreadable(reason),
+            Parsed::Present(bytes) => present(parse(bytes)),
         }
     }
 
@@ -273,16 +277,16 @@ impl Reader<'_> {
             key: self.parse(&key_path, PrivateKey::from_pem),
             path,
             key_path,
-            fixed: None,
+            not_replaceable: None,
             embedded_authority: None,
         }
     }
 
-    fn authority(&self, authority: Authority) -> AuthorityRow {
+    fn authority(&self, authority: Ca) -> CaRow {
         let path = |extension: &str| self.pki.join(format!("{}.{extension}", authority.base()));
         let Row { path, key_path, certificate, key, .. } =
             self.pair(authority.name(), path("crt"), path("key"));
-        AuthorityRow { authority, certificate_path: path, key_path, certificate, key }
+        CaRow { authority, certificate_path: path, key_path, certificate, key }
     }
 
     fn service_account(&self) -> ServiceAccount {
@@ -295,14 +299,14 @@ impl Reader<'_> {
         }
     }
 
-    fn leaf(&self, slot: &Slot) -> Row {
-        match slot.place {
+    fn leaf(&self, spec: &CertSpec) -> Row {
+        match spec.place {
             Place::Pair(base) => {
                 let path = |extension: &str| self.pki.join(format!("{base}.{extension}"));
-                self.pair(slot.name, path("crt"), path("key"))
+                self.pair(spec.name, path("crt"), path("key"))
             }
             Place::Kubeconfig(file) => {
-                self.kubeconfig(slot.name, &Path::new(catalog::KUBERNETES_DIR).join(file))
+                self.kubeconfig(spec.name, &Path::new(catalog::KUBERNETES_DIR).join(file))
             }
         }
     }
@@ -312,37 +316,37 @@ impl Reader<'_> {
             name: name.to_owned(),
             path: path.to_owned(),
             key_path: path.to_owned(),
-            certificate: Item::Missing,
-            key: Item::Missing,
-            fixed: None,
+            certificate: Parsed::Missing,
+            key: Parsed::Missing,
+            not_replaceable: None,
             embedded_authority: None,
         };
         let config = match self.file(path) {
-            Item::Missing => return row,
-            Item::Unreadable(reason) => Err(reason),
-            Item::Present(bytes) => Kubeconfig::parse(bytes).map_err(|error| {
-                row.fixed = (!error.is_worthless()).then(|| error.clone());
+            Parsed::Missing => return row,
+            Parsed::Unreadable(reason) => Err(reason),
+            Parsed::Present(bytes) => Kubeconfig::parse(bytes).map_err(|error| {
+                row.not_replaceable = (!error.is_worthless()).then(|| error.clone());
                 error.to_string()
             }),
         };
         row.embedded_authority = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
         (row.certificate, row.key) = match config.map(|config| config.credential) {
-            Err(reason) => (Item::Unreadable(reason.clone()), Item::Unreadable(reason)),
+            Err(reason) => (Parsed::Unreadable(reason.clone()), Parsed::Unreadable(reason)),
             Ok(Credential::Embedded(embedded)) => (
                 present(Certificate::from_pem(embedded.certificate_pem())),
                 present(PrivateKey::from_pem(embedded.key_pem())),
             ),
             Ok(Credential::Files { certificate, key }) => {
                 let error = KubeconfigError::NotEmbedded { user: name.to_owned(), uses: "files".to_owned() };
-                row.fixed = Some(error);
+                row.not_replaceable = Some(error);
                 (
                     self.parse(Path::new(&certificate), Certificate::from_pem),
                     self.parse(Path::new(&key), PrivateKey::from_pem),
                 )
             }
             Ok(Credential::Other(error)) => {
-                row.fixed = Some(error.clone());
-                (Item::Unreadable(error.to_string()), Item::Unreadable(error.to_string()))
+                row.not_replaceable = Some(error.clone());
+                (Parsed::Unreadable(error.to_string()), Parsed::Unreadable(error.to_string()))
             }
         };
         row
@@ -361,9 +365,9 @@ fn embedded_authority(path: &Path, config: &Kubeconfig) -> Option<(PathBuf, Vec<
     Some((path.to_owned(), config.authority_pem()?.to_vec()))
 }
 
-fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Item<T> {
+fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Parsed<T> {
     match parsed {
-        Ok(item) => Item::Present(item),
-        Err(error) => Item::Unreadable(error.to_string()),
+        Ok(item) => Parsed::Present(item),
+        Err(error) => Parsed::Unreadable(error.to_string()),
     }
 }

@@ -9,11 +9,11 @@ use super::{
     Target, Why, refuse, restarts,
 };
 use crate::analysis::node::findings::authority_problem;
-use crate::analysis::node::inventory::{Inventory, Item, Row};
+use crate::analysis::node::inventory::{Inventory, Parsed, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
-use crate::state::catalog::{self, Authority, Place, Slot};
+use crate::state::catalog::{self, Ca, CertSpec, Place};
 use crate::state::{Content, Snapshot};
 
 /// Decides what to do about a node at `now`.
@@ -23,15 +23,15 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
     match &options.selection {
         Selection::All => {
             for leaf in &inventory.leafs {
-                decision.leaf(leaf.slot, &leaf.row);
+                decision.leaf(leaf.spec, &leaf.row);
             }
             if inventory.has_kubelet() {
                 decision.kubelet_where_useless();
             }
         }
-        Selection::One(slot) => match inventory.leafs.iter().find(|leaf| leaf.slot == *slot) {
-            Some(leaf) => decision.leaf(leaf.slot, &leaf.row),
-            None => decision.skip(slot.name, slot.long_name, Why::NotOnThisNode, false),
+        Selection::One(spec) => match inventory.leafs.iter().find(|leaf| leaf.spec == *spec) {
+            Some(leaf) => decision.leaf(leaf.spec, &leaf.row),
+            None => decision.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
         },
         Selection::Kubelet => decision.kubelet_client(),
         Selection::KubeletServing => decision.kubelet_serving(),
@@ -75,25 +75,25 @@ impl Decision<'_> {
         self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
     }
 
-    fn leaf(&mut self, slot: &'static Slot, row: &Row) {
-        if slot.optional && row.certificate.is_missing() && self.options.selection == Selection::All {
-            return self.skip(slot.name, slot.long_name, Why::NotOnThisNode, false);
+    fn leaf(&mut self, spec: &'static CertSpec, row: &Row) {
+        if spec.optional && row.certificate.is_missing() && self.options.selection == Selection::All {
+            return self.skip(spec.name, spec.long_name, Why::NotOnThisNode, false);
         }
-        if let Some(error) = &row.fixed {
+        if let Some(error) = &row.not_replaceable {
             let needs_person = !matches!(error, KubeconfigError::NotEmbedded { .. });
-            return self.skip(slot.name, slot.long_name, Why::NotEmbedded(error.to_string()), needs_person);
+            return self.skip(spec.name, spec.long_name, Why::NotEmbedded(error.to_string()), needs_person);
         }
-        let profile = || Profile::of(slot, self.inventory);
-        let target = |decision: &Self| match slot.place {
+        let profile = || Profile::of(spec, self.inventory);
+        let target = |decision: &Self| match spec.place {
             Place::Pair(_) => {
                 let certificate = decision.resolved(&row.path)?;
                 Ok(Target::Pair { certificate, key: decision.resolved(&row.key_path)? })
             }
-            Place::Kubeconfig(_) => decision.kubeconfig_target(row, slot),
+            Place::Kubeconfig(_) => decision.kubeconfig_target(row, spec),
         };
-        match self.step(row, slot.name, slot.long_name, slot.authority, profile, target) {
+        match self.step(row, spec.name, spec.long_name, spec.authority, profile, target) {
             Ok(step) => self.steps.push(step),
-            Err((why, needs_person)) => self.skip(slot.name, slot.long_name, why, needs_person),
+            Err((why, needs_person)) => self.skip(spec.name, spec.long_name, why, needs_person),
         }
     }
 
@@ -102,7 +102,7 @@ impl Decision<'_> {
         row: &Row,
         name: &str,
         long_name: &'static str,
-        authority: Authority,
+        authority: Ca,
         profile: impl Fn() -> Result<Profile, String>,
         target: impl Fn(&Self) -> Result<Target, String>,
     ) -> Result<Step, (Why, bool)> {
@@ -115,9 +115,9 @@ impl Decision<'_> {
             (Some(_), _) => (Action::Renew, None),
             (None, item) => {
                 let because = match item {
-                    Item::Missing => "it is missing".to_owned(),
-                    Item::Unreadable(reason) => reason.clone(),
-                    Item::Present(_) => "it names no purpose (extended key usage)".to_owned(),
+                    Parsed::Missing => "it is missing".to_owned(),
+                    Parsed::Unreadable(reason) => reason.clone(),
+                    Parsed::Present(_) => "it names no purpose (extended key usage)".to_owned(),
                 };
                 let missing = |fact: String| unknown(format!("it can't be issued without {fact}"));
                 (Action::Issue { because }, Some(profile().map_err(missing)?))
@@ -134,7 +134,7 @@ impl Decision<'_> {
             long_name,
             action,
             target,
-            authority: SignedBy::Authority(authority),
+            authority: SignedBy::Ca(authority),
             subject: profile
                 .as_ref()
                 .map(Profile::subject)
@@ -158,9 +158,9 @@ impl Decision<'_> {
         })
     }
 
-    fn signer(&self, authority: Authority) -> Result<&Certificate, (Why, bool)> {
+    fn signer(&self, authority: Ca) -> Result<&Certificate, (Why, bool)> {
         let base = authority.base();
-        let unable = |what: &str, external| (Why::Authority { base, what: what.to_owned(), external }, true);
+        let unable = |what: &str, external| (Why::Ca { base, what: what.to_owned(), external }, true);
         let row =
             self.inventory.authority(authority).ok_or_else(|| unable("it is not on this node", false))?;
         if let Some((_, what)) = authority_problem(row, self.now) {
@@ -228,7 +228,7 @@ impl Decision<'_> {
         Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
     }
 
-    pub(super) fn kubeconfig_target(&self, row: &Row, slot: &Slot) -> Result<Target, String> {
+    pub(super) fn kubeconfig_target(&self, row: &Row, spec: &CertSpec) -> Result<Target, String> {
         let file = self.resolved(&row.path)?;
         let facts = &self.inventory.facts;
         let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
@@ -239,7 +239,7 @@ impl Decision<'_> {
             if let Some(error) = config.authority_error() {
                 return Err(error.to_string());
             }
-            let own = self.inventory.authority(Authority::Cluster).and_then(|row| row.certificate.get());
+            let own = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
             let copies = config.authority_pem().map(Certificate::all_from_pem);
             // A bundle that holds the node's CA is kept: it is there for a reason, such as a rotation.
             let authority = match (copies, own) {
@@ -255,7 +255,7 @@ impl Decision<'_> {
             Some(format!("https://{host}:{}", facts.secure_port.value))
         };
         let endpoint = || facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
-        let to_local = matches!(slot.name, "controller-manager.conf" | "scheduler.conf");
+        let to_local = matches!(spec.name, "controller-manager.conf" | "scheduler.conf");
         let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
         let server = server.ok_or(
             "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",
@@ -269,11 +269,11 @@ fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-pub(super) fn why_not<T>(item: &Item<T>) -> String {
+pub(super) fn why_not<T>(item: &Parsed<T>) -> String {
     match item {
-        Item::Missing => "it is missing".to_owned(),
-        Item::Unreadable(reason) => reason.clone(),
-        Item::Present(_) => "it belongs to another certificate".to_owned(),
+        Parsed::Missing => "it is missing".to_owned(),
+        Parsed::Unreadable(reason) => reason.clone(),
+        Parsed::Present(_) => "it belongs to another certificate".to_owned(),
     }
 }
 
@@ -287,11 +287,11 @@ fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
         // The kubelet makes P-256 keys whatever the cluster uses (client-go certificate_manager.go).
         return Some(KeyAlgorithm::EcdsaP256);
     }
-    let authority = catalog::slot(&row.name)?.authority;
+    let authority = catalog::cert_spec(&row.name)?.authority;
     let sibling = inventory.leafs.iter().find(|leaf| {
         let known =
             leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
-        leaf.slot.authority == authority && known
+        leaf.spec.authority == authority && known
     })?;
     sibling.row.certificate.get().map(|certificate| certificate.algorithm.clone())
 }

@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use super::decide::{Decision, why_not};
 use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
 use crate::analysis::node::findings::{names_of_another_node, row_problems, serving_problems};
-use crate::analysis::node::inventory::{Item, KubeletForm, Row, ServingForm};
+use crate::analysis::node::inventory::{KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
-use crate::state::catalog::{self, Authority};
+use crate::state::catalog::{self, Ca};
 
 /// Seconds by which the kubelet dates a certificate of its own back (client-go `util/cert/cert.go`).
 const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
@@ -19,7 +19,7 @@ const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
 impl Decision<'_> {
     /// What of the kubelet's certificates is of no use any more, or all of them where that was asked for.
     pub(super) fn kubelet_where_useless(&mut self) {
-        let authority = self.inventory.authority(Authority::Cluster);
+        let authority = self.inventory.authority(Ca::Cluster);
         let forced = self.options.kubelet;
         if forced || !row_problems(&self.inventory.kubelet_client, authority, self.now).is_empty() {
             self.kubelet_client();
@@ -33,18 +33,18 @@ impl Decision<'_> {
     pub(super) fn kubelet_client(&mut self) {
         let row = &self.inventory.kubelet_client;
         let (name, long_name) = (catalog::KUBELET_CLIENT, catalog::KUBELET_CLIENT_LONG);
-        if let Some(error) = &row.fixed {
+        if let Some(error) = &row.not_replaceable {
             return self.skip(name, long_name, Why::NotEmbedded(error.to_string()), true);
         }
         let profile = || Profile::of_kubelet(&self.inventory.facts);
         let target = |decision: &Self| match &decision.inventory.kubelet_form {
-            KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::SLOTS[0]),
+            KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::CERT_SPECS[0]),
             KubeletForm::File(_) | KubeletForm::NoKubeconfig if row.path == row.key_path => {
                 decision.kubelet_pem(&row.path, "kubelet-client")
             }
             KubeletForm::File(_) | KubeletForm::NoKubeconfig | KubeletForm::Other => decision.files_of(row),
         };
-        match self.step(row, name, long_name, Authority::Cluster, profile, target) {
+        match self.step(row, name, long_name, Ca::Cluster, profile, target) {
             Ok(step) => self.steps.push(step),
             Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
         }
@@ -76,11 +76,11 @@ impl Decision<'_> {
                 let mut row = row.clone();
                 if let Some(problem) = names_of_another_node(self.inventory, &row) {
                     // Copied with the disk of another node: its names are no template.
-                    row.certificate = Item::Unreadable(problem.what);
+                    row.certificate = Parsed::Unreadable(problem.what);
                 }
                 let profile = || Profile::of_kubelet_serving(&self.inventory.facts);
                 let target = |decision: &Self| decision.kubelet_pem(&row.path, "kubelet-server");
-                self.step(&row, name, long_name, Authority::Cluster, profile, target)
+                self.step(&row, name, long_name, Ca::Cluster, profile, target)
             }
         };
         match step {
@@ -104,9 +104,9 @@ impl Decision<'_> {
         }
         let profile = Profile::of_self_signed(&host, dns_names, addresses, self.now);
         let because = match &row.certificate {
-            Item::Present(_) => None,
-            Item::Missing => Some("it is missing".to_owned()),
-            Item::Unreadable(reason) => Some(reason.clone()),
+            Parsed::Present(_) => None,
+            Parsed::Missing => Some("it is missing".to_owned()),
+            Parsed::Unreadable(reason) => Some(reason.clone()),
         };
         let key = match row.key.get() {
             Some(key) if self.options.reuse_keys => {

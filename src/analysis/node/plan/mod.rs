@@ -18,7 +18,7 @@ pub use self::restarts::COMPONENTS;
 use super::facts::Fact;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
-use crate::state::catalog::{Authority, Slot};
+use crate::state::catalog::{Ca, CertSpec};
 
 /// Seconds by which a new certificate starts before now, as kubeadm ≥1.31 and the cluster's signer do.
 pub const BACKDATE_SECONDS: i64 = 300;
@@ -50,7 +50,7 @@ pub enum Selection {
     /// Everything, and those of the kubelet's certificates that are of no use any more.
     All,
     /// One kubeadm leaf.
-    One(&'static Slot),
+    One(&'static CertSpec),
     /// Only the kubelet's client certificate.
     Kubelet,
     /// Only the kubelet's serving certificate.
@@ -141,7 +141,7 @@ impl Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedBy {
     /// An authority of the cluster.
-    Authority(Authority),
+    Ca(Ca),
     /// An authority of this common name that is made for the one certificate; its key is not kept.
     Own(String),
 }
@@ -150,15 +150,15 @@ impl SignedBy {
     /// kubeadm's name of the authority, or the common name of the one that is made.
     pub fn name(&self) -> &str {
         match self {
-            Self::Authority(authority) => authority.name(),
+            Self::Ca(authority) => authority.name(),
             Self::Own(name) => name,
         }
     }
 
     /// The authority of the cluster, where it is one.
-    pub fn authority(&self) -> Option<Authority> {
+    pub fn authority(&self) -> Option<Ca> {
         match self {
-            Self::Authority(authority) => Some(*authority),
+            Self::Ca(authority) => Some(*authority),
             Self::Own(_) => None,
         }
     }
@@ -227,7 +227,7 @@ pub enum Why {
     /// Not there, and not every node has it.
     NotOnThisNode,
     /// Its authority cannot sign; kubeadm calls it external where only the key is missing.
-    Authority {
+    Ca {
         /// kubeadm's base name of the authority.
         base: &'static str,
         /// What the authority lacks.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::analysis::node::facts::{Facts, host_of};
 use crate::analysis::node::inventory::Inventory;
-use crate::state::catalog::{CommonName, Names, Slot, Usage};
+use crate::state::catalog::{CertSpec, CommonName, Names, Usage};
 
 /// Subject, names and usage of a certificate that has no predecessor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +29,13 @@ impl Profile {
     ///
     /// # Errors
     /// The fact that is missing, in words.
-    pub fn of(slot: &Slot, inventory: &Inventory) -> Result<Self, String> {
+    pub fn of(spec: &CertSpec, inventory: &Inventory) -> Result<Self, String> {
         let facts = &inventory.facts;
-        let common_name = match slot.common_name {
+        let common_name = match spec.common_name {
             CommonName::Fixed(name) => name.to_owned(),
             CommonName::NodeName => node_name(facts)?,
         };
-        let organization = slot.organization;
+        let organization = spec.organization;
         let organization = if organization.until_1_28 == organization.since_1_29 {
             organization.until_1_28
         } else if minor_version(inventory)? >= 29 {
@@ -43,7 +43,7 @@ impl Profile {
         } else {
             organization.until_1_28
         };
-        let (mut dns_names, mut addresses) = match slot.names {
+        let (mut dns_names, mut addresses) = match spec.names {
             Names::None => (Vec::new(), Vec::new()),
             Names::ApiServer => api_server(facts)?,
             Names::EtcdMember => etcd_member(facts)?,
@@ -58,7 +58,7 @@ impl Profile {
             }
         });
         let organization = organization.map(str::to_owned);
-        Ok(Self { common_name, organization, usage: slot.usage, dns_names, addresses })
+        Ok(Self { common_name, organization, usage: spec.usage, dns_names, addresses })
     }
 
     /// The profile of a kubelet's client certificate.
@@ -124,7 +124,7 @@ fn minor_version(inventory: &Inventory) -> Result<u32, String> {
         return Ok(version.value);
     }
     for leaf in &inventory.leafs {
-        let organization = leaf.slot.organization;
+        let organization = leaf.spec.organization;
         let Some(certificate) = leaf.row.certificate.get() else { continue };
         if organization.until_1_28 == organization.since_1_29 {
             continue;

@@ -8,8 +8,8 @@ use super::{CLOCK_TOLERANCE_SECONDS, Options, Refusal, Selection, Skipped, Step,
 use crate::analysis::node::findings::{
     Code, authority_problem, kubelet_of_another_node, names_of_another_node,
 };
-use crate::analysis::node::inventory::{AuthorityRow, Inventory, KubeletForm};
-use crate::state::catalog::{self, Authority, Names};
+use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
+use crate::state::catalog::{self, Ca, Names};
 
 /// The clock is earlier than what the disk has seen.
 pub(super) fn clock(inventory: &Inventory, options: &Options, now: Timestamp) -> Option<Refusal> {
@@ -31,15 +31,15 @@ pub(super) fn clock(inventory: &Inventory, options: &Options, now: Timestamp) ->
 
 /// One refusal for each authority that something waits for, with the list of what waits.
 pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], now: Timestamp) -> Vec<Refusal> {
-    let mut blocked: BTreeMap<Authority, Vec<&str>> = BTreeMap::new();
+    let mut blocked: BTreeMap<Ca, Vec<&str>> = BTreeMap::new();
     for skipped in skipped {
-        if let Why::Authority { base, .. } = &skipped.why
-            && let Some(authority) = catalog::AUTHORITIES.iter().find(|authority| authority.base() == *base)
+        if let Why::Ca { base, .. } = &skipped.why
+            && let Some(authority) = catalog::CAS.iter().find(|authority| authority.base() == *base)
         {
             blocked.entry(*authority).or_default().push(&skipped.name);
         }
     }
-    let refusal = |(authority, names): (Authority, Vec<&str>)| {
+    let refusal = |(authority, names): (Ca, Vec<&str>)| {
         let row = inventory.authority(authority)?;
         let (code, what) = authority_problem(row, now)?;
         let what = format!(
@@ -53,7 +53,7 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], now: Times
     blocked.into_iter().filter_map(refusal).collect()
 }
 
-fn authority_hint(code: Code, row: &AuthorityRow) -> String {
+fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     match code {
         Code::CaExpired => format!(
@@ -75,8 +75,8 @@ fn authority_hint(code: Code, row: &AuthorityRow) -> String {
 /// A serving certificate that was copied from another node: renewing it would make the copy last.
 pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
     let foreign = |step: &Step| {
-        let slot = catalog::slot(&step.name).filter(|slot| slot.names != Names::None)?;
-        let row = inventory.row(slot.name)?;
+        let spec = catalog::cert_spec(&step.name).filter(|spec| spec.names != Names::None)?;
+        let row = inventory.row(spec.name)?;
         let problem = names_of_another_node(inventory, row)?;
         step.template.as_ref()?;
         Some(Refusal {

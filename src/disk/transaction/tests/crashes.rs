@@ -14,7 +14,7 @@ fn every_death(
 ) -> u32 {
     for at in 0.. {
         let node = before();
-        fault::set(at, Fault::Death);
+        fault::set(at, Fault::Expiry);
         let done = act(&node);
         fault::clear();
         if done {
@@ -51,7 +51,7 @@ fn killed_at_any_call_then_resumed_or_rolled_back() {
 /// A node whose change died somewhere in the middle of the renames.
 pub(super) fn half_done(at: u32) -> Node {
     let node = node();
-    fault::set(at, Fault::Death);
+    fault::set(at, Fault::Expiry);
     assert!(node.apply().unwrap_err().committed());
     fault::clear();
     node

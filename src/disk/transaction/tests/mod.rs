@@ -105,7 +105,7 @@ fn without_directory_times(snapshot: Snapshot) -> Snapshot {
 }
 
 fn context() -> Context {
-    Context { command: "test".to_owned(), operator: Operator::default(), archive: None, now: NOW }
+    Context { command: "test".to_owned(), operator: Invoker::default(), archive: None, now: NOW }
 }
 
 impl Node {
@@ -118,11 +118,11 @@ impl Node {
     }
 
     fn resume(&self) -> Result<Resumed, Error> {
-        resume(&self.root, &self.root.lock()?, &Operator::default(), NOW)
+        resume(&self.root, &self.root.lock()?, &Invoker::default(), NOW)
     }
 
     fn rollback(&self) -> Result<RolledBack, Error> {
-        rollback(&self.root, &self.root.lock()?, &self.old, &Operator::default(), NOW)
+        rollback(&self.root, &self.root.lock()?, &self.old, &Invoker::default(), NOW)
     }
 
     #[track_caller]
@@ -194,7 +194,7 @@ fn a_foreign_archive_brings_nothing_back() {
     let node = node();
     node.apply().unwrap();
     let lock = node.root.lock().unwrap();
-    let error = rollback(&node.root, &lock, &node.wanted(), &Operator::default(), NOW).unwrap_err();
+    let error = rollback(&node.root, &lock, &node.wanted(), &Invoker::default(), NOW).unwrap_err();
     assert!(matches!(error, Error::ArchiveDiffers { .. }));
     drop(lock);
     node.assert(&node.wanted(), "refused");

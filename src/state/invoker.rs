@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Who ran it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Operator {
+pub struct Invoker {
     /// Real user id of the process.
     pub uid: u32,
     /// Who became that user with sudo: its variable `SUDO_USER`, which anyone can set.

@@ -7,7 +7,7 @@ use crate::state::Snapshot;
 
 /// What is around a node's credentials.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct HostState {
     /// etcd's data directory; `None` where it was not looked at.
     pub etcd: Option<EtcdData>,
     /// File systems and what is free on them.
