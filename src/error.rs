@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::analysis::node::plan::Refusal;
+use crate::state::Code;
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,71 +17,84 @@ pub enum Exit {
     /// It failed, and the old state was put back.
     RolledBack = 3,
     /// Something was changed, and a person is needed.
-    NeedsPerson = 4,
+    ActionRequired = 4,
     /// Refused for safety; nothing was changed.
     Refused = 5,
 }
 
 /// What a command gives back.
-pub type Outcome = Result<Exit, Failure>;
+pub type Outcome = Result<Exit, Error>;
 
-/// Why a command did not do what it was asked to: what, where and why, then what to do next.
+/// What became of a command that failed, which decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What was looked at is not in order; nothing was changed.
+    Findings,
+    /// Wrong usage, or it could not run; nothing was changed.
+    CouldNotRun,
+    /// It failed, and the old state was put back.
+    RolledBack,
+    /// Something was changed, and manual action is required.
+    ActionRequired,
+    /// Refused for safety; nothing was changed.
+    Refused,
+}
+
+/// Why a command failed: `error [code]: message`, then a `hint:` each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// Stable code of a refusal.
-    pub code: Option<&'static str>,
+pub struct Error {
+    /// What became of the command.
+    pub kind: Kind,
+    /// Its page in `explain`.
+    pub code: Option<Code>,
     /// What went wrong, where, and why.
     pub message: String,
-    /// The next command or step.
-    pub hint: Option<String>,
+    /// What to do next, the most specific first.
+    pub hints: Vec<String>,
     /// What shows it, such as the last lines of a log.
     pub details: Vec<String>,
 }
 
-impl Failure {
+impl Error {
+    /// The exit code.
+    pub const fn exit(&self) -> Exit {
+        match self.kind {
+            Kind::Findings => Exit::Findings,
+            Kind::CouldNotRun => Exit::CouldNotRun,
+            Kind::RolledBack => Exit::RolledBack,
+            Kind::ActionRequired => Exit::ActionRequired,
+            Kind::Refused => Exit::Refused,
+        }
+    }
+
+    fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        let message = message.to_string();
+        Self { kind, code: None, message, hints: Vec::new(), details: Vec::new() }
+    }
+
     /// It could not run; nothing was changed.
     pub fn could_not_run(message: impl fmt::Display) -> Self {
-        Self {
-            exit: Exit::CouldNotRun,
-            code: None,
-            message: message.to_string(),
-            hint: None,
-            details: Vec::new(),
-        }
+        Self::new(Kind::CouldNotRun, message)
     }
 
     /// Refused for safety; nothing was changed.
-    pub fn refused(code: &'static str, message: impl fmt::Display) -> Self {
-        Self {
-            exit: Exit::Refused,
-            code: Some(code),
-            message: message.to_string(),
-            hint: None,
-            details: Vec::new(),
-        }
+    pub fn refused(code: Code, message: impl fmt::Display) -> Self {
+        Self::new(Kind::Refused, message).code(code)
     }
 
-    /// Something was changed, and a person is needed.
-    pub fn needs_person(message: impl fmt::Display) -> Self {
-        Self {
-            exit: Exit::NeedsPerson,
-            code: None,
-            message: message.to_string(),
-            hint: None,
-            details: Vec::new(),
-        }
+    /// Something was changed, and manual action is required.
+    pub fn manual_action(message: impl fmt::Display) -> Self {
+        Self::new(Kind::ActionRequired, message)
     }
 
     /// It failed, and the old state was put back.
     pub fn rolled_back(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::RolledBack, ..Self::needs_person(message) }
+        Self::new(Kind::RolledBack, message)
     }
 
     /// With a stable code.
     #[must_use]
-    pub fn code(mut self, code: &'static str) -> Self {
+    pub fn code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self
     }
@@ -92,21 +106,21 @@ impl Failure {
         self
     }
 
-    /// With the next command or step.
+    /// With the next command or step, in place of any that a lower layer gave.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hints = vec![hint.into()];
         self
     }
 }
 
-impl From<&Refusal> for Failure {
+impl From<&Refusal> for Error {
     fn from(refusal: &Refusal) -> Self {
         Self::refused(refusal.code, &refusal.what).hint(refusal.hint.clone())
     }
 }
 
-impl From<crate::issue::IssueError> for Failure {
+impl From<crate::issue::IssueError> for Error {
     fn from(error: crate::issue::IssueError) -> Self {
         Self::could_not_run(error)
     }

@@ -180,7 +180,7 @@ fn a_log_that_is_not_there_is_told() {
     let inventory = Inventory::read(&snapshot, None);
     let request = Request { given: vec![Given::new(Path::new("/nowhere.log"))], ..Request::default() };
     let failure = read(Some(&root), &snapshot, &inventory, &request, now()).err().unwrap();
-    assert_eq!(failure.code, Some("log-unreadable"));
+    assert_eq!(failure.code, Some(kuberescue::state::Code::LogUnreadable));
     assert!(failure.message.contains("/nowhere.log"), "{}", failure.message);
 }
 

@@ -9,7 +9,7 @@ use crate::analysis::forensics::timeline::{FUTURE, Timeline, Wanted};
 use crate::analysis::forensics::trust::Graph;
 use crate::analysis::node::findings::Severity;
 use crate::disk::logs::Given;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::report::html::Page;
 use crate::report::{
     Detail, DiagnosisFormat, diagnosis_json, diagnosis_metrics, diagnosis_text, nodes_json, nodes_text,
@@ -82,9 +82,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 
 impl Args {
     /// Refuses what doesn't go together.
-    fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), Error> {
         use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
-        let wrong = |what: &str, hint: &str| Err(Failure::could_not_run(what).hint(hint));
+        let wrong = |what: &str, hint: &str| Err(Error::could_not_run(what).hint(hint));
         match self.output {
             Table | Json | Yaml => Ok(()),
             Html | Prometheus if self.trust || self.timeline => {
@@ -105,7 +105,7 @@ impl Args {
     }
 
     /// Logs are read only where they are asked for: there may be gigabytes.
-    fn timeline_of(&self, read: &Read, now: Timestamp) -> Result<Option<Timeline>, Failure> {
+    fn timeline_of(&self, read: &Read, now: Timestamp) -> Result<Option<Timeline>, Error> {
         let asked = self.timeline || !self.log.is_empty() || self.output == DiagnosisFormat::Html;
         if !asked {
             return Ok(None);
@@ -171,9 +171,9 @@ fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Ou
     let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
-            context.out.fail(&Failure::could_not_run(format!("{}: {}", failed.source, failed.why)));
+            context.out.fail(&Error::could_not_run(format!("{}: {}", failed.source, failed.why)));
         }
-        return Err(Failure::could_not_run("none of these is a node that can be read")
+        return Err(Error::could_not_run("none of these is a node that can be read")
             .hint("name root directories of nodes, or archives of them (tar, tar.gz)"));
     }
     context.out.result(&match args.output {

@@ -1,10 +1,10 @@
 //! `explain CODE`: what a finding means, how it comes about, what to do.
 
-use crate::analysis::node::findings::{CODES, Code};
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::report::{Format, explain_json, explain_list, explain_text};
 use crate::session::Context;
 use crate::session::input::arguments::parse_format;
+use crate::state::{CODES, Code};
 
 /// Arguments of `explain`.
 #[derive(clap::Args, Debug)]
@@ -32,7 +32,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     };
     let Some(code) = Code::named(name) else {
         let near = nearest(name);
-        let failure = Failure::could_not_run(format!("there is no finding with the code {name}"));
+        let failure = Error::could_not_run(format!("there is no finding with the code {name}"));
         return Err(failure.hint(match near {
             Some(near) => format!("did you mean {near}? kuberescue explain --list shows all"),
             None => "kuberescue explain --list shows all".to_owned(),

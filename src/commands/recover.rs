@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::analysis::node::findings::{Finding, Severity, findings};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::Selection;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     Expiration, cluster_plan, finding_lines, next_steps, plan_text, preflight_lines, restart_plan,
 };
@@ -16,6 +16,7 @@ use crate::session::recovery;
 use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::preflight::preflight;
 use crate::session::recovery::{Live, Restart};
+use crate::state::Code;
 
 /// Arguments of `recover`.
 #[derive(clap::Args, Debug)]
@@ -62,7 +63,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let mut prepared = prepare(change, Selection::All, context)?;
     let on_host = prepared.is_live() && args.restart != Restart::None;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
-        return Err(Failure::could_not_run(
+        return Err(Error::could_not_run(
             "--at is for dry runs and for disks: a running node has its own clock",
         )
         .hint("leave --at out, or add --dry-run"));
@@ -80,7 +81,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     prepared.refuse(context)?;
     if prepared.plan.steps.is_empty() {
         let failure =
-            Failure::refused("nothing-to-renew", "nothing of this can be repaired by issuing certificates");
+            Error::refused(Code::NothingToRenew, "nothing of this can be repaired by issuing certificates");
         return Err(failure.hint("see the reasons in the plan above"));
     }
     let changes = prepared.issue()?;
@@ -123,8 +124,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             context.out.result(&format!("\n{steps}"));
         }
     }
-    let person = prepared.plan.needs_person() || left.iter().any(is_blocker);
-    Ok(if person { Exit::NeedsPerson } else { Exit::Fine })
+    let person = prepared.plan.needs_action() || left.iter().any(is_blocker);
+    Ok(if person { Exit::ActionRequired } else { Exit::Fine })
 }
 
 fn is_blocker(finding: &Finding) -> bool {

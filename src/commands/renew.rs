@@ -2,11 +2,12 @@
 //! kubeadm's asks none.
 
 use crate::analysis::node::plan::Selection;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::report::{Format, plan_json, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, prepare, selection};
 use crate::session::input::arguments::parse_format;
+use crate::state::Code;
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
@@ -43,7 +44,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.result(&renewal_messages(&prepared.plan));
         let why = "there is nothing to renew";
         return Err(
-            Failure::refused("nothing-to-renew", why).hint("see the reasons above; --dry-run shows the plan")
+            Error::refused(Code::NothingToRenew, why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
     prepared.lock(context)?;
@@ -55,5 +56,5 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("hint: kuberescue restart restarts what has to read them");
     }
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
-    Ok(if prepared.plan.needs_person() { Exit::NeedsPerson } else { Exit::Fine })
+    Ok(if prepared.plan.needs_action() { Exit::ActionRequired } else { Exit::Fine })
 }

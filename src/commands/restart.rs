@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 
 use crate::analysis::node::inventory::Inventory;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::live::{clock, kubelet};
 use crate::report::restart_plan;
 use crate::session::Context;
@@ -13,6 +13,7 @@ use crate::session::recovery::host::{
     Cri, HostArgs, Outdated, Work, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
 use crate::session::recovery::revive::{STEADY, Way, revive};
+use crate::state::Code;
 
 /// Arguments of `restart`.
 #[derive(clap::Args, Debug)]
@@ -56,7 +57,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         args.components.iter().find(|name| *name != "kubelet" && !known.contains(&name.as_str()))
     {
         let directory = inventory.facts.manifest_dir.value.display();
-        return Err(Failure::could_not_run(format!(
+        return Err(Error::could_not_run(format!(
             "{unknown} has no manifest in {directory}: it is no static pod of this node"
         ))
         .hint("without a name, what runs with old files is restarted"));
@@ -115,14 +116,14 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 
 /// A kubelet whose certificate has ended dies as soon as it reads it, while one that runs may have a better one
 /// in memory; and without a kubelet nothing comes back. Whoever names it gets it all the same.
-fn refuse_ended_kubelet(inventory: &Inventory) -> Result<(), Failure> {
+fn refuse_ended_kubelet(inventory: &Inventory) -> Result<(), Error> {
     let row = &inventory.kubelet_client;
     let now = clock::wall();
     match row.certificate.get().filter(|leaf| leaf.expired_at(now)) {
         Some(leaf) => {
             let (path, end) = (row.path.display(), leaf.not_after);
             let what = format!("the kubelet would read {path}, which ended {end}, and not come back");
-            Err(Failure::refused("kubelet-certificate-ended", what)
+            Err(Error::refused(Code::KubeletCertificateExpired, what)
                 .hint("kuberescue recover makes a new one and restarts everything"))
         }
         None => Ok(()),

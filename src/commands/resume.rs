@@ -3,7 +3,7 @@
 
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::{RootArgs, could_not};
@@ -55,7 +55,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(exit);
     }
     let resumed = transaction::resume(&root, &lock, &context.operator, context.now).map_err(|error| {
-        Failure::needs_person(error)
+        Error::manual_action(error)
             .hint("kuberescue rollback undoes the change; the archive holds the old state")
     })?;
     context.out.result(match resumed {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table;
-use crate::analysis::node::findings::{CODES, Code, Page};
+use crate::state::{CODES, Code, Page};
 
 /// One page in words.
 pub fn explain_text(code: Code) -> String {
@@ -24,7 +24,7 @@ pub fn explain_list() -> String {
     let heading = ["CODE", "CLASS", "TITLE"].map(str::to_owned).to_vec();
     let rows = CODES.iter().map(|code| {
         let page = code.page();
-        vec![page.code.to_owned(), format!("{:?}", page.class).to_lowercase(), page.title.to_owned()]
+        vec![page.code.to_string(), format!("{:?}", page.class).to_lowercase(), page.title.to_owned()]
     });
     table::render(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
 }

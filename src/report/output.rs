@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use super::sanitise::{line, printable};
-use crate::error::{Exit, Failure};
+use crate::error::{Error, Exit};
 
 /// The two streams of a run.
 pub struct Output {
@@ -70,16 +70,16 @@ impl Output {
     }
 
     /// Tells why a command failed, in the form `error: …`, `hint: …`.
-    pub fn fail(&mut self, failure: &Failure) -> Exit {
+    pub fn fail(&mut self, failure: &Error) -> Exit {
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
         self.say(&format!("error{code}: {}", line(&failure.message)));
         for detail in &failure.details {
             self.say(&format!("  | {}", line(detail)));
         }
-        if let Some(hint) = &failure.hint {
+        for hint in &failure.hints {
             self.say(&format!("hint: {}", line(hint)));
         }
-        failure.exit
+        failure.exit()
     }
 
     /// Whether the result could not be written, for another reason than a closed pipe.

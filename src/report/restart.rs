@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::sanitise::line;
 use crate::analysis::node::quorum::Quorum;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::live::restart::{Outcome, Phase, Report};
 
 /// How many of a container's last lines are shown.
@@ -54,19 +54,19 @@ pub fn restart_plan(work: &[ToRestart<'_>], quorum: Option<&Quorum>, grace: Dura
 }
 
 /// A failure for each component that is not back.
-pub fn restart_failures(reports: &[Report]) -> Vec<Failure> {
+pub fn restart_failures(reports: &[Report]) -> Vec<Error> {
     reports.iter().filter_map(failure).collect()
 }
 
-fn failure(report: &Report) -> Option<Failure> {
+fn failure(report: &Report) -> Option<Error> {
     let name = &report.component;
     Some(match &report.outcome {
         Outcome::Back { .. } | Outcome::Started { .. } | Outcome::StartedByItself { .. } => return None,
-        Outcome::NotTried { why } => Failure::needs_person(format!("{name} was not restarted: {why}"))
+        Outcome::NotTried { why } => Error::manual_action(format!("{name} was not restarted: {why}"))
             .hint(format!("kuberescue restart {name}")),
         Outcome::Failed { phase, why, last_lines } => {
             let seconds = report.elapsed.as_secs();
-            let failure = Failure::needs_person(format!(
+            let failure = Error::manual_action(format!(
                 "{name} is not back after {seconds} s; it hung in: {phase}: {why}"
             ));
             let again = match phase {

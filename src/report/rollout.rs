@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::sanitise::line;
 use super::table;
 use crate::analysis::cluster::rollout::{Candidate, Target, Verdict};
-use crate::error::Failure;
+use crate::error::Error;
+use crate::state::Code;
 
 /// What is restarted, and what reads renewed files and isn't. `not_asked` is what couldn't be listed.
 pub fn rollout_plan(candidates: &[Candidate], not_asked: &[String]) -> String {
@@ -49,7 +50,7 @@ fn hint(candidate: &Candidate) -> Option<String> {
     let target = &candidate.target;
     match candidate.verdict {
         Verdict::OnDelete | Verdict::Paused => {
-            rollout_obstacle(target, candidate.verdict, &candidate.selector)?.hint
+            rollout_obstacle(target, candidate.verdict, &candidate.selector)?.hints.pop()
         }
         Verdict::Could => {
             Some(format!("if {} does read what was renewed: {}", target.shown(), restart_command(target)))
@@ -59,7 +60,7 @@ fn hint(candidate: &Candidate) -> Option<String> {
 }
 
 /// Why one of them can't be restarted, if it can't.
-pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Option<Failure> {
+pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Option<Error> {
     let (name, namespace) = (target.shown(), &target.namespace);
     match verdict {
         Verdict::OnDelete => {
@@ -67,14 +68,16 @@ pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Op
                 "{name} replaces its pods only once they are deleted (updateStrategy OnDelete): a restart would change nothing"
             );
             let all = if selector.is_empty() { "NAME".to_owned() } else { format!("-l {selector}") };
-            Some(Failure::refused("on-delete", what).hint(format!("kubectl -n {namespace} delete pod {all}")))
+            Some(
+                Error::refused(Code::OnDelete, what).hint(format!("kubectl -n {namespace} delete pod {all}")),
+            )
         }
         Verdict::Paused => {
             let what = format!(
                 "{name} is paused: it doesn't follow its template, so a restart would change nothing"
             );
             Some(
-                Failure::refused("paused", what)
+                Error::refused(Code::Paused, what)
                     .hint(format!("kubectl -n {namespace} rollout resume {name}")),
             )
         }

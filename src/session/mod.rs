@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::live::clock;
 use crate::report::Output;
 use crate::state::Invoker;
@@ -44,14 +44,14 @@ impl Context<'_> {
     ///
     /// # Errors
     /// The answer is no, or nobody is there to answer.
-    pub fn confirm(&mut self, question: &str, yes: bool) -> Result<(), Failure> {
+    pub fn confirm(&mut self, question: &str, yes: bool) -> Result<(), Error> {
         if yes {
             return Ok(());
         }
         match self.out.ask(question) {
             Some(true) => Ok(()),
-            Some(false) => Err(Failure::could_not_run("the answer was no; nothing was changed")),
-            None => Err(Failure::could_not_run("nobody is there to say yes; nothing was changed")
+            Some(false) => Err(Error::could_not_run("the answer was no; nothing was changed")),
+            None => Err(Error::could_not_run("nobody is there to say yes; nothing was changed")
                 .hint("run it again with --yes")),
         }
     }

@@ -14,7 +14,7 @@ mod support;
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use kuberescue::issue::{IssueError, KeyRequest, Profile, Signer, Validity, create, generate, renew};
-use kuberescue::state::catalog::{CAS, CERT_SPECS, Ca, Usage, spec};
+use kuberescue::state::catalog::{CAS, CERT_SPECS, Ca, Usage, cert_spec};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use support::*;
 

@@ -88,7 +88,7 @@ pub enum Op {
         name: OsString,
     },
     /// Reads content, a directory, a link or attributes.
-    KubeletStatus {
+    Look {
         name: &'static str,
         path: PathBuf,
     },
@@ -96,7 +96,7 @@ pub enum Op {
 
 impl Op {
     pub fn only_reads(&self) -> bool {
-        matches!(self, Self::KubeletStatus { .. })
+        matches!(self, Self::Look { .. })
     }
 
     /// What it acts on; after it, where that is.
@@ -106,7 +106,7 @@ impl Op {
             | Self::Symlink { path, .. }
             | Self::Unlink { path, .. }
             | Self::MakeDirectory { path, .. }
-            | Self::KubeletStatus { path, .. } => path,
+            | Self::Look { path, .. } => path,
             Self::Rename { to, .. } | Self::Link { to, .. } => to,
             Self::Write { file, .. }
             | Self::Truncate { file, .. }
@@ -272,23 +272,17 @@ impl Caller {
             libc::SYS_fgetxattr => self.look("fgetxattr", fd(a)),
             libc::SYS_flistxattr => self.look("flistxattr", fd(a)),
             libc::SYS_fstatfs => self.look("fstatfs", fd(a)),
-            libc::SYS_stat => Some(Op::KubeletStatus { name: "stat", path: self.path(HERE, a, true) }),
-            libc::SYS_lstat => Some(Op::KubeletStatus { name: "lstat", path: self.path(HERE, a, false) }),
-            libc::SYS_newfstatat => {
-                Some(Op::KubeletStatus { name: "fstatat", path: self.path(fd(a), b, false) })
-            }
-            libc::SYS_statx => Some(Op::KubeletStatus { name: "statx", path: self.path(fd(a), b, false) }),
-            libc::SYS_readlink => {
-                Some(Op::KubeletStatus { name: "readlink", path: self.path(HERE, a, false) })
-            }
-            libc::SYS_readlinkat => {
-                Some(Op::KubeletStatus { name: "readlink", path: self.path(fd(a), b, false) })
-            }
+            libc::SYS_stat => Some(Op::Look { name: "stat", path: self.path(HERE, a, true) }),
+            libc::SYS_lstat => Some(Op::Look { name: "lstat", path: self.path(HERE, a, false) }),
+            libc::SYS_newfstatat => Some(Op::Look { name: "fstatat", path: self.path(fd(a), b, false) }),
+            libc::SYS_statx => Some(Op::Look { name: "statx", path: self.path(fd(a), b, false) }),
+            libc::SYS_readlink => Some(Op::Look { name: "readlink", path: self.path(HERE, a, false) }),
+            libc::SYS_readlinkat => Some(Op::Look { name: "readlink", path: self.path(fd(a), b, false) }),
             libc::SYS_getxattr | libc::SYS_lgetxattr => {
-                Some(Op::KubeletStatus { name: "getxattr", path: self.path(HERE, a, false) })
+                Some(Op::Look { name: "getxattr", path: self.path(HERE, a, false) })
             }
             libc::SYS_listxattr | libc::SYS_llistxattr => {
-                Some(Op::KubeletStatus { name: "listxattr", path: self.path(HERE, a, false) })
+                Some(Op::Look { name: "listxattr", path: self.path(HERE, a, false) })
             }
             _ => return Err("it is in no table"),
         };
@@ -302,7 +296,7 @@ impl Caller {
             || flags & libc::O_TMPFILE == libc::O_TMPFILE;
         // O_PATH only marks a place.
         if !writes || flags & libc::O_PATH != 0 {
-            return Some(Op::KubeletStatus { name: "open", path });
+            return Some(Op::Look { name: "open", path });
         }
         let existed = path.symlink_metadata().is_ok();
         Some(Op::Open { path, flags, mode, existed })
@@ -349,7 +343,7 @@ impl Caller {
     }
 
     fn look(&self, name: &'static str, fd: i32) -> Option<Op> {
-        self.handle(fd).map(|file| Op::KubeletStatus { name, path: file.path })
+        self.handle(fd).map(|file| Op::Look { name, path: file.path })
     }
 
     fn times(&self, pointer: u64) -> Option<[(i64, i64); 2]> {

@@ -82,7 +82,7 @@ impl Watch for FailAt {
 fn shown(op: &Op) -> String {
     let text = format!("{op:?}");
     let name = match op {
-        Op::KubeletStatus { name, .. } => name,
+        Op::Look { name, .. } => name,
         _ => text.split_whitespace().next().unwrap_or_default(),
     };
     format!("{name} {}", op.path().display())

@@ -10,6 +10,7 @@ use super::compare::{CredentialChange, PathChange, credentials, paths};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Refusal, Restart, restarts};
 use crate::analysis::node::scope;
+use crate::state::Code;
 use crate::state::{Attributes, ChangeSet, Content, Entry, Snapshot, text};
 
 /// What the operator asks for.
@@ -208,7 +209,7 @@ fn refusals(archive: &Archived<'_>, node: &Inventory, options: Options) -> Vec<R
     let mut found = Vec::new();
     if options.exact && !archive.is_ours {
         found.push(Refusal {
-            code: "exact-needs-own-archive",
+            code: Code::ExactNeedsOwnArchive,
             what: "--exact removes what the archive doesn't know, and a plain tar may hold only a part of a node".to_owned(),
             hint: "leave --exact out; what stays is named in the plan".to_owned(),
             partial_helps: false,
@@ -216,7 +217,7 @@ fn refusals(archive: &Archived<'_>, node: &Inventory, options: Options) -> Vec<R
     }
     match (name(archive.inventory), name(node)) {
         (Some(theirs), Some(ours)) if theirs != ours && !options.accept_node => found.push(Refusal {
-            code: "archive-of-another-node",
+            code: Code::ArchiveOfAnotherNode,
             what: format!("the archive is of node {theirs}, and this is node {ours}: its certificates would not be valid here"),
             hint: "take an archive of this node (kuberescue archive list); if the node was renamed on purpose: --accept-node"
                 .to_owned(),

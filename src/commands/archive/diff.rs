@@ -58,7 +58,7 @@ fn comparable(
     snapshot: Snapshot,
     verified: &Verified,
     args: &Args,
-) -> Result<(Snapshot, Inventory), crate::error::Failure> {
+) -> Result<(Snapshot, Inventory), crate::error::Error> {
     let inventory = args.root.inventory_of(&snapshot)?;
     let snapshot = match &verified.manifest {
         Some(_) => snapshot,

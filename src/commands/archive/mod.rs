@@ -9,7 +9,7 @@ mod verify;
 use std::path::Path;
 
 use crate::disk::archive::{self, Verified};
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Kind, Outcome};
 use crate::session::Context;
 use crate::state::Snapshot;
 
@@ -43,7 +43,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
 }
 
 /// Opens an archive that the operator has named.
-fn open(file: &Path) -> Result<(Snapshot, Verified), Failure> {
+fn open(file: &Path) -> Result<(Snapshot, Verified), Error> {
     archive::open(file).map_err(|error| {
         let what = match &error {
             // The others name the file themselves.
@@ -52,8 +52,8 @@ fn open(file: &Path) -> Result<(Snapshot, Verified), Failure> {
         };
         // What could not be read says nothing of the archive.
         let unread = matches!(error, crate::disk::Error::Io { .. });
-        let exit = if file.is_file() && !unread { Exit::Findings } else { Exit::CouldNotRun };
-        let failure = Failure { exit, ..Failure::could_not_run(what) };
+        let kind = if file.is_file() && !unread { Kind::Findings } else { Kind::CouldNotRun };
+        let failure = Error { kind, ..Error::could_not_run(what) };
         failure.hint("do not rely on this archive; kuberescue archive list shows the others")
     })
 }

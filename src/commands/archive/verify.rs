@@ -9,7 +9,7 @@ use crate::analysis::node::findings::{Code, Finding, findings};
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
 use crate::disk::{Root, history};
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::report::{ArchiveReport, Format, Made, Verification};
 use crate::session::Context;
 use crate::session::input::arguments::{parse_format, parse_time};
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
     let root = Root::open(&args.root).map_err(|error| {
         could_not(&error)
-            .code("root-unreadable")
+            .code(Code::RootUnreadable)
             .hint("--root takes the root directory of the node whose history is to be checked")
     })?;
     let files = match &args.file {
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         None => archive::list(&root, None),
     };
     let mut history = history::verify(&root).map_err(|error| could_not(&error))?;
-    let (mut archives, mut broken): (_, Option<Failure>) = (Vec::new(), None);
+    let (mut archives, mut broken): (_, Option<Error>) = (Vec::new(), None);
     for file in files {
         match open(&file) {
             Ok((snapshot, verified)) => {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::analysis::workstation;
 use crate::analysis::workstation::{Checked, Target};
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::live::handshake;
 use crate::report::{Format, KubeconfigFile, KubeconfigReport};
 use crate::session::Context;
@@ -121,10 +121,10 @@ fn connect(files: &mut [KubeconfigFile], now: Timestamp) {
     }
 }
 
-fn failure(file: &KubeconfigFile, kubeconfigs: &Kubeconfigs) -> Option<Failure> {
+fn failure(file: &KubeconfigFile, kubeconfigs: &Kubeconfigs) -> Option<Error> {
     let why = file.error.as_ref()?;
     let mut loaded = kubeconfigs.files.iter().filter(|loaded| loaded.path.display().to_string() == file.file);
     let hint = loaded.find_map(|loaded| loaded.entries.as_ref().err().map(|unread| unread.hint));
     let hint = hint.unwrap_or("without --current all of its contexts are shown");
-    Some(Failure::could_not_run(format!("{}: {why}", file.file)).hint(hint))
+    Some(Error::could_not_run(format!("{}: {why}", file.file)).hint(hint))
 }

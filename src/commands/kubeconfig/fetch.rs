@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::live::api::directory_of;
 use crate::report::{Format, credential_line, difference, problem_lines};
 use crate::session::Context;
@@ -63,7 +63,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(if same { Exit::Fine } else { Exit::Findings })
 }
 
-fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'_>) -> Result<(), Failure> {
+fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'_>) -> Result<(), Error> {
     let target = Target::open(path).map_err(|error| not_written(&error))?;
     let shown = path.display();
     match target.old() {
@@ -74,7 +74,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
             context.out.say(&format!("{shown} holds it already"));
         }
         Some(_) if !force => {
-            return Err(Failure::could_not_run(format!("{shown} is there already, and holds something else"))
+            return Err(Error::could_not_run(format!("{shown} is there already, and holds something else"))
                 .hint("name a new file, or --force, which keeps the old one under a dated name; kuberescue kubeconfig install tries the new one first"));
         }
         _ => {
@@ -95,11 +95,11 @@ fn compare_with(
     fetched: &Credential,
     format: Format,
     context: &mut Context<'_>,
-) -> Result<bool, Failure> {
+) -> Result<bool, Error> {
     let name = path.display().to_string();
     let old = Credential::of(read(path)?, name.clone(), Some(&directory_of(path)), None, context.now);
     let old = old.map_err(|why| {
-        Failure::could_not_run(format!("{name}: {why}")).hint(format!("kuberescue kubeconfig check {name}"))
+        Error::could_not_run(format!("{name}: {why}")).hint(format!("kuberescue kubeconfig check {name}"))
     })?;
     let difference_found = compare(&old.checked, &fetched.checked);
     context.out.result(&difference(&difference_found, (&name, &fetched.source), format));

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
 use crate::report::{credential_line, difference_text, later_line, node_list, warning_lines};
@@ -90,7 +90,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     match replaced.unsynced {
         None => Ok(Exit::Fine),
-        Some(error) => Err(Failure::needs_person(format!(
+        Some(error) => Err(Error::manual_action(format!(
             "it was replaced, but a power loss may still undo that: {error}"
         ))
         .hint("run sync, and look at the file")),
@@ -98,34 +98,34 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 /// The file that is to be replaced.
-fn target(args: &Args) -> Result<PathBuf, Failure> {
+fn target(args: &Args) -> Result<PathBuf, Error> {
     match (&args.file, &args.context, &args.secret.cluster) {
         (Some(file), _, _) => Ok(file.clone()),
         (None, Some(_), _) => {
             let (from, mut found) = of_kubectl();
             match (found.pop(), found.is_empty()) {
                 (Some(one), true) => Ok(one),
-                (Some(_), false) => Err(Failure::could_not_run(format!("{from} lists several kubeconfigs"))
+                (Some(_), false) => Err(Error::could_not_run(format!("{from} lists several kubeconfigs"))
                     .hint("name the one that has the context: --file FILE")),
-                (None, _) => Err(Failure::could_not_run(format!("no kubeconfig is named, and {from} leads to none"))
+                (None, _) => Err(Error::could_not_run(format!("no kubeconfig is named, and {from} leads to none"))
                     .hint("name it: --file FILE")),
             }
         }
         (None, None, Some(name)) => {
             // A name is no path.
             if name.is_empty() || name.contains('/') || name.starts_with('.') {
-                return Err(Failure::could_not_run(format!("\"{name}\" is no name of a cluster"))
+                return Err(Error::could_not_run(format!("\"{name}\" is no name of a cluster"))
                     .hint("a file is named with --file FILE"));
             }
             Ok(args.workspace.join(name).join(format!("{name}-kubeconfig")))
         }
-        (None, None, None) => Err(Failure::could_not_run("it is not said where to install it").hint(
+        (None, None, None) => Err(Error::could_not_run("it is not said where to install it").hint(
             "--cluster NAME (bmctl-workspace/NAME/NAME-kubeconfig), --file FILE, or --context NAME of ~/.kube/config",
         )),
     }
 }
 
-fn no_target(args: &Args, error: &crate::disk::Error) -> Failure {
+fn no_target(args: &Args, error: &crate::disk::Error) -> Error {
     let failure = not_written(error);
     let by_name = args.file.is_none() && args.context.is_none();
     match error {
@@ -137,7 +137,7 @@ fn no_target(args: &Args, error: &crate::disk::Error) -> Failure {
 }
 
 /// The new kubeconfig; and the Secret, where it comes from one.
-fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Place>), Failure> {
+fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Place>), Error> {
     let Some(path) = &args.new else {
         let found = args.secret.read(None, context)?;
         return Ok((found.credential(context)?, Some(found.place)));
@@ -145,7 +145,7 @@ fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Pla
     let name = path.display().to_string();
     let new = Credential::of(read(path)?, name.clone(), Some(&directory_of(path)), None, context.now);
     new.map(|new| (new, None)).map_err(|why| {
-        Failure::could_not_run(format!("{name}: {why}"))
+        Error::could_not_run(format!("{name}: {why}"))
             .hint("the new kubeconfig comes first: kuberescue kubeconfig install NEW --cluster NAME")
     })
 }
@@ -156,7 +156,7 @@ fn old(
     path: &Path,
     target: &Target,
     context: &mut Context<'_>,
-) -> Result<Option<Credential>, Failure> {
+) -> Result<Option<Credential>, Error> {
     let name = path.display().to_string();
     let wanted = args.context.as_deref();
     let read = target.old().map(|bytes| {
@@ -166,9 +166,9 @@ fn old(
     match (read, wanted) {
         (Some(Ok(old)), Some(_)) => old.pems().map(drop).map(|()| Some(old)),
         (Some(Ok(old)), None) => Ok(Some(old)),
-        (Some(Err(why)), Some(_)) => Err(Failure::could_not_run(format!("{name}: {why}"))
+        (Some(Err(why)), Some(_)) => Err(Error::could_not_run(format!("{name}: {why}"))
             .hint(format!("kuberescue kubeconfig check {name} shows its contexts"))),
-        (None, Some(_)) => Err(Failure::could_not_run(format!("{name}: there is no such file"))
+        (None, Some(_)) => Err(Error::could_not_run(format!("{name}: there is no such file"))
             .hint("without --context the whole file is written")),
         (Some(Err(why)), None) => {
             context.out.note(&format!("what is in {name} now cannot be compared: {why}"));
@@ -182,7 +182,7 @@ fn refuse_what_does_not_work(
     new: &Credential,
     old: Option<&Credential>,
     place: Option<&Place>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if let Some(mut refusal) = new.refusal() {
         let same = old.is_some_and(|old| compare(&old.checked, &new.checked).same_certificate);
         if let (Some(place), true) = (place, same) {
@@ -203,11 +203,11 @@ fn compose(
     target: &Target,
     new: &Credential,
     context: &mut Context<'_>,
-) -> Result<Credential, Failure> {
+) -> Result<Credential, Error> {
     let (wanted, old) = (args.context.as_deref(), target.old());
     let bytes = match (wanted, old) {
         (Some(wanted), Some(old)) => spliced(old, wanted, new, context)
-            .map_err(|why| Failure::could_not_run(format!("{}, context \"{wanted}\": {why}", path.display()))
+            .map_err(|why| Error::could_not_run(format!("{}, context \"{wanted}\": {why}", path.display()))
                 .hint("only values that stand in the file on one line are replaced; without --context the whole file is"))?,
         _ => new.bytes.clone(),
     };
@@ -216,7 +216,7 @@ fn compose(
         None => new.source.clone(),
     };
     let composed = Credential::of(bytes, source, Some(&directory_of(path)), wanted, context.now);
-    let composed = composed.map_err(Failure::could_not_run)?;
+    let composed = composed.map_err(Error::could_not_run)?;
     // In its new place it may have another CA.
     match composed.refusal() {
         Some(refusal) => {

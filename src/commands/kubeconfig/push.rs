@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::{self, Kept};
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::Fault;
 use crate::live::api::{ApiError, Secret, directory_of};
@@ -15,6 +15,7 @@ use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::workstation::credential::{Credential, not_written, refuse_another_cluster, stamp};
 use crate::session::workstation::secret::{KEY, Read, SecretArgs};
+use crate::state::Code;
 
 /// Arguments of `kubeconfig push`.
 #[derive(clap::Args, Debug)]
@@ -55,7 +56,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let new =
         Credential::of(read(&args.from)?, from.clone(), Some(&directory_of(&args.from)), None, context.now);
     let new = new.map_err(|why| {
-        Failure::could_not_run(format!("{from}: {why}")).hint(format!("kuberescue kubeconfig check {from}"))
+        Error::could_not_run(format!("{from}: {why}")).hint(format!("kuberescue kubeconfig check {from}"))
     })?;
     if let Some(refusal) = new.refusal() {
         return Err(refusal.hint("renew it first, on the control-plane node: kuberescue recover, or kuberescue certs renew admin.conf"));
@@ -98,7 +99,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     };
     let written = write(&found, &result.bytes, kept.as_ref());
     match (&written, kept) {
-        (Err(failure), Some(kept)) if failure.exit == Exit::CouldNotRun => kept.take_back(),
+        (Err(failure), Some(kept)) if failure.exit() == Exit::CouldNotRun => kept.take_back(),
         (_, Some(kept)) => context.out.say(&format!("The old value is kept in {}", kept.path.display())),
         (_, None) => {}
     }
@@ -107,13 +108,13 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(Exit::Fine)
 }
 
-fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args) -> Result<(), Failure> {
+fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args) -> Result<(), Error> {
     if let Some(old) = old {
         refuse_another_cluster(&compare(&old.checked, &new.checked), (old, new), args.accept_cluster)?;
     }
     if found.secret.immutable {
         let what = format!("the {} is immutable: the API server lets nobody change it", found.place);
-        return Err(Failure::refused("immutable", what)
+        return Err(Error::refused(Code::SecretImmutable, what)
             .hint("delete it and make it anew, if what made it (bmctl, Cluster API) does not"));
     }
     Ok(())
@@ -121,7 +122,7 @@ fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args)
 
 /// What will be in the Secret: its own kubeconfig with the new credential and CA; where that is not possible, all of the
 /// new file.
-fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> Result<Credential, Failure> {
+fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> Result<Credential, Error> {
     let bytes = match spliced(old, new)? {
         Ok(bytes) => bytes,
         Err(why) => {
@@ -132,7 +133,7 @@ fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> R
         }
     };
     let composed = Credential::of(bytes, "the new value".to_owned(), None, None, context.now);
-    let composed = composed.map_err(Failure::could_not_run)?;
+    let composed = composed.map_err(Error::could_not_run)?;
     match composed.refusal() {
         Some(refusal) => {
             Err(refusal
@@ -143,7 +144,7 @@ fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> R
 }
 
 /// The old value with the new credential, or why that can't be.
-fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<u8>>, String>, Failure> {
+fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<u8>>, String>, Error> {
     let pems = new.pems()?;
     let Some(old) = old else { return Ok(Err("it is not base64".to_owned())) };
     let parsed = match Kubeconfig::parse(old) {
@@ -158,7 +159,7 @@ fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<
     Ok(parsed.splice(old, &pems.certificate, &pems.key, authority).map_err(|error| error.to_string()))
 }
 
-fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<(), Failure> {
+fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<(), Error> {
     if args.unverified {
         context.out.note("it is not tried: --unverified");
         return Ok(());
@@ -173,7 +174,7 @@ fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result
     Ok(())
 }
 
-fn keep(args: &Args, found: &Read, value: &[u8], context: &Context<'_>) -> Result<Kept, Failure> {
+fn keep(args: &Args, found: &Read, value: &[u8], context: &Context<'_>) -> Result<Kept, Error> {
     let kept = replacement::keep(&args.keep, &found.place.name, &stamp(context.now), value);
     kept.map_err(|error| {
         not_written(&error)
@@ -181,7 +182,7 @@ fn keep(args: &Args, found: &Read, value: &[u8], context: &Context<'_>) -> Resul
     })
 }
 
-fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Failure> {
+fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Error> {
     let Read { cluster, place, secret } = found;
     let (api, at) = (&cluster.api, (place.namespace.as_str(), place.name.as_str()));
     let written = api.replace_value(at, (KEY, value), &secret.version, cluster.deadline());
@@ -220,7 +221,7 @@ fn is_certain(error: &ApiError) -> bool {
     }
 }
 
-fn not_taken(found: &Read, error: &ApiError) -> Failure {
+fn not_taken(found: &Read, error: &ApiError) -> Error {
     let failure = found.cluster.failure(&format!("write the {}", found.place), error);
     match error {
         ApiError::Status { status: 422, .. } => failure
@@ -229,8 +230,8 @@ fn not_taken(found: &Read, error: &ApiError) -> Failure {
     }
 }
 
-fn unknown(found: &Read, kept: Option<&Kept>, error: &ApiError) -> Failure {
+fn unknown(found: &Read, kept: Option<&Kept>, error: &ApiError) -> Error {
     let what = format!("it is not known whether the {} was written: {error}", found.place);
     let kept = kept.map(|kept| format!("; the old value is in {}", kept.path.display())).unwrap_or_default();
-    Failure::needs_person(what).hint(format!("kuberescue kubeconfig fetch says what it holds{kept}"))
+    Error::manual_action(what).hint(format!("kuberescue kubeconfig fetch says what it holds{kept}"))
 }

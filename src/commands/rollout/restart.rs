@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::cluster::rollout::Target;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::formats::objects::workloads::Kind;
 use crate::report::{rollout_obstacle, rollout_plan};
 use crate::session::Context;
@@ -78,14 +78,14 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.confirm("Restart?", args.yes)?;
     let wait = (!args.no_wait).then(|| args.timeout.unsigned_abs());
     rollout::restart(&cluster, &targets, wait, context)?;
-    Ok(if is_left { Exit::NeedsPerson } else { Exit::Fine })
+    Ok(if is_left { Exit::ActionRequired } else { Exit::Fine })
 }
 
 /// What is named, as kubectl understands it: `KIND/NAME …`, or `KIND NAME …`.
-fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Failure> {
+fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
     let kind = |word: &str| {
         Kind::of(word).ok_or_else(|| {
-            Failure::could_not_run(format!("\"{word}\" is nothing that can be restarted"))
+            Error::could_not_run(format!("\"{word}\" is nothing that can be restarted"))
                 .hint("daemonset/NAME, deployment/NAME or statefulset/NAME; static pods: kuberescue restart")
         })
     };
@@ -105,7 +105,7 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Failure> {
             (None, Some((word, name))) if !name.is_empty() => target(kind(word)?, name),
             (Some(kind), None) => target(kind, word),
             _ => {
-                return Err(Failure::could_not_run(format!("\"{word}\" doesn't say what to restart"))
+                return Err(Error::could_not_run(format!("\"{word}\" doesn't say what to restart"))
                     .hint("KIND/NAME …, or KIND NAME …, not both: daemonset/etcd-defrag"));
             }
         };
@@ -114,7 +114,7 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Failure> {
         }
     }
     if let (Some(kind), true) = (of_all, found.is_empty()) {
-        return Err(Failure::could_not_run(format!("which {}?", kind.singular()))
+        return Err(Error::could_not_run(format!("which {}?", kind.singular()))
             .hint("name it; without any KIND those are found that read renewed files"));
     }
     Ok(found)
@@ -124,7 +124,7 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Failure> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<Vec<String>, Failure> {
+    fn parsed(text: &str) -> Result<Vec<String>, Error> {
         let words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
         Ok(parse(&words, "n")?.iter().map(Target::shown).collect())
     }
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(parsed("deploy a b").unwrap(), ["deployment/a", "deployment/b"]);
         assert_eq!(parsed("").unwrap(), [""; 0]);
         for wrong in ["pod/a", "pods a", "ds", "ds/", "ds/a b", "ds a ds/b", "/a", "/"] {
-            assert_eq!(parsed(wrong).unwrap_err().exit, Exit::CouldNotRun, "{wrong}");
+            assert_eq!(parsed(wrong).unwrap_err().exit(), Exit::CouldNotRun, "{wrong}");
         }
     }
 }

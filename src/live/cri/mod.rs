@@ -169,19 +169,19 @@ impl Runtime {
     {
         match self.ask(method, request, deadline) {
             Ok(answer) => Ok(Some(answer)),
-            Err(Failure::Status(status)) if is_not_found(&status) => Ok(None),
+            Err(Error::Status(status)) if is_not_found(&status) => Ok(None),
             Err(failure) => Err(failure.told(&self.socket, method, deadline)),
         }
     }
 
-    fn ask<Q, A>(&self, method: &str, request: Q, deadline: Duration) -> Result<A, Failure>
+    fn ask<Q, A>(&self, method: &str, request: Q, deadline: Duration) -> Result<A, Error>
     where
         Q: prost::Message + 'static,
         A: prost::Message + Default + 'static,
     {
         self.reactor.block_on(async {
             let call = unary(self.channel.clone(), self.service, method, request, Some(deadline));
-            tokio::time::timeout(deadline, call).await.unwrap_or(Err(Failure::Time))
+            tokio::time::timeout(deadline, call).await.unwrap_or(Err(Error::Time))
         })
     }
 }
@@ -203,12 +203,12 @@ async fn greet(socket: &Path, seen: Seen) -> Result<(Channel, &'static str, Abou
                 let (runtime, version) = (answer.runtime_name, answer.runtime_version);
                 return Ok((channel, service, About { runtime, version, api }));
             }
-            Err(Failure::Status(status)) if status.code() == Code::Unimplemented => {}
-            Err(Failure::Status(status)) if status.source().is_none() => {
-                return Err(Failure::Status(status).told(socket, "Version", QUICK));
+            Err(Error::Status(status)) if status.code() == Code::Unimplemented => {}
+            Err(Error::Status(status)) if status.source().is_none() => {
+                return Err(Error::Status(status).told(socket, "Version", QUICK));
             }
-            Err(Failure::Status(status)) => return Err(lost(innermost(&status))),
-            Err(Failure::Time) => return Err(lost("no answer".to_owned())),
+            Err(Error::Status(status)) => return Err(lost(innermost(&status))),
+            Err(Error::Time) => return Err(lost("no answer".to_owned())),
         }
     }
     Err(CriError::NoCri { socket: socket.to_owned() })
@@ -220,15 +220,15 @@ async fn unary<Q, A>(
     method: &str,
     message: Q,
     deadline: Option<Duration>,
-) -> Result<A, Failure>
+) -> Result<A, Error>
 where
     Q: prost::Message + 'static,
     A: prost::Message + Default + 'static,
 {
     let path = PathAndQuery::from_maybe_shared(format!("/{service}/{method}"))
-        .map_err(|error| Failure::Status(Box::new(Status::internal(error.to_string()))))?;
+        .map_err(|error| Error::Status(Box::new(Status::internal(error.to_string()))))?;
     let mut client = Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-    client.ready().await.map_err(|error| Failure::Status(Box::new(Status::from_error(error.into()))))?;
+    client.ready().await.map_err(|error| Error::Status(Box::new(Status::from_error(error.into()))))?;
     let mut request = Request::new(message);
     if let Some(deadline) = deadline {
         // The runtime gives up after us, and doesn't go on waiting for nobody.
@@ -236,7 +236,7 @@ where
     }
     let codec = ProstCodec::<Q, A>::default();
     let answer = client.unary(request, path, codec).await;
-    answer.map(tonic::Response::into_inner).map_err(|status| Failure::Status(Box::new(status)))
+    answer.map(tonic::Response::into_inner).map_err(|status| Error::Status(Box::new(status)))
 }
 
 fn selector(labels: &[(&str, &str)]) -> HashMap<String, String> {
@@ -244,12 +244,12 @@ fn selector(labels: &[(&str, &str)]) -> HashMap<String, String> {
 }
 
 /// Why a call failed.
-enum Failure {
+enum Error {
     Time,
     Status(Box<Status>),
 }
 
-impl Failure {
+impl Error {
     fn told(self, socket: &Path, call: &'static str, waited: Duration) -> CriError {
         let socket = socket.to_owned();
         let status = match self {

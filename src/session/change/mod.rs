@@ -19,10 +19,11 @@ use crate::analysis::node::plan::{DEFAULT_DAYS, Options, Plan, Refusal, Selectio
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
 use crate::report::ClusterNames;
+use crate::state::Code;
 use crate::state::{ChangeSet, Snapshot, catalog};
 
 /// Arguments of every command that issues certificates.
@@ -100,7 +101,7 @@ pub struct Done {
 ///
 /// # Errors
 /// There is no readable node, or an earlier change was interrupted.
-pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Failure> {
+pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Error> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_from(&root)?;
@@ -113,7 +114,7 @@ pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -
 ///
 /// # Errors
 /// Another run is under way, or the disk can't be written.
-pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Failure> {
+pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Error> {
     let lock = root.lock().map_err(|error| locked(&error))?;
     if let Some(left) = lock.left_by() {
         let how = if lock.is_of_this_boot(left) {
@@ -134,7 +135,7 @@ pub fn sweep(root: &Root, context: &mut Context<'_>) {
     }
 }
 
-fn locked(error: &crate::disk::Error) -> Failure {
+fn locked(error: &crate::disk::Error) -> Error {
     let hint = match error {
         crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
         _ => "nothing was changed; the disk must be writable, and this must run as root",
@@ -146,7 +147,7 @@ fn locked(error: &crate::disk::Error) -> Failure {
 ///
 /// # Errors
 /// One was, or its record can't be read.
-pub fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
+pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
     if let Some(away) = parked(root).map_err(|error| could_not(&error))? {
         let names: Vec<_> =
             away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
@@ -155,13 +156,13 @@ pub fn refuse_if_interrupted(root: &Root) -> Result<(), Failure> {
             names.join(", ")
         );
         return Err(
-            Failure::refused("interrupted-restart", what).hint("bring them back with kuberescue resume")
+            Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume")
         );
     }
     match transaction::pending(root).map_err(|error| could_not(&error))? {
         None => Ok(()),
         Some(_) => {
-            Err(Failure::refused("interrupted-change", "an earlier change of this node was interrupted")
+            Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
                 .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
         }
     }
@@ -192,8 +193,8 @@ impl Prepared {
     ///
     /// # Errors
     /// It is not taken.
-    pub fn taken_lock(&self) -> Result<&Lock, Failure> {
-        self.lock.as_ref().ok_or_else(|| Failure::could_not_run("nothing is changed without the node's lock"))
+    pub fn taken_lock(&self) -> Result<&Lock, Error> {
+        self.lock.as_ref().ok_or_else(|| Error::could_not_run("nothing is changed without the node's lock"))
     }
 
     /// Takes the node's lock. What another run has changed since the node was read, the transaction sees:
@@ -201,7 +202,7 @@ impl Prepared {
     ///
     /// # Errors
     /// Another run is under way, or the disk can't be written.
-    pub fn lock(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+    pub fn lock(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         self.lock = Some(take_lock(&self.root, context)?);
         refuse_if_interrupted(&self.root)
     }
@@ -210,7 +211,7 @@ impl Prepared {
     ///
     /// # Errors
     /// The last refusal; the others are told on the way.
-    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Error> {
         refuse(&self.plan.refusals, context)
     }
 
@@ -218,9 +219,9 @@ impl Prepared {
     ///
     /// # Errors
     /// Something could not be made, or would not be right.
-    pub fn issue(&self) -> Result<ChangeSet, Failure> {
+    pub fn issue(&self) -> Result<ChangeSet, Error> {
         let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
-        verify(&self.plan, &self.predicted(&changes), self.now).map_err(Failure::could_not_run)?;
+        verify(&self.plan, &self.predicted(&changes), self.now).map_err(Error::could_not_run)?;
         Ok(changes)
     }
 
@@ -240,16 +241,15 @@ impl Prepared {
         changes: &ChangeSet,
         args: &ChangeArgs,
         context: &mut Context<'_>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Done, Error> {
         let lock = self.taken_lock()?;
         let about =
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
         let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
         let archive = replace(&self.root, lock, &old, changes, context)?;
         let inventory = read_again(&self.root, &self.inventory.facts, &self.snapshot);
-        verify(&self.plan, &inventory, self.now).map_err(|what| {
-            Failure::needs_person(what).hint("kuberescue rollback puts the old state back")
-        })?;
+        verify(&self.plan, &inventory, self.now)
+            .map_err(|what| Error::manual_action(what).hint("kuberescue rollback puts the old state back"))?;
         Ok(Done { archive, inventory })
     }
 }
@@ -258,7 +258,7 @@ impl Prepared {
 ///
 /// # Errors
 /// The last refusal; the others are told on the way.
-pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Failure> {
+pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Error> {
     let Some((last, others)) = refusals.split_last() else { return Ok(()) };
     for other in others {
         context.out.fail(&other.into());
@@ -287,7 +287,7 @@ pub fn replace(
     old: &Old<'_>,
     changes: &ChangeSet,
     context: &mut Context<'_>,
-) -> Result<PathBuf, Failure> {
+) -> Result<PathBuf, Error> {
     let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
     let written = written.map_err(|error| {
         could_not(&error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
@@ -304,9 +304,9 @@ pub fn replace(
 }
 
 /// A failure of the transaction: before its commit record nothing has changed.
-fn apply_failure(error: &crate::disk::Error) -> Failure {
+fn apply_failure(error: &crate::disk::Error) -> Error {
     if error.committed() {
-        return Failure::needs_person(error)
+        return Error::manual_action(error)
             .hint("kuberescue resume completes the change, kuberescue rollback undoes it");
     }
     let failure = could_not(error);

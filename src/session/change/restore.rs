@@ -7,7 +7,7 @@ use super::{Old, refuse_if_interrupted, replace, take_lock};
 use crate::analysis::forensics::restore::{Archived, Options, RestorePlan, restore};
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::{Depth, Root};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, about};
 use crate::state::{ChangeSet, Fingerprint, Snapshot, catalog};
@@ -35,7 +35,7 @@ pub fn prepare(
     is_ours: bool,
     options: Options,
     context: &Context<'_>,
-) -> Result<Prepared, Failure> {
+) -> Result<Prepared, Error> {
     let archived = args.inventory_of(archive)?;
     refuse_if_interrupted(&root)?;
     let (node, inventory) = args.read_beside(&root, archive);
@@ -64,7 +64,7 @@ impl Prepared {
     ///
     /// # Errors
     /// The last refusal; the others are told on the way.
-    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+    pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Error> {
         super::refuse(&self.plan.refusals, context)
     }
 }
@@ -77,7 +77,7 @@ pub fn carry_out(
     prepared: &Prepared,
     archive_dir: Option<&Path>,
     context: &mut Context<'_>,
-) -> Result<PathBuf, Failure> {
+) -> Result<PathBuf, Error> {
     let lock = take_lock(&prepared.root, context)?;
     refuse_if_interrupted(&prepared.root)?;
     let about = about(&prepared.inventory, "before archive restore", context);
@@ -87,7 +87,7 @@ pub fn carry_out(
         let mut now = Snapshot::default();
         prepared.root.read(&mut now, &change.path, Depth::File);
         if Fingerprint::of(now.get(&change.path)) != Fingerprint::of(change.after.as_ref()) {
-            return Err(Failure::needs_person(format!(
+            return Err(Error::manual_action(format!(
                 "{}: it is not what the archive holds",
                 change.path.display()
             ))

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::disk::transaction::{self, Journal, Lock, RolledBack, State};
-use crate::disk::{Error, Root, archive};
-use crate::error::Failure;
+use crate::disk::{self, Root, archive};
+use crate::error::Error;
 use crate::session::input::source::could_not;
+use crate::state::Code;
 use crate::state::{Invoker, Snapshot};
 
 /// The change that would be undone: one that was interrupted, or the last one that is not undone itself.
 ///
 /// # Errors
 /// The record can't be read.
-pub fn last_change(root: &Root) -> Result<Option<Journal>, Failure> {
+pub fn last_change(root: &Root) -> Result<Option<Journal>, Error> {
     if let Some(pending) = transaction::pending(root).map_err(|error| could_not(&error))? {
         return Ok(Some(pending));
     }
@@ -33,19 +34,19 @@ pub fn undo(
     archive: Option<&Path>,
     operator: &Invoker,
     now: Timestamp,
-) -> Result<RolledBack, Failure> {
+) -> Result<RolledBack, Error> {
     let old = old_state(root, journal, archive)?;
     transaction::rollback(root, lock, &old, operator, now).map_err(|error| failure(&error))
 }
 
-fn failure(error: &Error) -> Failure {
+fn failure(error: &disk::Error) -> Error {
     match error {
-        _ if error.committed() => Failure::needs_person(error)
+        _ if error.committed() => Error::manual_action(error)
             .hint("once the cause is gone, kuberescue rollback or kuberescue resume ends it"),
-        Error::Changed { .. } | Error::NeedsPerson { .. } | Error::ArchiveDiffers { .. } => {
-            Failure::refused("rollback", error)
-                .hint("files that were changed since are left alone; what they were is in the archive")
-        }
+        disk::Error::Changed { .. }
+        | disk::Error::NeedsPerson { .. }
+        | disk::Error::ArchiveDiffers { .. } => Error::refused(Code::CannotRollBack, error)
+            .hint("files that were changed since are left alone; what they were is in the archive"),
         _ => could_not(error)
             .hint("nothing was changed; kuberescue rollback tries again once the cause is gone"),
     }
@@ -59,7 +60,7 @@ fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
     if recorded.is_file() { recorded.to_owned() } else { moved().unwrap_or_else(|| recorded.to_owned()) }
 }
 
-fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<Snapshot, Failure> {
+fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<Snapshot, Error> {
     // What hadn't begun is only cleaned away, and what is on its way back has all it needs beside its targets.
     if journal.state == State::Staging || journal.is_undoing() {
         return Ok(Snapshot::default());
@@ -72,10 +73,10 @@ fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<S
     let (snapshot, _) = archive::open(&path).map_err(|error| {
         let what = match &error {
             // The others name the file themselves.
-            Error::Archive { .. } => format!("{}: {error}", path.display()),
+            disk::Error::Archive { .. } => format!("{}: {error}", path.display()),
             _ => error.to_string(),
         };
-        Failure::could_not_run(what)
+        Error::could_not_run(what)
             .hint("nothing was changed; name the archive of the old state with --archive FILE")
     })?;
     Ok(snapshot)

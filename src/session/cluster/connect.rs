@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::analysis::workstation::{Files, check};
 use crate::disk::workstation;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::live::Fault;
 use crate::live::api::{Api, ApiError, Login, Server, directory_of};
@@ -66,7 +66,7 @@ impl Cluster {
     ///
     /// # Errors
     /// There is no kubeconfig, or it cannot be used.
-    pub fn connect(args: &ClusterArgs, context: &Context<'_>) -> Result<Self, Failure> {
+    pub fn connect(args: &ClusterArgs, context: &Context<'_>) -> Result<Self, Error> {
         let paths = match &args.kubeconfig {
             Some(path) => vec![path.clone()],
             None => default_files()?,
@@ -83,12 +83,7 @@ impl Cluster {
     ///
     /// # Errors
     /// It cannot be used.
-    pub fn log_in(
-        login: &Login,
-        source: String,
-        patience: Duration,
-        now: Timestamp,
-    ) -> Result<Self, Failure> {
+    pub fn log_in(login: &Login, source: String, patience: Duration, now: Timestamp) -> Result<Self, Error> {
         let api = Api::log_in(login).map_err(|error| unusable(&source, login, &error))?;
         Ok(Self { api, source, ended: ended(login, now), patience })
     }
@@ -102,7 +97,7 @@ impl Cluster {
         server: Option<&Server>,
         source: &str,
         patience: Duration,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let api =
             Api::connect(kubeconfig, server).map_err(|error| unusable(source, &Login::default(), &error))?;
         Ok(Self { api, source: source.to_owned(), ended: None, patience })
@@ -120,7 +115,7 @@ impl Cluster {
     }
 
     /// Why something could not be had: `what` is what was to be done ("list the nodes").
-    pub fn failure(&self, what: &str, error: &ApiError) -> Failure {
+    pub fn failure(&self, what: &str, error: &ApiError) -> Error {
         let ended = match error {
             ApiError::Status { status: 401, .. } | ApiError::Fault(Fault::ClientCertificateRejected(_)) => {
                 self.ended.map(|end| format!(" (its certificate ended {end})")).unwrap_or_default()
@@ -128,7 +123,7 @@ impl Cluster {
             _ => String::new(),
         };
         let message = format!("could not {what}: {}: {error}{ended}", self.place());
-        Failure::could_not_run(message).hint(self.remedy(error))
+        Error::could_not_run(message).hint(self.remedy(error))
     }
 
     fn remedy(&self, error: &ApiError) -> String {
@@ -180,7 +175,7 @@ impl Cluster {
 }
 
 /// The kubeconfigs that are taken where none is named.
-fn default_files() -> Result<Vec<PathBuf>, Failure> {
+fn default_files() -> Result<Vec<PathBuf>, Error> {
     let (from, found) = of_kubectl();
     let admin = Path::new(ADMIN);
     if from != "$KUBECONFIG" && admin.symlink_metadata().is_ok() {
@@ -188,7 +183,7 @@ fn default_files() -> Result<Vec<PathBuf>, Failure> {
     }
     if found.is_empty() {
         let what = format!("no kubeconfig is named, there is no {ADMIN}, and {from} leads to none");
-        return Err(Failure::could_not_run(what).hint("name one: --kubeconfig FILE"));
+        return Err(Error::could_not_run(what).hint("name one: --kubeconfig FILE"));
     }
     Ok(found)
 }
@@ -197,16 +192,16 @@ fn default_files() -> Result<Vec<PathBuf>, Failure> {
 ///
 /// # Errors
 /// It isn't there, or cannot be read.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let read = if path == Path::new("-") { workstation::read_input() } else { workstation::read(path) };
     read.map_err(|error| {
-        Failure::could_not_run(format!("{}: {}", path.display(), why(&error))).hint(hint(&error))
+        Error::could_not_run(format!("{}: {}", path.display(), why(&error))).hint(hint(&error))
     })
 }
 
-fn unusable(source: &str, login: &Login, error: &ApiError) -> Failure {
+fn unusable(source: &str, login: &Login, error: &ApiError) -> Error {
     let context = login.context.as_ref().map(|name| format!(", context \"{name}\"")).unwrap_or_default();
-    let failure = Failure::could_not_run(format!("{source}{context}: {error}"));
+    let failure = Error::could_not_run(format!("{source}{context}: {error}"));
     match error {
         ApiError::Credential(_) => {
             failure.hint("run the plug-in by hand, or name another kubeconfig with --kubeconfig")

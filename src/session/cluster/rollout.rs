@@ -9,7 +9,7 @@ use super::connect::Cluster;
 use crate::analysis::cluster::pods::trouble;
 use crate::analysis::cluster::rollout;
 use crate::analysis::cluster::rollout::{Candidate, Progress, Target, Verdict, progress};
-use crate::error::{Exit, Failure};
+use crate::error::{self, Error};
 use crate::formats::objects::workloads::{Kind, Workload};
 use crate::live::api::ApiError;
 use crate::live::clock;
@@ -56,7 +56,7 @@ impl Found {
 ///
 /// # Errors
 /// Nothing of it can be listed.
-pub fn find(cluster: &Cluster, namespace: Option<&str>, since: Option<Timestamp>) -> Result<Found, Failure> {
+pub fn find(cluster: &Cluster, namespace: Option<&str>, since: Option<Timestamp>) -> Result<Found, Error> {
     let mut found = Found::default();
     let pods = match cluster.api.pods(namespace, cluster.deadline()) {
         Ok(pods) => pods,
@@ -99,7 +99,7 @@ fn is_of_part(error: &ApiError) -> bool {
 ///
 /// # Errors
 /// One of them isn't there, or can't be had.
-pub fn named(cluster: &Cluster, targets: &[Target]) -> Result<Found, Failure> {
+pub fn named(cluster: &Cluster, targets: &[Target]) -> Result<Found, Error> {
     let mut found = Found::default();
     for target in targets {
         let workload = get(cluster, target, cluster.deadline())
@@ -123,7 +123,7 @@ pub fn restart(
     targets: &[Target],
     wait: Option<Duration>,
     context: &mut Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     for (index, target) in targets.iter().enumerate() {
         let done = targets.get(..index).unwrap_or_default();
         let rest = targets.get(index + 1..).unwrap_or_default();
@@ -132,11 +132,11 @@ pub fn restart(
     Ok(())
 }
 
-fn told_with(mut failure: Failure, done: &[Target], rest: &[Target]) -> Failure {
+fn told_with(mut failure: Error, done: &[Target], rest: &[Target]) -> Error {
     let all = |targets: &[Target]| targets.iter().map(Target::shown).collect::<Vec<_>>().join(", ");
     if !done.is_empty() {
         failure.details.push(format!("restarted before that: {}", all(done)));
-        failure.exit = Exit::NeedsPerson;
+        failure.kind = error::Kind::ActionRequired;
     }
     if !rest.is_empty() {
         failure.details.push(format!("not restarted: {}", all(rest)));
@@ -149,7 +149,7 @@ fn one(
     target: &Target,
     wait: Option<Duration>,
     context: &mut Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let could_not = |error: &ApiError| cluster.failure(&format!("restart {}", target.shown()), error);
     let before = get(cluster, target, cluster.deadline()).map_err(|error| could_not(&error))?;
     let candidate = rollout::described(target.kind, &before, &[]);
@@ -165,7 +165,7 @@ fn one(
     };
     if patched.restarted_at() == before.restarted_at() {
         let what = format!("{} was restarted in this very second: nothing was changed", target.shown());
-        return Err(Failure::could_not_run(what).hint("wait a second, then run it again"));
+        return Err(Error::could_not_run(what).hint("wait a second, then run it again"));
     }
     context.out.result(&format!("{}.apps/{} restarted\n", kind.singular(), name));
     let rolling = patched.spec.update_strategy.rolling_update.as_ref();
@@ -203,13 +203,13 @@ fn after_all(
     target: &Target,
     before: &Workload,
     error: &ApiError,
-) -> Result<Workload, Failure> {
+) -> Result<Workload, Error> {
     match get(cluster, target, cluster.deadline()) {
         Ok(now) if now.restarted_at() != before.restarted_at() => Ok(now),
         Ok(_) => Err(cluster.failure(&format!("restart {}", target.shown()), error)),
         Err(_) => {
             let mut failure = cluster.failure(&format!("restart {}", target.shown()), error);
-            failure.exit = Exit::NeedsPerson;
+            failure.kind = error::Kind::ActionRequired;
             failure.message.push_str("; whether it was restarted is not known");
             Err(failure)
         }
@@ -223,7 +223,7 @@ fn wait_for(
     uid: &str,
     within: Duration,
     context: &mut Context<'_>,
-) -> Result<String, Failure> {
+) -> Result<String, Error> {
     let deadline = Deadline::within(within);
     let begun = clock::now();
     let mut pause = PAUSES.0;
@@ -236,7 +236,7 @@ fn wait_for(
         let words = match look {
             Ok(workload) if workload.metadata.uid != uid => {
                 let what = format!("{restarted}, and then replaced by another of its name");
-                return Err(Failure::needs_person(what).hint(restart_command(target)));
+                return Err(Error::manual_action(what).hint(restart_command(target)));
             }
             Ok(workload) => match progress(target.kind, &workload) {
                 Progress::Done(words) => {
@@ -253,11 +253,11 @@ fn wait_for(
                 Progress::Going(words) => words,
             },
             Err(error) if error.is_not_found() => {
-                return Err(Failure::needs_person(format!("{restarted}, and then somebody deleted it")));
+                return Err(Error::manual_action(format!("{restarted}, and then somebody deleted it")));
             }
             Err(error) if error.is_of_identity() || over => {
                 let mut failure = cluster.failure(&format!("see how {} fares", target.shown()), &error);
-                failure.exit = Exit::NeedsPerson;
+                failure.kind = error::Kind::ActionRequired;
                 failure.message = format!("{restarted}; {}", failure.message);
                 return Err(failure);
             }
@@ -274,7 +274,7 @@ fn wait_for(
 }
 
 /// Says which pods keep a rollout from being done.
-fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: String) -> Failure {
+fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: String) -> Error {
     let pods = cluster.api.pods(Some(&target.namespace), cluster.deadline());
     let now = clock::wall();
     let lines: Vec<_> = match &pods {
@@ -294,7 +294,7 @@ fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: Strin
     let none = lines
         .is_empty()
         .then(|| "no pod of it is in trouble: the controller-manager may not see to it".to_owned());
-    Failure::needs_person(what).details(lines.into_iter().take(NAMED).chain(more).chain(none)).hint(format!(
+    Error::manual_action(what).details(lines.into_iter().take(NAMED).chain(more).chain(none)).hint(format!(
         "kubectl -n {0} rollout status {1} goes on waiting; kubectl -n {0} rollout undo {1} takes the change back",
         target.namespace,
         target.shown()

@@ -9,7 +9,7 @@ use super::connect::Cluster;
 use super::rollout::NAMESPACE;
 use crate::analysis::cluster::verify;
 use crate::analysis::cluster::verify::{Check, Component, Part, Report, Verdict};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::formats::log::Matcher;
 use crate::formats::objects::cluster::Node;
 use crate::formats::objects::pods::Pod;
@@ -37,7 +37,7 @@ pub struct Options {
 ///
 /// # Errors
 /// Nothing can be asked.
-pub fn look(cluster: &Cluster, options: &Options) -> Result<Report, Failure> {
+pub fn look(cluster: &Cluster, options: &Options) -> Result<Report, Error> {
     let mut asking = Asking { cluster, options, checks: Vec::new(), had: false, first: None };
     asking.api_server()?;
     let nodes = asking.part(Part::Nodes, cluster.api.node_objects(cluster.deadline()));
@@ -69,7 +69,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn api_server(&mut self) -> Result<(), Failure> {
+    fn api_server(&mut self) -> Result<(), Error> {
         let check = |verdict, what: String| Check::new(Part::ApiServer, "", verdict, what);
         let server = self.cluster.api.server();
         let found = match self.cluster.api.readyz(self.cluster.deadline()) {
@@ -106,7 +106,7 @@ impl Asking<'_> {
                     format!("could not be asked: {error}")
                 };
                 let check = Check::new(part, "", verdict, what);
-                let hint = self.cluster.failure("ask", &error).hint.filter(|_| !unknown);
+                let hint = self.cluster.failure("ask", &error).hints.pop().filter(|_| !unknown);
                 self.checks.push(match hint {
                     Some(hint) => check.hint(hint),
                     None => check,

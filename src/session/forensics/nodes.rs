@@ -15,7 +15,7 @@ use crate::analysis::node::findings::Node;
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::Root;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::session::Context;
 use crate::session::input::source::RootArgs;
 use crate::state::Snapshot;
@@ -42,7 +42,7 @@ impl Read {
     ///
     /// # Errors
     /// There is no readable node.
-    pub fn of(args: &RootArgs, at: Option<Timestamp>) -> Result<Self, Failure> {
+    pub fn of(args: &RootArgs, at: Option<Timestamp>) -> Result<Self, Error> {
         let (snapshot, inventory, root) = args.read_all()?;
         Ok(match root {
             Some(root) => {

@@ -6,9 +6,10 @@ use crate::analysis::forensics::timeline::{Event, Kind, Timeline, Wanted};
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::logs::{Given, etcd_times, scan_given, scan_root, scan_snapshot};
 use crate::disk::{Root, history};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::formats::log::Matcher;
 use crate::session::input::source::could_not;
+use crate::state::Code;
 use crate::state::Snapshot;
 
 /// Which logs.
@@ -31,15 +32,15 @@ pub fn read(
     inventory: &Inventory,
     request: &Request,
     now: Timestamp,
-) -> Result<Timeline, Failure> {
-    let matcher = Matcher::new().map_err(Failure::could_not_run)?;
+) -> Result<Timeline, Error> {
+    let matcher = Matcher::new().map_err(Error::could_not_run)?;
     let mut logs = match root {
         Some(root) => scan_root(root, &matcher, &request.wanted, now),
         None => scan_snapshot(snapshot, &matcher, &request.wanted, now),
     };
     scan_given(&request.given, &matcher, now, &mut logs).map_err(|error| {
         could_not(&error)
-            .code("log-unreadable")
+            .code(Code::LogUnreadable)
             .hint("--log takes a file on this machine, or - for standard input")
     })?;
     let mut others = Vec::new();

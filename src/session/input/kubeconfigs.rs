@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::Files;
 use crate::disk::workstation;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 
 /// Kubeconfigs and what they refer to.
@@ -40,7 +40,7 @@ pub struct Unread {
 ///
 /// # Errors
 /// None is named and kubectl would find none.
-pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Failure> {
+pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Error> {
     let merged = named.is_empty();
     let paths = if merged { found_by_kubectl()? } else { named.to_vec() };
     let files: Vec<_> = paths.into_iter().map(load).collect();
@@ -73,11 +73,11 @@ pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
     (from, paths.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect())
 }
 
-fn found_by_kubectl() -> Result<Vec<PathBuf>, Failure> {
+fn found_by_kubectl() -> Result<Vec<PathBuf>, Error> {
     let (from, found) = of_kubectl();
     if found.is_empty() {
         let what = format!("no kubeconfig is named, and {from} leads to none");
-        return Err(Failure::could_not_run(what).hint(
+        return Err(Error::could_not_run(what).hint(
             "name one: kuberescue kubeconfig check FILE; on a control-plane node /etc/kubernetes/admin.conf",
         ));
     }

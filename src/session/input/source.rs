@@ -7,8 +7,9 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
 use crate::disk::archive;
 use crate::disk::{Depth, Root};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::session::Context;
+use crate::state::Code;
 use crate::state::Snapshot;
 
 /// How often files may refer to further files before it is given up.
@@ -31,7 +32,7 @@ impl RootArgs {
     ///
     /// # Errors
     /// It isn't there, cannot be read, or is no kubeadm node.
-    pub fn read(&self) -> Result<Inventory, Failure> {
+    pub fn read(&self) -> Result<Inventory, Error> {
         self.read_all().map(|(_, inventory, _)| inventory)
     }
 
@@ -39,7 +40,7 @@ impl RootArgs {
     ///
     /// # Errors
     /// As [`RootArgs::read`].
-    pub fn read_all(&self) -> Result<(Snapshot, Inventory, Option<Root>), Failure> {
+    pub fn read_all(&self) -> Result<(Snapshot, Inventory, Option<Root>), Error> {
         if self.root.is_file() {
             let snapshot = self.open_archive()?;
             let inventory = self.inventory_of(&snapshot)?;
@@ -50,14 +51,14 @@ impl RootArgs {
         Ok((snapshot, inventory, Some(root)))
     }
 
-    fn open_archive(&self) -> Result<Snapshot, Failure> {
+    fn open_archive(&self) -> Result<Snapshot, Error> {
         let (snapshot, _) = archive::open(&self.root).map_err(|error| {
             let what = format!(
                 "--root {}: neither a directory nor an archive that can be read: {error}",
                 self.root.display()
             );
-            Failure::could_not_run(what)
-                .code("root-unreadable")
+            Error::could_not_run(what)
+                .code(Code::RootUnreadable)
                 .hint("--root takes the root directory of a node, or an archive of it (tar, tar.gz)")
         })?;
         Ok(snapshot)
@@ -67,14 +68,14 @@ impl RootArgs {
     ///
     /// # Errors
     /// It isn't there, cannot be read, or is an archive.
-    pub fn open(&self) -> Result<Root, Failure> {
+    pub fn open(&self) -> Result<Root, Error> {
         if self.root.is_file() {
             let what = format!("--root {}: an archive can't be changed", self.root.display());
-            return Err(Failure::could_not_run(what).hint("name the root directory of a node"));
+            return Err(Error::could_not_run(what).hint("name the root directory of a node"));
         }
         Root::open(&self.root).map_err(|error| {
             could_not(&error)
-                .code("root-unreadable")
+                .code(Code::RootUnreadable)
                 .hint("--root takes the directory under which the node's /etc/kubernetes is")
         })
     }
@@ -83,7 +84,7 @@ impl RootArgs {
     ///
     /// # Errors
     /// It is no kubeadm node.
-    pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Failure> {
+    pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
         let (snapshot, facts) = self.snapshot(root);
         let inventory = self.inventory(&snapshot, facts)?;
         Ok((snapshot, inventory))
@@ -93,26 +94,26 @@ impl RootArgs {
     ///
     /// # Errors
     /// It is no kubeadm node.
-    pub fn inventory_of(&self, snapshot: &Snapshot) -> Result<Inventory, Failure> {
+    pub fn inventory_of(&self, snapshot: &Snapshot) -> Result<Inventory, Error> {
         self.inventory(snapshot, Facts::read(snapshot, self.cert_dir.as_deref()))
     }
 
-    fn inventory(&self, snapshot: &Snapshot, facts: Facts) -> Result<Inventory, Failure> {
+    fn inventory(&self, snapshot: &Snapshot, facts: Facts) -> Result<Inventory, Error> {
         let inventory = Inventory::with_facts(snapshot, facts);
         if !inventory.is_kubeadm_node() {
             let (code, what) = match snapshot.unread().next() {
                 Some((path, why)) => {
-                    ("root-unreadable", format!("the node can't be read: {}: {why}", path.display()))
+                    (Code::RootUnreadable, format!("the node can't be read: {}: {why}", path.display()))
                 }
                 None => {
                     let pki = inventory.facts.pki_dir.value.display();
                     let what = format!(
                         "no kubeadm node: no CA in {pki}, no kubeconfig in /etc/kubernetes, no manifest of an API server"
                     );
-                    ("not-a-kubeadm-node", what)
+                    (Code::NotKubeadmNode, what)
                 }
             };
-            return Err(Failure::could_not_run(format!("--root {}: {what}", self.root.display()))
+            return Err(Error::could_not_run(format!("--root {}: {what}", self.root.display()))
                 .code(code)
                 .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
         }
@@ -184,14 +185,13 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
 }
 
 /// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.
-pub fn could_not(error: &crate::disk::Error) -> Failure {
-    use crate::disk::Error;
-    Failure::could_not_run(error).hint(match error {
-        Error::Journal { .. } => {
+pub fn could_not(error: &crate::disk::Error) -> Error {
+    Error::could_not_run(error).hint(match error {
+        crate::disk::Error::Journal { .. } => {
             "that file is damaged, or not of this tool: see what is in it before you move it away; the archives \
              beside it hold the old states (kuberescue archive list)"
         }
-        Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
+        crate::disk::Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
         _ => "nothing was changed; see to what is said to be in the way, and run as root",
     })
 }

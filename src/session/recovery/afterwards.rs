@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::analysis::node::inventory::Inventory;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::objects::cluster::CONTROL_PLANE;
@@ -46,7 +46,7 @@ impl Afterwards<'_> {
     ///
     /// # Errors
     /// A set of pods was restarted and is not back.
-    pub fn run(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+    pub fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let (cluster, nodes) = match self.cluster() {
             Ok(found) => found,
             Err(failure) => {
@@ -92,9 +92,9 @@ impl Afterwards<'_> {
     }
 
     /// The cluster, with the first of the node's kubeconfigs that is accepted by its own API server.
-    fn cluster(&self) -> Result<(Cluster, Vec<Node>), Failure> {
+    fn cluster(&self) -> Result<(Cluster, Vec<Node>), Error> {
         let server = own_api_server(self.inventory, self.read, clock::wall());
-        let mut refused = Failure::could_not_run("this node has no admin.conf");
+        let mut refused = Error::could_not_run("this node has no admin.conf");
         for name in ["admin.conf", "super-admin.conf"] {
             let path = Path::new(catalog::KUBERNETES_DIR).join(name);
             let Some(bytes) = (self.read)(&path) else { continue };
@@ -115,7 +115,7 @@ impl Afterwards<'_> {
 
     /// Restarts what has read old files. Not while a control-plane node still waits for its own recovery: pods that
     /// are made anew there would find ended certificates, and their set would never be done.
-    fn restart(&self, cluster: &Cluster, nodes: &[Node], context: &mut Context<'_>) -> Result<(), Failure> {
+    fn restart(&self, cluster: &Cluster, nodes: &[Node], context: &mut Context<'_>) -> Result<(), Error> {
         let found = match rollout::find(cluster, Some(NAMESPACE), Some(self.since)) {
             Ok(found) => found,
             Err(failure) => {

@@ -15,7 +15,7 @@ use crate::analysis::node::endpoints::{Endpoint, Scheme};
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::transaction::Lock;
 use crate::disk::{Root, parking};
-use crate::error::{Exit, Failure};
+use crate::error::{Error, Exit};
 use crate::live::clock;
 use crate::live::deadline::Deadline;
 use crate::live::https::{Exchange, Transport, get};
@@ -41,7 +41,7 @@ pub fn restart(
     inventory: &Inventory,
     components: &[String],
     context: &mut Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let manifests: Vec<PathBuf> = components
         .iter()
         .filter_map(|name| inventory.facts.pod(name))
@@ -60,17 +60,17 @@ fn away_and_back(
     components: &[String],
     manifests: &[PathBuf],
     context: &mut Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     parking::park(root, lock, manifests, clock::wall()).map_err(|error| {
-        Failure::needs_person(error).hint("no static pod was stopped; kuberescue resume if one is missing")
+        Error::manual_action(error).hint("no static pod was stopped; kuberescue resume if one is missing")
     })?;
     let closed = wait_until_closed(inventory, components, context);
     // First of all they go back, however that went.
     if bring_back(root, lock, context)? != Exit::Fine {
-        return Err(Failure::needs_person("not every manifest is in its place again"));
+        return Err(Error::manual_action("not every manifest is in its place again"));
     }
     closed.map_err(|open| {
-        Failure::needs_person(format!(
+        Error::manual_action(format!(
             "after {} s without its manifest this still answers: {open}",
             PATIENCE.as_secs()
         ))

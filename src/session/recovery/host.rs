@@ -13,7 +13,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::COMPONENTS;
 use crate::analysis::node::quorum::{Effect, Quorum};
 use crate::disk::{Root, transaction};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::live::cri::endpoint::{self, Endpoint};
 use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, KubeletStatus};
@@ -21,6 +21,7 @@ use crate::live::{clock, etcd, restart};
 use crate::report::ToRestart;
 use crate::session::input::arguments::parse_duration;
 use crate::session::input::source::could_not;
+use crate::state::Code;
 use crate::state::Snapshot;
 
 /// How long the runtime may take to answer.
@@ -67,9 +68,9 @@ impl Cri {
     ///
     /// # Errors
     /// There is none, or it doesn't answer as a container runtime does. Nothing was changed.
-    pub fn connect(args: &HostArgs, facts: &Facts) -> Result<Self, Failure> {
+    pub fn connect(args: &HostArgs, facts: &Facts) -> Result<Self, Error> {
         let endpoint = endpoint::find(args.cri_socket.as_deref(), facts)
-            .map_err(|error| Failure::could_not_run(&error).code("no-runtime").hint(error.hint()))?;
+            .map_err(|error| Error::could_not_run(&error).code(Code::NoRuntime).hint(error.hint()))?;
         let runtime =
             Runtime::connect(&endpoint.socket, RUNTIME_PATIENCE).map_err(|error| no_runtime(&error))?;
         Ok(Self { about: runtime.about().clone(), endpoint, runtime })
@@ -79,7 +80,7 @@ impl Cri {
     ///
     /// # Errors
     /// The runtime doesn't answer.
-    pub fn running(&self) -> Result<Vec<Container>, Failure> {
+    pub fn running(&self) -> Result<Vec<Container>, Error> {
         let labels = [(POD_NAMESPACE, restart::NAMESPACE)];
         let static_pods: Vec<String> = self
             .runtime
@@ -104,8 +105,8 @@ fn component(container: &Container) -> &str {
     container.label(CONTAINER_NAME)
 }
 
-fn no_runtime(error: &CriError) -> Failure {
-    Failure::could_not_run(error).code("no-runtime").hint(error.hint())
+fn no_runtime(error: &CriError) -> Error {
+    Error::could_not_run(error).code(Code::NoRuntime).hint(error.hint())
 }
 
 /// A component that has to be restarted, and why.
@@ -161,7 +162,7 @@ pub fn components(facts: &Facts) -> Vec<&'static str> {
 ///
 /// # Errors
 /// The record can't be read.
-pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Failure> {
+pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Error> {
     let last = transaction::last(root).map_err(|error| could_not(&error))?;
     let changes = last.into_iter().flat_map(|journal| {
         let started = journal.started;
@@ -244,11 +245,11 @@ pub fn members(inventory: &Inventory) -> Option<Quorum> {
 ///
 /// # Errors
 /// The quorum would be lost, and nobody said that this is meant. Nothing was changed.
-pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Result<Option<Quorum>, Failure> {
+pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Result<Option<Quorum>, Error> {
     let Some(quorum) = members(inventory) else { return Ok(None) };
     if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {
         let what = format!("{quorum}");
-        return Err(Failure::refused("etcd-quorum", what).hint(
+        return Err(Error::refused(Code::EtcdQuorum, what).hint(
             "bring the other members back first; where all of them have ended certificates that can't be: --break-quorum, on one node after the other",
         ));
     }
@@ -256,12 +257,12 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
 }
 
 /// A disk is no host: neither its addresses nor its processes are here.
-pub fn not_a_host(root: &Path) -> Failure {
+pub fn not_a_host(root: &Path) -> Error {
     let what = format!(
         "--root {} is a disk, not a running node: nothing is asked, nothing restarted",
         root.display()
     );
-    Failure::could_not_run(what)
-        .code("not-a-host")
+    Error::could_not_run(what)
+        .code(Code::NotAHost)
         .hint("run this on the node itself; kuberescue certs check-expiration tells what a disk holds")
 }

@@ -4,17 +4,17 @@
 use crate::disk::Root;
 use crate::disk::parking::unpark;
 use crate::disk::transaction::{Journal, Lock, State};
-use crate::error::{Exit, Failure};
+use crate::error::{Error, Exit};
 use crate::session::Context;
 
-/// Brings them back and says so. Where none is away it does and says nothing. [`Exit::NeedsPerson`] where one
+/// Brings them back and says so. Where none is away it does and says nothing. [`Exit::ActionRequired`] where one
 /// is lost, or another file stands in its place.
 ///
 /// # Errors
 /// They can't be brought back: the next `resume` tries again.
-pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result<Exit, Error> {
     let done = unpark(root, lock).map_err(|error| {
-        Failure::needs_person(error)
+        Error::manual_action(error)
             .hint("once the cause is gone, kuberescue resume brings the manifests back")
     })?;
     for path in &done.back {
@@ -24,7 +24,7 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         let (path, parked) = (manifest.path.display(), manifest.parked_path());
         let parked = parked.display();
         context.out.fail(
-            &Failure::needs_person(format!("{path}: another file was put there meanwhile; it stays")).hint(
+            &Error::manual_action(format!("{path}: another file was put there meanwhile; it stays")).hint(
                 format!("compare it with the one that was there before, {parked}, and remove that one"),
             ),
         );
@@ -33,15 +33,15 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         let (path, parked) = (manifest.path.display(), manifest.parked_path());
         let parked = parked.display();
         context.out.fail(
-            &Failure::needs_person(format!("{path}: neither there nor in {parked}, where it was moved to"))
+            &Error::manual_action(format!("{path}: neither there nor in {parked}, where it was moved to"))
                 .hint("take it from the archive of the old state: kuberescue archive list"),
         );
     }
-    Ok(if done.is_complete() { Exit::Fine } else { Exit::NeedsPerson })
+    Ok(if done.is_complete() { Exit::Fine } else { Exit::ActionRequired })
 }
 
 /// The failure of [`bring_back`], with a word on the change that is still to be ended beside it.
-pub fn beside(failure: Failure, pending: Option<&Journal>) -> Failure {
+pub fn beside(failure: Error, pending: Option<&Journal>) -> Error {
     let is_committed = pending.is_some_and(|journal| journal.state == State::Committed);
     let too = "a change is committed but not finished besides: the same command ends it once the manifests are back";
     let details = failure.details.clone().into_iter().chain(is_committed.then(|| too.to_owned()));

@@ -28,7 +28,7 @@ use super::change::undo::{last_change, undo};
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::Quorum;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::{Report, Verdict};
 use crate::live::{clock, kubelet};
 use crate::report::{Format, ProbeReport, elsewhere, finding_lines, restart_plan, took};
@@ -79,7 +79,7 @@ pub fn revive_and_prove(
     looked: &Preflight,
     live: &Live<'_>,
     context: &mut Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
     let since = clock::wall();
     match stage.run(&looked.work, context) {
@@ -102,7 +102,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn run(&self, work: &Work, context: &mut Context<'_>) -> Result<(), Failure> {
+    fn run(&self, work: &Work, context: &mut Context<'_>) -> Result<(), Error> {
         // A connection that is lost at 3 am must not leave a node half restarted.
         let _held = hold(&[Signal::SIGHUP]);
         let since = clock::wall();
@@ -129,7 +129,7 @@ impl Stage<'_> {
     }
 
     /// The rest of the cluster, which doesn't make the node's recovery undone, and what is to be done elsewhere.
-    fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
+    fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {
         let read = |path: &std::path::Path| self.prepared.root().file(path);
         let rollout = self.live.rollout;
         let seen_to = Afterwards { inventory: self.inventory, read: &read, since, rollout }.run(context);
@@ -137,7 +137,7 @@ impl Stage<'_> {
         seen_to
     }
 
-    fn restart(&self, work: &Work, since: Timestamp, context: &mut Context<'_>) -> Result<(), Failure> {
+    fn restart(&self, work: &Work, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {
         if let Some(cri) = self.cri {
             let kubelet = work.kubelet.clone().filter(|_| !self.kubelet_came_by_itself(since));
             let work = Work { kubelet, pods: work.pods.clone() };
@@ -191,11 +191,11 @@ impl Stage<'_> {
         (!others.is_empty()).then(|| others.join(", "))
     }
 
-    fn not_well(&self, report: &Report, timeout: Duration) -> Failure {
+    fn not_well(&self, report: &Report, timeout: Duration) -> Error {
         let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
         let seconds = timeout.as_secs();
         let failure =
-            Failure::needs_person(format!("the node is not well after {seconds} s: {}", wrong.join(", ")));
+            Error::manual_action(format!("the node is not well after {seconds} s: {}", wrong.join(", ")));
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: where the other members' certificates have ended too, recover those nodes now; then kuberescue probe",
@@ -209,16 +209,16 @@ impl Stage<'_> {
 
 /// Puts the old files back. The processes go on with what they have read: a recovery changes something only where
 /// the old credentials are of no use.
-fn put_back(prepared: &Prepared, context: &Context<'_>) -> Failure {
+fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
     let undone = || {
         let root = prepared.root();
         let Some(journal) = last_change(root)? else {
-            return Err(Failure::needs_person("there is no record of the change that could be undone"));
+            return Err(Error::manual_action("there is no record of the change that could be undone"));
         };
         undo(root, prepared.taken_lock()?, &journal, None, &context.operator, clock::wall())
     };
     match undone() {
-        Ok(_) => Failure::rolled_back(
+        Ok(_) => Error::rolled_back(
             "the old state is back; the processes keep what they have read, since the old credentials are of no use",
         )
         .hint("kuberescue probe shows what is served now"),
@@ -309,7 +309,7 @@ fn nothing_to_restart(
     Exit::Findings
 }
 
-fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Work, Failure> {
+fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Work, Error> {
     let (inventory, snapshot): (_, &Snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
     let is_lost =

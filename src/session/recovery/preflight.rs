@@ -9,10 +9,11 @@ use super::host::{
     Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
 };
 use crate::analysis::node::quorum::Quorum;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::Prepared;
 use crate::session::input::source::could_not;
+use crate::state::Code;
 use crate::state::{ChangeSet, catalog};
 
 /// What the journal, the lock and a staged copy of each file take beside the contents, in bytes.
@@ -45,10 +46,10 @@ pub fn preflight(
     args: &HostArgs,
     needs_cri: bool,
     archive_elsewhere: bool,
-) -> Result<Preflight, Failure> {
+) -> Result<Preflight, Error> {
     let mut lines = Vec::new();
     if !Uid::effective().is_root() {
-        return Err(Failure::could_not_run("a running node is changed by root alone; nothing was changed")
+        return Err(Error::could_not_run("a running node is changed by root alone; nothing was changed")
             .hint("run it again with sudo"));
     }
     lines.push(("root", "uid 0".to_owned()));
@@ -82,7 +83,7 @@ pub fn preflight(
 }
 
 /// What has to be restarted after the plan's change, told before it is made.
-fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus) -> Result<Work, Failure> {
+fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus) -> Result<Work, Error> {
     let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
     let mut work = Work {
@@ -109,8 +110,8 @@ fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus)
 }
 
 /// A runtime that doesn't answer can be done without.
-pub fn or_without(failure: Failure) -> Failure {
-    let hint = failure.hint.clone().unwrap_or_default();
+pub fn or_without(failure: Error) -> Error {
+    let hint = failure.hints.join("; ");
     failure.hint(format!("{hint}; or go without it: --restart=manifest, --restart=none"))
 }
 
@@ -133,7 +134,7 @@ fn in_words(look: &KubeletStatus, client: &Path) -> String {
     }
 }
 
-fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Result<String, Failure> {
+fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Result<String, Error> {
     let new: u64 = changes.iter().filter_map(|change| change.after.as_ref()).map(|entry| entry.size()).sum();
     // The archive is compressed; that it isn't is the worst case.
     let archive = if elsewhere { MARGIN } else { prepared.snapshot.size() + MARGIN };
@@ -150,8 +151,8 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
                 "{}: {files} more files can be made there (inodes) and {files_needed} are needed; nothing was changed",
                 place.display()
             );
-            return Err(Failure::could_not_run(what)
-                .code("no-space")
+            return Err(Error::could_not_run(what)
+                .code(Code::NoSpace)
                 .hint("df -i shows where the files are; make room"));
         }
         if free < needed {
@@ -161,8 +162,8 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
                 free >> 10,
                 needed >> 10
             );
-            return Err(Failure::could_not_run(what)
-                .code("no-space")
+            return Err(Error::could_not_run(what)
+                .code(Code::NoSpace)
                 .hint("make room; --archive-dir puts the archive elsewhere"));
         }
         let separator = if told.is_empty() { "" } else { ", " };

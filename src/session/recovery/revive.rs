@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::host::{Cri, HostArgs, Work, members};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::Quorum;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::live::clock;
 use crate::live::kubelet::{self, KubeletError};
 use crate::live::restart::{self, Options, Order, Report, Wanted};
@@ -58,7 +58,7 @@ pub fn revive(
     way: Option<&Way<'_>>,
     patience: Duration,
     context: &mut Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if work.kubelet.is_some() {
         restart_kubelet(patience, context)?;
     }
@@ -91,7 +91,7 @@ pub fn revive(
 ///
 /// # Errors
 /// It doesn't run as it should afterwards.
-pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<(), Failure> {
+pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<(), Error> {
     let restarted = shown(["kubelet"], context, |steps| {
         let tell = |what: String, done| {
             let _unheard = steps.send(Step { component: "kubelet".to_owned(), what, done });
@@ -109,7 +109,7 @@ pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<
         }
         restarted
     });
-    restarted.map(drop).map_err(|error: KubeletError| Failure::needs_person(&error).hint(error.hint()))
+    restarted.map(drop).map_err(|error: KubeletError| Error::manual_action(&error).hint(error.hint()))
 }
 
 /// Whether this node's etcd is healthy again; where it finds no quorum, that it runs is enough: the
@@ -128,7 +128,7 @@ fn etcd_is_back(way: &Way<'_>) -> Result<(), String> {
     }
 }
 
-fn outcome(reports: &[Report], context: &mut Context<'_>) -> Result<(), Failure> {
+fn outcome(reports: &[Report], context: &mut Context<'_>) -> Result<(), Error> {
     let mut failures = restart_failures(reports);
     let Some(last) = failures.pop() else { return Ok(()) };
     for failure in failures {

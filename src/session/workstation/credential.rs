@@ -11,12 +11,13 @@ use crate::analysis::workstation;
 use crate::analysis::workstation::difference::Difference;
 use crate::analysis::workstation::{Checked, Files, Weight};
 use crate::disk::replacement::{Replaced, Target};
-use crate::error::{Exit, Failure};
+use crate::error::{Error, Kind};
 use crate::formats::kubeconfig::entries::{Entries, Place, User};
 use crate::live::api::{Login, Node};
 use crate::session::change::signals::hold;
 use crate::session::cluster::connect::Cluster;
 use crate::session::input::kubeconfigs::referenced;
+use crate::state::Code;
 
 /// A kubeconfig, and what the context in it that counts is worth.
 pub struct Credential {
@@ -76,20 +77,20 @@ impl Credential {
     ///
     /// # Errors
     /// It has something else than an embedded certificate with its key.
-    pub fn pems(&self) -> Result<&Pems, Failure> {
+    pub fn pems(&self) -> Result<&Pems, Error> {
         self.pems.as_ref().map_err(|uses| {
             let (source, user) = (&self.source, &self.checked.user);
             let what = format!("{source}: user \"{user}\" has no embedded client certificate: it uses {uses}");
-            Failure::could_not_run(what).hint(
+            Error::could_not_run(what).hint(
                 "only certificates that stand in the kubeconfig itself are put in another's place; an admin.conf has one",
             )
         })
     }
 
     /// What is wrong with it first of all, as a refusal.
-    pub fn refusal(&self) -> Option<Failure> {
+    pub fn refusal(&self) -> Option<Error> {
         let problem = self.checked.problems.iter().find(|problem| problem.weight == Weight::Wrong)?;
-        Some(Failure::refused(problem.code.as_str(), format!("{}: {}", self.source, problem.what)))
+        Some(Error::refused(problem.code, format!("{}: {}", self.source, problem.what)))
     }
 
     /// Lists the nodes with exactly these bytes, as if they stood in `directory`.
@@ -101,16 +102,16 @@ impl Credential {
         directory: PathBuf,
         patience: Duration,
         now: Timestamp,
-    ) -> Result<Vec<Node>, Failure> {
+    ) -> Result<Vec<Node>, Error> {
         let login =
             Login { files: vec![(self.bytes.clone(), directory)], context: Some(self.checked.name.clone()) };
         let listed = Cluster::log_in(&login, self.source.clone(), patience, now).and_then(|cluster| {
             let nodes = cluster.api.nodes(cluster.deadline());
             nodes.map_err(|error| cluster.failure("list the nodes", &error))
         });
-        listed.map_err(|failure| Failure {
-            exit: Exit::Refused,
-            code: Some("not-working"),
+        listed.map_err(|failure| Error {
+            kind: Kind::Refused,
+            code: Some(Code::NotWorking),
             message: format!("it does not work, so nothing was changed: {}", failure.message),
             ..failure
         })
@@ -166,7 +167,7 @@ pub fn refuse_another_cluster(
     difference: &Difference,
     (old, new): (&Credential, &Credential),
     accept: bool,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if accept || !difference.another_cluster {
         return Ok(());
     }
@@ -174,7 +175,7 @@ pub fn refuse_another_cluster(
         "{} is of another cluster than {}: neither the server nor the key of the CA is the same ({}; {})",
         new.source, old.source, new.checked.server, old.checked.server
     );
-    Err(Failure::refused("another-cluster", what)
+    Err(Error::refused(Code::AnotherCluster, what)
         .hint("is that the right file? if it is meant: --accept-cluster"))
 }
 
@@ -187,7 +188,7 @@ pub fn stamp(now: Timestamp) -> String {
 ///
 /// # Errors
 /// Nothing was changed.
-pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced, Failure> {
+pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced, Error> {
     let held = hold(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     let replaced = target.replace(bytes, &stamp(now)).map_err(|error| not_written(&error));
     drop(held);
@@ -195,13 +196,12 @@ pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced
 }
 
 /// Why a file of this machine was not written.
-pub fn not_written(error: &crate::disk::Error) -> Failure {
-    use crate::disk::Error;
-    Failure::could_not_run(error).hint(match error {
-        Error::Changed { .. } => {
+pub fn not_written(error: &crate::disk::Error) -> Error {
+    Error::could_not_run(error).hint(match error {
+        crate::disk::Error::Changed { .. } => {
             "somebody else changed it at the same time; nothing was changed here: run it again"
         }
-        Error::Io { .. } => {
+        crate::disk::Error::Io { .. } => {
             "nothing was changed; see to what is in the way: the path, its rights, room on the disk"
         }
         _ => "nothing was changed; name a regular file, in a directory that is there",

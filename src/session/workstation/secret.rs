@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::credential::Credential;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::live::api::{ApiError, Login, Secret, directory_of};
 use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, Patience, read};
@@ -67,9 +67,9 @@ pub struct Read {
 }
 
 impl SecretArgs {
-    fn place(&self) -> Result<Place, Failure> {
+    fn place(&self) -> Result<Place, Error> {
         let missing = || {
-            Failure::could_not_run("it is not said of which cluster")
+            Error::could_not_run("it is not said of which cluster")
                 .hint("name it: --cluster NAME; or the Secret: --namespace NAME --secret NAME")
         };
         let of_cluster = |make: fn(&str) -> String| self.cluster.as_deref().map(make).ok_or_else(missing);
@@ -84,9 +84,9 @@ impl SecretArgs {
     ///
     /// # Errors
     /// It isn't said which, the admin cluster cannot be asked, or doesn't give it.
-    pub fn read(&self, of_kubeconfig: Option<&str>, context: &mut Context<'_>) -> Result<Read, Failure> {
+    pub fn read(&self, of_kubeconfig: Option<&str>, context: &mut Context<'_>) -> Result<Read, Error> {
         let Some(path) = &self.admin_kubeconfig else {
-            return Err(Failure::could_not_run(
+            return Err(Error::could_not_run(
                 "the admin cluster keeps the Secret, and its kubeconfig is not named",
             )
             .hint(
@@ -113,7 +113,7 @@ impl SecretArgs {
     }
 }
 
-fn not_read(cluster: &Cluster, place: &Place, error: &ApiError) -> Failure {
+fn not_read(cluster: &Cluster, place: &Place, error: &ApiError) -> Error {
     let failure = cluster.failure(&format!("read the {place}"), error);
     match error {
         _ if error.is_not_found() => failure.hint(format!(
@@ -132,13 +132,13 @@ impl Read {
     ///
     /// # Errors
     /// There is none, or it is not base64, or too large.
-    pub fn value(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub fn value(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let place = &self.place;
         let Some(value) = self.secret.value(KEY) else {
             let keys = self.secret.keys();
             let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
             let what = format!("{place} has no key \"{KEY}\"; the keys it has: {keys}");
-            return Err(Failure::could_not_run(what)
+            return Err(Error::could_not_run(what)
                 .hint("--secret NAME names another Secret; that of a cluster is NAME-kubeconfig"));
         };
         let value = value.map_err(|error| broken(place, &error))?;
@@ -152,15 +152,15 @@ impl Read {
     ///
     /// # Errors
     /// There is none, or something else.
-    pub fn credential(&self, context: &Context<'_>) -> Result<Credential, Failure> {
+    pub fn credential(&self, context: &Context<'_>) -> Result<Credential, Error> {
         let value = self.value()?;
         Credential::of(value, self.place.to_string(), None, None, context.now)
             .map_err(|why| broken(&self.place, &why))
     }
 }
 
-fn broken(place: &Place, why: &dyn fmt::Display) -> Failure {
-    Failure::could_not_run(format!("{place}, key \"{KEY}\": {why}")).hint(
+fn broken(place: &Place, why: &dyn fmt::Display) -> Error {
+    Error::could_not_run(format!("{place}, key \"{KEY}\": {why}")).hint(
         "is it the right Secret? kuberescue kubeconfig push writes it anew from a control-plane node's admin.conf",
     )
 }

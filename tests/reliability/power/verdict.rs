@@ -153,7 +153,7 @@ fn whole_history(root: &Root) -> Result<(), Wrong> {
 /// What the commands do.
 fn end(root: &Root, way: Way) -> Result<(), String> {
     let text = |error: kuberescue::disk::Error| error.to_string();
-    let failed = |failure: kuberescue::error::Failure| format!("{failure:?}");
+    let failed = |failure: kuberescue::error::Error| format!("{failure:?}");
     let (operator, now) = (Invoker::default(), NOW.parse().unwrap());
     let lock = root.lock().map_err(text)?;
     let back = parking::unpark(root, &lock).map_err(text)?;

@@ -147,7 +147,7 @@ impl Next {
         };
         let Plan { refusals, steps, .. } = decide(snapshot, inventory, &options, now);
         // A copied leaf is moved away by hand; what a CA can't sign has to wait for the CA, whatever else is done.
-        let refused = refusals.iter().find(|refusal| refusal.code != Code::NamesOfAnotherNode.as_str());
+        let refused = refusals.iter().find(|refusal| refusal.code != Code::NamesOfAnotherNode);
         if let Some(refusal) = refused {
             let what = refusal.what.split("; this blocks").next().unwrap_or_default();
             self.not_here = Some(format!("{what}; next: kuberescue explain {}", refusal.code));

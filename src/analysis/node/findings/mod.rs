@@ -3,7 +3,6 @@
 //! [`findings`] looks at credentials alone: what `certs check-expiration` and `recover` go by. [`examine`] looks at
 //! everything that is on the disk, and orders it: what fails first comes first.
 
-mod code;
 mod credentials;
 mod examine;
 mod identity;
@@ -11,7 +10,6 @@ mod kubelet;
 mod machine;
 mod manifests;
 pub(in crate::analysis) mod order;
-mod page;
 mod places;
 
 use std::fmt::Display;
@@ -19,28 +17,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use code::{CODES, Code};
 pub use credentials::{
     Problem, authority_problem, findings, kubelet_of_another_node, names_of_another_node, row_problems,
     serving_problems,
 };
 pub use examine::{Node, examine};
 pub use order::consequence;
-pub use page::{Class, Page};
 
+pub use crate::state::{Class, Code, Severity};
 use crate::state::{Snapshot, text};
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// No fault; good to know.
-    Note,
-    /// Worth seeing to; the control plane works with it.
-    Warning,
-    /// Keeps the control plane, or a part of it, from working.
-    Blocker,
-}
 
 /// What shows a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -133,6 +118,19 @@ impl Finding {
     /// The same, more closely told.
     #[must_use]
     pub(crate) fn with_code(self, code: Code) -> Self {
-        Self { code, remedy: code.remedy_for(&self.path), ..self }
+        Self { code, remedy: remedy_for(code, &self.path), ..self }
     }
+}
+
+/// The remedy of a code's page for this path, as a shell takes it whatever the path's characters.
+fn remedy_for(code: Code, path: &Path) -> String {
+    let directory = path.parent().unwrap_or(path);
+    code.page().remedy.replace("FILE_DIR", &quoted(directory)).replace("FILE", &quoted(path))
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -138,11 +138,12 @@ pub(in crate::analysis) fn sort(findings: &mut [Finding]) {
 
 fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String, &'static str) {
     let class = match finding.code.page().class {
-        Class::Clock => 0,
-        Class::Disk => 1,
-        _ if finding.severity == Severity::Blocker => 2,
-        Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 3,
-        Class::Exposure | Class::Kubeconfig => 4,
+        Class::Change => 0,
+        Class::Clock => 1,
+        Class::Disk | Class::Host => 2,
+        _ if finding.severity == Severity::Blocker => 3,
+        Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 4,
+        Class::Exposure | Class::Kubeconfig | Class::Refusal => 5,
     };
     (
         std::cmp::Reverse(finding.severity),

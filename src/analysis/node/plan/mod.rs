@@ -18,6 +18,7 @@ pub use self::restarts::COMPONENTS;
 use super::facts::Fact;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::state::Code;
 use crate::state::catalog::{Ca, CertSpec};
 
 /// Seconds by which a new certificate starts before now, as kubeadm ≥1.31 and the cluster's signer do.
@@ -247,7 +248,7 @@ pub enum Why {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// Stable code.
-    pub code: &'static str,
+    pub code: Code,
     /// What is wrong, in plain words.
     pub what: String,
     /// What to do.
@@ -288,7 +289,7 @@ pub struct Plan {
 
 impl Plan {
     /// Whether somebody has to see to what is left out.
-    pub fn needs_person(&self) -> bool {
+    pub fn needs_action(&self) -> bool {
         self.skipped.iter().any(|skipped| skipped.needs_person)
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn clock(inventory: &Inventory, options: &Options, now: Timestamp) ->
         return None;
     }
     Some(Refusal {
-        code: Code::ClockBehind.as_str(),
+        code: Code::ClockBehind,
         what: format!(
             "the clock says {now}, and the disk was alive at {newest} ({what}): certificates made now could end too early or be refused"
         ),
@@ -48,7 +48,7 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], now: Times
             row.certificate_path.display(),
             names.join(", ")
         );
-        Some(Refusal { code: code.as_str(), what, hint: authority_hint(code, row), partial_helps: true })
+        Some(Refusal { code, what, hint: authority_hint(code, row), partial_helps: true })
     };
     blocked.into_iter().filter_map(refusal).collect()
 }
@@ -80,7 +80,7 @@ pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
         let problem = names_of_another_node(inventory, row)?;
         step.template.as_ref()?;
         Some(Refusal {
-            code: Code::NamesOfAnotherNode.as_str(),
+            code: Code::NamesOfAnotherNode,
             what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
             hint: format!(
                 "move {} and {} away, and a certificate for this node is issued in their place",
@@ -109,7 +109,7 @@ pub(super) fn kubelet(inventory: &Inventory, selection: &Selection, steps: &[Ste
         _ => format!("move {path} away, and a certificate for this node is issued in its place"),
     };
     Some(Refusal {
-        code: Code::NamesOfAnotherNode.as_str(),
+        code: Code::NamesOfAnotherNode,
         what: format!("{path} was copied from another node: {}", problem.what),
         hint,
         partial_helps: false,

@@ -1,0 +1,103 @@
+//! Pages: Certificate authorities.
+
+use super::Class::{Credential, Exposure};
+use super::{Code, Page, page};
+
+pub(super) const PAGES: &[Page] = &[
+    page(
+        Code::CaMissing,
+        Credential,
+        "the certificate of a CA is not there",
+        "Nothing that it signed can be checked, and nothing can be signed.",
+        "It was deleted, or the PKI directory is another one than is looked at.",
+        "Take it with scp NODE:FILE FILE from another control-plane node (the CAs are the same on all of them), or from a backup. Is the PKI directory another one: kuberescue diagnose --cert-dir DIR.",
+    ),
+    page(
+        Code::CaUnreadable,
+        Credential,
+        "the certificate of a CA can't be read",
+        "Nothing that it signed can be checked, and nothing can be signed.",
+        "The file was cut off, emptied or overwritten.",
+        "Take it with scp NODE:FILE FILE from another control-plane node (the CAs are the same on all of them), or from a backup.",
+    ),
+    page(
+        Code::NotACa,
+        Credential,
+        "the file of a CA holds a certificate that is none",
+        "Go and openssl refuse everything that it is said to have signed.",
+        "A leaf was copied over it, or it was made by hand without basicConstraints.",
+        "See what it is (openssl x509 -noout -text -in FILE). Take the CA's certificate with scp NODE:FILE FILE from another control-plane node, or from a backup.",
+    ),
+    page(
+        Code::CaExpired,
+        Credential,
+        "a CA has ended",
+        "Everything that it has signed is refused, however long it would live. Renewing leafs is of no use.",
+        "kubeadm's CAs live ten years and nobody renews them.",
+        "Make the CA anew from its own key, so that everything it has signed stays valid: in the PKI directory, openssl x509 -in ca.crt -signkey ca.key -days 3650 -out ca-new.crt && mv ca-new.crt ca.crt (README, \"When the CA itself has ended\"). Then kuberescue recover, and the same ca.crt to every other node.",
+    ),
+    page(
+        Code::CaExpiring,
+        Credential,
+        "a CA ends within two years",
+        "When it does, everything it has signed is refused at once, on all nodes.",
+        "kubeadm's CAs live ten years and nobody renews them.",
+        "Plan it: a CA can be made anew from its own key long before (openssl x509 -signkey; README, \"When the CA itself has ended\"). kuberescue diagnose --horizon 2y shows what ends when.",
+    ),
+    page(
+        Code::CaNotYetValid,
+        Credential,
+        "a CA starts in the future",
+        "Everything that it has signed is refused until then.",
+        "It was made on a machine whose clock was ahead, or this machine's clock is behind.",
+        "Look at the clock: date -u. If it is right, the CA has to be made anew from its own key: kuberescue explain ca-expired.",
+    ),
+    page(
+        Code::CaKeyMissing,
+        Credential,
+        "the key of a CA is not on this node",
+        "Its leafs can't be renewed here.",
+        "An external CA, or the key was taken away and kept somewhere safe, or it is lost.",
+        "Put the key back for the repair (scp NODE:DIR/ca.key …), or run kuberescue recover on a control-plane node that has it. With an external CA the leafs have to be signed there. kuberescue recover --partial renews what other CAs sign.",
+    ),
+    page(
+        Code::CaKeyUnreadable,
+        Credential,
+        "the key of a CA can't be read",
+        "Its leafs can't be renewed here.",
+        "The file was cut off, or the key is encrypted, which kubeadm's never are.",
+        "See what is wrong with it: openssl pkey -noout -in KEY. Take it from another control-plane node or from a backup.",
+    ),
+    page(
+        Code::CaKeyMismatch,
+        Credential,
+        "the key of a CA belongs to another one",
+        "What it signed now would be refused by everyone who trusts the certificate.",
+        "Key and certificate were copied from two clusters, or kubeadm reset and init have made a new CA between.",
+        "Find the key whose public half is that of the certificate, in backups and on other nodes: compare openssl x509 -noout -pubkey -in FILE with openssl pkey -pubout -in KEY.",
+    ),
+    page(
+        Code::CaKeyOnWorker,
+        Exposure,
+        "the key of a CA lies on a worker",
+        "Who gets root on this worker can sign himself an administrator of the whole cluster.",
+        "The PKI directory was copied to a node that needs only ca.crt, or the node was a control-plane node once.",
+        "Remove it there (shred -u FILE), and think about who could have read it.",
+    ),
+    page(
+        Code::CaReplaced,
+        Credential,
+        "a certificate is signed by another CA of the same name",
+        "Names fit and signatures don't: everything looks right, and everyone refuses it.",
+        "kubeadm reset and init have made new CAs, and some files are still of the time before (or the other way round).",
+        "Before anything is renewed find out which CA the other nodes have: openssl x509 -noout -fingerprint -sha256 -in ca.crt on each. If it is the one here, kuberescue recover makes the certificate anew.",
+    ),
+    page(
+        Code::EmbeddedCaDiffers,
+        Credential,
+        "a kubeconfig holds another CA than this node's",
+        "Who uses it refuses the API server's certificate, unless both have the same key.",
+        "The CA was made anew, and this copy is still the old one.",
+        "Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig FILE --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.",
+    ),
+];

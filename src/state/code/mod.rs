@@ -1,0 +1,273 @@
+//! Every code that is ever printed in brackets, each with its page: what it means, how it comes about, what to do.
+//!
+//! The codes are part of the command line's contract: none is renamed or used for something else. A new one is a line
+//! in the list here and a page in the file of its class.
+
+mod ca;
+mod change;
+mod credential;
+mod etcd;
+mod host;
+mod kubeconfig;
+mod kubelet;
+
+use serde::{Serialize, Serializer};
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Not a fault.
+    Note,
+    /// The control plane works with it.
+    Warning,
+    /// Keeps the control plane, or a part of it, from working.
+    Blocker,
+}
+
+/// What kind of problem a code is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// The system clock.
+    Clock,
+    /// Space on the disk.
+    Disk,
+    /// The container runtime, and what else of the machine has to run.
+    Host,
+    /// etcd's data and members.
+    Etcd,
+    /// Static-pod manifests.
+    Manifest,
+    /// The kubelet's configuration.
+    Kubelet,
+    /// Certificates, keys, kubeconfigs: what kuberescue reissues.
+    Credential,
+    /// Keys that others can read.
+    Exposure,
+    /// Kubeconfigs away from a node.
+    Kubeconfig,
+    /// A change by this tool that did not end.
+    Change,
+    /// What is refused for safety, or cannot be done here.
+    Refusal,
+}
+
+/// The page of a code.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Page {
+    /// The code.
+    pub code: Code,
+    /// What kind of problem it is.
+    pub class: Class,
+    /// In a few words.
+    pub title: &'static str,
+    /// What it means for the node.
+    pub meaning: &'static str,
+    /// How it comes about.
+    pub cause: &'static str,
+    /// What to do. `FILE` stands for the file of the finding, `FILE_DIR` for its directory.
+    pub remedy: &'static str,
+}
+
+const fn page(
+    code: Code,
+    class: Class,
+    title: &'static str,
+    meaning: &'static str,
+    cause: &'static str,
+    remedy: &'static str,
+) -> Page {
+    Page { code, class, title, meaning, cause, remedy }
+}
+
+/// Makes the enum and the list of all codes from one table.
+macro_rules! codes {
+    ($($name:ident $code:literal,)*) => {
+        /// A stable code; `explain` prints its page.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each has a page")]
+        pub enum Code {
+            $($name,)*
+        }
+
+        /// Every code, in the order of `explain --list`.
+        pub const CODES: &[Code] = &[$(Code::$name),*];
+
+        impl Code {
+            /// As it is printed.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // host.rs
+    ClockBehind "clock-behind",
+    DiskFull "disk-full",
+    NoSpace "no-space",
+    NoRuntime "no-runtime",
+    // etcd.rs
+    EtcdDataMissing "etcd-data-missing",
+    EtcdDataBroken "etcd-data-broken",
+    EtcdNoSnapshot "etcd-snapshot-missing",
+    EtcdExternal "etcd-external",
+    EtcdQuorum "etcd-quorum",
+    // kubelet.rs
+    ManifestMissing "manifest-missing",
+    ManifestUnreadable "manifest-unreadable",
+    DuplicateManifest "duplicate-manifest",
+    FlagFileMissing "flag-file-missing",
+    KubeletConfigMissing "kubelet-config-missing",
+    KubeletConfigBroken "kubelet-config-broken",
+    KubeletConfMissing "kubelet-conf-missing",
+    KubeletLinkMissing "kubelet-link-missing",
+    KubeletLinkDangling "kubelet-link-dangling",
+    KubeletLinkNoLink "kubelet-link-no-link",
+    KubeletLinkOld "kubelet-link-old",
+    KubeletConfEmbedded "kubelet-conf-embedded",
+    KubeletCrashLoop "kubelet-crash-loop",
+    KubeletServingExpired "kubelet-serving-expired",
+    // ca.rs
+    CaMissing "ca-missing",
+    CaUnreadable "ca-unreadable",
+    NotACa "not-a-ca",
+    CaExpired "ca-expired",
+    CaExpiring "ca-expiring",
+    CaNotYetValid "ca-not-yet-valid",
+    CaKeyMissing "ca-key-missing",
+    CaKeyUnreadable "ca-key-unreadable",
+    CaKeyMismatch "ca-key-mismatch",
+    CaKeyOnWorker "ca-key-on-worker",
+    CaReplaced "ca-replaced",
+    EmbeddedCaDiffers "embedded-ca-differs",
+    // credential.rs
+    NotYetValid "not-yet-valid",
+    Expired "expired",
+    Expiring "expiring",
+    LeafOutlivesCa "leaf-outlives-ca",
+    Missing "missing",
+    Unreadable "unreadable",
+    FileEmpty "file-empty",
+    FileTruncated "file-truncated",
+    FileNotPem "file-not-pem",
+    SeveralCertificates "several-certificates",
+    KeyMissing "key-missing",
+    KeyUnreadable "key-unreadable",
+    KeyMismatch "key-mismatch",
+    WrongAuthority "wrong-authority",
+    NamesMissing "names-missing",
+    NamesOfAnotherNode "names-of-another-node",
+    UsageWrong "usage-wrong",
+    FrontProxyName "front-proxy-name",
+    WeakKey "weak-key",
+    WeakSignature "weak-signature",
+    SerialReuse "serial-reuse",
+    SaPairMismatch "sa-pair-mismatch",
+    SaMissing "sa-missing",
+    KeyExposed "key-exposed",
+    KeyLyingAbout "key-lying-about",
+    SuperAdminMissing "super-admin-missing",
+    AdminStillMasters "admin-still-masters",
+    EtcdClientExpired "etcd-client-expired",
+    NodesCaDiffers "nodes-ca-differs",
+    NodesSaDiffers "nodes-sa-differs",
+    NodesCopied "nodes-copied",
+    // kubeconfig.rs
+    ContextBroken "context-broken",
+    NoCredential "no-credential",
+    Insecure "insecure",
+    NoCa "no-ca",
+    NotReachable "not-reachable",
+    ProxyNotUsed "proxy-not-used",
+    NotChecked "not-checked",
+    // change.rs
+    NotRoot "not-root",
+    WorkerNode "worker-node",
+    NotKubeadmNode "not-a-kubeadm-node",
+    RootUnreadable "root-unreadable",
+    LogUnreadable "log-unreadable",
+    NotAHost "not-a-host",
+    InterruptedChange "interrupted-change",
+    InterruptedRestart "interrupted-restart",
+    CannotRollBack "cannot-roll-back",
+    NothingToRenew "nothing-to-renew",
+    NotRepairable "not-repairable",
+    KubeletCertificateExpired "kubelet-certificate-expired",
+    ExactNeedsOwnArchive "exact-needs-own-archive",
+    ArchiveOfAnotherNode "archive-of-another-node",
+    AnotherCluster "another-cluster",
+    NotWorking "not-working",
+    SecretImmutable "immutable",
+    OnDelete "on-delete",
+    Paused "paused",
+    Unsupported "unsupported",
+}
+
+/// The pages, by the files that hold them.
+const PAGES: &[&[Page]] = &[
+    host::PAGES,
+    etcd::PAGES,
+    kubelet::PAGES,
+    ca::PAGES,
+    credential::PAGES,
+    kubeconfig::PAGES,
+    change::PAGES,
+];
+
+/// Stands in for a page that nobody wrote; a test holds that there is none.
+const NO_PAGE: Page = page(Code::RootUnreadable, Class::Refusal, "", "", "", "");
+
+impl Code {
+    /// Its page.
+    pub fn page(self) -> &'static Page {
+        PAGES.iter().copied().flatten().find(|page| page.code == self).unwrap_or(&NO_PAGE)
+    }
+
+    /// The code of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        CODES.iter().copied().find(|code| code.as_str() == name)
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_unique_and_explained() {
+        let mut names: Vec<_> = CODES.iter().map(|code| code.as_str()).collect();
+        for code in CODES {
+            let page = code.page();
+            assert_eq!(page.code, *code, "{code} has no page");
+            assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code}");
+            assert_eq!(Code::named(code.as_str()), Some(*code));
+            for text in [page.title, page.meaning, page.cause, page.remedy] {
+                assert!(text.len() > 10, "{code}");
+            }
+            for sentence in [page.meaning, page.cause, page.remedy] {
+                assert!(sentence.ends_with('.'), "{code}: {sentence}");
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CODES.len());
+        assert_eq!(PAGES.iter().copied().flatten().count(), CODES.len(), "a page too many");
+    }
+}

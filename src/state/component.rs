@@ -1,0 +1,52 @@
+//! The components of a control-plane node.
+
+use serde::{Serialize, Serializer};
+
+/// What runs on a control-plane node and reads credentials. Ordered as they are started: etcd first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    /// The kubelet, which runs the static pods; systemd starts it.
+    Kubelet,
+    /// etcd, where kubeadm runs it as a static pod.
+    Etcd,
+    /// kube-apiserver.
+    ApiServer,
+    /// kube-controller-manager.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+}
+
+impl Component {
+    /// The static pods of a control plane, in the order in which they are restarted.
+    pub const STATIC_PODS: [Self; 4] =
+        [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler];
+
+    /// Name of the static pod and of its container, or `kubelet`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kubelet => "kubelet",
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+        }
+    }
+
+    /// The component of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Kubelet].into_iter().chain(Self::STATIC_PODS).find(|component| component.name() == name)
+    }
+}
+
+impl std::fmt::Display for Component {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.pad(self.name())
+    }
+}
+
+impl Serialize for Component {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
