@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use kuberescue::cli::Cli;
 use kuberescue::error::Exit;
-use kuberescue::live::{clock, operator};
+use kuberescue::live::{clock, invoker};
 use kuberescue::report::Output;
 use kuberescue::session::Context;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let now = jiff::Timestamp::now();
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let exit =
-        cli.run(&mut Context { now, command_line, operator: operator::look(), out: &mut out, begun, waited });
+        cli.run(&mut Context { now, command_line, operator: invoker::look(), out: &mut out, begun, waited });
     let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
     ExitCode::from(exit as u8)
 }

@@ -86,7 +86,6 @@ macro_rules! codes {
     ($($name:ident $code:literal,)*) => {
         /// A stable code; `explain` prints its page.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[expect(missing_docs, reason = "each has a page")]
         pub enum Code {
             $($name,)*
         }
