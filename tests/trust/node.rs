@@ -60,7 +60,7 @@ pub fn name(graph: &Graph, id: usize) -> String {
             format!("key {}", place.map(|place| file_name(&place.path)).unwrap_or_default())
         }
         Kind::Certificate(leaf) => leaf.name.clone(),
-        Kind::Authority(anchor) => anchor.name.clone(),
+        Kind::Ca(anchor) => anchor.name.clone(),
         Kind::Consumer(consumer) => consumer.label(),
     }
 }

@@ -190,7 +190,7 @@ fn an_authority_renewed_with_its_key_is_one_anchor_with_two_certificates() {
     node.write(&format!("{PKI}/ca.crt"), new);
     node.replace(config, &embedded, &crate::common::base64(old.as_bytes()));
     let graph = node.graph();
-    let Kind::Authority(anchor) = &graph.node(find(&graph, "ca")).unwrap().kind else { panic!() };
+    let Kind::Ca(anchor) = &graph.node(find(&graph, "ca")).unwrap().kind else { panic!() };
     assert_eq!((anchor.certificates.len(), anchor.state), (2, State::Valid));
     let found = faults(&graph);
     let old = "ca TrustedBy kube-scheduler --kubeconfig: OldCopy: it holds an older certificate of this authority, \
