@@ -112,7 +112,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
             );
             let _ = writeln!(out, "{}", line(&text));
         }
-        let _ = writeln!(out, "{}", line(&format!("  {:<23} do: {}", "", finding.remedy)));
+        let _ = writeln!(out, "{}", line(&format!("  {:<23} do: {}", "", finding.remedy.reason)));
     }
 }
 

@@ -4,8 +4,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::sanitise::line;
-use crate::analysis::node::findings::Finding;
-use crate::analysis::node::plan::{Action, Plan, Restart, Why};
+use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::plan::{Action, Condition, Plan, Restart, Why};
+
+/// One heading for one thing, in every command.
+pub const SECTIONS: [(Severity, &str); 3] = [
+    (Severity::Blocker, "Blocking problems (root cause first)"),
+    (Severity::Warning, "Warnings"),
+    (Severity::Note, "Notes"),
+];
 
 /// kubeadm's messages of `certs renew`, in its order, with its closing words.
 pub fn renewal_messages(plan: &Plan) -> String {
@@ -45,13 +52,35 @@ pub fn renewal_messages(plan: &Plan) -> String {
 }
 
 /// Findings, a line each.
-pub fn finding_lines(findings: &[Finding]) -> String {
+pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut out = String::new();
     for finding in findings {
         let text = format!("  {:<22} {}: {}", finding.code.as_str(), finding.subject, finding.what);
         let _ = writeln!(out, "{}", line(&text));
     }
     out
+}
+
+/// Findings under the headings that every command uses.
+pub fn finding_sections(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for (severity, heading) in SECTIONS {
+        let lines = finding_lines(findings.iter().filter(|finding| finding.severity == severity));
+        if !lines.is_empty() {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            let _ = write!(out, "{gap}{heading}:\n{lines}");
+        }
+    }
+    out
+}
+
+/// What has to be true before a plan is applied.
+pub fn condition_text(condition: Condition) -> &'static str {
+    match condition {
+        Condition::SameCaOnAllNodes => {
+            "certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt)."
+        }
+    }
 }
 
 /// What the operator does next on this node, after its files are in order and nothing was restarted.

@@ -1,4 +1,4 @@
-//! Credentials: dates, keys, chains, the names of another node. What `certs check-expiration` and `recover` look at.
+//! Credentials: dates, keys, chains, the names of another node.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::catalog::{self, Ca, Names};
 
 /// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
-pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     for row in &inventory.authorities {
         if let Some((code, what)) = authority_problem(row, now) {
@@ -77,8 +77,23 @@ fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+/// Whether a CA with this finding cannot sign.
+pub fn keeps_from_signing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::CaMissing
+            | Code::CaUnreadable
+            | Code::NotACa
+            | Code::CaExpired
+            | Code::CaNotYetValid
+            | Code::CaKeyMissing
+            | Code::CaKeyUnreadable
+            | Code::CaKeyMismatch
+    )
+}
+
 /// Why an authority cannot sign at `now`; `None` where it can.
-pub fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
+pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {
         Parsed::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
         Parsed::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
@@ -110,7 +125,7 @@ pub fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> 
 
 /// One thing that is wrong with a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(super) struct Problem {
     /// Stable code.
     pub code: Code,
     /// What is wrong, in plain words.
@@ -167,7 +182,7 @@ fn purposes(certificate: &Certificate) -> String {
 }
 
 /// What is wrong with a credential, its authority considered.
-pub fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
+pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
     let certificate = match &row.certificate {
         Parsed::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
         Parsed::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
@@ -196,7 +211,7 @@ pub fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec
 
 /// What is wrong with the kubelet's serving certificate. Nobody checks the end of it unless told to
 /// (`--kubelet-certificate-authority`), but a pair of its own that it can't load keeps the kubelet from starting.
-pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
+pub(super) fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
     let row = &inventory.kubelet_serving;
     let warnings =
         |problems: Vec<Problem>| problems.into_iter().map(|problem| (problem, Severity::Warning)).collect();
@@ -206,7 +221,11 @@ pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, 
         ServingForm::Signed if row.certificate.is_missing() => Vec::new(),
         ServingForm::Configured => warnings(dates(row, now)),
         // Who else may sign it is the cluster's business (`--cluster-signing-kubelet-serving-cert-file`).
-        ServingForm::Signed => warnings(row_problems(row, None, now)),
+        ServingForm::Signed => {
+            let mut problems = row_problems(row, None, now);
+            problems.extend(names_of_another_node(inventory, row));
+            warnings(problems)
+        }
         ServingForm::SelfSigned => {
             let severity = |problem: &Problem| match problem.code {
                 Code::Expired | Code::NotYetValid => Severity::Warning,
@@ -244,7 +263,7 @@ fn chain(certificate: &Certificate, authority: &Certificate) -> Option<Problem> 
 }
 
 /// A serving certificate that speaks neither of this node's name nor of its address was copied here.
-pub fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
+pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
     let certificate = row.certificate.get()?;
     let name = &inventory.facts.node_name.as_ref()?.value;
     let address = inventory.facts.advertise_address.as_ref()?.value;
@@ -280,7 +299,7 @@ impl Inventory {
 
 /// A client certificate of the kubelet's that was copied from another node, as its member of etcd says: the API server
 /// lets it touch nothing of this one.
-pub fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
+pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
     let (path, etcd) = inventory.facts.pod("etcd")?;
     let source = format!("{} --name", path.display());
     kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))

@@ -5,19 +5,45 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
-use crate::analysis::node::host_state::{Free, HostState};
+use crate::analysis::node::host_state::{Free, HostState, Interrupted};
 use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::analysis::node::plan::CLOCK_TOLERANCE_SECONDS;
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
 use crate::state::Snapshot;
+use crate::state::catalog::RESCUE_DIR;
 
 /// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
 const TOO_LITTLE: u64 = 16 << 20;
 
 /// With fewer inodes than this the next rotation of a log or a certificate, or the next segment of etcd's log, may fail.
 const TOO_FEW: u64 = 16;
+
+/// A run of this tool that did not end: until it is completed or undone, nothing else is worth repairing.
+pub(super) fn interrupted(around: &HostState) -> Option<Finding> {
+    let own = Path::new(RESCUE_DIR);
+    let finding = |code, path: &Path, what: String| {
+        let mut finding = Finding::new(code, Severity::Blocker, "kuberescue", path, what);
+        finding.remedy.command = Some("kuberescue resume".to_owned());
+        finding
+    };
+    Some(match around.interrupted.as_ref()? {
+        Interrupted::Change { journal, command, files } => {
+            let what = format!("a change of {files} files was interrupted: {command}");
+            finding(Code::InterruptedChange, journal, what)
+        }
+        Interrupted::Restart(manifests) => {
+            let names: Vec<_> = manifests.iter().map(|path| path.display().to_string()).collect();
+            let what =
+                format!("a restart was interrupted, manifests are still moved away: {}", names.join(", "));
+            finding(Code::InterruptedRestart, own, what)
+        }
+        Interrupted::Unreadable(why) => {
+            finding(Code::InterruptedChange, own, format!("cannot read the record of the last change: {why}"))
+        }
+    })
+}
 
 pub(super) fn clock(inventory: &Inventory, around: &HostState, now: Timestamp) -> Option<Finding> {
     let (newest, source) = inventory.newest_evidence.as_ref()?;
