@@ -206,8 +206,20 @@ fn worker() -> Node {
 fn a_worker_is_not_repaired_here() {
     let node = worker();
     let before = node.state();
-    assert_snapshot!(screen(&node, &node.run("recover --yes")), @"");
-    assert_snapshot!(screen(&node, &node.run("certs renew all")), @"");
+    assert_snapshot!(screen(&node, &node.run("recover --yes")), @"
+    exit 2
+    error [worker-node]: cannot sign a certificate here: cp-1 is a worker node and has no CA key
+    hint: on a control-plane node: sudo kubeadm kubeconfig user --org system:nodes --client-name system:node:cp-1 > kubelet.conf
+    hint: copy kubelet.conf to /etc/kubernetes/kubelet.conf on cp-1
+    hint: on cp-1: sudo systemctl restart kubelet
+    ");
+    assert_snapshot!(screen(&node, &node.run("certs renew all")), @"
+    exit 2
+    error [worker-node]: cannot sign a certificate here: cp-1 is a worker node and has no CA key
+    hint: on a control-plane node: sudo kubeadm kubeconfig user --org system:nodes --client-name system:node:cp-1 > kubelet.conf
+    hint: copy kubelet.conf to /etc/kubernetes/kubelet.conf on cp-1
+    hint: on cp-1: sudo systemctl restart kubelet
+    ");
     before.assert_same(&node.state(), "a worker");
 }
 
@@ -215,7 +227,17 @@ fn a_worker_is_not_repaired_here() {
 #[test]
 fn a_worker_has_the_certificates_of_its_kubelet() {
     let node = worker();
-    assert_snapshot!(screen(&node, &node.run("certs check-expiration")), @"");
+    assert_snapshot!(screen(&node, &node.run("certs check-expiration")), @"
+    exit 0
+    CERTIFICATE   EXPIRES   RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED
+
+    CERTIFICATE AUTHORITY   EXPIRES                  RESIDUAL TIME   EXTERNALLY MANAGED
+    ca                      Nov 20, 2036 22:23 UTC   9y              yes     
+
+    KUBELET CERTIFICATE   EXPIRES                  RESIDUAL TIME   PATH
+    kubelet-client        Nov 23, 2027 22:18 UTC   364d            /var/lib/kubelet/pki/kubelet-client-current.pem
+    kubelet-serving       Nov 23, 2027 22:23 UTC   364d            /var/lib/kubelet/pki/kubelet.crt
+    ");
 }
 
 #[test]
@@ -223,7 +245,13 @@ fn an_archive_of_a_worker_brings_back_no_control_plane() {
     let node = worker();
     let made = node.must("archive create");
     let run = node.run(&format!("archive verify {}", made.out.trim()));
-    assert_snapshot!(screen(&node, &run).replace(made.out.trim(), "ARCHIVE"), @"");
+    assert_snapshot!(screen(&node, &run).replace(made.out.trim(), "ARCHIVE"), @"
+    exit 2
+    error [worker-node]: cannot bring back a control plane from this archive: cp-1 is a worker node and has no CA key
+    hint: on a control-plane node: sudo kubeadm kubeconfig user --org system:nodes --client-name system:node:cp-1 > kubelet.conf
+    hint: copy kubelet.conf to /etc/kubernetes/kubelet.conf on cp-1
+    hint: on cp-1: sudo systemctl restart kubelet
+    ");
 }
 
 /// However little is left of it.
