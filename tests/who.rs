@@ -237,6 +237,7 @@ fn a_worker_has_the_certificates_of_its_kubelet() {
     KUBELET CERTIFICATE   EXPIRES                  RESIDUAL TIME   PATH
     kubelet-client        Nov 23, 2027 22:18 UTC   364d            /var/lib/kubelet/pki/kubelet-client-current.pem
     kubelet-serving       Nov 23, 2027 22:23 UTC   364d            /var/lib/kubelet/pki/kubelet.crt
+    note [worker-node]: a worker node has the kubelet's certificates and the CA certificate only
     ");
 }
 

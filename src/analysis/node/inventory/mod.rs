@@ -59,13 +59,9 @@ impl<T> Parsed<T> {
 pub struct CaRow {
     /// Which one.
     pub authority: Ca,
-    /// Path of its certificate.
     pub certificate_path: PathBuf,
-    /// Path of its key.
     pub key_path: PathBuf,
-    /// Its certificate.
     pub certificate: Parsed<Certificate>,
-    /// Its key.
     pub key: Parsed<PrivateKey>,
 }
 
