@@ -134,7 +134,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
-    let (snapshot, inventory) = args.root.read_from(&root)?;
+    let (snapshot, inventory) = args.root.read_control_plane(&root)?;
     refuse_if_interrupted(&root)?;
     // Whoever changes a node says with --at what time it is: the disk has its word on that too.
     let around = look_around(&root, &snapshot, &inventory, true);
