@@ -9,6 +9,7 @@ mod expiration;
 mod explain;
 mod history;
 pub mod html;
+mod json;
 mod kubeconfig;
 mod node_table;
 mod nodes;
