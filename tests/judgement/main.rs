@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
     unreachable_pub,
@@ -146,16 +147,18 @@ struct Trial {
     node: Node,
     breakages: Vec<String>,
     failures: Vec<Failure>,
+    /// How `recover` ended, and whether it changed anything.
+    ending: Option<(i32, bool)>,
 }
 
 impl Trial {
-    fn run(seed: u64) -> Vec<Failure> {
+    fn run(seed: u64) -> Self {
         let (node, breakages) = broken_node(&mut Draw::new(seed));
-        let mut trial = Self { seed, node, breakages, failures: Vec::new() };
+        let mut trial = Self { seed, node, breakages, failures: Vec::new(), ending: None };
         if let Err(evidence) = trial.judge() {
             trial.fails(Property::Answers, evidence);
         }
-        trial.failures
+        trial
     }
 
     fn fails(&mut self, property: Property, evidence: impl Into<String>) {
@@ -193,6 +196,7 @@ impl Trial {
         if ![0, 2, 4, 5].contains(&real.code) {
             return Err(format!("recover: {real}"));
         }
+        self.ending = Some((real.code, !changed.is_empty()));
         let after = self.diagnose()?;
         self.holds(Property::ZeroMeansWell, (real.code == 0) == after.blockers.is_empty(), || {
             format!("blockers afterwards: {:?}\nrecover: {real}", after.blockers)
@@ -284,18 +288,25 @@ fn commands_agree_on_broken_nodes() {
         None => (0..number("KUBERESCUE_JUDGEMENT").unwrap_or(TREES)).collect(),
     };
     let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let endings: Mutex<BTreeMap<Option<(i32, bool)>, usize>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(seeds.len()) {
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    let found = Trial::run(*seed);
-                    failures.lock().unwrap().extend(found);
+                    let trial = Trial::run(*seed);
+                    failures.lock().unwrap().extend(trial.failures);
+                    *endings.lock().unwrap().entry(trial.ending).or_default() += 1;
                 }
             });
         }
     });
-    let failures = failures.into_inner().unwrap();
+    let (failures, endings) = (failures.into_inner().unwrap(), endings.into_inner().unwrap());
+    println!("exit code of recover, changed, trees: {endings:?}");
     assert!(failures.is_empty(), "{}", report(failures, seeds.len()));
+    // The trees are as different as they should be: each way to end is among them.
+    for ending in [(0, false), (0, true), (4, true), (5, false)] {
+        assert!(seeds.len() < TREES as usize || endings.contains_key(&Some(ending)), "{endings:?}");
+    }
 }
 
 /// Each failure, then how many trees each property fails on.
