@@ -147,8 +147,8 @@ struct Trial {
     node: Node,
     breakages: Vec<String>,
     failures: Vec<Failure>,
-    /// How `recover` ended, and whether it changed anything.
-    ending: Option<(i32, bool)>,
+    /// How `recover` ended, whether it changed anything, and the code of its error.
+    ending: Option<(i32, bool, String)>,
 }
 
 impl Trial {
@@ -196,7 +196,8 @@ impl Trial {
         if ![0, 2, 4, 5].contains(&real.code) {
             return Err(format!("recover: {real}"));
         }
-        self.ending = Some((real.code, !changed.is_empty()));
+        let code = real.err.split("error [").nth(1).and_then(|rest| rest.split(']').next());
+        self.ending = Some((real.code, !changed.is_empty(), code.unwrap_or_default().to_owned()));
         let after = self.diagnose()?;
         self.holds(Property::ZeroMeansWell, (real.code == 0) == after.blockers.is_empty(), || {
             format!("blockers afterwards: {:?}\nrecover: {real}", after.blockers)
@@ -288,7 +289,7 @@ fn commands_agree_on_broken_nodes() {
         None => (0..number("KUBERESCUE_JUDGEMENT").unwrap_or(TREES)).collect(),
     };
     let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    let endings: Mutex<BTreeMap<Option<(i32, bool)>, usize>> = Mutex::default();
+    let endings: Mutex<BTreeMap<Option<(i32, bool, String)>, usize>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(seeds.len()) {
             scope.spawn(|| {
@@ -301,11 +302,14 @@ fn commands_agree_on_broken_nodes() {
         }
     });
     let (failures, endings) = (failures.into_inner().unwrap(), endings.into_inner().unwrap());
-    println!("exit code of recover, changed, trees: {endings:?}");
+    for (ending, trees) in &endings {
+        println!("{trees:>4} trees: exit code of recover, changed, error: {ending:?}");
+    }
     assert!(failures.is_empty(), "{}", report(failures, seeds.len()));
     // The trees are as different as they should be: each way to end is among them.
     for ending in [(0, false), (0, true), (4, true), (5, false)] {
-        assert!(seeds.len() < TREES as usize || endings.contains_key(&Some(ending)), "{endings:?}");
+        let is_there = endings.keys().flatten().any(|(code, changed, _)| (*code, *changed) == ending);
+        assert!(seeds.len() < TREES as usize || is_there, "no tree with {ending:?}");
     }
 }
 
