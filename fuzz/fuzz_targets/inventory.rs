@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use kuberescue::analysis::node::endpoints::expected;
 use kuberescue::analysis::node::facts::Facts;
-use kuberescue::analysis::node::findings::findings;
+use kuberescue::analysis::node::findings::{Node, findings};
+use kuberescue::analysis::node::host_state::HostState;
 use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::analysis::node::plan::{Options, Selection, decide};
 use kuberescue::analysis::node::scope::referred;
@@ -26,16 +27,18 @@ fuzz_target!(|data: &[u8]| {
     let inventory = Inventory::with_facts(&snapshot, facts);
     let _expected = expected(&inventory);
     let now = Timestamp::from_second(TIMES[data.len() % 2]).expect("a time");
-    let findings = findings(&inventory, now);
+    let around = HostState::default();
+    let findings = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
     let options = Options {
         selection: Selection::All,
         kubelet: true,
         reuse_keys: true,
         days: 365,
         partial: true,
-        accept_clock: true,
+        accept: Vec::new(),
+        whole_node: data.len().is_multiple_of(2),
     };
-    let mut plan = decide(&snapshot, &inventory, &options, now);
+    let mut plan = decide(&snapshot, &inventory, &findings, &options, now);
     let report = Expiration { inventory: &inventory, findings: &findings, now };
     let cluster = inventory.facts.cluster_name.value.clone();
     let names = ClusterNames { context: Some(cluster.clone()), cluster };

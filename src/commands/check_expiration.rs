@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::node::findings::{Code, findings};
+use crate::analysis::node::findings::{Code, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::error::{Exit, Outcome};
-use crate::report::{Expiration, Format};
+use crate::report::{Expiration, Format, finding_lines};
 use crate::session::Context;
+use crate::session::forensics::nodes::Read;
 use crate::session::input::arguments::{parse_duration, parse_format, parse_time};
 use crate::session::input::source::RootArgs;
 
@@ -32,20 +33,21 @@ pub struct Args {
 /// There is no readable node.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
-    let inventory = args.root.read()?;
-    let findings = findings(&inventory, now);
+    let read = Read::of(&args.root, args.at)?;
+    let findings = read.findings(now);
+    let inventory = read.inventory;
     let report = Expiration { inventory: &inventory, findings: &findings, now };
     context.out.result(&report.render(args.output));
     if matches!(args.output, Format::Json | Format::Yaml) {
-        for finding in findings.iter().filter(|finding| finding.code != Code::Expired) {
-            context.out.say(crate::report::finding_lines(std::slice::from_ref(finding)).trim_end());
-        }
+        let more: Vec<_> = findings.iter().filter(|finding| finding.code != Code::Expired).collect();
+        context.out.say(finding_lines(more).trim_end());
     }
     let ending = args.fail_within.and_then(|within| soonest_end(&inventory, now, within));
     if let Some((name, end)) = &ending {
         context.out.say(&format!("{name} ends {end}, within the time given with --fail-within"));
     }
-    Ok(if findings.is_empty() && ending.is_none() { Exit::Fine } else { Exit::Findings })
+    let faulty = findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    Ok(if faulty || ending.is_some() { Exit::Findings } else { Exit::Fine })
 }
 
 fn soonest_end(inventory: &Inventory, now: Timestamp, within: SignedDuration) -> Option<(String, Timestamp)> {

@@ -2,21 +2,21 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::node::findings::{Finding, Severity, findings};
+use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::Selection;
+use crate::analysis::node::plan::{Condition, Outlook, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
-    Expiration, cluster_plan, finding_lines, next_steps, plan_text, preflight_lines, restart_plan,
+    Expiration, cluster_plan, condition_text, finding_lines, finding_sections, next_steps, plan_text,
+    preflight_lines, restart_plan,
 };
 use crate::session::Context;
-use crate::session::change::{ChangeArgs, prepare};
+use crate::session::change::{ChangeArgs, Issued, Prepared, prepare};
 use crate::session::input::arguments::parse_duration;
-use crate::session::recovery;
 use crate::session::recovery::host::HostArgs;
-use crate::session::recovery::preflight::preflight;
-use crate::session::recovery::{Live, Restart};
-use crate::state::Code;
+use crate::session::recovery::preflight::{Preflight, preflight};
+use crate::session::recovery::{self, Live, Restart};
+use crate::state::{Code, catalog};
 
 /// Arguments of `recover`.
 #[derive(clap::Args, Debug)]
@@ -25,16 +25,16 @@ pub struct Args {
     change: ChangeArgs,
     #[command(flatten)]
     host: HostArgs,
-    /// How static pods are restarted on a running node
+    /// Restart static pods in this way on a running node
     #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
     restart: Restart,
-    /// How long the node may take to be well again
+    /// Wait this long for the node to be healthy again
     #[arg(long, default_value = "300s", value_name = "DURATION", value_parser = parse_duration)]
     proof_timeout: SignedDuration,
-    /// Don't restart what the cluster runs with old files (DaemonSets such as etcd-defrag), only name it
+    /// List workloads that still use old certificates (DaemonSets such as etcd-defrag) without restarting them
     #[arg(long)]
     no_rollout: bool,
-    /// Put the old state back when the node isn't well by then
+    /// Roll back when the node is not healthy by then
     #[arg(long)]
     rollback_on_failure: bool,
 }
@@ -51,81 +51,133 @@ impl Args {
             dry_run: self.change.dry_run,
         }
     }
+
+    fn on_host(&self, prepared: &Prepared) -> bool {
+        prepared.is_live() && self.restart != Restart::None
+    }
 }
 
-/// Reissues everything where something has ended or is broken; on a running node restarts what has to read it
+/// Reissues everything where something has expired or is broken; on a running node restarts what has to read it
 /// and proves that the node is back.
 ///
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let change = &args.change;
-    let mut prepared = prepare(change, Selection::All, context)?;
-    let on_host = prepared.is_live() && args.restart != Restart::None;
+    let mut prepared = prepare(change, Selection::All, true, context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
         return Err(Error::could_not_run(
-            "--at is for dry runs and for disks: a running node has its own clock",
+            "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",
         )
         .hint("leave --at out, or add --dry-run"));
     }
-    let before = findings(&prepared.inventory, prepared.now);
-    if !before.iter().any(is_blocker) {
-        if on_host {
-            return recovery::without_change(&mut prepared, &args.live(), &before, context);
+    if !prepared.findings.iter().any(is_blocker) {
+        let findings = prepared.findings.clone();
+        if args.on_host(&prepared) {
+            return recovery::without_change(&mut prepared, &args.live(), &findings, context);
         }
-        return Ok(nothing_to_do(&before, context));
+        return Ok(nothing_to_do(&findings, context));
     }
-    context.out.result(&format!("What is wrong ({} findings):\n{}\n", before.len(), finding_lines(&before)));
+    context.out.result(&format!("{}\n", finding_sections(&prepared.findings)));
     context.out.result(&tables("Before", &prepared.inventory, prepared.now));
     context.out.result(&format!("\n{}\n", plan_text(&prepared.plan)));
     prepared.refuse(context)?;
-    if prepared.plan.steps.is_empty() {
-        let failure =
-            Error::refused(Code::NothingToRenew, "nothing of this can be repaired by issuing certificates");
-        return Err(failure.hint("see the reasons in the plan above"));
+    if prepared.plan.repair.outlook() == Outlook::NotRepairable {
+        return Err(not_repairable(&prepared));
     }
-    let changes = prepared.issue()?;
-    let looked = if on_host {
-        let elsewhere = change.archive_dir.is_some();
-        let looked = preflight(&prepared, &changes, &args.host, args.restart == Restart::Cri, elsewhere)?;
-        context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
-        let grace = args.host.grace.unsigned_abs();
-        context.out.result(&restart_plan(&looked.work.lines(), looked.quorum.as_ref(), grace));
-        context.out.result(&format!(
-            "Then every port, the API server, the nodes and this node's lease are probed, for at most {} s.\n",
-            args.proof_timeout.as_secs()
-        ));
-        context.out.result(cluster_plan(!args.no_rollout));
-        Some(looked)
-    } else {
-        None
-    };
-    if change.dry_run {
-        let predicted = prepared.predicted(&changes);
-        context.out.result(&format!("\n{}\n", tables("After (predicted)", &predicted, prepared.now)));
-        context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
-        return Ok(Exit::Fine);
-    }
-    context.confirm("Apply this plan?", change.yes)?;
-    prepared.lock(context)?;
-    let done = prepared.carry_out(&changes, change, context)?;
-    context.out.result(&format!("\n{}\n", tables("After", &done.inventory, prepared.now)));
-    let left = findings(&done.inventory, prepared.now);
+    let issued = prepared.issue()?;
+    let looked = look(args, &prepared, &issued, context)?;
+    let left: Vec<_> = issued.findings.iter().filter(|finding| is_blocker(finding)).collect();
     if !left.is_empty() {
-        context.out.result(&format!("\nStill to be seen to:\n{}", finding_lines(&left)));
+        let heading = "Blocking problems that remain after this change (manual action required)";
+        context.out.result(&format!("\n{heading}:\n{}", finding_lines(left.iter().copied())));
     }
-    context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
-    match &looked {
-        Some(looked) => {
-            recovery::revive_and_prove(&prepared, &done.inventory, looked, &args.live(), context)?
-        }
+    let exit =
+        if prepared.plan.needs_action() || !left.is_empty() { Exit::ActionRequired } else { Exit::Fine };
+    for condition in &prepared.plan.repair.conditions {
+        context.out.result(&format!("\nCondition: {}\n", condition_text(*condition)));
+    }
+    if change.dry_run {
+        let predicted = tables("After (predicted)", &issued.inventory, prepared.now);
+        context.out.result(&format!("\n{predicted}\n"));
+        context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
+        return Ok(exit);
+    }
+    confirm(&prepared.plan.repair.conditions, change.yes, context)?;
+    prepared.lock(context)?;
+    carry_out(args, &prepared, &issued, looked.as_ref(), context)
+}
+
+/// Applies the plan, restarts what has to read it, and says what is left.
+fn carry_out(
+    args: &Args,
+    prepared: &Prepared,
+    issued: &Issued,
+    looked: Option<&Preflight>,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let done = prepared.carry_out(&issued.changes, &args.change, context)?;
+    context.out.result(&format!("\n{}\n", tables("After", &done.inventory, prepared.now)));
+    if !done.findings.is_empty() {
+        context.out.result(&format!("\n{}", finding_sections(&done.findings)));
+    }
+    context.out.say(&format!(
+        "hint: sudo kuberescue rollback restores the old state from {}",
+        done.archive.display()
+    ));
+    match looked {
+        Some(looked) => recovery::revive_and_prove(prepared, &done.inventory, looked, &args.live(), context)?,
         None => {
             let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), &prepared.names());
             context.out.result(&format!("\n{steps}"));
         }
     }
-    let person = prepared.plan.needs_action() || left.iter().any(is_blocker);
-    Ok(if person { Exit::ActionRequired } else { Exit::Fine })
+    let left = done.findings.iter().any(is_blocker);
+    Ok(if prepared.plan.needs_action() || left { Exit::ActionRequired } else { Exit::Fine })
+}
+
+/// On a running node: looks at what is needed for the change and the restart, and shows both.
+fn look(
+    args: &Args,
+    prepared: &Prepared,
+    issued: &Issued,
+    context: &mut Context<'_>,
+) -> Result<Option<Preflight>, Error> {
+    if !args.on_host(prepared) {
+        return Ok(None);
+    }
+    let elsewhere = args.change.archive_dir.is_some();
+    let looked = preflight(prepared, issued, &args.host, args.restart == Restart::Cri, elsewhere)?;
+    context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
+    let grace = args.host.grace.unsigned_abs();
+    context.out.result(&restart_plan(&looked.work.lines(), looked.quorum.as_ref(), grace));
+    context.out.result(&format!(
+        "Then all ports, the API server, the nodes and this node's lease are checked for up to {} s.\n",
+        args.proof_timeout.as_secs()
+    ));
+    context.out.result(cluster_plan(!args.no_rollout));
+    Ok(Some(looked))
+}
+
+/// Asks for each condition by itself, then for the plan.
+fn confirm(conditions: &[Condition], yes: bool, context: &mut Context<'_>) -> Result<(), Error> {
+    for condition in conditions {
+        let question = match condition {
+            Condition::SameCaOnAllNodes => "Is the CA on this node the same on all control-plane nodes?",
+        };
+        context.confirm(question, yes)?;
+    }
+    context.confirm("Apply this plan?", yes)
+}
+
+/// Nothing that this plan could make takes a blocker away.
+fn not_repairable(prepared: &Prepared) -> Error {
+    let remaining = &prepared.plan.repair.remaining;
+    let first = remaining.first();
+    let (code, what, hint) = first.map_or((Code::NotRepairable, String::new(), String::new()), |blocker| {
+        (blocker.code, format!("{}: {}", blocker.subject, blocker.what), blocker.remedy.reason.clone())
+    });
+    Error::refused(code, format!("reissuing certificates does not repair this node: {what}")).hint(hint)
 }
 
 fn is_blocker(finding: &Finding) -> bool {
@@ -133,13 +185,18 @@ fn is_blocker(finding: &Finding) -> bool {
 }
 
 fn nothing_to_do(findings: &[Finding], context: &mut Context<'_>) -> Exit {
-    context
-        .out
-        .result("Nothing to recover: every certificate of this node is there, valid and matches its key.\n");
+    context.out.result("Nothing to recover: no blocking problem on this node.\n");
     if !findings.is_empty() {
-        context.out.result(&format!("Worth knowing:\n{}", finding_lines(findings)));
+        context.out.result(&format!("\n{}", finding_sections(findings)));
     }
-    context.out.say("hint: kuberescue certs renew all renews them all the same");
+    let kubeadms = |finding: &&Finding| catalog::cert_spec(&finding.subject).is_some();
+    let expired = |finding: &&Finding| matches!(finding.code, Code::Expired | Code::Expiring);
+    let names: Vec<_> =
+        findings.iter().filter(expired).filter(kubeadms).map(|f| f.subject.as_str()).collect();
+    context.out.say(&match names.as_slice() {
+        [one] => format!("hint: sudo kuberescue certs renew {one}"),
+        _ => "hint: sudo kuberescue certs renew all renews certificates before they expire".to_owned(),
+    });
     Exit::Fine
 }
 

@@ -1,13 +1,16 @@
 //! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It asks no question, as
 //! kubeadm's asks none.
 
+use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::Selection;
 use crate::error::{Error, Exit, Outcome};
+use crate::report::finding_lines;
 use crate::report::{Format, plan_json, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, prepare, selection};
 use crate::session::input::arguments::parse_format;
 use crate::state::Code;
+use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING};
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
@@ -27,7 +30,7 @@ pub struct Args {
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let mut prepared = prepare(&args.change, args.selection.clone(), context)?;
+    let mut prepared = prepare(&args.change, args.selection.clone(), false, context)?;
     if args.change.dry_run {
         let plan =
             if args.output == Format::Json { plan_json(&prepared.plan) } else { plan_text(&prepared.plan) };
@@ -48,13 +51,35 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         );
     }
     prepared.lock(context)?;
-    let changes = prepared.issue()?;
-    let done = prepared.carry_out(&changes, &args.change, context)?;
+    let issued = prepared.issue()?;
+    let done = prepared.carry_out(&issued.changes, &args.change, context)?;
     context.out.result(&renewal_messages(&prepared.plan));
     context.out.say(plan_notes(&prepared.plan).trim_end());
     if prepared.is_live() {
         context.out.say("hint: kuberescue restart restarts what has to read them");
     }
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
-    Ok(if prepared.plan.needs_action() { Exit::ActionRequired } else { Exit::Fine })
+    let left = args.left(&done.findings);
+    if !left.is_empty() {
+        context.out.say(&format!(
+            "Blocking problems that remain:\n{}",
+            finding_lines(left.iter().copied()).trim_end()
+        ));
+        context.out.say("hint: sudo kuberescue diagnose");
+    }
+    Ok(if prepared.plan.needs_action() || !left.is_empty() { Exit::ActionRequired } else { Exit::Fine })
+}
+
+impl Args {
+    /// The blockers that whoever renews this would not expect: of the node, or of the one certificate.
+    fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
+        let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
+        let of_it = |finding: &&Finding| match &self.selection {
+            Selection::All => true,
+            Selection::One(spec) => finding.subject == spec.name,
+            Selection::Kubelet => finding.subject == KUBELET_CLIENT || finding.subject == "kubelet",
+            Selection::KubeletServing => finding.subject == KUBELET_SERVING,
+        };
+        blockers.filter(of_it).collect()
+    }
 }

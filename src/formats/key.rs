@@ -43,6 +43,11 @@ impl KeyAlgorithm {
         matches!(self, Self::Rsa(2048 | 3072 | 4096) | Self::EcdsaP256 | Self::EcdsaP384)
     }
 
+    /// Whether certificates can be signed with a key of this kind here: what ring signs with.
+    pub fn can_sign(&self) -> bool {
+        matches!(self, Self::Rsa(2048..=4096) | Self::EcdsaP256 | Self::EcdsaP384 | Self::Ed25519)
+    }
+
     /// The algorithm of a subject public key info, in DER.
     ///
     /// # Errors

@@ -14,8 +14,28 @@ pub struct HostState {
     pub space: Vec<(PathBuf, Free)>,
     /// Files outside of their places that may hold keys.
     pub strays: Snapshot,
+    /// A change or a restart by this tool that did not end.
+    pub interrupted: Option<Interrupted>,
     /// Whether the time that is asked about is what the machine's clock says: only then it can be wrong.
     pub time_is_the_clocks: bool,
+}
+
+/// A run of this tool that was killed, or cut off by a power loss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// Files were being replaced.
+    Change {
+        /// The journal.
+        journal: PathBuf,
+        /// The command line.
+        command: String,
+        /// Files of it.
+        files: usize,
+    },
+    /// Static pods were being restarted, and these manifests are moved away.
+    Restart(Vec<PathBuf>),
+    /// There is a record, and it can't be read.
+    Unreadable(String),
 }
 
 /// What is free on a file system; what only root may use counts.

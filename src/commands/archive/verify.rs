@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::open;
-use crate::analysis::node::findings::{Code, Finding, findings};
+use crate::analysis::node::findings::{Code, Finding, Node, findings};
+use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
 use crate::disk::{Root, history};
@@ -82,7 +83,8 @@ fn report(
     now: Timestamp,
 ) -> ArchiveReport {
     let inventory = Inventory::read(snapshot, cert_dir);
-    let found = findings(&inventory, now);
+    let around = HostState::default();
+    let found = findings(Node { snapshot, inventory: &inventory, around: &around }, now);
     let bad = |finding: &Finding| {
         !matches!(finding.code, Code::Expired | Code::EmbeddedCaDiffers | Code::CaExpired)
     };

@@ -61,7 +61,7 @@ fn finding(told: &Told, before: Option<&Told>) -> Markup {
     }
     let said = before.is_some_and(|before| same_remedy(before, told));
     if !said {
-        out.piece(&remedy(&finding.remedy));
+        out.piece(&remedy(&finding.remedy.reason));
     }
     out.raw("<details>\n<summary>Evidence: <code>").text(finding.code.as_str()).raw("</code> in ");
     out.wrapped("<span class=\"path\">", &finding.path.display().to_string(), "</span></summary>");
@@ -69,7 +69,7 @@ fn finding(told: &Told, before: Option<&Told>) -> Markup {
         out.piece(&evidence(&finding.evidence));
     }
     if said {
-        out.piece(&remedy(&finding.remedy));
+        out.piece(&remedy(&finding.remedy.reason));
     }
     out.raw("<p class=\"hint\">More of it: <code>kuberescue explain ");
     out.wrapped("", finding.code.as_str(), "</code></p>").raw("</details>\n</li>\n");

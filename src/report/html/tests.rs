@@ -6,7 +6,7 @@ use super::*;
 use crate::analysis::forensics::diagnosis::{
     EtcdPlace, Expiry, Role, State, Summary, Told, Unreadable, Validity, Verdict,
 };
-use crate::analysis::node::findings::{Code, Evidence, Finding};
+use crate::analysis::node::findings::{Code, Evidence, Finding, Remedy};
 use crate::report::trust::{RowKind, Status};
 
 const HOSTILE: &str = "<script>alert('1')</script>\"&\u{1b}[31m";
@@ -35,7 +35,7 @@ fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> Told {
     };
     let finding = Finding {
         evidence: vec![evidence],
-        remedy: remedy.to_owned(),
+        remedy: Remedy { command: None, reason: remedy.to_owned() },
         ..Finding::new(code, severity, subject, HOSTILE, HOSTILE)
     };
     Told { finding, consequence: (severity == Severity::Blocker).then_some("nothing goes") }
@@ -59,6 +59,7 @@ fn diagnosis() -> Diagnosis {
             ),
             workloads: HOSTILE.to_owned(),
             repair: Some("kuberescue recover".to_owned()),
+            conditions: Vec::new(),
             obstacle: None,
         },
         findings: vec![

@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Context;
-use super::input::arguments::parse_time;
+use super::input::arguments::{parse_code, parse_time};
 use super::input::source::{RootArgs, about, archived, could_not, read_again};
-use crate::analysis::node::findings::row_problems;
+use crate::analysis::node::findings::{Finding, Node, findings};
+use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan;
-use crate::analysis::node::plan::{DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide};
+use crate::analysis::node::plan::{
+    DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue,
+};
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
@@ -23,6 +26,7 @@ use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
 use crate::report::ClusterNames;
+use crate::session::input::host_state::look_around;
 use crate::state::Code;
 use crate::state::{ChangeSet, Snapshot, catalog};
 
@@ -50,7 +54,10 @@ pub struct ChangeArgs {
     /// Go on without what a CA that can't sign blocks
     #[arg(long)]
     pub partial: bool,
-    /// Believe the clock, although files on the disk are newer than it
+    /// Go on in spite of a blocking problem, such as clock-behind or etcd-data-missing; may be given several times
+    #[arg(long, value_name = "CODE", value_parser = parse_code)]
+    pub accept: Vec<Code>,
+    /// Same as --accept clock-behind: trust the clock although files on the disk are newer
     #[arg(long)]
     pub accept_clock: bool,
     /// The kubelet's certificates too, although they have not ended
@@ -63,14 +70,16 @@ pub struct ChangeArgs {
 
 impl ChangeArgs {
     /// The plan's options for this selection.
-    pub fn options(&self, selection: Selection) -> Options {
+    pub fn options(&self, selection: Selection, whole_node: bool) -> Options {
+        let clock = self.accept_clock.then_some(Code::ClockBehind);
         Options {
             selection,
             kubelet: self.kubelet,
             reuse_keys: self.reuse_keys,
             days: self.days,
             partial: self.partial,
-            accept_clock: self.accept_clock,
+            accept: self.accept.iter().copied().chain(clock).collect(),
+            whole_node,
         }
     }
 }
@@ -83,6 +92,10 @@ pub struct Prepared {
     pub snapshot: Snapshot,
     /// What they mean.
     pub inventory: Inventory,
+    /// What is around them.
+    around: HostState,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
     /// What will be done.
     pub plan: Plan,
     /// The present time.
@@ -95,19 +108,39 @@ pub struct Done {
     pub archive: PathBuf,
     /// The node as it is now.
     pub inventory: Inventory,
+    /// What is still wrong with it.
+    pub findings: Vec<Finding>,
 }
 
-/// Reads the node and plans. Nothing is written, not even a lock.
+/// What is going to be written, checked in memory.
+pub struct Issued {
+    /// The files.
+    pub changes: ChangeSet,
+    /// The node as it will be.
+    pub inventory: Inventory,
+    /// What will still be wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads the node, judges it and plans; `whole_node` asks for a node that works afterwards. Nothing is written, not even a lock.
 ///
 /// # Errors
 /// There is no readable node, or an earlier change was interrupted.
-pub fn prepare(args: &ChangeArgs, selection: Selection, context: &Context<'_>) -> Result<Prepared, Error> {
+pub fn prepare(
+    args: &ChangeArgs,
+    selection: Selection,
+    whole_node: bool,
+    context: &Context<'_>,
+) -> Result<Prepared, Error> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_from(&root)?;
     refuse_if_interrupted(&root)?;
-    let plan = decide(&snapshot, &inventory, &args.options(selection), now);
-    Ok(Prepared { root, lock: None, snapshot, inventory, plan, now })
+    // Whoever changes a node says with --at what time it is: the disk has its word on that too.
+    let around = look_around(&root, &snapshot, &inventory, true);
+    let findings = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
+    let plan = decide(&snapshot, &inventory, &findings, &args.options(selection, whole_node), now);
+    Ok(Prepared { root, lock: None, snapshot, inventory, around, findings, plan, now })
 }
 
 /// Takes a node's lock, and tells of a run that has ended without giving it up.
@@ -219,16 +252,21 @@ impl Prepared {
     ///
     /// # Errors
     /// Something could not be made, or would not be right.
-    pub fn issue(&self) -> Result<ChangeSet, Error> {
+    pub fn issue(&self) -> Result<Issued, Error> {
         let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
-        verify(&self.plan, &self.predicted(&changes), self.now).map_err(Error::could_not_run)?;
-        Ok(changes)
+        let snapshot = self.snapshot.with(&changes);
+        // Only credentials change: the facts, manifests among them, stay.
+        let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.clone());
+        let findings = self.findings_after(&snapshot, &inventory);
+        verify(&self.plan, &inventory, &findings).map_err(Error::could_not_run)?;
+        Ok(Issued { changes, inventory, findings })
     }
 
-    /// The node as it would be after `changes`.
-    pub fn predicted(&self, changes: &ChangeSet) -> Inventory {
-        // Only credentials change: the facts, manifests among them, stay.
-        Inventory::with_facts(&self.snapshot.with(changes), self.inventory.facts.clone())
+    /// What is wrong with the node once its credentials have changed. The clock was judged before: what is written now
+    /// says nothing of it.
+    fn findings_after(&self, snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
+        let around = HostState { time_is_the_clocks: false, ..self.around.clone() };
+        findings(Node { snapshot, inventory, around: &around }, self.now)
     }
 
     /// Archives the old state, applies `changes` and reads the node again.
@@ -247,10 +285,11 @@ impl Prepared {
             archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
         let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
         let archive = replace(&self.root, lock, &old, changes, context)?;
-        let inventory = read_again(&self.root, &self.inventory.facts, &self.snapshot);
-        verify(&self.plan, &inventory, self.now)
+        let (snapshot, inventory) = read_again(&self.root, &self.inventory.facts, &self.snapshot);
+        let findings = self.findings_after(&snapshot, &inventory);
+        verify(&self.plan, &inventory, &findings)
             .map_err(|what| Error::manual_action(what).hint("kuberescue rollback puts the old state back"))?;
-        Ok(Done { archive, inventory })
+        Ok(Done { archive, inventory, findings })
     }
 }
 
@@ -313,17 +352,16 @@ fn apply_failure(error: &crate::disk::Error) -> Error {
     failure.hint("nothing was changed; run the same command again once the cause is gone")
 }
 
-/// Every credential that was made must be free of faults, seen with the eyes that read any node.
-fn verify(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Result<(), String> {
+/// Every credential that was made must be free of the faults that reissuing repairs, by the judgement that any node gets.
+fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<(), String> {
     for step in &plan.steps {
         let Some(row) = inventory.row(&step.name) else {
             return Err(format!("{}: it is not where it should be", step.name));
         };
-        // What was made for one certificate alone is no authority of the node.
-        let authority = step.authority.authority().and_then(|authority| inventory.authority(authority));
-        if let Some(problem) = row_problems(row, authority, now).first() {
+        let faulty = |finding: &&Finding| finding.subject == step.name && goes_with_reissue(finding.code);
+        if let Some(finding) = findings.iter().find(faulty) {
             let path = row.path.display();
-            return Err(format!("{}: the new one, {path}, is not right: {}", step.name, problem.what));
+            return Err(format!("{}: the new certificate {path} is not right: {}", step.name, finding.what));
         }
         let fresh =
             row.certificate.get().is_some_and(|certificate| certificate.not_after == step.new.not_after);

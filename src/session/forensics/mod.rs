@@ -1,6 +1,5 @@
-//! Reading nodes as evidence: what is around their files ([`host_state`]), their logs ([`timeline`]), one or several of
+//! Reading nodes as evidence: their logs ([`timeline`]), one or several of
 //! them ([`nodes`]).
 
-pub mod host_state;
 pub mod nodes;
 pub mod timeline;

@@ -7,16 +7,16 @@ use std::sync::mpsc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::host_state::{look_around, look_into};
 use crate::analysis::forensics::diagnosis::{Diagnosis, diagnose};
 use crate::analysis::forensics::fleet::{Brief, Nodes, Unreadable};
 use crate::analysis::forensics::timeline::Timeline;
-use crate::analysis::node::findings::Node;
+use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::Root;
 use crate::error::Error;
 use crate::session::Context;
+use crate::session::input::host_state::{look_around, look_into};
 use crate::session::input::source::RootArgs;
 use crate::state::Snapshot;
 
@@ -54,6 +54,12 @@ impl Read {
                 Self { snapshot: own, inventory, around, root: None, archive: Some(snapshot) }
             }
         })
+    }
+
+    /// What is wrong with it.
+    pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
+        let Self { snapshot, inventory, around, .. } = self;
+        findings(Node { snapshot, inventory, around }, now)
     }
 
     /// Diagnoses it.

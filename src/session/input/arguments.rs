@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::report::{DiagnosisFormat, Format};
+use crate::state::Code;
 
 /// A moment as an operator types it: RFC 3339, or a day.
 ///
@@ -46,6 +47,14 @@ pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
         rest = chars.as_str();
     }
     if text.is_empty() { Err(wrong()) } else { Ok(jiff::SignedDuration::from_secs(seconds)) }
+}
+
+/// A finding's code as an operator types it.
+///
+/// # Errors
+/// There is none of this name.
+pub fn parse_code(text: &str) -> Result<Code, String> {
+    Code::named(text).ok_or_else(|| "a code, as it stands in brackets (kuberescue explain --list)".to_owned())
 }
 
 /// An output format as an operator types it.

@@ -146,10 +146,11 @@ impl RootArgs {
 }
 
 /// Reads the credentials of a node again whose facts are known, after a change of credentials alone.
-pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> Inventory {
+pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
     let mut snapshot = fixed_set(root, earlier);
     read_referred(root, &mut snapshot, facts);
-    Inventory::with_facts(&snapshot, facts.clone())
+    let inventory = Inventory::with_facts(&snapshot, facts.clone());
+    (snapshot, inventory)
 }
 
 /// The paths that are read of every node.

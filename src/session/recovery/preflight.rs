@@ -11,7 +11,7 @@ use super::host::{
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
-use crate::session::change::Prepared;
+use crate::session::change::{Issued, Prepared};
 use crate::session::input::source::could_not;
 use crate::state::Code;
 use crate::state::{ChangeSet, catalog};
@@ -34,7 +34,7 @@ pub struct Preflight {
     pub lines: Vec<(&'static str, String)>,
 }
 
-/// Looks. `changes` is what is going to be written; etcd is asked with a client certificate that is in there.
+/// Looks. `issued` is what is going to be written; etcd is asked with a client certificate that is in there.
 /// Without `needs_cri` the container runtime is not asked; `archive_elsewhere` says that the archive goes to a
 /// place of the operator's.
 ///
@@ -42,7 +42,7 @@ pub struct Preflight {
 /// Something is missing, or etcd would lose its quorum. Nothing was changed.
 pub fn preflight(
     prepared: &Prepared,
-    changes: &ChangeSet,
+    issued: &Issued,
     args: &HostArgs,
     needs_cri: bool,
     archive_elsewhere: bool,
@@ -76,9 +76,9 @@ pub fn preflight(
     let client = prepared.root().on_host(&prepared.inventory.kubelet_client.path);
     lines.push(("kubelet", in_words(&look, &client)));
     lines.push(("clock", format!("{:.0}, later than everything on the disk", prepared.now)));
-    lines.push(("space", enough_space(prepared, changes, archive_elsewhere)?));
+    lines.push(("space", enough_space(prepared, &issued.changes, archive_elsewhere)?));
     let work = after_change(prepared, cri.as_ref(), &look)?;
-    let quorum = quorum(&prepared.predicted(changes), work.has_etcd(), args)?;
+    let quorum = quorum(&issued.inventory, work.has_etcd(), args)?;
     Ok(Preflight { cri, quorum, work, lines })
 }
 

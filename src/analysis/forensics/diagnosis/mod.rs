@@ -10,8 +10,9 @@ use serde::Serialize;
 pub use self::verdict::{State, Verdict, verdict};
 use crate::analysis::forensics::timeline::Timeline;
 use crate::analysis::node::findings::{Code, Evidence, Severity};
-use crate::analysis::node::findings::{Finding, Node, consequence, examine, order};
+use crate::analysis::node::findings::{Finding, Node, consequence, findings, order};
 use crate::analysis::node::inventory::{CaRow, Inventory, Row};
+use crate::analysis::node::plan::{Options, decide};
 use crate::formats::certificate::Certificate;
 use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
@@ -158,12 +159,13 @@ pub fn diagnose(
     horizon: SignedDuration,
 ) -> Diagnosis {
     let Node { snapshot, inventory, .. } = node;
-    let mut findings = examine(node, now);
+    let mut findings = findings(node, now);
     if inventory.is_control_plane() {
         findings.extend(timeline.and_then(|timeline| etcd_log(timeline, now)));
         order::sort(&mut findings);
     }
-    let verdict = verdict(snapshot, inventory, &findings, now);
+    let plan = decide(snapshot, inventory, &findings, &Options::recovery(), now);
+    let verdict = verdict(inventory, &findings, &plan, now);
     let blocks = |finding: &Finding| finding.severity == crate::analysis::node::findings::Severity::Blocker;
     let told = findings.into_iter().map(|finding| {
         let consequence = if blocks(&finding) { order::follows(&finding) } else { None };

@@ -1,4 +1,4 @@
-//! Credentials: dates, keys, chains, the names of another node. What `certs check-expiration` and `recover` look at.
+//! Credentials: dates, keys, chains, the names of another node.
 
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::catalog::{self, Ca, Names};
+use crate::state::time::{expired_on, minute};
 
 /// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
-pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     for row in &inventory.authorities {
         if let Some((code, what)) = authority_problem(row, now) {
@@ -57,7 +58,7 @@ pub fn findings(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             .map(|(problem, severity)| problem.finding(serving, severity)),
     );
     for copy in &inventory.foreign_authorities {
-        let what = format!("its certificate-authority-data is {}, not this node's ca.crt", copy.what);
+        let what = format!("certificate-authority-data is {}, not this node's ca.crt", copy.what);
         let subject = kubeconfig_name(inventory, &copy.path);
         let mut finding = Finding::new(Code::EmbeddedCaDiffers, Severity::Warning, subject, &copy.path, what);
         if let Some(end) = copy.not_after {
@@ -77,31 +78,46 @@ fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+/// Whether a CA with this finding cannot sign.
+pub fn keeps_from_signing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::CaMissing
+            | Code::CaUnreadable
+            | Code::NotACa
+            | Code::CaExpired
+            | Code::CaNotYetValid
+            | Code::CaKeyMissing
+            | Code::CaKeyUnreadable
+            | Code::CaKeyMismatch
+    )
+}
+
 /// Why an authority cannot sign at `now`; `None` where it can.
-pub fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
+pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {
-        Parsed::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
+        Parsed::Missing => return Some((Code::CaMissing, "certificate not found".to_owned())),
         Parsed::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
         Parsed::Present(certificate) => certificate,
     };
     if !certificate.is_ca {
-        return Some((Code::NotACa, "its certificate is not that of a CA".to_owned()));
+        return Some((Code::NotACa, "its certificate is not a CA certificate".to_owned()));
     }
     if certificate.expired_at(now) {
-        return Some((Code::CaExpired, format!("it ended {}", certificate.not_after)));
+        return Some((Code::CaExpired, expired_on(certificate.not_after, now)));
     }
     if certificate.not_yet_valid_at(now) {
-        return Some((Code::CaNotYetValid, format!("it starts {}", certificate.not_before)));
+        return Some((Code::CaNotYetValid, format!("not valid until {}", minute(certificate.not_before))));
     }
     match &row.key {
         Parsed::Missing => {
-            Some((Code::CaKeyMissing, format!("its key {} is missing", row.key_path.display())))
+            Some((Code::CaKeyMissing, format!("its key {} was not found", row.key_path.display())))
         }
         Parsed::Unreadable(reason) => {
             Some((Code::CaKeyUnreadable, format!("its key {}: {reason}", row.key_path.display())))
         }
         Parsed::Present(key) if !certificate.is_of(key) => {
-            let what = format!("its key {} does not belong to its certificate", row.key_path.display());
+            let what = format!("its key {} does not match its certificate", row.key_path.display());
             Some((Code::CaKeyMismatch, what))
         }
         Parsed::Present(_) => None,
@@ -110,7 +126,7 @@ pub fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> 
 
 /// One thing that is wrong with a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(super) struct Problem {
     /// Stable code.
     pub code: Code,
     /// What is wrong, in plain words.
@@ -167,16 +183,18 @@ fn purposes(certificate: &Certificate) -> String {
 }
 
 /// What is wrong with a credential, its authority considered.
-pub fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
+pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
     let certificate = match &row.certificate {
-        Parsed::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
+        Parsed::Missing => return vec![Problem::new(Code::Missing, "not found")],
         Parsed::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
         Parsed::Present(certificate) => certificate,
     };
     let mut problems = dates(row, now);
     match &row.key {
-        Parsed::Missing => problems
-            .push(Problem::new(Code::KeyMissing, format!("its key {} is missing", row.key_path.display()))),
+        Parsed::Missing => problems.push(Problem::new(
+            Code::KeyMissing,
+            format!("its key {} was not found", row.key_path.display()),
+        )),
         Parsed::Unreadable(reason) => {
             problems.push(Problem::new(
                 Code::KeyUnreadable,
@@ -184,7 +202,7 @@ pub fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec
             ));
         }
         Parsed::Present(key) if !certificate.is_of(key) => {
-            problems.push(Problem::new(Code::KeyMismatch, "its key belongs to another certificate"));
+            problems.push(Problem::new(Code::KeyMismatch, "its key does not match its certificate"));
         }
         Parsed::Present(_) => {}
     }
@@ -196,7 +214,7 @@ pub fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec
 
 /// What is wrong with the kubelet's serving certificate. Nobody checks the end of it unless told to
 /// (`--kubelet-certificate-authority`), but a pair of its own that it can't load keeps the kubelet from starting.
-pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
+pub(super) fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
     let row = &inventory.kubelet_serving;
     let warnings =
         |problems: Vec<Problem>| problems.into_iter().map(|problem| (problem, Severity::Warning)).collect();
@@ -206,7 +224,11 @@ pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, 
         ServingForm::Signed if row.certificate.is_missing() => Vec::new(),
         ServingForm::Configured => warnings(dates(row, now)),
         // Who else may sign it is the cluster's business (`--cluster-signing-kubelet-serving-cert-file`).
-        ServingForm::Signed => warnings(row_problems(row, None, now)),
+        ServingForm::Signed => {
+            let mut problems = row_problems(row, None, now);
+            problems.extend(names_of_another_node(inventory, row));
+            warnings(problems)
+        }
         ServingForm::SelfSigned => {
             let severity = |problem: &Problem| match problem.code {
                 Code::Expired | Code::NotYetValid => Severity::Warning,
@@ -226,10 +248,13 @@ pub fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, 
 fn dates(row: &Row, now: Timestamp) -> Vec<Problem> {
     let Some(certificate) = row.certificate.get() else { return Vec::new() };
     if certificate.expired_at(now) {
-        return vec![Problem::new(Code::Expired, format!("it ended {}", certificate.not_after))];
+        return vec![Problem::new(Code::Expired, expired_on(certificate.not_after, now))];
     }
     if certificate.not_yet_valid_at(now) {
-        return vec![Problem::new(Code::NotYetValid, format!("it starts {}", certificate.not_before))];
+        return vec![Problem::new(
+            Code::NotYetValid,
+            format!("not valid until {}", minute(certificate.not_before)),
+        )];
     }
     Vec::new()
 }
@@ -244,7 +269,7 @@ fn chain(certificate: &Certificate, authority: &Certificate) -> Option<Problem> 
 }
 
 /// A serving certificate that speaks neither of this node's name nor of its address was copied here.
-pub fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
+pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
     let certificate = row.certificate.get()?;
     let name = &inventory.facts.node_name.as_ref()?.value;
     let address = inventory.facts.advertise_address.as_ref()?.value;
@@ -255,7 +280,7 @@ pub fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem
     let names = certificate.alternative_names().join(", ");
     Some(Problem::new(
         Code::NamesOfAnotherNode,
-        format!("it is valid for {names}: neither for this node's name {name} nor for its address {address}"),
+        format!("valid for {names}, but not for this node's name {name} or its address {address}"),
     ))
 }
 
@@ -280,7 +305,7 @@ impl Inventory {
 
 /// A client certificate of the kubelet's that was copied from another node, as its member of etcd says: the API server
 /// lets it touch nothing of this one.
-pub fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
+pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
     let (path, etcd) = inventory.facts.pod("etcd")?;
     let source = format!("{} --name", path.display());
     kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))
@@ -289,7 +314,7 @@ pub fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
 /// A kubelet that speaks for another node than the one of this name.
 pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Problem> {
     let own = node_of_kubelet(inventory)?;
-    let what = || format!("it is for the node {own}, and this is {node} ({source})");
+    let what = || format!("issued for node {own}, but this node is {node} ({source})");
     (!own.eq_ignore_ascii_case(node)).then(|| Problem::new(Code::NamesOfAnotherNode, what()))
 }
 

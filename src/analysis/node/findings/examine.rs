@@ -4,7 +4,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Class, Code, Finding, Severity, findings, identity, kubelet, machine, manifests, order, places};
+use super::{
+    Class, Code, Finding, Remedy, Severity, credentials, identity, kubelet, machine, manifests, order, places,
+};
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
@@ -25,15 +27,16 @@ pub struct Node<'a> {
 }
 
 /// Everything that is wrong at `now`: blockers first, and of these what fails first.
-pub fn examine(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
+pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
     let Node { snapshot, inventory, around } = node;
     let on_kubelet = kubelet::find(snapshot, inventory, now);
-    let mut found = credentials(snapshot, inventory, now, &on_kubelet);
+    let mut found = of_credentials(snapshot, inventory, now, &on_kubelet);
     found.extend(identity::find(snapshot, inventory, now));
     if !inventory.is_control_plane() {
         found.retain(concerns_a_worker);
     }
     found.extend(on_kubelet);
+    found.extend(machine::interrupted(around));
     found.extend(machine::clock(inventory, around, now));
     found.extend(machine::space(around));
     found.extend(places::find(snapshot, inventory, around));
@@ -55,7 +58,7 @@ pub fn examine(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
 }
 
 /// What the narrow look finds, told more closely.
-fn credentials(
+fn of_credentials(
     snapshot: &Snapshot,
     inventory: &Inventory,
     now: Timestamp,
@@ -67,7 +70,7 @@ fn credentials(
             Code::KubeletLinkMissing | Code::KubeletLinkDangling | Code::KubeletConfMissing
         )
     });
-    findings(inventory, now)
+    credentials::find(inventory, now)
         .into_iter()
         .filter(|finding| !is_of_another_cluster(snapshot, inventory, finding))
         .filter(|finding| {
@@ -97,7 +100,7 @@ fn for_a_worker(finding: &mut Finding) {
         Code::Expiring | Code::KubeletLinkNoLink | Code::KubeletLinkOld | Code::NamesOfAnotherNode
     );
     if of_kubelet && helps {
-        WORKER_REMEDY.clone_into(&mut finding.remedy);
+        finding.remedy = Remedy { command: None, reason: WORKER_REMEDY.to_owned() };
     }
 }
 
@@ -162,7 +165,7 @@ fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     pairs
         .filter_map(|leaf| {
             let count = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?.len();
-            let what = format!("{count} certificates in one file, of which the first counts");
+            let what = format!("{count} certificates in one file; only the first is used");
             let row = &leaf.row;
             (count > 1).then(|| {
                 Finding::new(Code::SeveralCertificates, Severity::Warning, &row.name, &row.path, what)
@@ -177,6 +180,6 @@ fn super_admin(inventory: &Inventory) -> Option<Finding> {
     if version.value < 29 || !row.certificate.is_missing() {
         return None;
     }
-    let what = format!("it is not there; kubeadm init of 1.{} makes it", version.value);
+    let what = format!("not found; kubeadm init of 1.{} creates it", version.value);
     Some(Finding::new(Code::SuperAdminMissing, Severity::Note, &row.name, &row.path, what))
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a node at a given time, each finding with a stable code, evidence and a remedy.
 //!
-//! [`findings`] looks at credentials alone: what `certs check-expiration` and `recover` go by. [`examine`] looks at
-//! everything that is on the disk, and orders it: what fails first comes first.
+//! [`findings`] is the one judgement: `diagnose`, `recover`, `certs`, `archive verify` and every report show what it
+//! gives, in its order: what fails first comes first.
 
 mod credentials;
 mod examine;
@@ -17,11 +17,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use credentials::{
-    Problem, authority_problem, findings, kubelet_of_another_node, names_of_another_node, row_problems,
-    serving_problems,
-};
-pub use examine::{Node, examine};
+pub use credentials::keeps_from_signing;
+pub use examine::{Node, findings};
 pub use order::consequence;
 
 pub use crate::state::{Class, Code, Severity};
@@ -73,6 +70,24 @@ impl Evidence {
     }
 }
 
+/// What to do about a finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// One command that can be pasted, where one is enough.
+    pub command: Option<String>,
+    /// The steps, and why.
+    pub reason: String,
+}
+
+impl Remedy {
+    /// The remedy of a code's page for this path, as a shell takes it whatever the path's characters.
+    fn of(code: Code, path: &Path) -> Self {
+        let directory = path.parent().unwrap_or(path);
+        let reason = code.page().remedy.replace("FILE_DIR", &quoted(directory));
+        Self { command: None, reason: reason.replace("FILE", &quoted(path)) }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,7 +106,7 @@ pub struct Finding {
     /// What shows it.
     pub evidence: Vec<Evidence>,
     /// What to do.
-    pub remedy: String,
+    pub remedy: Remedy,
 }
 
 impl Finding {
@@ -110,7 +125,7 @@ impl Finding {
             path: path.into(),
             what: what.into(),
             evidence: Vec::new(),
-            remedy: String::new(),
+            remedy: Remedy::default(),
         }
         .with_code(code)
     }
@@ -118,14 +133,8 @@ impl Finding {
     /// The same, more closely told.
     #[must_use]
     pub(crate) fn with_code(self, code: Code) -> Self {
-        Self { code, remedy: remedy_for(code, &self.path), ..self }
+        Self { code, remedy: Remedy::of(code, &self.path), ..self }
     }
-}
-
-/// The remedy of a code's page for this path, as a shell takes it whatever the path's characters.
-fn remedy_for(code: Code, path: &Path) -> String {
-    let directory = path.parent().unwrap_or(path);
-    code.page().remedy.replace("FILE_DIR", &quoted(directory)).replace("FILE", &quoted(path))
 }
 
 /// A path as a shell takes it for one word.

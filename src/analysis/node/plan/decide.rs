@@ -4,22 +4,30 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::repair::Repair;
 use super::{
     Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped, Step,
-    Target, Why, refuse, restarts,
+    Target, Why, goes_with_reissue, refuse, restarts,
 };
-use crate::analysis::node::findings::authority_problem;
+use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
 use crate::state::catalog::{self, Ca, CertSpec, Place};
-use crate::state::{Content, Snapshot};
+use crate::state::{Code, Content, Snapshot};
 
-/// Decides what to do about a node at `now`.
-pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now: Timestamp) -> Plan {
-    let mut decision = Decision { snapshot, inventory, options, now, steps: Vec::new(), skipped: Vec::new() };
-    let mut refusals: Vec<_> = refuse::clock(inventory, options, now).into_iter().collect();
+/// Decides what to do about a node with these findings at `now`.
+pub fn decide(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    findings: &[Finding],
+    options: &Options,
+    now: Timestamp,
+) -> Plan {
+    let mut decision =
+        Decision { snapshot, inventory, findings, options, now, steps: Vec::new(), skipped: Vec::new() };
+    let mut refusals = Vec::new();
     match &options.selection {
         Selection::All => {
             for leaf in &inventory.leafs {
@@ -41,9 +49,15 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
         decision.kubelet_serving();
     }
     let Decision { steps, skipped, .. } = decision;
-    refusals.extend(refuse::authorities(inventory, &skipped, now));
-    refusals.extend(refuse::names(inventory, &steps));
-    refusals.extend(refuse::kubelet(inventory, &options.selection, &steps));
+    let repair = Repair::of(findings, &steps, &skipped);
+    refusals.extend(refuse::clock(findings));
+    refusals.extend(refuse::authorities(inventory, &skipped));
+    refusals.extend(refuse::names(inventory, findings, &steps));
+    refusals.extend(refuse::kubelet(inventory, findings, &options.selection, &steps));
+    if options.whole_node {
+        refusals.extend(refuse::blockers(&repair));
+    }
+    refusals.retain(|refusal| !options.accept.contains(&refusal.code));
     if options.partial {
         // Where no authority can sign, what a kubelet makes for itself alone is not worth a change.
         let signed = steps.iter().any(|step| step.authority.authority().is_some());
@@ -58,12 +72,14 @@ pub fn decide(snapshot: &Snapshot, inventory: &Inventory, options: &Options, now
         steps,
         skipped,
         refusals,
+        repair,
     }
 }
 
 pub(super) struct Decision<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) inventory: &'a Inventory,
+    pub(super) findings: &'a [Finding],
     pub(super) options: &'a Options,
     pub(super) now: Timestamp,
     pub(super) steps: Vec<Step>,
@@ -73,6 +89,16 @@ pub(super) struct Decision<'a> {
 impl Decision<'_> {
     pub(super) fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
         self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
+    }
+
+    /// Whether a credential has one of the findings that go away when it is reissued.
+    pub(super) fn wants_reissue(&self, name: &str) -> bool {
+        self.findings.iter().any(|finding| finding.subject == name && goes_with_reissue(finding.code))
+    }
+
+    /// Whether a credential was copied from another node.
+    pub(super) fn is_of_another_node(&self, name: &str) -> Option<&Finding> {
+        refuse::of_another_node(self.findings, name)
     }
 
     fn leaf(&mut self, spec: &'static CertSpec, row: &Row) {
@@ -160,16 +186,29 @@ impl Decision<'_> {
 
     fn signer(&self, authority: Ca) -> Result<&Certificate, (Why, bool)> {
         let base = authority.base();
-        let unable = |what: &str, external| (Why::Ca { base, what: what.to_owned(), external }, true);
-        let row =
-            self.inventory.authority(authority).ok_or_else(|| unable("it is not on this node", false))?;
-        if let Some((_, what)) = authority_problem(row, self.now) {
-            // An ended external authority is not merely external.
-            let external =
-                row.is_external() && row.certificate.get().is_some_and(|cert| !cert.expired_at(self.now));
-            return Err(unable(&what, external));
+        let unable =
+            |code, what: &str, external| (Why::Ca { base, code, what: what.to_owned(), external }, true);
+        let missing = |what| unable(Code::CaMissing, what, false);
+        let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
+        let found =
+            |finding: &&Finding| finding.subject == authority.name() && keeps_from_signing(finding.code);
+        if let Some(finding) = self.findings.iter().find(found) {
+            // An expired external CA is not merely external.
+            return Err(unable(finding.code, &finding.what, finding.code == Code::CaKeyMissing));
         }
-        row.certificate.get().ok_or_else(|| unable("its certificate is missing", false))
+        // On a worker no finding speaks of it.
+        if row.key.get().is_none() {
+            return Err(unable(
+                Code::CaKeyMissing,
+                &format!("its key {} is missing", row.key_path.display()),
+                true,
+            ));
+        }
+        if let Some(key) = row.key.get().filter(|key| !key.algorithm.can_sign()) {
+            let what = format!("kuberescue cannot sign with its key ({})", key.algorithm);
+            return Err(unable(Code::Unsupported, &what, false));
+        }
+        row.certificate.get().ok_or_else(|| missing("its certificate is missing"))
     }
 
     fn key(

@@ -7,7 +7,6 @@ use jiff::SignedDuration;
 
 use super::decide::{Decision, why_not};
 use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
-use crate::analysis::node::findings::{names_of_another_node, row_problems, serving_problems};
 use crate::analysis::node::inventory::{KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
@@ -19,13 +18,12 @@ const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
 impl Decision<'_> {
     /// What of the kubelet's certificates is of no use any more, or all of them where that was asked for.
     pub(super) fn kubelet_where_useless(&mut self) {
-        let authority = self.inventory.authority(Ca::Cluster);
         let forced = self.options.kubelet;
-        if forced || !row_problems(&self.inventory.kubelet_client, authority, self.now).is_empty() {
+        if forced || self.wants_reissue(catalog::KUBELET_CLIENT) {
             self.kubelet_client();
         }
         let configured = self.inventory.serving_form == ServingForm::Configured;
-        if forced || (!configured && !serving_problems(self.inventory, self.now).is_empty()) {
+        if forced || (!configured && self.wants_reissue(catalog::KUBELET_SERVING)) {
             self.kubelet_serving();
         }
     }
@@ -74,9 +72,9 @@ impl Decision<'_> {
             ServingForm::SelfSigned => self.self_signed(row).map_err(|what| (Why::Unknown(what), true)),
             ServingForm::Signed => {
                 let mut row = row.clone();
-                if let Some(problem) = names_of_another_node(self.inventory, &row) {
+                if let Some(found) = self.is_of_another_node(name) {
                     // Copied with the disk of another node: its names are no template.
-                    row.certificate = Parsed::Unreadable(problem.what);
+                    row.certificate = Parsed::Unreadable(found.what.clone());
                 }
                 let profile = || Profile::of_kubelet_serving(&self.inventory.facts);
                 let target = |decision: &Self| decision.kubelet_pem(&row.path, "kubelet-server");

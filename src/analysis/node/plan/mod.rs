@@ -5,6 +5,7 @@ mod decide;
 mod kubelet;
 mod profile;
 mod refuse;
+mod repair;
 pub(in crate::analysis) mod restarts;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use self::decide::decide;
 pub use self::profile::Profile;
+pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue};
 pub use self::restarts::COMPONENTS;
 use super::facts::Fact;
 use crate::formats::certificate::Certificate;
@@ -41,11 +43,29 @@ pub struct Options {
     pub days: u32,
     /// Go on without the leafs whose authority cannot sign.
     pub partial: bool,
-    /// Believe the clock although the disk says that it is late.
-    pub accept_clock: bool,
+    /// Blockers that are known and accepted: the plan goes on in spite of them.
+    pub accept: Vec<Code>,
+    /// The node has to work afterwards: a blocker that reissuing doesn't repair, and that is no matter of credentials,
+    /// stops the plan.
+    pub whole_node: bool,
 }
 
-/// Which leafs are renewed.
+impl Options {
+    /// What `recover` does unless told otherwise.
+    pub fn recovery() -> Self {
+        Self {
+            selection: Selection::All,
+            kubelet: false,
+            reuse_keys: false,
+            days: DEFAULT_DAYS,
+            partial: false,
+            accept: Vec::new(),
+            whole_node: true,
+        }
+    }
+}
+
+/// Which leaf certificates are renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Everything, and those of the kubelet's certificates that are of no use any more.
@@ -231,6 +251,8 @@ pub enum Why {
     Ca {
         /// kubeadm's base name of the authority.
         base: &'static str,
+        /// The finding, or the refusal.
+        code: Code,
         /// What the authority lacks.
         what: String,
         /// The key is not on this node.
@@ -242,6 +264,16 @@ pub enum Why {
     Unknown(String),
     /// Somebody else makes it.
     NotOurs(String),
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotOnThisNode => out.write_str("not on this node, and not every node has it"),
+            Self::Ca { base, what, .. } => write!(out, "the CA {base} cannot sign: {what}"),
+            Self::NotEmbedded(what) | Self::Unknown(what) | Self::NotOurs(what) => out.write_str(what),
+        }
+    }
 }
 
 /// Something that is not done, for safety.
@@ -285,6 +317,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// What has to be restarted, in order.
     pub restarts: Vec<Restart>,
+    /// What becomes of the node's blockers.
+    pub repair: Repair,
 }
 
 impl Plan {

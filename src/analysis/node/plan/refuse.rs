@@ -2,48 +2,56 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::{CLOCK_TOLERANCE_SECONDS, Options, Refusal, Selection, Skipped, Step, Why};
-use crate::analysis::node::findings::{
-    Code, authority_problem, kubelet_of_another_node, names_of_another_node,
-};
+use super::repair::{Repair, prevents};
+use super::{Refusal, Selection, Skipped, Step, Why};
+use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
+use crate::state::Code;
 use crate::state::catalog::{self, Ca, Names};
 
 /// The clock is earlier than what the disk has seen.
-pub(super) fn clock(inventory: &Inventory, options: &Options, now: Timestamp) -> Option<Refusal> {
-    let (newest, what) = inventory.newest_evidence.as_ref()?;
-    let late = newest.as_second().saturating_sub(now.as_second());
-    if late <= CLOCK_TOLERANCE_SECONDS || options.accept_clock {
-        return None;
-    }
+pub(super) fn clock(findings: &[Finding]) -> Option<Refusal> {
+    let finding = findings.iter().find(|finding| finding.code == Code::ClockBehind)?;
     Some(Refusal {
-        code: Code::ClockBehind,
-        what: format!(
-            "the clock says {now}, and the disk was alive at {newest} ({what}): certificates made now could end too early or be refused"
-        ),
-        hint: "set the clock right (date -u -s …), or say --accept-clock if it is right and the disk is not"
-            .to_owned(),
+        code: finding.code,
+        what: format!("{}: new certificates could expire too early or be refused", finding.what),
+        hint:
+            "set the clock (date -u -s …); if it is right and the file's date is wrong: --accept clock-behind"
+                .to_owned(),
         partial_helps: false,
     })
 }
 
+/// What keeps the node from working and is no matter of certificates.
+pub(super) fn blockers(repair: &Repair) -> impl Iterator<Item = Refusal> {
+    let stopping = repair.remaining.iter().filter(|blocker| prevents(blocker));
+    stopping.filter(|blocker| blocker.code != Code::ClockBehind).map(|blocker| Refusal {
+        code: blocker.code,
+        what: format!("{}: {}; reissuing certificates does not repair this", blocker.subject, blocker.what),
+        hint: format!("{} To go on all the same: --accept {}", blocker.remedy.reason, blocker.code),
+        partial_helps: false,
+    })
+}
+
+/// The finding that a credential was copied from another node.
+pub(super) fn of_another_node<'a>(findings: &'a [Finding], name: &str) -> Option<&'a Finding> {
+    findings.iter().find(|finding| finding.code == Code::NamesOfAnotherNode && finding.subject == name)
+}
+
 /// One refusal for each authority that something waits for, with the list of what waits.
-pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], now: Timestamp) -> Vec<Refusal> {
-    let mut blocked: BTreeMap<Ca, Vec<&str>> = BTreeMap::new();
+pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped]) -> Vec<Refusal> {
+    let mut blocked: BTreeMap<Ca, (Code, &str, Vec<&str>)> = BTreeMap::new();
     for skipped in skipped {
-        if let Why::Ca { base, .. } = &skipped.why
+        if let Why::Ca { base, code, what, .. } = &skipped.why
             && let Some(authority) = catalog::CAS.iter().find(|authority| authority.base() == *base)
         {
-            blocked.entry(*authority).or_default().push(&skipped.name);
+            blocked.entry(*authority).or_insert((*code, what, Vec::new())).2.push(&skipped.name);
         }
     }
-    let refusal = |(authority, names): (Ca, Vec<&str>)| {
+    let refusal = |(authority, (code, what, names)): (Ca, (Code, &str, Vec<&str>))| {
         let row = inventory.authority(authority)?;
-        let (code, what) = authority_problem(row, now)?;
         let what = format!(
-            "the authority {} ({}) can't sign: {what}; this blocks {}",
+            "the CA {} ({}) cannot sign: {what}; it blocks {}",
             authority.name(),
             row.certificate_path.display(),
             names.join(", ")
@@ -57,33 +65,32 @@ fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     match code {
         Code::CaExpired => format!(
-            "an ended CA has to be made anew from its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (README, \"When the CA itself has ended\")"
+            "renew the CA with its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (kuberescue explain ca-expired)"
         ),
-        Code::CaNotYetValid => {
-            "the clock is wrong, or the CA was made on a machine whose clock was: date -u".to_owned()
-        }
+        Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
+        Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),
         Code::CaKeyMissing => format!(
-            "put the key back to {key} from a backup or from another control-plane node; with an external CA let it sign; --partial renews the rest"
+            "copy {key} from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest"
         ),
         Code::CaKeyMismatch => format!(
-            "{key} belongs to another CA: find the one whose public key is that of {certificate}; --partial renews the rest"
+            "{key} belongs to another CA: find the key that matches {certificate}; --partial renews the rest"
         ),
         _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
     }
 }
 
 /// A serving certificate that was copied from another node: renewing it would make the copy last.
-pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
+pub(super) fn names(inventory: &Inventory, findings: &[Finding], steps: &[Step]) -> Vec<Refusal> {
     let foreign = |step: &Step| {
         let spec = catalog::cert_spec(&step.name).filter(|spec| spec.names != Names::None)?;
         let row = inventory.row(spec.name)?;
-        let problem = names_of_another_node(inventory, row)?;
+        let problem = of_another_node(findings, spec.name)?;
         step.template.as_ref()?;
         Some(Refusal {
             code: Code::NamesOfAnotherNode,
             what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
             hint: format!(
-                "move {} and {} away, and a certificate for this node is issued in their place",
+                "move {} and {} to a safe place; kuberescue recover then issues a certificate for this node",
                 row.path.display(),
                 row.key_path.display()
             ),
@@ -95,18 +102,25 @@ pub(super) fn names(inventory: &Inventory, steps: &[Step]) -> Vec<Refusal> {
 
 /// A kubelet's client certificate that was copied from another node: what is issued here is issued for the node that it
 /// names, and renewing it would make the copy last.
-pub(super) fn kubelet(inventory: &Inventory, selection: &Selection, steps: &[Step]) -> Option<Refusal> {
+pub(super) fn kubelet(
+    inventory: &Inventory,
+    findings: &[Finding],
+    selection: &Selection,
+    steps: &[Step],
+) -> Option<Refusal> {
     let takes_part = || steps.iter().any(|step| step.name == catalog::KUBELET_CLIENT);
     if *selection != Selection::All && !takes_part() {
         return None;
     }
-    let problem = kubelet_of_another_node(inventory)?;
+    let problem = of_another_node(findings, catalog::KUBELET_CLIENT)?;
     let path = inventory.kubelet_client.path.display();
     let hint = match &inventory.kubelet_form {
         KubeletForm::Embedded => format!(
-            "move {path} away and have it made for this node: kubeadm init phase kubeconfig kubelet; then run this again"
+            "move {path} to a safe place and create it for this node: kubeadm init phase kubeconfig kubelet; then run this command again"
         ),
-        _ => format!("move {path} away, and a certificate for this node is issued in its place"),
+        _ => {
+            format!("move {path} to a safe place; kuberescue recover then issues a certificate for this node")
+        }
     };
     Some(Refusal {
         code: Code::NamesOfAnotherNode,

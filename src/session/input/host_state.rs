@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::analysis::node::host_state::{EtcdData, Free, HostState};
+use crate::analysis::node::host_state::{EtcdData, Free, HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
-use crate::disk::{Root, strays_among};
+use crate::disk::parking::parked;
+use crate::disk::{Root, strays_among, transaction};
 use crate::formats::bolt;
 use crate::state::Snapshot;
 
@@ -34,7 +35,34 @@ pub fn look_around(
     let mut places = vec![PathBuf::from("/etc/kubernetes"), PathBuf::from("/var/lib/kubelet")];
     places.extend(etcd.iter().map(|etcd| etcd.directory.clone()));
     let space = if is_disk { space(root, places) } else { Vec::new() };
-    HostState { etcd, space, strays: root.strays(snapshot), time_is_the_clocks }
+    HostState {
+        etcd,
+        space,
+        strays: root.strays(snapshot),
+        interrupted: interrupted(root),
+        time_is_the_clocks,
+    }
+}
+
+/// A change or a restart that did not end. A record that can't be read counts: nobody knows what it would say.
+fn interrupted(root: &Root) -> Option<Interrupted> {
+    let unreadable = |error: crate::disk::Error| Interrupted::Unreadable(error.to_string());
+    match parked(root) {
+        Err(error) => return Some(unreadable(error)),
+        Ok(Some(away)) => {
+            let manifests = away.manifests.iter().map(|manifest| manifest.path.clone());
+            return Some(Interrupted::Restart(manifests.collect()));
+        }
+        Ok(None) => {}
+    }
+    match transaction::pending(root) {
+        Err(error) => Some(unreadable(error)),
+        Ok(journal) => journal.map(|journal| Interrupted::Change {
+            journal: PathBuf::from(crate::state::catalog::RESCUE_DIR).join("journal.json"),
+            command: journal.command,
+            files: journal.changes.len(),
+        }),
+    }
 }
 
 /// What an archive holds beyond the node's own files: the node's files alone, and what lies about.
