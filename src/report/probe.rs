@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{json, node_table, sanitise, table};
 use crate::live::api::Node;
 use crate::live::probe::{Check, Report};
-use crate::state::Severity;
+use crate::state::{Severity, time};
 
 /// Output formats of `probe`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -88,7 +88,7 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
         check.name.to_owned(),
         check.address.clone().unwrap_or_default(),
         format!("{mark}{}", check.result()),
-        served.map(|leaf| leaf.certificate.not_after.to_string()).unwrap_or_default(),
+        served.map(|leaf| time::minute(leaf.certificate.not_after)).unwrap_or_default(),
     ];
     if wide {
         let short = |digest: &crate::state::Digest| digest.to_string().chars().take(16).collect::<String>();

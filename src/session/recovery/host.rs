@@ -30,17 +30,17 @@ const ETCD_PATIENCE: Duration = Duration::from_secs(3);
 /// How running processes are treated.
 #[derive(clap::Args, Debug)]
 pub struct HostArgs {
-    /// The container runtime's socket [default: the kubelet's, crictl's, or a well-known one]
+    /// Use this container runtime socket [default: from the kubelet, crictl, or a well-known path]
     #[arg(long, value_name = "unix:///PATH")]
     pub cri_socket: Option<String>,
-    /// How long API server, controller-manager and scheduler have to end by themselves before they are
-    /// killed; etcd always has its pod's own time
+    /// Wait this long before killing API server, controller-manager and scheduler; etcd uses the pod's
+    /// terminationGracePeriod
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = parse_duration)]
     pub grace: SignedDuration,
-    /// How long the kubelet, and each static pod once it was stopped, may take to be back
+    /// Wait this long for the kubelet and for each static pod to be back
     #[arg(long, default_value = "120s", value_name = "DURATION", value_parser = parse_duration)]
     pub restart_timeout: SignedDuration,
-    /// Stop etcd although the cluster loses its quorum by it
+    /// Stop etcd even if the cluster loses quorum
     #[arg(long)]
     pub break_quorum: bool,
 }
@@ -211,10 +211,10 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
 /// A disk is no host: neither its addresses nor its processes are here.
 pub fn not_a_host(root: &Path) -> Error {
     let what = format!(
-        "--root {} is a disk, not a running node: nothing is asked, nothing restarted",
+        "cannot connect to or restart anything: --root {} is a disk, not a running node",
         root.display()
     );
     Error::could_not_run(what)
         .code(Code::NotAHost)
-        .hint("run this on the node itself; kuberescue certs check-expiration tells what a disk holds")
+        .hint(format!("kuberescue diagnose --root {}", root.display()))
 }

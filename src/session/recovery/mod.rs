@@ -195,13 +195,13 @@ impl Stage<'_> {
         let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
         let seconds = timeout.as_secs();
         let failure =
-            Error::manual_action(format!("the node is not well after {seconds} s: {}", wrong.join(", ")));
+            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")));
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: where the other members' certificates have ended too, recover those nodes now; then kuberescue probe",
             ),
             _ => failure.hint(
-                "the table above says what is wrong; kuberescue probe asks again, kuberescue rollback puts the old state back",
+                "sudo kuberescue probe (sudo kuberescue rollback restores the old state)",
             ),
         }
     }
@@ -260,7 +260,7 @@ pub fn without_change(
     let grace = live.host.grace.unsigned_abs();
     context.out.result(&restart_plan(&restarts, quorum.as_ref(), grace));
     if live.dry_run {
-        context.out.say("Dry run: nothing was stopped.");
+        context.out.say("Dry run: nothing was restarted.");
         return Ok(Exit::Fine);
     }
     context.confirm("Restart?", live.yes)?;
