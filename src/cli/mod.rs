@@ -72,7 +72,7 @@ impl Cli {
     pub fn run(&self, context: &mut Context<'_>) -> Exit {
         match self.dispatch(context) {
             Ok(exit) => exit,
-            Err(failure) => context.out.fail(&failure),
+            Err(failure) => context.out.end_with(&failure),
         }
     }
 

@@ -177,7 +177,7 @@ mod tests {
     fn the_tables() {
         let report = report();
         let text = ProbeReport { report: &report }.render(ProbeFormat::Table);
-        let old = "etcd-client      127.0.0.1:2379    !old-certificate-still-served   2024-12-31T00:00:00Z   still \\u{1b}[31mold";
+        let old = "etcd-client      127.0.0.1:2379    !old-certificate-still-served   2024-12-31 00:00 UTC   still \\u{1b}[31mold";
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines,

@@ -10,7 +10,7 @@ use crate::state::{Component, Snapshot, text};
 
 /// Why a component has to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "kind")]
 pub enum RestartReason {
     /// The change replaces files that it reads only when it starts.
     CredentialsChanged {
