@@ -127,11 +127,24 @@ fn the_list_has_every_code_once_with_its_class() {
     assert_eq!(codes, json);
     let classes: BTreeSet<_> =
         pages().iter().map(|page| page["class"].as_str().unwrap().to_owned()).collect();
-    let known = ["clock", "credential", "disk", "etcd", "exposure", "kubeconfig", "kubelet", "manifest"];
+    let known = [
+        "change",
+        "clock",
+        "credential",
+        "disk",
+        "etcd",
+        "exposure",
+        "host",
+        "kubeconfig",
+        "kubelet",
+        "log",
+        "manifest",
+        "refusal",
+    ];
     assert_eq!(classes.iter().map(String::as_str).collect::<Vec<_>>(), known);
 }
 
-/// `kubeconfig check` is of another room, and its codes are of the same table.
+/// `kubeconfig check` is another command, and its codes are of the same table.
 #[test]
 fn what_a_kubeconfig_can_be_told_has_a_page() {
     let pages = pages();

@@ -16,7 +16,7 @@ mod tests;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::anomaly::{Anomaly, FUTURE};
+pub use self::anomaly::Anomaly;
 pub use self::clock::Jump;
 pub use self::event::{Event, Kind};
 pub use self::failure::{Ended, FirstFailure};
