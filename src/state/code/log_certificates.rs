@@ -189,14 +189,6 @@ pub(super) const PAGES: &[Page] = &[
         "Find out which one: kuberescue diagnose. Then kuberescue recover.",
     ),
     page(
-        Code::CertificateNotYetValid,
-        Log,
-        "a certificate that was not valid yet was rejected",
-        "The connection failed, as it does with an expired certificate.",
-        "The clock was behind when the line was written, or ahead when the certificate was made.",
-        "Check the clock first: date -u, chronyc tracking. Then kuberescue diagnose shows whether the certificate is valid now.",
-    ),
-    page(
         Code::CertificateExpired,
         Log,
         "an expired certificate was rejected",

@@ -36,8 +36,6 @@ pub enum Class {
     Clock,
     /// Space on the disk.
     Disk,
-    /// The container runtime, and what else of the machine has to run.
-    Host,
     /// etcd's data and members.
     Etcd,
     /// Static-pod manifests.
@@ -54,7 +52,7 @@ pub enum Class {
     Probe,
     /// A change by this tool that did not end.
     Change,
-    /// What is refused for safety, or cannot be done here.
+    /// What is rejected for safety, or cannot be done here.
     Refusal,
     /// Known log lines, and timestamps that contradict each other.
     Log,
@@ -176,7 +174,7 @@ codes! {
     SaPairMismatch "sa-pair-mismatch",
     SaMissing "sa-missing",
     KeyExposed "key-exposed",
-    KeyLyingAbout "key-lying-about",
+    StrayPrivateKey "stray-private-key",
     SuperAdminMissing "super-admin-missing",
     AdminStillMasters "admin-still-masters",
     EtcdClientExpired "etcd-client-expired",
@@ -256,7 +254,6 @@ codes! {
     KubectlRefused "kubectl-refused",
     KubectlUnauthorized "kubectl-unauthorized",
     WatchRefused "watch-refused",
-    CertificateNotYetValid "certificate-not-yet-valid",
     CertificateExpired "certificate-expired",
     CertificateUnknownAuthority "certificate-unknown-authority",
     CertificateWrongName "certificate-wrong-name",
