@@ -134,7 +134,7 @@ fn a_node_with_logs_in_every_form() {
         assert!(text.contains(line), "no {line}:\n{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&timeline_json(&timeline)).unwrap();
-    assert_eq!(json["first-failure"]["code"], "etcd-certificate-refused");
+    assert_eq!(json["firstFailure"]["code"], "etcd-certificate-refused");
     assert_eq!(json["events"].as_array().unwrap().len(), timeline.events.len());
     assert_eq!(json["lines"][0]["ends"], serde_json::json!([]));
 }

@@ -19,7 +19,7 @@ const BACKDATED: SignedDuration = SignedDuration::from_hours(24);
 
 /// A contradiction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Anomaly {
     pub code: Code,
     /// When.

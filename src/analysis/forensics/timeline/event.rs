@@ -39,7 +39,7 @@ pub enum Kind {
 
 /// Something that happened, or will.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Event {
     /// When.
     pub time: Timestamp,

@@ -11,7 +11,7 @@ use crate::state::Code;
 
 /// The first line that tells of a refused certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct FirstFailure {
     /// When it was written.
     pub time: Timestamp,
@@ -26,7 +26,7 @@ pub struct FirstFailure {
 
 /// A certificate that had ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// Its name; a certificate that is not on the disk any more has none.
     pub name: Option<String>,

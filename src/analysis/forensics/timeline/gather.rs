@@ -19,7 +19,7 @@ const MAX_JUMPS: usize = 100;
 
 /// A known line: who wrote it, when, how often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Hit {
     /// Who wrote it.
     pub source: String,
@@ -85,7 +85,7 @@ impl Hit {
 
 /// How much of logs was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Scanned {
     /// Log files.
     pub files: u64,

@@ -28,9 +28,10 @@ use crate::state::Snapshot;
 
 /// What happened on a node, by the evidence on it.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// The present.
+    /// The present; the `time` of the document.
+    #[serde(skip)]
     pub now: Timestamp,
     /// When the first failure of a certificate was seen, where one was.
     pub first_failure: Option<FirstFailure>,
