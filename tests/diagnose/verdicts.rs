@@ -47,5 +47,149 @@ fn the_verdict_is_read_first() {
         let head = told.split("\n\n").nth(1).unwrap().trim_end();
         let _ = writeln!(all, "[{name}]\n{head}\n");
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @"
+    [healthy]
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20
+    Running pods are not affected.
+
+    [worker]
+    VERDICT: no blocking problem on this disk: the kubelet can work; 2 certificates valid, kubelet-client expires first, on 2027-11-23 (in 364 days); CA valid until 2036-11-20
+    Running pods are not affected.
+
+    [all expired]
+    VERDICT: control plane cannot start: all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+
+    [CA expired]
+    VERDICT: control plane cannot start: all 3 CAs expired 1060 days ago, so every certificate that they signed is rejected; all 13 certificates expired 4345 days ago
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+
+    [one CA expired, its leafs not]
+    VERDICT: control plane cannot start: the CA etcd-ca expired 23 days ago, so every certificate that it signed is rejected
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: expired on 2026-11-01 (23 days ago); it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/etcd/ca.crt -signkey /etc/kubernetes/pki/etcd/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+
+    [external CA]
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 3 warnings
+    Running pods are not affected.
+
+    [external CA, all expired]
+    VERDICT: control plane cannot start: all 13 certificates expired 7 days ago; CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest
+
+    [external CA, expired too]
+    VERDICT: control plane cannot start: all 3 CAs expired 41 days ago, so every certificate that they signed is rejected; all 13 certificates expired 3326 days ago
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2036-11-20 (41 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+
+    [etcd data missing]
+    VERDICT: control plane cannot start: etcd's data was not found (no etcd member in /var/lib/etcd), not a certificate problem
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
+
+    [all expired, and etcd data missing]
+    VERDICT: control plane cannot start: etcd's data was not found (no etcd member in /var/lib/etcd), not a certificate problem; all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
+
+    [manifest missing]
+    VERDICT: control plane works only in part: a static pod of the control plane has no manifest (no manifest of kube-scheduler in /etc/kubernetes/manifests), not a certificate problem
+    Running pods are not affected.
+    Manual action required: kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests; reissuing certificates does not repair this [manifest-missing]: Find it (find /etc/kubernetes /root /tmp -name '*.yaml*') and copy it to /etc/kubernetes/manifests/kube-scheduler.yaml. Otherwise restore it from an archive (kuberescue archive list, kuberescue archive restore), or create it again: kubeadm init phase control-plane all, kubeadm init phase etcd local. To go on all the same: --accept manifest-missing
+
+    [worker, expired]
+    VERDICT: kubelet cannot start: kubelet-client expired 3 days ago; CA valid until 2036-11-20
+    Running containers continue, but the cluster considers the node lost and starts its pods elsewhere after some minutes.
+    Manual action required: kubelet-client (expired): the CA ca cannot sign: its key /etc/kubernetes/pki/ca.key is missing
+
+    [admin.conf expired]
+    VERDICT: no blocking problem on this disk: the control plane can work, but admin.conf expired 3 days ago: kubectl with it is rejected; 12 certificates valid, apiserver expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning
+    Running pods are not affected.
+    hint: sudo kuberescue certs renew admin.conf
+
+    [key mismatch]
+    VERDICT: control plane cannot start: unusable: apiserver (key-mismatch); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+
+    [mixed]
+    VERDICT: control plane may not start: controller-manager.conf expired 998 days ago; unusable: etcd-peer (ca-replaced), apiserver-kubelet-client (key-mismatch), front-proxy-client (file-truncated); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+    Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
+
+    [a new CA of the same name, all else old]
+    VERDICT: control plane cannot start: unusable: apiserver (ca-replaced), kubelet-client (ca-replaced), kubelet.conf (embedded-ca-differs) and 3 more; CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+    Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
+    Manual action required as well: kubelet.conf (embedded-ca-differs): Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.
+
+    [leafs copied from another node]
+    VERDICT: control plane cannot start: unusable: etcd-server (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: /etc/kubernetes/pki/apiserver.crt was copied from another node: valid for DNS:cp-2, DNS:kubernetes.default.svc, IP:10.96.0.1, IP:192.168.10.12, but not for this node's name cp-1 or its address 192.168.10.11 [names-of-another-node]: move /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key to a safe place; kuberescue recover then issues a certificate for this node
+
+    [the kubelet alone expired]
+    VERDICT: control plane cannot start again once it is stopped: kubelet-client expired 3 days ago; CAs valid until 2036-11-20
+    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
+    hint: sudo kuberescue recover
+
+    [a backup among the manifests]
+    VERDICT: control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver), not a certificate problem
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; reissuing certificates does not repair this [duplicate-manifest]: Compare the two. Only the one that is in use may stay in the directory; keep the other one elsewhere. Which one the kubelet runs is not defined. To go on all the same: --accept duplicate-manifest
+
+    [kubelet.conf missing]
+    VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (/etc/kubernetes/kubelet.conf not found), not a certificate problem
+    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
+    Manual action required: kubelet: /etc/kubernetes/kubelet.conf not found; reissuing certificates does not repair this [kubelet-conf-missing]: Copy it with scp NODE:/etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet.conf from another node, where it names kubelet-client-current.pem and holds no key. Or on a control-plane node: kubeadm init phase kubeconfig kubelet. Then systemctl restart kubelet. To go on all the same: --accept kubelet-conf-missing
+
+    [another CA in kubelet.conf]
+    VERDICT: control plane works only in part: unusable: kubelet.conf (embedded-ca-differs); CAs valid until 2036-11-20
+    Running pods are not affected.
+    Manual action required: kubelet.conf (embedded-ca-differs): Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.
+
+    [another CA in kubelet.conf, and one that can't sign]
+    VERDICT: control plane cannot start: unusable: ca (ca-not-yet-valid), apiserver (missing), kubelet.conf (embedded-ca-differs); CAs valid until 2036-01-01
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: not valid until 2027-01-01 00:00 UTC; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf [ca-not-yet-valid]: check the system clock: date -u
+
+    [CA not yet valid]
+    VERDICT: control plane works only in part: unusable: front-proxy-ca (ca-not-yet-valid); CAs valid until 2036-10-01
+    Running pods are not affected.
+    Manual action required: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: not valid until 2027-01-01 00:00 UTC; it blocks front-proxy-client [ca-not-yet-valid]: check the system clock: date -u
+
+    [kubelet-client-current.pem is a file]
+    VERDICT: control plane cannot start again once it is stopped: unusable: kubelet-client (kubelet-link-no-link); CAs valid until 2036-11-20
+    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
+    Manual action required: kubelet-client (kubelet-link-no-link): Give it a dated name and create the link: mv /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem; ln -s /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem /var/lib/kubelet/pki/kubelet-client-current.pem; systemctl restart kubelet.
+
+    [the API server's manifest is no YAML]
+    VERDICT: control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: error: line 1 column 7: while scanning a plain scalar, found a tab), not a certificate problem
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: kube-apiserver: error: line 1 column 7: while scanning a plain scalar, found a tab; reissuing certificates does not repair this [manifest-unreadable]: Compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and correct it. Notes and backups belong in another directory than the manifests. To go on all the same: --accept manifest-unreadable
+
+    [worker with the key of the CA]
+    VERDICT: no blocking problem on this disk: the kubelet can work; 2 certificates valid, kubelet-client expires first, on 2027-11-23 (in 364 days); CA valid until 2036-11-20; 1 warning
+    Running pods are not affected.
+
+    [sa.pub of another key]
+    VERDICT: control plane works only in part: unusable: sa (sa-pair-mismatch); CAs valid until 2036-11-20
+    Running pods continue, but those that use the API are rejected.
+    Manual action required: sa (sa-pair-mismatch): Compare sha256sum of sa.key and sa.pub with another control-plane node, where both are the same. If sa.key is the right one: openssl pkey -in sa.key -pubout -out sa.pub, then kuberescue restart kube-apiserver.
+
+    [a certificate ends within 30 days]
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, apiserver expires first, on 2026-12-10 (in 16 days); CAs valid until 2036-11-20; 1 warning
+    Running pods are not affected.
+    hint: sudo kuberescue certs renew apiserver
+
+    [external etcd, its client certificate expired]
+    VERDICT: control plane cannot start: unusable: etcd client (etcd-client-expired); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd client (etcd-client-expired): Get a new pair from etcd's CA and put it where --etcd-certfile and --etcd-keyfile say, then kuberescue restart kube-apiserver.
+    ");
 }
