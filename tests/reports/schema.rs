@@ -54,6 +54,21 @@ fn several_nodes_fit_theirs() {
     assert!(wrong[0].is_empty() && !wrong[1].is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn codes_fit_theirs() {
+    let listed = |arguments: &[&str]| -> Value {
+        let mut command = kuberescue();
+        command.arg("explain").args(arguments).args(["-o", "json"]);
+        serde_json::from_str(&run(command).out).unwrap()
+    };
+    let one = listed(&["expired"]);
+    let mut changed = one.clone();
+    changed["items"][0]["class"] = json!("unknown");
+    let documents = [listed(&["--list"]), one, changed];
+    let Some(wrong) = validate_with("codes.schema.json", &documents) else { return };
+    assert!(wrong[0].is_empty() && wrong[1].is_empty() && !wrong[2].is_empty(), "{wrong:#?}");
+}
+
 fn document(node: &Node) -> Value {
     serde_json::from_str(&diagnose(node, "-o json --horizon 20y")).unwrap()
 }

@@ -10,6 +10,8 @@ mod etcd;
 mod host;
 mod kubeconfig;
 mod kubelet;
+mod log_certificates;
+mod log_others;
 mod probe;
 
 use serde::{Serialize, Serializer};
@@ -52,6 +54,8 @@ pub enum Class {
     Change,
     /// What is rejected for safety, or cannot be done here.
     Refusal,
+    /// Known log lines, and timestamps that contradict each other.
+    Log,
 }
 
 /// The page of a code.
@@ -231,6 +235,57 @@ codes! {
     OnDelete "on-delete",
     Paused "paused",
     Unsupported "unsupported",
+    // log_certificates.rs
+    KubeletClientExpired "kubelet-client-expired",
+    KubeletNoBootstrap "kubelet-no-bootstrap",
+    KubeletClientExpiredRunning "kubelet-client-expired-running",
+    KubeletRotationRefused "kubelet-rotation-refused",
+    KubeletRotationFailed "kubelet-rotation-failed",
+    KubeletSwap "kubelet-swap",
+    KubeletConfiguration "kubelet-configuration",
+    KubeletCgroupDriver "kubelet-cgroup-driver",
+    KubeletRuntime "kubelet-runtime",
+    KubeletFailed "kubelet-failed",
+    EtcdPeerRefused "etcd-peer-refused",
+    EtcdCertificateRefused "etcd-certificate-refused",
+    EtcdClientRefused "etcd-client-refused",
+    EtcdPeerUnreachable "etcd-peer-unreachable",
+    ApiserverLoopbackExpired "apiserver-loopback-expired",
+    ApiserverClientRefused "apiserver-client-refused",
+    ApiserverTokenRefused "apiserver-token-refused",
+    EtcdHandshakeRefused "etcd-handshake-refused",
+    ServingCertificateRefused "serving-certificate-refused",
+    ClientCertificateRefused "client-certificate-refused",
+    KubectlRefused "kubectl-refused",
+    KubectlUnauthorized "kubectl-unauthorized",
+    WatchRefused "watch-refused",
+    CertificateExpired "certificate-expired",
+    CertificateUnknownAuthority "certificate-unknown-authority",
+    CertificateWrongName "certificate-wrong-name",
+    CertificateWrongUsage "certificate-wrong-usage",
+    PemUnreadable "pem-unreadable",
+    CertificateRefused "certificate-refused",
+    // log_others.rs
+    EtcdDatabaseSnapshotMissing "etcd-database-snapshot-missing",
+    EtcdWalDamaged "etcd-wal-damaged",
+    EtcdDatabaseDamaged "etcd-database-damaged",
+    EtcdSpaceExceeded "etcd-space-exceeded",
+    EtcdOtherCluster "etcd-other-cluster",
+    DiskReadOnly "disk-read-only",
+    DiskError "disk-error",
+    OutOfMemory "out-of-memory",
+    ClockStepped "clock-stepped",
+    ClockDiffers "clock-differs",
+    ImageMissing "image-missing",
+    PortInUse "port-in-use",
+    CredentialFileMissing "credential-file-missing",
+    LeaderLost "leader-lost",
+    EtcdNoLeader "etcd-no-leader",
+    HandshakeTimeout "handshake-timeout",
+    ConnectionRefused "connection-refused",
+    EventInTheFuture "event-in-the-future",
+    OlderThanItsCertificate "older-than-its-certificate",
+    LogGoesBack "log-goes-back",
 }
 
 /// The pages, by the files that hold them.
@@ -243,6 +298,8 @@ const PAGES: &[&[Page]] = &[
     kubeconfig::PAGES,
     probe::PAGES,
     change::PAGES,
+    log_certificates::PAGES,
+    log_others::PAGES,
 ];
 
 /// Stands in for a page that nobody wrote; a test holds that there is none.
