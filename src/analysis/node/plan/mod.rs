@@ -35,7 +35,7 @@ pub const CLOCK_TOLERANCE_SECONDS: i64 = 600;
 pub struct Options {
     /// Which leafs.
     pub selection: Selection,
-    /// The kubelet's certificates too, although they have not ended.
+    /// Renew the kubelet's certificates too, even if they have not expired.
     pub kubelet: bool,
     /// Keep the keys that are there.
     pub reuse_keys: bool,

@@ -99,9 +99,12 @@ impl Repair {
 pub(super) fn prevents(blocker: &Blocker) -> bool {
     match blocker.code.page().class {
         Class::Clock | Class::Disk | Class::Etcd | Class::Manifest | Class::Kubelet | Class::Change => true,
-        Class::Credential | Class::Exposure | Class::Kubeconfig | Class::Probe | Class::Log | Class::Refusal => {
-            false
-        }
+        Class::Credential
+        | Class::Exposure
+        | Class::Kubeconfig
+        | Class::Probe
+        | Class::Log
+        | Class::Refusal => false,
     }
 }
 
@@ -125,7 +128,6 @@ pub fn goes_with_reissue(code: Code) -> bool {
             | Code::KubeletLinkMissing
             | Code::KubeletLinkDangling
             | Code::KubeletLinkOld
-            | Code::KubeletConfEmbedded
             | Code::KubeletServingExpired
     )
 }
@@ -133,7 +135,7 @@ pub fn goes_with_reissue(code: Code) -> bool {
 fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
     let step = |name: &str| steps.iter().find(|step| step.name == name);
     match finding.code {
-        Code::KubeletCrashLoop => step(KUBELET_CLIENT).is_some(),
+        Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(KUBELET_CLIENT).is_some(),
         // A kubeconfig's copy of the CA is replaced with its certificate.
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })
