@@ -321,8 +321,9 @@ fn a_partial_tar_says_what_it_holds() {
     node.remove("/var/lib/kubelet");
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("etc.tar");
-    let tar = std::process::Command::new("tar").arg("-cf").arg(&file).arg("-C").arg(node.root()).arg("etc");
-    assert!({ tar }.status().unwrap().success());
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-cf").arg(&file).arg("-C").arg(node.root()).arg("etc");
+    assert!(tar.status().unwrap().success());
     let mut command = kuberescue();
     command.args(["archive", "verify", "--at", "2026-11-24"]).arg(&file).arg("--root").arg(directory.path());
     let told = run(command);
