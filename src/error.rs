@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use crate::analysis::node::plan::Refusal;
 use crate::disk;
 use crate::state::Code;
+use serde::Serialize;
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +44,13 @@ pub enum Kind {
 }
 
 /// Why a command failed: `error [code]: message`, then a `hint:` each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Error {
     /// What became of the command.
+    #[serde(skip)]
     pub kind: Kind,
     /// Its page in `explain`.
+    #[serde(skip)]
     pub code: Option<Code>,
     /// What went wrong, where, and why.
     pub message: String,

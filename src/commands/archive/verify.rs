@@ -11,12 +11,14 @@ use crate::analysis::forensics::readiness::{Judgement, Scope};
 use crate::analysis::node::findings::Node;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
-use crate::disk::{Root, history};
+use crate::disk::history;
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{ArchiveFormat, ArchiveReport, Verification};
 use crate::session::Context;
 use crate::session::input::arguments::parse_time;
 use crate::session::input::host_state::look_into;
+use crate::session::input::source::{open_root, refuse_denied_archives};
+use crate::session::input::who;
 use crate::state::{Code, Snapshot};
 
 /// How the path of the tool's own directory ends, wherever the root is.
@@ -51,7 +53,9 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
-    let root = Root::open(&args.root)?;
+    let root =
+        open_root(&args.root, "--root takes the root directory of the node whose history is to be checked")?;
+    refuse_denied_archives(&root)?;
     let files = match &args.file {
         Some(file) => vec![file.clone()],
         None => archive::list(&root, None)?,
@@ -59,15 +63,17 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let mut history = history::verify(&root)?;
     let (mut items, mut unusable) = (Vec::new(), Vec::new());
     for file in &files {
-        match archive::open(file) {
+        let read = archive::open(file).map_err(Error::from).and_then(|(snapshot, verified)| {
+            Ok((who::refuse_worker(snapshot, args.cert_dir.as_deref())?, verified))
+        });
+        match read {
             Ok((snapshot, verified)) => {
                 history.problems.extend(another_than_recorded(&history, file, &verified));
                 items.push(report(file, &snapshot, &verified, args.cert_dir.as_deref(), now));
             }
             // Of one archive that was named it is the answer; of several the others count too.
-            Err(error) if args.file.is_some() => return Err(error.into()),
-            Err(error) => {
-                let failure = Error::from(error);
+            Err(error) if args.file.is_some() => return Err(error),
+            Err(failure) => {
                 context.out.fail(&failure);
                 unusable.push(damaged(file, &failure));
             }

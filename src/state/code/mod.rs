@@ -33,8 +33,6 @@ pub enum Class {
     Clock,
     /// Space on the disk.
     Disk,
-    /// The container runtime, and what else of the machine has to run.
-    Host,
     /// etcd's data and members.
     Etcd,
     /// Static-pod manifests.
@@ -49,7 +47,7 @@ pub enum Class {
     Kubeconfig,
     /// A change by this tool that did not end.
     Change,
-    /// What is refused for safety, or cannot be done here.
+    /// What is rejected for safety, or cannot be done here.
     Refusal,
 }
 
@@ -169,7 +167,7 @@ codes! {
     SaPairMismatch "sa-pair-mismatch",
     SaMissing "sa-missing",
     KeyExposed "key-exposed",
-    KeyLyingAbout "key-lying-about",
+    StrayPrivateKey "stray-private-key",
     SuperAdminMissing "super-admin-missing",
     AdminStillMasters "admin-still-masters",
     EtcdClientExpired "etcd-client-expired",
@@ -188,6 +186,11 @@ codes! {
     NotRoot "not-root",
     WorkerNode "worker-node",
     NotKubeadmNode "not-a-kubeadm-node",
+    Workstation "workstation",
+    K3sNode "k3s-node",
+    Rke2Node "rke2-node",
+    Rke1Node "rke1-node",
+    RootInsideNode "root-inside-node",
     RootUnreadable "root-unreadable",
     LogUnreadable "log-unreadable",
     NotAHost "not-a-host",
