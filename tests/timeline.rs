@@ -27,7 +27,7 @@ use kuberescue::disk::logs::Given;
 use kuberescue::disk::{Depth, Root, archive};
 use kuberescue::report::{timeline_json, timeline_text};
 use kuberescue::session::forensics::timeline::{Request, read};
-use kuberescue::state::Snapshot;
+use kuberescue::state::{Code, Snapshot};
 
 const PODS: &str = "/var/log/pods";
 
@@ -92,7 +92,7 @@ fn timeline(node: &Node, given: &[PathBuf]) -> Timeline {
         .unwrap_or_else(|failure| panic!("{}", failure.message))
 }
 
-fn count(timeline: &Timeline, source: &str, code: &str) -> u64 {
+fn count(timeline: &Timeline, source: &str, code: Code) -> u64 {
     timeline.lines.iter().find(|hit| hit.source == source && hit.code == code).map_or(0, |hit| hit.count)
 }
 
@@ -103,11 +103,11 @@ fn a_node_with_logs_in_every_form() {
     let timeline = timeline(&node, &[]);
     before.assert_identical(&node.state(), "reading logs");
 
-    assert_eq!(count(&timeline, "etcd", "etcd-certificate-refused"), 70);
-    assert_eq!(count(&timeline, "etcd", "etcd-client-refused"), 8);
-    assert_eq!(count(&timeline, "kube-apiserver", "etcd-handshake-refused"), 12);
-    assert_eq!(count(&timeline, "kube-scheduler", "handshake-timeout"), 10);
-    assert_eq!(count(&timeline, "kubelet", "kubelet-no-bootstrap"), 3);
+    assert_eq!(count(&timeline, "etcd", Code::EtcdCertificateRefused), 70);
+    assert_eq!(count(&timeline, "etcd", Code::EtcdClientRefused), 8);
+    assert_eq!(count(&timeline, "kube-apiserver", Code::EtcdHandshakeRefused), 12);
+    assert_eq!(count(&timeline, "kube-scheduler", Code::HandshakeTimeout), 10);
+    assert_eq!(count(&timeline, "kubelet", Code::KubeletNoBootstrap), 3);
     // The packed one, its successor, three more and the system's; the link is none.
     assert_eq!(timeline.scanned.files, 6);
     assert_eq!(timeline.anomalies, []);
@@ -134,7 +134,7 @@ fn a_node_with_logs_in_every_form() {
         assert!(text.contains(line), "no {line}:\n{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&timeline_json(&timeline)).unwrap();
-    assert_eq!(json["first-failure"]["code"], "etcd-certificate-refused");
+    assert_eq!(json["firstFailure"]["code"], "etcd-certificate-refused");
     assert_eq!(json["events"].as_array().unwrap().len(), timeline.events.len());
     assert_eq!(json["lines"][0]["ends"], serde_json::json!([]));
 }
@@ -148,10 +148,10 @@ fn a_log_that_is_given_takes_the_journals_place() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/logs/kubelet-running-expired.log");
     let with = timeline(&node, &[file]);
     assert_eq!(with.notes, Vec::<String>::new());
-    assert_eq!(count(&with, "kubelet", "watch-refused"), 27);
+    assert_eq!(count(&with, "kubelet", Code::WatchRefused), 27);
     // It ran before etcd refused anyone, with a certificate that is not on the disk.
     let failure = with.first_failure.unwrap();
-    assert_eq!((failure.source.as_str(), failure.code), ("kubelet", "kubelet-rotation-refused"));
+    assert_eq!((failure.source.as_str(), failure.code), ("kubelet", Code::KubeletRotationRefused));
     let sentence = "30 d after the end of a certificate that is not on the disk any more";
     assert!(failure.sentence.contains(sentence), "{}", failure.sentence);
 }
@@ -180,7 +180,7 @@ fn a_log_that_is_not_there_is_told() {
     let inventory = Inventory::read(&snapshot, None);
     let request = Request { given: vec![Given::new(Path::new("/nowhere.log"))], ..Request::default() };
     let failure = read(Some(&root), &snapshot, &inventory, &request, now()).err().unwrap();
-    assert_eq!(failure.code, Some(kuberescue::state::Code::LogUnreadable));
+    assert_eq!(failure.code, Some(Code::LogUnreadable));
     assert!(failure.message.contains("/nowhere.log"), "{}", failure.message);
 }
 
@@ -206,7 +206,7 @@ fn names_of_foreign_logs_do_not_reach_the_terminal() {
     let mut request = Request::default();
     request.wanted.containers.push(name.to_owned());
     let timeline = read(Some(&root), &snapshot, &inventory, &request, now()).ok().unwrap();
-    assert_eq!(count(&timeline, name, "certificate-expired"), 1);
+    assert_eq!(count(&timeline, name, Code::CertificateExpired), 1);
     for text in [timeline_text(&timeline), timeline_json(&timeline)] {
         assert!(!text.contains('\u{1b}'), "{text:?}");
     }

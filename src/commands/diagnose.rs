@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::forensics::diagnosis::Diagnosis;
-use crate::analysis::forensics::timeline::{FUTURE, Timeline, Wanted};
+use crate::analysis::forensics::timeline::{Timeline, Wanted};
 use crate::analysis::forensics::trust::Graph;
 use crate::analysis::node::findings::Severity;
 use crate::disk::logs::Given;
@@ -20,6 +20,7 @@ use crate::session::forensics::nodes::{Read, diagnose_all};
 use crate::session::forensics::timeline::{Request, read as read_timeline};
 use crate::session::input::arguments::{parse_diagnosis_format, parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
+use crate::state::Code;
 
 /// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
 const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -117,7 +118,7 @@ impl Args {
         let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
         if self.at.is_some() {
             // Whoever asks about another moment knows that the disk has seen others.
-            timeline.anomalies.retain(|anomaly| anomaly.code != FUTURE);
+            timeline.anomalies.retain(|anomaly| anomaly.code != Code::EventInTheFuture);
         }
         Ok(Some(timeline))
     }

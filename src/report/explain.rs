@@ -1,21 +1,26 @@
-//! The pages of findings' codes.
+//! The pages of codes.
 
 use std::fmt::Write as _;
 
-use super::table;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{json, table};
 use crate::state::{CODES, Code, Page};
 
-/// One page in words.
+#[derive(Serialize)]
+struct CodeList {
+    items: Vec<&'static Page>,
+}
+
+/// One page.
 pub fn explain_text(code: Code) -> String {
     let Page { code, title, meaning, cause, remedy, .. } = code.page();
     let mut out = String::new();
-    let _ = writeln!(out, "{code}: {title}\n");
-    for (heading, text) in [("What it means", meaning), ("How it comes about", cause), ("What to do", remedy)]
-    {
-        let _ = writeln!(out, "{heading}\n  {text}\n");
+    let _ = writeln!(out, "{code}: {title}");
+    for (heading, text) in [("Meaning", meaning), ("Cause", cause), ("Remedy", remedy)] {
+        let _ = writeln!(out, "\n{heading}\n  {text}");
     }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
     out
 }
 
@@ -29,8 +34,7 @@ pub fn explain_list() -> String {
     table::render(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-/// Pages as JSON.
-pub fn explain_json(codes: &[Code]) -> String {
-    let pages: Vec<_> = codes.iter().map(|code| code.page()).collect();
-    format!("{}\n", serde_json::to_string_pretty(&pages).unwrap_or_default())
+/// A `CodeList`: `docs/codes.schema.json`.
+pub fn explain_json(codes: &[Code], time: Timestamp) -> String {
+    json::document("CodeList", time, &CodeList { items: codes.iter().map(|code| code.page()).collect() })
 }

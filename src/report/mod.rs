@@ -45,14 +45,14 @@ pub use node_table::{NodeList, node_list};
 pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
-pub use probe::ProbeReport;
+pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
     ClusterNames, DocumentFormat, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next_steps, preflight_lines, renewal_messages, took,
 };
-pub use restart::{ToRestart, restart_failures, restart_plan};
+pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{restart_command, rollout_obstacle, rollout_plan};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterReport, cluster_lines};

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use jiff::{Timestamp, Unit};
 
 use super::html::{Moment, Story};
-use super::sanitise::{document, line};
+use super::json::document;
+use super::sanitise::line;
 use super::table;
 use crate::analysis::forensics::timeline::{Event, Kind, Timeline};
 
@@ -74,9 +75,9 @@ pub fn story(timeline: &Timeline) -> Story {
     }
 }
 
-/// The timeline for programs.
+/// A `Timeline`.
 pub fn timeline_json(timeline: &Timeline) -> String {
-    document(timeline)
+    document("Timeline", timeline.now, timeline)
 }
 
 fn row(time: &str, source: &str, count: &str, event: &str) -> Vec<String> {

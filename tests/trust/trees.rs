@@ -324,8 +324,7 @@ fn json_has_the_documented_names_and_no_secret() {
     }
     let apiserver =
         nodes.iter().find(|node| node["name"] == "apiserver" && node["kind"] == "certificate").unwrap();
-    for field in ["role", "state", "places", "public-sha256", "not-before", "not-after", "serial", "if-gone"]
-    {
+    for field in ["role", "state", "places", "publicSha256", "notBefore", "notAfter", "serial", "ifGone"] {
         assert!(!apiserver[field].is_null(), "{field}\n{apiserver:#}");
     }
     let edges = json["edges"].as_array().unwrap();

@@ -14,7 +14,8 @@ pub use self::dot::dot;
 pub use self::mermaid::mermaid;
 pub use self::rows::{Row, RowKind, rows};
 pub use self::words::Status;
-use super::sanitise::{document, line};
+use super::json::document;
+use super::sanitise::line;
 use crate::analysis::forensics::trust::Graph;
 
 /// The widest that a column is padded to; what is longer pushes the rest aside.
@@ -56,7 +57,7 @@ pub fn tree(graph: &Graph) -> String {
     out
 }
 
-/// The graph as JSON: the fields of [`Graph`], in kebab-case.
+/// A `TrustGraph`.
 pub fn trust_json(graph: &Graph) -> String {
-    document(graph)
+    document("TrustGraph", graph.at, graph)
 }

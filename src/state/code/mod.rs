@@ -10,6 +10,9 @@ mod etcd;
 mod host;
 mod kubeconfig;
 mod kubelet;
+mod log_certificates;
+mod log_others;
+mod probe;
 
 use serde::{Serialize, Serializer};
 
@@ -45,10 +48,14 @@ pub enum Class {
     Exposure,
     /// Kubeconfigs away from a node.
     Kubeconfig,
+    /// What the running node serves and answers.
+    Probe,
     /// A change by this tool that did not end.
     Change,
     /// What is rejected for safety, or cannot be done here.
     Refusal,
+    /// Known log lines, and timestamps that contradict each other.
+    Log,
 }
 
 /// The page of a code.
@@ -182,6 +189,26 @@ codes! {
     NotReachable "not-reachable",
     ProxyNotUsed "proxy-not-used",
     NotChecked "not-checked",
+    // probe.rs
+    OldCertificateStillServed "old-certificate-still-served",
+    ExpiredCertificateServed "expired-certificate-served",
+    CertificateNotYetValid "certificate-not-yet-valid",
+    CertificateDiffers "certificate-differs",
+    CertificateFileUnusable "certificate-file-unusable",
+    NotListening "not-listening",
+    TimedOut "timed-out",
+    Unreachable "unreachable",
+    TlsFailed "tls-failed",
+    ClientCertificateRejected "client-certificate-rejected",
+    Unhealthy "unhealthy",
+    Unauthorized "unauthorized",
+    Forbidden "forbidden",
+    KubeconfigUnusable "kubeconfig-unusable",
+    NodeMissing "node-missing",
+    NodeNotReady "node-not-ready",
+    LeaseStale "lease-stale",
+    NotExpected "not-expected",
+    NotAsked "not-asked",
     // change.rs
     NotRoot "not-root",
     WorkerNode "worker-node",
@@ -210,6 +237,57 @@ codes! {
     OnDelete "on-delete",
     Paused "paused",
     Unsupported "unsupported",
+    // log_certificates.rs
+    KubeletClientExpired "kubelet-client-expired",
+    KubeletNoBootstrap "kubelet-no-bootstrap",
+    KubeletClientExpiredRunning "kubelet-client-expired-running",
+    KubeletRotationRefused "kubelet-rotation-refused",
+    KubeletRotationFailed "kubelet-rotation-failed",
+    KubeletSwap "kubelet-swap",
+    KubeletConfiguration "kubelet-configuration",
+    KubeletCgroupDriver "kubelet-cgroup-driver",
+    KubeletRuntime "kubelet-runtime",
+    KubeletFailed "kubelet-failed",
+    EtcdPeerRefused "etcd-peer-refused",
+    EtcdCertificateRefused "etcd-certificate-refused",
+    EtcdClientRefused "etcd-client-refused",
+    EtcdPeerUnreachable "etcd-peer-unreachable",
+    ApiserverLoopbackExpired "apiserver-loopback-expired",
+    ApiserverClientRefused "apiserver-client-refused",
+    ApiserverTokenRefused "apiserver-token-refused",
+    EtcdHandshakeRefused "etcd-handshake-refused",
+    ServingCertificateRefused "serving-certificate-refused",
+    ClientCertificateRefused "client-certificate-refused",
+    KubectlRefused "kubectl-refused",
+    KubectlUnauthorized "kubectl-unauthorized",
+    WatchRefused "watch-refused",
+    CertificateExpired "certificate-expired",
+    CertificateUnknownAuthority "certificate-unknown-authority",
+    CertificateWrongName "certificate-wrong-name",
+    CertificateWrongUsage "certificate-wrong-usage",
+    PemUnreadable "pem-unreadable",
+    CertificateRefused "certificate-refused",
+    // log_others.rs
+    EtcdDatabaseSnapshotMissing "etcd-database-snapshot-missing",
+    EtcdWalDamaged "etcd-wal-damaged",
+    EtcdDatabaseDamaged "etcd-database-damaged",
+    EtcdSpaceExceeded "etcd-space-exceeded",
+    EtcdOtherCluster "etcd-other-cluster",
+    DiskReadOnly "disk-read-only",
+    DiskError "disk-error",
+    OutOfMemory "out-of-memory",
+    ClockStepped "clock-stepped",
+    ClockDiffers "clock-differs",
+    ImageMissing "image-missing",
+    PortInUse "port-in-use",
+    CredentialFileMissing "credential-file-missing",
+    LeaderLost "leader-lost",
+    EtcdNoLeader "etcd-no-leader",
+    HandshakeTimeout "handshake-timeout",
+    ConnectionRefused "connection-refused",
+    EventInTheFuture "event-in-the-future",
+    OlderThanItsCertificate "older-than-its-certificate",
+    LogGoesBack "log-goes-back",
 }
 
 /// The pages, by the files that hold them.
@@ -220,7 +298,10 @@ const PAGES: &[&[Page]] = &[
     ca::PAGES,
     credential::PAGES,
     kubeconfig::PAGES,
+    probe::PAGES,
     change::PAGES,
+    log_certificates::PAGES,
+    log_others::PAGES,
 ];
 
 /// Stands in for a page that nobody wrote; a test holds that there is none.

@@ -9,6 +9,7 @@ use super::{Check, Part, Verdict};
 use crate::formats::log::{self, Matcher, Nature};
 use crate::formats::objects::cluster::{CONTROL_PLANE, Node, ROLE};
 use crate::formats::objects::pods::{Pod, State};
+use crate::state::Code;
 
 /// The static pods of a control plane, by their label `component`.
 const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -54,7 +55,7 @@ pub struct Lines {
     /// The last one.
     pub text: String,
     /// Codes of the known lines that they are, each once.
-    pub codes: Vec<&'static str>,
+    pub codes: Vec<Code>,
 }
 
 /// The containers of the control plane, and what of it is missing: a control-plane node has all static pods, only
@@ -129,7 +130,7 @@ pub fn read_log(component: &Component, log: &[u8], whole: bool, matcher: &Matche
         if !found.codes.contains(&known.code) {
             found.codes.push(known.code);
         }
-        meaning = known.meaning;
+        meaning = known.code.page().title;
     }
     let cut = if whole { "" } else { " (only a part of it was read)" };
     let since = component.started.map(|at| format!(" since its start {at}")).unwrap_or_default();

@@ -58,7 +58,7 @@ pub struct Certified {
 
 /// What a certificate says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Told {
     /// Serial number, hexadecimal.
     pub serial: String,

@@ -181,7 +181,7 @@ pub fn diagnose(
 
 /// What etcd says in its log of a snapshot that is gone. A line of long ago may have been seen to since.
 fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
-    const CODES: [&str; 2] = ["etcd-snapshot-missing", "etcd-database-snapshot-missing"];
+    const CODES: [Code; 2] = [Code::EtcdNoSnapshot, Code::EtcdDatabaseSnapshotMissing];
     let hit = timeline.lines.iter().filter(|hit| CODES.contains(&hit.code)).max_by_key(|hit| hit.last)?;
     let is_fresh = hit.last.is_some_and(|last| now.as_second() - last.as_second() <= FRESH_SECONDS);
     let severity = if is_fresh { Severity::Blocker } else { Severity::Warning };

@@ -10,22 +10,18 @@ use super::failure::passed;
 use super::gather::Logs;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::log::Nature;
-use crate::state::{Snapshot, text};
+use crate::state::{Code, Snapshot, text};
 
 /// A log that is being written while it is read is a little ahead of the time at which the run began.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// Certificates are dated back, by kubeadm not at all, by others up to a day (openshift/installer #10591).
 const BACKDATED: SignedDuration = SignedDuration::from_hours(24);
 
-/// The code of an event that is later than the present.
-pub const FUTURE: &str = "event-in-the-future";
-
 /// A contradiction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Anomaly {
-    /// Stable code: `event-in-the-future`, `older-than-its-certificate`, `log-goes-back`, `clock-stepped`.
-    pub code: &'static str,
+    pub code: Code,
     /// When.
     pub time: Timestamp,
     /// What, in plain words.
@@ -54,7 +50,7 @@ pub(super) fn find(
                 passed(before)
             );
             found.push(Anomaly {
-                code: "older-than-its-certificate",
+                code: Code::OlderThanItsCertificate,
                 time: written,
                 what,
                 path: resolved.path,
@@ -68,7 +64,7 @@ pub(super) fn find(
             jump.to,
             passed(jump.from.duration_since(jump.to))
         );
-        found.push(Anomaly { code: "log-goes-back", time: jump.to, what, path: path.clone() });
+        found.push(Anomaly { code: Code::LogGoesBack, time: jump.to, what, path: path.clone() });
     }
     for hit in logs.hits().filter(|hit| hit.nature == Nature::Clock) {
         if let Some(time) = hit.first {
@@ -94,7 +90,7 @@ fn in_the_future(events: &[Event], now: Timestamp) -> Vec<Anomaly> {
         }
         let what = format!("{}: {}: {} later than the present time", event.source, event.what, passed(ahead));
         let path = event.path.clone().unwrap_or_default();
-        let anomaly = Anomaly { code: FUTURE, time: event.time, what, path };
+        let anomaly = Anomaly { code: Code::EventInTheFuture, time: event.time, what, path };
         found.push((event.kind, anomaly, 0));
     }
     let mut found: Vec<Anomaly> = found

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::gather::Logs;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
-use crate::state::{Content, Snapshot, text};
+use crate::state::{Code, Content, Snapshot, text};
 
 /// What kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -39,7 +39,7 @@ pub enum Kind {
 
 /// Something that happened, or will.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Event {
     /// When.
     pub time: Timestamp,
@@ -49,9 +49,9 @@ pub struct Event {
     pub kind: Kind,
     /// What, in plain words.
     pub what: String,
-    /// The stable code of the known line.
+    /// Of a known log line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
     /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,

@@ -7,17 +7,17 @@ use super::event::certificates;
 use super::gather::{Hit, Logs};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::log::Nature;
+use crate::state::Code;
 
 /// The first line that tells of a refused certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct FirstFailure {
     /// When it was written.
     pub time: Timestamp,
     /// Who wrote it.
     pub source: String,
-    /// The stable code of the line.
-    pub code: &'static str,
+    pub code: Code,
     /// What had ended by then.
     pub ended: Option<Ended>,
     /// All of it in one sentence.
@@ -26,7 +26,7 @@ pub struct FirstFailure {
 
 /// A certificate that had ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// Its name; a certificate that is not on the disk any more has none.
     pub name: Option<String>,
@@ -75,12 +75,12 @@ fn ended(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Ended> {
 /// Of certificates that ended at the same moment the one that such a line is about, as a rule.
 fn likely<'a>(names: impl Iterator<Item = &'a str>, hit: &Hit) -> Option<&'a str> {
     let wanted: &[&str] = match (hit.source.as_str(), hit.code) {
-        (_, "etcd-peer-refused") => &["etcd-peer"],
-        (_, "etcd-certificate-refused" | "etcd-handshake-refused") => &["etcd-server", "etcd-peer"],
-        (_, "etcd-client-refused") => &["apiserver-etcd-client", "etcd-healthcheck-client", "etcd-peer"],
-        (_, "kubelet-client-expired" | "kubelet-client-expired-running") => &["kubelet-client"],
-        (_, "kubectl-unauthorized") => &["admin.conf"],
-        ("kubelet" | "kube-controller-manager" | "kube-scheduler", _) | (_, "kubectl-refused") => {
+        (_, Code::EtcdPeerRefused) => &["etcd-peer"],
+        (_, Code::EtcdCertificateRefused | Code::EtcdHandshakeRefused) => &["etcd-server", "etcd-peer"],
+        (_, Code::EtcdClientRefused) => &["apiserver-etcd-client", "etcd-healthcheck-client", "etcd-peer"],
+        (_, Code::KubeletClientExpired | Code::KubeletClientExpiredRunning) => &["kubelet-client"],
+        (_, Code::KubectlUnauthorized) => &["admin.conf"],
+        ("kubelet" | "kube-controller-manager" | "kube-scheduler", _) | (_, Code::KubectlRefused) => {
             &["apiserver"]
         }
         _ => &[],

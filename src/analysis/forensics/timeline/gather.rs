@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::clock::Jump;
 use super::scanner::{Found, Scan};
 use crate::formats::log::Nature;
-use crate::state::text;
+use crate::state::{Code, text};
 
 /// More sources than a node has containers that matter. What is above counts as one.
 const MAX_SOURCES: usize = 200;
@@ -19,12 +19,11 @@ const MAX_JUMPS: usize = 100;
 
 /// A known line: who wrote it, when, how often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Hit {
     /// Who wrote it.
     pub source: String,
-    /// Stable code.
-    pub code: &'static str,
+    pub code: Code,
     /// What it is about.
     pub nature: Nature,
     /// What it means.
@@ -55,7 +54,7 @@ impl Hit {
             source,
             code: found.known.code,
             nature: found.known.nature,
-            meaning: found.known.meaning,
+            meaning: found.known.code.page().title,
             first: found.span.map(|span| span.0),
             last: found.span.map(|span| span.1),
             count: found.count,
@@ -86,7 +85,7 @@ impl Hit {
 
 /// How much of logs was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Scanned {
     /// Log files.
     pub files: u64,
@@ -97,7 +96,7 @@ pub struct Scanned {
 /// What was found in all logs of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
-    hits: BTreeMap<(String, &'static str), Hit>,
+    hits: BTreeMap<(String, Code), Hit>,
     /// By source: when its logs begin and end, and in which file.
     covered: BTreeMap<String, (Edge, Edge)>,
     jumps: Vec<(PathBuf, Jump)>,

@@ -16,7 +16,7 @@ mod tests;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::anomaly::{Anomaly, FUTURE};
+pub use self::anomaly::Anomaly;
 pub use self::clock::Jump;
 pub use self::event::{Event, Kind};
 pub use self::failure::{Ended, FirstFailure};
@@ -28,9 +28,10 @@ use crate::state::Snapshot;
 
 /// What happened on a node, by the evidence on it.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// The present.
+    /// The present; the `time` of the document.
+    #[serde(skip)]
     pub now: Timestamp,
     /// When the first failure of a certificate was seen, where one was.
     pub first_failure: Option<FirstFailure>,

@@ -11,6 +11,7 @@ use memchr::{memchr, memrchr};
 
 use super::clock::{Jump, Order, Spans};
 use crate::formats::log::{self, Head, KnownLine, Matcher, Named, Nature, Stamp};
+use crate::state::Code;
 
 /// The longest line: of a longer one only this much is looked at. The container runtime cuts lines at 16 KiB.
 pub const MAX_LINE: usize = 64 << 10;
@@ -70,7 +71,7 @@ pub struct Scanner<'m> {
     /// The last line that was complete.
     last_line: Option<Stamp>,
     zone: Option<i32>,
-    tallies: BTreeMap<(Option<&'static str>, &'static str), Tally>,
+    tallies: BTreeMap<(Option<&'static str>, Code), Tally>,
     covered: Spans,
     order: Order,
 }

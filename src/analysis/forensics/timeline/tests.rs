@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::formats::log::Matcher;
-use crate::state::{Attributes, Content, Entry};
+use crate::state::{Attributes, Code, Content, Entry};
 
 const NOW: &str = "2026-11-24T00:00:00Z";
 
@@ -33,7 +33,7 @@ fn program(name: &str) -> Origin {
 }
 
 /// Code, count, first and last time of each known line.
-fn found(scan: &Scan) -> Vec<(&str, u64, String, String)> {
+fn found(scan: &Scan) -> Vec<(Code, u64, String, String)> {
     let one = |found: &super::scanner::Found| {
         let (first, last) = found.span.unwrap();
         (found.known.code, found.count, first.to_string(), last.to_string())
@@ -41,7 +41,7 @@ fn found(scan: &Scan) -> Vec<(&str, u64, String, String)> {
     scan.found.iter().map(one).collect()
 }
 
-fn as_given<'a>(rows: &'a [(&'a str, u64, &'a str, &'a str)]) -> Vec<(&'a str, u64, String, String)> {
+fn as_given(rows: &[(Code, u64, &str, &str)]) -> Vec<(Code, u64, String, String)> {
     rows.iter()
         .map(|(code, count, first, last)| (*code, *count, (*first).to_owned(), (*last).to_owned()))
         .collect()
@@ -51,8 +51,13 @@ fn as_given<'a>(rows: &'a [(&'a str, u64, &'a str, &'a str)]) -> Vec<(&'a str, u
 fn the_real_logs_hold_what_grep_counts() {
     let etcd = scan(program("etcd"), &[&real("etcd.log")]);
     let expected = [
-        ("etcd-certificate-refused", 70, "2026-11-23T22:26:58.955278046Z", "2026-11-23T22:29:20.520436873Z"),
-        ("etcd-client-refused", 8, "2026-11-23T22:28:16.863325657Z", "2026-11-23T22:29:31.276269529Z"),
+        (
+            Code::EtcdCertificateRefused,
+            70,
+            "2026-11-23T22:26:58.955278046Z",
+            "2026-11-23T22:29:20.520436873Z",
+        ),
+        (Code::EtcdClientRefused, 8, "2026-11-23T22:28:16.863325657Z", "2026-11-23T22:29:31.276269529Z"),
     ];
     assert_eq!(found(&etcd), as_given(&expected));
     assert_eq!(etcd.found[1].ends, [at("2026-10-24T22:26:21Z")].into());
@@ -62,13 +67,17 @@ fn the_real_logs_hold_what_grep_counts() {
     assert!(etcd.jumps.is_empty());
 
     let api = scan(program("kube-apiserver"), &[&real("kube-apiserver.log")]);
-    let expected =
-        [("etcd-handshake-refused", 12, "2026-11-23T22:29:03.608425646Z", "2026-11-23T22:29:20.520197047Z")];
+    let expected = [(
+        Code::EtcdHandshakeRefused,
+        12,
+        "2026-11-23T22:29:03.608425646Z",
+        "2026-11-23T22:29:20.520197047Z",
+    )];
     assert_eq!(found(&api), as_given(&expected));
 
     let scheduler = scan(program("kube-scheduler"), &[&real("kube-scheduler.log")]);
     let counts: Vec<_> = scheduler.found.iter().map(|found| (found.known.code, found.count)).collect();
-    assert_eq!(counts, [("connection-refused", 2), ("handshake-timeout", 10)]);
+    assert_eq!(counts, [(Code::HandshakeTimeout, 10), (Code::ConnectionRefused, 2)]);
 
     let manager = scan(program("kube-controller-manager"), &[&real("kube-controller-manager.log")]);
     assert_eq!(manager.found, []);
@@ -78,8 +87,8 @@ fn the_real_logs_hold_what_grep_counts() {
 fn the_real_kubelet_logs() {
     let loops = scan(program("kubelet"), &[&real("kubelet-crashloop-after-restart.log")]);
     let expected = [
-        ("kubelet-client-expired", 3, "2026-11-23T22:45:28.820356Z", "2026-11-23T22:45:49.990885Z"),
-        ("kubelet-no-bootstrap", 3, "2026-11-23T22:45:28.820404Z", "2026-11-23T22:45:49.990906Z"),
+        (Code::KubeletClientExpired, 3, "2026-11-23T22:45:28.820356Z", "2026-11-23T22:45:49.990885Z"),
+        (Code::KubeletNoBootstrap, 3, "2026-11-23T22:45:28.820404Z", "2026-11-23T22:45:49.990906Z"),
     ];
     assert_eq!(found(&loops), as_given(&expected));
     assert_eq!(loops.found[0].ends, [at("2026-10-24T22:43:54Z")].into());
@@ -88,10 +97,14 @@ fn the_real_kubelet_logs() {
     let counts: Vec<_> = running.found.iter().map(|found| (found.known.code, found.count)).collect();
     // 69 lines with an expired certificate, 5 of them of the rotation and 27 of watches. A sixth of the rotation is of a
     // timeout, which is no refusal.
-    let count = |code: &str| counts.iter().find(|(other, _)| *other == code).map_or(0, |(_, count)| *count);
-    assert_eq!(count("kubelet-rotation-refused") + count("watch-refused") + count("certificate-expired"), 69);
-    assert_eq!((count("kubelet-rotation-refused"), count("watch-refused")), (5, 27), "{counts:?}");
-    let rotation = running.found.iter().find(|found| found.known.code == "kubelet-rotation-refused").unwrap();
+    let count = |code: Code| counts.iter().find(|(other, _)| *other == code).map_or(0, |(_, count)| *count);
+    assert_eq!(
+        count(Code::KubeletRotationRefused) + count(Code::WatchRefused) + count(Code::CertificateExpired),
+        69
+    );
+    assert_eq!((count(Code::KubeletRotationRefused), count(Code::WatchRefused)), (5, 27), "{counts:?}");
+    let rotation =
+        running.found.iter().find(|found| found.known.code == Code::KubeletRotationRefused).unwrap();
     assert_eq!(rotation.span.unwrap().0, at("2026-11-23T22:26:53.803065Z"));
 }
 
@@ -102,8 +115,8 @@ fn a_log_in_local_time_is_put_right_by_the_times_it_names() {
         E1124 03:56:53.800000 1 a.go:1] x509: certificate has expired or is not yet valid: current time 2026-11-23T22:26:53Z is after 2026-10-24T22:26:21Z\n";
     let scan = scan(program("kubelet"), &[text]);
     let expected = [
-        ("certificate-expired", 1, "2026-11-23T22:26:53.8Z", "2026-11-23T22:26:53.8Z"),
-        ("connection-refused", 1, "2026-11-23T22:20:00Z", "2026-11-23T22:20:00Z"),
+        (Code::CertificateExpired, 1, "2026-11-23T22:26:53.8Z", "2026-11-23T22:26:53.8Z"),
+        (Code::ConnectionRefused, 1, "2026-11-23T22:20:00Z", "2026-11-23T22:20:00Z"),
     ];
     assert_eq!(found(&scan), as_given(&expected));
 }
@@ -155,7 +168,7 @@ fn a_line_is_known_by_its_first_64_kib() {
     };
     assert_eq!(scan(program("a"), &[&line(100)]).found.len(), 1);
     assert_eq!(scan(program("a"), &[&line(MAX_LINE - 50)]).found.len(), 1);
-    assert_eq!(scan(program("a"), &[&line(MAX_LINE - 20)]).found[0].known.code, "certificate-refused");
+    assert_eq!(scan(program("a"), &[&line(MAX_LINE - 20)]).found[0].known.code, Code::CertificateRefused);
     assert_eq!(scan(program("a"), &[&line(MAX_LINE)]).found, []);
     let sample = &scan(program("a"), &[&line(1000)]).found[0].sample;
     assert!(sample.len() < 410 && sample.ends_with('…'), "{sample}");
@@ -266,12 +279,12 @@ fn logs_of_one_component_become_one_line() {
     logs.add(Path::new("/b/1.log"), Some("etcd"), scan(program("etcd"), &[second]));
     logs.add(Path::new("/b/0.log"), Some("etcd"), scan(program("etcd"), &[first]));
     let timeline = timeline(logs, NOW);
-    let refused = timeline.lines.iter().find(|hit| hit.code == "etcd-certificate-refused").unwrap();
+    let refused = timeline.lines.iter().find(|hit| hit.code == Code::EtcdCertificateRefused).unwrap();
     assert_eq!((refused.count, refused.path.as_path()), (70, Path::new("/b/0.log")));
     assert_eq!(refused.first, Some(at("2026-11-23T22:26:58.955278046Z")));
     assert_eq!(refused.last_path, Path::new("/b/1.log"));
     let failure = timeline.first_failure.unwrap();
-    assert_eq!((failure.code, failure.source.as_str()), ("etcd-certificate-refused", "etcd"));
+    assert_eq!((failure.code, failure.source.as_str()), (Code::EtcdCertificateRefused, "etcd"));
     assert!(
         failure.sentence.starts_with(
             "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, when no certificate that is on the disk had ended"
@@ -300,7 +313,7 @@ fn what_is_later_than_now_is_an_anomaly() {
     let timeline = timeline(Logs::default(), "2026-11-01T00:00:00Z");
     let codes: Vec<_> =
         timeline.anomalies.iter().map(|anomaly| (anomaly.code, anomaly.what.contains("more"))).collect();
-    assert_eq!(codes, [("event-in-the-future", true), ("event-in-the-future", false)]);
+    assert_eq!(codes, [(Code::EventInTheFuture, true), (Code::EventInTheFuture, false)]);
 }
 
 #[test]

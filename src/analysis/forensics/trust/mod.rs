@@ -30,9 +30,10 @@ use crate::state::{Digest, Snapshot, text};
 
 /// The trust graph of a node at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Graph {
-    /// The time of asking.
+    /// The time of asking; the `time` of the document.
+    #[serde(skip)]
     pub at: Timestamp,
     /// Keys, certificates, authorities and consumers; each stands at the index that is its `id`.
     pub nodes: Vec<Node>,
@@ -60,7 +61,7 @@ impl Graph {
 
 /// A key, a certificate, an authority or a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Its index in [`Graph::nodes`].
     pub id: usize,
@@ -88,7 +89,7 @@ pub enum Kind {
 
 /// Where something was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Place {
     /// The file.
     #[serde(with = "text")]
@@ -127,7 +128,7 @@ pub enum State {
 
 /// A key, known by its public half.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Key {
     /// Name of what it belongs to, or a path.
     pub name: String,
@@ -151,7 +152,7 @@ pub struct Key {
 
 /// A certificate that somebody presents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Leaf {
     /// kubeadm's name, or the kubelet's, or a path.
     pub name: String,
@@ -175,7 +176,7 @@ pub struct Leaf {
 
 /// A certificate authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Anchor {
     /// kubeadm's name, or its common name, or a path.
     pub name: String,
@@ -201,7 +202,7 @@ pub struct Anchor {
 
 /// One certificate of an authority, and where copies of it are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Copied {
     /// Its state at the time of asking.
     pub state: State,
@@ -214,7 +215,7 @@ pub struct Copied {
 
 /// What uses a key, a certificate or an authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Consumer {
     /// Who: a static pod, `kubelet`, `kubectl`.
     pub component: String,
@@ -238,7 +239,7 @@ impl Consumer {
 
 /// A connection of two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Edge {
     /// Id of the node that it starts from.
     pub from: usize,
@@ -281,7 +282,7 @@ pub enum Relation {
 
 /// What is wrong with an edge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Fault {
     /// Of what kind.
     pub kind: FaultKind,

@@ -9,6 +9,8 @@ mod others;
 
 use serde::Serialize;
 
+use crate::state::Code;
+
 /// What a known line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,26 +45,22 @@ impl Nature {
 /// A known line.
 #[derive(Debug)]
 pub struct KnownLine {
-    /// Stable code, in kebab-case.
-    pub code: &'static str,
+    pub code: Code,
     /// Who writes it, where only one does.
     pub writer: Option<&'static str>,
     /// What it is about.
     pub nature: Nature,
     /// Alternatives; of one of them every text has to be in the line.
     pub patterns: &'static [&'static [&'static str]],
-    /// What it means, in one sentence.
-    pub meaning: &'static str,
 }
 
 const fn line(
-    code: &'static str,
+    code: Code,
     writer: Option<&'static str>,
     nature: Nature,
     patterns: &'static [&'static [&'static str]],
-    meaning: &'static str,
 ) -> KnownLine {
-    KnownLine { code, writer, nature, patterns, meaning }
+    KnownLine { code, writer, nature, patterns }
 }
 
 /// What whole logs are searched for: each alternative of each known line holds one of these, and lines without any are
