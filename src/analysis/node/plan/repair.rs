@@ -99,9 +99,12 @@ impl Repair {
 pub(super) fn prevents(blocker: &Blocker) -> bool {
     match blocker.code.page().class {
         Class::Clock | Class::Disk | Class::Etcd | Class::Manifest | Class::Kubelet | Class::Change => true,
-        Class::Credential | Class::Exposure | Class::Kubeconfig | Class::Probe | Class::Log | Class::Refusal => {
-            false
-        }
+        Class::Credential
+        | Class::Exposure
+        | Class::Kubeconfig
+        | Class::Probe
+        | Class::Log
+        | Class::Refusal => false,
     }
 }
 
