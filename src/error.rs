@@ -1,8 +1,10 @@
 //! Exit codes and failures.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use crate::analysis::node::plan::Refusal;
+use crate::disk;
 use crate::state::Code;
 use serde::Serialize;
 
@@ -126,5 +128,52 @@ impl From<&Refusal> for Error {
 impl From<crate::issue::IssueError> for Error {
     fn from(error: crate::issue::IssueError) -> Self {
         Self::could_not_run(error)
+    }
+}
+
+/// The hint is what helps wherever the error comes from; a caller who knows better replaces it.
+impl From<disk::Error> for Error {
+    fn from(error: disk::Error) -> Self {
+        use disk::Error as Disk;
+        let failure = Self::could_not_run(&error);
+        match &error {
+            Disk::AfterCommit { .. } => Self::manual_action(&error)
+                .code(Code::InterruptedChange)
+                .hint("sudo kuberescue resume completes the change, sudo kuberescue rollback undoes it"),
+            Disk::StillParked { .. } => {
+                Self::manual_action(&error).code(Code::InterruptedRestart).hint("sudo kuberescue resume")
+            }
+            Disk::Changed { .. } | Disk::NeedsPerson { .. } | Disk::ArchiveDiffers { .. } => {
+                failure.hint("nothing was changed; kuberescue archive diff ARCHIVE shows what differs")
+            }
+            Disk::Locked { .. } => failure.hint("wait for the other run to end, then run the same command again"),
+            Disk::Pending { .. } => {
+                failure.code(Code::InterruptedChange).hint("sudo kuberescue resume, or sudo kuberescue rollback")
+            }
+            Disk::Parked => failure.code(Code::InterruptedRestart).hint("sudo kuberescue resume"),
+            Disk::Journal { .. } => failure.hint(
+                "that file is damaged or was not written by kuberescue: read it before you move it away; the archives \
+                 beside it hold the old states (sudo kuberescue archive list)",
+            ),
+            Disk::ArchiveFile { .. } => Self::new(Kind::Findings, &error)
+                .code(Code::ArchiveDamaged)
+                .hint("sudo kuberescue archive list"),
+            Disk::NoArchive { .. } => failure.code(Code::NoArchive).hint("sudo kuberescue archive list"),
+            Disk::Archive { .. } => failure.hint("nothing was changed; run the same command again"),
+            Disk::RootNotFound { .. } | Disk::RootNotADirectory { .. } => failure
+                .code(Code::RootUnreadable)
+                .hint("--root takes the directory under which the node's /etc/kubernetes is"),
+            Disk::RootDenied { .. } => failure.code(Code::NotRoot).hint("run the same command with sudo"),
+            Disk::Io { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => {
+                    failure.code(Code::NotRoot).hint("run the same command with sudo")
+                }
+                ErrorKind::NotFound => failure.hint("check the path; nothing was changed"),
+                _ => failure.hint("nothing was changed; run the same command again once the cause is gone"),
+            },
+            Disk::Unsupported { .. } | Disk::ReadBack { .. } | Disk::NotCleaned { .. } => {
+                failure.hint("nothing was changed; run the same command again once the cause is gone")
+            }
+        }
     }
 }

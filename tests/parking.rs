@@ -55,7 +55,7 @@ fn nothing_is_changed_while_manifests_are_away() {
 fn rollback_brings_them_back_too() {
     let (node, before) = parked("ecdsa-p256");
     let looked = node.must("rollback --dry-run");
-    assert!(looked.err.contains("Brings 4 manifests back"), "{looked}");
+    assert!(looked.err.contains("Restores 4 manifests"), "{looked}");
     assert!(!node.exists(&format!("{MANIFESTS}/etcd.yaml")), "only looked at");
     node.must("rollback --yes");
     before.assert_same(&node.state(), "rolled back");

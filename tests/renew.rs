@@ -469,7 +469,7 @@ fn rollback_gives_the_whole_tree_back() {
         node.must("certs renew all --kubelet");
         assert_ne!(before.changed(&node.state()), Vec::<String>::new(), "{name}");
         let run = node.must("rollback --yes");
-        assert!(run.out.contains("The old state is back."), "{run}");
+        assert!(run.out.contains("Rolled back: the old state is restored."), "{run}");
         before.assert_same(&node.state(), name);
         // Once is enough.
         let run = node.must("rollback --yes");

@@ -1,12 +1,13 @@
-//! `resume`: finishes what was interrupted: brings manifests back that a restart has moved away, then ends the
+//! `resume`: finishes what was interrupted: moves manifests back that a restart has moved away, then completes the
 //! change.
 
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
 use crate::error::{Error, Exit, Outcome};
+use crate::report::{ArchiveFormat, UndoReport, Undone};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
-use crate::session::input::source::{RootArgs, could_not};
+use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back};
 
 /// Arguments of `resume`.
@@ -14,37 +15,46 @@ use crate::session::recovery::manifests::{beside, bring_back};
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Skip confirmation (it asks none; for symmetry)
+    /// Skip confirmation (resume asks for none)
     #[arg(short, long)]
     yes: bool,
     /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
-/// Brings manifests back, and finishes an interrupted change or clears away what is left of one that hadn't begun.
+/// Moves manifests back, and completes an interrupted change, or removes what one had prepared that was not committed.
 ///
 /// # Errors
-/// A file is neither old nor new: then nothing is touched. A manifest can't be brought back.
+/// A file is neither old nor new: then nothing is touched. A manifest can't be moved back.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    let away = parked(&root).map_err(|error| could_not(&error))?;
-    let pending = transaction::pending(&root).map_err(|error| could_not(&error))?;
+    let away = parked(&root)?;
+    let pending = transaction::pending(&root)?;
+    let show = |report: &UndoReport, context: &mut Context<'_>| {
+        context.out.result(&report.render("ResumeResult", args.output, context.now));
+    };
     if away.is_none() && pending.is_none() {
         if !args.dry_run {
             sweep(&root, context);
         }
-        context.out.result("Nothing to resume: no change was interrupted.\n");
+        show(&UndoReport::nothing("Nothing to resume: no change was interrupted.", args.dry_run), context);
         return Ok(Exit::Fine);
     }
     if let Some(away) = &away {
         let count = away.manifests.len();
-        context.out.say(&format!("Brings {count} manifests back that an interrupted restart has moved away"));
+        context.out.say(&format!("Restores {count} manifests that an interrupted restart has moved away"));
     }
     if let Some(journal) = &pending {
-        context.out.say(&what_is_left(journal));
+        context.out.say(&plan_text(journal));
     }
     if args.dry_run {
+        if args.output != ArchiveFormat::Table {
+            show(&report(pending.as_ref(), Undone::Planned, ""), context);
+        }
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -52,40 +62,59 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     // First of all: until they are back the control plane is down.
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, pending.as_ref()))?;
     if pending.is_none() {
+        if args.output != ArchiveFormat::Table {
+            show(&report(None, Undone::ManifestsRestored, ""), context);
+        }
         return Ok(exit);
     }
     let resumed = transaction::resume(&root, &lock, &context.operator, context.now).map_err(|error| {
         Error::manual_action(error)
-            .hint("kuberescue rollback undoes the change; the archive holds the old state")
+            .hint("sudo kuberescue rollback undoes the change; the archive holds the old state")
     })?;
-    context.out.result(match resumed {
-        Resumed::Nothing => "Nothing to resume: no change was interrupted.\n",
+    let (result, text) = match resumed {
+        Resumed::Nothing => (Undone::Nothing, "Nothing to resume: no change was interrupted.\n"),
         Resumed::Cleaned { .. } => {
-            "The change had not begun: its preparations were removed, everything is as before.\n"
+            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n")
         }
         Resumed::Completed { journal } if journal.undoes.is_none() => {
-            "The interrupted change is complete: everything is new.\n"
+            (Undone::Resumed, "Resumed: the interrupted change is complete, every file is the new one.\n")
         }
-        Resumed::Completed { .. } | Resumed::Undone { .. } => {
-            "The interrupted rollback is complete: everything is as before the change.\n"
-        }
-    });
+        Resumed::Completed { .. } | Resumed::Undone { .. } => (
+            Undone::RolledBack,
+            "Rolled back: the interrupted rollback is complete, every file is the old one.\n",
+        ),
+    };
+    show(&report(pending.as_ref(), result, text), context);
     if root.is_live() {
-        context.out.say("hint: kuberescue recover restarts what has to read the files as they are now, and proves that all is well");
+        context
+            .out
+            .say("hint: sudo kuberescue recover restarts what uses the old files, and verifies the node");
     }
     Ok(exit)
 }
 
-fn what_is_left(journal: &Journal) -> String {
+fn report(journal: Option<&Journal>, result: Undone, text: &str) -> UndoReport {
+    let paths = journal.into_iter().flat_map(|journal| &journal.changes);
+    UndoReport {
+        result,
+        dry_run: result == Undone::Planned,
+        command: journal.map(|journal| journal.command.clone()),
+        started: journal.map(|journal| journal.started),
+        items: paths.map(|change| change.path.display().to_string()).collect(),
+        text: text.to_owned(),
+    }
+}
+
+fn plan_text(journal: &Journal) -> String {
     let Journal { command, started, changes, .. } = journal;
     let paths = changes.len();
     let how = match (journal.state, journal.direction) {
         (State::Committed, Direction::Forward) if journal.undoes.is_some() => {
-            "was committed: completes it, everything will be as before the change that it undoes"
+            "was committed: completes it, every file will be the old one"
         }
-        (State::Staging, _) => "had not begun: takes its preparations away, everything stays as it was",
-        (_, Direction::Forward) => "was committed: completes it, everything will be new",
-        (_, Direction::Backward) => "was being rolled back: completes that, everything will be as before it",
+        (State::Staging, _) => "was not committed: removes what it has prepared, no file changes",
+        (_, Direction::Forward) => "was committed: completes it, every file will be the new one",
+        (_, Direction::Backward) => "was being rolled back: completes that, every file will be the old one",
     };
     format!("\"{command}\" of {started:.0} ({paths} paths) {how}")
 }

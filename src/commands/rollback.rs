@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use crate::disk::parking::parked;
-use crate::disk::transaction::RolledBack;
+use crate::disk::transaction::{Journal, RolledBack};
 use crate::error::{Exit, Outcome};
+use crate::report::{ArchiveFormat, UndoReport, Undone};
 use crate::session::Context;
 use crate::session::change::undo::{last_change, undo};
 use crate::session::change::{sweep, take_lock};
-use crate::session::input::source::{RootArgs, could_not};
+use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back};
 
 /// Arguments of `rollback`.
@@ -19,25 +20,31 @@ pub struct Args {
     /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
-    /// Show what would be put back, and do nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// The archive of the old state [default: the one that the change recorded]
+    /// Archive of the old state [default: the one that the change recorded]
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
-/// Puts back what the last change replaced; before that, manifests that an interrupted restart has moved away.
+/// Restores what the last change replaced; before that, manifests that an interrupted restart has moved away.
 ///
 /// # Errors
-/// The archive is gone or broken, or files have changed since: then no file of the change is touched.
+/// The archive is missing or damaged, or files have changed since: then no file of the change is touched.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    let away = parked(&root).map_err(|error| could_not(&error))?;
+    let away = parked(&root)?;
     let change = last_change(&root)?;
+    let show = |report: &UndoReport, context: &mut Context<'_>| {
+        context.out.result(&report.render("RollbackResult", args.output, context.now));
+    };
     if let Some(away) = &away {
         let count = away.manifests.len();
-        context.out.say(&format!("Brings {count} manifests back that an interrupted restart has moved away"));
+        context.out.say(&format!("Restores {count} manifests that an interrupted restart has moved away"));
     }
     let Some(journal) = change else {
         if away.is_some() {
@@ -51,38 +58,52 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         if !args.dry_run {
             sweep(&root, context);
         }
-        context
-            .out
-            .result("Nothing to roll back: kuberescue has changed nothing here, or it is undone already.\n");
+        let text =
+            "Nothing to roll back: kuberescue has changed nothing here, or it was rolled back already.";
+        show(&UndoReport::nothing(text, args.dry_run), context);
         return Ok(Exit::Fine);
     };
-    let paths: Vec<_> = journal.changes.iter().map(|change| change.path.display().to_string()).collect();
     // Of a change that was done only what isn't undone yet comes here.
-    let verb = if journal.is_undoing() { "Completes" } else { "Undoes" };
-    context.out.say(&format!("{verb} \"{}\" of {}: {} paths", journal.command, journal.started, paths.len()));
+    let verb = if journal.is_undoing() { "Completes the rollback" } else { "Rolls back" };
+    let Journal { command, started, changes, .. } = &journal;
+    context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({} paths)", changes.len()));
     if args.dry_run {
-        context.out.lines(&paths);
+        let paths = changes.iter().map(|change| format!("{}\n", change.path.display()));
+        show(&report(&journal, Undone::Planned, paths.collect()), context);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
-    context.confirm("Put the old state back?", args.yes)?;
+    context.confirm("Restore the old state?", args.yes)?;
     let lock = take_lock(&root, context)?;
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, Some(&journal)))?;
     let done = undo(&root, &lock, &journal, args.archive.as_deref(), &context.operator, context.now)?;
-    context.out.result(match &done {
-        RolledBack::Nothing => "Nothing to roll back.\n",
+    let (result, text) = match &done {
+        RolledBack::Nothing => (Undone::Nothing, "Nothing to roll back.\n"),
         RolledBack::Cleaned { .. } => {
-            "The change had not begun: its preparations were removed, everything is as before.\n"
+            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n")
         }
-        RolledBack::Undone { .. } => "The old state is back.\n",
-    });
-    if matches!(done, RolledBack::Cleaned { .. }) && journal.undoes.is_some() {
-        context.out.say("hint: that was a rollback which had not begun; kuberescue rollback begins it anew");
+        RolledBack::Undone { .. } => (Undone::RolledBack, "Rolled back: the old state is restored.\n"),
+    };
+    show(&report(&journal, result, text.to_owned()), context);
+    if result == Undone::Removed && journal.undoes.is_some() {
+        context.out.say(
+            "hint: that was a rollback that was not committed; sudo kuberescue rollback starts it again",
+        );
     }
     if root.is_live() {
-        context
-            .out
-            .say("hint: kuberescue restart restarts what runs with the files that were there until now");
+        context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
     }
     Ok(exit)
+}
+
+fn report(journal: &Journal, result: Undone, text: String) -> UndoReport {
+    let paths = journal.changes.iter().map(|change| change.path.display().to_string());
+    UndoReport {
+        result,
+        dry_run: result == Undone::Planned,
+        command: Some(journal.command.clone()),
+        started: Some(journal.started),
+        items: paths.collect(),
+        text,
+    }
 }

@@ -135,6 +135,20 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// There is no file or directory of archives.
+    #[error("cannot read the archive {}: not found", path.display())]
+    NoArchive {
+        /// On the host.
+        path: PathBuf,
+    },
+    /// An archive that a file should hold is not as it should be.
+    #[error("cannot read the archive {}: {why}", path.display())]
+    ArchiveFile {
+        /// On the host.
+        path: PathBuf,
+        /// What is wrong; foreign text, to be sanitised before a terminal.
+        why: String,
+    },
     /// A failure after the commit record: `resume` completes the change, `rollback` undoes it.
     #[error("change {id} is committed but not finished: {source}")]
     AfterCommit {
@@ -162,6 +176,11 @@ impl Error {
         matches!(self, Self::AfterCommit { .. })
     }
 
+    /// Whether the node or the archive is not as the change that is to be rolled back has left it.
+    pub fn refuses_rollback(&self) -> bool {
+        matches!(self, Self::Changed { .. } | Self::NeedsPerson { .. } | Self::ArchiveDiffers { .. })
+    }
+
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
@@ -174,6 +193,29 @@ impl Error {
                 Self::Io { doing, path: file.to_owned(), source }
             }
             other => other,
+        }
+    }
+
+    /// Of the archive in this file.
+    pub(super) fn of_archive(self, file: &Path) -> Self {
+        match self.named(file) {
+            Self::Archive { entry, why } => {
+                let why = match entry {
+                    Some(entry) => format!("{entry}: {why}"),
+                    None => why,
+                };
+                Self::ArchiveFile { path: file.to_owned(), why }
+            }
+            other => other,
+        }
+    }
+
+    /// Opening or listing `path` of the host, where archives should be, has failed.
+    pub(super) fn no_archive(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => Self::NoArchive { path },
+            _ => Self::Io { doing, path, source },
         }
     }
 

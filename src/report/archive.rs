@@ -1,33 +1,172 @@
-//! What `archive` says.
+//! Results of `archive create`, `list` and `verify`.
 
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::history::history_text;
-use super::sanitise::{document, line};
-use super::table;
+use super::sanitise::line;
+use super::{condition_text, finding_sections, json, table};
+use crate::analysis::forensics::readiness::{Judgement, Readiness, Scope};
 use crate::disk::history;
-use crate::state::Digest;
+use crate::state::time::minute;
+use crate::state::{Code, Digest};
+
+/// Output formats of commands that show one table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ArchiveFormat {
+    /// Text for a terminal
+    #[default]
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+impl ArchiveFormat {
+    /// `body` as text or as a document of this kind.
+    pub(super) fn render<T: Serialize>(
+        self,
+        kind: &str,
+        time: Timestamp,
+        body: &T,
+        text: impl Fn(&T) -> String,
+    ) -> String {
+        match self {
+            Self::Table => text(body),
+            Self::Json => json::document(kind, time, body),
+            Self::Yaml => json::yaml_document(kind, time, body),
+        }
+    }
+}
+
+/// A path that is on the node and not in the archive.
+#[derive(Clone, Debug, Serialize)]
+pub struct Missing {
+    pub path: String,
+    pub reason: String,
+}
+
+/// What `archive create` did, or would do.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedArchive {
+    /// Absent in a dry run.
+    pub path: Option<String>,
+    /// Absent in a dry run.
+    pub sha256: Option<Digest>,
+    pub dry_run: bool,
+    /// Paths of the node that are in it.
+    pub items: Vec<String>,
+    /// Paths of the node that are not in it.
+    pub missing: Vec<Missing>,
+}
+
+impl CreatedArchive {
+    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+        format.render("Archive", now, self, Self::text)
+    }
+
+    fn text(&self) -> String {
+        let paths = match &self.path {
+            Some(path) => std::slice::from_ref(path),
+            None => &self.items,
+        };
+        paths.iter().map(|path| format!("{}\n", line(path))).collect()
+    }
+
+    /// The end of the messages: what is not in the archive.
+    pub fn missing_text(&self) -> Option<String> {
+        if self.missing.is_empty() {
+            return None;
+        }
+        let mut out = format!("Not in the archive ({}):", count(self.missing.len(), "path"));
+        for missing in &self.missing {
+            let _ = write!(out, "\n  {}", line(&format!("{}: {}", missing.path, missing.reason)));
+        }
+        Some(out)
+    }
+}
+
+/// What `archive list` shows.
+#[derive(Serialize)]
+pub struct ArchiveList {
+    pub items: Vec<ArchiveItem>,
+}
+
+/// One archive of a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArchiveItem {
+    pub path: String,
+    /// Absent where it was not created by kuberescue, or is damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation: Option<Creation>,
+    /// Why it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damaged>,
+}
+
+/// Why an archive cannot be used.
+#[derive(Serialize)]
+pub struct Damaged {
+    pub path: String,
+    pub code: Option<Code>,
+    pub message: String,
+}
+
+impl ArchiveList {
+    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+        format.render("ArchiveList", now, self, Self::text)
+    }
+
+    fn text(&self) -> String {
+        if self.items.is_empty() {
+            return String::new();
+        }
+        let heading = ["ARCHIVE", "CREATED", "NODE", "COMMAND"].map(str::to_owned).to_vec();
+        let rows = self.items.iter().map(|item| {
+            let path = item.path.clone();
+            match (&item.creation, &item.damage) {
+                (_, Some(damage)) => {
+                    vec![path, "-".into(), "-".into(), format!("damaged: {}", damage.message)]
+                }
+                (Some(creation), None) => {
+                    vec![path, minute(creation.created), creation.node.clone(), creation.command.clone()]
+                }
+                (None, None) => vec![path, "-".into(), "-".into(), "not created by kuberescue".into()],
+            }
+        });
+        table::render(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
+    }
+}
 
 /// What `archive verify` found.
 #[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Verification {
     /// The archives that could be read.
-    pub archives: Vec<ArchiveReport>,
+    pub items: Vec<ArchiveReport>,
+    /// The archives that could not.
+    pub damaged: Vec<Damaged>,
     /// The history of the node.
     pub history: history::Check,
 }
 
 impl Verification {
-    /// Whether all is as it should be.
+    /// Whether every archive is intact and brings its node back, and the history is intact.
     pub fn is_good(&self) -> bool {
-        let good = |report: &ArchiveReport| report.would_bring_the_node_back && report.made.is_some();
-        self.archives.iter().all(good) && self.history.problems.is_empty()
+        let good = |report: &ArchiveReport| report.judgement.readiness != Readiness::NotRecoverable;
+        self.damaged.is_empty() && self.items.iter().all(good) && self.history.problems.is_empty()
     }
 
-    /// In words.
-    pub fn text(&self) -> String {
-        let archives: Vec<_> = self.archives.iter().map(ArchiveReport::text).collect();
+    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+        format.render("ArchiveVerification", now, self, Self::text)
+    }
+
+    fn text(&self) -> String {
+        let archives: Vec<_> = self.items.iter().map(ArchiveReport::text).collect();
         let mut text = archives.join("\n");
         let history = history_text(&self.history);
         if !text.is_empty() && !history.is_empty() {
@@ -35,44 +174,37 @@ impl Verification {
         }
         text + &history
     }
-
-    /// As JSON.
-    pub fn json(&self) -> String {
-        document(self)
-    }
 }
 
 /// The verdict on an archive.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ArchiveReport {
-    /// The archive.
     pub path: String,
     /// Digest of the archive file.
     pub sha256: Digest,
-    /// Files, links and directories whose digests are right.
+    /// Number of files, links and directories; of an archive of ours the digests of all are verified.
     pub entries: usize,
     /// Bytes of the files.
     pub bytes: u64,
-    /// When it was made, on which node, by what; absent where the archive isn't ours.
-    pub made: Option<Made>,
-    /// Files that were on the node and are not in the archive.
-    pub omitted: Vec<String>,
-    /// Whether every CA has its key and every leaf chains, whatever has ended.
-    pub would_bring_the_node_back: bool,
-    /// What is wrong with the PKI inside.
-    pub findings: Vec<crate::analysis::node::findings::Finding>,
+    /// Absent where it was not created by kuberescue.
+    pub creation: Option<Creation>,
+    /// What of a node it holds, where it was not created by kuberescue.
+    pub scope: Option<Scope>,
+    /// Paths that were on the node and are not in the archive.
+    pub missing: Vec<Missing>,
+    #[serde(flatten)]
+    pub judgement: Judgement,
 }
 
 /// Where an archive comes from.
 #[derive(Serialize)]
-pub struct Made {
-    /// When.
-    pub created: String,
-    /// Name of the host.
+#[serde(rename_all = "camelCase")]
+pub struct Creation {
+    pub created: Timestamp,
+    /// Name of the machine on which kuberescue ran.
     pub host: String,
-    /// Name of the node.
     pub node: String,
-    /// The command that made it.
     pub command: String,
     /// Version of kuberescue.
     pub version: String,
@@ -85,34 +217,60 @@ impl ArchiveReport {
             out.push_str(&line(&text));
             out.push('\n');
         };
-        let verdict = if self.made.is_some() { "every digest is right" } else { "it can be read to its end" };
-        add(format!("{}: {} entries, {} bytes: {verdict}", self.path, self.entries, self.bytes));
-        match &self.made {
-            Some(made) => add(format!(
-                "made {} on node {} (host {}) by kuberescue {}: {}",
-                made.created, made.node, made.host, made.version, made.command
-            )),
-            None => {
-                add("not made by kuberescue: there are no digests to check, only what is inside".to_owned())
+        add(format!("{}: {}", self.path, self.verdict()));
+        let size = format!("{}, {} KiB", entries(self.entries), self.bytes.div_ceil(1024));
+        match &self.creation {
+            Some(Creation { created, host, node, command, version }) => {
+                add(format!("  {size}; every digest matches"));
+                add(format!(
+                    "  created {} on node {node} (host {host}) by kuberescue {version}: {command}",
+                    minute(*created)
+                ));
+            }
+            None => add(format!("  {size}; not created by kuberescue: no digests to compare with")),
+        }
+        if let Some(Scope { holds, lacks }) = &self.scope
+            && !lacks.is_empty()
+        {
+            add(format!("  scope: only {}; not in the archive: {}", paths(holds), paths(lacks)));
+        }
+        for missing in &self.missing {
+            add(format!("  not in the archive: {}: {}", missing.path, missing.reason));
+        }
+        for condition in &self.judgement.conditions {
+            add(format!("  condition: {}", condition_text(*condition)));
+        }
+        if let (Some(_), Some(left)) = (&self.judgement.repair, &self.judgement.obstacle) {
+            add(format!("  remains after that: {left}"));
+        }
+        out.push_str(&finding_sections(&self.judgement.findings));
+        out
+    }
+
+    fn verdict(&self) -> String {
+        let Judgement { readiness, repair, obstacle, .. } = &self.judgement;
+        match readiness {
+            Readiness::Ready => "READY".to_owned(),
+            Readiness::Recoverable => {
+                format!("RECOVERABLE (with: {})", repair.as_deref().unwrap_or_default())
+            }
+            Readiness::NotRecoverable => {
+                format!("NOT RECOVERABLE ({})", obstacle.as_deref().unwrap_or_default())
             }
         }
-        for omitted in &self.omitted {
-            add(format!("NOT IN THE ARCHIVE: {omitted}"));
-        }
-        let verdict = if self.would_bring_the_node_back {
-            "it would bring the node back: every CA has its matching key, every leaf chains to its CA"
-        } else {
-            "it would NOT bring the node back as it is:"
-        };
-        add(verdict.to_owned());
-        out.push_str(&super::finding_lines(&self.findings));
-        out
     }
 }
 
-/// A table of archives: path, when, node, command.
-pub fn archive_list(rows: Vec<[String; 4]>) -> String {
-    let heading = ["ARCHIVE", "MADE", "NODE", "BY"].map(str::to_owned).to_vec();
-    let rows: Vec<_> = [heading].into_iter().chain(rows.into_iter().map(|row| row.to_vec())).collect();
-    table::render(&rows)
+fn paths(paths: &[std::path::PathBuf]) -> String {
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    if names.is_empty() { "other files".to_owned() } else { names.join(", ") }
+}
+
+fn entries(number: usize) -> String {
+    if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
+}
+
+/// `1 path`, `2 paths`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

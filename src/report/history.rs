@@ -1,10 +1,16 @@
-//! What `archive verify` says of the history.
+//! The history of a node, and the results of `resume` and `rollback`.
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ArchiveFormat;
+use super::archive::count;
 use super::sanitise::line;
 use crate::disk::history::{Check, Done};
 use crate::state::Invoker;
+use crate::state::time::minute;
 
 /// How many of the last changes are shown.
 const SHOWN: usize = 10;
@@ -18,13 +24,13 @@ pub(super) fn history_text(check: &Check) -> String {
         }
         return out;
     };
-    let (count, since) = (check.records.len(), first.time);
-    let verdict = if check.problems.is_empty() { "every record fits the one before it" } else { "BROKEN" };
-    let _ = writeln!(out, "history: {count} changes since {since:.0}: {verdict}");
+    let (records, since) = (check.records.len(), minute(first.time));
+    let verdict = if check.problems.is_empty() { "intact" } else { "DAMAGED" };
+    let _ = writeln!(out, "history: {} since {since}: {verdict}", count(records, "change"));
     for problem in &check.problems {
         let _ = writeln!(out, "  {}", line(problem));
     }
-    for done in check.records.iter().skip(count.saturating_sub(SHOWN)) {
+    for done in check.records.iter().skip(records.saturating_sub(SHOWN)) {
         let _ = writeln!(out, "  {}", line(&sentence(done)));
     }
     out
@@ -32,8 +38,9 @@ pub(super) fn history_text(check: &Check) -> String {
 
 fn sentence(done: &Done) -> String {
     let Done { time, operator, command, paths, .. } = done;
-    let taken_back = if done.taken_back { ", taken back before its end" } else { "" };
-    format!("{time:.0}  {}  {command} ({paths} paths{taken_back})", who(operator))
+    let rolled_back = if done.taken_back { ", rolled back before its end" } else { "" };
+    let time = minute(*time);
+    format!("{time}  {}  {command} ({}{rolled_back})", who(operator), count(*paths, "path"))
 }
 
 fn who(operator: &Invoker) -> String {
@@ -45,4 +52,51 @@ fn who(operator: &Invoker) -> String {
         let _ = write!(who, " on {tty}");
     }
     who
+}
+
+/// What became of an interrupted or a past change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undone {
+    /// There was none.
+    Nothing,
+    /// A dry run.
+    Planned,
+    /// It had changed no file yet: what it had prepared was removed.
+    Removed,
+    /// All its files are the new ones.
+    Resumed,
+    /// All its files are the old ones.
+    RolledBack,
+    /// Only manifests were moved back.
+    ManifestsRestored,
+}
+
+/// The result of `resume` and of `rollback`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UndoReport {
+    pub result: Undone,
+    pub dry_run: bool,
+    /// The command that began the change.
+    pub command: Option<String>,
+    pub started: Option<Timestamp>,
+    /// Paths of the change.
+    pub items: Vec<String>,
+    /// In words.
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl UndoReport {
+    /// Nothing was interrupted, or nothing is left to undo.
+    pub fn nothing(text: &str, dry_run: bool) -> Self {
+        let (result, items) = (Undone::Nothing, Vec::new());
+        Self { result, dry_run, command: None, started: None, items, text: format!("{text}\n") }
+    }
+
+    /// `kind` is `ResumeResult` or `RollbackResult`.
+    pub fn render(&self, kind: &str, format: ArchiveFormat, now: Timestamp) -> String {
+        format.render(kind, now, self, |report| report.text.clone())
+    }
 }

@@ -28,7 +28,10 @@ pub mod trust;
 mod verify;
 mod yaml;
 
-pub use archive::{ArchiveReport, Made, Verification, archive_list};
+pub use archive::{
+    ArchiveFormat, ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing,
+    Verification,
+};
 pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
 pub use credential::{
     credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
@@ -36,6 +39,7 @@ pub use credential::{
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
+pub use history::{UndoReport, Undone};
 pub use kubeconfig::{KubeconfigFile, KubeconfigReport};
 pub use node_table::{NodeList, node_list};
 pub use nodes::{nodes_json, nodes_text};

@@ -132,7 +132,7 @@ impl Start<'_> {
         if run.code != 0 {
             return Err(format!("ended {end:?}\n{run}"));
         }
-        if way == "resume" && is_undoing(killed) && !run.out.contains("everything is as before the change") {
+        if way == "resume" && is_undoing(killed) && !run.out.contains("Rolled back: ") {
             return Err(format!("not said that it is undone\n{run}"));
         }
         if let Some(wanted) = demanded(killed, way, self.judge)
@@ -162,8 +162,7 @@ impl Start<'_> {
         }
         if thorough {
             let verified = told(&root, &format!("archive verify --at {now}"));
-            let chained = tree.own("history.jsonl").is_none()
-                || verified.out.contains("every record fits the one before it");
+            let chained = tree.own("history.jsonl").is_none() || verified.out.contains(": intact");
             if !chained || verified.err.contains("error") {
                 return Err(format!("history and archives\n{verified}"));
             }

@@ -1,42 +1,72 @@
 //! `archive create`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::disk::archive;
-use crate::error::{Exit, Outcome};
+use crate::error::{Error, Exit, Outcome};
+use crate::report::{ArchiveFormat, CreatedArchive, Missing};
 use crate::session::Context;
-use crate::session::input::source::{RootArgs, about, archived, could_not};
+use crate::session::input::source::{RootArgs, about, archived};
+use crate::state::Snapshot;
 
 /// Arguments of `archive create`.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 created; 2 could not run; 4 created, but a path of the node is not in it"
+)]
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Where to put it [default: /var/lib/kuberescue of the root]
+    /// Directory for the archive [default: /var/lib/kuberescue of the root]
     #[arg(long, value_name = "DIR")]
     archive_dir: Option<PathBuf>,
-    /// Show what would be archived, and do nothing
+    /// Show what would be archived; write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_from(&root)?;
     let old = archived(&snapshot);
-    if args.dry_run {
-        let paths: Vec<_> = old.iter().map(|(path, _)| path.display().to_string()).collect();
-        context.out.lines(&paths);
-        context.out.say("Dry run: nothing was written.");
-        return Ok(Exit::Fine);
+    let mut created = CreatedArchive {
+        path: None,
+        sha256: None,
+        dry_run: args.dry_run,
+        items: old.iter().filter(|(path, _)| !is_unread(&old, path)).map(|(path, _)| shown(path)).collect(),
+        missing: missing(&old),
+    };
+    if !args.dry_run {
+        let about = about(&inventory, "archive create", context);
+        let written = archive::write(&root, args.archive_dir.as_deref(), &old, &about)
+            .map_err(|error| Error::from(error).hint("--archive-dir DIR writes it to another directory"))?;
+        created.path = Some(shown(&written.path));
+        created.sha256 = Some(written.sha256);
     }
-    let about = about(&inventory, "archive create", context);
-    let written = archive::write(&root, args.archive_dir.as_deref(), &old, &about)
-        .map_err(|error| could_not(&error).hint("another place for the archive: --archive-dir DIR"))?;
-    context.out.lines(&[written.path.display().to_string()]);
-    for (path, why) in old.unread() {
-        context.out.say(&format!("NOT IN THE ARCHIVE: {}: {why}", path.display()));
-    }
-    context.out.say("Read back and verified. It holds private keys: keep it as safe as the node itself.");
-    Ok(Exit::Fine)
+    context.out.result(&created.render(args.output, context.now));
+    context.out.say(if args.dry_run {
+        "Dry run: nothing was written."
+    } else {
+        "Read back and verified. The archive holds private keys: protect it like the node itself."
+    });
+    let Some(missing) = created.missing_text() else { return Ok(Exit::Fine) };
+    context.out.say(&missing);
+    Ok(if args.dry_run { Exit::Findings } else { Exit::ActionRequired })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn is_unread(snapshot: &Snapshot, path: &Path) -> bool {
+    snapshot.unread().any(|(unread, _)| unread == path)
+}
+
+/// What is there and could not be read.
+pub(super) fn missing(snapshot: &Snapshot) -> Vec<Missing> {
+    let unread = snapshot.unread();
+    unread.map(|(path, why)| Missing { path: shown(path), reason: why.to_string() }).collect()
 }

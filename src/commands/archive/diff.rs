@@ -2,41 +2,39 @@
 
 use std::path::PathBuf;
 
-use super::open;
 use crate::analysis::forensics::compare::{Comparison, credentials, paths};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
-use crate::disk::archive::Verified;
+use crate::disk::archive::{self, Verified};
 use crate::error::{Exit, Outcome};
-use crate::report::{Format, comparison_json, comparison_text};
+use crate::report::{ArchiveFormat, comparison_json, comparison_text, yaml_of};
 use crate::session::Context;
-use crate::session::input::arguments::parse_format;
 use crate::session::input::source::{RootArgs, archived};
 use crate::state::Snapshot;
 
 /// Arguments of `archive diff`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The archive with the first state
+    /// Archive with the first state
     #[arg(value_name = "ARCHIVE")]
     before: PathBuf,
-    /// The archive with the second state [default: the node as it is now]
+    /// Archive with the second state [default: the node as it is now]
     #[arg(value_name = "OTHER")]
     after: Option<PathBuf>,
     #[command(flatten)]
     root: RootArgs,
-    /// table or json
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
 /// Exit 1 where anything differs, as `diff` does.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let (before, verified) = open(&args.before)?;
+    let (before, verified) = archive::open(&args.before)?;
     let (before, before_inventory) = comparable(before, &verified, args)?;
     let (after, after_inventory) = match &args.after {
         Some(other) => {
-            let (snapshot, verified) = open(other)?;
+            let (snapshot, verified) = archive::open(other)?;
             comparable(snapshot, &verified, args)?
         }
         None => {
@@ -48,8 +46,11 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let (paths, same) = paths(&before, &after);
     let comparison =
         Comparison { credentials: credentials(&before_inventory, &after_inventory), paths, same };
-    let json = args.output == Format::Json;
-    context.out.result(&if json { comparison_json(&comparison) } else { comparison_text(&comparison) });
+    context.out.result(&match args.output {
+        ArchiveFormat::Table => comparison_text(&comparison),
+        ArchiveFormat::Json => comparison_json(&comparison),
+        ArchiveFormat::Yaml => yaml_of(&comparison_json(&comparison)),
+    });
     Ok(if comparison.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 

@@ -2,42 +2,46 @@
 
 use std::path::PathBuf;
 
+use super::{creation, damaged};
 use crate::disk::archive;
 use crate::error::{Exit, Outcome};
-use crate::report::archive_list;
+use crate::report::{ArchiveFormat, ArchiveItem, ArchiveList};
 use crate::session::Context;
 use crate::session::input::source::RootArgs;
 
 /// Arguments of `archive list`.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 every archive is intact; 1 one is damaged; 2 the directory cannot be read"
+)]
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Where the archives are [default: /var/lib/kuberescue of the root]
+    /// Directory of the archives [default: /var/lib/kuberescue of the root]
     #[arg(long, value_name = "DIR")]
     archive_dir: Option<PathBuf>,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    let found = archive::list(&root, args.archive_dir.as_deref());
-    if found.is_empty() {
-        context.out.say("There is no archive here.");
-        return Ok(Exit::Fine);
-    }
-    let mut broken = false;
-    let rows = found.into_iter().map(|path| {
-        let name = path.display().to_string();
-        match archive::open(&path).map(|(_, verified)| verified.manifest) {
-            Ok(Some(made)) => [name, made.created.to_string(), made.node, made.command],
-            Ok(None) => [name, String::new(), String::new(), "not made by kuberescue".to_owned()],
-            Err(error) => {
-                broken = true;
-                [name, String::new(), String::new(), error.to_string()]
+    let found = archive::list(&root, args.archive_dir.as_deref())?;
+    let items = found.into_iter().map(|file| {
+        let path = file.display().to_string();
+        match archive::open(&file) {
+            Ok((_, verified)) => {
+                ArchiveItem { path, creation: verified.manifest.as_ref().map(creation), damage: None }
             }
+            Err(error) => ArchiveItem { path, creation: None, damage: Some(damaged(&file, &error.into())) },
         }
     });
-    let table = archive_list(rows.collect());
-    context.out.result(&table);
-    Ok(if broken { Exit::Findings } else { Exit::Fine })
+    let list = ArchiveList { items: items.collect() };
+    context.out.result(&list.render(args.output, context.now));
+    if list.items.is_empty() {
+        context.out.say("No archives found.\nhint: sudo kuberescue archive create");
+    }
+    let is_damaged = list.items.iter().any(|item| item.damage.is_some());
+    Ok(if is_damaged { Exit::Findings } else { Exit::Fine })
 }

@@ -8,30 +8,30 @@ mod verify;
 
 use std::path::Path;
 
-use crate::disk::archive::{self, Verified};
-use crate::error::{Error, Kind, Outcome};
+use crate::disk::archive::Manifest;
+use crate::error::{Error, Outcome};
+use crate::report::{Creation, Damaged};
 use crate::session::Context;
-use crate::state::Snapshot;
 
 /// The archive commands.
 #[derive(clap::Subcommand, Debug)]
 pub enum Command {
-    /// Make an archive of the node's PKI, kubeconfigs, manifests and kubelet files, and verify it
+    /// Archive the node's PKI, kubeconfigs, manifests and kubelet files, and verify the archive
     Create(create::Args),
     /// List the archives of a node
     List(list::Args),
-    /// Read archives through: is every byte right, and would they bring the node back? And the history: is it whole?
+    /// Verify archives (READY, RECOVERABLE or NOT RECOVERABLE) and the history of the node
     Verify(verify::Args),
     /// Show what differs between an archive and the node, or between two archives
     Diff(diff::Args),
-    /// Put the node into the state that an archive holds
+    /// Restore the node to the state in an archive
     Restore(restore::Args),
 }
 
 /// Runs an archive command.
 ///
 /// # Errors
-/// There is no readable node, or an archive cannot be made or is broken.
+/// There is no readable node, or an archive cannot be written, cannot be read or is damaged.
 pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Create(args) => create::run(args, context),
@@ -42,18 +42,16 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     }
 }
 
-/// Opens an archive that the operator has named.
-fn open(file: &Path) -> Result<(Snapshot, Verified), Error> {
-    archive::open(file).map_err(|error| {
-        let what = match &error {
-            // The others name the file themselves.
-            crate::disk::Error::Archive { .. } => format!("{}: {error}", file.display()),
-            _ => error.to_string(),
-        };
-        // What could not be read says nothing of the archive.
-        let unread = matches!(error, crate::disk::Error::Io { .. });
-        let kind = if file.is_file() && !unread { Kind::Findings } else { Kind::CouldNotRun };
-        let failure = Error { kind, ..Error::could_not_run(what) };
-        failure.hint("do not rely on this archive; kuberescue archive list shows the others")
-    })
+fn creation(manifest: &Manifest) -> Creation {
+    Creation {
+        created: manifest.created,
+        host: manifest.host.clone(),
+        node: manifest.node.clone(),
+        command: manifest.command.clone(),
+        version: manifest.version.clone(),
+    }
+}
+
+fn damaged(file: &Path, error: &Error) -> Damaged {
+    Damaged { path: file.display().to_string(), code: error.code, message: error.message.clone() }
 }

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::open;
 use crate::analysis::forensics::restore::Options;
+use crate::disk::archive;
 use crate::error::{Exit, Outcome};
-use crate::report::{Format, restore_json, restore_text};
+use crate::report::{ArchiveFormat, restore_json, restore_text, yaml_of};
 use crate::session::Context;
 use crate::session::change::restore::{carry_out, prepare};
-use crate::session::input::arguments::parse_format;
 use crate::session::input::source::RootArgs;
 
 /// Arguments of `archive restore`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The archive: one of kuberescue's, or a tar of a node's root directory
+    /// Archive: one of kuberescue's, or a tar of a node's root directory
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -25,44 +24,52 @@ pub struct Args {
     /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
-    /// Remove files below the PKI, manifest and kubelet PKI directories that the archive doesn't know
+    /// Remove files in the PKI, manifest and kubelet PKI directories that are not in the archive
     #[arg(long)]
     exact: bool,
-    /// Go on although the archive is another node's
+    /// Restore although the archive is from another node
     #[arg(long)]
     accept_node: bool,
-    /// Where to put the archive of the present state [default: /var/lib/kuberescue of the root]
+    /// Directory for the archive of the present state [default: /var/lib/kuberescue of the root]
     #[arg(long, value_name = "DIR")]
     archive_dir: Option<PathBuf>,
-    /// Format of a dry run's plan: table or json
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format of the plan
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let root = args.root.open()?;
-    let (snapshot, verified) = open(&args.file)?;
+    let (snapshot, verified) = archive::open(&args.file)?;
     let options = Options { exact: args.exact, accept_node: args.accept_node };
     let prepared = prepare(root, &args.root, &snapshot, verified.manifest.is_some(), options, context)?;
-    let json = args.dry_run && args.output == Format::Json;
-    context.out.result(&if json { restore_json(&prepared.plan) } else { restore_text(&prepared.plan) });
+    context.out.result(&match args.output {
+        ArchiveFormat::Table => restore_text(&prepared.plan),
+        ArchiveFormat::Json => restore_json(&prepared.plan),
+        ArchiveFormat::Yaml => yaml_of(&restore_json(&prepared.plan)),
+    });
     prepared.refuse(context)?;
     if prepared.changes.is_empty() {
-        context.out.say("Nothing to restore: the node holds what the archive holds.");
+        context.out.say("Nothing to restore: the node is in the state of the archive.");
         return Ok(Exit::Fine);
     }
     if args.dry_run {
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
-    context.confirm("Put this state back?", args.yes)?;
-    let archive = carry_out(&prepared, args.archive_dir.as_deref(), context)?;
-    context.out.result("The archived state is back.\n");
-    context.out.say(&format!("kuberescue rollback undoes this, from {}", archive.display()));
+    context.confirm("Restore this state?", args.yes)?;
+    let old = carry_out(&prepared, args.archive_dir.as_deref(), context)?;
+    let done = "Restored: the node is in the state of the archive.";
+    if args.output == ArchiveFormat::Table {
+        context.out.result(&format!("{done}\n"));
+    } else {
+        context.out.say(done);
+    }
+    context.out.say(&format!("hint: sudo kuberescue rollback undoes this, from {}", old.display()));
     if prepared.root.is_live() {
         context
             .out
-            .say("hint: kuberescue recover restarts what has to read the files as they are now, and proves that all is well");
+            .say("hint: sudo kuberescue recover restarts what uses the old files, and verifies the node");
     }
     Ok(Exit::Fine)
 }

@@ -2,43 +2,53 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::open;
-use crate::analysis::node::findings::{Code, Finding, Node, findings};
-use crate::analysis::node::host_state::HostState;
+use super::create::missing;
+use super::{creation, damaged};
+use crate::analysis::forensics::diagnosis::diagnose;
+use crate::analysis::forensics::readiness::{Judgement, Scope};
+use crate::analysis::node::findings::Node;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
 use crate::disk::history;
 use crate::error::{Error, Exit, Outcome};
-use crate::report::{ArchiveReport, Format, Made, Verification};
+use crate::report::{ArchiveFormat, ArchiveReport, Verification};
 use crate::session::Context;
-use crate::session::input::arguments::{parse_format, parse_time};
-use crate::session::input::source::{could_not, open_root, refuse_denied_archives};
+use crate::session::input::arguments::parse_time;
+use crate::session::input::host_state::look_into;
+use crate::session::input::source::{open_root, refuse_denied_archives};
 use crate::session::input::who;
-use crate::state::Snapshot;
+use crate::state::{Code, Snapshot};
 
 /// How the path of the tool's own directory ends, wherever the root is.
 const OWN: &str = "var/lib/kuberescue";
 
+/// What the exit code says.
+const EXIT_CODES: &str = "READY: no blocking problem. RECOVERABLE: once it is restored, the named command repairs the node.\n\
+    NOT RECOVERABLE: blocking problems remain. The findings are those of kuberescue diagnose --root ARCHIVE.\n\n\
+    Exit codes: 0 every archive is READY or RECOVERABLE; 1 one is NOT RECOVERABLE or damaged, or the history is;\n\
+    2 there is no archive, or it cannot be read";
+
 /// Arguments of `archive verify`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub struct Args {
-    /// The archive [default: all archives of the node]
+    /// Archive [default: all archives of the node]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Root directory of the node whose history is checked: / on the node itself, or where its disk is mounted
+    /// Root directory of the node whose history is verified: / on the node itself, or where its disk is mounted
     #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
     root: PathBuf,
     /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// The PKI directory inside the archive [default: what the manifests say]
+    /// PKI directory inside the archive [default: what the manifests say]
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
-    /// table or json
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ArchiveFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
@@ -48,62 +58,65 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     refuse_denied_archives(&root)?;
     let files = match &args.file {
         Some(file) => vec![file.clone()],
-        None => archive::list(&root, None),
+        None => archive::list(&root, None)?,
     };
-    let mut history = history::verify(&root).map_err(|error| could_not(&error))?;
-    let (mut archives, mut broken): (_, Option<Error>) = (Vec::new(), None);
-    for file in files {
-        match open(&file)
-            .and_then(|(read, sum)| Ok((who::refuse_worker(read, args.cert_dir.as_deref())?, sum)))
-        {
+    let mut history = history::verify(&root)?;
+    let (mut items, mut unusable) = (Vec::new(), Vec::new());
+    for file in &files {
+        let read = archive::open(file).map_err(Error::from).and_then(|(snapshot, verified)| {
+            Ok((who::refuse_worker(snapshot, args.cert_dir.as_deref())?, verified))
+        });
+        match read {
             Ok((snapshot, verified)) => {
-                history.problems.extend(another_than_recorded(&history, &file, &verified));
-                archives.push(report(&file, &snapshot, &verified, args.cert_dir.as_deref(), now));
+                history.problems.extend(another_than_recorded(&history, file, &verified));
+                items.push(report(file, &snapshot, &verified, args.cert_dir.as_deref(), now));
             }
             // Of one archive that was named it is the answer; of several the others count too.
-            Err(failure) if args.file.is_some() => return Err(failure),
+            Err(error) if args.file.is_some() => return Err(error),
             Err(failure) => {
                 context.out.fail(&failure);
-                broken = Some(failure);
+                unusable.push(damaged(file, &failure));
             }
         }
     }
-    if archives.is_empty() && broken.is_none() {
-        context.out.say("There is no archive here.");
+    let verification = Verification { items, damaged: unusable, history };
+    context.out.result(&verification.render(args.output, now));
+    if files.is_empty() {
+        return Err(Error::could_not_run(format!(
+            "cannot verify: no archive of {} found",
+            args.root.display()
+        ))
+        .code(Code::NoArchive)
+        .hint("sudo kuberescue archive create"));
     }
-    let verification = Verification { archives, history };
-    context.out.result(&if args.output == Format::Json { verification.json() } else { verification.text() });
-    Ok(if verification.is_good() && broken.is_none() { Exit::Fine } else { Exit::Findings })
+    Ok(if verification.is_good() { Exit::Fine } else { Exit::Findings })
 }
 
 fn report(
     file: &Path,
-    snapshot: &Snapshot,
+    archive: &Snapshot,
     verified: &Verified,
     cert_dir: Option<&Path>,
     now: Timestamp,
 ) -> ArchiveReport {
-    let inventory = Inventory::read(snapshot, cert_dir);
-    let around = HostState::default();
-    let found = findings(Node { snapshot, inventory: &inventory, around: &around }, now);
-    let bad = |finding: &Finding| {
-        !matches!(finding.code, Code::Expired | Code::EmbeddedCaDiffers | Code::CaExpired)
+    let inventory = Inventory::read(archive, cert_dir);
+    let path = file.display().to_string();
+    let judgement = if inventory.is_kubeadm_node() {
+        let (snapshot, around) = look_into(archive, &inventory);
+        let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
+        Judgement::of(diagnose(node, None, &path, now, SignedDuration::ZERO))
+    } else {
+        Judgement::no_node()
     };
     ArchiveReport {
-        path: file.display().to_string(),
+        path,
         sha256: verified.sha256,
         entries: verified.entries,
         bytes: verified.bytes,
-        omitted: snapshot.unread().map(|(path, why)| format!("{}: {why}", path.display())).collect(),
-        would_bring_the_node_back: inventory.is_kubeadm_node() && !found.iter().any(bad),
-        made: verified.manifest.as_ref().map(|manifest| Made {
-            created: manifest.created.to_string(),
-            host: manifest.host.clone(),
-            node: manifest.node.clone(),
-            command: manifest.command.clone(),
-            version: manifest.version.clone(),
-        }),
-        findings: found,
+        creation: verified.manifest.as_ref().map(creation),
+        scope: verified.manifest.is_none().then(|| Scope::of(archive, &inventory.facts)),
+        missing: missing(archive),
+        judgement,
     }
 }
 
@@ -119,5 +132,5 @@ fn another_than_recorded(history: &history::Check, file: &Path, verified: &Verif
     let mut named = named.filter(|archive| archive.path.file_name() == file.file_name()).peekable();
     named.peek()?;
     let is_recorded = named.any(|archive| archive.sha256 == verified.sha256);
-    (!is_recorded).then(|| format!("{}: whole, but not the file that the history names", file.display()))
+    (!is_recorded).then(|| format!("{}: intact, but not the file that the history records", file.display()))
 }

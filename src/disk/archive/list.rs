@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::disk::Root;
 use crate::disk::handle::{self, Kind};
 use crate::disk::state_dir::StateDir;
+use crate::disk::{Error, Root};
 
 /// The most archives that are listed.
 const MAX_LISTED: usize = 10_000;
@@ -13,32 +13,51 @@ const MAX_LISTED: usize = 10_000;
 const EXTENSION: &str = ".tar.gz";
 
 /// The archives in `directory` of the host, or of the node's own place where none is given, by name: for
-/// one node that is by time. What can't be listed has none.
-pub fn list(root: &Root, directory: Option<&Path>) -> Vec<PathBuf> {
+/// one node that is by time.
+///
+/// # Errors
+/// The directory can't be read, or the given one doesn't exist. A node's own place is only there once it is needed.
+pub fn list(root: &Root, directory: Option<&Path>) -> Result<Vec<PathBuf>, Error> {
     let mut archives = match directory {
-        // A place of the host.
-        Some(directory) => {
-            // Not sorted by the walk, which would hold everything that lies there for that.
-            let walk = walkdir::WalkDir::new(directory).min_depth(1).max_depth(1);
-            let files = walk.into_iter().flatten().filter(|entry| entry.file_type().is_file());
-            let archives = files.filter(|entry| is_named_so(entry.file_name()));
-            archives.map(walkdir::DirEntry::into_path).take(MAX_LISTED).collect()
-        }
-        None => own(root).unwrap_or_default(),
+        Some(directory) => on_host(directory)?,
+        None => own(root)?,
     };
     archives.sort_unstable();
-    archives
+    Ok(archives)
+}
+
+fn on_host(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut archives = Vec::new();
+    // Not sorted by the walk, which would hold everything that lies there for that.
+    for entry in walkdir::WalkDir::new(directory).min_depth(1).max_depth(1) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && is_named_so(entry.file_name()) => {
+                archives.push(entry.into_path());
+            }
+            Ok(_) => {}
+            Err(error) if error.depth() == 0 => {
+                return Err(Error::no_archive("read the directory", directory)(error.into()));
+            }
+            // A file that is gone again.
+            Err(_) => {}
+        }
+        if archives.len() == MAX_LISTED {
+            break;
+        }
+    }
+    Ok(archives)
 }
 
 /// The archives in the node's own place. The links on the way are followed inside the root, as everywhere.
-fn own(root: &Root) -> Option<Vec<PathBuf>> {
-    let state = StateDir::open(root).ok()??;
-    let (dir, names, _) = handle::names(state.directory, MAX_LISTED, is_named_so).ok()?;
+fn own(root: &Root) -> Result<Vec<PathBuf>, Error> {
+    let Some(state) = StateDir::open(root)? else { return Ok(Vec::new()) };
+    let names = handle::names(state.directory, MAX_LISTED, is_named_so);
+    let (dir, names, _) = names.map_err(Error::io("read the directory", &state.path))?;
     let is_file = |name: &OsString| {
         handle::stat(&dir, name).ok().flatten().is_some_and(|found| Kind::of(&found) == Kind::File)
     };
     let files = names.into_iter().filter(is_file);
-    Some(files.map(|name| root.on_host(&state.path.join(name))).collect())
+    Ok(files.map(|name| root.on_host(&state.path.join(name))).collect())
 }
 
 fn is_named_so(name: &OsStr) -> bool {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -75,11 +75,13 @@ pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let open = |flags: OFlag| File::options().read(true).custom_flags(flags.bits()).open(path);
     // Only the owner and root may leave the access time alone.
-    let file = open(flags | OFlag::O_NOATIME).or_else(|_| open(flags)).map_err(Error::io("open", path))?;
+    let file =
+        open(flags | OFlag::O_NOATIME).or_else(|_| open(flags)).map_err(Error::no_archive("open", path))?;
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
-        return Err(Error::Archive { entry: None, why: format!("{}: not a file", path.display()) });
+        let why = io::Error::new(io::ErrorKind::InvalidInput, "not a file");
+        return Err(Error::io("open", path)(why));
     }
-    read_verified(file).map_err(|error| error.named(path))
+    read_verified(file).map_err(|error| error.of_archive(path))
 }
 
 /// Reads an archive and keeps nothing of its content: is it whole?

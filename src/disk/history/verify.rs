@@ -24,7 +24,7 @@ pub struct Check {
 
 /// One change, without its paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Done {
     /// When it was begun, by the clock.
     pub time: Timestamp,

@@ -157,6 +157,22 @@ pub(super) const PAGES: &[Page] = &[
         "Use an archive of this node (kuberescue archive list), or confirm with --accept-node.",
     ),
     page(
+        Code::ArchiveDamaged,
+        Refusal,
+        "the archive is damaged",
+        "Its content does not match its digests, or it cannot be read to its end. Nothing is restored from it.",
+        "The file was cut, changed or copied badly, or it is not an archive (tar, tar.gz).",
+        "List the other archives with kuberescue archive list, or copy the file again from where it is intact.",
+    ),
+    page(
+        Code::NoArchive,
+        Refusal,
+        "no archive was found",
+        "There is nothing to verify or to restore from.",
+        "The file or directory does not exist, or this node was never changed by kuberescue and has no archive yet.",
+        "Name the archive or, with --archive-dir, its directory. Create an archive with kuberescue archive create.",
+    ),
+    page(
         Code::AnotherCluster,
         Refusal,
         "the kubeconfig is of another cluster",

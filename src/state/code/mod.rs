@@ -229,6 +229,8 @@ codes! {
     KubeletCertificateExpired "kubelet-certificate-expired",
     ExactNeedsOwnArchive "exact-needs-own-archive",
     ArchiveOfAnotherNode "archive-of-another-node",
+    ArchiveDamaged "archive-damaged",
+    NoArchive "no-archive",
     AnotherCluster "another-cluster",
     NotWorking "not-working",
     SecretImmutable "immutable",

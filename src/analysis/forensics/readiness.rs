@@ -1,0 +1,93 @@
+//! Whether an archived state works once it is restored: the judgement of `diagnose` in one word.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::diagnosis::Diagnosis;
+use crate::analysis::node::facts::Facts;
+use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::plan::Condition;
+use crate::state::{Code, Snapshot};
+
+/// What the kubelet keeps: configuration, certificates.
+const KUBELET_DIR: &str = "/var/lib/kubelet";
+
+/// The verdict on an archived state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Readiness {
+    /// No blocking problem.
+    Ready,
+    /// Blocking problems that `repair` removes.
+    Recoverable,
+    /// Blocking problems, and no command of ours removes them.
+    NotRecoverable,
+}
+
+/// What an archived state is worth.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    pub readiness: Readiness,
+    /// The command that repairs the node after the restore.
+    pub repair: Option<String>,
+    /// What has to be true before that command is run.
+    pub conditions: Vec<Condition>,
+    /// Why it is not recoverable; of a recoverable one what the command leaves.
+    pub obstacle: Option<String>,
+    pub findings: Vec<Finding>,
+}
+
+impl Judgement {
+    /// The judgement that `diagnose` makes of the same files at the same time.
+    pub fn of(diagnosis: Diagnosis) -> Self {
+        let verdict = diagnosis.verdict;
+        let findings: Vec<_> = diagnosis.findings.into_iter().map(|told| told.finding).collect();
+        let blocker = findings.iter().find(|finding| finding.severity == Severity::Blocker);
+        let Some(first) = blocker else {
+            let readiness = Readiness::Ready;
+            return Self { readiness, repair: None, conditions: Vec::new(), obstacle: None, findings };
+        };
+        let readiness =
+            if verdict.repair.is_some() { Readiness::Recoverable } else { Readiness::NotRecoverable };
+        let obstacle = match (&verdict.repair, verdict.obstacle) {
+            (None, None) => Some(format!("{} ({}): {}", first.subject, first.code, first.what)),
+            (_, obstacle) => obstacle,
+        };
+        Self { readiness, repair: verdict.repair, conditions: verdict.conditions, obstacle, findings }
+    }
+
+    /// Files that are no node.
+    pub fn no_node() -> Self {
+        Self {
+            readiness: Readiness::NotRecoverable,
+            repair: None,
+            conditions: Vec::new(),
+            obstacle: Some(format!(
+                "it holds no kubeadm node ({}): no CA, no kubeconfig, no API server manifest",
+                Code::NotKubeadmNode
+            )),
+            findings: Vec::new(),
+        }
+    }
+}
+
+/// Which of a node's directories an archive holds anything of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    pub holds: Vec<PathBuf>,
+    pub lacks: Vec<PathBuf>,
+}
+
+impl Scope {
+    /// What of a node is in `archive`.
+    pub fn of(archive: &Snapshot, facts: &Facts) -> Self {
+        let mut directories =
+            vec![facts.pki_dir.value.clone(), facts.manifest_dir.value.clone(), PathBuf::from(KUBELET_DIR)];
+        directories.dedup();
+        let holds = |directory: &Path| archive.iter().any(|(path, _)| path.starts_with(directory));
+        let (holds, lacks) = directories.into_iter().partition(|directory| holds(directory));
+        Self { holds, lacks }
+    }
+}
