@@ -16,13 +16,13 @@ use crate::session::input::source::RootArgs;
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// table, wide, json or yaml
     #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
     output: Format,
-    /// Exit with 1 when anything ends within this time: 30d, 12h
+    /// Exit with 1 if anything expires within this time, such as 30d or 12h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     fail_within: Option<SignedDuration>,
 }

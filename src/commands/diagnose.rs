@@ -33,10 +33,10 @@ pub struct Args {
     nodes: Vec<PathBuf>,
     #[command(flatten)]
     root: RootArgs,
-    /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// Show what ends within this time, in order: 2y, 90d
+    /// Show what expires within this time, in order, such as 2y or 90d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     horizon: Option<SignedDuration>,
     /// Show who trusts whom instead: key, certificate, CA, component (-o table, json, dot or mermaid)

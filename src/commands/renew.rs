@@ -7,9 +7,9 @@ use crate::error::{Error, Exit, Outcome};
 use crate::report::finding_lines;
 use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
-use crate::session::change::{ChangeArgs, prepare, selection};
+use crate::session::change::{ChangeArgs, prepare};
 use crate::state::Code;
-use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING};
+use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, cert_spec};
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
@@ -91,5 +91,21 @@ impl Args {
             Selection::KubeletServing => finding.subject == KUBELET_SERVING,
         };
         blockers.filter(of_it).collect()
+    }
+}
+
+/// The leaf of this name for `certs renew`.
+///
+/// # Errors
+/// There is none of this name.
+fn selection(name: &str) -> Result<Selection, String> {
+    match name {
+        "all" => Ok(Selection::All),
+        KUBELET_CLIENT => Ok(Selection::Kubelet),
+        KUBELET_SERVING => Ok(Selection::KubeletServing),
+        name => cert_spec(name).map(Selection::One).ok_or_else(|| {
+            let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
+            format!("one of all, {}, {KUBELET_CLIENT}, {KUBELET_SERVING}", names.join(", "))
+        }),
     }
 }

@@ -14,10 +14,10 @@ use crate::session::recovery::manifests::{beside, bring_back};
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Ask no question (it asks none; for symmetry)
+    /// Skip confirmation (it asks none; for symmetry)
     #[arg(short, long)]
     yes: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
 }

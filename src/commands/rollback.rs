@@ -16,7 +16,7 @@ use crate::session::recovery::manifests::{beside, bring_back};
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Ask no question
+    /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
     /// Show what would be put back, and do nothing

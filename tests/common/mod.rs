@@ -472,14 +472,14 @@ pub fn codes_of_kubeconfigs() -> BTreeSet<String> {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/analysis").join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let table = source("diagnose/code.rs");
+    let table = source("../state/code/mod.rs");
     let printed = |name: &str| {
         let line = table.lines().find(|line| line.trim_start().starts_with(&format!("{name} \"")));
         line.and_then(|line| line.split('"').nth(1))
             .unwrap_or_else(|| panic!("{name} is in no table"))
             .to_owned()
     };
-    let files = [source("contexts/mod.rs"), source("contexts/credential.rs")];
+    let files = [source("workstation/mod.rs"), source("workstation/credential.rs")];
     let named = files.iter().flat_map(|text| text.split("Code::").skip(1));
     let codes: BTreeSet<_> = named
         .map(|rest| printed(rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()))

@@ -149,8 +149,43 @@ fn it_knows_every_code() {
     let told = run(explain);
     assert_eq!(told.code, 0, "{told}");
     let pages: Value = serde_json::from_str(&told.out).unwrap();
-    let of_nodes = pages.as_array().unwrap().iter().filter(|page| page["class"] != "kubeconfig");
+    let of_nodes = pages
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|page| page["class"] != "kubeconfig" && page["class"] != "probe");
     let of_program: BTreeSet<_> = of_nodes.map(|page| page["code"].as_str().unwrap()).collect();
     assert_eq!(of_schema.iter().copied().collect::<BTreeSet<_>>(), of_program);
     assert_eq!(of_schema.len(), of_program.len(), "one of them stands twice");
+}
+
+/// What `recover` and `certs renew` did or would do, and why they did not.
+#[test]
+fn recoveries_and_errors_fit_theirs() {
+    let document = |node: &Node, arguments: &str| -> Value {
+        serde_json::from_str(&node.run(&format!("{arguments} -o json")).out).unwrap()
+    };
+    let (expired, mixed) = (Node::of("expired-all"), Node::of("mixed"));
+    let recoveries = [
+        document(&mixed, "recover --dry-run"),
+        document(&expired, "certs renew apiserver --dry-run"),
+        document(&expired, "recover --yes"),
+        document(&expired, "recover --yes"),
+    ];
+    assert_eq!(recoveries[2]["changed"], true);
+    assert_eq!(recoveries[3]["changed"], false, "a second time there is nothing to do");
+    let errors = [document(&Node::of("expired-ca"), "recover --yes"), document(&Node::empty(), "recover")];
+    let exits: Vec<_> =
+        errors.iter().map(|error| (error["code"].clone(), error["exitCode"].clone())).collect();
+    assert_eq!(exits, [(json!("ca-expired"), json!(5)), (json!("not-a-kubeadm-node"), json!(2))]);
+    for (schema, documents) in [("recovery.schema.json", &recoveries[..]), ("error.schema.json", &errors[..])]
+    {
+        let mut documents = documents.to_vec();
+        let mut changed = documents[0].clone();
+        changed["exitCode"] = json!("five");
+        documents.push(changed);
+        let Some(wrong) = validate_with(schema, &documents) else { return };
+        let (last, others) = wrong.split_last().unwrap();
+        assert!(others.iter().all(Vec::is_empty) && !last.is_empty(), "{schema} {wrong:#?}");
+    }
 }

@@ -19,10 +19,10 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     root: RootArgs,
-    /// Show what would be done, and do nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Ask no question
+    /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
     /// Remove files below the PKI, manifest and kubelet PKI directories that the archive doesn't know

@@ -30,7 +30,7 @@ pub struct Args {
     /// Root directory of the node whose history is checked: / on the node itself, or where its disk is mounted
     #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
     root: PathBuf,
-    /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// The PKI directory inside the archive [default: what the manifests say]

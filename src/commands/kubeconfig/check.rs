@@ -20,7 +20,7 @@ pub struct Args {
     /// Kubeconfigs of this machine; - is the standard input [default: what $KUBECONFIG lists, else ~/.kube/config]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Ask about another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// Only the current context

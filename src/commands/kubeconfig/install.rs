@@ -37,10 +37,10 @@ pub struct Args {
     /// The new kubeconfig may be of another cluster than the old one
     #[arg(long)]
     accept_cluster: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Ask no question
+    /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
 }

@@ -38,10 +38,10 @@ pub struct Args {
     /// The new credential may be of another cluster than the Secret's
     #[arg(long)]
     accept_cluster: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Ask no question
+    /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
 }

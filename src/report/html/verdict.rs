@@ -3,6 +3,7 @@
 use super::markup::Markup;
 use super::name;
 use crate::analysis::forensics::diagnosis::{Diagnosis, EtcdPlace, Role, State};
+use crate::report::condition_text;
 
 /// The verdict in a few words, for a badge.
 pub(super) const fn badge(state: State) -> &'static str {
@@ -80,32 +81,31 @@ pub(super) fn verdict(diagnosis: &Diagnosis) -> Markup {
     let mut out = Markup::default();
     out.raw(opening(verdict.state)).raw("<p class=\"badge\">").raw(icon(verdict.state)).raw("<span>");
     out.text(badge(verdict.state)).raw("</span></p>\n");
-    // The command stands by itself below.
-    let command = verdict.repair.as_ref().map(|command| format!("; repairable here with: {command}"));
-    let line = command.and_then(|command| verdict.line.strip_suffix(&command)).unwrap_or(&verdict.line);
+    let line = &verdict.line;
     // The part before the colon is what has to be understood, the rest is why.
     let (head, rest) = match line.split_once(": ") {
         Some((head, rest)) => (head, Some(rest)),
-        None => (line, None),
+        None => (line.as_str(), None),
     };
     out.raw("<h2 id=\"verdict\">").text(head);
     if let Some(rest) = rest {
         out.raw("<span class=\"sep\">: </span><span class=\"why\">").unbroken(rest).raw("</span>");
     }
     out.raw("</h2>\n").wrapped("<p class=\"workloads\">", &verdict.workloads, "</p>");
+    let mut add = |label: &'static str, tag: (&'static str, &'static str), text: &str| {
+        out.raw("<p class=\"run\"><span class=\"label\">")
+            .raw(label)
+            .raw("</span> ")
+            .wrapped(tag.0, text, tag.1);
+    };
     if let Some(command) = &verdict.repair {
-        out.raw("<p class=\"run\"><span class=\"label\">Repairable here with</span> ").wrapped(
-            "<code>",
-            command,
-            "</code></p>",
-        );
-    } else if let (State::Other, Some(obstacle)) = (verdict.state, &verdict.obstacle) {
-        // Where certificates are the trouble the line above says it.
-        out.raw("<p class=\"run\"><span class=\"label\">First</span> ").wrapped(
-            "<span>",
-            obstacle,
-            "</span></p>",
-        );
+        add("Run", ("<code>", "</code></p>"), &format!("sudo {command}"));
+    }
+    for condition in &verdict.conditions {
+        add("Condition", ("<span>", "</span></p>"), condition_text(*condition));
+    }
+    if let Some(obstacle) = &verdict.obstacle {
+        add("Manual action required", ("<span>", "</span></p>"), obstacle);
     }
     out.raw("</section>\n");
     out

@@ -1,6 +1,7 @@
 //! Changing a node, which `certs renew` and `recover` do alike: issue in memory, check, archive, apply,
 //! check again. Undoing that ([`undo`]), or giving a node an archived state ([`restore`]).
 
+mod outcome;
 pub mod restore;
 pub mod signals;
 pub mod undo;
@@ -15,17 +16,16 @@ use super::input::source::{RootArgs, about, archived, could_not, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan;
 use crate::analysis::node::plan::{
     DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue,
 };
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
-use crate::report::{ClusterNames, Recovery};
+use crate::report::ClusterNames;
 use crate::session::input::host_state::look_around;
 use crate::state::Code;
 use crate::state::{ChangeSet, Snapshot, catalog};
@@ -36,22 +36,22 @@ pub struct ChangeArgs {
     /// The node.
     #[command(flatten)]
     pub root: RootArgs,
-    /// Take this for the present time: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub at: Option<Timestamp>,
-    /// Show what would be done, and do nothing
+    /// Show what would be done without changing anything
     #[arg(long)]
     pub dry_run: bool,
-    /// Ask no question
+    /// Skip confirmation
     #[arg(short, long)]
     pub yes: bool,
-    /// Keep the private keys that are there
+    /// Keep the existing private keys
     #[arg(long)]
     pub reuse_keys: bool,
-    /// Days that the new certificates live; never longer than their CA
+    /// Issue certificates that are valid for N days, never longer than their CA
     #[arg(long, default_value_t = DEFAULT_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
     pub days: u32,
-    /// Go on without what a CA that can't sign blocks
+    /// Renew what other CAs sign where one CA cannot sign
     #[arg(long)]
     pub partial: bool,
     /// Go on in spite of a blocking problem, such as clock-behind or etcd-data-missing; may be given several times
@@ -60,10 +60,10 @@ pub struct ChangeArgs {
     /// Same as --accept clock-behind: trust the clock although files on the disk are newer
     #[arg(long)]
     pub accept_clock: bool,
-    /// The kubelet's certificates too, although they have not ended
+    /// Renew the kubelet's certificates too, even if they have not expired
     #[arg(long)]
     pub kubelet: bool,
-    /// Where to put the archive of the old state [default: /var/lib/kuberescue of the root]
+    /// Write the archive of the old state to DIR [default: /var/lib/kuberescue of the root]
     #[arg(long, value_name = "DIR")]
     pub archive_dir: Option<PathBuf>,
 }
@@ -293,20 +293,6 @@ impl Prepared {
     }
 }
 
-impl<'a> Recovery<'a> {
-    /// What became of a node, or would: `archive` is there once it is changed, `after` is what is wrong then.
-    pub fn of(
-        prepared: &'a Prepared,
-        archive: Option<&'a Path>,
-        after: &'a [Finding],
-        dry_run: bool,
-        exit: Exit,
-    ) -> Self {
-        let (plan, before) = (&prepared.plan, prepared.findings.as_slice());
-        Self { dry_run, changed: archive.is_some(), exit_code: exit as u8, archive, plan, before, after }
-    }
-}
-
 /// Refuses where a plan does.
 ///
 /// # Errors
@@ -385,21 +371,4 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
         }
     }
     Ok(())
-}
-
-/// The leaf of this name for `certs renew`.
-///
-/// # Errors
-/// There is none of this name.
-pub fn selection(name: &str) -> Result<Selection, String> {
-    use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, cert_spec};
-    match name {
-        "all" => Ok(Selection::All),
-        KUBELET_CLIENT => Ok(Selection::Kubelet),
-        KUBELET_SERVING => Ok(Selection::KubeletServing),
-        name => cert_spec(name).map(plan::Selection::One).ok_or_else(|| {
-            let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
-            format!("one of all, {}, {KUBELET_CLIENT}, {KUBELET_SERVING}", names.join(", "))
-        }),
-    }
 }

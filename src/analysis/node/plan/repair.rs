@@ -103,8 +103,8 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
         | Class::Exposure
         | Class::Kubeconfig
         | Class::Probe
-        | Class::Refusal
-        | Class::Log => false,
+        | Class::Log
+        | Class::Refusal => false,
     }
 }
 
@@ -128,7 +128,6 @@ pub fn goes_with_reissue(code: Code) -> bool {
             | Code::KubeletLinkMissing
             | Code::KubeletLinkDangling
             | Code::KubeletLinkOld
-            | Code::KubeletConfEmbedded
             | Code::KubeletServingExpired
     )
 }
@@ -136,7 +135,7 @@ pub fn goes_with_reissue(code: Code) -> bool {
 fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
     let step = |name: &str| steps.iter().find(|step| step.name == name);
     match finding.code {
-        Code::KubeletCrashLoop => step(KUBELET_CLIENT).is_some(),
+        Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(KUBELET_CLIENT).is_some(),
         // A kubeconfig's copy of the CA is replaced with its certificate.
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })
