@@ -128,7 +128,7 @@ fn a_node_with_logs_in_every_form() {
         "TIME ",
         "--- now ---",
         "certificate   ",
-        "first: a client or another member refuses etcd's certificate",
+        "first: a client or another member rejects etcd's certificate",
         " 70 ",
     ] {
         assert!(text.contains(line), "no {line}:\n{text}");
