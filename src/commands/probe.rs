@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Exit, Outcome};
 use crate::live::probe::{Options, probe};
-use crate::report::{Format, ProbeReport};
+use crate::report::{ProbeFormat, ProbeReport};
 use crate::session::Context;
-use crate::session::input::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::input::arguments::{parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::not_a_host;
 
@@ -20,9 +20,9 @@ pub struct Args {
     /// Judge the certificates at another moment: 2027-03-01T12:00:00Z or 2027-03-01
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// table, wide, json or yaml
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ProbeFormat,
     /// How long all of it may take: 10s, 1m
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = parse_duration)]
     timeout: SignedDuration,

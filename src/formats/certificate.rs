@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -46,6 +47,18 @@ pub enum ChainError {
     /// A signature of a kind that cannot be checked here.
     #[error("its signature cannot be checked: {0}")]
     Unsupported(String),
+}
+
+/// A certificate in short, for documents and records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertSummary {
+    pub subject: String,
+    pub issuer: String,
+    /// Hexadecimal digits.
+    pub serial: String,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
 }
 
 /// An X.509 certificate, parsed.
@@ -224,6 +237,17 @@ impl Certificate {
     /// Whether its start is still to come at `now`.
     pub fn not_yet_valid_at(&self, now: Timestamp) -> bool {
         now < self.not_before
+    }
+
+    /// In short.
+    pub fn summary(&self) -> CertSummary {
+        CertSummary {
+            subject: self.subject.clone(),
+            issuer: self.issuer.clone(),
+            serial: self.serial.clone(),
+            not_before: self.not_before,
+            not_after: self.not_after,
+        }
     }
 
     /// SHA-256 of the DER, as openssl's `-fingerprint -sha256`.

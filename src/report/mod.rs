@@ -9,6 +9,7 @@ mod expiration;
 mod explain;
 mod history;
 pub mod html;
+mod json;
 mod kubeconfig;
 mod node_table;
 mod nodes;
@@ -40,7 +41,7 @@ pub use node_table::{NodeList, node_list};
 pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
-pub use probe::ProbeReport;
+pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{

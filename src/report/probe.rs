@@ -2,11 +2,25 @@
 //! prints them.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::expiration::Format;
-use super::{node_table, sanitise, table};
-use crate::live::probe::{Check, Report, Severity};
+use super::{json, node_table, sanitise, table};
+use crate::live::api::Node;
+use crate::live::probe::{Check, Report};
+use crate::state::Severity;
+
+/// Output formats of `probe`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProbeFormat {
+    /// One line a check
+    #[default]
+    Table,
+    /// The table with fingerprints and files
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
 
 /// What a probe found, to be shown.
 pub struct ProbeReport<'a> {
@@ -14,25 +28,24 @@ pub struct ProbeReport<'a> {
     pub report: &'a Report,
 }
 
+/// See `docs/probe.schema.json`.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    kind: &'static str,
+struct Body<'a> {
     green: bool,
-    #[serde(flatten)]
-    report: &'a Report,
+    items: &'a [Check],
+    nodes: &'a [Node],
 }
 
 impl ProbeReport<'_> {
     /// The whole report.
-    pub fn render(&self, format: Format) -> String {
-        format.render(|wide| self.text(wide), || self.document())
-    }
-
-    fn document(&self) -> Value {
-        let document = Document { kind: "Probe", green: self.report.is_green(), report: self.report };
-        // It holds nothing that JSON cannot.
-        serde_json::to_value(document).unwrap_or_default()
+    pub fn render(&self, format: ProbeFormat) -> String {
+        let report = self.report;
+        let body = Body { green: report.is_green(), items: &report.checks, nodes: &report.nodes };
+        match format {
+            ProbeFormat::Table | ProbeFormat::Wide => self.text(format == ProbeFormat::Wide),
+            ProbeFormat::Json => json::document("Probe", report.time, &body),
+            ProbeFormat::Yaml => json::yaml_document("Probe", report.time, &body),
+        }
     }
 
     fn text(&self, wide: bool) -> String {
@@ -57,7 +70,7 @@ impl ProbeReport<'_> {
     /// What to do, each thing once.
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
-        for check in self.report.checks.iter().filter(|check| check.severity > Severity::Fine) {
+        for check in self.report.checks.iter().filter(|check| check.severity > Some(Severity::Note)) {
             if let Some(hint) = &check.hint
                 && !hints.contains(hint)
             {
@@ -70,12 +83,12 @@ impl ProbeReport<'_> {
 
 fn row(check: &Check, wide: bool) -> Vec<String> {
     let served = check.served.as_ref();
-    let mark = if check.severity == Severity::Wrong { "!" } else { "" };
+    let mark = if check.is_wrong() { "!" } else { "" };
     let mut cells = vec![
         check.name.to_owned(),
         check.address.clone().unwrap_or_default(),
-        format!("{mark}{}", check.verdict.code()),
-        served.map(|leaf| leaf.not_after.to_string()).unwrap_or_default(),
+        format!("{mark}{}", check.result()),
+        served.map(|leaf| leaf.certificate.not_after.to_string()).unwrap_or_default(),
     ];
     if wide {
         let short = |digest: &crate::state::Digest| digest.to_string().chars().take(16).collect::<String>();
@@ -92,25 +105,29 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
-    use crate::live::api::Node;
-    use crate::live::probe::{Leaf, OnDisk, Phase, Phases, Verdict};
-    use crate::state::Digest;
+    use crate::formats::certificate::CertSummary;
+    use crate::live::probe::{Leaf, OnDisk, Phase, Phases};
+    use crate::state::{Code, Digest};
 
     fn report() -> Report {
         let leaf = |end: &str| Leaf {
-            subject: "CN=cp-1".into(),
-            issuer: "CN=etcd-ca".into(),
-            serial: "01".into(),
-            not_before: "2023-12-31T00:00:00Z".parse().unwrap(),
-            not_after: end.parse().unwrap(),
+            certificate: CertSummary {
+                subject: "CN=cp-1".into(),
+                issuer: "CN=etcd-ca".into(),
+                serial: "01".into(),
+                not_before: "2023-12-31T00:00:00Z".parse().unwrap(),
+                not_after: end.parse().unwrap(),
+            },
             sha256: Digest::of(end.as_bytes()),
         };
         let ok = Check {
             name: "kube-scheduler",
             address: Some("127.0.0.1:10259".into()),
-            verdict: Verdict::Ok,
-            severity: Severity::Fine,
+            code: None,
+            severity: None,
             what: "healthy".into(),
             hint: None,
             phases: Phases::default(),
@@ -120,8 +137,8 @@ mod tests {
         let old = Check {
             name: "etcd-client",
             address: Some("127.0.0.1:2379".into()),
-            verdict: Verdict::OldCertificateStillServed,
-            severity: Severity::Wrong,
+            code: Some(Code::OldCertificateStillServed),
+            severity: Some(Severity::Blocker),
             what: "still \u{1b}[31mold".into(),
             hint: Some("kuberescue restart etcd".into()),
             phases: Phases { tcp: Phase::Ok, tls: Phase::Ok, answer: Phase::Failed("503".into()) },
@@ -159,7 +176,7 @@ mod tests {
     #[test]
     fn the_tables() {
         let report = report();
-        let text = ProbeReport { report: &report }.render(Format::Table);
+        let text = ProbeReport { report: &report }.render(ProbeFormat::Table);
         let old = "etcd-client      127.0.0.1:2379    !old-certificate-still-served   2024-12-31T00:00:00Z   still \\u{1b}[31mold";
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
@@ -176,28 +193,24 @@ mod tests {
                 "w-1       NotReady                   <none>               <unknown>   v1.36.0",
             ]
         );
-        let wide = ProbeReport { report: &report }.render(Format::Wide);
+        let wide = ProbeReport { report: &report }.render(ProbeFormat::Wide);
         assert!(wide.contains("/etc/kubernetes/pki/etcd/server.crt   still"), "{wide}");
     }
 
     #[test]
     fn json_and_yaml_say_the_same() {
         let report = report();
-        let json = ProbeReport { report: &report }.render(Format::Json);
-        let yaml = ProbeReport { report: &report }.render(Format::Yaml);
+        let json = ProbeReport { report: &report }.render(ProbeFormat::Json);
+        let yaml = ProbeReport { report: &report }.render(ProbeFormat::Yaml);
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value);
         assert_eq!(value["green"], false);
-        assert_eq!(value["checks"][0]["verdict"], "old-certificate-still-served");
+        assert_eq!(value["items"][0]["code"], "old-certificate-still-served");
         assert_eq!(
-            value["checks"][0]["phases"]["answer"],
+            value["items"][0]["phases"]["answer"],
             serde_json::json!({"state": "failed", "why": "503"})
         );
-        assert_eq!(value["checks"][0]["disk"]["path"], "/etc/kubernetes/pki/etcd/server.crt");
+        assert_eq!(value["items"][0]["disk"]["path"], "/etc/kubernetes/pki/etcd/server.crt");
         assert_eq!(value["nodes"][1]["ready"], Value::Null);
-        // The code in the table is that of JSON.
-        for check in &report.checks {
-            assert_eq!(serde_json::to_value(check.verdict).unwrap(), check.verdict.code());
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::node::{COMPONENTS, Options, PATIENCE, TestNode};
-use crate::story::verdict;
+use crate::story::result;
 
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
@@ -16,10 +16,10 @@ fn a_probe_finds_what_still_serves_its_old_certificate_and_a_restart_ends_it() {
 
     let (report, code) = node.probe();
     assert_eq!(code, 1, "{report:#}");
-    assert_eq!(verdict(&report, "kube-apiserver"), "old-certificate-still-served");
+    assert_eq!(result(&report, "kube-apiserver"), "old-certificate-still-served");
     // etcd reads the certificate that it serves anew for each connection (`transport.TLSInfo.baseConfig`).
     for name in ["etcd-client", "etcd-peer", "kube-controller-manager", "kube-scheduler", "kubelet", "node"] {
-        assert_eq!(verdict(&report, name), "ok", "{name}");
+        assert_eq!(result(&report, name), "ok", "{name}");
     }
 
     // Only looking, and nobody there to say yes.

@@ -155,7 +155,7 @@ impl WithEtcd {
             .expect("etcd is needed: make deps");
         self.process = Some(Running(child));
         let start = Instant::now();
-        while check(&self.node.probe(), "etcd-metrics").verdict.code() != "ok" {
+        while check(&self.node.probe(), "etcd-metrics").result() != "ok" {
             let log = || std::fs::read_to_string(self.directory.path().join("log")).unwrap();
             assert!(start.elapsed() < Duration::from_secs(60), "{}", log());
             std::thread::sleep(Duration::from_millis(50));
@@ -282,9 +282,9 @@ fn the_command_on_a_running_machine() {
     assert_eq!(code, 1, "{out}");
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["green"], false);
-    assert_eq!(report["checks"][0]["verdict"], "old-certificate-still-served");
-    assert_eq!(report["checks"][0]["hint"], "kuberescue restart etcd");
+    assert_eq!(report["items"][0]["code"], "old-certificate-still-served");
+    assert_eq!(report["items"][0]["hint"], "kuberescue restart etcd");
     let (code, yaml, _) = on_machine(&node, &["probe", "--at", NOW, "-o", "yaml"]).unwrap();
     assert_eq!(code, 1);
-    assert!(yaml.contains("\n  verdict: \"old-certificate-still-served\"\n"), "{yaml}");
+    assert!(yaml.contains("\n  code: \"old-certificate-still-served\"\n"), "{yaml}");
 }

@@ -266,5 +266,5 @@ pub fn check<'a>(report: &'a Report, name: &str) -> &'a Check {
 
 /// The codes of what is wrong, as `name: code`.
 pub fn wrong(report: &Report) -> Vec<String> {
-    report.wrong().map(|check| format!("{}: {}", check.name, check.verdict.code())).collect()
+    report.wrong().map(|check| format!("{}: {}", check.name, check.result())).collect()
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use kuberescue::live::probe::{Phase, Severity, Verdict};
+use kuberescue::live::probe::Phase;
+use kuberescue::state::{Code, Severity};
 
 use super::node::{Node, api_answer, api_server, check, etcd_answer, healthz, recorded, wrong};
 use super::server::{Authority, BOTH, Clients, accept, closed_port, config, http, https};
@@ -28,7 +29,7 @@ fn a_node_that_is_well() {
             "lease",
         ]
     );
-    assert!(report.checks.iter().all(|check| check.verdict == Verdict::Ok && check.hint.is_none()));
+    assert!(report.checks.iter().all(|check| check.code.is_none() && check.hint.is_none()));
     let etcd = check(&report, "etcd-client");
     assert_eq!(
         (&etcd.phases.tcp, &etcd.phases.tls, &etcd.phases.answer),
@@ -99,7 +100,10 @@ fn certificates_that_have_ended() {
     assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("kuberescue recover"));
     assert_eq!(check(&report, "kube-scheduler").hint.as_deref(), Some("kuberescue restart kube-scheduler"));
     let kubelet = check(&report, "kubelet");
-    assert_eq!((kubelet.verdict, kubelet.severity), (Verdict::ExpiredCertificateServed, Severity::Warning));
+    assert_eq!(
+        (kubelet.code, kubelet.severity),
+        (Some(Code::ExpiredCertificateServed), Some(Severity::Warning))
+    );
     assert!(kubelet.what.contains("does not verify"), "{}", kubelet.what);
 }
 
@@ -113,7 +117,10 @@ fn certificates_that_are_not_those_of_the_disk() {
     let report = node.probe();
     assert_eq!(wrong(&report), ["etcd-client: certificate-differs", "etcd-peer: certificate-file-unusable"]);
     let kubelet = check(&report, "kubelet");
-    assert_eq!((kubelet.verdict, kubelet.severity), (Verdict::CertificateFileUnusable, Severity::Warning));
+    assert_eq!(
+        (kubelet.code, kubelet.severity),
+        (Some(Code::CertificateFileUnusable), Some(Severity::Warning))
+    );
     assert_eq!(kubelet.hint.as_deref(), Some("systemctl restart kubelet"), "it makes a new one");
     assert!(check(&report, "etcd-peer").what.contains("/etc/kubernetes/pki/etcd/peer.crt: not PEM"));
 }
@@ -293,7 +300,7 @@ fn an_admin_conf_that_cannot_be_used() {
             wrong(&report).contains(&"admin.conf: kubeconfig-unusable".to_owned()),
             "{text:?}: {report:#?}"
         );
-        assert_eq!(check(&report, "kube-apiserver").verdict, Verdict::Ok, "anyone may ask for its health");
+        assert_eq!(check(&report, "kube-apiserver").code, None, "anyone may ask for its health");
     }
 }
 
@@ -305,7 +312,7 @@ fn the_address_in_admin_conf_leads_elsewhere() {
     let report = node.probe();
     assert!(report.is_green(), "a load balancer is not this node: {report:#?}");
     let endpoint = check(&report, "endpoint");
-    assert_eq!((endpoint.verdict, endpoint.severity), (Verdict::NotListening, Severity::Warning));
+    assert_eq!((endpoint.code, endpoint.severity), (Some(Code::NotListening), Some(Severity::Warning)));
 
     // One that takes connections and says nothing holds the proof of this node up for two seconds only.
     let hang =
@@ -316,13 +323,13 @@ fn the_address_in_admin_conf_leads_elsewhere() {
     let report = node.probe();
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(report.is_green(), "{report:#?}");
-    assert_eq!(check(&report, "endpoint").verdict, Verdict::TimedOut);
+    assert_eq!(check(&report, "endpoint").code, Some(Code::TimedOut));
 
     let other = node.ca.leaf("kube-apiserver");
     let (address, _) = https(config(&other, Clients::Known(&node.ca), &BOTH), api_server);
     node.put_admin("admin.conf", &format!("https://{address}"), &admin);
     let report = node.probe();
-    assert_eq!(check(&report, "endpoint").verdict, Verdict::Ok, "{report:#?}");
+    assert_eq!(check(&report, "endpoint").code, None, "{report:#?}");
 }
 
 #[test]

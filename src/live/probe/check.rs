@@ -5,101 +5,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{CertSummary, Certificate};
 use crate::live::api::Node;
-use crate::state::{Digest, text};
-
-/// The result of a check. The codes are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// As it should be.
-    Ok,
-    /// The file was replaced, and the component still serves what it read when it started.
-    OldCertificateStillServed,
-    /// The served certificate has ended.
-    ExpiredCertificateServed,
-    /// The served certificate is not valid yet.
-    CertificateNotYetValid,
-    /// The served certificate is not the one on the disk, and not an older one either.
-    CertificateDiffers,
-    /// There is no certificate on the disk to compare with, or none that can be read.
-    CertificateFileUnusable,
-    /// Nothing listens.
-    NotListening,
-    /// No answer in time.
-    TimedOut,
-    /// The address cannot be reached.
-    Unreachable,
-    /// No TLS connection, or one that clients refuse.
-    TlsFailed,
-    /// The server refuses the client certificate.
-    ClientCertificateRejected,
-    /// It answers that it is not well, or nothing that can be understood.
-    Unhealthy,
-    /// The API server or the kubelet doesn't know the client (401).
-    Unauthorized,
-    /// The client is known and may not do that (403).
-    Forbidden,
-    /// A kubeconfig is missing or can't be used.
-    KubeconfigUnusable,
-    /// The API server doesn't know this node.
-    NodeMissing,
-    /// The node is not Ready.
-    NodeNotReady,
-    /// The kubelet does not renew its lease.
-    LeaseStale,
-    /// A component of this node has no manifest.
-    ManifestMissing,
-    /// A component's manifest cannot be read.
-    ManifestUnreadable,
-    /// It doesn't run on this node, and should not.
-    NotExpected,
-    /// It could not be asked, because of something else that is wrong.
-    NotAsked,
-}
-
-impl Verdict {
-    /// The code, as in JSON.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::OldCertificateStillServed => "old-certificate-still-served",
-            Self::ExpiredCertificateServed => "expired-certificate-served",
-            Self::CertificateNotYetValid => "certificate-not-yet-valid",
-            Self::CertificateDiffers => "certificate-differs",
-            Self::CertificateFileUnusable => "certificate-file-unusable",
-            Self::NotListening => "not-listening",
-            Self::TimedOut => "timed-out",
-            Self::Unreachable => "unreachable",
-            Self::TlsFailed => "tls-failed",
-            Self::ClientCertificateRejected => "client-certificate-rejected",
-            Self::Unhealthy => "unhealthy",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::KubeconfigUnusable => "kubeconfig-unusable",
-            Self::NodeMissing => "node-missing",
-            Self::NodeNotReady => "node-not-ready",
-            Self::LeaseStale => "lease-stale",
-            Self::ManifestMissing => "manifest-missing",
-            Self::ManifestUnreadable => "manifest-unreadable",
-            Self::NotExpected => "not-expected",
-            Self::NotAsked => "not-asked",
-        }
-    }
-}
-
-/// How much a result matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Nothing is wrong.
-    Fine,
-    /// Worth knowing; the control plane of this node works with it.
-    Warning,
-    /// Not as it should be.
-    Wrong,
-}
+use crate::state::{Code, Digest, Severity, text};
 
 /// How a phase of a check went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -128,30 +36,15 @@ pub struct Phases {
 /// A leaf certificate in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Leaf {
-    /// Subject.
-    pub subject: String,
-    /// Issuer.
-    pub issuer: String,
-    /// Serial number in hexadecimal digits.
-    pub serial: String,
-    /// Start of validity.
-    pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
-    /// SHA-256 of the certificate.
+    #[serde(flatten)]
+    pub certificate: CertSummary,
+    /// Of the whole certificate.
     pub sha256: Digest,
 }
 
 impl From<&Certificate> for Leaf {
     fn from(certificate: &Certificate) -> Self {
-        Self {
-            subject: certificate.subject.clone(),
-            issuer: certificate.issuer.clone(),
-            serial: certificate.serial.clone(),
-            not_before: certificate.not_before,
-            not_after: certificate.not_after,
-            sha256: certificate.fingerprint(),
-        }
+        Self { certificate: certificate.summary(), sha256: certificate.fingerprint() }
     }
 }
 
@@ -174,10 +67,10 @@ pub struct Check {
     pub name: &'static str,
     /// Where it was asked.
     pub address: Option<String>,
-    /// The result.
-    pub verdict: Verdict,
-    /// How much it matters.
-    pub severity: Severity,
+    /// What is the matter; none where it is as it should be.
+    pub code: Option<Code>,
+    /// How much that matters.
+    pub severity: Option<Severity>,
     /// The result in a line.
     pub what: String,
     /// What to do.
@@ -190,18 +83,18 @@ pub struct Check {
     pub disk: Option<OnDisk>,
 }
 
-/// A finding on the way to a verdict.
+/// Something that is the matter, on the way to a check's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    pub(super) verdict: Verdict,
+    pub(super) code: Code,
     pub(super) severity: Severity,
     pub(super) what: String,
     pub(super) hint: Option<String>,
 }
 
 impl Finding {
-    pub(super) fn wrong(verdict: Verdict, what: impl Into<String>) -> Self {
-        Self { verdict, severity: Severity::Wrong, what: what.into(), hint: None }
+    pub(super) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Blocker, what: what.into(), hint: None }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -216,13 +109,23 @@ impl Finding {
 }
 
 impl Check {
+    /// The code of what is the matter, or `ok`.
+    pub fn result(&self) -> &'static str {
+        self.code.map_or("ok", Code::as_str)
+    }
+
+    /// Whether it keeps the node from working.
+    pub fn is_wrong(&self) -> bool {
+        self.severity == Some(Severity::Blocker)
+    }
+
     /// A check of which nothing is known yet.
     pub(super) fn new(name: &'static str, address: Option<String>) -> Self {
         Self {
             name,
             address,
-            verdict: Verdict::Ok,
-            severity: Severity::Fine,
+            code: None,
+            severity: None,
             what: String::new(),
             hint: None,
             phases: Phases::default(),
@@ -231,15 +134,15 @@ impl Check {
         }
     }
 
-    /// With the verdict of what was found: the gravest finding gives it, and of equals the first. `well` is
+    /// With the result of what was found: the gravest finding gives the code, and of equals the first. `well` is
     /// what is said where nothing was found.
     #[must_use]
     pub(super) fn judged(mut self, mut found: Vec<Finding>, well: impl FnOnce() -> String) -> Self {
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         match found.first() {
             Some(first) => {
-                (self.verdict, self.severity, self.hint) =
-                    (first.verdict, first.severity, first.hint.clone());
+                (self.code, self.severity) = (Some(first.code), Some(first.severity));
+                self.hint.clone_from(&first.hint);
                 self.what = found.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>().join("; ");
             }
             None => self.what = well(),
@@ -249,7 +152,7 @@ impl Check {
 }
 
 /// All that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The time against which certificates were judged.
     pub time: Timestamp,
@@ -267,6 +170,6 @@ impl Report {
 
     /// The checks with something wrong.
     pub fn wrong(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| check.severity == Severity::Wrong)
+        self.checks.iter().filter(|check| check.is_wrong())
     }
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Options;
-use super::check::{Check, Finding, Phase, Severity, Verdict};
+use super::check::{Check, Finding, Phase};
 use super::judge::{of_fault, recover, restart};
 use crate::analysis::node::endpoints::KUBELET;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::kubeconfig;
 use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
-use crate::state::{Bytes, catalog};
+use crate::state::{Bytes, Code, Severity, catalog};
 
 /// How long another machine is waited for: a dead load balancer must not hold up the proof of this node.
 const ELSEWHERE: Duration = Duration::from_secs(2);
@@ -142,14 +142,14 @@ impl Question<'_> {
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
             let what = format!("there is no {}, or it can't be read", admin.name);
-            found.push(Finding::wrong(Verdict::KubeconfigUnusable, what).hint(recover()));
+            found.push(Finding::new(Code::KubeconfigUnusable, what).hint(recover()));
         }
         for (admin, error) in refused {
             let ended = admin.end.filter(|end| *end < self.options.now);
             let note = ended.map(|end| format!(" (its certificate ended {end})")).unwrap_or_default();
             let finding = of_error(error);
-            let hint = match finding.verdict {
-                Verdict::Forbidden => {
+            let hint = match finding.code {
+                Code::Forbidden => {
                     "its group needs the cluster role binding kubeadm:cluster-admins, which super-admin.conf may make"
                         .to_owned()
                 }
@@ -185,13 +185,13 @@ impl Question<'_> {
             (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
                 None => {
                     let what = format!("the API server knows no node {name}");
-                    vec![Finding::wrong(Verdict::NodeMissing, what).hint(restart(KUBELET))]
+                    vec![Finding::new(Code::NodeMissing, what).hint(restart(KUBELET))]
                 }
                 Some(node) if node.ready == Some(true) => Vec::new(),
                 Some(node) => {
                     let state = if node.ready.is_some() { "not Ready" } else { "not known to be Ready" };
                     let what = format!("{name} is {state}: {}", node.reason);
-                    vec![Finding::wrong(Verdict::NodeNotReady, what).hint(restart(KUBELET))]
+                    vec![Finding::new(Code::NodeNotReady, what).hint(restart(KUBELET))]
                 }
             },
         };
@@ -203,7 +203,7 @@ impl Question<'_> {
         let found = match &told.lease {
             None => vec![not_asked("the node's name or the nodes are not known")],
             Some(Err(ApiError::Status { status: 404, message })) => {
-                vec![Finding::wrong(Verdict::LeaseStale, message.clone()).hint(restart(KUBELET))]
+                vec![Finding::new(Code::LeaseStale, message.clone()).hint(restart(KUBELET))]
             }
             Some(Err(error)) => vec![of_error(error)],
             Some(Ok(lease)) => {
@@ -221,7 +221,7 @@ impl Question<'_> {
                     }
                     _ => None,
                 };
-                let stale = |what| Finding::wrong(Verdict::LeaseStale, what).hint(restart(KUBELET));
+                let stale = |what| Finding::new(Code::LeaseStale, what).hint(restart(KUBELET));
                 what.map(stale).into_iter().collect()
             }
         };
@@ -262,16 +262,16 @@ impl<'a> Elsewhere<'a> {
 }
 
 fn not_asked(why: &str) -> Finding {
-    Finding::wrong(Verdict::NotAsked, why.to_owned())
+    Finding::new(Code::NotAsked, why.to_owned())
 }
 
 fn of_error(error: &ApiError) -> Finding {
-    let verdict = match error {
+    let code = match error {
         ApiError::Fault(fault) => return of_fault(fault),
-        ApiError::Kubeconfig(_) | ApiError::Credential(_) => Verdict::KubeconfigUnusable,
-        ApiError::Status { status: 401, .. } => Verdict::Unauthorized,
-        ApiError::Status { status: 403, .. } => Verdict::Forbidden,
-        ApiError::Status { .. } | ApiError::Unintelligible(_) => Verdict::Unhealthy,
+        ApiError::Kubeconfig(_) | ApiError::Credential(_) => Code::KubeconfigUnusable,
+        ApiError::Status { status: 401, .. } => Code::Unauthorized,
+        ApiError::Status { status: 403, .. } => Code::Forbidden,
+        ApiError::Status { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
     };
-    Finding::wrong(verdict, error.to_string())
+    Finding::new(code, error.to_string())
 }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases, Severity, Verdict};
+use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases};
 use crate::analysis::node::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
 use crate::live::fault::Fault;
 use crate::live::https::{Exchange, Reply};
+use crate::state::{Code, Severity};
 
 /// The certificate file of an endpoint, as it was found.
 pub(super) struct File {
@@ -60,7 +61,7 @@ impl Known<'_> {
         match &served {
             Some(Ok(leaf)) => found.extend(self.certificate(leaf)),
             Some(Err(error)) => {
-                found.push(Finding::wrong(Verdict::TlsFailed, format!("the served certificate: {error}")));
+                found.push(Finding::new(Code::TlsFailed, format!("the served certificate: {error}")));
             }
             None => {}
         }
@@ -84,13 +85,13 @@ impl Known<'_> {
     /// The served certificate against the one on the disk and the time.
     fn certificate(&self, served: &Certificate) -> Option<Finding> {
         let now = self.now;
-        let (verdict, what, hint) = match self.file.map(|file| (&file.path, &file.leaf)) {
+        let (code, what, hint) = match self.file.map(|file| (&file.path, &file.leaf)) {
             Some((path, Err(why))) => {
                 let what =
                     format!("its certificate on the disk can't be compared: {}: {why}", path.display());
                 // The kubelet makes itself a new one.
                 let hint = if self.endpoint.is_verified { recover() } else { self.restart() };
-                (Verdict::CertificateFileUnusable, what, hint)
+                (Code::CertificateFileUnusable, what, hint)
             }
             Some((path, Ok(disk))) if disk.der != served.der => {
                 let newer =
@@ -102,10 +103,10 @@ impl Known<'_> {
                         "it still serves an old certificate, which {ended} {}; {path} has a newer one",
                         served.not_after
                     );
-                    (Verdict::OldCertificateStillServed, what, self.restart())
+                    (Code::OldCertificateStillServed, what, self.restart())
                 } else {
                     let what = format!("it serves another certificate than {path}, and not an older one");
-                    (Verdict::CertificateDiffers, what, self.restart())
+                    (Code::CertificateDiffers, what, self.restart())
                 }
             }
             on_disk => {
@@ -113,17 +114,17 @@ impl Known<'_> {
                 let hint = if on_disk.is_some() { recover() } else { self.restart() };
                 if served.expired_at(now) {
                     let what = format!("the served certificate ended {}", served.not_after);
-                    (Verdict::ExpiredCertificateServed, what, hint)
+                    (Code::ExpiredCertificateServed, what, hint)
                 } else if served.not_yet_valid_at(now) {
                     let what = format!("the served certificate begins only {}", served.not_before);
-                    (Verdict::CertificateNotYetValid, what, hint)
+                    (Code::CertificateNotYetValid, what, hint)
                 } else {
                     return None;
                 }
             }
         };
-        let finding = Finding::wrong(verdict, what).hint(hint);
-        if self.endpoint.is_verified || matches!(verdict, Verdict::OldCertificateStillServed) {
+        let finding = Finding::new(code, what).hint(hint);
+        if self.endpoint.is_verified || matches!(code, Code::OldCertificateStillServed) {
             return Some(finding);
         }
         let what = format!("{}; the API server does not verify it", finding.what);
@@ -175,14 +176,14 @@ impl Known<'_> {
         let line = failing_checks(&reply.body).unwrap_or_else(|| first_line(&reply.body));
         let path = self.endpoint.health.path;
         let what = format!("{path} answers {}: {line}", reply.status);
-        let verdict = match reply.status {
-            401 => Verdict::Unauthorized,
-            403 => Verdict::Forbidden,
-            _ => Verdict::Unhealthy,
+        let code = match reply.status {
+            401 => Code::Unauthorized,
+            403 => Code::Forbidden,
+            _ => Code::Unhealthy,
         };
-        let finding = Finding::wrong(verdict, what);
+        let finding = Finding::new(code, what);
         Some(match self.client {
-            Some(client) if verdict != Verdict::Unhealthy => self.of_client(finding, client),
+            Some(client) if code != Code::Unhealthy => self.of_client(finding, client),
             // It asks the API server whether the client may, and has no answer of its own without it.
             _ if self.endpoint.component == KUBELET && reply.status == 500 => {
                 finding.hint("the kubelet needs the API server to answer; look at that first")
@@ -211,15 +212,15 @@ pub(super) fn recover() -> String {
 
 /// A fault as a finding.
 pub(super) fn of_fault(fault: &Fault) -> Finding {
-    let verdict = match fault {
-        Fault::Refused => Verdict::NotListening,
-        Fault::TimedOut => Verdict::TimedOut,
-        Fault::Unreachable(_) => Verdict::Unreachable,
-        Fault::ClientCertificateRejected(_) => Verdict::ClientCertificateRejected,
-        Fault::ServerCertificate(_) | Fault::Tls(_) => Verdict::TlsFailed,
-        Fault::Answer(_) | Fault::Proxy(_) => Verdict::Unhealthy,
+    let code = match fault {
+        Fault::Refused => Code::NotListening,
+        Fault::TimedOut => Code::TimedOut,
+        Fault::Unreachable(_) => Code::Unreachable,
+        Fault::ClientCertificateRejected(_) => Code::ClientCertificateRejected,
+        Fault::ServerCertificate(_) | Fault::Tls(_) => Code::TlsFailed,
+        Fault::Answer(_) | Fault::Proxy(_) => Code::Unhealthy,
     };
-    Finding::wrong(verdict, fault.to_string())
+    Finding::new(code, fault.to_string())
 }
 
 /// The certificates that were seen, and how far the request came.

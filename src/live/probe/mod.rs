@@ -24,9 +24,9 @@ use crate::analysis::node::endpoints;
 use crate::analysis::node::endpoints::{API_SERVER, Endpoint, Gap, Scheme, Served};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
-use crate::state::Bytes;
+use crate::state::{Bytes, Code, Severity};
 
-pub use self::check::{Check, Leaf, OnDisk, Phase, Phases, Report, Severity, Verdict};
+pub use self::check::{Check, Leaf, OnDisk, Phase, Phases, Report};
 
 /// What a probe is asked with.
 #[derive(Clone, Copy, Debug)]
@@ -234,11 +234,11 @@ pub(super) fn pair(inventory: &Inventory, name: &str) -> Result<ClientPair, Stri
 }
 
 fn gap_check(component: &'static str, gap: &Gap) -> Check {
-    let (verdict, severity, what) = match gap {
-        Gap::NotExpected(what) => (Verdict::NotExpected, Severity::Fine, what),
-        Gap::ManifestMissing(what) => (Verdict::ManifestMissing, Severity::Wrong, what),
-        Gap::ManifestUnreadable(what) => (Verdict::ManifestUnreadable, Severity::Wrong, what),
+    let (code, severity, what) = match gap {
+        Gap::NotExpected(what) => (Code::NotExpected, Severity::Note, what),
+        Gap::ManifestMissing(what) => (Code::ManifestMissing, Severity::Blocker, what),
+        Gap::ManifestUnreadable(what) => (Code::ManifestUnreadable, Severity::Blocker, what),
     };
-    let finding = Finding::wrong(verdict, what.clone()).severity(severity);
+    let finding = Finding::new(code, what.clone()).severity(severity);
     Check::new(component, None).judged(vec![finding], String::new)
 }

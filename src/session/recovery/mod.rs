@@ -29,10 +29,10 @@ use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::{Error, Exit, Outcome};
-use crate::live::probe::{Report, Verdict};
+use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
-use crate::report::{Format, ProbeReport, elsewhere, finding_lines, restart_plan, took};
-use crate::state::Snapshot;
+use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_lines, restart_plan, took};
+use crate::state::{Code, Snapshot};
 
 /// How long a node that needs no restart may take to be well: something may just be starting.
 const SHORT_PROOF: Duration = Duration::from_secs(30);
@@ -116,7 +116,7 @@ impl Stage<'_> {
             _ => self.live.proof_timeout,
         };
         let report = self.proof(renewed_since, timeout, context);
-        context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(Format::Table)));
+        context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(ProbeFormat::Table)));
         if !report.is_green() {
             return Err(self.not_well(&report, timeout));
         }
@@ -295,7 +295,7 @@ fn nothing_to_restart(
     } else {
         prove(&prepared.inventory, &read, None, timeout, context)
     };
-    context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(Format::Table)));
+    context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(ProbeFormat::Table)));
     if report.is_green() {
         context
             .out
@@ -313,7 +313,7 @@ fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<W
     let (inventory, snapshot): (_, &Snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
     let is_lost =
-        before.wrong().any(|check| matches!(check.verdict, Verdict::LeaseStale | Verdict::NodeNotReady));
+        before.wrong().any(|check| matches!(check.code, Some(Code::LeaseStale | Code::NodeNotReady)));
     let pods = match cri {
         Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
         None if before.is_green() => Vec::new(),

@@ -58,5 +58,5 @@ fn in_short(report: &Report) -> (String, bool) {
         return (format!("all {} checks are green", report.checks.len()), true);
     };
     let more = if wrong.len() > 1 { format!(" (and {} more)", wrong.len() - 1) } else { String::new() };
-    (format!("{} {}{more}: {}", first.name, first.verdict.code(), first.what), false)
+    (format!("{} {}{more}: {}", first.name, first.result(), first.what), false)
 }

@@ -10,6 +10,7 @@ mod etcd;
 mod host;
 mod kubeconfig;
 mod kubelet;
+mod probe;
 
 use serde::{Serialize, Serializer};
 
@@ -47,6 +48,8 @@ pub enum Class {
     Exposure,
     /// Kubeconfigs away from a node.
     Kubeconfig,
+    /// What the running node serves and answers.
+    Probe,
     /// A change by this tool that did not end.
     Change,
     /// What is refused for safety, or cannot be done here.
@@ -184,6 +187,26 @@ codes! {
     NotReachable "not-reachable",
     ProxyNotUsed "proxy-not-used",
     NotChecked "not-checked",
+    // probe.rs
+    OldCertificateStillServed "old-certificate-still-served",
+    ExpiredCertificateServed "expired-certificate-served",
+    CertificateNotYetValid "certificate-not-yet-valid",
+    CertificateDiffers "certificate-differs",
+    CertificateFileUnusable "certificate-file-unusable",
+    NotListening "not-listening",
+    TimedOut "timed-out",
+    Unreachable "unreachable",
+    TlsFailed "tls-failed",
+    ClientCertificateRejected "client-certificate-rejected",
+    Unhealthy "unhealthy",
+    Unauthorized "unauthorized",
+    Forbidden "forbidden",
+    KubeconfigUnusable "kubeconfig-unusable",
+    NodeMissing "node-missing",
+    NodeNotReady "node-not-ready",
+    LeaseStale "lease-stale",
+    NotExpected "not-expected",
+    NotAsked "not-asked",
     // change.rs
     NotRoot "not-root",
     WorkerNode "worker-node",
@@ -215,6 +238,7 @@ const PAGES: &[&[Page]] = &[
     ca::PAGES,
     credential::PAGES,
     kubeconfig::PAGES,
+    probe::PAGES,
     change::PAGES,
 ];
 
