@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use super::sanitise::{document, line};
 use super::yaml;
-use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told};
+use super::{SECTIONS, condition_text};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told, Verdict};
 use crate::analysis::node::findings::Severity;
+use crate::state::time::minute;
 
 /// The forms of a diagnosis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,29 +45,47 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
         let _ = writeln!(out, "{}", line(text));
     };
     let node = &diagnosis.node;
-    let name = node.name.as_deref().unwrap_or("a node whose name is not known");
+    let name = node.name.as_deref().unwrap_or("unknown node");
     let role = match node.role {
         Role::ControlPlane => "control-plane node",
-        Role::Worker => "worker",
+        Role::Worker => "worker node",
     };
     let version = node.version.as_ref().map(|version| format!(", Kubernetes {version}")).unwrap_or_default();
-    add(&format!("{name} ({role}{version}) at {:.0}, read from {}", diagnosis.at, diagnosis.source));
+    add(&format!("{name} ({role}{version}) at {}, read from {}", minute(diagnosis.at), diagnosis.source));
     add("");
     add(&format!("VERDICT: {}", diagnosis.verdict.line));
     add(&diagnosis.verdict.workloads);
     if let Some(logs) = detail.logs {
-        add(&format!("The logs: {logs}"));
+        add(&format!("Logs: {logs}"));
     }
-    section(
-        &mut out,
-        diagnosis,
-        Severity::Blocker,
-        "What keeps it from working, what fails first at the top:",
-        detail,
-    );
-    section(&mut out, diagnosis, Severity::Warning, "What should be seen to:", detail);
-    section(&mut out, diagnosis, Severity::Note, "Good to know:", detail);
+    out.push_str(&way_out(&diagnosis.verdict));
+    for (severity, heading) in SECTIONS {
+        section(&mut out, diagnosis, severity, heading, detail);
+    }
     out.push_str(&horizon_text(&diagnosis.horizon));
+    out
+}
+
+/// What to do, as every report says it: the command, what has to be true for it, what it leaves.
+fn way_out(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    let mut add = |text: &str| {
+        let _ = writeln!(out, "{}", line(text));
+    };
+    if let Some(command) = &verdict.repair {
+        add(&format!("hint: sudo {command}"));
+    }
+    for condition in &verdict.conditions {
+        add(&format!("Condition: {}", condition_text(*condition)));
+    }
+    if let Some(obstacle) = &verdict.obstacle {
+        let heading = if verdict.repair.is_some() {
+            "Manual action required as well"
+        } else {
+            "Manual action required"
+        };
+        add(&format!("{heading}: {obstacle}"));
+    }
     out
 }
 
@@ -85,7 +105,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
     if found.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{heading}");
+    let _ = writeln!(out, "\n{heading}:");
     let mut said = None;
     for Told { finding, consequence } in found {
         let _ = writeln!(
@@ -112,7 +132,12 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
             );
             let _ = writeln!(out, "{}", line(&text));
         }
-        let _ = writeln!(out, "{}", line(&format!("  {:<23} do: {}", "", finding.remedy.reason)));
+        let remedy = &finding.remedy;
+        if let Some(command) = &remedy.command {
+            let _ = writeln!(out, "{}", line(&format!("  {:<23} hint: sudo {command}", "")));
+        } else {
+            let _ = writeln!(out, "{}", line(&format!("  {:<23} hint: {}", "", remedy.reason)));
+        }
     }
 }
 
@@ -121,9 +146,9 @@ fn horizon_text(expiries: &[Expiry]) -> String {
     if expiries.is_empty() {
         return out;
     }
-    out.push_str("\nWhat ends next:\n");
-    for death in expiries {
-        let text = format!("  {:.0}  {:<26} → {}", death.at, death.name, death.consequence);
+    out.push_str("\nExpiring next:\n");
+    for expiry in expiries {
+        let text = format!("  {}  {:<26} → {}", minute(expiry.at), expiry.name, expiry.consequence);
         let _ = writeln!(out, "{}", line(&text));
     }
     out

@@ -1,7 +1,8 @@
 //! A plan for people and for machines.
 
 use super::sanitise::{document, line};
-use crate::analysis::node::plan::{Action, Plan, Step, Target, Why};
+use crate::analysis::node::plan::{Action, Plan, Step, Target};
+use crate::state::time::minute;
 
 /// The plan as JSON.
 pub fn plan_json(plan: &Plan) -> String {
@@ -18,7 +19,7 @@ pub fn plan_text(plan: &Plan) -> String {
     let node = plan.node.as_ref();
     add(match node {
         Some(node) => format!("Plan for node {} (name from {})", node.value, node.source),
-        None => "Plan for a node whose name is not known".to_owned(),
+        None => "Plan for an unknown node".to_owned(),
     });
     add(format!("  PKI directory {} (from {})", plan.pki_dir.value.display(), plan.pki_dir.source));
     let etcd = if plan.local_etcd.value { "on this node" } else { "external" };
@@ -28,33 +29,28 @@ pub fn plan_text(plan: &Plan) -> String {
         if let Action::Issue { because } = &step.action {
             add(format!("    because {because}"));
         }
-        let own = if step.authority.authority().is_none() { ", which is made for it alone" } else { "" };
+        let own = if step.authority.authority().is_none() { ", created for it alone" } else { "" };
         add(format!("    subject {}, signed by {}{own}", step.subject, step.authority.name()));
         if !step.names.is_empty() {
             add(format!("    for {}", step.names.join(", ")));
         }
-        let old = step.old.map_or_else(|| "nothing usable".to_owned(), |old| old.not_after.to_string());
-        add(format!("    ends {} (the old one: {old})", step.new.not_after));
-        let key = if step.key.reuse { "the old key" } else { "a new key" };
+        let old = step.old.map_or_else(|| "none".to_owned(), |old| minute(old.not_after));
+        add(format!("    expires {} (old: {old})", minute(step.new.not_after)));
+        let key = if step.key.reuse { "existing key" } else { "new key" };
         add(format!("    {key}, {}", step.key.algorithm));
         for note in notes(step) {
             add(format!("    NOTE: {note}"));
         }
     }
     for skipped in &plan.skipped {
-        let why = match &skipped.why {
-            Why::NotOnThisNode => "not on this node, and not every node has it".to_owned(),
-            Why::Ca { base, what, .. } => format!("the authority {base} can't sign: {what}"),
-            Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => what.clone(),
-        };
-        add(format!("- leave {}: {why}", skipped.name));
+        add(format!("- skip {}: {}", skipped.name, skipped.why));
     }
     if plan.steps.is_empty() {
-        add("- nothing is changed".to_owned());
+        add("- no change".to_owned());
     }
     if !plan.restarts.is_empty() {
         let names: Vec<_> = plan.restarts.iter().map(|restart| restart.component.as_str()).collect();
-        add(format!("To be restarted afterwards: {}", names.join(", ")));
+        add(format!("Restart afterwards: {}", names.join(", ")));
     }
     out
 }
@@ -74,9 +70,9 @@ pub fn plan_notes(plan: &Plan) -> String {
 fn notes(step: &Step) -> Vec<String> {
     let cut = step.cut_to_authority.then(|| {
         format!(
-            "it ends with its authority {}, {}: earlier than asked for",
+            "it expires with its CA {} on {}, earlier than requested",
             step.authority.name(),
-            step.new.not_after
+            minute(step.new.not_after)
         )
     });
     cut.into_iter().chain(step.notes.iter().cloned()).collect()
@@ -96,7 +92,7 @@ fn where_to(step: &Step) -> String {
         Target::Splice { file, authority: true } => format!("in {}, with this node's CA", file.display()),
         Target::NewKubeconfig { file, server, .. } => format!("a new {} for {server}", file.display()),
         Target::KubeletPem { link, file } => {
-            format!("{}, and {} leads there", file.display(), link.display())
+            format!("{}, with {} pointing to it", file.display(), link.display())
         }
     }
 }

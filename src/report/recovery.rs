@@ -85,11 +85,11 @@ pub fn condition_text(condition: Condition) -> &'static str {
 
 /// What the operator does next on this node, after its files are in order and nothing was restarted.
 pub fn next_steps(restarts: &[Restart], live: bool, names: &ClusterNames) -> String {
-    let mut out = String::from("What is left to do");
+    let mut out = String::from("Next steps");
     out.push_str(if live {
         " on this node:\n"
     } else {
-        " once this disk runs again (a node that boots from it needs none of it):\n"
+        " once this disk runs again (a node that boots from it needs none of them):\n"
     });
     let mut number = 0;
     let mut add = |text: &str| {
@@ -104,7 +104,7 @@ pub fn next_steps(restarts: &[Restart], live: bool, names: &ClusterNames) -> Str
         let names: Vec<_> = pods.iter().map(|restart| restart.component.as_str()).collect();
         add(&format!("restart the static pods {}: kuberescue restart", names.join(", ")));
     }
-    add("see that all is well: kuberescue probe");
+    add("verify the node: kuberescue probe");
     out.push_str(&elsewhere(names));
     out
 }
@@ -139,7 +139,7 @@ pub fn elsewhere(names: &ClusterNames) -> String {
         format!("      kuberescue kubeconfig fetch {secret} --compare bmctl-workspace/{name}/{name}-kubeconfig"),
         format!("      kuberescue kubeconfig install {secret}"),
         format!("      where the Secret still holds the old certificate, before that: kuberescue kubeconfig push {secret} --from admin.conf"),
-        "  - at last: kuberescue verify cluster".to_owned(),
+        "  - finally: kuberescue verify cluster".to_owned(),
     ];
     lines.iter().map(|text| format!("{}\n", line(text))).collect()
 }
@@ -147,15 +147,15 @@ pub fn elsewhere(names: &ClusterNames) -> String {
 /// What is going to be done in the rest of the cluster once the node is well.
 pub fn cluster_plan(rollout: bool) -> &'static str {
     if rollout {
-        "At last the cluster is asked with admin.conf: what in kube-system mounts or names renewed files (etcd-defrag, say) and is older than they are is restarted\nas kubectl rollout restart does it, where all control-plane nodes are Ready; then what isn't well in the cluster is listed.\n"
+        "Finally, workloads in kube-system that still use old certificates (such as etcd-defrag) are restarted as by kubectl rollout restart,\nif all control-plane nodes are Ready, and the health of the cluster is verified.\n"
     } else {
-        "At last the cluster is asked with admin.conf: what reads renewed files and what isn't well is listed, and nothing of it restarted.\n"
+        "Finally, workloads that still use old certificates are listed (none is restarted), and the health of the cluster is verified.\n"
     }
 }
 
 /// What was looked at before a running node is changed.
 pub fn preflight_lines(lines: &[(&str, String)]) -> String {
-    let mut out = String::from("Looked at before anything is changed:\n");
+    let mut out = String::from("Preflight checks:\n");
     for (name, what) in lines {
         let _ = writeln!(out, "  {}", line(&format!("{name:<8} {what}")));
     }
@@ -166,7 +166,7 @@ pub fn preflight_lines(lines: &[(&str, String)]) -> String {
 pub fn took(all: Duration, waited: Duration) -> String {
     let own = all.saturating_sub(waited);
     format!(
-        "Recovered in {:.1} s: {:.2} s of work, {:.1} s of waiting for the kubelet and the containers.\n",
+        "RECOVERED in {:.1} s ({:.2} s of work, {:.1} s waiting for the kubelet and the containers).\n",
         all.as_secs_f64(),
         own.as_secs_f64(),
         waited.as_secs_f64()

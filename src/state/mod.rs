@@ -12,6 +12,7 @@ mod digest;
 mod invoker;
 mod snapshot;
 pub mod text;
+pub mod time;
 
 pub use changes::{Change, ChangeSet, Fingerprint};
 pub use code::{CODES, Class, Code, Page, Severity};

@@ -143,7 +143,7 @@ impl fmt::Display for Quorum {
             let names = ended.join(", ");
             write!(
                 f,
-                "; the certificates of {names} have ended too: once started anew, this one has no leader until those nodes are recovered"
+                "; the certificates of {names} have expired too: after a restart this member has no leader until those nodes are recovered"
             )?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::analysis::node::findings::order::Without;
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
+use crate::state::time;
 
 /// The command that repairs a node.
 const RECOVER: &str = "kuberescue recover";
@@ -115,24 +116,24 @@ fn workloads(inventory: &Inventory, blockers: &[&Finding]) -> &'static str {
     let has = |code| blockers.iter().any(|finding| finding.code == code);
     let worst = blockers.iter().map(|finding| order::without(finding)).max();
     if has(Code::DiskFull) {
-        "Pods that run go on, but for those that need room on the disk or that the kubelet evicts to make some."
+        "Running pods continue, except those that need disk space or that the kubelet evicts to free some."
     } else if has(Code::SaPairMismatch) {
-        "Pods that run go on, but those that ask the API are refused."
+        "Running pods continue, but those that use the API are rejected."
     } else if !inventory.is_control_plane() {
-        "Containers that run go on, but the cluster takes the node for lost and starts its pods elsewhere after some minutes."
+        "Running containers continue, but the cluster considers the node lost and starts its pods elsewhere after some minutes."
     } else if worst <= Some(Without::InPart) {
-        "Pods that run are not affected: they go on."
+        "Running pods are not affected."
     } else if worst == Some(Without::NotAgain) {
-        "Pods that run are not affected: they go on, and this node's kubelet starts nothing new until this is repaired."
+        "Running pods are not affected, but this node's kubelet starts nothing new until this is repaired."
     } else {
-        "Pods that run are not affected: they go on, and nothing can be managed until this is repaired."
+        "Running pods are not affected, but nothing can be managed until this is repaired."
     }
 }
 
 fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp) -> Verdict {
     let control_plane = inventory.is_control_plane();
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
-    let mut line = format!("nothing on this disk keeps the {} from working", subject(inventory));
+    let mut line = format!("no blocking problem on this disk: the {} can work", subject(inventory));
     // What keeps nothing from working and has ended all the same: admin.conf, homes.
     let ended = |f: &&Finding| f.code == Code::Expired && f.severity == Severity::Warning;
     let ended: Vec<_> = findings.iter().filter(ended).collect();
@@ -140,22 +141,26 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
         let names: Vec<_> = ended.iter().map(|finding| finding.subject.clone()).collect();
         let end = inventory.rows().find(|row| row.name == first.subject);
         let end = end.and_then(|row| Some(row.certificate.get()?.not_after));
-        let ago = end.map(|end| format!(" {} ago", days(now, end))).unwrap_or_default();
+        let ago = end.map(|end| format!(" {} ago", time::span(now, end))).unwrap_or_default();
         line.push_str(&format!(", but {} expired{ago}", some(&names)));
         if names.iter().all(|name| name.ends_with(".conf") || name.starts_with('/')) {
             let them = if names.len() == 1 { "it" } else { "them" };
-            line.push_str(&format!(": kubectl with {them} is refused"));
+            line.push_str(&format!(": kubectl with {them} is rejected"));
         }
     }
     let count =
         inventory.rows().filter(|row| row.certificate.get().is_some_and(|c| !c.expired_at(now))).count();
-    line.push_str(&format!("; {count} credentials valid"));
+    line.push_str(&format!("; {count} certificates valid"));
     // The kubelet renews its own.
     let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
     let next = leafs.chain((!control_plane).then_some(&inventory.kubelet_client));
     let next = next.filter_map(|row| Some((row.name.as_str(), row.certificate.get()?.not_after)));
     if let Some((name, end)) = next.filter(|(_, end)| *end >= now).min_by_key(|(_, end)| *end) {
-        line.push_str(&format!(", the first to expire is {name} in {} ({end:.0})", days(end, now)));
+        line.push_str(&format!(
+            ", {name} expires first, on {} (in {})",
+            time::day(end),
+            time::span(end, now)
+        ));
     }
     if let Some(valid) = valid_authorities(inventory, now) {
         line.push_str(&format!("; {valid}"));
@@ -167,7 +172,7 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
     Verdict {
         state: if warnings > 0 { State::Warnings } else { State::Well },
         line,
-        workloads: "Pods that run are not affected.".to_owned(),
+        workloads: "Running pods are not affected.".to_owned(),
         repair,
         conditions: Vec::new(),
         obstacle: None,
@@ -215,7 +220,10 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
             some => format!("{} of {} CAs", some.len(), inventory.authorities.len()),
         };
         let they = if authorities.len() == 1 { "it" } else { "they" };
-        parts.push(format!("{who} expired{}, and everything that {they} signed is refused", ago(&ends, now)));
+        parts.push(format!(
+            "{who} expired{}, so every certificate that {they} signed is rejected",
+            ago(&ends, now)
+        ));
     }
     let is_expired = |f: &Finding| {
         matches!(f.code, Code::Expired | Code::KubeletServingExpired) && !f.subject.starts_with('/')
@@ -229,8 +237,8 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
         let who = match expired.as_slice() {
             [one] => one.subject.clone(),
             [one, two] => format!("{} and {}", one.subject, two.subject),
-            all if all.len() == total => format!("all {total} credentials"),
-            some => format!("{} of {total} credentials", some.len()),
+            all if all.len() == total => format!("all {total} certificates"),
+            some => format!("{} of {total} certificates", some.len()),
         };
         parts.push(format!("{who} expired{}", ago(&ends, now)));
     }
@@ -258,9 +266,13 @@ fn some(names: &[String]) -> String {
 fn ago(ends: &[Timestamp], now: Timestamp) -> String {
     match (ends.iter().min(), ends.iter().max()) {
         (Some(first), Some(last)) if last.as_second() - first.as_second() > 2 * 86_400 => {
-            format!(" (the first one {} ago, the last one {} ago)", days(now, *first), days(now, *last))
+            format!(
+                " (the first one {} ago, the last one {} ago)",
+                time::span(now, *first),
+                time::span(now, *last)
+            )
         }
-        (_, Some(last)) => format!(" {} ago", days(now, *last)),
+        (_, Some(last)) => format!(" {} ago", time::span(now, *last)),
         _ => String::new(),
     }
 }
@@ -269,21 +281,11 @@ fn ago(ends: &[Timestamp], now: Timestamp) -> String {
 fn valid_authorities(inventory: &Inventory, now: Timestamp) -> Option<String> {
     let ends = inventory.authorities.iter().filter_map(|row| Some(row.certificate.get()?.not_after)).min();
     match ends {
-        None => Some("no CA can be read".to_owned()),
+        None => Some("no CA certificate can be read".to_owned()),
         Some(end) if end < now => None,
         Some(end) => {
             let who = if inventory.is_control_plane() { "CAs" } else { "CA" };
-            Some(format!("{who} valid until {}", end.strftime("%Y-%m-%d")))
+            Some(format!("{who} valid until {}", time::day(end)))
         }
-    }
-}
-
-/// `53 days`, `1 day`, `5 hours`.
-fn days(later: Timestamp, earlier: Timestamp) -> String {
-    let seconds = later.as_second().saturating_sub(earlier.as_second()).max(0);
-    let plural = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
-    match seconds / 86_400 {
-        0 => plural(seconds / 3600, "hour"),
-        days => plural(days, "day"),
     }
 }

@@ -8,6 +8,7 @@ use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::catalog::{self, Ca, Names};
+use crate::state::time::{expired_on, minute};
 
 /// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
 pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
@@ -57,7 +58,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             .map(|(problem, severity)| problem.finding(serving, severity)),
     );
     for copy in &inventory.foreign_authorities {
-        let what = format!("its certificate-authority-data is {}, not this node's ca.crt", copy.what);
+        let what = format!("certificate-authority-data is {}, not this node's ca.crt", copy.what);
         let subject = kubeconfig_name(inventory, &copy.path);
         let mut finding = Finding::new(Code::EmbeddedCaDiffers, Severity::Warning, subject, &copy.path, what);
         if let Some(end) = copy.not_after {
@@ -95,28 +96,28 @@ pub fn keeps_from_signing(code: Code) -> bool {
 /// Why an authority cannot sign at `now`; `None` where it can.
 pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {
-        Parsed::Missing => return Some((Code::CaMissing, "its certificate is missing".to_owned())),
+        Parsed::Missing => return Some((Code::CaMissing, "certificate not found".to_owned())),
         Parsed::Unreadable(reason) => return Some((Code::CaUnreadable, reason.clone())),
         Parsed::Present(certificate) => certificate,
     };
     if !certificate.is_ca {
-        return Some((Code::NotACa, "its certificate is not that of a CA".to_owned()));
+        return Some((Code::NotACa, "its certificate is not a CA certificate".to_owned()));
     }
     if certificate.expired_at(now) {
-        return Some((Code::CaExpired, format!("it ended {}", certificate.not_after)));
+        return Some((Code::CaExpired, expired_on(certificate.not_after, now)));
     }
     if certificate.not_yet_valid_at(now) {
-        return Some((Code::CaNotYetValid, format!("it starts {}", certificate.not_before)));
+        return Some((Code::CaNotYetValid, format!("not valid until {}", minute(certificate.not_before))));
     }
     match &row.key {
         Parsed::Missing => {
-            Some((Code::CaKeyMissing, format!("its key {} is missing", row.key_path.display())))
+            Some((Code::CaKeyMissing, format!("its key {} was not found", row.key_path.display())))
         }
         Parsed::Unreadable(reason) => {
             Some((Code::CaKeyUnreadable, format!("its key {}: {reason}", row.key_path.display())))
         }
         Parsed::Present(key) if !certificate.is_of(key) => {
-            let what = format!("its key {} does not belong to its certificate", row.key_path.display());
+            let what = format!("its key {} does not match its certificate", row.key_path.display());
             Some((Code::CaKeyMismatch, what))
         }
         Parsed::Present(_) => None,
@@ -184,14 +185,16 @@ fn purposes(certificate: &Certificate) -> String {
 /// What is wrong with a credential, its authority considered.
 pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
     let certificate = match &row.certificate {
-        Parsed::Missing => return vec![Problem::new(Code::Missing, "it is missing")],
+        Parsed::Missing => return vec![Problem::new(Code::Missing, "not found")],
         Parsed::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
         Parsed::Present(certificate) => certificate,
     };
     let mut problems = dates(row, now);
     match &row.key {
-        Parsed::Missing => problems
-            .push(Problem::new(Code::KeyMissing, format!("its key {} is missing", row.key_path.display()))),
+        Parsed::Missing => problems.push(Problem::new(
+            Code::KeyMissing,
+            format!("its key {} was not found", row.key_path.display()),
+        )),
         Parsed::Unreadable(reason) => {
             problems.push(Problem::new(
                 Code::KeyUnreadable,
@@ -199,7 +202,7 @@ pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp)
             ));
         }
         Parsed::Present(key) if !certificate.is_of(key) => {
-            problems.push(Problem::new(Code::KeyMismatch, "its key belongs to another certificate"));
+            problems.push(Problem::new(Code::KeyMismatch, "its key does not match its certificate"));
         }
         Parsed::Present(_) => {}
     }
@@ -245,10 +248,13 @@ pub(super) fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Pr
 fn dates(row: &Row, now: Timestamp) -> Vec<Problem> {
     let Some(certificate) = row.certificate.get() else { return Vec::new() };
     if certificate.expired_at(now) {
-        return vec![Problem::new(Code::Expired, format!("it ended {}", certificate.not_after))];
+        return vec![Problem::new(Code::Expired, expired_on(certificate.not_after, now))];
     }
     if certificate.not_yet_valid_at(now) {
-        return vec![Problem::new(Code::NotYetValid, format!("it starts {}", certificate.not_before))];
+        return vec![Problem::new(
+            Code::NotYetValid,
+            format!("not valid until {}", minute(certificate.not_before)),
+        )];
     }
     Vec::new()
 }
@@ -274,7 +280,7 @@ pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<
     let names = certificate.alternative_names().join(", ");
     Some(Problem::new(
         Code::NamesOfAnotherNode,
-        format!("it is valid for {names}: neither for this node's name {name} nor for its address {address}"),
+        format!("valid for {names}, but not for this node's name {name} or its address {address}"),
     ))
 }
 
@@ -308,7 +314,7 @@ pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> 
 /// A kubelet that speaks for another node than the one of this name.
 pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Problem> {
     let own = node_of_kubelet(inventory)?;
-    let what = || format!("it is for the node {own}, and this is {node} ({source})");
+    let what = || format!("issued for node {own}, but this node is {node} ({source})");
     (!own.eq_ignore_ascii_case(node)).then(|| Problem::new(Code::NamesOfAnotherNode, what()))
 }
 

@@ -165,7 +165,7 @@ fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     pairs
         .filter_map(|leaf| {
             let count = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?.len();
-            let what = format!("{count} certificates in one file, of which the first counts");
+            let what = format!("{count} certificates in one file; only the first is used");
             let row = &leaf.row;
             (count > 1).then(|| {
                 Finding::new(Code::SeveralCertificates, Severity::Warning, &row.name, &row.path, what)
@@ -180,6 +180,6 @@ fn super_admin(inventory: &Inventory) -> Option<Finding> {
     if version.value < 29 || !row.certificate.is_missing() {
         return None;
     }
-    let what = format!("it is not there; kubeadm init of 1.{} makes it", version.value);
+    let what = format!("not found; kubeadm init of 1.{} creates it", version.value);
     Some(Finding::new(Code::SuperAdminMissing, Severity::Note, &row.name, &row.path, what))
 }

@@ -13,10 +13,11 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::KeyAlgorithm;
 use crate::state::Snapshot;
 use crate::state::catalog::{CertSpec, Names, Usage};
+use crate::state::time::{day, expires_on};
 
-/// A leaf is told of this long before it ends.
+/// A leaf certificate is reported this long before it expires.
 const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// A CA is told of this long before it ends.
+/// A CA is reported this long before it expires.
 const CA_WARNING: SignedDuration = SignedDuration::from_hours(730 * 24);
 /// RSA keys below this are short.
 const SHORT_RSA: usize = 2048;
@@ -65,11 +66,11 @@ fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)>
         lacks.push("digitalSignature");
     }
     if !lacks.is_empty() {
-        let what = format!("it lacks {}, which its place needs", lacks.join(" and "));
+        let what = format!("lacks {}, which its use requires", lacks.join(" and "));
         return Some((Problem::new(Code::UsageWrong, what), Severity::Blocker));
     }
     // RFC 5280 section 4.2.1.12: without the extension it is good for everything.
-    let what = "it names no purpose (extendedKeyUsage): it is accepted, and kubeadm refuses to renew it";
+    let what = "has no extendedKeyUsage: it is accepted, but kubeadm refuses to renew it";
     (!certificate.has_usage).then(|| (Problem::new(Code::UsageWrong, what), Severity::Warning))
 }
 
@@ -122,7 +123,7 @@ fn names(
         .collect();
     let severity = lacking.iter().map(|(_, _, severity)| *severity).max()?;
     let list: Vec<_> = lacking.iter().map(|(name, source, _)| format!("{name} ({source})")).collect();
-    let what = format!("it is not valid for {}", list.join(", "));
+    let what = format!("not valid for {}", list.join(", "));
     let mut finding = Problem::new(Code::NamesMissing, what).finding(row, severity);
     let names = certificate.alternative_names().join(", ");
     finding.evidence.push(Evidence::field(&row.path, "subjectAltName", names));
@@ -141,13 +142,19 @@ fn is_named(certificate: &Certificate, name: &str) -> bool {
 }
 
 fn outlives(certificate: &Certificate, authority: &Certificate) -> Option<Problem> {
-    let what = || format!("it ends {}, and its CA ends {}", certificate.not_after, authority.not_after);
+    let what = || {
+        format!(
+            "valid until {}, but its CA expires on {}",
+            day(certificate.not_after),
+            day(authority.not_after)
+        )
+    };
     (certificate.not_after > authority.not_after).then(|| Problem::new(Code::LeafOutlivesCa, what()))
 }
 
 fn ending(certificate: &Certificate, now: Timestamp) -> Option<Problem> {
     let soon = now.saturating_add(LEAF_WARNING).unwrap_or(Timestamp::MAX);
-    let what = || format!("it ends {}", certificate.not_after);
+    let what = || expires_on(certificate.not_after, now);
     (certificate.not_after >= now && certificate.not_after <= soon)
         .then(|| Problem::new(Code::Expiring, what()))
 }
@@ -157,7 +164,8 @@ fn weakness(certificate: &Certificate) -> Vec<(Problem, Severity)> {
     if let KeyAlgorithm::Rsa(bits) = certificate.algorithm
         && bits < SHORT_RSA
     {
-        found.push((Problem::new(Code::WeakKey, format!("an RSA key of {bits} bits")), Severity::Warning));
+        found
+            .push((Problem::new(Code::WeakKey, format!("RSA key with only {bits} bits")), Severity::Warning));
     }
     if let Some(hash) = certificate.weak_hash {
         let problem = Problem::new(Code::WeakSignature, format!("signed with {hash}"));
@@ -178,7 +186,7 @@ fn front_proxy(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
         return None;
     }
     let name = certificate.common_name();
-    let what = format!("its CN \"{name}\" is not among the allowed names {allowed}");
+    let what = format!("CN \"{name}\" is not among the allowed names {allowed}");
     let mut finding = Problem::new(Code::FrontProxyName, what).finding(row, Severity::Blocker);
     finding.evidence.push(Evidence::flag(snapshot, path, "requestheader-allowed-names", allowed));
     Some(finding)
@@ -193,7 +201,7 @@ fn admin_still_masters(inventory: &Inventory) -> Option<Finding> {
     if version.value < 29 || !masters {
         return None;
     }
-    let what = format!("its O is system:masters, and the node runs 1.{}", version.value);
+    let what = format!("O is system:masters, and the node runs 1.{}", version.value);
     Some(Problem::new(Code::AdminStillMasters, what).finding(row, Severity::Note))
 }
 
@@ -213,7 +221,7 @@ fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         };
         let soon = now.saturating_add(CA_WARNING).unwrap_or(Timestamp::MAX);
         if certificate.is_ca && certificate.not_after >= now && certificate.not_after <= soon {
-            let what = format!("it ends {}", certificate.not_after);
+            let what = expires_on(certificate.not_after, now);
             add(Problem::new(Code::CaExpiring, what), Severity::Warning);
         }
         weakness(certificate).into_iter().for_each(|(problem, severity)| add(problem, severity));
@@ -237,7 +245,7 @@ fn serials(inventory: &Inventory) -> Vec<Finding> {
         .filter_map(|((_, serial), rows)| {
             let (first, others) = rows.split_first()?;
             let others: Vec<_> = others.iter().map(|row| row.name.as_str()).collect();
-            let what = format!("its serial number {serial} is also that of {}", others.join(", "));
+            let what = format!("serial number {serial} is also used by {}", others.join(", "));
             Some(Problem::new(Code::SerialReuse, what).finding(first, Severity::Warning))
         })
         .collect()

@@ -11,6 +11,7 @@ use crate::analysis::node::scope::FILES;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
+use crate::state::time::minute;
 use crate::state::{Content, Snapshot, catalog};
 
 const CONFIG: &str = "/var/lib/kubelet/config.yaml";
@@ -36,7 +37,7 @@ fn configuration(snapshot: &Snapshot) -> Option<Finding> {
     let path = Path::new(CONFIG);
     let finding = |code, what: String| Some(Finding::new(code, Severity::Blocker, "kubelet", path, what));
     match snapshot.resolve(path).ok()?.entry.map(|entry| &entry.content) {
-        None => finding(Code::KubeletConfigMissing, format!("{CONFIG} is not there")),
+        None => finding(Code::KubeletConfigMissing, format!("{CONFIG} not found")),
         Some(Content::File(bytes)) => match KubeletConfiguration::parse(bytes) {
             Ok(_) => None,
             Err(error) => finding(Code::KubeletConfigBroken, error),
@@ -53,10 +54,10 @@ fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     }
     let path = &inventory.facts.kubelet_kubeconfig.value;
     let what = match snapshot.resolve(path).ok().and_then(|resolved| resolved.entry) {
-        None => format!("{} is not there", path.display()),
+        None => format!("{} not found", path.display()),
         Some(_) => match snapshot.file(path).map(|bytes| Kubeconfig::parse(bytes)) {
             Some(Err(error)) => format!("{}: {error}", path.display()),
-            _ => format!("{} can't be read", path.display()),
+            _ => format!("cannot read {}", path.display()),
         },
     };
     Some(Finding::new(Code::KubeletConfMissing, Severity::Blocker, "kubelet", path, what))
@@ -108,15 +109,18 @@ fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
         Some(finding)
     };
     match snapshot.get(path).map(|entry| &entry.content) {
-        None => finding(Code::KubeletLinkMissing, "it is not there".to_owned()),
+        None => finding(Code::KubeletLinkMissing, "not found".to_owned()),
         Some(Content::Link(target)) => match snapshot.resolve(path) {
             Ok(resolved) if resolved.entry.is_some() => None,
             _ => finding(
                 Code::KubeletLinkDangling,
-                format!("it leads to {}, which is missing", target.display()),
+                format!("points to {}, which does not exist", target.display()),
             ),
         },
-        Some(_) => finding(Code::KubeletLinkNoLink, "it is no link, and the kubelet wants one".to_owned()),
+        Some(_) => finding(
+            Code::KubeletLinkNoLink,
+            "is a regular file, but the kubelet requires a symlink".to_owned(),
+        ),
     }
 }
 
@@ -140,7 +144,12 @@ fn newer(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<F
     });
     let (path, end): (PathBuf, Timestamp) = better.max_by_key(|(_, end)| *end)?;
     let severity = if current.expired_at(now) { Severity::Blocker } else { Severity::Warning };
-    let what = format!("it ends {}, and {} ends {end}", current.not_after, path.display());
+    let what = format!(
+        "valid until {}, while {} is valid until {}",
+        minute(current.not_after),
+        path.display(),
+        minute(end)
+    );
     let mut finding = Finding::new(Code::KubeletLinkOld, severity, &row.name, &row.path, what);
     finding.evidence.push(Evidence::field(&path, "notAfter", end));
     Some(finding)
@@ -153,9 +162,9 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     let row = &inventory.kubelet_client;
     let ended = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
     let (severity, what) = if ended {
-        (Severity::Blocker, "its embedded certificate has ended, and no rotation replaces it")
+        (Severity::Blocker, "its embedded certificate has expired, and rotation does not replace it")
     } else {
-        (Severity::Warning, "its certificate is embedded: rotation has no effect after a restart")
+        (Severity::Warning, "its certificate is embedded, so rotation has no effect after a restart")
     };
     Some(Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what))
 }
@@ -170,7 +179,7 @@ fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Opt
         return None;
     }
     let what = format!(
-        "its client certificate is of no use and {BOOTSTRAP} is gone: once stopped it doesn't start again, and no static pod is restarted"
+        "its client certificate no longer works and {BOOTSTRAP} does not exist, so a stopped kubelet cannot start again"
     );
     let mut finding = Finding::new(Code::KubeletCrashLoop, Severity::Blocker, "kubelet", &row.path, what);
     if let Some(certificate) = row.certificate.get() {

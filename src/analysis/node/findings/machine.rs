@@ -13,6 +13,7 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
 use crate::state::Snapshot;
 use crate::state::catalog::RESCUE_DIR;
+use crate::state::time::{expired_on, minute};
 
 /// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
 const TOO_LITTLE: u64 = 16 << 20;
@@ -51,7 +52,11 @@ pub(super) fn clock(inventory: &Inventory, around: &HostState, now: Timestamp) -
     if !around.time_is_the_clocks || late <= CLOCK_TOLERANCE_SECONDS {
         return None;
     }
-    let what = format!("the clock says {now:.0}, and the disk was alive at {newest:.0} ({source})");
+    let what = format!(
+        "the system clock ({}) is behind the newest timestamp on disk ({}, {source})",
+        minute(now),
+        minute(*newest)
+    );
     Some(Finding::new(Code::ClockBehind, Severity::Blocker, "clock", "/", what))
 }
 
@@ -62,15 +67,11 @@ pub(super) fn space(around: &HostState) -> Vec<Finding> {
 /// A file system without room, or without inodes: with none of those no file is made, however many bytes are free.
 fn full(path: &Path, free: Free) -> Option<Finding> {
     let (what, evidence) = match free.files {
-        _ if free.bytes < TOO_LITTLE => (
-            format!("{} KiB are free there", free.bytes >> 10),
-            Evidence::field(path, "free bytes", free.bytes),
-        ),
+        _ if free.bytes < TOO_LITTLE => {
+            (format!("only {} KiB free", free.bytes >> 10), Evidence::field(path, "free bytes", free.bytes))
+        }
         Some(files) if files < TOO_FEW => {
-            let what = format!(
-                "{} MiB are free there, and {files} more files can be made (inodes)",
-                free.bytes >> 20
-            );
+            let what = format!("{} MiB free, but only {files} inodes", free.bytes >> 20);
             (what, Evidence::field(path, "free inodes", files))
         }
         _ => return None,
@@ -96,10 +97,10 @@ pub(super) fn etcd(
     let database = data.directory.join("member/snap/db");
     match &data.database {
         _ if !data.is_there => {
-            let what = format!("{} holds no member of etcd", data.directory.display());
+            let what = format!("no etcd member in {}", data.directory.display());
             finding(Code::EtcdDataMissing, &data.directory, what)
         }
-        None => finding(Code::EtcdDataMissing, &database, "the database is not there".to_owned()),
+        None => finding(Code::EtcdDataMissing, &database, "database not found".to_owned()),
         Some((head, size)) => match Meta::parse(head, *size) {
             Ok(_) => Vec::new(),
             Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),
@@ -115,7 +116,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
         Severity::Note,
         "etcd",
         manifest,
-        format!("the API server uses {servers}"),
+        format!("kube-apiserver uses {servers}"),
     );
     note.evidence.push(Evidence::flag(snapshot, manifest, "etcd-servers", servers));
     let mut found = vec![note];
@@ -123,7 +124,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
     if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::from_pem(bytes).ok())
         && certificate.expired_at(now)
     {
-        let what = format!("it ended {}", certificate.not_after);
+        let what = expired_on(certificate.not_after, now);
         let mut finding = Finding::new(Code::EtcdClientExpired, Severity::Blocker, "etcd client", path, what);
         finding.evidence.push(Evidence::field(path, "notAfter", certificate.not_after));
         finding.evidence.push(Evidence::flag(snapshot, manifest, "etcd-certfile", path.display()));
@@ -138,18 +139,18 @@ pub(super) fn service_account(inventory: &Inventory) -> Option<Finding> {
         Some(Finding::new(Code::SaMissing, Severity::Blocker, "sa", path, what))
     };
     let key = match &pair.key {
-        Parsed::Missing => return missing(&pair.key_path, "it is missing".to_owned()),
+        Parsed::Missing => return missing(&pair.key_path, "not found".to_owned()),
         Parsed::Unreadable(why) => return missing(&pair.key_path, why.clone()),
         Parsed::Present(key) => key,
     };
     let public = match &pair.public {
-        Parsed::Missing => return missing(&pair.public_path, "it is missing".to_owned()),
+        Parsed::Missing => return missing(&pair.public_path, "not found".to_owned()),
         Parsed::Unreadable(why) => return missing(&pair.public_path, why.clone()),
         Parsed::Present(public) => public,
     };
     if public_key_bits(public).ok() == public_key_bits(key.spki()).ok() {
         return None;
     }
-    let what = format!("it is not the public half of {}", pair.key_path.display());
+    let what = format!("is not the public key of {}", pair.key_path.display());
     Some(Finding::new(Code::SaPairMismatch, Severity::Blocker, "sa", &pair.public_path, what))
 }

@@ -75,7 +75,7 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
                 .copied()
                 .find(|path| path.file_name() != Some(format!("{name}.yaml").as_ref()))?;
             let list: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            let what = format!("{} are both manifests of {name}", list.join(" and "));
+            let what = format!("{} are both manifests for {name}", list.join(" and "));
             let mut finding = Finding::new(Code::DuplicateManifest, Severity::Blocker, name, extra, what);
             let evidence = paths.iter().map(|path| Evidence::field(path, "metadata.name", name));
             finding.evidence.extend(evidence);
@@ -99,7 +99,7 @@ fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
             if snapshot.resolve(&host).is_ok_and(|resolved| resolved.entry.is_none()) {
                 let elsewhere =
                     if host == path { String::new() } else { format!(" ({} on the node)", host.display()) };
-                let what = format!("{} names {value}{elsewhere}, which is not there", pod.name);
+                let what = format!("{} refers to {value}{elsewhere}, which does not exist", pod.name);
                 let mut finding =
                     Finding::new(Code::FlagFileMissing, Severity::Blocker, &pod.name, host, what);
                 finding.evidence.push(Evidence::flag(snapshot, &file.path, flag, value));

@@ -21,75 +21,75 @@ const CHAIN: [(&str, Without, &str); 20] = [
     (
         "etcd-ca",
         Without::Dead,
-        "etcd's members, the API server and etcd refuse each other: nothing can be read or written",
+        "etcd's members, the API server and etcd reject each other: nothing can be read or written",
     ),
-    ("etcd-server", Without::Dead, "the API server refuses etcd: nothing can be read or written"),
+    ("etcd-server", Without::Dead, "the API server rejects etcd: nothing can be read or written"),
     (
         "etcd-peer",
         Without::Perhaps,
-        "etcd's members refuse each other: with several there is no leader, and nothing can be written",
+        "etcd's members reject each other: with several there is no leader, and nothing can be written",
     ),
-    ("etcd", Without::Dead, "the API server has nothing to read from and ends"),
-    ("etcd client", Without::Dead, "etcd refuses the API server, which ends"),
-    ("apiserver-etcd-client", Without::Dead, "etcd refuses the API server, which ends"),
+    ("etcd", Without::Dead, "kube-apiserver has no datastore and exits"),
+    ("etcd client", Without::Dead, "etcd rejects kube-apiserver, which exits"),
+    ("apiserver-etcd-client", Without::Dead, "etcd rejects kube-apiserver, which exits"),
     (
         "ca",
         Without::Dead,
-        "the API server's clients and the API server refuse each other: kubectl, kubelets, controller manager, scheduler",
+        "the API server's clients and the API server reject each other: kubectl, kubelets, controller manager, scheduler",
     ),
     (
         "apiserver",
         Without::Dead,
-        "every client refuses the API server: kubectl, kubelets, controller manager, scheduler",
+        "every client rejects the API server: kubectl, kubelets, controller manager, scheduler",
     ),
     ("kube-apiserver", Without::Dead, "nothing can be managed"),
-    ("sa", Without::Dead, "the API server refuses every token: all pods lose the API"),
+    ("sa", Without::Dead, "the API server rejects every token: all pods lose access to the API"),
     (
         "kubelet-client",
         Without::NotAgain,
-        "the API server refuses the kubelet: the node is NotReady, and pods aren't updated",
+        "the API server rejects the kubelet: the node is NotReady, and pods are not updated",
     ),
     (
         "kubelet.conf",
         Without::InPart,
-        "the kubelet refuses the API server: the node is NotReady, and pods aren't updated",
+        "the kubelet rejects the API server: the node is NotReady, and pods are not updated",
     ),
-    ("kubelet", Without::NotAgain, "no static pod is started any more: what is stopped stays dead"),
+    ("kubelet", Without::NotAgain, "no static pod is started: what is stopped stays down"),
     (
         "controller-manager.conf",
         Without::InPart,
-        "the controller manager can't work: no new pods, no CSRs signed, dead nodes not noticed",
+        "the controller manager cannot work: no new pods, no CSRs signed, failed nodes not detected",
     ),
-    ("kube-controller-manager", Without::InPart, "no new pods, no CSRs signed, dead nodes not noticed"),
-    ("scheduler.conf", Without::InPart, "the scheduler can't work: no pod gets a node"),
-    ("kube-scheduler", Without::InPart, "no pod gets a node"),
+    ("kube-controller-manager", Without::InPart, "no new pods, no CSRs signed, failed nodes not detected"),
+    ("scheduler.conf", Without::InPart, "the scheduler cannot work: pods stay Pending"),
+    ("kube-scheduler", Without::InPart, "pods stay Pending"),
     (
         "apiserver-kubelet-client",
         Without::InPart,
-        "kubelets refuse the API server: no logs, no exec, no port-forward",
+        "kubelets reject the API server: no logs, no exec, no port-forward",
     ),
     (
         "front-proxy-ca",
         Without::InPart,
-        "aggregated APIs refuse the API server: no metrics, no autoscaling, namespaces that don't end",
+        "aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating",
     ),
     (
         "front-proxy-client",
         Without::InPart,
-        "aggregated APIs refuse the API server: no metrics, no autoscaling, namespaces that don't end",
+        "aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating",
     ),
 ];
 
 /// What else follows: none of these keeps the cluster from working.
 const BESIDE: [(&str, &str); 5] = [
-    ("admin.conf", "kubectl with admin.conf is refused; the cluster goes on"),
-    ("super-admin.conf", "kubectl with super-admin.conf is refused; the cluster goes on"),
+    ("admin.conf", "kubectl with admin.conf is rejected; the cluster goes on"),
+    ("super-admin.conf", "kubectl with super-admin.conf is rejected; the cluster goes on"),
     ("etcd-healthcheck-client", "health checks of etcd with this certificate fail; etcd goes on"),
-    ("kubelet-serving", "kubectl logs and exec fail where the API server checks it; by default it doesn't"),
-    ("clock", "certificates that are valid are taken for not yet valid or ended"),
+    ("kubelet-serving", "kubectl logs and exec fail where the API server checks it; by default it does not"),
+    ("clock", "valid certificates are treated as expired or not yet valid"),
 ];
 
-/// What follows where the credential or component of this name is of no use.
+/// What follows where the credential or component of this name is no longer usable.
 pub fn consequence(subject: &str) -> Option<&'static str> {
     let chain = CHAIN.iter().map(|(name, _, follows)| (name, follows));
     let beside = BESIDE.iter().map(|(name, follows)| (name, follows));

@@ -28,7 +28,7 @@ pub(super) fn authority_keys(inventory: &Inventory) -> Vec<Finding> {
     there
         .map(|row| {
             let what = format!(
-                "the key of {} is on a worker, which needs only its certificate",
+                "the key of CA {} is on a worker, which needs only its certificate",
                 row.authority.name()
             );
             let subject = row.authority.name();
@@ -42,7 +42,7 @@ fn exposed(path: &Path, entry: &Entry) -> Option<Finding> {
     if mode & OTHERS == 0 || secret(entry).is_none() {
         return None;
     }
-    let what = format!("it holds a private key, and its mode {mode:04o} is open to {}", whom(mode));
+    let what = format!("contains a private key, and its mode {mode:04o} allows access by {}", whom(mode));
     let subject = path.display().to_string();
     let mut finding = Finding::new(Code::KeyExposed, Severity::Warning, subject, path, what);
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
@@ -103,9 +103,9 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     let open = if mode & OTHERS == 0 {
         String::new()
     } else {
-        format!(", and its mode {mode:04o} is open to {}", whom(mode))
+        format!(", and its mode {mode:04o} allows access by {}", whom(mode))
     };
-    let what = format!("{whose}, outside of its place{open}");
+    let what = format!("{whose}, not where kubeadm keeps it{open}");
     let subject = path.display().to_string();
     let mut finding = Finding::new(Code::KeyLyingAbout, Severity::Warning, subject, path, what);
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));

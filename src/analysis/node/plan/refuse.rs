@@ -65,17 +65,15 @@ fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     match code {
         Code::CaExpired => format!(
-            "an ended CA has to be made anew from its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (README, \"When the CA itself has ended\")"
+            "renew the CA with its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (kuberescue explain ca-expired)"
         ),
-        Code::CaNotYetValid => {
-            "the clock is wrong, or the CA was made on a machine whose clock was: date -u".to_owned()
-        }
+        Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
         Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),
         Code::CaKeyMissing => format!(
-            "put the key back to {key} from a backup or from another control-plane node; with an external CA let it sign; --partial renews the rest"
+            "copy {key} from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest"
         ),
         Code::CaKeyMismatch => format!(
-            "{key} belongs to another CA: find the one whose public key is that of {certificate}; --partial renews the rest"
+            "{key} belongs to another CA: find the key that matches {certificate}; --partial renews the rest"
         ),
         _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
     }
@@ -92,7 +90,7 @@ pub(super) fn names(inventory: &Inventory, findings: &[Finding], steps: &[Step])
             code: Code::NamesOfAnotherNode,
             what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
             hint: format!(
-                "move {} and {} away, and a certificate for this node is issued in their place",
+                "move {} and {} to a safe place; kuberescue recover then issues a certificate for this node",
                 row.path.display(),
                 row.key_path.display()
             ),
@@ -118,9 +116,11 @@ pub(super) fn kubelet(
     let path = inventory.kubelet_client.path.display();
     let hint = match &inventory.kubelet_form {
         KubeletForm::Embedded => format!(
-            "move {path} away and have it made for this node: kubeadm init phase kubeconfig kubelet; then run this again"
+            "move {path} to a safe place and create it for this node: kubeadm init phase kubeconfig kubelet; then run this command again"
         ),
-        _ => format!("move {path} away, and a certificate for this node is issued in its place"),
+        _ => {
+            format!("move {path} to a safe place; kuberescue recover then issues a certificate for this node")
+        }
     };
     Some(Refusal {
         code: Code::NamesOfAnotherNode,
