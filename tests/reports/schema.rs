@@ -134,7 +134,11 @@ fn it_knows_every_code() {
     let told = run(explain);
     assert_eq!(told.code, 0, "{told}");
     let pages: Value = serde_json::from_str(&told.out).unwrap();
-    let of_nodes = pages.as_array().unwrap().iter().filter(|page| page["class"] != "kubeconfig" && page["class"] != "probe");
+    let of_nodes = pages
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|page| page["class"] != "kubeconfig" && page["class"] != "probe");
     let of_program: BTreeSet<_> = of_nodes.map(|page| page["code"].as_str().unwrap()).collect();
     assert_eq!(of_schema.iter().copied().collect::<BTreeSet<_>>(), of_program);
     assert_eq!(of_schema.len(), of_program.len(), "one of them stands twice");

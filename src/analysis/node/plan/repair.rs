@@ -105,7 +105,12 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
         | Class::Manifest
         | Class::Kubelet
         | Class::Change => true,
-        Class::Credential | Class::Exposure | Class::Kubeconfig | Class::Refusal => false,
+        Class::Credential
+        | Class::Exposure
+        | Class::Kubeconfig
+        | Class::Probe
+        | Class::Cluster
+        | Class::Refusal => false,
     }
 }
 
