@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::sanitise::{document, line};
+use super::json::document;
+use super::sanitise::line;
 use super::yaml;
 use super::{SECTIONS, condition_text};
 use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told, Verdict};
@@ -97,7 +98,7 @@ pub fn yaml_of(json: &str) -> String {
 
 /// The diagnosis as JSON: `docs/diagnosis.schema.json`.
 pub fn diagnosis_json(diagnosis: &Diagnosis) -> String {
-    document(diagnosis)
+    document("Diagnosis", diagnosis.at, diagnosis)
 }
 
 fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail<'_>) {

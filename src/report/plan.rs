@@ -1,12 +1,13 @@
 //! A plan for people and for machines.
 
-use super::sanitise::{document, line};
+use super::json::document;
+use super::sanitise::line;
 use crate::analysis::node::plan::{Action, Plan, Step, Target};
 use crate::state::time::minute;
 
 /// The plan as JSON.
 pub fn plan_json(plan: &Plan) -> String {
-    document(plan)
+    document("Plan", plan.at, plan)
 }
 
 /// The plan in words.

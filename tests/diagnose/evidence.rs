@@ -1,5 +1,7 @@
 //! What shows a finding: file, line, field, value; and the order in which findings are told.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::breakages::named;
 use super::scene::Diagnosis;
 
@@ -173,13 +175,13 @@ fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
     let scenario = named("keys that others can read");
     let node = scenario.node();
     let terse = node.run("diagnose");
-    assert!(!terse.out.contains("do: "), "{terse}");
+    assert!(!terse.out.contains("hint: "), "{terse}");
     let full = node.run("diagnose -v");
     for words in [
-        "  key-exposed             /etc/kubernetes/pki/ca.key: it holds a private key, and its mode 0644 is open to everyone\n",
+        "  key-exposed             /etc/kubernetes/pki/ca.key: contains a private key, and its mode 0644 allows access by everyone\n",
         "                          /etc/kubernetes/pki/ca.key mode = 0644\n",
-        "                          do: Close it with chmod 600 /etc/kubernetes/pki/ca.key, and renew it if someone could have read it.\n",
-        "open to its group\n",
+        "                          hint: Close it with chmod 600 /etc/kubernetes/pki/ca.key, and renew it if someone could have read it.\n",
+        "allows access by its group\n",
     ] {
         assert!(full.out.contains(words), "{words}\n{full}");
     }
@@ -189,11 +191,12 @@ fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
 #[test]
 fn a_path_in_a_remedy_is_quoted_where_a_shell_would_split_it() {
     let node = super::scene::disk("ecdsa-p256");
-    node.write("/root/it's $(mine)/ca.key", node.read("/etc/kubernetes/pki/ca.key"));
+    let odd = "/etc/kubernetes/it's $(mine)/ca.key";
+    node.write(odd, node.read("/etc/kubernetes/pki/ca.key"));
+    std::fs::set_permissions(node.path(odd), std::fs::Permissions::from_mode(0o644)).unwrap();
     let found = Diagnosis::now(&node);
-    let remedy =
-        found.finding("key-lying-about", "/root/it's $(mine)/ca.key")["remedy"].as_str().unwrap().to_owned();
-    assert!(remedy.contains(r"(shred -u '/root/it'\''s $(mine)/ca.key')"), "{remedy}");
+    let remedy = found.finding("key-exposed", odd)["remedy"]["reason"].as_str().unwrap();
+    assert!(remedy.contains(r"chmod 600 '/etc/kubernetes/it'\''s $(mine)/ca.key'"), "{remedy}");
 }
 
 #[test]
@@ -261,5 +264,5 @@ fn what_follows_stands_beside_what_keeps_it_from_working() {
         assert_eq!(finding["severity"] == "blocker", finding["consequence"].is_string(), "{finding}");
     }
     let follows = &found.finding("kubelet-crash-loop", "kubelet")["consequence"];
-    assert_eq!(follows, "no static pod is started any more: what is stopped stays dead");
+    assert_eq!(follows, "no static pod is started: what is stopped stays down");
 }

@@ -14,7 +14,7 @@ fn the_horizon_tells_what_ends_first_in_order() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|death| (death["at"].as_str().unwrap(), death["name"].as_str().unwrap()))
+        .map(|expiry| (expiry["at"].as_str().unwrap(), expiry["name"].as_str().unwrap()))
         .collect();
     // What ends in the same second falls in the order in which it is needed.
     assert_eq!(
@@ -36,7 +36,7 @@ fn the_horizon_tells_what_ends_first_in_order() {
         ]
     );
     let text = node.run("diagnose --horizon 2y");
-    let first = "  2027-03-01T00:00:00Z  apiserver                  → every client refuses the API server: kubectl, kubelets, controller manager, scheduler\n";
+    let first = "  2027-03-01 00:00 UTC  apiserver                  → every client rejects the API server: kubectl, kubelets, controller manager, scheduler\n";
     assert!(text.out.contains(first), "{text}");
     assert_eq!(
         Diagnosis::of(node.run("diagnose -o json --horizon 30d")).json["horizon"],
@@ -44,7 +44,7 @@ fn the_horizon_tells_what_ends_first_in_order() {
     );
     let far = Diagnosis::of(node.run("diagnose -o json --horizon 20y"));
     let names: Vec<_> =
-        far.json["horizon"].as_array().unwrap().iter().map(|death| death["name"].clone()).collect();
+        far.json["horizon"].as_array().unwrap().iter().map(|expiry| expiry["name"].clone()).collect();
     assert_eq!(names[names.len() - 3..], ["etcd-ca", "ca", "front-proxy-ca"], "the CAs come last");
 }
 

@@ -53,7 +53,7 @@ fn nothing_reaches_the_terminal_but_text() {
     for code in [
         "front-proxy-name",
         "expired",
-        "key-lying-about",
+        "stray-private-key",
         "manifest-unreadable",
         "flag-file-missing",
         "kubelet-config-broken",
@@ -63,7 +63,7 @@ fn nothing_reaches_the_terminal_but_text() {
     }
     // The JSON means what the disk says.
     let path = format!("/root/{EVIL}.key");
-    assert_eq!(found.finding("key-lying-about", &path)["path"], path.as_str());
+    assert_eq!(found.finding("stray-private-key", &path)["path"], path.as_str());
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn subject(node: &Node) -> String {
 #[test]
 fn the_kubelets_certificate_of_another_node_is_not_renewed() {
     let node = of_another_node();
-    let said = "is for the node cp-2, and this is cp-1 (/etc/kubernetes/manifests/etcd.yaml --name)";
+    let said = "issued for node cp-2, but this node is cp-1 (/etc/kubernetes/manifests/etcd.yaml --name)";
     for command in [
         "recover --yes",
         "recover --dry-run",
@@ -34,8 +34,8 @@ fn the_kubelets_certificate_of_another_node_is_not_renewed() {
         "certs renew apiserver --kubelet",
     ] {
         let run = node.refuses(command, "names-of-another-node");
-        assert!(run.err.contains(&format!("{CURRENT} was copied from another node: it {said}")), "{run}");
-        assert!(run.err.contains(&format!("hint: move {CURRENT} away")), "{run}");
+        assert!(run.err.contains(&format!("{CURRENT} was copied from another node: {said}")), "{run}");
+        assert!(run.err.contains(&format!("hint: move {CURRENT} to a safe place")), "{run}");
     }
     // What is no matter of the kubelet goes on.
     node.must("certs renew apiserver");
@@ -50,7 +50,7 @@ fn one_in_the_kubeconfig_is_refused_too() {
     let node = of_another_node();
     acts::embed(&node);
     let run = node.refuses("recover --yes", "names-of-another-node");
-    assert!(run.err.contains("hint: move /etc/kubernetes/kubelet.conf away"), "{run}");
+    assert!(run.err.contains("hint: move /etc/kubernetes/kubelet.conf to a safe place"), "{run}");
     assert!(run.err.contains("kubeadm init phase kubeconfig kubelet"), "{run}");
 }
 

@@ -47,7 +47,7 @@ fn an_archive_gives_the_findings_of_the_directory() {
         let known = |beyond: bool| {
             let in_it = |(code, _, subject): &&(String, String, String)| {
                 // The tool's own archive has what belongs to the node, and nothing that lies about.
-                let lies_about = code == "key-lying-about" && !subject.starts_with("/etc/kubernetes/");
+                let lies_about = code == "stray-private-key" && !subject.starts_with("/etc/kubernetes/");
                 !AROUND.contains(&code.as_str()) && (beyond || !lies_about)
             };
             on_disk.iter().filter(in_it).cloned().collect::<Vec<_>>()

@@ -1,175 +1,195 @@
 //! Verdicts, word for word: what a tired person reads first has to be true, plain, and say what to do next.
 
+use std::fmt::Write as _;
+
 use super::breakages::named;
-use super::scene::Diagnosis;
 
-const FINE: &str = "Pods that run are not affected.";
-const GO_ON: &str = "Pods that run are not affected: they go on.";
-const UNMANAGED: &str =
-    "Pods that run are not affected: they go on, and nothing can be managed until this is repaired.";
-const NOTHING_NEW: &str = "Pods that run are not affected: they go on, and this node's kubelet starts nothing new until this is repaired.";
-const LOST: &str = "Containers that run go on, but the cluster takes the node for lost and starts its pods elsewhere after some minutes.";
-const REFUSED: &str = "Pods that run go on, but those that ask the API are refused.";
-
-/// Scenario, verdict, what becomes of the workloads.
-const VERDICTS: &[(&str, &str, &str)] = &[
-    (
-        "healthy",
-        "nothing on this disk keeps the control plane from working; 13 credentials valid, the first to expire is admin.conf in 364 days (2027-11-23T22:23:27Z); CAs valid until 2036-11-20",
-        FINE,
-    ),
-    (
-        "worker",
-        "nothing on this disk keeps the kubelet from working; 2 credentials valid, the first to expire is kubelet-client in 364 days (2027-11-23T22:18:27Z); CA valid until 2036-11-20",
-        FINE,
-    ),
-    (
-        "all expired",
-        "control plane cannot start: all 13 credentials expired 693 days ago; CAs valid until 2033-12-29; repairable here with: kuberescue recover",
-        UNMANAGED,
-    ),
-    (
-        "CA expired",
-        "control plane cannot start: all 3 CAs expired 1060 days ago, and everything that they signed is refused; all 13 credentials expired 4345 days ago; first: make the CAs anew from their own keys (kuberescue explain ca-expired); then: kuberescue recover",
-        UNMANAGED,
-    ),
-    (
-        "one CA expired, its leafs not",
-        "control plane cannot start: the CA etcd-ca expired 23 days ago, and everything that it signed is refused; first: make the CA anew from its own key (kuberescue explain ca-expired); then: kuberescue recover",
-        UNMANAGED,
-    ),
-    (
-        "external CA",
-        "nothing on this disk keeps the control plane from working; 13 credentials valid, the first to expire is admin.conf in 364 days (2027-11-23T22:23:50Z); CAs valid until 2036-11-20; 3 warnings",
-        FINE,
-    ),
-    (
-        "external CA, all expired",
-        "control plane cannot start: all 13 credentials expired 7 days ago; CAs valid until 2036-11-20; not repairable here as it is: the authority ca (/etc/kubernetes/pki/ca.crt) can't sign: its key /etc/kubernetes/pki/ca.key is missing; next: kuberescue explain ca-key-missing",
-        UNMANAGED,
-    ),
-    (
-        "external CA, expired too",
-        "control plane cannot start: all 3 CAs expired 41 days ago, and everything that they signed is refused; all 13 credentials expired 3326 days ago; not repairable here as it is: the CA has to be made anew where its key is; next: kuberescue explain ca-expired",
-        UNMANAGED,
-    ),
-    (
-        "etcd data missing",
-        "control plane cannot start: etcd's data is not there (/var/lib/etcd holds no member of etcd), which is not a certificate problem; next: see whether a mount is missing: findmnt --verify, then mount -a",
-        UNMANAGED,
-    ),
-    (
-        "all expired, and etcd data missing",
-        "control plane cannot start: etcd's data is not there (/var/lib/etcd holds no member of etcd), which is not a certificate problem; besides, all 13 credentials expired 693 days ago; CAs valid until 2033-12-29; first: see whether a mount is missing: findmnt --verify, then mount -a; then: kuberescue recover",
-        UNMANAGED,
-    ),
-    (
-        "manifest missing",
-        "control plane works only in part: a static pod of the control plane has no manifest (no manifest of kube-scheduler in /etc/kubernetes/manifests), which is not a certificate problem; next: look where it went: find /etc/kubernetes /root /tmp -name '*.yaml*'; then mv it back as /etc/kubernetes/manifests/kube-scheduler.yaml again",
-        GO_ON,
-    ),
-    (
-        "worker, expired",
-        "kubelet cannot start: kubelet-client expired 3 days ago; CA valid until 2036-11-20; next: on a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:cp-1 (all steps: kuberescue diagnose -v)",
-        LOST,
-    ),
-    (
-        "admin.conf expired",
-        "nothing on this disk keeps the control plane from working, but admin.conf expired 3 days ago: kubectl with it is refused; 12 credentials valid, the first to expire is apiserver in 364 days (2027-11-23T22:23:27Z); CAs valid until 2036-11-20; 1 warning; renew with: kuberescue certs renew admin.conf",
-        FINE,
-    ),
-    (
-        "key mismatch",
-        "control plane cannot start: unusable: apiserver (key-mismatch); CAs valid until 2036-11-20; repairable here with: kuberescue recover",
-        UNMANAGED,
-    ),
-    (
-        "mixed",
-        "control plane may not start: controller-manager.conf expired 998 days ago; unusable: etcd-peer (ca-replaced), apiserver-kubelet-client (key-mismatch), front-proxy-client (file-truncated); CAs valid until 2036-11-20; repairable here with: kuberescue recover, once the CAs are known to be the same on all nodes",
-        UNMANAGED,
-    ),
-    (
-        "a new CA of the same name, all else old",
-        "control plane cannot start: unusable: apiserver (ca-replaced), kubelet-client (ca-replaced), kubelet.conf (embedded-ca-differs) and 3 more; CAs valid until 2036-11-20; repairable here with: kuberescue recover, once the CAs are known to be the same on all nodes",
-        UNMANAGED,
-    ),
-    (
-        "leafs copied from another node",
-        "control plane cannot start: unusable: etcd-server (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20; next: for etcd-server, apiserver alike, move certificate and key away (mv /etc/kubernetes/pki/etcd/server.crt /root/, and the .key): kuberescue recover issues them for this node",
-        UNMANAGED,
-    ),
-    (
-        "the kubelet alone expired",
-        "control plane cannot start again once it is stopped: kubelet-client expired 3 days ago; CAs valid until 2036-11-20; repairable here with: kuberescue recover",
-        NOTHING_NEW,
-    ),
-    (
-        "a backup among the manifests",
-        "control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests of kube-apiserver), which is not a certificate problem; next: compare the two, then move the copy out of the directory: mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak /root/",
-        UNMANAGED,
-    ),
-    (
-        "kubelet.conf missing",
-        "control plane cannot start again once it is stopped: the kubelet's kubeconfig is not there or can't be read (/etc/kubernetes/kubelet.conf is not there), which is not a certificate problem; next: copy it with scp NODE:/etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet.conf from another node, where it names kubelet-client-current.pem and holds no key",
-        NOTHING_NEW,
-    ),
-    (
-        "another CA in kubelet.conf",
-        "control plane works only in part: unusable: kubelet.conf (embedded-ca-differs); CAs valid until 2036-11-20; next: put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there",
-        GO_ON,
-    ),
-    (
-        "another CA in kubelet.conf, and one that can't sign",
-        "control plane cannot start: unusable: ca (ca-not-yet-valid), apiserver (missing), kubelet.conf (embedded-ca-differs); CAs valid until 2036-01-01; not repairable here as it is: the authority ca (/etc/kubernetes/pki/ca.crt) can't sign: it starts 2027-01-01T00:00:00Z; next: kuberescue explain ca-not-yet-valid",
-        UNMANAGED,
-    ),
-    (
-        "CA not yet valid",
-        "control plane works only in part: unusable: front-proxy-ca (ca-not-yet-valid); CAs valid until 2036-10-01; not repairable here as it is: the authority front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) can't sign: it starts 2027-01-01T00:00:00Z; next: kuberescue explain ca-not-yet-valid",
-        GO_ON,
-    ),
-    (
-        "kubelet-client-current.pem is a file",
-        "control plane cannot start again once it is stopped: unusable: kubelet-client (kubelet-link-no-link); CAs valid until 2036-11-20; next: give it a dated name and put the link: mv /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem; ln -s /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem /var/lib/kubelet/pki/kubelet-client-current.pem; systemctl restart kubelet",
-        NOTHING_NEW,
-    ),
-    (
-        "the API server's manifest is no YAML",
-        "control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: error: line 1 column 7: while scanning a plain scalar, found a tab), which is not a certificate problem; next: compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and mend it",
-        UNMANAGED,
-    ),
-    (
-        "worker with the key of the CA",
-        "nothing on this disk keeps the kubelet from working; 2 credentials valid, the first to expire is kubelet-client in 364 days (2027-11-23T22:18:27Z); CA valid until 2036-11-20; 1 warning",
-        FINE,
-    ),
-    (
-        "sa.pub of another key",
-        "control plane works only in part: unusable: sa (sa-pair-mismatch); CAs valid until 2036-11-20; next: compare sha256sum of sa.key and sa.pub with another control-plane node, where both are the same",
-        REFUSED,
-    ),
-    (
-        "a certificate ends within 30 days",
-        "nothing on this disk keeps the control plane from working; 13 credentials valid, the first to expire is apiserver in 16 days (2026-12-10T00:00:00Z); CAs valid until 2036-11-20; 1 warning; renew with: kuberescue certs renew apiserver",
-        FINE,
-    ),
-    (
-        "external etcd, its client certificate expired",
-        "control plane cannot start: unusable: etcd client (etcd-client-expired); CAs valid until 2036-11-20; next: get a new pair from etcd's CA and put it where --etcd-certfile and --etcd-keyfile say, then kuberescue restart kube-apiserver",
-        UNMANAGED,
-    ),
+const SCENARIOS: &[&str] = &[
+    "healthy",
+    "worker",
+    "all expired",
+    "CA expired",
+    "one CA expired, its leafs not",
+    "external CA",
+    "external CA, all expired",
+    "external CA, expired too",
+    "etcd data missing",
+    "all expired, and etcd data missing",
+    "manifest missing",
+    "worker, expired",
+    "admin.conf expired",
+    "key mismatch",
+    "mixed",
+    "a new CA of the same name, all else old",
+    "leafs copied from another node",
+    "the kubelet alone expired",
+    "a backup among the manifests",
+    "kubelet.conf missing",
+    "another CA in kubelet.conf",
+    "another CA in kubelet.conf, and one that can't sign",
+    "CA not yet valid",
+    "kubelet-client-current.pem is a file",
+    "the API server's manifest is no YAML",
+    "worker with the key of the CA",
+    "sa.pub of another key",
+    "a certificate ends within 30 days",
+    "external etcd, its client certificate expired",
 ];
 
+/// What stands above the findings: the verdict, the workloads, the way out.
 #[test]
-fn the_verdict_is_one_plain_line() {
-    let mut wrong = String::new();
-    for (name, line, workloads) in VERDICTS {
+fn the_verdict_is_read_first() {
+    let mut all = String::new();
+    for name in SCENARIOS {
         let scenario = named(name);
-        let found = Diagnosis::at(&scenario.node(), scenario.at);
-        let is = format!("{}\n{}", found.verdict(), found.json["verdict"]["workloads"].as_str().unwrap());
-        if is != format!("{line}\n{workloads}") {
-            wrong.push_str(&format!("{name}\n{is}\n\n"));
-        }
+        let node = scenario.node();
+        let told = node.run_as_given(&format!("diagnose --at {}", scenario.at)).out;
+        let head = told.split("\n\n").nth(1).unwrap().trim_end();
+        let _ = writeln!(all, "[{name}]\n{head}\n");
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    insta::assert_snapshot!(all, @"
+    [healthy]
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20
+    Running pods are not affected.
+
+    [worker]
+    VERDICT: no blocking problem on this disk: the kubelet can work; 2 certificates valid, kubelet-client expires first, on 2027-11-23 (in 364 days); CA valid until 2036-11-20
+    Running pods are not affected.
+
+    [all expired]
+    VERDICT: control plane cannot start: all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+
+    [CA expired]
+    VERDICT: control plane cannot start: all 3 CAs expired 1060 days ago, so every certificate that they signed is rejected; all 13 certificates expired 4345 days ago
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+
+    [one CA expired, its leafs not]
+    VERDICT: control plane cannot start: the CA etcd-ca expired 23 days ago, so every certificate that it signed is rejected
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: expired on 2026-11-01 (23 days ago); it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/etcd/ca.crt -signkey /etc/kubernetes/pki/etcd/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+
+    [external CA]
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 3 warnings
+    Running pods are not affected.
+
+    [external CA, all expired]
+    VERDICT: control plane cannot start: all 13 certificates expired 7 days ago; CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest
+
+    [external CA, expired too]
+    VERDICT: control plane cannot start: all 3 CAs expired 41 days ago, so every certificate that they signed is rejected; all 13 certificates expired 3326 days ago
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2036-11-20 (41 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+
+    [etcd data missing]
+    VERDICT: control plane cannot start: etcd's data was not found (no etcd member in /var/lib/etcd), not a certificate problem
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
+
+    [all expired, and etcd data missing]
+    VERDICT: control plane cannot start: etcd's data was not found (no etcd member in /var/lib/etcd), not a certificate problem; all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
+
+    [manifest missing]
+    VERDICT: control plane works only in part: a static pod of the control plane has no manifest (no manifest of kube-scheduler in /etc/kubernetes/manifests), not a certificate problem
+    Running pods are not affected.
+    Manual action required: kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests; reissuing certificates does not repair this [manifest-missing]: Find it (find /etc/kubernetes /root /tmp -name '*.yaml*') and copy it to /etc/kubernetes/manifests/kube-scheduler.yaml. Otherwise restore it from an archive (kuberescue archive list, kuberescue archive restore), or create it again: kubeadm init phase control-plane all, kubeadm init phase etcd local. To go on all the same: --accept manifest-missing
+
+    [worker, expired]
+    VERDICT: kubelet cannot start: kubelet-client expired 3 days ago; CA valid until 2036-11-20
+    Running containers continue, but the cluster considers the node lost and starts its pods elsewhere after some minutes.
+    Manual action required: kubelet-client (expired): the CA ca cannot sign: its key /etc/kubernetes/pki/ca.key is missing
+
+    [admin.conf expired]
+    VERDICT: no blocking problem on this disk: the control plane can work, but admin.conf expired 3 days ago: kubectl with it is rejected; 12 certificates valid, apiserver expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning
+    Running pods are not affected.
+    hint: sudo kuberescue certs renew admin.conf
+
+    [key mismatch]
+    VERDICT: control plane cannot start: unusable: apiserver (key-mismatch); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+
+    [mixed]
+    VERDICT: control plane may not start: controller-manager.conf expired 998 days ago; unusable: etcd-peer (ca-replaced), apiserver-kubelet-client (key-mismatch), front-proxy-client (file-truncated); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+    Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
+
+    [a new CA of the same name, all else old]
+    VERDICT: control plane cannot start: unusable: apiserver (ca-replaced), kubelet-client (ca-replaced), kubelet.conf (embedded-ca-differs) and 3 more; CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    hint: sudo kuberescue recover
+    Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
+    Manual action required as well: kubelet.conf (embedded-ca-differs): Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.
+
+    [leafs copied from another node]
+    VERDICT: control plane cannot start: unusable: etcd-server (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: /etc/kubernetes/pki/apiserver.crt was copied from another node: valid for DNS:cp-2, DNS:kubernetes.default.svc, IP:10.96.0.1, IP:192.168.10.12, but not for this node's name cp-1 or its address 192.168.10.11 [names-of-another-node]: move /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key to a safe place; kuberescue recover then issues a certificate for this node
+
+    [the kubelet alone expired]
+    VERDICT: control plane cannot start again once it is stopped: kubelet-client expired 3 days ago; CAs valid until 2036-11-20
+    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
+    hint: sudo kuberescue recover
+
+    [a backup among the manifests]
+    VERDICT: control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver), not a certificate problem
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; reissuing certificates does not repair this [duplicate-manifest]: Compare the two. Only the one that is in use may stay in the directory; keep the other one elsewhere. Which one the kubelet runs is not defined. To go on all the same: --accept duplicate-manifest
+
+    [kubelet.conf missing]
+    VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (/etc/kubernetes/kubelet.conf not found), not a certificate problem
+    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
+    Manual action required: kubelet: /etc/kubernetes/kubelet.conf not found; reissuing certificates does not repair this [kubelet-conf-missing]: Copy it with scp NODE:/etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet.conf from another node, where it names kubelet-client-current.pem and holds no key. Or on a control-plane node: kubeadm init phase kubeconfig kubelet. Then systemctl restart kubelet. To go on all the same: --accept kubelet-conf-missing
+
+    [another CA in kubelet.conf]
+    VERDICT: control plane works only in part: unusable: kubelet.conf (embedded-ca-differs); CAs valid until 2036-11-20
+    Running pods are not affected.
+    Manual action required: kubelet.conf (embedded-ca-differs): Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.
+
+    [another CA in kubelet.conf, and one that can't sign]
+    VERDICT: control plane cannot start: unusable: ca (ca-not-yet-valid), apiserver (missing), kubelet.conf (embedded-ca-differs); CAs valid until 2036-01-01
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: not valid until 2027-01-01 00:00 UTC; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf [ca-not-yet-valid]: check the system clock: date -u
+
+    [CA not yet valid]
+    VERDICT: control plane works only in part: unusable: front-proxy-ca (ca-not-yet-valid); CAs valid until 2036-10-01
+    Running pods are not affected.
+    Manual action required: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: not valid until 2027-01-01 00:00 UTC; it blocks front-proxy-client [ca-not-yet-valid]: check the system clock: date -u
+
+    [kubelet-client-current.pem is a file]
+    VERDICT: control plane cannot start again once it is stopped: unusable: kubelet-client (kubelet-link-no-link); CAs valid until 2036-11-20
+    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
+    Manual action required: kubelet-client (kubelet-link-no-link): Give it a dated name and create the link: mv /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem; ln -s /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem /var/lib/kubelet/pki/kubelet-client-current.pem; systemctl restart kubelet.
+
+    [the API server's manifest is no YAML]
+    VERDICT: control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: error: line 1 column 7: while scanning a plain scalar, found a tab), not a certificate problem
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: kube-apiserver: error: line 1 column 7: while scanning a plain scalar, found a tab; reissuing certificates does not repair this [manifest-unreadable]: Compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and correct it. Notes and backups belong in another directory than the manifests. To go on all the same: --accept manifest-unreadable
+
+    [worker with the key of the CA]
+    VERDICT: no blocking problem on this disk: the kubelet can work; 2 certificates valid, kubelet-client expires first, on 2027-11-23 (in 364 days); CA valid until 2036-11-20; 1 warning
+    Running pods are not affected.
+
+    [sa.pub of another key]
+    VERDICT: control plane works only in part: unusable: sa (sa-pair-mismatch); CAs valid until 2036-11-20
+    Running pods continue, but those that use the API are rejected.
+    Manual action required: sa (sa-pair-mismatch): Compare sha256sum of sa.key and sa.pub with another control-plane node, where both are the same. If sa.key is the right one: openssl pkey -in sa.key -pubout -out sa.pub, then kuberescue restart kube-apiserver.
+
+    [a certificate ends within 30 days]
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, apiserver expires first, on 2026-12-10 (in 16 days); CAs valid until 2036-11-20; 1 warning
+    Running pods are not affected.
+    hint: sudo kuberescue certs renew apiserver
+
+    [external etcd, its client certificate expired]
+    VERDICT: control plane cannot start: unusable: etcd client (etcd-client-expired); CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd client (etcd-client-expired): Get a new pair from etcd's CA and put it where --etcd-certfile and --etcd-keyfile say, then kuberescue restart kube-apiserver.
+    ");
 }

@@ -62,8 +62,8 @@ fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     assert_eq!((refused["count"].as_u64(), refused["source"].as_str()), (Some(70), Some("etcd")));
     // In a diagnosis the logs are one sentence; without being asked for they aren't read.
     let told = node.run(&format!("diagnose --log {}", kubelet.display()));
-    assert!(told.out.contains("\nThe logs: first TLS failure 2026-11-23T22:26:5"), "{told}");
-    assert!(!node.run("diagnose").out.contains("The logs: "));
+    assert!(told.out.contains("\nLogs: first TLS failure 2026-11-23T22:26:5"), "{told}");
+    assert!(!node.run("diagnose").out.contains("Logs: "));
     assert!(node.run("diagnose -o html").out.contains("etcd-certificate-refused"));
 }
 

@@ -43,7 +43,6 @@ fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> Told {
 
 fn diagnosis() -> Diagnosis {
     Diagnosis {
-        schema: 1,
         at: "2026-11-24T00:00:00Z".parse().unwrap(),
         source: HOSTILE.to_owned(),
         node: Summary {

@@ -70,7 +70,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         Code::CannotRollBack,
-        Change,
+        Refusal,
         "the last change cannot be rolled back",
         "The files on the disk are no longer those that the change left.",
         "Files were changed after the change that should be rolled back, or its archive is missing.",

@@ -1,6 +1,6 @@
 //! Pages: The clock, the disk and the container runtime.
 
-use super::Class::{Clock, Disk, Host};
+use super::Class::{Clock, Disk, Refusal};
 use super::{Code, Page, page};
 
 pub(super) const PAGES: &[Page] = &[
@@ -8,7 +8,7 @@ pub(super) const PAGES: &[Page] = &[
         Code::ClockBehind,
         Clock,
         "the clock is earlier than what the disk has seen",
-        "Certificates that are valid look not yet valid, and ended ones may look valid. Nothing that is made now can be trusted to have right dates.",
+        "Valid certificates look not yet valid, and expired ones may look valid. Certificates issued now could get wrong dates.",
         "The machine's clock was reset (a dead battery, a virtual machine resumed from an old state, local time taken for UTC), or a file on the disk carries a date from the future.",
         "Set the clock: date -u -s '2027-03-01 12:00:00', or chronyc makestep. Then look again. If the clock is right and the file's date is wrong: kuberescue recover --accept-clock.",
     ),
@@ -16,13 +16,13 @@ pub(super) const PAGES: &[Page] = &[
         Code::DiskFull,
         Disk,
         "a file system of the node is full",
-        "etcd stops taking writes, the kubelet evicts pods and can't renew its certificate, and files that are written now end up empty or cut off.",
+        "etcd stops taking writes, the kubelet evicts pods and cannot renew its certificate, and files that are written now end up empty or truncated.",
         "Logs, images or old etcd snapshots have filled it, or so many small files that no inode is left.",
         "Make room: journalctl --vacuum-size=200M, and see what fills it (df -h FILE; df -i FILE; du -xh -d2 /var). kuberescue needs a few MiB for its archive and refuses to start without them.",
     ),
     page(
         Code::NoSpace,
-        Disk,
+        Refusal,
         "not enough free space for the archive and the new files",
         "Nothing was changed: without an archive of the old state no file is replaced.",
         "The file system is full, or has no free inodes.",
@@ -30,7 +30,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         Code::NoRuntime,
-        Host,
+        Refusal,
         "cannot connect to the container runtime",
         "Static pods cannot be restarted through the CRI socket.",
         "The container runtime is not running, or its socket is elsewhere.",

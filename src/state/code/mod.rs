@@ -35,8 +35,6 @@ pub enum Class {
     Clock,
     /// Space on the disk.
     Disk,
-    /// The container runtime, and what else of the machine has to run.
-    Host,
     /// etcd's data and members.
     Etcd,
     /// Static-pod manifests.
@@ -55,7 +53,7 @@ pub enum Class {
     Cluster,
     /// A change by this tool that did not end.
     Change,
-    /// What is refused for safety, or cannot be done here.
+    /// What is rejected for safety, or cannot be done here.
     Refusal,
 }
 
@@ -175,7 +173,7 @@ codes! {
     SaPairMismatch "sa-pair-mismatch",
     SaMissing "sa-missing",
     KeyExposed "key-exposed",
-    KeyLyingAbout "key-lying-about",
+    StrayPrivateKey "stray-private-key",
     SuperAdminMissing "super-admin-missing",
     AdminStillMasters "admin-still-masters",
     EtcdClientExpired "etcd-client-expired",

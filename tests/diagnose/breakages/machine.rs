@@ -129,12 +129,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             node.write("/root/notes.conf", "nothing\n");
         },
         &[
-            ("key-lying-about", W, "/etc/kubernetes.old-20260101/pki/ca.key"),
-            ("key-lying-about", W, "/root/backup/sa.key"),
-            ("key-lying-about", W, "/tmp/admin.conf"),
-            ("key-lying-about", W, "/home/alice/.kube/config.bak"),
-            ("key-lying-about", W, "/etc/kubernetes/pki/apiserver.key.old"),
-            ("key-lying-about", W, "/etc/kubernetes/pki-backup/ca.key"),
+            ("stray-private-key", W, "/etc/kubernetes.old-20260101/pki/ca.key"),
+            ("stray-private-key", W, "/root/backup/sa.key"),
+            ("stray-private-key", W, "/tmp/admin.conf"),
+            ("stray-private-key", W, "/home/alice/.kube/config.bak"),
+            ("stray-private-key", W, "/etc/kubernetes/pki/apiserver.key.old"),
+            ("stray-private-key", W, "/etc/kubernetes/pki-backup/ca.key"),
         ],
     ),
     of(

@@ -21,16 +21,12 @@ use crate::state::text;
 /// A log line of the last day tells how things are.
 const FRESH_SECONDS: i64 = 86_400;
 
-/// Version of the JSON form; `docs/diagnosis.schema.json` describes it.
-pub const SCHEMA: u32 = 1;
-
 /// What is known of a node at a moment.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
-    /// Version of this form.
-    pub schema: u32,
-    /// The moment that is asked about.
+    /// The moment that is asked about: the envelope's `time`.
+    #[serde(skip)]
     pub at: Timestamp,
     /// Where the node was read from: its root directory, or an archive.
     pub source: String,
@@ -50,7 +46,7 @@ pub struct Diagnosis {
 
 /// What kind of node it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Its name.
     pub name: Option<String>,
@@ -86,7 +82,7 @@ pub enum EtcdPlace {
 
 /// A finding, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Told {
     /// The finding.
     #[serde(flatten)]
@@ -98,7 +94,7 @@ pub struct Told {
 
 /// When a credential is valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Validity {
     /// kubeadm's name, or a path.
     pub name: String,
@@ -127,7 +123,7 @@ pub struct Validity {
 
 /// A credential whose file is there and can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Unreadable {
     /// kubeadm's name, or a path.
     pub name: String,
@@ -140,7 +136,7 @@ pub struct Unreadable {
 
 /// A credential that will end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Expiry {
     /// When.
     pub at: Timestamp,
@@ -172,7 +168,6 @@ pub fn diagnose(
         Told { finding, consequence }
     });
     Diagnosis {
-        schema: SCHEMA,
         at: now,
         source: source.to_owned(),
         node: Summary::of(inventory),

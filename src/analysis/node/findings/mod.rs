@@ -26,7 +26,7 @@ use crate::state::{Snapshot, text};
 
 /// What shows a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The file.
     #[serde(with = "text")]
@@ -90,7 +90,7 @@ impl Remedy {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable code, for scripts and for `explain`.
     pub code: Code,

@@ -140,7 +140,7 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
     let class = match finding.code.page().class {
         Class::Change => 0,
         Class::Clock => 1,
-        Class::Disk | Class::Host => 2,
+        Class::Disk => 2,
         _ if finding.severity == Severity::Blocker => 3,
         Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 4,
         Class::Exposure | Class::Kubeconfig | Class::Probe | Class::Cluster | Class::Refusal => 5,

@@ -107,7 +107,7 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     };
     let what = format!("{whose}, not where kubeadm keeps it{open}");
     let subject = path.display().to_string();
-    let mut finding = Finding::new(Code::KeyLyingAbout, Severity::Warning, subject, path, what);
+    let mut finding = Finding::new(Code::StrayPrivateKey, Severity::Warning, subject, path, what);
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
     Some(finding)
 }

@@ -80,6 +80,7 @@ pub enum Selection {
 
 /// A validity period, both ends included (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Dates {
     /// Start.
     pub not_before: Timestamp,
@@ -89,7 +90,7 @@ pub struct Dates {
 
 /// Why a certificate is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase", tag = "kind")]
+#[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Action {
     /// The old certificate is the template.
     Renew,
@@ -102,6 +103,7 @@ pub enum Action {
 
 /// The key of a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KeyPlan {
     /// Algorithm and size.
     pub algorithm: KeyAlgorithm,
@@ -113,7 +115,7 @@ pub struct KeyPlan {
 
 /// Where a new certificate and its key go. Paths are free of links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum Target {
     /// Two PEM files.
     Pair {
@@ -193,6 +195,7 @@ impl Serialize for SignedBy {
 
 /// One certificate to be made.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Step {
     /// kubeadm's name.
     pub name: String,
@@ -229,6 +232,7 @@ pub struct Step {
 
 /// A leaf that is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Skipped {
     /// kubeadm's name.
     pub name: String,
@@ -243,7 +247,7 @@ pub struct Skipped {
 
 /// Why a leaf is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", content = "detail")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind", content = "detail")]
 pub enum Why {
     /// Not there, and not every node has it.
     NotOnThisNode,
@@ -278,6 +282,7 @@ impl std::fmt::Display for Why {
 
 /// Something that is not done, for safety.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Refusal {
     /// Stable code.
     pub code: Code,
@@ -291,6 +296,7 @@ pub struct Refusal {
 
 /// A component that reads a changed file only when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Restart {
     /// Name of the static pod, or `kubelet`.
     pub component: String,
@@ -300,6 +306,7 @@ pub struct Restart {
 
 /// What will be done.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The node.
     pub node: Option<Fact<String>>,

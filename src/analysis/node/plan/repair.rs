@@ -98,13 +98,7 @@ impl Repair {
 /// what is restarted may not come back.
 pub(super) fn prevents(blocker: &Blocker) -> bool {
     match blocker.code.page().class {
-        Class::Clock
-        | Class::Disk
-        | Class::Host
-        | Class::Etcd
-        | Class::Manifest
-        | Class::Kubelet
-        | Class::Change => true,
+        Class::Clock | Class::Disk | Class::Etcd | Class::Manifest | Class::Kubelet | Class::Change => true,
         Class::Credential
         | Class::Exposure
         | Class::Kubeconfig
