@@ -28,8 +28,7 @@ step() {
   fi
 }
 
-# Whatever else is on a node (the kubelet's own serving certificate, say) may still be worth a finding afterwards;
-# what kubeadm issues may not.
+# What kubeadm issues must be valid afterwards; anything else on the node may still have a finding.
 check_recovered() {
   local code=0
   printf '\n$ kuberescue certs check-expiration --root node\n'
@@ -42,13 +41,13 @@ check_recovered() {
   fi
 }
 
-echo "A control-plane node whose certificates ended on 2024-12-31, unpacked into node/."
+echo "A control-plane node whose certificates expired on 2024-12-31, unpacked into node/."
 step 1 kuberescue certs check-expiration --root node
 echo
-echo "What would be done, with nothing written:"
+echo "The plan (nothing is written):"
 step 0 kuberescue recover --root node --dry-run
 echo
-echo "The job itself: archive, verify, reissue, replace, check."
+echo "The repair: archive, verify it, reissue, replace, check."
 started=$(date +%s%N)
 step 0 kuberescue recover --root node --yes
 took=$((($(date +%s%N) - started) / 1000000))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::analysis::node::plan::Refusal;
 use crate::live::Fault;
@@ -46,11 +47,13 @@ pub enum Kind {
 }
 
 /// Why a command failed: `error [code]: message`, then a `hint:` each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Error {
     /// What became of the command.
+    #[serde(skip)]
     pub kind: Kind,
     /// Its page in `explain`.
+    #[serde(skip)]
     pub code: Option<Code>,
     /// What went wrong, where, and why.
     pub message: String,

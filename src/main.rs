@@ -29,9 +29,28 @@ fn main() -> ExitCode {
     let mut out = Output::process();
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = jiff::Timestamp::now();
+    if let Some(yaml) = wants_document(&arguments) {
+        out.expect_document(yaml, now);
+    }
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let exit =
         cli.run(&mut Context { now, command_line, operator: invoker::look(), out: &mut out, begun, waited });
     let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
     ExitCode::from(exit as u8)
+}
+
+/// Whether `-o json` or, as `true`, `-o yaml` is asked for: then errors are documents too.
+fn wants_document(arguments: &[String]) -> Option<bool> {
+    let flag = |word: &str| matches!(word, "-o" | "--output");
+    let beside = arguments.windows(2).filter_map(|pair| match pair {
+        [word, format] if flag(word) => Some(format.as_str()),
+        _ => None,
+    });
+    let within =
+        arguments.iter().filter_map(|word| word.strip_prefix("--output=").or(word.strip_prefix("-o")));
+    beside.chain(within).find_map(|format| match format.trim_start_matches('=') {
+        "json" => Some(false),
+        "yaml" => Some(true),
+        _ => None,
+    })
 }

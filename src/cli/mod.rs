@@ -9,50 +9,50 @@ use crate::commands::{
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
 
-/// Revives a kubeadm control-plane node whose certificates have expired. It needs nothing but this
-/// binary: no kubeadm, openssl, network or working API server.
+/// Repair a kubeadm control-plane node whose certificates have expired.
 ///
-/// Exit codes: 0 fine; 1 something is wrong with what was looked at; 2 could not run, nothing changed;
-/// 3 failed and rolled back; 4 changed, and a person is needed; 5 refused for safety, nothing changed.
+/// Needs nothing but this binary: no kubeadm, openssl, crictl, kubectl, network or working API server.
+/// Start with `kuberescue diagnose` (read-only), then `kuberescue recover --dry-run`, then `kuberescue recover`.
+///
+/// Exit codes: 0 success; 1 problems found; 2 usage error or could not run, nothing changed;
+/// 3 failed and rolled back; 4 changed, manual action required; 5 refused for safety, nothing changed.
 #[derive(Parser, Debug)]
 #[command(name = "kuberescue", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Reissue everything that has ended or is broken: the main job, one command
+    /// Repair this node: renew what has expired, restart, verify (start here)
     Recover(recover::Args),
-    /// Say what broke, when, why, and what to do; reads only
+    /// Diagnose the node (read-only)
     Diagnose(diagnose::Args),
-    /// Say what the code of a finding means, how it comes about, what to do
+    /// Explain the code of a finding or an error: meaning, cause, what to do
     Explain(explain::Args),
-    /// Look at certificates, renew them (kubeadm's commands)
+    /// Check and renew certificates (the commands of kubeadm certs)
     #[command(subcommand)]
     Certs(Certs),
-    /// Make, list, verify, compare and restore archives of a node's state
+    /// Create, list, verify, compare and restore archives of the node's state
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Look at the kubeconfigs of this machine, and bring new ones to it
+    /// Check, fetch, install and push kubeconfigs on the admin workstation
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
-    /// Ask what the node really serves and answers: ports, certificates, API server, nodes
+    /// Check live ports, served certificates and API health
     Probe(probe::Args),
-    /// Show the nodes of the cluster, as kubectl get nodes does
+    /// List the nodes of the cluster, as kubectl get nodes does
     Nodes(nodes::Args),
-    /// Restart static pods of the control plane: by default what runs with old files
+    /// Restart static pods and the kubelet; by default those that still use old files
     Restart(restart::Args),
-    /// Restart what the cluster runs with old files: daemon sets, deployments, stateful sets
+    /// Restart workloads that still use old certificates
     #[command(subcommand)]
     Rollout(rollout::Command),
-    /// Look whether a cluster is well after its certificates were renewed
+    /// Verify cluster health
     #[command(subcommand)]
     Verify(verify::Command),
-    /// Finish a change that was interrupted
+    /// Complete a change that was interrupted
     Resume(resume::Args),
     /// Undo the last change, from its archive
     Rollback(rollback::Args),
@@ -61,18 +61,17 @@ pub enum Command {
 /// `kubeadm certs …`.
 #[derive(Subcommand, Debug)]
 pub enum Certs {
-    /// Show when the certificates end
+    /// Show when certificates expire
     CheckExpiration(check_expiration::Args),
-    /// Renew certificates, with the authorities on the node
+    /// Renew certificates with the CAs on this node
     Renew(renew::Args),
 }
 
 impl Cli {
-    /// Runs the command, and tells why it failed if it does.
     pub fn run(&self, context: &mut Context<'_>) -> Exit {
         match self.dispatch(context) {
             Ok(exit) => exit,
-            Err(failure) => context.out.fail(&failure),
+            Err(failure) => context.out.end_with(&failure),
         }
     }
 

@@ -38,6 +38,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let inventory = read.inventory;
     let report = Expiration { inventory: &inventory, findings: &findings, now };
     context.out.result(&report.render(args.output));
+    if !inventory.is_control_plane() {
+        context.out.say(
+            "note [worker-node]: a worker node has the kubelet's certificates and the CA certificate only",
+        );
+    }
     if matches!(args.output, Format::Json | Format::Yaml) {
         let more: Vec<_> = findings.iter().filter(|finding| finding.code != Code::Expired).collect();
         context.out.say(finding_lines(more).trim_end());

@@ -7,8 +7,8 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
-    Expiration, cluster_plan, condition_text, finding_lines, finding_sections, next_steps, plan_text,
-    preflight_lines, restart_plan,
+    DocumentFormat, Expiration, Recovery, cluster_plan, condition_text, finding_lines, finding_sections,
+    next_steps, plan_text, preflight_lines, restart_plan,
 };
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, Issued, Prepared, prepare};
@@ -25,6 +25,9 @@ pub struct Args {
     change: ChangeArgs,
     #[command(flatten)]
     host: HostArgs,
+    /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: DocumentFormat,
     /// Restart static pods in this way on a running node
     #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
     restart: Restart,
@@ -64,6 +67,7 @@ impl Args {
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let change = &args.change;
+    context.out.reserve();
     let mut prepared = prepare(change, Selection::All, true, context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
         return Err(Error::could_not_run(
@@ -74,9 +78,13 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if !prepared.findings.iter().any(is_blocker) {
         let findings = prepared.findings.clone();
         if args.on_host(&prepared) {
-            return recovery::without_change(&mut prepared, &args.live(), &findings, context);
+            let exit = recovery::without_change(&mut prepared, &args.live(), &findings, context)?;
+            context.out.document("Recovery", &Recovery::of(&prepared, None, &findings, change.dry_run, exit));
+            return Ok(exit);
         }
-        return Ok(nothing_to_do(&findings, context));
+        let exit = nothing_to_do(&findings, context);
+        context.out.document("Recovery", &Recovery::of(&prepared, None, &findings, change.dry_run, exit));
+        return Ok(exit);
     }
     context.out.result(&format!("{}\n", finding_sections(&prepared.findings)));
     context.out.result(&tables("Before", &prepared.inventory, prepared.now));
@@ -101,6 +109,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let predicted = tables("After (predicted)", &issued.inventory, prepared.now);
         context.out.result(&format!("\n{predicted}\n"));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
+        context.out.document("Recovery", &Recovery::of(&prepared, None, &issued.findings, true, exit));
         return Ok(exit);
     }
     confirm(&prepared.plan.repair.conditions, change.yes, context)?;
@@ -133,7 +142,10 @@ fn carry_out(
         }
     }
     let left = done.findings.iter().any(is_blocker);
-    Ok(if prepared.plan.needs_action() || left { Exit::ActionRequired } else { Exit::Fine })
+    let exit = if prepared.plan.needs_action() || left { Exit::ActionRequired } else { Exit::Fine };
+    let archive = Some(done.archive.as_path());
+    context.out.document("Recovery", &Recovery::of(prepared, archive, &done.findings, false, exit));
+    Ok(exit)
 }
 
 /// On a running node: looks at what is needed for the change and the restart, and shows both.

@@ -2,13 +2,12 @@
 //! kubeadm's asks none.
 
 use crate::analysis::node::findings::{Finding, Severity};
-use crate::analysis::node::plan::Selection;
+use crate::analysis::node::plan::{Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::finding_lines;
-use crate::report::{Format, plan_json, plan_notes, plan_text, renewal_messages};
+use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, prepare, selection};
-use crate::session::input::arguments::parse_format;
 use crate::state::Code;
 use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING};
 
@@ -20,9 +19,9 @@ pub struct Args {
     selection: Selection,
     #[command(flatten)]
     change: ChangeArgs,
-    /// Format of a dry run's plan: table or json
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Print the result as a table or a document; with json and yaml kubeadm's messages go to stderr
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: DocumentFormat,
 }
 
 /// Renews certificates.
@@ -30,17 +29,19 @@ pub struct Args {
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let mut prepared = prepare(&args.change, args.selection.clone(), false, context)?;
     if args.change.dry_run {
-        let plan =
-            if args.output == Format::Json { plan_json(&prepared.plan) } else { plan_text(&prepared.plan) };
-        context.out.result(&plan);
+        context.out.result(&plan_text(&prepared.plan));
         prepared.refuse(context)?;
-        if !prepared.plan.steps.is_empty() {
-            prepared.issue()?;
-        }
+        let after = match prepared.plan.steps.as_slice() {
+            [] => prepared.findings.clone(),
+            _ => prepared.issue()?.findings,
+        };
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
-        return Ok(Exit::Fine);
+        let exit = args.exit(&prepared.plan, &after);
+        context.out.document("Recovery", &Recovery::of(&prepared, None, &after, true, exit));
+        return Ok(exit);
     }
     prepared.refuse(context)?;
     if prepared.plan.steps.is_empty() {
@@ -67,10 +68,19 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         ));
         context.out.say("hint: sudo kuberescue diagnose");
     }
-    Ok(if prepared.plan.needs_action() || !left.is_empty() { Exit::ActionRequired } else { Exit::Fine })
+    let exit = args.exit(&prepared.plan, &done.findings);
+    context
+        .out
+        .document("Recovery", &Recovery::of(&prepared, Some(&done.archive), &done.findings, false, exit));
+    Ok(exit)
 }
 
 impl Args {
+    fn exit(&self, plan: &Plan, after: &[Finding]) -> Exit {
+        let left = plan.needs_action() || !self.left(after).is_empty();
+        if left { Exit::ActionRequired } else { Exit::Fine }
+    }
+
     /// The blockers that whoever renews this would not expect: of the node, or of the one certificate.
     fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
         let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);

@@ -212,7 +212,10 @@ pub(super) fn unread(why: Unread, attributes: Attributes) -> Entry {
 
 /// The operating system's refusal as a reason.
 pub(super) fn failed(error: &io::Error) -> Unread {
-    Unread::Failed(plain(error))
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EACCES | Errno::EPERM) => Unread::Denied,
+        _ => Unread::Failed(plain(error)),
+    }
 }
 
 /// Everything but the extended attributes, which need an open handle.

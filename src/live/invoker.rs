@@ -19,3 +19,36 @@ pub fn look() -> Invoker {
         tty: tty.map(|path| path.display().to_string()),
     }
 }
+
+/// The user whose permissions count.
+pub fn effective_uid() -> u32 {
+    Uid::effective().as_raw()
+}
+
+/// The command line as typed, with sudo, quoted for a shell where a word needs it.
+pub fn with_sudo() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    ["sudo kuberescue".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_would_change_it() {
+        assert_eq!(quoted("--root=/mnt/sdb1"), "--root=/mnt/sdb1");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -45,8 +45,8 @@ pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
-    ClusterNames, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines, finding_sections,
-    next_steps, preflight_lines, renewal_messages, took,
+    ClusterNames, DocumentFormat, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
+    finding_sections, next_steps, preflight_lines, renewal_messages, took,
 };
 pub use restart::{ToRestart, restart_failures, restart_plan};
 pub use rollout::{restart_command, rollout_obstacle, rollout_plan};

@@ -2,25 +2,88 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::json::{document, yaml_document};
 use super::sanitise::{line, printable};
 use crate::error::{Error, Exit};
+use crate::state::Code;
 
 /// The two streams of a run.
 pub struct Output {
     result: Box<dyn Write>,
     talk: Box<dyn Write>,
     broken: bool,
+    document: Option<Document>,
+}
+
+/// The one document that stdout is for, where a command is asked for one.
+#[derive(Clone, Copy)]
+struct Document {
+    yaml: bool,
+    time: Timestamp,
+    /// What is told of the work goes to stderr: the document comes at the end.
+    reserved: bool,
+    written: bool,
+}
+
+/// An error as a document.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    code: Option<Code>,
+    exit_code: u8,
+    #[serde(flatten)]
+    failure: &'a Error,
 }
 
 impl Output {
     /// The process's own streams.
     pub fn process() -> Self {
-        Self { result: Box::new(io::stdout().lock()), talk: Box::new(io::stderr()), broken: false }
+        Self {
+            result: Box::new(io::stdout().lock()),
+            talk: Box::new(io::stderr()),
+            broken: false,
+            document: None,
+        }
     }
 
     /// A line or a text of the result; what the command is asked for. Foreign text was made harmless where it
     /// went in; what was forgotten there is shown escaped.
     pub fn result(&mut self, text: &str) {
+        match &mut self.document {
+            Some(document) if document.reserved => return self.say(text.trim_end_matches('\n')),
+            Some(document) => document.written = true,
+            None => {}
+        }
+        self.write(text);
+    }
+
+    /// Stdout is for JSON or YAML: an error is a document there too.
+    pub fn expect_document(&mut self, yaml: bool, time: Timestamp) {
+        self.document = Some(Document { yaml, time, reserved: false, written: false });
+    }
+
+    /// From here on what is told of the work goes to stderr, where stdout is for a document.
+    pub fn reserve(&mut self) {
+        if let Some(document) = &mut self.document {
+            document.reserved = true;
+        }
+    }
+
+    /// The document that stdout was reserved for.
+    pub fn document(&mut self, kind: &str, body: &impl Serialize) {
+        let Some(Document { yaml, time, written: false, .. }) = self.document else { return };
+        let render = if yaml { yaml_document } else { document };
+        let text = render(kind, time, body);
+        self.write(&text);
+        if let Some(document) = &mut self.document {
+            document.written = true;
+        }
+    }
+
+    fn write(&mut self, text: &str) {
         if let Err(error) =
             self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush())
         {
@@ -80,6 +143,13 @@ impl Output {
             self.say(&format!("hint: {}", line(hint)));
         }
         failure.exit()
+    }
+
+    /// Tells why the command failed, where stdout is for a document in one too.
+    pub fn end_with(&mut self, failure: &Error) -> Exit {
+        let exit = self.fail(failure);
+        self.document("Error", &ErrorBody { code: failure.code, exit_code: exit as u8, failure });
+        exit
     }
 
     /// Whether the result could not be written, for another reason than a closed pipe.

@@ -1,7 +1,10 @@
 //! What renewing and recovering say: kubeadm's messages, findings, and what is left to do.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
@@ -13,6 +16,38 @@ pub const SECTIONS: [(Severity, &str); 3] = [
     (Severity::Warning, "Warnings"),
     (Severity::Note, "Notes"),
 ];
+
+/// What `recover` and `certs renew` did, or would do: the document `Recovery`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovery<'a> {
+    /// Nothing was written: `after` is predicted.
+    pub dry_run: bool,
+    /// Files were replaced.
+    pub changed: bool,
+    /// The command's exit code.
+    pub exit_code: u8,
+    /// The archive of the old state.
+    pub archive: Option<&'a Path>,
+    /// What was to be done.
+    pub plan: &'a Plan,
+    /// What was wrong before.
+    pub before: &'a [Finding],
+    /// What is wrong after.
+    pub after: &'a [Finding],
+}
+
+/// A table, or a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DocumentFormat {
+    /// Text for a terminal
+    #[default]
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
 
 /// kubeadm's messages of `certs renew`, in its order, with its closing words.
 pub fn renewal_messages(plan: &Plan) -> String {

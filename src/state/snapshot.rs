@@ -83,7 +83,10 @@ pub enum Unread {
     /// A FIFO, a socket or a device: opening one can block or have effects.
     #[error("a {0}, not a file")]
     Special(&'static str),
-    /// The operating system refused.
+    /// This user has no permission.
+    #[error("permission denied")]
+    Denied,
+    /// The operating system refused for another reason.
     #[error("{0}")]
     Failed(String),
 }

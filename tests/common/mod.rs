@@ -293,16 +293,19 @@ impl State {
         paths.into_iter().filter(differs).cloned().collect()
     }
 
+    /// The paths that differ by anything, what kuberescue keeps for itself included.
+    pub fn differing(&self, other: &Self) -> Vec<String> {
+        let paths: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
+        paths.into_iter().filter(|path| self.0.get(*path) != other.0.get(*path)).cloned().collect()
+    }
+
     pub fn assert_same(&self, other: &Self, what: &str) {
         assert_eq!(self.changed(other), Vec::<String>::new(), "{what}: these changed");
     }
 
     /// Nothing differs, dates of directories and kuberescue's own files included.
     pub fn assert_identical(&self, other: &Self, what: &str) {
-        let paths: std::collections::BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
-        let differing: Vec<_> =
-            paths.into_iter().filter(|path| self.0.get(*path) != other.0.get(*path)).collect();
-        assert_eq!(differing, Vec::<&String>::new(), "{what}: these changed");
+        assert_eq!(self.differing(other), Vec::<String>::new(), "{what}: these changed");
     }
 }
 
@@ -427,6 +430,29 @@ pub fn base64(bytes: &[u8]) -> String {
 /// Certificate and key in a kubeconfig.
 pub fn credential(kubeconfig: &str) -> (Vec<u8>, Vec<u8>) {
     (embedded(kubeconfig, "client-certificate-data"), embedded(kubeconfig, "client-key-data"))
+}
+
+/// A bbolt database of four pages, as bbolt makes it (`internal/common/meta.go`).
+pub fn empty_database() -> Vec<u8> {
+    let fnv1a = |bytes: &[u8]| {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        })
+    };
+    let mut file = vec![0; 4 * 4096];
+    for (page, transaction) in [(0, 0), (1, 1)] {
+        let mut meta = Vec::new();
+        for word in [0xed0c_daed_u32, 2, 4096, 0] {
+            meta.extend(word.to_le_bytes());
+        }
+        for long in [3_u64, 0, 2, 4, transaction] {
+            meta.extend(long.to_le_bytes());
+        }
+        meta.extend(fnv1a(&meta).to_le_bytes());
+        let start = page * 4096 + 16;
+        file.splice(start..start + meta.len(), meta);
+    }
+    file
 }
 
 pub fn is_root() -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::common::{NOW, Node, PKI, Run};
+use super::common::{NOW, Node, PKI, Run, empty_database};
 
 /// A finding as the table speaks of it: code, severity, subject.
 pub type Found = (&'static str, &'static str, &'static str);
@@ -32,29 +32,6 @@ pub fn worker(node: &Node) {
     node.remove("/etc/kubernetes/manifests");
     node.remove("/var/lib/etcd");
     node.write(&format!("{PKI}/ca.crt"), ca);
-}
-
-/// A bbolt database of four pages, as bbolt makes it (`internal/common/meta.go`).
-fn empty_database() -> Vec<u8> {
-    let fnv1a = |bytes: &[u8]| {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-        })
-    };
-    let mut file = vec![0; 4 * 4096];
-    for (page, transaction) in [(0, 0), (1, 1)] {
-        let mut meta = Vec::new();
-        for word in [0xed0c_daed_u32, 2, 4096, 0] {
-            meta.extend(word.to_le_bytes());
-        }
-        for long in [3_u64, 0, 2, 4, transaction] {
-            meta.extend(long.to_le_bytes());
-        }
-        meta.extend(fnv1a(&meta).to_le_bytes());
-        let start = page * 4096 + 16;
-        file.splice(start..start + meta.len(), meta);
-    }
-    file
 }
 
 /// What the real program said of a node.

@@ -1,4 +1,4 @@
-//! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, the [`findings`] about them, the
+//! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, its [`kind`], the [`findings`] about them, the
 //! [`plan`] that repairs it, what the node should serve ([`endpoints`]), what runs with old files ([`changed`]) and
 //! what stopping etcd would do ([`quorum`]).
 
@@ -8,6 +8,7 @@ pub mod facts;
 pub mod findings;
 pub mod host_state;
 pub mod inventory;
+pub mod kind;
 pub mod plan;
 pub mod quorum;
 pub mod scope;

@@ -11,7 +11,7 @@ use crate::state::{Content, Entry, Snapshot, catalog};
 /// Directories that are read with everything below them.
 pub const TREES: [&str; 2] = [catalog::KUBERNETES_DIR, catalog::KUBELET_PKI_DIR];
 
-const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 /// Single files.
 pub const FILES: [&str; 10] = [

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
         None => {
             let root = args.root.open()?;
-            let (snapshot, inventory) = args.root.read_beside(&root, &before);
+            let (snapshot, inventory) = args.root.read_beside(&root, &before)?;
             (archived(&snapshot), inventory)
         }
     };

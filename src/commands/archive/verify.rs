@@ -9,12 +9,13 @@ use crate::analysis::node::findings::{Code, Finding, Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
-use crate::disk::{Root, history};
+use crate::disk::history;
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{ArchiveReport, Format, Made, Verification};
 use crate::session::Context;
 use crate::session::input::arguments::{parse_format, parse_time};
-use crate::session::input::source::could_not;
+use crate::session::input::source::{could_not, open_root, refuse_denied_archives};
+use crate::session::input::who;
 use crate::state::Snapshot;
 
 /// How the path of the tool's own directory ends, wherever the root is.
@@ -42,11 +43,9 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
-    let root = Root::open(&args.root).map_err(|error| {
-        could_not(&error)
-            .code(Code::RootUnreadable)
-            .hint("--root takes the root directory of the node whose history is to be checked")
-    })?;
+    let root =
+        open_root(&args.root, "--root takes the root directory of the node whose history is to be checked")?;
+    refuse_denied_archives(&root)?;
     let files = match &args.file {
         Some(file) => vec![file.clone()],
         None => archive::list(&root, None),
@@ -54,7 +53,9 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let mut history = history::verify(&root).map_err(|error| could_not(&error))?;
     let (mut archives, mut broken): (_, Option<Error>) = (Vec::new(), None);
     for file in files {
-        match open(&file) {
+        match open(&file)
+            .and_then(|(read, sum)| Ok((who::refuse_worker(read, args.cert_dir.as_deref())?, sum)))
+        {
             Ok((snapshot, verified)) => {
                 history.problems.extend(another_than_recorded(&history, &file, &verified));
                 archives.push(report(&file, &snapshot, &verified, args.cert_dir.as_deref(), now));

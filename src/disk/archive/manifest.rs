@@ -124,6 +124,7 @@ impl From<&Unread> for Reason {
         match unread {
             Unread::TooLarge { size, limit } => Self::TooLarge { size: *size, limit: *limit },
             Unread::Special(what) => Self::Special { what: (*what).to_owned() },
+            Unread::Denied => Self::Failed { text: unread.to_string() },
             Unread::Failed(text) => Self::Failed { text: text.clone() },
         }
     }

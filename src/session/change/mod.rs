@@ -22,10 +22,10 @@ use crate::analysis::node::plan::{
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
-use crate::report::ClusterNames;
+use crate::report::{ClusterNames, Recovery};
 use crate::session::input::host_state::look_around;
 use crate::state::Code;
 use crate::state::{ChangeSet, Snapshot, catalog};
@@ -134,7 +134,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
-    let (snapshot, inventory) = args.root.read_from(&root)?;
+    let (snapshot, inventory) = args.root.read_control_plane(&root)?;
     refuse_if_interrupted(&root)?;
     // Whoever changes a node says with --at what time it is: the disk has its word on that too.
     let around = look_around(&root, &snapshot, &inventory, true);
@@ -290,6 +290,20 @@ impl Prepared {
         verify(&self.plan, &inventory, &findings)
             .map_err(|what| Error::manual_action(what).hint("kuberescue rollback puts the old state back"))?;
         Ok(Done { archive, inventory, findings })
+    }
+}
+
+impl<'a> Recovery<'a> {
+    /// What became of a node, or would: `archive` is there once it is changed, `after` is what is wrong then.
+    pub fn of(
+        prepared: &'a Prepared,
+        archive: Option<&'a Path>,
+        after: &'a [Finding],
+        dry_run: bool,
+        exit: Exit,
+    ) -> Self {
+        let (plan, before) = (&prepared.plan, prepared.findings.as_slice());
+        Self { dry_run, changed: archive.is_some(), exit_code: exit as u8, archive, plan, before, after }
     }
 }
 

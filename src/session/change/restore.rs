@@ -38,7 +38,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let archived = args.inventory_of(archive)?;
     refuse_if_interrupted(&root)?;
-    let (node, inventory) = args.read_beside(&root, archive);
+    let (node, inventory) = args.read_beside(&root, archive)?;
     let missing_parents = missing_parents(&root, archive);
     let archive =
         Archived { snapshot: archive, inventory: &archived, is_ours, missing_parents: &missing_parents };

@@ -5,3 +5,4 @@ pub mod arguments;
 pub mod host_state;
 pub mod kubeconfigs;
 pub mod source;
+pub mod who;

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::who::{self, Signs};
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::kind::{self, NodeKind};
 use crate::analysis::node::scope;
-use crate::disk::archive;
-use crate::disk::{Depth, Root};
+use crate::disk::{self, Depth, Root, archive};
 use crate::error::Error;
+use crate::live::invoker;
 use crate::session::Context;
-use crate::state::Code;
-use crate::state::Snapshot;
+use crate::state::{Code, Snapshot, Unread, catalog};
 
 /// How often files may refer to further files before it is given up.
 const ROUNDS: usize = 4;
@@ -73,11 +74,7 @@ impl RootArgs {
             let what = format!("--root {}: an archive can't be changed", self.root.display());
             return Err(Error::could_not_run(what).hint("name the root directory of a node"));
         }
-        Root::open(&self.root).map_err(|error| {
-            could_not(&error)
-                .code(Code::RootUnreadable)
-                .hint("--root takes the directory under which the node's /etc/kubernetes is")
-        })
+        open_root(&self.root, "--root takes the directory under which the node's /etc/kubernetes is")
     }
 
     /// Reads the node below an open root.
@@ -86,7 +83,7 @@ impl RootArgs {
     /// It is no kubeadm node.
     pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
         let (snapshot, facts) = self.snapshot(root);
-        let inventory = self.inventory(&snapshot, facts)?;
+        let inventory = self.inventory(&snapshot, facts, &Signs::Disk(root))?;
         Ok((snapshot, inventory))
     }
 
@@ -95,33 +92,42 @@ impl RootArgs {
     /// # Errors
     /// It is no kubeadm node.
     pub fn inventory_of(&self, snapshot: &Snapshot) -> Result<Inventory, Error> {
-        self.inventory(snapshot, Facts::read(snapshot, self.cert_dir.as_deref()))
+        let facts = Facts::read(snapshot, self.cert_dir.as_deref());
+        self.inventory(snapshot, facts, &Signs::Archive(snapshot))
     }
 
-    fn inventory(&self, snapshot: &Snapshot, facts: Facts) -> Result<Inventory, Error> {
-        let inventory = Inventory::with_facts(snapshot, facts);
-        if !inventory.is_kubeadm_node() {
-            let (code, what) = match snapshot.unread().next() {
-                Some((path, why)) => {
-                    (Code::RootUnreadable, format!("the node can't be read: {}: {why}", path.display()))
-                }
-                None => {
-                    let pki = inventory.facts.pki_dir.value.display();
-                    let what = format!(
-                        "no kubeadm node: no CA in {pki}, no kubeconfig in /etc/kubernetes, no manifest of an API server"
-                    );
-                    (Code::NotKubeadmNode, what)
-                }
-            };
-            return Err(Error::could_not_run(format!("--root {}: {what}", self.root.display()))
-                .code(code)
-                .hint("name the node's root directory with --root, its PKI directory with --cert-dir, and run as root"));
+    fn inventory(&self, snapshot: &Snapshot, facts: Facts, signs: &Signs<'_>) -> Result<Inventory, Error> {
+        let mut inventory = Inventory::with_facts(snapshot, facts);
+        refuse_denied(snapshot, &inventory)?;
+        if inventory.is_control_plane() {
+            return Ok(inventory);
+        }
+        match who::kind(signs, &inventory) {
+            NodeKind::ControlPlane => {}
+            NodeKind::Worker => inventory.without_missing(),
+            other => return Err(who::not_kubeadm(other, &self.root, snapshot, &inventory)),
         }
         Ok(inventory)
     }
 
+    /// Reads a node whose certificates are to be issued anew.
+    ///
+    /// # Errors
+    /// As [`RootArgs::read_from`], and it is a worker.
+    pub fn read_control_plane(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
+        let (snapshot, inventory) = self.read_from(root)?;
+        let kind = who::kind(&Signs::Disk(root), &inventory);
+        if kind == NodeKind::Worker {
+            return Err(who::worker(&inventory, "sign a certificate here"));
+        }
+        Ok((snapshot, inventory))
+    }
+
     /// Reads whatever is there, kubeadm node or not, and each of `more` too: what an archive is held against.
-    pub fn read_beside(&self, root: &Root, more: &Snapshot) -> (Snapshot, Inventory) {
+    ///
+    /// # Errors
+    /// This user has no permission to read it.
+    pub fn read_beside(&self, root: &Root, more: &Snapshot) -> Result<(Snapshot, Inventory), Error> {
         let (mut snapshot, facts) = self.snapshot(root);
         for (path, _) in more.iter() {
             if snapshot.get(path).is_none() {
@@ -129,7 +135,8 @@ impl RootArgs {
             }
         }
         let inventory = Inventory::with_facts(&snapshot, facts);
-        (snapshot, inventory)
+        refuse_denied(&snapshot, &inventory)?;
+        Ok((snapshot, inventory))
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
@@ -183,6 +190,45 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
         }
     }
     snapshot.iter().count() > known
+}
+
+/// Opens a root directory; `hint` says what --root takes.
+///
+/// # Errors
+/// It isn't there, or cannot be read.
+pub fn open_root(path: &Path, hint: &str) -> Result<Root, Error> {
+    Root::open(path).map_err(|error| match error {
+        disk::Error::RootDenied { path } => not_root(&path),
+        other => could_not(&other).code(Code::RootUnreadable).hint(hint),
+    })
+}
+
+/// Before any verdict: a file that this user has no permission to read is not a broken file.
+fn refuse_denied(snapshot: &Snapshot, inventory: &Inventory) -> Result<(), Error> {
+    kind::denied(snapshot, inventory).map_or(Ok(()), |path| Err(not_root(&path)))
+}
+
+/// Refuses where the tool's own directory, with the archives and the history, can't be read.
+///
+/// # Errors
+/// This user has no permission to read it.
+pub fn refuse_denied_archives(root: &Root) -> Result<(), Error> {
+    let mut there = Snapshot::default();
+    root.read(&mut there, Path::new(catalog::RESCUE_DIR), Depth::File);
+    let denied = there.unread().find(|(_, why)| matches!(why, Unread::Denied));
+    denied.map_or(Ok(()), |(path, _)| Err(not_root(path)))
+}
+
+/// No permission to read `path`.
+fn not_root(path: &Path) -> Error {
+    let uid = invoker::effective_uid();
+    let error =
+        Error::could_not_run(format!("cannot read {}: permission denied (uid {uid})", path.display()));
+    if uid == 0 {
+        // sudo would change nothing.
+        return error.code(Code::RootUnreadable).hint(format!("namei -l {}", path.display()));
+    }
+    error.code(Code::NotRoot).hint(invoker::with_sudo())
 }
 
 /// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.

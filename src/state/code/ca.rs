@@ -82,7 +82,7 @@ pub(super) const PAGES: &[Page] = &[
         "the key of a CA is on a worker node",
         "Anyone with root on this worker can issue an administrator certificate for the whole cluster.",
         "The PKI directory was copied to a node that needs only ca.crt, or the node was a control-plane node once.",
-        "Make sure that the control-plane nodes have this key, then remove the copy on the worker, and consider who could have read it.",
+        "Make sure that the control-plane nodes have this key (kuberescue diagnose there), then remove the copy on the worker, and consider who could have read it.",
     ),
     page(
         Code::CaReplaced,

@@ -34,7 +34,7 @@ pub(super) const PAGES: &[Page] = &[
         "a certificate is dated to live longer than its CA",
         "It is rejected as soon as the CA expires, whatever its own dates.",
         "kubeadm does not cut the dates of a leaf to those of its CA.",
-        "Watch the expiry of the CA instead: kuberescue diagnose --horizon 10y. Certificates issued by kuberescue never outlive their CA.",
+        "Watch the expiry of the CA instead: kuberescue diagnose --horizon 10y. No certificate that is issued here outlives its CA.",
     ),
     page(
         Code::Missing,

@@ -26,7 +26,7 @@ pub(super) const PAGES: &[Page] = &[
         "two manifests for one component",
         "The kubelet reads every file of the directory: two pods fight for the same ports, and which one runs is chance.",
         "A backup copy was left in the manifest directory. Every name counts there, .bak and .orig too; only names that begin with a dot do not.",
-        "Compare the two. Only the one that is in use may stay in the directory; keep the other one elsewhere. Which one the kubelet runs is not defined.",
+        "Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere.",
     ),
     page(
         Code::FlagFileMissing,

@@ -9,13 +9,16 @@ use jiff::Timestamp;
 
 pub use self::foreign::ForeignCa;
 pub use self::kubelet::{KubeletForm, ServingForm};
-use super::facts::Facts;
+use super::facts::{Facts, ManifestFile};
+use super::scope;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, Place};
 use crate::state::{Bytes, Content, Snapshot};
+
+const ETCD_DATA: &str = "/var/lib/etcd/";
 
 /// Something that a file should hold.
 #[derive(Clone, Debug)]
@@ -56,13 +59,9 @@ impl<T> Parsed<T> {
 pub struct CaRow {
     /// Which one.
     pub authority: Ca,
-    /// Path of its certificate.
     pub certificate_path: PathBuf,
-    /// Path of its key.
     pub key_path: PathBuf,
-    /// Its certificate.
     pub certificate: Parsed<Certificate>,
-    /// Its key.
     pub key: Parsed<PrivateKey>,
 }
 
@@ -140,6 +139,8 @@ pub struct Inventory {
     pub foreign_authorities: Vec<ForeignCa>,
     /// The latest time that anything on the disk speaks of, and what does.
     pub newest_evidence: Option<(Timestamp, String)>,
+    /// Whether a member of etcd has its data here.
+    has_etcd_data: bool,
 }
 
 impl Inventory {
@@ -170,6 +171,9 @@ impl Inventory {
         let mut inventory = Self {
             foreign_authorities: foreign::authorities(&authorities, rows),
             newest_evidence: None,
+            has_etcd_data: scope::CLOCKS
+                .iter()
+                .any(|path| path.starts_with(ETCD_DATA) && snapshot.get(Path::new(path)).is_some()),
             service_account,
             facts,
             authorities,
@@ -198,11 +202,23 @@ impl Inventory {
     /// Whether this is a control-plane node: one that runs the API server or etcd, or holds their credentials. A worker
     /// has a kubelet and `ca.crt`.
     pub fn is_control_plane(&self) -> bool {
-        let there = |name: &str| self.row(name).is_some_and(|row| !row.certificate.is_missing());
-        ["kube-apiserver", "etcd"].iter().any(|name| self.facts.pod(name).is_some())
-            || ["apiserver", "etcd-server", "controller-manager.conf"].iter().any(|name| there(name))
+        let is_there = |row: &Row| !row.certificate.is_missing() || !row.key.is_missing();
+        // An administrator's kubeconfig is copied to workers too.
+        let leafs = self.leafs.iter().filter(|leaf| leaf.spec.name != "admin.conf");
+        let others = self.authorities.iter().filter(|row| row.authority != Ca::Cluster);
+        self.has_etcd_data
+            || self.facts.manifests.iter().any(is_of_control_plane)
+            || leafs.into_iter().any(|leaf| is_there(&leaf.row))
+            || !self.service_account.key.is_missing()
+            || others.into_iter().any(|row| !row.key.is_missing())
             || (!self.kubelet_kubeconfig_is_there()
                 && self.authorities.iter().any(|row| !row.key.is_missing()))
+    }
+
+    /// Leaves out what a worker never has, so that nothing of it is shown as missing.
+    pub fn without_missing(&mut self) {
+        self.authorities.retain(|row| row.authority == Ca::Cluster || !row.certificate.is_missing());
+        self.leafs.retain(|leaf| !leaf.row.certificate.is_missing() || !leaf.row.key.is_missing());
     }
 
     fn kubelet_kubeconfig_is_there(&self) -> bool {
@@ -232,6 +248,15 @@ impl Inventory {
             .map(|(path, entry)| (entry.attributes.mtime, format!("change time of {}", path.display())));
         issued.chain(changed).max_by_key(|(time, _)| *time)
     }
+}
+
+/// A damaged manifest counts by its name.
+fn is_of_control_plane(file: &ManifestFile) -> bool {
+    let name = match &file.pod {
+        Ok(pod) => Some(pod.name.as_str()),
+        Err(_) => file.path.file_stem().and_then(|stem| stem.to_str()),
+    };
+    name.is_some_and(|name| ["kube-apiserver", "etcd"].contains(&name))
 }
 
 struct Reader<'a> {

@@ -49,7 +49,9 @@ pub fn decide(
         decision.kubelet_serving();
     }
     let Decision { steps, skipped, .. } = decision;
-    let repair = Repair::of(findings, &steps, &skipped);
+    // On a worker the findings say what helps there.
+    let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
+    let repair = Repair::of(findings, &steps, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::authorities(inventory, &skipped));
     refusals.extend(refuse::names(inventory, findings, &steps));
