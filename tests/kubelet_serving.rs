@@ -153,7 +153,7 @@ fn recover_leaves_nothing_of_it_to_be_seen_to_and_names_the_kubelet() {
     assert!(run.out.contains("- renew kubelet-serving: "), "{run}");
     assert!(run.out.contains("signed by cp-1-ca@1795478400, which is made for it alone"), "{run}");
     assert!(!run.out.contains("Still to be seen to"), "{run}");
-    assert!(run.out.contains("To be restarted afterwards: kubelet, etcd"), "{run}");
+    assert!(run.out.contains("Restart afterwards: kubelet, etcd"), "{run}");
     node.settle();
     let before = node.state();
     node.must("recover --yes");
@@ -181,8 +181,8 @@ fn one_that_is_fine_is_left_alone_unless_it_is_named() {
     let before = node.state();
     let plan = node.must("certs renew kubelet-serving --dry-run -o json");
     let plan: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
-    assert_eq!(plan["restarts"].as_array().unwrap().len(), 1, "{plan:#}");
-    assert_eq!(plan["restarts"][0]["because"][0], CERTIFICATE);
+    assert_eq!(plan["restarts"]["tasks"].as_array().unwrap().len(), 1, "{plan:#}");
+    assert_eq!(plan["restarts"]["tasks"][0]["reason"]["files"][0], CERTIFICATE);
     assert_eq!(plan["steps"][0]["authority"], format!("cp-1-ca@{NOW}"));
     node.must("certs renew kubelet-serving");
     assert_eq!(before.changed(&node.state()), [CERTIFICATE, KEY]);

@@ -1,4 +1,4 @@
-//! `probe`: what the node really serves and answers.
+//! `probe`: live ports, served certificates and API health.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::session::recovery::host::not_a_host;
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
-    /// Judge the certificates at another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate certificates as of TIME: 2027-03-01T12:00:00Z or 2027-03-01
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     output: ProbeFormat,
-    /// How long all of it may take: 10s, 1m
+    /// Limit the time for all checks together: 10s, 1m
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = parse_duration)]
     timeout: SignedDuration,
 }

@@ -162,7 +162,7 @@ fn look(
     let looked = preflight(prepared, issued, &args.host, args.restart == Restart::Cri, elsewhere)?;
     context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
     let grace = args.host.grace.unsigned_abs();
-    context.out.result(&restart_plan(&looked.work.lines(), looked.quorum.as_ref(), grace));
+    context.out.result(&restart_plan(&looked.restarts, looked.quorum.as_ref(), grace));
     context.out.result(&format!(
         "Then all ports, the API server, the nodes and this node's lease are checked for up to {} s.\n",
         args.proof_timeout.as_secs()

@@ -3,37 +3,41 @@
 use clap::builder::PossibleValuesParser;
 
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::error::{Error, Exit, Outcome};
 use crate::live::{clock, kubelet};
-use crate::report::restart_plan;
+use crate::report::{RestartFormat, restart_document, restart_plan};
 use crate::session::Context;
 use crate::session::change::take_lock;
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::{
-    Cri, HostArgs, Outdated, Work, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
+    Cri, HostArgs, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
-use crate::session::recovery::revive::{STEADY, Way, revive};
-use crate::state::Code;
+use crate::session::recovery::revive::{STEADY, StaticPods, revive};
+use crate::state::{Code, Component, time};
 
 /// Arguments of `restart`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Which [default: what runs since before its files changed]
+    /// Components to restart [default: those that started before their files changed]
     #[arg(value_name = "COMPONENT", conflicts_with = "all", value_parser = PossibleValuesParser::new([
         "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet",
     ]))]
     components: Vec<String>,
-    /// The four static pods, whatever they run with
+    /// Restart the four static pods, whether their files changed or not
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     root: RootArgs,
     #[command(flatten)]
     host: HostArgs,
-    /// Show what would be restarted, and do nothing
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: RestartFormat,
+    /// Show the plan and exit
     #[arg(long)]
     dry_run: bool,
-    /// Ask no question
+    /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
 }
@@ -53,54 +57,61 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     let (snapshot, inventory) = args.root.read_from(&root)?;
     let known = components(&inventory.facts);
-    if let Some(unknown) =
-        args.components.iter().find(|name| *name != "kubelet" && !known.contains(&name.as_str()))
-    {
+    let named: Vec<_> = args.components.iter().filter_map(|name| Component::named(name)).collect();
+    if let Some(unknown) = named.iter().find(|one| **one != Component::Kubelet && !known.contains(one)) {
         let directory = inventory.facts.manifest_dir.value.display();
-        return Err(Error::could_not_run(format!(
-            "{unknown} has no manifest in {directory}: it is no static pod of this node"
-        ))
-        .hint("without a name, what runs with old files is restarted"));
+        let what = format!("cannot restart {unknown}: no manifest in {directory}");
+        return Err(Error::could_not_run(what).code(Code::ManifestMissing).hint("kuberescue diagnose"));
     }
-    if !root.is_live() && args.components.iter().any(|name| name == "kubelet") {
+    if !root.is_live() && named.contains(&Component::Kubelet) {
         return Err(not_a_host(&args.root.root));
     }
-    let asked = args.all || !args.components.is_empty();
+    let asked = args.all || !named.is_empty();
     // What comes by itself from now on, with a new kubelet as a rule, need not be stopped another time: the
     // kubelet would hold it back.
     let since = clock::wall();
-    let kubelet_only = args.components.iter().all(|name| name == "kubelet") && !args.components.is_empty();
+    let kubelet_only = !named.is_empty() && named.iter().all(|one| *one == Component::Kubelet);
     let cri = if kubelet_only { None } else { Some(Cri::connect(&args.host, &inventory.facts)?) };
-    let work = match &cri {
+    let restarts = match &cri {
         Some(cri) if !asked => {
             let recorded = recorded(&root)?;
             // This machine's kubelet isn't a disk's, whatever its pods run on.
-            let look = root.is_live().then(kubelet::look);
-            Work {
-                kubelet: look
-                    .and_then(|look| outdated_kubelet(&look, &inventory, &snapshot, &recorded, false)),
-                pods: outdated_pods(&inventory, &snapshot, &recorded, &cri.running()?),
-            }
+            let status = root.is_live().then(kubelet::look);
+            let kubelet =
+                status.and_then(|status| outdated_kubelet(&status, &inventory, &snapshot, &recorded, false));
+            let pods = outdated_pods(&inventory, &snapshot, &recorded, &cri.running()?);
+            Restarts::of_tasks(kubelet.into_iter().chain(pods))
         }
-        _ => asked_for(args, &known),
+        _ => requested(if args.all { &known } else { &named }),
     };
-    if work.is_empty() {
-        context.out.result("Nothing to restart: everything runs with the files that are there now.\n");
-        context.out.say("hint: --all restarts the four static pods all the same");
+    let is_table = args.output == RestartFormat::Table;
+    if restarts.is_empty() {
+        let text = "Nothing to restart: every component started after its files changed.\n";
+        let document = restart_document(args.output, since, &restarts, None, args.dry_run);
+        context.out.result(if is_table { text } else { &document });
+        context.out.say("hint: sudo kuberescue restart --all");
         return Ok(Exit::Fine);
     }
-    if !asked && work.kubelet.is_some() {
-        refuse_ended_kubelet(&inventory)?;
+    if !asked && restarts.has(Component::Kubelet) {
+        refuse_expired_kubelet(&inventory)?;
     }
-    let quorum = if work.has_etcd() { quorum(&inventory, true, &args.host)? } else { None };
-    context.out.result(&restart_plan(&work.lines(), quorum.as_ref(), args.host.grace.unsigned_abs()));
+    let quorum = if restarts.has(Component::Etcd) { quorum(&inventory, true, &args.host)? } else { None };
+    let plan = restart_plan(&restarts, quorum.as_ref(), args.host.grace.unsigned_abs());
+    let document = restart_document(args.output, since, &restarts, quorum.as_ref(), args.dry_run);
+    if is_table {
+        context.out.result(&plan);
+    }
     if args.dry_run {
-        context.out.say("Dry run: nothing was stopped.");
+        context.out.result(&document);
+        context.out.say("Dry run: nothing was restarted.");
         return Ok(Exit::Fine);
+    }
+    if !is_table && !args.yes {
+        context.out.say(&plan);
     }
     context.confirm("Restart?", args.yes)?;
     let _lock = take_lock(&root, context)?;
-    let way = cri.as_ref().map(|cri| Way {
+    let pods = cri.as_ref().map(|cri| StaticPods {
         cri,
         args: &args.host,
         inventory: &inventory,
@@ -108,34 +119,32 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         since,
         steady: STEADY,
     });
-    revive(&work, way.as_ref(), args.host.patience(), context)?;
-    context.out.result("Everything that was restarted is back.\n");
-    context.out.say("hint: kuberescue probe shows what is served now");
+    revive(&restarts, pods.as_ref(), args.host.patience(), context)?;
+    context.out.result(if is_table { "Restarted: every component is back.\n" } else { &document });
+    context.out.say("hint: sudo kuberescue probe");
     Ok(Exit::Fine)
 }
 
-/// A kubelet whose certificate has ended dies as soon as it reads it, while one that runs may have a better one
+/// A kubelet whose certificate has expired ends as soon as it reads it, while one that runs may have a better one
 /// in memory; and without a kubelet nothing comes back. Whoever names it gets it all the same.
-fn refuse_ended_kubelet(inventory: &Inventory) -> Result<(), Error> {
+fn refuse_expired_kubelet(inventory: &Inventory) -> Result<(), Error> {
     let row = &inventory.kubelet_client;
     let now = clock::wall();
     match row.certificate.get().filter(|leaf| leaf.expired_at(now)) {
         Some(leaf) => {
-            let (path, end) = (row.path.display(), leaf.not_after);
-            let what = format!("the kubelet would read {path}, which ended {end}, and not come back");
-            Err(Error::refused(Code::KubeletCertificateExpired, what)
-                .hint("kuberescue recover makes a new one and restarts everything"))
+            let (path, end) = (row.path.display(), time::expired_on(leaf.not_after, now));
+            let what =
+                format!("cannot restart the kubelet: {path} {end}, and the kubelet would not start with it");
+            Err(Error::refused(Code::KubeletCertificateExpired, what).hint("sudo kuberescue recover"))
         }
         None => Ok(()),
     }
 }
 
-fn asked_for(args: &Args, known: &[&str]) -> Work {
-    let outdated =
-        |name: &str| Outdated { component: name.to_owned(), why: "asked for".to_owned(), runs: true };
-    let named = |name: &str| args.components.iter().any(|component| component == name);
-    Work {
-        kubelet: named("kubelet").then(|| outdated("kubelet")),
-        pods: known.iter().filter(|name| args.all || named(name)).map(|name| outdated(name)).collect(),
-    }
+fn requested(components: &[Component]) -> Restarts {
+    Restarts::of_tasks(components.iter().map(|component| RestartTask {
+        component: *component,
+        reason: RestartReason::Requested,
+        running: true,
+    }))
 }

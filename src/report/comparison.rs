@@ -65,8 +65,8 @@ pub fn restore_text(plan: &RestorePlan) -> String {
     for note in &plan.notes {
         let _ = writeln!(out, "NOTE: {}", line(note));
     }
-    if !plan.restarts.is_empty() {
-        let names: Vec<_> = plan.restarts.iter().map(|restart| restart.component.as_str()).collect();
+    let names = plan.restarts.names();
+    if !names.is_empty() {
         let _ = writeln!(out, "{}", line(&format!("To be restarted afterwards: {}", names.join(", "))));
     }
     out

@@ -48,7 +48,7 @@ pub use recovery::{
     ClusterNames, DocumentFormat, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next_steps, preflight_lines, renewal_messages, took,
 };
-pub use restart::{ToRestart, restart_failures, restart_plan};
+pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{restart_command, rollout_obstacle, rollout_plan};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};

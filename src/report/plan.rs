@@ -49,8 +49,8 @@ pub fn plan_text(plan: &Plan) -> String {
     if plan.steps.is_empty() {
         add("- no change".to_owned());
     }
-    if !plan.restarts.is_empty() {
-        let names: Vec<_> = plan.restarts.iter().map(|restart| restart.component.as_str()).collect();
+    let names = plan.restarts.names();
+    if !names.is_empty() {
         add(format!("Restart afterwards: {}", names.join(", ")));
     }
     out

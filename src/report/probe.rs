@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{json, node_table, sanitise, table};
 use crate::live::api::Node;
 use crate::live::probe::{Check, Report};
-use crate::state::Severity;
+use crate::state::{Severity, time};
 
 /// Output formats of `probe`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -88,7 +88,7 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
         check.name.to_owned(),
         check.address.clone().unwrap_or_default(),
         format!("{mark}{}", check.result()),
-        served.map(|leaf| leaf.certificate.not_after.to_string()).unwrap_or_default(),
+        served.map(|leaf| time::minute(leaf.certificate.not_after)).unwrap_or_default(),
     ];
     if wide {
         let short = |digest: &crate::state::Digest| digest.to_string().chars().take(16).collect::<String>();
@@ -177,7 +177,7 @@ mod tests {
     fn the_tables() {
         let report = report();
         let text = ProbeReport { report: &report }.render(ProbeFormat::Table);
-        let old = "etcd-client      127.0.0.1:2379    !old-certificate-still-served   2024-12-31T00:00:00Z   still \\u{1b}[31mold";
+        let old = "etcd-client      127.0.0.1:2379    !old-certificate-still-served   2024-12-31 00:00 UTC   still \\u{1b}[31mold";
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines,

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
-use crate::analysis::node::plan::{Action, Condition, Plan, Restart, Why};
+use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
+use crate::state::Component;
 
 /// One heading for one thing, in every command.
 pub const SECTIONS: [(Severity, &str); 3] = [
@@ -119,7 +120,7 @@ pub fn condition_text(condition: Condition) -> &'static str {
 }
 
 /// What the operator does next on this node, after its files are in order and nothing was restarted.
-pub fn next_steps(restarts: &[Restart], live: bool, names: &ClusterNames) -> String {
+pub fn next_steps(restarts: &Restarts, live: bool, names: &ClusterNames) -> String {
     let mut out = String::from("Next steps");
     out.push_str(if live {
         " on this node:\n"
@@ -131,13 +132,12 @@ pub fn next_steps(restarts: &[Restart], live: bool, names: &ClusterNames) -> Str
         number += 1;
         let _ = writeln!(out, "  {number}. {}", line(text));
     };
-    if restarts.iter().any(|restart| restart.component == "kubelet") {
+    if restarts.has(Component::Kubelet) {
         add("restart the kubelet first: systemctl restart kubelet");
     }
-    let pods: Vec<_> = restarts.iter().filter(|restart| restart.component != "kubelet").collect();
+    let pods: Vec<_> = restarts.pods().map(|task| task.component.name()).collect();
     if !pods.is_empty() {
-        let names: Vec<_> = pods.iter().map(|restart| restart.component.as_str()).collect();
-        add(&format!("restart the static pods {}: kuberescue restart", names.join(", ")));
+        add(&format!("restart the static pods {}: kuberescue restart", pods.join(", ")));
     }
     add("verify the node: kuberescue probe");
     out.push_str(&elsewhere(names));

@@ -1,56 +1,111 @@
-//! What became of a restart, and what is going to be restarted.
+//! What is going to be restarted, and what became of it: for people and as a document.
 
-use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::json;
 use super::sanitise::line;
+use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::restart::{Outcome, Phase, Report};
+use crate::state::Component;
 
 /// How many of a container's last lines are shown.
 const LAST_LINES: usize = 10;
 
-/// A component that is going to be restarted.
-#[derive(Clone, Copy, Debug)]
-pub struct ToRestart<'a> {
-    /// Its name; `kubelet` too.
-    pub component: &'a str,
-    /// Why.
-    pub why: &'a str,
-    /// Whether it runs now, and is stopped.
-    pub runs: bool,
+/// Output formats of `restart`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum RestartFormat {
+    /// One line a component
+    #[default]
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// See `docs/restart.schema.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    dry_run: bool,
+    /// False where it was only planned.
+    restarted: bool,
+    items: &'a [RestartTask],
+    /// Of etcd, where it is among them.
+    quorum: Option<String>,
+}
+
+/// What was or would be restarted as a document; a table has none.
+pub fn restart_document(
+    format: RestartFormat,
+    time: Timestamp,
+    restarts: &Restarts,
+    quorum: Option<&Quorum>,
+    dry_run: bool,
+) -> String {
+    let quorum = quorum.map(ToString::to_string);
+    let restarted = !dry_run && !restarts.is_empty();
+    let body = Body { dry_run, restarted, items: &restarts.tasks, quorum };
+    match format {
+        RestartFormat::Table => String::new(),
+        RestartFormat::Json => json::document("Restart", time, &body),
+        RestartFormat::Yaml => json::yaml_document("Restart", time, &body),
+    }
 }
 
 /// What is going to be restarted, in this order, and what that does to etcd. `grace` is that of the stateless
 /// three.
-pub fn restart_plan(work: &[ToRestart<'_>], quorum: Option<&Quorum>, grace: Duration) -> String {
+pub fn restart_plan(restarts: &Restarts, quorum: Option<&Quorum>, grace: Duration) -> String {
     // Its members only count where one of them is stopped.
-    let quorum = quorum.filter(|_| work.iter().any(|pod| pod.component == "etcd"));
-    let mut out = String::from("To be restarted, in this order:\n");
-    for ToRestart { component, why, runs } in work {
-        let how = match *component {
-            _ if !runs => "the kubelet starts it".to_owned(),
-            "etcd" => "it has its pod's own time to end".to_owned(),
-            _ => format!("it has {} s to end", grace.as_secs()),
-        };
-        let text = match *component {
-            "kubelet" => format!("  {component:<24} {why}"),
-            _ => format!("  {component:<24} {why}; {how}"),
-        };
-        let _ = writeln!(out, "{}", line(&text));
-    }
-    if work.iter().filter(|pod| pod.component != "kubelet" && pod.runs).count() > 1 {
-        out.push_str(if quorum.is_some_and(Quorum::has_others) {
-            "  etcd is stopped first and has to be back before the others are.\n"
+    let quorum = quorum.filter(|_| restarts.has(Component::Etcd));
+    let mut lines = vec!["Plan (restarts, in this order):".to_owned()];
+    lines.extend(restarts.tasks.iter().map(|task| plan_line(task, grace)));
+    if restarts.pods().filter(|task| task.running).count() > 1 {
+        lines.push(if quorum.is_some_and(Quorum::has_others) {
+            "  etcd is restarted first and must be healthy before the others are stopped.".to_owned()
         } else {
-            "  The static pods are stopped all at once.\n"
+            "  All static pods are stopped at the same time.".to_owned()
         });
     }
-    if let Some(quorum) = quorum {
-        let _ = writeln!(out, "  {}", line(&quorum.to_string()));
+    lines.extend(quorum.map(|quorum| format!("  {quorum}")));
+    lines.iter().map(|text| format!("{}\n", line(text))).collect()
+}
+
+fn plan_line(task: &RestartTask, grace: Duration) -> String {
+    let reason = reason(&task.reason);
+    let name = task.component.name();
+    match task.component {
+        Component::Kubelet => format!("  {name:<24} {reason}"),
+        _ if !task.running => format!("  {name:<24} {reason}; the kubelet starts it"),
+        Component::Etcd => format!("  {name:<24} {reason}; uses the pod's terminationGracePeriod"),
+        _ => format!("  {name:<24} {reason}; grace period {} s", grace.as_secs()),
     }
-    out
+}
+
+fn reason(reason: &RestartReason) -> String {
+    match reason {
+        RestartReason::CredentialsChanged { files } if files.len() == 1 => "reads 1 renewed file".to_owned(),
+        RestartReason::CredentialsChanged { files } => format!("reads {} renewed files", files.len()),
+        RestartReason::StartedBeforeChange { files } => format!("started before {} changed", first(files)),
+        RestartReason::NotRunning => "not running".to_owned(),
+        RestartReason::CrashLooping => "crash-looping".to_owned(),
+        RestartReason::NodeUnhealthy => "the node is not healthy".to_owned(),
+        RestartReason::Requested => "requested".to_owned(),
+    }
+}
+
+fn first(files: &[PathBuf]) -> String {
+    match files {
+        [] => "its files".to_owned(),
+        [one] => one.display().to_string(),
+        [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
+    }
 }
 
 /// A failure for each component that is not back.
@@ -59,23 +114,21 @@ pub fn restart_failures(reports: &[Report]) -> Vec<Error> {
 }
 
 fn failure(report: &Report) -> Option<Error> {
-    let name = &report.component;
+    let name = report.component.name();
     Some(match &report.outcome {
         Outcome::Back { .. } | Outcome::Started { .. } | Outcome::StartedByItself { .. } => return None,
-        Outcome::NotTried { why } => Error::manual_action(format!("{name} was not restarted: {why}"))
-            .hint(format!("kuberescue restart {name}")),
+        Outcome::NotTried { why } => Error::manual_action(format!("cannot restart {name}: {why}"))
+            .hint(format!("sudo kuberescue restart {name}")),
         Outcome::Failed { phase, why, last_lines } => {
             let seconds = report.elapsed.as_secs();
             let failure = Error::manual_action(format!(
-                "{name} is not back after {seconds} s; it hung in: {phase}: {why}"
+                "cannot restart {name}: not back after {seconds} s while {phase}: {why}"
             ));
-            let again = match phase {
-                Phase::WaitingForNew { .. } => format!(
-                    "kuberescue restart kubelet {name}: a new kubelet does not wait for the end of a CrashLoopBackOff"
-                ),
-                _ => format!("kuberescue restart {name} tries again"),
+            let hint = match phase {
+                // A new kubelet does not wait for the end of a CrashLoopBackOff.
+                Phase::WaitingForNew { .. } => format!("sudo kuberescue restart kubelet {name}"),
+                _ => format!("sudo kuberescue restart {name}"),
             };
-            let hint = format!("{again}; /var/log/pods has all of its log");
             failure
                 .details(last_lines.iter().rev().take(LAST_LINES).rev().map(|text| line(text).into_owned()))
                 .hint(hint)
@@ -85,21 +138,175 @@ fn failure(report: &Report) -> Option<Error> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
     use crate::analysis::node::quorum::{Health, Voter};
 
-    #[test]
-    fn members_of_etcd_count_only_where_etcd_is_stopped() {
+    const GRACE: Duration = Duration::from_secs(2);
+
+    fn task(component: Component, reason: RestartReason) -> RestartTask {
+        RestartTask { component, running: reason != RestartReason::NotRunning, reason }
+    }
+
+    fn requested(components: &[Component]) -> Restarts {
+        Restarts::of_tasks(components.iter().map(|one| task(*one, RestartReason::Requested)))
+    }
+
+    fn quorum() -> Quorum {
         let voter =
             |name: &str, here| Voter { name: name.to_owned(), here, health: Health::Healthy, ended: false };
-        let voters = vec![voter("a", true), voter("b", false), voter("c", false)];
-        let quorum = Quorum { voters, source: "etcd".to_owned() };
-        let pod = |component| ToRestart { component, why: "asked for", runs: true };
-        let said = |work: &[ToRestart<'_>]| restart_plan(work, Some(&quorum), Duration::from_secs(2));
-        let stateless = said(&[pod("kube-apiserver"), pod("kube-scheduler")]);
-        assert!(stateless.ends_with("  The static pods are stopped all at once.\n"), "{stateless}");
-        let with_etcd = said(&[pod("etcd"), pod("kube-apiserver")]);
-        assert!(with_etcd.contains("  etcd is stopped first"), "{with_etcd}");
-        assert!(with_etcd.contains(&quorum.to_string()), "{with_etcd}");
+        Quorum {
+            voters: vec![voter("a", true), voter("b", false), voter("c", false)],
+            source: "etcd".to_owned(),
+        }
+    }
+
+    #[test]
+    fn members_of_etcd_count_only_where_etcd_is_stopped() {
+        let stateless = requested(&[Component::ApiServer, Component::Scheduler]);
+        assert_snapshot!(restart_plan(&stateless, Some(&quorum()), GRACE), @"
+        Plan (restarts, in this order):
+          kube-apiserver           requested; grace period 2 s
+          kube-scheduler           requested; grace period 2 s
+          All static pods are stopped at the same time.
+        ");
+        let with_etcd = requested(&[Component::ApiServer, Component::Etcd]);
+        assert_snapshot!(restart_plan(&with_etcd, Some(&quorum()), GRACE), @"
+        Plan (restarts, in this order):
+          etcd                     requested; uses the pod's terminationGracePeriod
+          kube-apiserver           requested; grace period 2 s
+          etcd is restarted first and must be healthy before the others are stopped.
+          etcd has 3 members, 2 make a quorum; 3 answer and have a leader: a (this node) healthy, b healthy, c healthy; stopping this node's member keeps the quorum (members from etcd)
+        ");
+    }
+
+    #[test]
+    fn every_reason_is_told() {
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let restarts = Restarts::of_tasks([
+            task(Component::Kubelet, RestartReason::CrashLooping),
+            task(Component::Scheduler, RestartReason::NotRunning),
+            task(
+                Component::ControllerManager,
+                RestartReason::CredentialsChanged {
+                    files: files(&["/etc/kubernetes/controller-manager.conf"]),
+                },
+            ),
+            task(
+                Component::Etcd,
+                RestartReason::StartedBeforeChange {
+                    files: files(&["/pki/etcd/\u{1b}server.crt", "/pki/etcd/peer.crt"]),
+                },
+            ),
+            task(Component::ApiServer, RestartReason::NodeUnhealthy),
+        ]);
+        assert_snapshot!(restart_plan(&restarts, None, GRACE), @r"
+        Plan (restarts, in this order):
+          kubelet                  crash-looping
+          etcd                     started before /pki/etcd/\u{1b}server.crt and 1 more changed; uses the pod's terminationGracePeriod
+          kube-apiserver           the node is not healthy; grace period 2 s
+          kube-controller-manager  reads 1 renewed file; grace period 2 s
+          kube-scheduler           not running; the kubelet starts it
+          All static pods are stopped at the same time.
+        ");
+        let time = "2026-11-24T00:00:00Z".parse().unwrap();
+        assert_snapshot!(restart_document(RestartFormat::Json, time, &restarts, None, true), @r#"
+        {
+          "apiVersion": "kuberescue/v1",
+          "kind": "Restart",
+          "time": "2026-11-24T00:00:00Z",
+          "dryRun": true,
+          "restarted": false,
+          "items": [
+            {
+              "component": "kubelet",
+              "reason": {
+                "kind": "crash-looping"
+              },
+              "running": true
+            },
+            {
+              "component": "etcd",
+              "reason": {
+                "kind": "started-before-change",
+                "files": [
+                  "/pki/etcd/\u001bserver.crt",
+                  "/pki/etcd/peer.crt"
+                ]
+              },
+              "running": true
+            },
+            {
+              "component": "kube-apiserver",
+              "reason": {
+                "kind": "node-unhealthy"
+              },
+              "running": true
+            },
+            {
+              "component": "kube-controller-manager",
+              "reason": {
+                "kind": "credentials-changed",
+                "files": [
+                  "/etc/kubernetes/controller-manager.conf"
+                ]
+              },
+              "running": true
+            },
+            {
+              "component": "kube-scheduler",
+              "reason": {
+                "kind": "not-running"
+              },
+              "running": false
+            }
+          ],
+          "quorum": null
+        }
+        "#);
+        let none = Restarts::default();
+        assert_snapshot!(restart_document(RestartFormat::Yaml, time, &none, None, false), @r#"
+        apiVersion: "kuberescue/v1"
+        dryRun: false
+        items: []
+        kind: "Restart"
+        quorum: null
+        restarted: false
+        time: "2026-11-24T00:00:00Z"
+        "#);
+    }
+
+    #[test]
+    fn what_is_not_back() {
+        let report = |component, outcome| Report { component, outcome, elapsed: Duration::from_secs(121) };
+        let failed = |phase| Outcome::Failed {
+            phase,
+            why: "it ended again".to_owned(),
+            last_lines: vec!["tls: certificate has expired".to_owned()],
+        };
+        let reports = [
+            report(Component::Etcd, failed(Phase::WaitingForNew { note: None })),
+            report(Component::ApiServer, failed(Phase::StoppingSandbox)),
+            report(Component::Scheduler, Outcome::NotTried { why: "etcd is not back".to_owned() }),
+            report(Component::ControllerManager, Outcome::StartedByItself { id: "x".to_owned() }),
+        ];
+        let told: Vec<_> = restart_failures(&reports)
+            .iter()
+            .map(|error| {
+                format!("{}\n  {}\n  {}", error.message, error.details.join(";"), error.hints.join(";"))
+            })
+            .collect();
+        assert_snapshot!(told.join("\n"), @"
+        cannot restart etcd: not back after 121 s while waiting for the kubelet's new container: it ended again
+          tls: certificate has expired
+          sudo kuberescue restart kubelet etcd
+        cannot restart kube-apiserver: not back after 121 s while stopping its sandbox: it ended again
+          tls: certificate has expired
+          sudo kuberescue restart kube-apiserver
+        cannot restart kube-scheduler: etcd is not back
+          
+          sudo kuberescue restart kube-scheduler
+        ");
     }
 }

@@ -65,6 +65,20 @@ pub fn serialize<S: Serializer>(text: &impl AsRef<OsStr>, serializer: S) -> Resu
     }
 }
 
+/// For `#[serde(serialize_with = "…")]` on a list of them.
+///
+/// # Errors
+/// What the serializer reports.
+pub fn list<T: AsRef<OsStr>, S: Serializer>(texts: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    struct One<'a, T>(&'a T);
+    impl<T: AsRef<OsStr>> Serialize for One<'_, T> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serialize(self.0, serializer)
+        }
+    }
+    serializer.collect_seq(texts.iter().map(One))
+}
+
 /// For `#[serde(with = "…")]` on a `PathBuf` or `OsString`.
 ///
 /// # Errors

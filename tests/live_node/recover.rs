@@ -42,7 +42,7 @@ fn on_a_node_on_which_nothing_runs() {
     // A kubelet that can't come back is not waited for.
     let refused = node.kuberescue(&["restart", "--yes"]);
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.err.contains("[kubelet-certificate-ended]"), "{refused:?}");
+    assert!(refused.err.contains("[kubelet-certificate-expired]"), "{refused:?}");
 
     recover(&node, &[]);
     let namesakes = node.namesakes();
@@ -211,7 +211,7 @@ fn after_a_rollback_to_ended_files_a_restart_is_refused_and_what_runs_goes_on() 
 
     let refused = node.kuberescue(&["restart", "--yes"]);
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.err.contains("[kubelet-certificate-ended]"), "{refused:?}");
+    assert!(refused.err.contains("[kubelet-certificate-expired]"), "{refused:?}");
     assert_eq!((node.pods(), node.kubelet_pid()), (before, kubelet));
     recover(&node, &[]);
 }

@@ -67,8 +67,8 @@ fn an_old_certificate_that_is_still_served() {
             "kubelet: old-certificate-still-served",
         ]
     );
-    assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("kuberescue restart etcd"));
-    assert_eq!(check(&report, "kubelet").hint.as_deref(), Some("systemctl restart kubelet"));
+    assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("sudo kuberescue restart etcd"));
+    assert_eq!(check(&report, "kubelet").hint.as_deref(), Some("sudo systemctl restart kubelet"));
     assert!(
         check(&report, "etcd-client").what.contains("/etc/kubernetes/pki/etcd/server.crt has a newer one")
     );
@@ -97,8 +97,11 @@ fn certificates_that_have_ended() {
             "kube-scheduler: expired-certificate-served",
         ]
     );
-    assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("kuberescue recover"));
-    assert_eq!(check(&report, "kube-scheduler").hint.as_deref(), Some("kuberescue restart kube-scheduler"));
+    assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("sudo kuberescue recover"));
+    assert_eq!(
+        check(&report, "kube-scheduler").hint.as_deref(),
+        Some("sudo kuberescue restart kube-scheduler")
+    );
     let kubelet = check(&report, "kubelet");
     assert_eq!(
         (kubelet.code, kubelet.severity),
@@ -121,7 +124,7 @@ fn certificates_that_are_not_those_of_the_disk() {
         (kubelet.code, kubelet.severity),
         (Some(Code::CertificateFileUnusable), Some(Severity::Warning))
     );
-    assert_eq!(kubelet.hint.as_deref(), Some("systemctl restart kubelet"), "it makes a new one");
+    assert_eq!(kubelet.hint.as_deref(), Some("sudo systemctl restart kubelet"), "it makes a new one");
     assert!(check(&report, "etcd-peer").what.contains("/etc/kubernetes/pki/etcd/peer.crt: not PEM"));
 }
 
@@ -161,10 +164,10 @@ fn a_port_that_is_closed_because_the_certificate_has_ended() {
     node.at.etcd = closed_port();
     node.configure();
     let hint = |node: &Node| check(&node.probe(), "etcd-client").hint.clone();
-    assert_eq!(hint(&node).as_deref(), Some("kuberescue restart etcd"));
+    assert_eq!(hint(&node).as_deref(), Some("sudo kuberescue restart etcd"));
     let ended = node.etcd_ca.ended("lab-cp1");
     node.put_pair("/etc/kubernetes/pki/etcd/server", &ended);
-    assert_eq!(hint(&node).as_deref(), Some("kuberescue recover"));
+    assert_eq!(hint(&node).as_deref(), Some("sudo kuberescue recover"));
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn client_certificates_that_are_refused() {
     let what = |name| check(&report, name).what.as_str();
     assert_eq!(
         what("etcd-client"),
-        "client certificate rejected: it has expired (etcd-healthcheck-client ended 2016-01-01T00:00:00Z)"
+        "client certificate rejected: it has expired (etcd-healthcheck-client expired on 2016-01-01 (3980 days ago))"
     );
     assert!(
         what("etcd-peer").contains("asked without etcd-peer: its key: it is missing"),
@@ -219,7 +222,7 @@ fn client_certificates_that_are_refused() {
     );
     // The certificates were seen all the same.
     assert!(check(&report, "etcd-client").served.is_some());
-    assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("kuberescue recover"));
+    assert_eq!(check(&report, "etcd-client").hint.as_deref(), Some("sudo kuberescue recover"));
 }
 
 #[test]

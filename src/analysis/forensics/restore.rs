@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::compare::{CredentialChange, PathChange, credentials, paths};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{Refusal, Restart, restarts};
+use crate::analysis::node::plan::{Refusal, Restarts, restarts};
 use crate::analysis::node::scope;
 use crate::state::Code;
 use crate::state::{Attributes, ChangeSet, Content, Entry, Snapshot, text};
@@ -54,8 +54,7 @@ pub struct RestorePlan {
     pub left_out: Vec<LeftOut>,
     /// What stops the plan.
     pub refusals: Vec<Refusal>,
-    /// What has to be restarted, in order.
-    pub restarts: Vec<Restart>,
+    pub restarts: Restarts,
     /// What else the operator should know.
     pub notes: Vec<String>,
 }

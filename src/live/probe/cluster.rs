@@ -15,7 +15,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::formats::kubeconfig;
 use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
-use crate::state::{Bytes, Code, Severity, catalog};
+use crate::state::{Bytes, Code, Severity, catalog, time};
 
 /// How long another machine is waited for: a dead load balancer must not hold up the proof of this node.
 const ELSEWHERE: Duration = Duration::from_secs(2);
@@ -141,16 +141,18 @@ impl Question<'_> {
         let mut found = Vec::new();
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
-            let what = format!("there is no {}, or it can't be read", admin.name);
+            let what = format!("cannot read {}", admin.name);
             found.push(Finding::new(Code::KubeconfigUnusable, what).hint(recover()));
         }
         for (admin, error) in refused {
             let ended = admin.end.filter(|end| *end < self.options.now);
-            let note = ended.map(|end| format!(" (its certificate ended {end})")).unwrap_or_default();
+            let now = self.options.now;
+            let note =
+                ended.map(|end| format!(" (certificate {})", time::expired_on(end, now))).unwrap_or_default();
             let finding = of_error(error);
             let hint = match finding.code {
                 Code::Forbidden => {
-                    "its group needs the cluster role binding kubeadm:cluster-admins, which super-admin.conf may make"
+                    "kubectl --kubeconfig /etc/kubernetes/super-admin.conf create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-admin --group kubeadm:cluster-admins"
                         .to_owned()
                 }
                 _ => recover(),
@@ -175,7 +177,7 @@ impl Question<'_> {
         if let Some(first) = found.first() {
             check.phases.answer = Phase::Failed(first.what.clone());
         }
-        check.judged(found, || "accepted; the nodes are told".to_owned())
+        check.judged(found, || "accepted; nodes listed".to_owned())
     }
 
     fn this_node(&self, told: &Told) -> Check {
@@ -184,12 +186,12 @@ impl Question<'_> {
             (_, Err(error)) => vec![not_asked(&error.to_string())],
             (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
                 None => {
-                    let what = format!("the API server knows no node {name}");
+                    let what = format!("node {name} is not registered in the API server");
                     vec![Finding::new(Code::NodeMissing, what).hint(restart(KUBELET))]
                 }
                 Some(node) if node.ready == Some(true) => Vec::new(),
                 Some(node) => {
-                    let state = if node.ready.is_some() { "not Ready" } else { "not known to be Ready" };
+                    let state = if node.ready.is_some() { "not Ready" } else { "in state Unknown" };
                     let what = format!("{name} is {state}: {}", node.reason);
                     vec![Finding::new(Code::NodeNotReady, what).hint(restart(KUBELET))]
                 }
@@ -214,11 +216,9 @@ impl Question<'_> {
                 let renewed = lease.renewed;
                 let what = match self.options.renewed_since {
                     Some(since) if renewed <= since => {
-                        Some(format!("not renewed since {since}: last {renewed}"))
+                        Some(format!("not renewed since the restart at {since}; last renewed at {renewed}"))
                     }
-                    _ if age > lease.duration.as_secs() => {
-                        Some(format!("the kubelet renewed it last {age} s ago, {renewed}"))
-                    }
+                    _ if age > lease.duration.as_secs() => Some(format!("last renewed {age} s ago")),
                     _ => None,
                 };
                 let stale = |what| Finding::new(Code::LeaseStale, what).hint(restart(KUBELET));

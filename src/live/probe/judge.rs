@@ -10,7 +10,7 @@ use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
 use crate::live::fault::Fault;
 use crate::live::https::{Exchange, Reply};
-use crate::state::{Code, Severity};
+use crate::state::{Code, Severity, time};
 
 /// The certificate file of an endpoint, as it was found.
 pub(super) struct File {
@@ -77,7 +77,7 @@ impl Known<'_> {
         }
         found.extend(more);
         check.judged(found, || match &served {
-            Some(Ok(leaf)) => format!("healthy; certificate until {}", leaf.not_after),
+            Some(Ok(leaf)) => format!("healthy; certificate valid until {}", time::minute(leaf.not_after)),
             _ => "healthy".to_owned(),
         })
     }
@@ -87,8 +87,7 @@ impl Known<'_> {
         let now = self.now;
         let (code, what, hint) = match self.file.map(|file| (&file.path, &file.leaf)) {
             Some((path, Err(why))) => {
-                let what =
-                    format!("its certificate on the disk can't be compared: {}: {why}", path.display());
+                let what = format!("cannot read {}: {why}", path.display());
                 // The kubelet makes itself a new one.
                 let hint = if self.endpoint.is_verified { recover() } else { self.restart() };
                 (Code::CertificateFileUnusable, what, hint)
@@ -98,14 +97,15 @@ impl Known<'_> {
                     disk.not_before > served.not_before || (served.expired_at(now) && !disk.expired_at(now));
                 let path = path.display();
                 if newer {
-                    let ended = if served.expired_at(now) { "ended" } else { "ends" };
-                    let what = format!(
-                        "it still serves an old certificate, which {ended} {}; {path} has a newer one",
-                        served.not_after
-                    );
+                    let end = if served.expired_at(now) {
+                        time::expired_on(served.not_after, now)
+                    } else {
+                        time::expires_on(served.not_after, now)
+                    };
+                    let what = format!("serves an old certificate that {end}; {path} has a newer one");
                     (Code::OldCertificateStillServed, what, self.restart())
                 } else {
-                    let what = format!("it serves another certificate than {path}, and not an older one");
+                    let what = format!("serves a certificate that differs from {path} and is not older");
                     (Code::CertificateDiffers, what, self.restart())
                 }
             }
@@ -113,10 +113,13 @@ impl Known<'_> {
                 // One that is made in memory is new after a restart.
                 let hint = if on_disk.is_some() { recover() } else { self.restart() };
                 if served.expired_at(now) {
-                    let what = format!("the served certificate ended {}", served.not_after);
+                    let what = format!("the served certificate {}", time::expired_on(served.not_after, now));
                     (Code::ExpiredCertificateServed, what, hint)
                 } else if served.not_yet_valid_at(now) {
-                    let what = format!("the served certificate begins only {}", served.not_before);
+                    let what = format!(
+                        "the served certificate is not valid before {}",
+                        time::minute(served.not_before)
+                    );
                     (Code::CertificateNotYetValid, what, hint)
                 } else {
                     return None;
@@ -147,7 +150,7 @@ impl Known<'_> {
     /// anew doesn't give it one.
     fn awaited(&self) -> String {
         match self.endpoint.component {
-            ETCD => "etcd may have no leader: where it has other members, see to those first (kuberescue recover on their nodes); else kuberescue restart etcd"
+            ETCD => "etcd may have no leader: run sudo kuberescue recover on the nodes of the other members first, or, with one member, sudo kuberescue restart etcd"
                 .to_owned(),
             _ => self.restart(),
         }
@@ -157,7 +160,7 @@ impl Known<'_> {
         let name = client.name;
         let (why, hint) = match (&client.unusable, client.ended) {
             (Some(why), _) => (format!("asked without {name}: {why}"), recover()),
-            (None, Some(end)) => (format!("{name} ended {end}"), recover()),
+            (None, Some(end)) => (format!("{name} {}", time::expired_on(end, self.now)), recover()),
             // The certificate is right: the server knows only an older CA.
             (None, None) => (format!("asked with {name}"), self.restart()),
         };
@@ -186,7 +189,7 @@ impl Known<'_> {
             Some(client) if code != Code::Unhealthy => self.of_client(finding, client),
             // It asks the API server whether the client may, and has no answer of its own without it.
             _ if self.endpoint.component == KUBELET && reply.status == 500 => {
-                finding.hint("the kubelet needs the API server to answer; look at that first")
+                finding.hint("the kubelet asks the API server; fix the API server first: kuberescue diagnose")
             }
             _ => finding.hint(self.awaited()),
         })
@@ -200,14 +203,14 @@ impl Known<'_> {
 /// How a component is restarted.
 pub(super) fn restart(component: &str) -> String {
     if component == KUBELET {
-        "systemctl restart kubelet".to_owned()
+        "sudo systemctl restart kubelet".to_owned()
     } else {
-        format!("kuberescue restart {component}")
+        format!("sudo kuberescue restart {component}")
     }
 }
 
 pub(super) fn recover() -> String {
-    "kuberescue recover".to_owned()
+    "sudo kuberescue recover".to_owned()
 }
 
 /// A fault as a finding.

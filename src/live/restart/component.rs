@@ -6,9 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::watch::{Watch, is_live};
-use super::{DEFAULT_GRACE, ETCD, Grace, Options, Order, Outcome, Phase, Progress, Report, Wanted};
+use super::{DEFAULT_GRACE, Grace, Options, Order, Outcome, Phase, Progress, Report, Wanted};
 use crate::live::clock;
 use crate::live::cri::{Container, ContainerState, CriError, GRACE_PERIOD, seconds};
+use crate::state::Component;
 
 /// Time for the first list: the runtime may be restarting.
 const LISTING: Duration = Duration::from_secs(20);
@@ -24,7 +25,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 const SANDBOX: Duration = Duration::from_secs(30);
 
 /// The work on one component.
-pub(super) struct Component<'a> {
+pub(super) struct Work<'a> {
     options: &'a Options,
     wanted: &'a Wanted,
     progress: &'a (dyn Fn(Progress) + Sync),
@@ -43,13 +44,13 @@ struct Before {
     known: HashSet<String>,
 }
 
-impl<'a> Component<'a> {
+impl<'a> Work<'a> {
     pub(super) fn new(
         options: &'a Options,
         wanted: &'a Wanted,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Self {
-        let watch = Watch::new(&options.socket, &wanted.component);
+        let watch = Watch::new(&options.socket, wanted.component);
         Self { options, wanted, progress, began: clock::now(), watch }
     }
 
@@ -57,7 +58,7 @@ impl<'a> Component<'a> {
         let outcome = match self.run() {
             Ok(outcome) => {
                 // etcd is back when it is healthy, where that is asked for.
-                if self.options.order == Order::Together || self.wanted.component != ETCD {
+                if self.options.order == Order::Together || self.wanted.component != Component::Etcd {
                     self.tell(Phase::Back);
                 }
                 outcome
@@ -67,7 +68,7 @@ impl<'a> Component<'a> {
                 Outcome::Failed { phase, why, last_lines: self.watch.last_lines() }
             }
         };
-        Report { component: self.wanted.component.clone(), outcome, elapsed: self.began.elapsed() }
+        Report { component: self.wanted.component, outcome, elapsed: self.began.elapsed() }
     }
 
     fn run(&mut self) -> Result<Outcome, Hung> {
@@ -266,12 +267,12 @@ impl<'a> Component<'a> {
     }
 
     fn tell(&self, phase: Phase) {
-        let component = self.wanted.component.clone();
+        let component = self.wanted.component;
         (self.progress)(Progress { component, phase, elapsed: self.began.elapsed() });
     }
 }
 
 /// What a component's newest container said last.
-pub(super) fn last_lines_of(socket: &Path, component: &str) -> Vec<String> {
+pub(super) fn last_lines_of(socket: &Path, component: Component) -> Vec<String> {
     Watch::new(socket, component).last_lines()
 }

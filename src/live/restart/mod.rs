@@ -22,15 +22,13 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::cri::seconds;
-pub use crate::analysis::node::plan::COMPONENTS;
-use component::Component;
+use crate::state::Component;
+use component::Work;
 #[cfg(fuzzing)]
 pub(super) use log::messages_of as log_lines;
 
 /// The namespace of the control plane's static pods.
 pub const NAMESPACE: &str = "kube-system";
-
-const ETCD: &str = "etcd";
 
 /// The grace period of the components that keep no data.
 pub const SHORT_GRACE: Duration = Duration::from_secs(2);
@@ -50,8 +48,7 @@ pub enum Grace {
 /// A component that is to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its container's name: one of [`COMPONENTS`], or another static pod's.
-    pub component: String,
+    pub component: Component,
     /// Its time to end.
     pub grace: Grace,
 }
@@ -59,10 +56,12 @@ pub struct Wanted {
 impl Wanted {
     /// etcd always with its pod's grace period: a kill may cost it data. The others keep none and get
     /// `grace`, or [`SHORT_GRACE`].
-    pub fn new(component: &str, grace: Option<Duration>) -> Self {
-        let grace =
-            if component == ETCD { Grace::OfThePod } else { Grace::Fixed(grace.unwrap_or(SHORT_GRACE)) };
-        Self { component: component.to_owned(), grace }
+    pub fn new(component: Component, grace: Option<Duration>) -> Self {
+        let grace = match component {
+            Component::Etcd => Grace::OfThePod,
+            _ => Grace::Fixed(grace.unwrap_or(SHORT_GRACE)),
+        };
+        Self { component, grace }
     }
 }
 
@@ -176,7 +175,7 @@ impl fmt::Display for Phase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Which one.
-    pub component: String,
+    pub component: Component,
     /// What is being done now.
     pub phase: Phase,
     /// Since the work on this component began.
@@ -229,7 +228,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Which one.
-    pub component: String,
+    pub component: Component,
     /// How it ended.
     pub outcome: Outcome,
     /// All of it.
@@ -260,7 +259,7 @@ pub fn restart(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Vec<Report> {
     let (first, rest): (Vec<&Wanted>, Vec<&Wanted>) = match options.order {
-        Order::EtcdFirst => wanted.iter().partition(|wanted| wanted.component == ETCD),
+        Order::EtcdFirst => wanted.iter().partition(|wanted| wanted.component == Component::Etcd),
         Order::Together => (Vec::new(), wanted.iter().collect()),
     };
     let mut reports = together(options, &first, progress);
@@ -271,7 +270,7 @@ pub fn restart(
         reports.extend(together(options, &rest, progress));
     } else {
         reports.extend(rest.iter().map(|wanted| Report {
-            component: wanted.component.clone(),
+            component: wanted.component,
             outcome: Outcome::NotTried { why: "etcd is not back, so this was left running".to_owned() },
             elapsed: Duration::ZERO,
         }));
@@ -286,8 +285,8 @@ fn together(options: &Options, wanted: &[&Wanted], progress: &(dyn Fn(Progress) 
         let begun: Vec<_> = wanted
             .iter()
             .map(|wanted| {
-                let work = move || Component::new(options, wanted, progress).restart();
-                let name = wanted.component.clone();
+                let work = move || Work::new(options, wanted, progress).restart();
+                let name = wanted.component.name().to_owned();
                 (wanted, thread::Builder::new().name(name).spawn_scoped(scope, work))
             })
             .collect();
@@ -300,7 +299,7 @@ fn together(options: &Options, wanted: &[&Wanted], progress: &(dyn Fn(Progress) 
                     Err(error) => format!("cannot start a thread: {error}"),
                 };
                 let outcome = Outcome::Failed { phase: Phase::Listing, why, last_lines: Vec::new() };
-                Report { component: wanted.component.clone(), outcome, elapsed: Duration::ZERO }
+                Report { component: wanted.component, outcome, elapsed: Duration::ZERO }
             })
             .collect()
     })
@@ -317,7 +316,7 @@ fn await_health(
     let mut heard: Option<String> = None;
     let tell = |phase: Phase| {
         let elapsed = before + began.elapsed();
-        progress(Progress { component: report.component.clone(), phase, elapsed });
+        progress(Progress { component: report.component, phase, elapsed });
     };
     tell(Phase::AwaitingHealth { why: None });
     loop {
@@ -332,7 +331,7 @@ fn await_health(
         }
         if began.elapsed() >= options.patience {
             tell(Phase::Failed);
-            let last_lines = component::last_lines_of(&options.socket, &report.component);
+            let last_lines = component::last_lines_of(&options.socket, report.component);
             let phase = Phase::AwaitingHealth { why: Some(why.clone()) };
             let patience = seconds(options.patience);
             let why = format!("its container runs, but it is not healthy after {patience}: {why}");

@@ -18,14 +18,14 @@ fn options(fake: &Fake) -> Options {
     }
 }
 
-fn wanted(names: &[&str]) -> Vec<Wanted> {
-    names.iter().map(|name| Wanted::new(name, None)).collect()
+fn wanted(components: &[Component]) -> Vec<Wanted> {
+    components.iter().map(|component| Wanted::new(*component, None)).collect()
 }
 
 /// A control plane as a real one was seen, its newest containers running, with what must be left alone.
 fn control_plane() -> World {
     let mut world = World::new();
-    for name in COMPONENTS {
+    for name in Component::STATIC_PODS.map(Component::name) {
         world.sandbox(&format!("earlier-{name}"), name, "file", false);
         world.container_in(&format!("earlier-{name}"), &format!("{name}-earlier"), name, EXITED, 10);
         world.pod(name);
@@ -89,8 +89,8 @@ fn failure(report: &Report) -> (&Phase, &str, &[String]) {
 #[test]
 fn all_four_and_nothing_else() {
     let fake = Fake::start(control_plane());
-    let (reports, told) = run(&options(&fake), &wanted(&COMPONENTS));
-    for (report, name) in reports.iter().zip(COMPONENTS) {
+    let (reports, told) = run(&options(&fake), &wanted(&Component::STATIC_PODS));
+    for (report, name) in reports.iter().zip(Component::STATIC_PODS) {
         assert_eq!(report.component, name);
         assert_eq!(ids(report), (&*format!("{name}-1"), &*format!("{name}-2")));
     }
@@ -127,14 +127,14 @@ fn the_labels_of_a_real_node() {
         DONE
     });
     let fake = Fake::start(world);
-    let (reports, _) = run(&options(&fake), &wanted(&COMPONENTS));
+    let (reports, _) = run(&options(&fake), &wanted(&Component::STATIC_PODS));
     for (report, old) in reports.iter().zip(["f97e8bf8", "9f9466f0", "8bd2228b", "278694cc"]) {
         let (old_id, new_id) = ids(report);
         assert!(old_id.starts_with(old), "{}: {old_id}", report.component);
         assert_eq!(new_id, format!("new-{old_id}"));
     }
     let stops = fake.world().stops.clone();
-    assert_eq!(stops.len(), COMPONENTS.len());
+    assert_eq!(stops.len(), Component::STATIC_PODS.len());
     assert!(stops.iter().any(|stop| stop.starts_with("StopContainer f97e8bf8") && stop.ends_with(" 30")));
 }
 
@@ -148,7 +148,7 @@ fn a_container_that_is_gone_when_it_is_stopped() {
         Reply::Error(Code::NotFound, "not found")
     });
     let fake = Fake::start(world);
-    let (reports, _) = run(&options(&fake), &wanted(&["kube-scheduler"]));
+    let (reports, _) = run(&options(&fake), &wanted(&[Component::Scheduler]));
     assert_eq!(ids(&reports[0]), ("kube-scheduler-1", "kube-scheduler-2"));
 }
 
@@ -164,7 +164,7 @@ fn two_at_once_are_both_stopped() {
         DONE
     });
     let fake = Fake::start(world);
-    let (reports, _) = run(&options(&fake), &wanted(&["etcd"]));
+    let (reports, _) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
     assert_eq!(fake.world().stops, ["StopContainer etcd-0 30", "StopContainer etcd-1 30"]);
 }
@@ -181,7 +181,7 @@ fn nothing_runs_after_a_reboot() {
         world.container("etcd-2", "etcd", RUNNING, 20);
     });
     let fake = Fake::start(world);
-    let (reports, told) = run(&options(&fake), &wanted(&["etcd"]));
+    let (reports, told) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("", "etcd-2"));
     assert!(told.contains(&"etcd: was not running".to_owned()), "{told:?}");
     assert_eq!(fake.world().stops, Vec::<String>::new());
@@ -191,10 +191,10 @@ fn nothing_runs_after_a_reboot() {
 fn what_came_after_the_change_is_left_alone() {
     let fake = Fake::start(control_plane());
     let since = |nanoseconds| Some(Timestamp::from_nanosecond(nanoseconds).unwrap());
-    let (reports, _) = run(&Options { since: since(100), ..options(&fake) }, &wanted(&["etcd"]));
+    let (reports, _) = run(&Options { since: since(100), ..options(&fake) }, &wanted(&[Component::Etcd]));
     assert_eq!(reports[0].outcome, Outcome::StartedByItself { id: "etcd-1".into() });
     assert_eq!(fake.world().stops, Vec::<String>::new());
-    let (reports, _) = run(&Options { since: since(101), ..options(&fake) }, &wanted(&["etcd"]));
+    let (reports, _) = run(&Options { since: since(101), ..options(&fake) }, &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
 }
 
@@ -215,7 +215,7 @@ fn a_stop_that_fails_is_tried_again() {
         }
     });
     let fake = Fake::start(world);
-    let (reports, told) = run(&options(&fake), &wanted(&["kube-apiserver"]));
+    let (reports, told) = run(&options(&fake), &wanted(&[Component::ApiServer]));
     assert_eq!(ids(&reports[0]), ("kube-apiserver-1", "kube-apiserver-2"));
     let retries: Vec<_> = told.iter().filter(|line| line.contains("again")).collect();
     assert_eq!(retries.len(), 2, "{told:?}");
@@ -237,7 +237,7 @@ fn the_runtime_is_restarted_during_the_stop() {
         Reply::Never
     });
     let fake = Fake::start(world);
-    let (reports, told) = run(&options(&fake), &wanted(&["etcd"]));
+    let (reports, told) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"), "{told:?}");
     assert!(told.iter().any(|line| line.starts_with("etcd: stopping again (retry 1)")), "{told:?}");
 }
@@ -252,7 +252,7 @@ fn the_answer_is_lost_but_the_container_has_ended() {
         Reply::Never
     });
     let fake = Fake::start(world);
-    let (reports, _) = run(&options(&fake), &wanted(&["etcd"]));
+    let (reports, _) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
     assert_eq!(fake.world().stops.len(), 1);
 }
@@ -263,7 +263,7 @@ fn a_stop_that_never_ends() {
     world.on_stop = Box::new(|_, _| Reply::Never);
     let fake = Fake::start(world);
     let options = Options { patience: Duration::from_secs(1), ..options(&fake) };
-    let wanted = [Wanted::new("kube-scheduler", Some(Duration::ZERO))];
+    let wanted = [Wanted::new(Component::Scheduler, Some(Duration::ZERO))];
     let (reports, _) = run(&options, &wanted);
     let (phase, why, _) = failure(&reports[0]);
     assert_eq!(phase, &Phase::Stopping { grace: Duration::ZERO });
@@ -276,7 +276,7 @@ fn an_error_that_will_not_pass_is_told_at_once() {
     let mut world = control_plane();
     world.on_stop = Box::new(|_, _| Reply::Error(Code::PermissionDenied, "no"));
     let fake = Fake::start(world);
-    let (reports, _) = run(&options(&fake), &wanted(&["etcd"]));
+    let (reports, _) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert!(failure(&reports[0]).1.ends_with("StopContainer failed: no (PermissionDenied)"));
     assert_eq!(fake.world().stops.len(), 1);
 }
@@ -294,7 +294,7 @@ fn a_new_container_that_ends_again_is_not_back() {
         DONE
     });
     let fake = Fake::start(world);
-    let (reports, told) = run(&options(&fake), &wanted(&["etcd"]));
+    let (reports, told) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-3"));
     let ended = "etcd: waiting for the kubelet's new container: it ended with code 1 (Error)";
     assert!(told.iter().any(|line| line == ended), "{told:?}");
@@ -316,7 +316,7 @@ fn one_that_never_stays_is_told_with_its_last_words() {
     });
     let fake = Fake::start(world);
     let options = Options { patience: Duration::from_secs(1), ..options(&fake) };
-    let (reports, _) = run(&options, &wanted(&["etcd"]));
+    let (reports, _) = run(&options, &wanted(&[Component::Etcd]));
     let (phase, why, last_lines) = failure(&reports[0]);
     assert!(matches!(phase, Phase::WaitingForNew { .. }));
     assert_eq!(why, "new containers came, but none kept running within 1 s: it ended with code 2 (Error)");
@@ -339,7 +339,7 @@ fn the_sandbox_is_the_second_step() {
     });
     let fake = Fake::start(world);
     let options = Options { patience: Duration::from_secs(2), ..options(&fake) };
-    let (reports, told) = run(&options, &wanted(&["etcd"]));
+    let (reports, told) = run(&options, &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-2"));
     assert_eq!(fake.world().stops, ["StopContainer etcd-1 30", "StopPodSandbox s-etcd"]);
     assert!(told.contains(&"etcd: stopping its sandbox".to_owned()));
@@ -354,7 +354,7 @@ fn nobody_brings_it_back() {
     });
     let fake = Fake::start(world);
     let options = Options { patience: Duration::from_millis(600), ..options(&fake) };
-    let (reports, _) = run(&options, &wanted(&["etcd", "kube-scheduler"]));
+    let (reports, _) = run(&options, &wanted(&[Component::Etcd, Component::Scheduler]));
     for report in &reports {
         let (phase, why, _) = failure(report);
         assert_eq!(phase, &Phase::WaitingForNew { note: None });
@@ -362,7 +362,7 @@ fn nobody_brings_it_back() {
     }
     // Where there is no sandbox, none is said to have been stopped.
     fake.world().sandboxes.clear();
-    let (reports, _) = run(&options, &wanted(&["etcd"]));
+    let (reports, _) = run(&options, &wanted(&[Component::Etcd]));
     assert_eq!(failure(&reports[0]).1, "no new container came within 0.6 s: is the kubelet running?");
 }
 
@@ -376,9 +376,9 @@ fn etcd_first_and_healthy_before_the_rest() {
         *asked.lock().unwrap() += 1;
         if *asked.lock().unwrap() < 3 { Err("no leader".to_owned()) } else { Ok(()) }
     };
-    let (reports, told) = run_with(&options, &wanted(&["kube-scheduler", "etcd"]), &healthy);
+    let (reports, told) = run_with(&options, &wanted(&[Component::Scheduler, Component::Etcd]), &healthy);
     assert!(reports.iter().all(Report::is_back));
-    let names: Vec<_> = reports.iter().map(|report| report.component.as_str()).collect();
+    let names: Vec<_> = reports.iter().map(|report| report.component.name()).collect();
     assert_eq!(names, ["kube-scheduler", "etcd"]);
     let last: Vec<_> = told.iter().filter(|line| line.starts_with("etcd:")).rev().take(2).collect();
     assert_eq!(last, ["etcd: back", "etcd: waiting until it is healthy: no leader"]);
@@ -390,7 +390,11 @@ fn etcd_that_is_not_healthy_keeps_the_rest_running() {
     let patience = Duration::from_millis(700);
     let options = Options { order: Order::EtcdFirst, patience, ..options(&fake) };
     let (reports, _) =
-        run_with(&options, &wanted(&["etcd", "kube-apiserver"]), &|| Err("no leader".to_owned()));
+        run_with(
+            &options,
+            &wanted(&[Component::Etcd, Component::ApiServer]),
+            &|| Err("no leader".to_owned()),
+        );
     let (phase, why, _) = failure(&reports[0]);
     assert_eq!(phase, &Phase::AwaitingHealth { why: Some("no leader".into()) });
     assert!(why.contains("not healthy"), "{why}");
@@ -403,7 +407,7 @@ fn no_runtime_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let patience = Duration::from_millis(200);
     let options = Options { patience, ..Options::new(directory.path().join("none.sock")) };
-    let (reports, _) = run(&options, &wanted(&["etcd"]));
+    let (reports, _) = run(&options, &wanted(&[Component::Etcd]));
     let (phase, why, _) = failure(&reports[0]);
     assert_eq!(phase, &Phase::Listing);
     assert!(why.ends_with("there is no such socket"), "{why}");

@@ -9,6 +9,7 @@ use super::{NAMESPACE, log};
 use crate::live::cri::{
     CONTAINER_NAME, Container, ContainerState, ContainerStatus, CriError, POD_NAMESPACE, Runtime, Sandbox,
 };
+use crate::state::Component;
 use std::path::Path;
 
 /// Time to connect: the socket is on this machine.
@@ -20,20 +21,15 @@ const LINES: usize = 10;
 /// One component, seen through a connection that comes and goes.
 pub(super) struct Watch {
     socket: PathBuf,
-    component: String,
+    component: Component,
     connection: Option<Runtime>,
     /// Sandbox → whether its pod is static.
     sandboxes: HashMap<String, bool>,
 }
 
 impl Watch {
-    pub(super) fn new(socket: &Path, component: &str) -> Self {
-        Self {
-            socket: socket.to_owned(),
-            component: component.to_owned(),
-            connection: None,
-            sandboxes: HashMap::new(),
-        }
+    pub(super) fn new(socket: &Path, component: Component) -> Self {
+        Self { socket: socket.to_owned(), component, connection: None, sandboxes: HashMap::new() }
     }
 
     /// One call; its connection is given up when it fails.
@@ -53,8 +49,7 @@ impl Watch {
     /// The component's containers of every state: exact labels, and a static pod. Exited ones of earlier
     /// boots are among them.
     pub(super) fn containers(&mut self) -> Result<Vec<Container>, CriError> {
-        let component = self.component.clone();
-        let labels = [(CONTAINER_NAME, component.as_str()), (POD_NAMESPACE, NAMESPACE)];
+        let labels = [(CONTAINER_NAME, self.component.name()), (POD_NAMESPACE, NAMESPACE)];
         let mut found = self.call(|runtime| runtime.containers(&labels))?;
         if found.iter().any(|container| !self.sandboxes.contains_key(&container.sandbox)) {
             for sandbox in self.sandboxes()? {

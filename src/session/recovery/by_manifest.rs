@@ -22,6 +22,7 @@ use crate::live::https::{Exchange, Transport, get};
 use crate::report::Progress;
 use crate::session::Context;
 use crate::session::change::signals::hold;
+use crate::state::Component;
 
 /// How long the pods may take to end: the kubelet looks at its manifests at least every 20 s
 /// (`fileCheckFrequency`), and etcd's pod has 30 s to end.
@@ -39,12 +40,12 @@ pub fn restart(
     root: &Root,
     lock: &Lock,
     inventory: &Inventory,
-    components: &[String],
+    components: &[Component],
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
     let manifests: Vec<PathBuf> = components
         .iter()
-        .filter_map(|name| inventory.facts.pod(name))
+        .filter_map(|component| inventory.facts.pod(component.name()))
         .map(|(path, _)| path.to_owned())
         .collect();
     // What comes meanwhile ends the run afterwards, with every manifest in its place.
@@ -57,7 +58,7 @@ fn away_and_back(
     root: &Root,
     lock: &Lock,
     inventory: &Inventory,
-    components: &[String],
+    components: &[Component],
     manifests: &[PathBuf],
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
@@ -81,11 +82,12 @@ fn away_and_back(
 /// Waits until nobody answers at the ports of these components any more.
 fn wait_until_closed(
     inventory: &Inventory,
-    components: &[String],
+    components: &[Component],
     context: &mut Context<'_>,
 ) -> Result<(), String> {
     let endpoints = endpoints::expected(inventory).endpoints;
-    let ours = |endpoint: &&Endpoint| components.iter().any(|name| name == endpoint.component);
+    let ours =
+        |endpoint: &&Endpoint| components.iter().any(|component| component.name() == endpoint.component);
     let endpoints: Vec<&Endpoint> = endpoints.iter().filter(ours).collect();
     let mut board = Progress::new(["manifests"], context.out.is_terminal());
     let began = clock::now();

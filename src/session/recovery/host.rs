@@ -10,7 +10,7 @@ use crate::analysis::node::changed;
 use crate::analysis::node::changed::Reads;
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::COMPONENTS;
+use crate::analysis::node::plan::{RestartReason, RestartTask};
 use crate::analysis::node::quorum::{Effect, Quorum};
 use crate::disk::{Root, transaction};
 use crate::error::Error;
@@ -18,11 +18,9 @@ use crate::live::cri::endpoint::{self, Endpoint};
 use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, KubeletStatus};
 use crate::live::{clock, etcd, restart};
-use crate::report::ToRestart;
 use crate::session::input::arguments::parse_duration;
 use crate::session::input::source::could_not;
-use crate::state::Code;
-use crate::state::Snapshot;
+use crate::state::{Code, Component, Snapshot};
 
 /// How long the runtime may take to answer.
 const RUNTIME_PATIENCE: Duration = Duration::from_secs(5);
@@ -32,17 +30,17 @@ const ETCD_PATIENCE: Duration = Duration::from_secs(3);
 /// How running processes are treated.
 #[derive(clap::Args, Debug)]
 pub struct HostArgs {
-    /// The container runtime's socket [default: the kubelet's, crictl's, or a well-known one]
+    /// Use this container runtime socket [default: from the kubelet, crictl, or a well-known path]
     #[arg(long, value_name = "unix:///PATH")]
     pub cri_socket: Option<String>,
-    /// How long API server, controller-manager and scheduler have to end by themselves before they are
-    /// killed; etcd always has its pod's own time
+    /// Wait this long before killing API server, controller-manager and scheduler; etcd uses the pod's
+    /// terminationGracePeriod
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = parse_duration)]
     pub grace: SignedDuration,
-    /// How long the kubelet, and each static pod once it was stopped, may take to be back
+    /// Wait this long for the kubelet and for each static pod to be back
     #[arg(long, default_value = "120s", value_name = "DURATION", value_parser = parse_duration)]
     pub restart_timeout: SignedDuration,
-    /// Stop etcd although the cluster loses its quorum by it
+    /// Stop etcd even if the cluster loses quorum
     #[arg(long)]
     pub break_quorum: bool,
 }
@@ -94,7 +92,7 @@ impl Cri {
         containers.retain(|container| {
             container.state == ContainerState::Running
                 && static_pods.contains(&container.sandbox)
-                && COMPONENTS.contains(&component(container))
+                && Component::STATIC_PODS.iter().any(|known| known.name() == component(container))
         });
         Ok(containers)
     }
@@ -109,52 +107,9 @@ fn no_runtime(error: &CriError) -> Error {
     Error::could_not_run(error).code(Code::NoRuntime).hint(error.hint())
 }
 
-/// A component that has to be restarted, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outdated {
-    /// Its name; `kubelet` too.
-    pub component: String,
-    /// Why.
-    pub why: String,
-    /// Whether it runs now, and is stopped.
-    pub runs: bool,
-}
-
-/// What of a node has to be restarted, so that every process has read the files that are there now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Work {
-    /// The kubelet.
-    pub kubelet: Option<Outdated>,
-    /// The static pods, etcd first.
-    pub pods: Vec<Outdated>,
-}
-
-impl Work {
-    /// Whether everything runs with what is on the disk.
-    pub fn is_empty(&self) -> bool {
-        self.kubelet.is_none() && self.pods.is_empty()
-    }
-
-    /// Each with its reason, in the order in which they are restarted.
-    pub fn lines(&self) -> Vec<ToRestart<'_>> {
-        let all = self.kubelet.iter().chain(&self.pods);
-        all.map(|outdated| ToRestart {
-            component: &outdated.component,
-            why: &outdated.why,
-            runs: outdated.runs,
-        })
-        .collect()
-    }
-
-    /// Whether etcd is among them.
-    pub fn has_etcd(&self) -> bool {
-        self.pods.iter().any(|pod| pod.component == "etcd")
-    }
-}
-
 /// The components that this node has a manifest of.
-pub fn components(facts: &Facts) -> Vec<&'static str> {
-    COMPONENTS.into_iter().filter(|name| facts.pod(name).is_some()).collect()
+pub fn components(facts: &Facts) -> Vec<Component> {
+    Component::STATIC_PODS.into_iter().filter(|component| facts.pod(component.name()).is_some()).collect()
 }
 
 /// The paths of the last change by this tool, each with the time at which it was put in place: new content is
@@ -181,30 +136,27 @@ pub fn outdated_pods(
     snapshot: &Snapshot,
     recorded: &[(PathBuf, Timestamp)],
     running: &[Container],
-) -> Vec<Outdated> {
+) -> Vec<RestartTask> {
     let reads = changed::reads(&inventory.facts, snapshot, recorded);
-    let why = |name: &str| -> Option<(String, bool)> {
+    let found = components(&inventory.facts).into_iter().filter_map(|known| {
+        let name = known.name();
         let containers: Vec<_> = running.iter().filter(|container| component(container) == name).collect();
-        if containers.is_empty() {
-            return Some(("it doesn't run".to_owned(), false));
-        }
-        let reads = reads.iter().find(|reads| reads.component == name)?;
-        let changed = containers.iter().find_map(|container| changed_since(reads, container.created_at))?;
-        Some((format!("it runs since before {changed}"), true))
-    };
-    let found = components(&inventory.facts).into_iter().filter_map(|name| {
-        let (why, runs) = why(name)?;
-        Some(Outdated { component: name.to_owned(), why, runs })
+        let reason = if containers.is_empty() {
+            RestartReason::NotRunning
+        } else {
+            let reads = reads.iter().find(|reads| reads.component == name)?;
+            let files = containers.iter().find_map(|container| changed_since(reads, container.created_at))?;
+            RestartReason::StartedBeforeChange { files }
+        };
+        Some(RestartTask { component: known, reason, running: !containers.is_empty() })
     });
     found.collect()
 }
 
-/// The files that changed after a start, in words; a start that nobody knows is long ago.
-fn changed_since(reads: &Reads, started: Option<Timestamp>) -> Option<String> {
+/// The files that changed after a start; a start that nobody knows is long ago.
+fn changed_since(reads: &Reads, started: Option<Timestamp>) -> Option<Vec<PathBuf>> {
     let files = reads.changed_since(started.unwrap_or(Timestamp::UNIX_EPOCH));
-    let (first, others) = files.split_first()?;
-    let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-    Some(format!("{}{more} changed", first.display()))
+    (!files.is_empty()).then_some(files)
 }
 
 /// Whether the kubelet has to be restarted, and why: this tool has changed its credentials since it started, it
@@ -216,15 +168,15 @@ pub fn outdated_kubelet(
     snapshot: &Snapshot,
     recorded: &[(PathBuf, Timestamp)],
     is_lost: bool,
-) -> Option<Outdated> {
+) -> Option<RestartTask> {
     if !inventory.has_kubelet() {
         return None;
     }
-    let runs = look.running.is_some();
-    let because = |why: &str| Some(Outdated { component: "kubelet".to_owned(), why: why.to_owned(), runs });
-    let Some(running) = &look.running else { return because("it doesn't run") };
+    let task =
+        |reason| Some(RestartTask { component: Component::Kubelet, reason, running: look.running.is_some() });
+    let Some(running) = &look.running else { return task(RestartReason::NotRunning) };
     if look.crash_looping {
-        return because("it keeps dying");
+        return task(RestartReason::CrashLooping);
     }
     let rows = [&inventory.kubelet_client, &inventory.kubelet_serving];
     let changed = rows.iter().flat_map(|row| [&row.path, &row.key_path]).find(|path| {
@@ -233,7 +185,7 @@ pub fn outdated_kubelet(
         let newest = changed::recorded_at(recorded, path, &resolved.path).max(mtime);
         newest.is_some_and(|time| kubelet::uses_old_certificate(running, time))
     })?;
-    because(&format!("it runs since before {} changed", changed.display()))
+    task(RestartReason::StartedBeforeChange { files: vec![changed.clone()] })
 }
 
 /// etcd's members as they are now; `None` where this node has no etcd.
@@ -259,10 +211,10 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
 /// A disk is no host: neither its addresses nor its processes are here.
 pub fn not_a_host(root: &Path) -> Error {
     let what = format!(
-        "--root {} is a disk, not a running node: nothing is asked, nothing restarted",
+        "cannot connect to or restart anything: --root {} is a disk, not a running node",
         root.display()
     );
     Error::could_not_run(what)
         .code(Code::NotAHost)
-        .hint("run this on the node itself; kuberescue certs check-expiration tells what a disk holds")
+        .hint(format!("kuberescue diagnose --root {}", root.display()))
 }

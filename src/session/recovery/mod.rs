@@ -15,24 +15,23 @@ use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
 use self::afterwards::Afterwards;
-use self::host::{
-    Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
-};
+use self::host::{Cri, HostArgs, components, outdated_kubelet, outdated_pods, quorum, recorded};
 use self::preflight::{Preflight, or_without};
 use self::proof::{look, prove};
-use self::revive::{STEADY_BEFORE_PROOF, Way, restart_kubelet, revive};
+use self::revive::{STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
 use super::Context;
 use super::change::Prepared;
 use super::change::signals::hold;
 use super::change::undo::{last_change, undo};
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::analysis::node::quorum::Quorum;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
 use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_lines, restart_plan, took};
-use crate::state::{Code, Snapshot};
+use crate::state::{Code, Component, Snapshot};
 
 /// How long a node that needs no restart may take to be well: something may just be starting.
 const SHORT_PROOF: Duration = Duration::from_secs(30);
@@ -82,7 +81,7 @@ pub fn revive_and_prove(
 ) -> Result<(), Error> {
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
     let since = clock::wall();
-    match stage.run(&looked.work, context) {
+    match stage.run(&looked.restarts, context) {
         Err(failure) if live.rollback_on_failure => {
             context.out.fail(&failure);
             Err(put_back(prepared, context))
@@ -102,12 +101,12 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn run(&self, work: &Work, context: &mut Context<'_>) -> Result<(), Error> {
+    fn run(&self, restarts: &Restarts, context: &mut Context<'_>) -> Result<(), Error> {
         // A connection that is lost at 3 am must not leave a node half restarted.
         let _held = hold(&[Signal::SIGHUP]);
         let since = clock::wall();
-        self.restart(work, since, context)?;
-        let renewed_since = work.kubelet.as_ref().map(|_| since);
+        self.restart(restarts, since, context)?;
+        let renewed_since = restarts.has(Component::Kubelet).then_some(since);
         let timeout = match self.quorum {
             // The other members come first, one after the other: all of the time would be spent in vain.
             Some(quorum) if quorum.has_others() && !quorum.is_found_again() => {
@@ -137,12 +136,14 @@ impl Stage<'_> {
         seen_to
     }
 
-    fn restart(&self, work: &Work, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {
+    fn restart(&self, restarts: &Restarts, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {
         if let Some(cri) = self.cri {
-            let kubelet = work.kubelet.clone().filter(|_| !self.kubelet_came_by_itself(since));
-            let work = Work { kubelet, pods: work.pods.clone() };
+            let mut restarts = restarts.clone();
+            if self.kubelet_came_by_itself(since) {
+                restarts.tasks.retain(|task| task.component != Component::Kubelet);
+            }
             let args = self.live.host;
-            let way = Way {
+            let pods = StaticPods {
                 cri,
                 args,
                 inventory: self.inventory,
@@ -150,15 +151,16 @@ impl Stage<'_> {
                 since,
                 steady: STEADY_BEFORE_PROOF,
             };
-            return revive(&work, Some(&way), args.patience(), context);
+            return revive(&restarts, Some(&pods), args.patience(), context);
         }
-        if work.kubelet.is_some() {
+        if restarts.has(Component::Kubelet) {
             restart_kubelet(self.live.host.patience(), context)?;
         }
         let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
-        let all: Vec<String> = work.pods.iter().map(|pod| pod.component.clone()).collect();
+        let all = restarts.pods().map(|task| task.component);
         let together = !self.quorum.is_some_and(Quorum::has_others);
-        let (first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| together || name == "etcd");
+        let (first, rest): (Vec<_>, Vec<_>) =
+            all.partition(|component| together || *component == Component::Etcd);
         for group in [first, rest] {
             if !group.is_empty() {
                 by_manifest::restart(root, lock, self.inventory, &group, context)?;
@@ -185,9 +187,7 @@ impl Stage<'_> {
 
     /// Static pods that are none of kubeadm's and read what the plan has changed.
     fn others(&self) -> Option<String> {
-        let known = components(&self.inventory.facts);
-        let restarts = self.prepared.plan.restarts.iter().map(|restart| restart.component.as_str());
-        let others: Vec<_> = restarts.filter(|name| *name != "kubelet" && !known.contains(name)).collect();
+        let others = &self.prepared.plan.restarts.other_pods;
         (!others.is_empty()).then(|| others.join(", "))
     }
 
@@ -195,13 +195,13 @@ impl Stage<'_> {
         let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
         let seconds = timeout.as_secs();
         let failure =
-            Error::manual_action(format!("the node is not well after {seconds} s: {}", wrong.join(", ")));
+            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")));
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: where the other members' certificates have ended too, recover those nodes now; then kuberescue probe",
             ),
             _ => failure.hint(
-                "the table above says what is wrong; kuberescue probe asks again, kuberescue rollback puts the old state back",
+                "sudo kuberescue probe (sudo kuberescue rollback restores the old state)",
             ),
         }
     }
@@ -248,26 +248,26 @@ pub fn without_change(
         },
         Restart::Manifest | Restart::None => None,
     };
-    let work = outdated(prepared, cri.as_ref(), &before)?;
+    let restarts = outdated(prepared, cri.as_ref(), &before)?;
     context.out.result("Every certificate of this node is there, valid and matches its key.\n");
     if !found.is_empty() {
         context.out.result(&format!("Worth knowing:\n{}", finding_lines(found)));
     }
-    if work.is_empty() {
+    if restarts.is_empty() {
         return Ok(nothing_to_restart(prepared, before, live, context));
     }
-    let quorum = quorum(&prepared.inventory, work.has_etcd(), live.host)?;
+    let quorum = quorum(&prepared.inventory, restarts.has(Component::Etcd), live.host)?;
     let grace = live.host.grace.unsigned_abs();
-    context.out.result(&restart_plan(&work.lines(), quorum.as_ref(), grace));
+    context.out.result(&restart_plan(&restarts, quorum.as_ref(), grace));
     if live.dry_run {
-        context.out.say("Dry run: nothing was stopped.");
+        context.out.say("Dry run: nothing was restarted.");
         return Ok(Exit::Fine);
     }
     context.confirm("Restart?", live.yes)?;
     prepared.lock(context)?;
     let inventory = &prepared.inventory;
     let stage = Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live };
-    stage.run(&work, context)?;
+    stage.run(&restarts, context)?;
     stage.afterwards(renewed(prepared), context)?;
     Ok(Exit::Fine)
 }
@@ -309,7 +309,7 @@ fn nothing_to_restart(
     Exit::Findings
 }
 
-fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Work, Error> {
+fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Restarts, Error> {
     let (inventory, snapshot): (_, &Snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
     let is_lost =
@@ -319,13 +319,9 @@ fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<W
         None if before.is_green() => Vec::new(),
         None => components(&inventory.facts)
             .into_iter()
-            .map(|name| Outdated {
-                component: name.to_owned(),
-                why: "not all is well".to_owned(),
-                runs: true,
-            })
+            .map(|component| RestartTask { component, reason: RestartReason::NodeUnhealthy, running: true })
             .collect(),
     };
     let kubelet = outdated_kubelet(&kubelet::look(), inventory, snapshot, &recorded, is_lost);
-    Ok(Work { kubelet, pods })
+    Ok(Restarts::of_tasks(kubelet.into_iter().chain(pods)))
 }

@@ -5,16 +5,14 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use super::host::{
-    Cri, HostArgs, Outdated, Work, components, outdated_kubelet, outdated_pods, quorum, recorded,
-};
+use super::host::{Cri, HostArgs, components, outdated_kubelet, outdated_pods, quorum, recorded};
+use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::{Issued, Prepared};
 use crate::session::input::source::could_not;
-use crate::state::Code;
-use crate::state::{ChangeSet, catalog};
+use crate::state::{ChangeSet, Code, Component, catalog};
 
 /// What the journal, the lock and a staged copy of each file take beside the contents, in bytes.
 const MARGIN: u64 = 1 << 20;
@@ -29,7 +27,7 @@ pub struct Preflight {
     /// etcd's members.
     pub quorum: Option<Quorum>,
     /// What has to be restarted after the change.
-    pub work: Work,
+    pub restarts: Restarts,
     /// What was looked at, name and result.
     pub lines: Vec<(&'static str, String)>,
 }
@@ -77,36 +75,28 @@ pub fn preflight(
     lines.push(("kubelet", in_words(&look, &client)));
     lines.push(("clock", format!("{:.0}, later than everything on the disk", prepared.now)));
     lines.push(("space", enough_space(prepared, &issued.changes, archive_elsewhere)?));
-    let work = after_change(prepared, cri.as_ref(), &look)?;
-    let quorum = quorum(&issued.inventory, work.has_etcd(), args)?;
-    Ok(Preflight { cri, quorum, work, lines })
+    let restarts = after_change(prepared, cri.as_ref(), &look)?;
+    let quorum = quorum(&issued.inventory, restarts.has(Component::Etcd), args)?;
+    Ok(Preflight { cri, quorum, restarts, lines })
 }
 
 /// What has to be restarted after the plan's change, told before it is made.
-fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus) -> Result<Work, Error> {
+fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus) -> Result<Restarts, Error> {
     let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
-    let mut work = Work {
-        kubelet: outdated_kubelet(kubelet, inventory, snapshot, &recorded, false),
-        pods: match cri {
-            Some(cri) => outdated_pods(inventory, snapshot, &recorded, &cri.running()?),
-            None => Vec::new(),
-        },
-    };
-    for restart in &prepared.plan.restarts {
-        let why = format!("{} of its credentials change", restart.because.len());
-        let planned = Outdated { component: restart.component.clone(), why, runs: true };
-        if restart.component == "kubelet" {
-            work.kubelet.get_or_insert(planned);
-        } else if !work.pods.iter().any(|pod| pod.component == restart.component) {
-            work.pods.push(planned);
+    let mut tasks: Vec<_> =
+        outdated_kubelet(kubelet, inventory, snapshot, &recorded, false).into_iter().collect();
+    if let Some(cri) = cri {
+        tasks.extend(outdated_pods(inventory, snapshot, &recorded, &cri.running()?));
+    }
+    for planned in &prepared.plan.restarts.tasks {
+        if !tasks.iter().any(|task| task.component == planned.component) {
+            tasks.push(planned.clone());
         }
     }
     let known = components(&inventory.facts);
-    let place = |pod: &Outdated| known.iter().position(|name| *name == pod.component);
-    work.pods.retain(|pod| place(pod).is_some());
-    work.pods.sort_by_key(place);
-    Ok(work)
+    tasks.retain(|task| task.component == Component::Kubelet || known.contains(&task.component));
+    Ok(Restarts::of_tasks(tasks))
 }
 
 /// A runtime that doesn't answer can be done without.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::host::{Cri, HostArgs, Work, members};
+use super::host::{Cri, HostArgs, members};
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::clock;
@@ -14,6 +15,7 @@ use crate::live::kubelet::{self, KubeletError};
 use crate::live::restart::{self, Options, Order, Report, Wanted};
 use crate::report::{Progress, restart_failures};
 use crate::session::Context;
+use crate::state::Component;
 
 /// How long a new kubelet has to run before it counts: with an expired certificate it ends within a second.
 const KUBELET_SETTLED: Duration = Duration::from_millis(1200);
@@ -21,7 +23,7 @@ const KUBELET_SETTLED: Duration = Duration::from_millis(1200);
 const TICK: Duration = Duration::from_millis(200);
 
 /// How the static pods are restarted.
-pub struct Way<'a> {
+pub struct StaticPods<'a> {
     /// The runtime.
     pub cri: &'a Cri,
     /// What the operator says.
@@ -43,38 +45,37 @@ pub const STEADY_BEFORE_PROOF: Duration = Duration::from_secs(1);
 
 /// What a component does now, told from a thread.
 struct Step {
-    component: String,
+    component: Component,
     what: String,
     done: bool,
 }
 
-/// Restarts what `work` names: the kubelet first, since nothing else starts a static pod again. Static pods only
-/// where there is a way. Each may take `patience` to be back.
+/// Restarts the kubelet first, since nothing else starts a static pod again; static pods only where `pods` says how. Each may take `patience` to be back.
 ///
 /// # Errors
 /// Something doesn't come back. What was stopped is started by the kubelet as soon as it can.
 pub fn revive(
-    work: &Work,
-    way: Option<&Way<'_>>,
+    restarts: &Restarts,
+    pods: Option<&StaticPods<'_>>,
     patience: Duration,
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
-    if work.kubelet.is_some() {
+    if restarts.has(Component::Kubelet) {
         restart_kubelet(patience, context)?;
     }
-    let Some(way) = way.filter(|_| !work.pods.is_empty()) else { return Ok(()) };
-    let grace = Duration::try_from(way.args.grace).unwrap_or(restart::SHORT_GRACE);
-    let wanted: Vec<_> = work.pods.iter().map(|pod| Wanted::new(&pod.component, Some(grace))).collect();
+    let Some(pods) = pods.filter(|_| restarts.pods().next().is_some()) else { return Ok(()) };
+    let grace = Duration::try_from(pods.args.grace).unwrap_or(restart::SHORT_GRACE);
+    let wanted: Vec<_> = restarts.pods().map(|task| Wanted::new(task.component, Some(grace))).collect();
     let options = Options {
-        order: if way.quorum.is_some_and(Quorum::has_others) { Order::EtcdFirst } else { Order::Together },
-        since: Some(way.since),
-        steady: way.steady,
+        order: if pods.quorum.is_some_and(Quorum::has_others) { Order::EtcdFirst } else { Order::Together },
+        since: Some(pods.since),
+        steady: pods.steady,
         patience,
         stop_slack: patience,
-        ..Options::new(way.cri.endpoint.socket.clone())
+        ..Options::new(pods.cri.endpoint.socket.clone())
     };
-    let healthy = || etcd_is_back(way);
-    let names = wanted.iter().map(|wanted| wanted.component.as_str());
+    let healthy = || etcd_is_back(pods);
+    let names = wanted.iter().map(|wanted| wanted.component.name());
     let reports = shown(names, context, |steps| {
         let progress = |progress: restart::Progress| {
             let done = matches!(progress.phase, restart::Phase::Back | restart::Phase::Failed);
@@ -94,7 +95,7 @@ pub fn revive(
 pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<(), Error> {
     let restarted = shown(["kubelet"], context, |steps| {
         let tell = |what: String, done| {
-            let _unheard = steps.send(Step { component: "kubelet".to_owned(), what, done });
+            let _unheard = steps.send(Step { component: Component::Kubelet, what, done });
         };
         let mut progress = |progress: kubelet::Progress| match progress {
             kubelet::Progress::Stopping(Some(pid)) => tell(format!("stopping (process {pid})"), false),
@@ -114,17 +115,17 @@ pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<
 
 /// Whether this node's etcd is healthy again; where it finds no quorum, that it runs is enough: the
 /// other members have to be brought back first.
-fn etcd_is_back(way: &Way<'_>) -> Result<(), String> {
+fn etcd_is_back(pods: &StaticPods<'_>) -> Result<(), String> {
     use crate::analysis::node::quorum::Health::{Healthy, Silent, Unhealthy};
-    let finds_quorum = way.quorum.is_none_or(Quorum::is_found_again);
-    let now = members(way.inventory);
+    let finds_quorum = pods.quorum.is_none_or(Quorum::is_found_again);
+    let now = members(pods.inventory);
     let here = now.as_ref().and_then(|quorum| quorum.voters.iter().find(|voter| voter.here));
     match here.map(|voter| voter.health) {
         Some(Healthy) => Ok(()),
         // One without a leader doesn't open its port to clients; that its container runs has been seen.
         Some(Unhealthy | Silent) if !finds_quorum => Ok(()),
-        Some(Unhealthy) => Err("it has no leader yet".to_owned()),
-        Some(Silent) | None => Err("it doesn't answer yet".to_owned()),
+        Some(Unhealthy) => Err("no leader yet".to_owned()),
+        Some(Silent) | None => Err("no answer yet".to_owned()),
     }
 }
 
@@ -161,7 +162,7 @@ fn show(receiver: &Receiver<Step>, board: &mut Progress, context: &mut Context<'
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(step) => {
-                let text = board.step(&step.component, &step.what, step.done, context.elapsed());
+                let text = board.step(step.component.name(), &step.what, step.done, context.elapsed());
                 context.out.draw(&text);
             }
             Err(RecvTimeoutError::Timeout) => {

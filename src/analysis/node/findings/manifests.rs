@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::COMPONENTS;
 use crate::analysis::node::scope::is_credential;
-use crate::state::Snapshot;
+use crate::state::{Component, Snapshot};
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let mut found = missing(inventory);
@@ -23,17 +22,18 @@ fn missing(inventory: &Inventory) -> Vec<Finding> {
     if !inventory.has_kubelet() {
         return Vec::new();
     }
-    let wanted = COMPONENTS.iter().filter(|name| **name != "etcd" || facts.local_etcd.value);
-    let lacking = wanted.filter(|name| facts.pod(name).is_none()).filter(|name| {
+    let wanted = Component::STATIC_PODS.into_iter();
+    let wanted = wanted.filter(|component| *component != Component::Etcd || facts.local_etcd.value);
+    let lacking = wanted.map(Component::name).filter(|name| facts.pod(name).is_none()).filter(|name| {
         // One that is there and can't be read is told of as such.
-        !facts.manifests.iter().any(|file| file.pod.is_err() && stem(&file.path) == **name)
+        !facts.manifests.iter().any(|file| file.pod.is_err() && stem(&file.path) == *name)
     });
     let directory = &facts.manifest_dir.value;
     lacking
         .map(|name| {
             let path = directory.join(format!("{name}.yaml"));
             let what = format!("no manifest of {name} in {}", directory.display());
-            Finding::new(Code::ManifestMissing, Severity::Blocker, *name, path, what)
+            Finding::new(Code::ManifestMissing, Severity::Blocker, name, path, what)
         })
         .collect()
 }
@@ -50,7 +50,7 @@ fn unreadable(inventory: &Inventory) -> impl Iterator<Item = Finding> {
         let why = file.pod.as_ref().err()?;
         let stem = stem(&file.path);
         let name = || file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (severity, subject) = if COMPONENTS.contains(&stem) {
+        let (severity, subject) = if Component::STATIC_PODS.iter().any(|component| component.name() == stem) {
             (Severity::Blocker, stem.to_owned())
         } else {
             (Severity::Warning, name())

@@ -16,7 +16,7 @@ use serde::Serialize;
 pub use self::decide::decide;
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue};
-pub use self::restarts::COMPONENTS;
+pub use self::restarts::{RestartReason, RestartTask, Restarts};
 use super::facts::Fact;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
@@ -294,16 +294,6 @@ pub struct Refusal {
     pub partial_helps: bool,
 }
 
-/// A component that reads a changed file only when it starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Restart {
-    /// Name of the static pod, or `kubelet`.
-    pub component: String,
-    /// The changed files that it uses.
-    pub because: Vec<PathBuf>,
-}
-
 /// What will be done.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -322,8 +312,7 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// What stops the plan.
     pub refusals: Vec<Refusal>,
-    /// What has to be restarted, in order.
-    pub restarts: Vec<Restart>,
+    pub restarts: Restarts,
     /// What becomes of the node's blockers.
     pub repair: Repair,
 }

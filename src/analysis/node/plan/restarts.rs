@@ -1,16 +1,87 @@
-//! What has to be restarted after a change.
+//! What has to be restarted, and why: as data, from which the reports write the sentences.
 
 use std::path::{Path, PathBuf};
 
-use super::{Restart, Step};
-use crate::analysis::node::inventory::{Inventory, Row};
-use crate::state::Snapshot;
+use serde::Serialize;
 
-/// The static pods of a control plane, in the order in which they are to be restarted.
-pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+use super::Step;
+use crate::analysis::node::inventory::{Inventory, Row};
+use crate::state::{Component, Snapshot, text};
+
+/// Why a component has to be restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "kind")]
+pub enum RestartReason {
+    /// The change replaces files that it reads only when it starts.
+    CredentialsChanged {
+        #[serde(serialize_with = "text::list")]
+        files: Vec<PathBuf>,
+    },
+    /// The running process is older than files that it has read.
+    StartedBeforeChange {
+        #[serde(serialize_with = "text::list")]
+        files: Vec<PathBuf>,
+    },
+    NotRunning,
+    /// It ends again and again.
+    CrashLooping,
+    /// The container runtime cannot be asked, and the node is not healthy.
+    NodeUnhealthy,
+    /// By the operator.
+    Requested,
+}
+
+/// A component that has to be restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestartTask {
+    pub component: Component,
+    pub reason: RestartReason,
+    /// Whether there is something to stop first; true where nobody has looked.
+    pub running: bool,
+}
+
+/// What has to be restarted so that every process has read the files that are there now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restarts {
+    /// In the order in which they are restarted: the kubelet, etcd, the others.
+    pub tasks: Vec<RestartTask>,
+    /// Static pods that are none of kubeadm's and read changed files: named, never restarted.
+    pub other_pods: Vec<String>,
+}
+
+impl Restarts {
+    /// Of these tasks alone, brought into order.
+    pub fn of_tasks(tasks: impl IntoIterator<Item = RestartTask>) -> Self {
+        let mut tasks: Vec<_> = tasks.into_iter().collect();
+        tasks.sort_by_key(|task| task.component);
+        Self { tasks, other_pods: Vec::new() }
+    }
+
+    /// Whether nothing of kubeadm's has to be restarted.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Whether this component is among the tasks.
+    pub fn has(&self, component: Component) -> bool {
+        self.tasks.iter().any(|task| task.component == component)
+    }
+
+    /// The tasks of static pods, etcd first.
+    pub fn pods(&self) -> impl Iterator<Item = &RestartTask> {
+        self.tasks.iter().filter(|task| task.component != Component::Kubelet)
+    }
+
+    /// The names of all, other pods last.
+    pub fn names(&self) -> Vec<&str> {
+        let tasks = self.tasks.iter().map(|task| task.component.name());
+        tasks.chain(self.other_pods.iter().map(String::as_str)).collect()
+    }
+}
 
 /// What reads the credentials of these steps.
-pub(in crate::analysis) fn of(inventory: &Inventory, steps: &[Step]) -> Vec<Restart> {
+pub(in crate::analysis) fn of(inventory: &Inventory, steps: &[Step]) -> Restarts {
     let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
     restarts(inventory, &changed)
 }
@@ -20,7 +91,7 @@ pub(in crate::analysis) fn reading(
     inventory: &Inventory,
     snapshot: &Snapshot,
     changed: &[PathBuf],
-) -> Vec<Restart> {
+) -> Restarts {
     let is_changed = |path: &PathBuf| {
         let resolved = snapshot.resolve(path).map(|resolved| resolved.path);
         changed.contains(path) || resolved.is_ok_and(|resolved| changed.contains(&resolved))
@@ -31,33 +102,36 @@ pub(in crate::analysis) fn reading(
     restarts(inventory, &rows)
 }
 
-/// The kubelet, and which static pods read a changed file, by their flags and by what they mount, in the order in
-/// which they are to be restarted.
-fn restarts(inventory: &Inventory, changed: &[&Row]) -> Vec<Restart> {
-    let rank = |name: &str| COMPONENTS.iter().position(|known| *known == name).unwrap_or(COMPONENTS.len());
-    let mut found = Vec::new();
+/// The kubelet, and which static pods read a changed file, by their flags and by what they mount.
+fn restarts(inventory: &Inventory, changed: &[&Row]) -> Restarts {
+    let task = |component, files| RestartTask {
+        component,
+        reason: RestartReason::CredentialsChanged { files },
+        running: true,
+    };
+    let (mut tasks, mut other_pods) = (Vec::new(), Vec::new());
     let kubelets = [&inventory.kubelet_client, &inventory.kubelet_serving];
     let made = |row: &&&Row| changed.iter().any(|other| other.name == row.name);
-    let because: Vec<_> = kubelets.iter().filter(made).map(|row| row.path.clone()).collect();
-    if !because.is_empty() {
-        found.push(Restart { component: "kubelet".to_owned(), because });
+    let files: Vec<_> = kubelets.iter().filter(made).map(|row| row.path.clone()).collect();
+    if !files.is_empty() {
+        tasks.push(task(Component::Kubelet, files));
     }
-    let mut pods = Vec::new();
     for manifest in &inventory.facts.manifests {
         let Ok(pod) = &manifest.pod else { continue };
         let uses = |path: &PathBuf| {
             pod.flags.values().any(|value| Path::new(value) == path) || pod.host_paths.contains(path)
         };
-        let because: Vec<_> = changed
+        let files: Vec<_> = changed
             .iter()
             .filter(|row| uses(&row.path) || uses(&row.key_path))
             .map(|row| row.path.clone())
             .collect();
-        if !because.is_empty() {
-            pods.push(Restart { component: pod.name.clone(), because });
+        match Component::STATIC_PODS.into_iter().find(|component| component.name() == pod.name) {
+            _ if files.is_empty() => {}
+            Some(component) => tasks.push(task(component, files)),
+            None => other_pods.push(pod.name.clone()),
         }
     }
-    pods.sort_by(|a, b| (rank(&a.component), &a.component).cmp(&(rank(&b.component), &b.component)));
-    found.extend(pods);
-    found
+    other_pods.sort();
+    Restarts { other_pods, ..Restarts::of_tasks(tasks) }
 }
