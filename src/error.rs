@@ -3,10 +3,15 @@
 use std::fmt;
 use std::io::ErrorKind;
 
+use jiff::Timestamp;
+use serde::Serialize;
+
 use crate::analysis::node::plan::Refusal;
 use crate::disk;
+use crate::live::Fault;
+use crate::live::api::ApiError;
 use crate::state::Code;
-use serde::Serialize;
+use crate::state::time::expired_on;
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +133,71 @@ impl From<&Refusal> for Error {
 impl From<crate::issue::IssueError> for Error {
     fn from(error: crate::issue::IssueError) -> Self {
         Self::could_not_run(error)
+    }
+}
+
+/// A request to an API server that failed.
+pub struct ApiFailure<'a> {
+    /// Verb and object of the sentence: `list the nodes`.
+    pub what: &'a str,
+    /// The kubeconfig as it was named.
+    pub source: &'a str,
+    /// URL of the API server.
+    pub server: &'a str,
+    pub proxy: Option<&'a str>,
+    /// When the client certificate expired, and now.
+    pub expired: Option<(Timestamp, Timestamp)>,
+    pub error: &'a ApiError,
+}
+
+impl From<ApiFailure<'_>> for Error {
+    fn from(failed: ApiFailure<'_>) -> Self {
+        let ApiFailure { what, source, server, error, .. } = failed;
+        let code = error.code();
+        let expired = failed
+            .expired
+            .filter(|_| matches!(code, Some(Code::Unauthorized | Code::ClientCertificateRejected)));
+        let expired = expired.map(|(end, now)| format!("; its client certificate {}", expired_on(end, now)));
+        let proxy = failed.proxy.map(|proxy| format!(" through proxy {proxy}")).unwrap_or_default();
+        let message =
+            format!("cannot {what}: {error} ({server}{proxy} with {source}{})", expired.unwrap_or_default());
+        let error = Self::could_not_run(message).hint(hint(&failed));
+        Self { code, ..error }
+    }
+}
+
+/// The next command after an answer of an API server, or after none.
+fn hint(failed: &ApiFailure<'_>) -> String {
+    let source = failed.source;
+    match failed.error {
+        ApiError::Kubeconfig(_) | ApiError::Fault(Fault::ClientCertificateRejected(_)) => {
+            format!("kuberescue kubeconfig check {source}")
+        }
+        ApiError::Status { status: 401, .. } => format!("kuberescue kubeconfig check {source}"),
+        ApiError::Credential(_) => {
+            "kuberescue nodes --kubeconfig /etc/kubernetes/admin.conf (on a control-plane node), or fix the plug-in"
+                .to_owned()
+        }
+        ApiError::Status { status: 403, .. } => {
+            "use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf".to_owned()
+        }
+        ApiError::Status { status: 404, .. } => format!("kuberescue nodes --kubeconfig {source} shows which cluster answers"),
+        ApiError::Status { status: 409, .. } => {
+            "it was changed by somebody else at the same time; nothing was changed: run the command again".to_owned()
+        }
+        ApiError::Status { status: 429, .. } => {
+            "the API server is overloaded: run the command again later, or with --request-timeout 60s".to_owned()
+        }
+        ApiError::Status { status: 502..=504, .. } | ApiError::Fault(_) if failed.proxy.is_some() => {
+            "bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig".to_owned()
+        }
+        ApiError::Status { .. } => "on a control-plane node: sudo kuberescue probe".to_owned(),
+        ApiError::Fault(Fault::TimedOut) => "check firewalls, or wait longer: --request-timeout 60s".to_owned(),
+        ApiError::Fault(Fault::Refused | Fault::Unreachable(_)) => {
+            format!("check the address in {source}; on a control-plane node: sudo kuberescue probe")
+        }
+        ApiError::Fault(Fault::ServerCertificate(_) | Fault::Tls(_) | Fault::Answer(_) | Fault::Proxy(_))
+        | ApiError::Unintelligible(_) => format!("kuberescue kubeconfig check --connect {source}"),
     }
 }
 

@@ -1,34 +1,33 @@
-//! `nodes`: what `kubectl get nodes` tells, and by that whether a kubeconfig works.
+//! `nodes`: the nodes as `kubectl get nodes` lists them, and by that whether a kubeconfig works.
 
 use crate::error::{Exit, Outcome};
-use crate::report::{Format, NodeList};
+use crate::live::api::Api;
+use crate::report::{NodesFormat, node_list_report};
 use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, ClusterArgs};
-use crate::session::input::arguments::parse_format;
+use crate::state::Code;
 
-/// Arguments of `nodes`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// table, wide, json or yaml
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: NodesFormat,
 }
 
 /// Lists the nodes; exit 1 where one is not Ready.
 ///
 /// # Errors
-/// There is no kubeconfig, or the API server doesn't tell them.
+/// There is no kubeconfig, or the API server does not list them.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let cluster = Cluster::connect(&args.cluster, context)?;
-    let nodes = cluster.api.nodes(cluster.deadline());
-    let nodes = nodes.map_err(|error| cluster.failure("list the nodes", &error))?;
-    context.out.say(&format!("asked {}", cluster.place()));
-    let list = NodeList { time: context.now, server: cluster.api.server(), nodes: &nodes };
-    context.out.result(&list.render(args.output));
-    for node in nodes.iter().filter(|node| node.ready != Some(true) && !node.reason.is_empty()) {
-        context.out.say(&format!("{}: {}", node.name, node.reason));
+    let nodes = cluster.ask("list the nodes", Api::nodes)?;
+    context.out.say(&format!("server: {}", cluster.place()));
+    context.out.result(&node_list_report(&nodes, cluster.api.server(), context.now, args.output));
+    for node in nodes.iter().filter(|node| node.ready != Some(true)) {
+        let reason = if node.reason.is_empty() { "no reason given" } else { &node.reason };
+        context.out.say(&format!("warning [{}]: {} is not Ready: {reason}", Code::NodeNotReady, node.name));
     }
     let all_ready = !nodes.is_empty() && nodes.iter().all(|node| node.ready == Some(true));
     Ok(if all_ready { Exit::Fine } else { Exit::Findings })

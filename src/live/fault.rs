@@ -6,6 +6,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
+use crate::state::Code;
+
 /// Why a request was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -36,6 +38,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Refused => Code::NotListening,
+            Self::TimedOut => Code::TimedOut,
+            Self::Unreachable(_) => Code::Unreachable,
+            Self::ClientCertificateRejected(_) => Code::ClientCertificateRejected,
+            Self::ServerCertificate(_) | Self::Tls(_) => Code::TlsFailed,
+            Self::Answer(_) | Self::Proxy(_) => Code::Unhealthy,
+        }
+    }
+
     /// What an error of any of the libraries means.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         if let Some(fault) = find::<rustls::Error>(error).and_then(of_tls) {

@@ -1,6 +1,6 @@
 //! One TLS handshake with the server of a kubeconfig and nothing after it: no credential is sent and no proxy is
-//! used. The served certificate is recorded whatever it is worth, then judged as a client would, by the cluster's CA,
-//! the name and the time of asking.
+//! used. The served certificate is recorded, trusted or not, then verified as a client would: with the cluster's CA, the
+//! name and the time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::https::{Recorder, configuration, within};
-use crate::analysis::workstation::{Connection, Dates, Target};
+use crate::analysis::workstation::{Connection, Target};
 use crate::formats::certificate::Certificate;
 
-/// How long a server is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many are asked at once.
-const AT_ONCE: usize = 16;
+const PARALLEL: usize = 16;
 
-/// Shakes hands with each server; the answers are in the order of the targets.
-pub fn shake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
+/// Connects to each server; the results are in the order of the targets.
+pub fn handshake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
     let mut answers = Vec::with_capacity(targets.len());
-    for some in targets.chunks(AT_ONCE) {
+    for some in targets.chunks(PARALLEL) {
         std::thread::scope(|scope| {
             let started: Vec<_> = some
                 .iter()
@@ -35,7 +33,7 @@ pub fn shake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
                     (target, thread.spawn_scoped(scope, || handshake(target, now)))
                 })
                 .collect();
-            // Where there is no thread to be had, it is done here.
+            // Without a free thread it is done here.
             let ended =
                 started.into_iter().map(|(target, thread)| match thread.map(|thread| thread.join()) {
                     Ok(Ok(answer)) => answer,
@@ -47,10 +45,9 @@ pub fn shake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
     answers
 }
 
-/// Shakes hands with one server.
 pub fn handshake(target: &Target, now: Timestamp) -> Connection {
     let mut connection = Connection::default();
-    match try_shake(target, now, &mut connection) {
+    match try_handshake(target, now, &mut connection) {
         Ok(()) => {}
         Err(fault) => connection.error = Some(fault.to_string()),
     }
@@ -80,7 +77,7 @@ impl Address {
     }
 }
 
-fn try_shake(target: &Target, now: Timestamp, connection: &mut Connection) -> Result<(), Fault> {
+fn try_handshake(target: &Target, now: Timestamp, connection: &mut Connection) -> Result<(), Fault> {
     let no_url = || Fault::Unreachable("the server is no URL of a host".to_owned());
     let address = Address::of(&target.server).ok_or_else(no_url)?;
     connection.address = if address.host.contains(':') {
@@ -100,7 +97,7 @@ fn try_shake(target: &Target, now: Timestamp, connection: &mut Connection) -> Re
     runtime.shutdown_background();
     let chain = recorder.chain();
     let leaf = chain.first().and_then(|der| Certificate::from_der(der.clone()).ok());
-    connection.served = leaf.as_ref().map(Dates::from);
+    connection.served = leaf.as_ref().map(Certificate::summary);
     done?;
     if address.plain {
         connection.note = Some("plain HTTP: there is no certificate".to_owned());
@@ -116,7 +113,7 @@ fn try_shake(target: &Target, now: Timestamp, connection: &mut Connection) -> Re
 }
 
 async fn connect(address: &Address, name: ServerName<'static>, recorder: Arc<Recorder>) -> Result<(), Fault> {
-    let deadline = Deadline::within(PATIENCE);
+    let deadline = Deadline::within(TIMEOUT);
     let stream =
         within(deadline, tokio::net::TcpStream::connect((address.host.as_str(), address.port))).await?;
     if address.plain {

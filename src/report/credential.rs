@@ -1,28 +1,34 @@
-//! A credential in a line, two of them side by side, and the nodes that one of them lists.
+//! A credential in a line, its problems, and the comparison of two kubeconfigs.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde::Serialize;
 
-use super::expiration::{Format, residual_time, seconds_between};
 use super::kubeconfig::{identity, problem_line};
-use super::{sanitise, table};
-use crate::analysis::node::findings::Code;
+use super::{json, sanitise, table};
+use crate::analysis::workstation::Checked;
 use crate::analysis::workstation::difference::Difference;
-use crate::analysis::workstation::{Checked, Weight};
+use crate::state::Severity;
+use crate::state::time::{day, expired_on, expires_on};
 
-/// Whose credential it is, until when, and for which server.
+/// Output formats of `kubeconfig fetch --compare`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ComparisonFormat {
+    /// One line a property
+    #[default]
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// Whose credential it is, when it expires, and for which server.
 pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> String {
     let end = checked.end().map(|end| {
-        let left = seconds_between(now, end);
-        let ended = checked.problems.iter().any(|problem| problem.code == Code::Expired);
-        let how = if ended {
-            format!("ended {} ago", residual_time(-left))
-        } else {
-            format!("{} left", residual_time(left))
-        };
-        format!(", until {end} ({how})")
+        let state = if end < now { expired_on(end, now) } else { expires_on(end, now) };
+        format!(", {state}")
     });
-    let serial = checked.certificate.as_ref().map(|leaf| format!(", serial {}", leaf.serial));
+    let serial = checked.certificate.as_ref().map(|leaf| format!(", serial {}", leaf.certificate.serial));
     let text = format!(
         "{source}: {}{}{}, server {}",
         identity(checked),
@@ -33,43 +39,57 @@ pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> Strin
     sanitise::line(&text).into_owned()
 }
 
-/// What is to be said of it, a line each.
+/// All problems, a line each.
 pub fn problem_lines(checked: &Checked) -> String {
     let lines = checked.problems.iter().map(|problem| problem_line(checked, problem));
     lines.collect::<String>().trim_end().to_owned()
 }
 
-/// What does not keep it from working and is to be known, a line each.
+/// Problems that do not keep the context from working, a line each.
 pub fn warning_lines(checked: &Checked) -> String {
-    let warnings = checked.problems.iter().filter(|problem| problem.weight == Weight::Warning);
+    let warnings = checked.problems.iter().filter(|problem| problem.severity != Severity::Blocker);
     warnings.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
 }
 
-/// That what is there lives longer than what is to take its place, where that is so.
+/// A warning where the old credential expires later than the new one, or nothing.
 pub fn later_line(old: &Checked, new: &Checked) -> String {
     match (old.end(), new.end()) {
         (Some(old), Some(new)) if old > new => {
-            format!("warning: what is there now lives longer: until {old}; the new one until {new}")
+            format!(
+                "warning: the old credential expires on {}, later than the new one ({})",
+                day(old),
+                day(new)
+            )
         }
         _ => String::new(),
     }
 }
 
-/// Two of them, in this form; `names` is what they are called.
-pub fn difference(difference: &Difference, names: (&str, &str), format: Format) -> String {
-    let document = || {
-        let mut value = serde_json::to_value(difference).unwrap_or_default();
-        if let Value::Object(fields) = &mut value {
-            fields.insert("kind".to_owned(), "KubeconfigComparison".into());
-            fields.insert("old".to_owned(), names.0.into());
-            fields.insert("new".to_owned(), names.1.into());
-        }
-        value
-    };
-    format.render(|_| difference_text(difference, names), document)
+/// See `docs/kubeconfig-comparison.schema.json`.
+#[derive(Serialize)]
+struct Body<'a> {
+    old: &'a str,
+    new: &'a str,
+    #[serde(flatten)]
+    difference: &'a Difference,
 }
 
-/// Two of them as a table.
+/// `names` are those of the old and the new kubeconfig.
+pub fn difference(
+    difference: &Difference,
+    names: (&str, &str),
+    time: Timestamp,
+    format: ComparisonFormat,
+) -> String {
+    let body = Body { old: names.0, new: names.1, difference };
+    match format {
+        ComparisonFormat::Table => difference_text(difference, names),
+        ComparisonFormat::Json => json::document("KubeconfigComparison", time, &body),
+        ComparisonFormat::Yaml => json::yaml_document("KubeconfigComparison", time, &body),
+    }
+}
+
+/// The comparison as a table.
 pub fn difference_text(difference: &Difference, (old, new): (&str, &str)) -> String {
     let mut rows = vec![vec!["WHAT".to_owned(), old.to_owned(), new.to_owned(), String::new()]];
     rows.extend(difference.rows.iter().map(|row| {

@@ -3,10 +3,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::ser::PrettyFormatter;
 
-use super::{sanitise, table, yaml};
+use super::table;
 use crate::analysis::node::findings::{Code, Finding};
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Row};
 use crate::formats::certificate::Certificate;
@@ -24,21 +23,6 @@ pub enum Format {
     Json,
     /// YAML.
     Yaml,
-}
-
-impl Format {
-    /// A report in this form: its text, where `true` asks for more columns, or its document.
-    pub(super) fn render(
-        self,
-        text: impl FnOnce(bool) -> String,
-        document: impl FnOnce() -> Value,
-    ) -> String {
-        match self {
-            Self::Table | Self::Wide => text(self == Self::Wide),
-            Self::Json => sanitise::document(&document()),
-            Self::Yaml => yaml::render(&document()),
-        }
-    }
 }
 
 /// kubeadm's CertificateExpirationInfo (apis/output/v1alpha3).

@@ -1,86 +1,90 @@
-//! `kubeconfig check`: one line for each context of each file, what is wrong with it below, then what answered.
+//! `kubeconfig check`: one line for each context of each file, its problems below, then the connections.
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::expiration::{Format, date, residual_time, seconds_between};
-use super::{sanitise, table};
-use crate::analysis::node::findings::Code;
-use crate::analysis::workstation::{Checked, Connection, Problem, Weight};
+use super::expiration::{date, residual_time, seconds_between};
+use super::{json, sanitise, table};
+use crate::analysis::workstation::{Checked, Connection, Problem};
+use crate::state::{Code, Severity};
 
-/// A kubeconfig that was looked at.
+/// Output formats of `kubeconfig check`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum KubeconfigFormat {
+    /// One line a context
+    #[default]
+    Table,
+    /// The table with issuers, serial numbers, CAs and proxies
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// A kubeconfig that was checked.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigFile {
-    /// Its path as it was named.
+    /// As it was named.
     pub file: String,
-    /// What `current-context` says.
     pub current_context: Option<String>,
-    /// Why it cannot be read, or has not what was asked for.
+    /// Why it cannot be read, or has no such context.
     pub error: Option<String>,
-    /// Its contexts.
     pub contexts: Vec<Checked>,
 }
 
 impl KubeconfigFile {
-    /// One that was read.
     pub fn read(file: String, current_context: Option<String>, contexts: Vec<Checked>) -> Self {
         Self { file, current_context, error: None, contexts }
     }
 
-    /// One that was not.
     pub fn unread(file: String, why: String) -> Self {
         Self { file, current_context: None, error: Some(why), contexts: Vec::new() }
     }
 }
 
-/// Kubeconfigs at a time, to be shown.
+/// Kubeconfigs at a time, in the order in which they were named.
 pub struct KubeconfigReport {
-    /// The time of asking.
     pub time: Timestamp,
-    /// The files, in the order in which they were named.
     pub files: Vec<KubeconfigFile>,
 }
 
+/// See `docs/kubeconfig.schema.json`.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    kind: &'static str,
-    time: Timestamp,
-    fine: bool,
-    files: &'a [KubeconfigFile],
+struct Body<'a> {
+    green: bool,
+    items: &'a [KubeconfigFile],
 }
 
+const KIND: &str = "KubeconfigCheck";
+
 impl KubeconfigReport {
-    /// Whether something is wrong with a context.
-    pub fn is_wrong(&self) -> bool {
-        self.files.iter().flat_map(|file| &file.contexts).any(Checked::is_wrong)
+    pub fn has_blocker(&self) -> bool {
+        self.files.iter().flat_map(|file| &file.contexts).any(Checked::has_blocker)
     }
 
     /// The whole report.
-    pub fn render(&self, format: Format) -> String {
-        format.render(|wide| self.text(wide), || self.document())
-    }
-
-    fn document(&self) -> Value {
+    pub fn render(&self, format: KubeconfigFormat) -> String {
         let unread = self.files.iter().any(|file| file.error.is_some());
-        let fine = !self.is_wrong() && !unread;
-        let document = Document { kind: "KubeconfigCheck", time: self.time, fine, files: &self.files };
-        // It holds nothing that JSON cannot.
-        serde_json::to_value(document).unwrap_or_default()
+        let body = Body { green: !self.has_blocker() && !unread, items: &self.files };
+        match format {
+            KubeconfigFormat::Table | KubeconfigFormat::Wide => self.text(format == KubeconfigFormat::Wide),
+            KubeconfigFormat::Json => json::document(KIND, self.time, &body),
+            KubeconfigFormat::Yaml => json::yaml_document(KIND, self.time, &body),
+        }
     }
 
     fn text(&self, wide: bool) -> String {
         let mut out = String::new();
-        // Why a file cannot be read is told on the other stream.
+        // Why a file cannot be read goes to stderr.
         for file in self.files.iter().filter(|file| file.error.is_none()) {
             if !out.is_empty() {
                 out.push('\n');
             }
             out.push_str(&format!("{}\n", sanitise::line(&file.file)));
             if file.contexts.is_empty() {
-                out.push_str("it has no contexts\n");
+                out.push_str("no contexts\n");
                 continue;
             }
             out.push_str(&self.contexts(file, wide));
@@ -142,7 +146,8 @@ impl KubeconfigReport {
         ];
         if wide {
             let certificate = checked.certificate.as_ref();
-            let known = certificate.map(|leaf| (leaf.issuer.clone(), leaf.serial.clone()));
+            let known =
+                certificate.map(|leaf| (leaf.certificate.issuer.clone(), leaf.certificate.serial.clone()));
             let (issuer, serial) = known.unwrap_or_default();
             let subjects: Vec<_> = checked.authorities.iter().map(|ca| ca.subject.as_str()).collect();
             cells.extend([issuer, serial, subjects.join("; "), checked.proxy.clone().unwrap_or_default()]);
@@ -175,7 +180,7 @@ impl KubeconfigReport {
     }
 }
 
-/// Who the user is for Kubernetes, or how it finds out.
+/// Who the user is for Kubernetes, or how that is found out.
 pub(super) fn identity(checked: &Checked) -> String {
     let mut parts = Vec::new();
     if let Some(leaf) = &checked.certificate {
@@ -186,7 +191,7 @@ pub(super) fn identity(checked: &Checked) -> String {
         parts.push(match (&token.subject, token.jwt) {
             (Some(subject), _) => format!("token of {subject} (not verified)"),
             (None, true) => "token (not verified)".to_owned(),
-            (None, false) => "token (says nothing of itself)".to_owned(),
+            (None, false) => "token (opaque)".to_owned(),
         });
     }
     let named = |what: &str, name: &Option<String>| name.as_ref().map(|name| format!("{what} {name}"));
@@ -201,13 +206,13 @@ pub(super) fn identity(checked: &Checked) -> String {
     }
 }
 
-/// `ok`, or the codes of what is wrong, the wrong ones marked.
+/// `ok`, or the codes of the problems, blockers first and marked.
 fn state(checked: &Checked) -> String {
     let mut codes: Vec<String> = Vec::new();
     let mut problems: Vec<&Problem> = checked.problems.iter().collect();
-    problems.sort_by_key(|problem| problem.weight == Weight::Warning);
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     for problem in problems {
-        let mark = if problem.weight == Weight::Wrong { "!" } else { "" };
+        let mark = if problem.severity == Severity::Blocker { "!" } else { "" };
         let code = format!("{mark}{}", problem.code);
         if !codes.contains(&code) {
             codes.push(code);
@@ -217,19 +222,20 @@ fn state(checked: &Checked) -> String {
 }
 
 pub(super) fn problem_line(checked: &Checked, problem: &Problem) -> String {
-    let word = match problem.weight {
-        Weight::Wrong => "wrong",
-        Weight::Warning => "warning",
+    let word = match problem.severity {
+        Severity::Blocker => "blocker",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
     };
     let text = format!("{word} [{}]: {}: {}", problem.code, checked.name, problem.what);
     format!("{}\n", sanitise::line(&text))
 }
 
-/// What to do, each thing once.
+/// A hint for each kind of blocker, once.
 fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
     let mut hints = Vec::new();
     let problems = file.contexts.iter().flat_map(|checked| &checked.problems);
-    for problem in problems.filter(|problem| problem.weight == Weight::Wrong) {
+    for problem in problems.filter(|problem| problem.severity == Severity::Blocker) {
         let hint = match problem.code {
             Code::Expired
             | Code::WrongAuthority
@@ -238,17 +244,15 @@ fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
             | Code::KeyUnreadable
             | Code::Missing
             | Code::Unreadable => {
-                "take the credential from its source again: admin.conf of a control-plane node, where kuberescue \
-                 certs renew admin.conf renews it, or a new login for a token"
+                "sudo kuberescue certs renew admin.conf on a control-plane node, then copy admin.conf; for a token: log in again"
             }
             Code::NotYetValid | Code::CaNotYetValid => {
-                "compare the clock of this machine with that of the cluster"
+                "compare the clocks of this machine and the cluster: timedatectl"
             }
             Code::CaExpired | Code::CaUnreadable => {
-                "take the CA from a control-plane node: /etc/kubernetes/pki/ca.crt; kuberescue diagnose there says \
-                 whether it has ended"
+                "sudo kuberescue diagnose on a control-plane node shows the CA, /etc/kubernetes/pki/ca.crt"
             }
-            Code::NotReachable => "kuberescue probe on a control-plane node says what is served there",
+            Code::NotReachable => "sudo kuberescue probe on a control-plane node shows what is served",
             _ => continue,
         };
         if !hints.contains(&hint) {

@@ -34,14 +34,14 @@ pub use archive::{
 };
 pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
 pub use credential::{
-    credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
+    ComparisonFormat, credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
 pub use history::{UndoReport, Undone};
-pub use kubeconfig::{KubeconfigFile, KubeconfigReport};
-pub use node_table::{NodeList, node_list};
+pub use kubeconfig::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};
+pub use node_table::{NodesFormat, node_list, node_list_report};
 pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
 pub use plan::{plan_json, plan_notes, plan_text};
@@ -55,4 +55,4 @@ pub use recovery::{
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{restart_command, rollout_obstacle, rollout_plan};
 pub use timeline::{story, timeline_json, timeline_text};
-pub use verify::{ClusterReport, cluster_lines};
+pub use verify::{ClusterFormat, cluster_lines, cluster_report};

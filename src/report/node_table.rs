@@ -2,36 +2,39 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::expiration::{Format, residual_time, seconds_between};
-use super::table;
+use super::expiration::{residual_time, seconds_between};
+use super::{json, table};
 use crate::live::api::Node;
 
-/// The nodes of a cluster, to be shown.
-#[derive(Serialize)]
-pub struct NodeList<'a> {
-    /// When they were asked for.
-    pub time: Timestamp,
-    /// URL of the API server that told them.
-    pub server: &'a str,
-    /// The nodes.
-    pub nodes: &'a [Node],
+/// Output formats of `nodes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum NodesFormat {
+    /// The columns of kubectl get nodes
+    #[default]
+    Table,
+    /// The columns of kubectl get nodes -o wide
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
 }
 
-impl NodeList<'_> {
-    /// The whole list.
-    pub fn render(&self, format: Format) -> String {
-        format.render(|wide| render(self.nodes, self.time, wide), || self.document())
-    }
+/// See `docs/nodes-list.schema.json`.
+#[derive(Serialize)]
+struct Body<'a> {
+    server: &'a str,
+    items: &'a [Node],
+}
 
-    fn document(&self) -> Value {
-        // It holds nothing that JSON cannot.
-        let mut document = serde_json::to_value(self).unwrap_or_default();
-        if let Some(fields) = document.as_object_mut() {
-            fields.insert("kind".to_owned(), "Nodes".into());
-        }
-        document
+/// The nodes that an API server listed at `time`.
+pub fn node_list_report(nodes: &[Node], server: &str, time: Timestamp, format: NodesFormat) -> String {
+    let body = Body { server, items: nodes };
+    match format {
+        NodesFormat::Table | NodesFormat::Wide => render(nodes, time, format == NodesFormat::Wide),
+        NodesFormat::Json => json::document("NodeList", time, &body),
+        NodesFormat::Yaml => json::yaml_document("NodeList", time, &body),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is restarted in a cluster and why, what isn't, and what to do about that.
+//! The workloads that read renewed files: which are restarted, which are not, and why.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,10 @@ use super::table;
 use crate::analysis::cluster::rollout::{Candidate, Target, Verdict};
 use crate::error::Error;
 use crate::state::Code;
+use crate::state::time::minute;
 
-/// What is restarted, and what reads renewed files and isn't. `not_asked` is what couldn't be listed.
-pub fn rollout_plan(candidates: &[Candidate], not_asked: &[String]) -> String {
+/// The candidates with their actions. `not_listed` is what could not be listed, and why.
+pub fn rollout_plan(candidates: &[Candidate], not_listed: &[String]) -> String {
     let mut out = String::new();
     let mut rows =
         vec![["NAMESPACE", "NAME", "ACTION", "PODS", "OLDEST SINCE", "WHY"].map(str::to_owned).to_vec()];
@@ -17,8 +18,8 @@ pub fn rollout_plan(candidates: &[Candidate], not_asked: &[String]) -> String {
     if !candidates.is_empty() {
         out.push_str(&table::render(&rows));
     }
-    for why in not_asked {
-        let _ = writeln!(out, "not asked: {}", line(why));
+    for why in not_listed {
+        let _ = writeln!(out, "not listed: {}", line(why));
     }
     for left in candidates {
         if let Some(hint) = hint(left) {
@@ -31,8 +32,8 @@ pub fn rollout_plan(candidates: &[Candidate], not_asked: &[String]) -> String {
 fn row(candidate: &Candidate) -> Vec<String> {
     let action = match candidate.verdict {
         Verdict::Restart => "restart",
-        Verdict::Newer => "none: its pods are newer",
-        Verdict::Could => "none: it only could",
+        Verdict::Newer => "none: pods are newer",
+        Verdict::Uncertain => "none: not certain",
         Verdict::OnDelete => "!none: OnDelete",
         Verdict::Paused => "!none: paused",
     };
@@ -41,7 +42,7 @@ fn row(candidate: &Candidate) -> Vec<String> {
         candidate.target.shown(),
         action.to_owned(),
         candidate.pods.to_string(),
-        candidate.oldest.map(|at| at.to_string()).unwrap_or_default(),
+        candidate.oldest.map(minute).unwrap_or_default(),
         candidate.why.join("; "),
     ]
 }
@@ -52,20 +53,20 @@ fn hint(candidate: &Candidate) -> Option<String> {
         Verdict::OnDelete | Verdict::Paused => {
             rollout_obstacle(target, candidate.verdict, &candidate.selector)?.hints.pop()
         }
-        Verdict::Could => {
-            Some(format!("if {} does read what was renewed: {}", target.shown(), restart_command(target)))
+        Verdict::Uncertain => {
+            Some(format!("if {} reads renewed files: {}", target.shown(), restart_command(target)))
         }
         Verdict::Restart | Verdict::Newer => None,
     }
 }
 
-/// Why one of them can't be restarted, if it can't.
+/// Why one of them cannot be restarted.
 pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Option<Error> {
     let (name, namespace) = (target.shown(), &target.namespace);
     match verdict {
         Verdict::OnDelete => {
             let what = format!(
-                "{name} replaces its pods only once they are deleted (updateStrategy OnDelete): a restart would change nothing"
+                "cannot restart {name}: updateStrategy OnDelete replaces pods only after they are deleted"
             );
             let all = if selector.is_empty() { "NAME".to_owned() } else { format!("-l {selector}") };
             Some(
@@ -73,9 +74,7 @@ pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Op
             )
         }
         Verdict::Paused => {
-            let what = format!(
-                "{name} is paused: it doesn't follow its template, so a restart would change nothing"
-            );
+            let what = format!("cannot restart {name}: its rollout is paused");
             Some(
                 Error::refused(Code::Paused, what)
                     .hint(format!("kubectl -n {namespace} rollout resume {name}")),
@@ -85,7 +84,6 @@ pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Op
     }
 }
 
-/// The command that restarts it.
 pub fn restart_command(target: &Target) -> String {
     format!("kuberescue rollout restart {} -n {}", target.shown(), target.namespace)
 }

@@ -1,101 +1,107 @@
-//! `verify cluster`: a line for each thing that was looked at, then what to do about what is wrong.
+//! `verify cluster`: a line for each check, then a hint for each finding.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::expiration::Format;
 use super::sanitise::line;
-use super::table;
+use super::{json, table};
 use crate::analysis::cluster::verify::{Check, Report, Verdict};
 
-/// What was found in a cluster, to be shown.
-pub struct ClusterReport<'a> {
-    /// What was found.
-    pub report: &'a Report,
+/// Output formats of `verify cluster`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClusterFormat {
+    /// One line a check
+    #[default]
+    Table,
+    /// The table with nodes, and the last error of each log
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
 }
 
+/// See `docs/cluster.schema.json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    kind: &'static str,
+struct Body<'a> {
+    server: &'a str,
     green: bool,
-    #[serde(flatten)]
-    report: &'a Report,
+    items: &'a [Check],
 }
 
-impl ClusterReport<'_> {
-    /// The whole report.
-    pub fn render(&self, format: Format) -> String {
-        format.render(|wide| self.text(wide), || self.document())
-    }
+const KIND: &str = "ClusterVerification";
 
-    fn document(&self) -> Value {
-        let document =
-            Document { kind: "ClusterVerification", green: self.report.is_green(), report: self.report };
-        // It holds nothing that JSON cannot.
-        serde_json::to_value(document).unwrap_or_default()
+/// The whole report.
+pub fn cluster_report(report: &Report, format: ClusterFormat) -> String {
+    let body = Body { server: &report.server, green: report.is_green(), items: &report.checks };
+    match format {
+        ClusterFormat::Table | ClusterFormat::Wide => text(report, format == ClusterFormat::Wide),
+        ClusterFormat::Json => json::document(KIND, report.time, &body),
+        ClusterFormat::Yaml => json::yaml_document(KIND, report.time, &body),
     }
+}
 
-    fn text(&self, wide: bool) -> String {
-        let mut heading = vec!["CHECK", "OBJECT"];
-        if wide {
-            heading.push("NODE");
-        }
-        heading.extend(["RESULT", "DETAIL"]);
-        let mut rows = vec![heading.into_iter().map(str::to_owned).collect()];
-        rows.extend(self.report.checks.iter().map(|check| row(check, wide)));
-        let mut out = table::render(&rows);
-        if wide {
-            for check in &self.report.checks {
-                if let Some(lines) = &check.lines {
-                    let _ = writeln!(out, "{}: {}", line(&check.object), line(&lines.text));
-                }
+fn text(report: &Report, wide: bool) -> String {
+    let mut heading = vec!["CHECK", "OBJECT"];
+    if wide {
+        heading.push("NODE");
+    }
+    heading.extend(["RESULT", "DETAIL"]);
+    let mut rows = vec![heading.into_iter().map(str::to_owned).collect()];
+    rows.extend(report.checks.iter().map(|check| row(check, wide)));
+    let mut out = table::render(&rows);
+    if wide {
+        for check in &report.checks {
+            if let Some(lines) = &check.lines {
+                let _ = writeln!(out, "{}: {}", line(&check.object), line(&lines.text));
             }
         }
-        out.push_str(&hints(self.report));
-        out
     }
+    out.push_str(&hints(report));
+    out
 }
 
-/// What was found, in few lines: for the end of another command.
+/// The findings in few lines: for the end of another command.
 pub fn cluster_lines(report: &Report) -> String {
     let mut out = String::new();
     for check in report.findings() {
-        let what =
-            format!("  {:<14} {} {}: {}", check.verdict.code(), check.part.name(), check.object, check.what);
+        let what = format!(
+            "  {:<14} {} {}: {}",
+            check.verdict.as_str(),
+            check.part.name(),
+            check.object,
+            check.what
+        );
         let _ = writeln!(out, "{}", line(&what));
     }
+    let is_served = |check: &&Check| check.verdict != Verdict::NotServed;
     if out.is_empty() {
-        let mut well: Vec<_> = report
-            .checks
-            .iter()
-            .filter(|check| check.verdict != Verdict::Unknown)
-            .map(|check| check.part.name())
-            .collect();
-        well.dedup();
-        let _ = writeln!(out, "  nothing is wrong: {}", well.join(", "));
+        let mut parts: Vec<_> =
+            report.checks.iter().filter(is_served).map(|check| check.part.name()).collect();
+        parts.dedup();
+        let _ = writeln!(out, "  ok: {}", parts.join(", "));
     }
-    for check in report.checks.iter().filter(|check| check.verdict == Verdict::Unknown) {
-        let _ = writeln!(out, "  {}", line(&format!("not looked at: {}: {}", check.part.name(), check.what)));
+    for check in report.checks.iter().filter(|check| !is_served(check)) {
+        let _ = writeln!(out, "  {}", line(&format!("not checked: {}: {}", check.part.name(), check.what)));
     }
     out.push_str(&hints(report));
     out
 }
 
 fn row(check: &Check, wide: bool) -> Vec<String> {
-    let mark = if check.verdict.is_finding() { "!" } else { "" };
+    let mark = if check.is_finding() { "!" } else { "" };
     let mut cells = vec![check.part.name().to_owned(), check.object.clone()];
     if wide {
         cells.push(check.node.clone().unwrap_or_default());
     }
-    cells.push(format!("{mark}{}", check.verdict.code()));
+    cells.push(format!("{mark}{}", check.verdict.as_str()));
     cells.push(check.what.clone());
     cells
 }
 
-/// What to do, each thing once.
+/// Each hint once.
 fn hints(report: &Report) -> String {
     let mut hints: Vec<&str> = Vec::new();
     for hint in report.findings().filter_map(|check| check.hint.as_deref()) {

@@ -57,9 +57,9 @@ fn told(objects: &[Value]) -> (Vec<(String, String)>, String, i32) {
         scene.insert(&format!("{PATH}/{}", object["metadata"]["name"].as_str().unwrap()), object.clone());
     }
     let (json, code) = scene.json(&format!("verify cluster --at {AT}"));
-    let checks = json["checks"].as_array().unwrap().iter().filter(|check| check["part"] == "requests");
+    let checks = json["items"].as_array().unwrap().iter().filter(|check| check["part"] == "requests");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let found = checks.map(|check| (text(&check["verdict"]), text(&check["what"]))).collect();
+    let found = checks.map(|check| (text(&check["result"]), text(&check["what"]))).collect();
     let run = scene.run(&format!("verify cluster --at {AT}"));
     assert_eq!(run.code, code);
     (found, run.out, code)

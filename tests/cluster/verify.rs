@@ -25,14 +25,14 @@ fn findings(scene: &Scene) -> (Vec<String>, i32) {
     let wide = scene.run(&format!("verify cluster --at {AT} -o wide"));
     assert_eq!((text.code, wide.code), (code, code));
     let mut found = Vec::new();
-    for check in json["checks"].as_array().unwrap() {
+    for check in json["items"].as_array().unwrap() {
         let words = |key: &str| check[key].as_str().unwrap().to_owned();
         let marked = text
             .out
             .lines()
-            .any(|line| line.contains(&words("object")) && line.contains(&format!("!{} ", words("verdict"))));
+            .any(|line| line.contains(&words("object")) && line.contains(&format!("!{} ", words("result"))));
         if marked {
-            found.push(format!("{} {} {}", words("part"), words("object"), words("verdict")));
+            found.push(format!("{} {} {}", words("part"), words("object"), words("result")));
         }
     }
     assert_eq!(json["green"], found.is_empty(), "{json:#}");
@@ -212,7 +212,7 @@ fn log_is(reply: Vec<u8>) -> (Value, i32, Run) {
     let scene = Scene::well();
     scene.instead("GET", &format!("{PODS}/etcd-lab-cp1/log"), reply);
     let (json, code) = scene.json(&format!("verify cluster --at {AT}"));
-    let checks = json["checks"].as_array().unwrap();
+    let checks = json["items"].as_array().unwrap();
     let check = checks.iter().find(|check| check["object"] == "kube-system/etcd-lab-cp1").unwrap();
     (check.clone(), code, scene.run(&format!("verify cluster -o wide --at {AT}")))
 }
@@ -230,7 +230,7 @@ fn tls_errors_in_a_log() {
     let expected =
         log.lines().filter(|line| line.contains("x509: ") || line.contains("remote error: tls: ")).count();
     let (check, code, run) = log_is(http(200, "", log.as_bytes()));
-    assert_eq!((check["verdict"].as_str(), code), (Some("tls-errors"), 1), "{check:#}\n{run}");
+    assert_eq!((check["result"].as_str(), code), (Some("tls-errors"), 1), "{check:#}\n{run}");
     assert_eq!(check["lines"]["count"], expected);
     let (first, last) = (check["lines"]["first"].as_str().unwrap(), check["lines"]["last"].as_str().unwrap());
     assert!(first < last && first > "2026-11-23T22:55:28Z", "{check:#}");
@@ -246,7 +246,7 @@ fn errors_while_others_were_being_restarted_are_over() {
     let log = "2026-11-23T22:55:40Z 2026-11-23 22:55:40.1 I | embed: rejected connection from \"10.200.0.4:46108\" \
                (error \"remote error: tls: bad certificate\", ServerName \"\")\n";
     let (check, code, run) = log_is(http(200, "", log.as_bytes()));
-    assert_eq!((check["verdict"].as_str(), code), (Some("tls-errors-at-start"), 0), "{run}");
+    assert_eq!((check["result"].as_str(), code), (Some("tls-errors"), 0), "{run}");
     assert!(
         check["what"]
             .as_str()
@@ -255,7 +255,7 @@ fn errors_while_others_were_being_restarted_are_over() {
     );
     // Later than that it is none of it.
     let (check, code, _) = log_is(http(200, "", log.replace("22:55:40", "22:58:40").as_bytes()));
-    assert_eq!((check["verdict"].as_str(), code), (Some("tls-errors"), 1));
+    assert_eq!((check["result"].as_str(), code), (Some("tls-errors"), 1));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn lines_that_are_no_matter_of_certificates() {
                2026-11-23T23:50:00Z http: TLS handshake error from 10.0.0.9:6: read: connection reset by peer\n\
                \u{ff}\u{0}\n";
     let (check, code, run) = log_is(http(200, "", log.as_bytes()));
-    assert_eq!((check["verdict"].as_str(), code), (Some("ok"), 0), "{run}");
+    assert_eq!((check["result"].as_str(), code), (Some("ok"), 0), "{run}");
     // Very many lines, of which the API server gives the last.
     let many = "2026-11-23T23:50:00Z x509: certificate has expired or is not yet valid\n".repeat(10_000);
     let (check, _, _) = log_is(http(200, "", many.as_bytes()));
@@ -323,7 +323,7 @@ fn a_log_that_is_not_given_is_a_finding_with_its_meaning() {
         ),
     ] {
         let (check, exit, run) = log_is(status(code, "X", &message));
-        assert_eq!(check["verdict"], verdict, "{run}");
+        assert_eq!(check["result"], verdict, "{run}");
         let what = check["what"].as_str().unwrap();
         assert!(what.contains(meaning) && what.contains(&message), "{what}");
         assert_eq!(exit == 1, verdict != "no-log", "{run}");

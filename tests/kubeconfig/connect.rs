@@ -25,7 +25,7 @@ fn ask(server: &str, authority: &Authority, more: &str) -> (Value, i32) {
     let text = run(text);
     let (json, code) = desk.json("config --connect");
     assert_eq!(text.code, code, "{text}");
-    let connection = json["files"][0]["contexts"][0]["connection"].clone();
+    let connection = json["items"][0]["contexts"][0]["connection"].clone();
     if let Some(error) = connection["error"].as_str() {
         assert!(text.out.contains(error) && text.out.contains("wrong [not-reachable]: c: "), "{text}");
     }
@@ -44,7 +44,7 @@ fn a_server_of_the_cluster() {
     // It is not asked where that isn't wanted.
     let desk = Desk::new();
     desk.write("config", kubeconfig(&cluster(&server, &authority), "token: x"));
-    assert_eq!(desk.json("config").0["files"][0]["contexts"][0]["connection"], Value::Null);
+    assert_eq!(desk.json("config").0["items"][0]["contexts"][0]["connection"], Value::Null);
 }
 
 #[test]

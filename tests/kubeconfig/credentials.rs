@@ -28,14 +28,14 @@ fn admin_conf_of_real_trees_as_openssl_reads_it() {
 
         let (certificate, _) = credential(&text);
         let (json, _) = desk.json("admin.conf");
-        let found = &json["files"][0]["contexts"][0]["certificate"];
+        let found = &json["items"][0]["contexts"][0]["certificate"];
         let end = end_of(&certificate).replace(' ', "T");
         assert_eq!(found["notAfter"], end.as_str(), "{tree}");
         let serial =
             openssl("x509 -noout -serial", &certificate).trim().replace("serial=", "").to_lowercase();
         assert_eq!(found["serial"].as_str().unwrap().trim_start_matches("00"), serial, "{tree}");
         assert_eq!((&found["keyMatches"], &found["chains"]), (&true.into(), &true.into()), "{tree}");
-        assert_eq!(json["fine"], code == 0, "{tree}");
+        assert_eq!(json["green"], code == 0, "{tree}");
     }
 }
 
@@ -174,7 +174,7 @@ fn files_are_looked_for_beside_the_kubeconfig() {
     desk.write("kube/config", &config);
     let (json, code) = desk.json("kube/config");
     assert_eq!((codes(&json), code), (vec![], 0), "{json:#}");
-    let identity = &json["files"][0]["contexts"][0]["certificate"];
+    let identity = &json["items"][0]["contexts"][0]["certificate"];
     assert_eq!(identity["commonName"], "admin");
     assert!(identity["file"].as_str().unwrap().ends_with("kube/../keys/admin.crt"));
 

@@ -74,7 +74,7 @@ impl Desk {
 
 /// The codes of what is wrong with the first context of the first file.
 pub fn codes(json: &Value) -> Vec<&str> {
-    let problems = json["files"][0]["contexts"][0]["problems"].as_array().unwrap();
+    let problems = json["items"][0]["contexts"][0]["problems"].as_array().unwrap();
     problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect()
 }
 

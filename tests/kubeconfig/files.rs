@@ -41,9 +41,9 @@ fn what_cannot_be_read_is_2_and_the_others_are_shown() {
         assert!(done.err.contains("\nhint: "), "{done}");
         assert!(done.out.starts_with("good\nCURRENT") && done.out.contains("ok\n"), "{done}");
         let (json, code) = desk.json(&format!("{name} good"));
-        assert_eq!((code, &json["fine"]), (2, &false.into()));
-        assert!(json["files"][0]["error"].as_str().unwrap().contains(why), "{json:#}");
-        assert_eq!(json["files"][1]["error"], serde_json::Value::Null);
+        assert_eq!((code, &json["green"]), (2, &false.into()));
+        assert!(json["items"][0]["error"].as_str().unwrap().contains(why), "{json:#}");
+        assert_eq!(json["items"][1]["error"], serde_json::Value::Null);
     }
 }
 
@@ -81,11 +81,11 @@ fn without_a_file_those_that_kubectl_would_take() {
     let (json, done) = with("nowhere:b:c", "");
     assert_eq!(done.code, 0, "{done}");
     let names = |file: usize| {
-        let contexts = json["files"][file]["contexts"].as_array().unwrap().iter();
+        let contexts = json["items"][file]["contexts"].as_array().unwrap().iter();
         contexts.map(|context| context["name"].as_str().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!((names(0), names(1)), (vec!["c"], vec!["x"]), "{json:#}");
-    assert_eq!(json["files"][1]["contexts"][0]["certificate"]["commonName"], "admin");
+    assert_eq!(json["items"][1]["contexts"][0]["certificate"]["commonName"], "admin");
     assert_eq!(with("b:a", "").1.code, 1);
     assert_eq!(with("b:a", "--current").1.code, 0);
     assert_eq!(with("a:b", "--current").1.code, 1);

@@ -45,7 +45,7 @@ fn seen_by_kubectl(view: &Value) -> Vec<(String, String, String, String, bool)> 
 
 fn seen_here(json: &Value) -> Vec<(String, String, String, String, bool)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let files = json["files"].as_array().unwrap().iter();
+    let files = json["items"].as_array().unwrap().iter();
     let contexts = files.flat_map(|file| file["contexts"].as_array().unwrap());
     let mut found: Vec<_> = contexts
         .map(|context| {

@@ -34,7 +34,7 @@ fn tokens_tell_their_end_and_are_not_verified() {
         let (json, _) = desk.json("config");
         assert_eq!((codes(&json), run.code), (expected, code), "{run}");
         assert!(run.out.contains(words), "{words}\n{run}");
-        assert_eq!(json["files"][0]["contexts"][0]["token"]["verified"], false);
+        assert_eq!(json["items"][0]["contexts"][0]["token"]["verified"], false);
         assert!(!json.to_string().contains(&token), "{json:#}");
     }
 }

@@ -26,8 +26,8 @@ fn the_nodes_of_a_real_cluster() {
         assert!(wide.contains(cell), "{cell}: {wide}");
     }
     let json: Value = serde_json::from_str(&desk.nodes("-o json").out).unwrap();
-    assert_eq!((&json["kind"], &json["server"]), (&json!("Nodes"), &json!(server.url())));
-    assert_eq!(json["nodes"][0]["addresses"][0], json!({"type": "InternalIP", "address": "10.200.0.4"}));
+    assert_eq!((&json["kind"], &json["server"]), (&json!("NodeList"), &json!(server.url())));
+    assert_eq!(json["items"][0]["addresses"][0], json!({"type": "InternalIP", "address": "10.200.0.4"}));
     let yaml = desk.nodes("-o yaml").out;
     assert!(yaml.contains("osImage: \"Debian GNU/Linux 12 (bookworm)\""), "{yaml}");
     assert!(server.store().asked().iter().all(|asked| asked == "GET /api/v1/nodes"));

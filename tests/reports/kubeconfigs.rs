@@ -50,20 +50,20 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
         ("/unknown", json!(1)),
         ("/kind", json!("Probe")),
         ("/time", json!("yesterday")),
-        ("/fine", Value::Null),
-        ("/files/0/error", Value::Null),
-        ("/files/0/unknown", json!(1)),
-        ("/files/0/contexts/0/current", json!("yes")),
-        ("/files/0/contexts/0/token", json!("secret")),
-        ("/files/0/contexts/0/certificate/notAfter", json!(1_795_473_000)),
-        ("/files/0/contexts/0/certificate/serial", json!("1:2")),
-        ("/files/0/contexts/0/certificate/chains", json!("yes")),
-        ("/files/0/contexts/0/connection/verified", Value::Null),
-        ("/files/0/contexts/0/connection/served/subject", json!(1)),
-        ("/files/0/contexts/0/authorities/0/notBefore", Value::Null),
-        ("/files/1/contexts/0/problems/0/code", json!("KR0101")),
-        ("/files/1/contexts/0/problems/0/weight", json!("blocker")),
-        ("/files/3/contexts/0/token/verified", json!(true)),
+        ("/green", Value::Null),
+        ("/items/0/error", Value::Null),
+        ("/items/0/unknown", json!(1)),
+        ("/items/0/contexts/0/current", json!("yes")),
+        ("/items/0/contexts/0/token", json!("secret")),
+        ("/items/0/contexts/0/certificate/notAfter", json!(1_795_473_000)),
+        ("/items/0/contexts/0/certificate/serial", json!("1:2")),
+        ("/items/0/contexts/0/certificate/chains", json!("yes")),
+        ("/items/0/contexts/0/connection/verified", Value::Null),
+        ("/items/0/contexts/0/connection/served/subject", json!(1)),
+        ("/items/0/contexts/0/authorities/0/notBefore", Value::Null),
+        ("/items/1/contexts/0/problems/0/code", json!("KR0101")),
+        ("/items/1/contexts/0/problems/0/severity", json!("wrong")),
+        ("/items/3/contexts/0/token/verified", json!(true)),
     ];
     let mut documents = vec![original.clone()];
     documents.extend(changes.iter().map(|(pointer, value)| {
@@ -77,7 +77,7 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
         changed
     }));
     // What is asserted is something: each field has a value somewhere, and each weight is there.
-    let contexts: Vec<&Value> = original["files"]
+    let contexts: Vec<&Value> = original["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -114,7 +114,7 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
         .map(|problem| problem["code"].as_str().unwrap())
         .collect();
     assert!(codes.len() > 8, "{codes:?}");
-    assert!(original["files"][9]["error"].is_string(), "{original:#}");
+    assert!(original["items"][9]["error"].is_string(), "{original:#}");
     let Some(wrong) = validate_with(SCHEMA, &documents) else { return };
     assert_eq!(wrong[0], Vec::<String>::new());
     for ((pointer, value), wrong) in changes.iter().zip(&wrong[1..]) {

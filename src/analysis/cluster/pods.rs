@@ -1,55 +1,44 @@
-//! Pods that don't fare well, and why, as far as the API server knows it.
+//! Pods that are not ready, and why, as far as the API server knows it.
 
 use jiff::Timestamp;
 
 use crate::formats::objects::condition;
 use crate::formats::objects::pods::{ContainerStatus, Pod, Terminated};
+use crate::state::Code;
+use crate::state::time::minute;
 
-/// How a pod doesn't fare well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ailment {
-    /// It is being deleted, and has time left for it.
-    BeingDeleted,
-    /// It should be gone by now.
-    NotGone,
-    /// It doesn't run.
-    NotRunning,
-    /// It runs, and not all of it is ready.
-    NotReady,
-}
-
-/// Why a pod doesn't fare well.
+/// Why a pod is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// How.
-    pub ailment: Ailment,
-    /// In words.
+    /// `None` while it is being deleted and its deadline has not passed.
+    pub code: Option<Code>,
+    /// The reason in a sentence.
     pub what: String,
 }
 
-/// What is wrong with a pod at `now`; nothing where it runs and is ready, or has done its work. `node_ready` is whether
-/// its node is ready, where that is known: of one that isn't nobody knows how its pods are.
+/// What is wrong with a pod at `now`; `None` where it runs and is ready, or has completed. `node_ready` is whether its
+/// node is Ready, where that is known: the status of the pods of a node that is not Ready is old.
 pub fn trouble(pod: &Pod, node_ready: Option<bool>, now: Timestamp) -> Option<Trouble> {
-    let (ailment, what) = ill(pod, now)?;
+    let (code, what) = reason(pod, now)?;
     let mut what = match pod.status.phase.as_str() {
         "" => what,
-        phase if ailment == Ailment::NotReady => format!("{phase}, {what}"),
+        phase if code == Some(Code::PodNotReady) => format!("{phase}, {what}"),
         phase => format!("{phase}: {what}"),
     };
     if node_ready == Some(false) {
-        what = format!("{what}; its node {} is not Ready: this is what was last known", pod.spec.node_name);
+        what = format!("{what}; last known state: its node {} is not Ready", pod.spec.node_name);
     }
-    Some(Trouble { ailment, what })
+    Some(Trouble { code, what })
 }
 
-fn ill(pod: &Pod, now: Timestamp) -> Option<(Ailment, String)> {
+fn reason(pod: &Pod, now: Timestamp) -> Option<(Option<Code>, String)> {
     let status = &pod.status;
     if let Some(by) = pod.metadata.deletion_timestamp {
         let how = containers(pod).map(|why| format!("; {why}")).unwrap_or_default();
         return Some(if by > now {
-            (Ailment::BeingDeleted, format!("it is being deleted, by {by}{how}"))
+            (None, format!("being deleted, deadline {}{how}", minute(by)))
         } else {
-            (Ailment::NotGone, format!("it should be gone since {by}{how}"))
+            (Some(Code::PodNotGone), format!("deletion deadline {} passed{how}", minute(by)))
         });
     }
     match status.phase.as_str() {
@@ -62,7 +51,7 @@ fn ill(pod: &Pod, now: Timestamp) -> Option<(Ailment, String)> {
                 return None;
             }
             let why = containers(pod).or_else(|| ready.map(|ready| sentence(&ready.reason, &ready.message)));
-            Some((Ailment::NotReady, why.unwrap_or_else(|| "it is not ready".to_owned())))
+            Some((Some(Code::PodNotReady), why.unwrap_or_else(|| "not ready".to_owned())))
         }
         _ => {
             let scheduled =
@@ -71,23 +60,22 @@ fn ill(pod: &Pod, now: Timestamp) -> Option<(Ailment, String)> {
                 .map(|why| sentence(&why.reason, &why.message))
                 .or_else(|| containers(pod))
                 .unwrap_or_else(|| sentence(&status.reason, &status.message));
-            let why = if why.is_empty() { "nothing more is said".to_owned() } else { why };
-            Some((Ailment::NotRunning, why))
+            let why = if why.is_empty() { "no reason given".to_owned() } else { why };
+            Some((Some(Code::PodNotRunning), why))
         }
     }
 }
 
-/// Whether a container has done its work: what ends well in a pod that isn't kept running is no trouble, and where it is
-/// kept running it doesn't stay so.
+/// Whether a container has completed: exit code 0 in a pod that is not restarted always.
 fn is_done(pod: &Pod, container: &ContainerStatus) -> bool {
     pod.spec.restart_policy != "Always"
         && container.state.terminated.as_ref().is_some_and(|ended| ended.exit_code == 0)
 }
 
-/// What is said of the containers that aren't ready.
+/// The states of the containers that are not ready.
 fn containers(pod: &Pod) -> Option<String> {
     let init = pod.status.init_container_statuses.iter();
-    // One that has ended well has done its work; a sidecar is ready.
+    // An init container with exit code 0 has completed; a sidecar is ready.
     let init = init.filter(|container| {
         !container.ready && container.state.terminated.as_ref().is_none_or(|ended| ended.exit_code != 0)
     });
@@ -101,17 +89,17 @@ fn one(container: &ContainerStatus) -> String {
     let mut how = match (&state.waiting, &state.running, &state.terminated) {
         (Some(waiting), _, _) => sentence(&waiting.reason, &waiting.message),
         (_, _, Some(ended)) => end(ended),
-        (_, Some(_), _) => "it runs and is not ready".to_owned(),
-        (None, None, None) => "nothing is known of it".to_owned(),
+        (_, Some(_), _) => "running, not ready".to_owned(),
+        (None, None, None) => "state unknown".to_owned(),
     };
     if how.is_empty() {
-        how = "it waits".to_owned();
+        how = "waiting".to_owned();
     }
     if container.restart_count > 0 {
-        how = format!("{how}; started again {} times", container.restart_count);
+        how = format!("{how}; {} restarts", container.restart_count);
     }
     if let Some(last) = &container.last_state.terminated {
-        how = format!("{how}; before that it {}", end(last));
+        how = format!("{how}; before: {}", end(last));
     }
     format!("container {}: {how}", container.name)
 }
@@ -119,13 +107,13 @@ fn one(container: &ContainerStatus) -> String {
 fn end(ended: &Terminated) -> String {
     let reason = Some(&ended.reason).filter(|reason| !reason.is_empty());
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let when = ended.finished_at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let when = ended.finished_at.map(|at| format!(" at {}", minute(at))).unwrap_or_default();
     let last = ended.message.lines().rfind(|line| !line.trim().is_empty());
     let message = last.map(|line| format!(": {}", line.trim())).unwrap_or_default();
-    format!("ended with {}{reason}{when}{message}", ended.exit_code)
+    format!("exit code {}{reason}{when}{message}", ended.exit_code)
 }
 
-/// A reason and a message.
+/// `REASON: MESSAGE`, where either may be empty.
 pub(super) fn sentence(reason: &str, message: &str) -> String {
     match (reason, message) {
         (reason, "") => reason.to_owned(),

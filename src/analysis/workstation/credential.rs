@@ -1,20 +1,20 @@
-//! The user of a context: its certificate and key, its token, and what only has a name here.
+//! The user of a context: certificate and key, token, plug-in.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::{Checked, Files, Identity, Problem, Token, at, text_of};
-use crate::analysis::node::findings::Code;
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::entries::{Place, User};
 use crate::formats::token::Claims;
+use crate::state::Code;
+use crate::state::time::{day, expired_on};
 
-/// How many certificates lead from a leaf to its CA at most; kubeadm's have none between.
+/// The longest chain from a leaf certificate to its CA; kubeadm has no intermediate CAs.
 const LONGEST_CHAIN: usize = 8;
 
-/// Adds what a user authenticates with, and what is wrong with it.
 pub(super) fn check(
     checked: &mut Checked,
     user: &User,
@@ -28,7 +28,7 @@ pub(super) fn check(
     let pair = user.certificate.is_some() || user.key.is_some();
     let token = user.token.is_some() || user.token_file.is_some();
     if !pair && !token && named.iter().all(|named| named.is_none()) {
-        let what = "its user has no credential: no certificate, token, plug-in or password";
+        let what = "the user has no credential: no certificate, token, plug-in or password";
         checked.problems.push(Problem::warning(Code::NoCredential, what));
     }
 }
@@ -43,8 +43,8 @@ fn certificate(
     let (place, key) = match (&user.certificate, &user.key) {
         (None, None) => return,
         (None, Some(_)) => {
-            let what = "its user has a key and no certificate";
-            return checked.problems.push(Problem::wrong(Code::Missing, what));
+            let what = "the user has a key and no certificate";
+            return checked.problems.push(Problem::blocker(Code::Missing, what));
         }
         (Some(certificate), key) => (certificate, key.as_ref()),
     };
@@ -53,21 +53,26 @@ fn certificate(
     let mut chain = match read {
         Ok(chain) => chain.into_iter(),
         Err(why) => {
-            let what = format!("its certificate{}: {why}", at(place));
-            return checked.problems.push(Problem::wrong(Code::Unreadable, what));
+            let what = format!("client certificate{}: {why}", at(place));
+            return checked.problems.push(Problem::blocker(Code::Unreadable, what));
         }
     };
     let Some(leaf) = chain.next() else { return };
     let between: Vec<Certificate> = chain.collect();
     let problems = &mut checked.problems;
     if leaf.expired_at(now) {
-        problems.push(Problem::wrong(Code::Expired, format!("its certificate ended {}", leaf.not_after)));
+        problems.push(Problem::blocker(
+            Code::Expired,
+            format!("client certificate {}", expired_on(leaf.not_after, now)),
+        ));
     } else if leaf.not_yet_valid_at(now) {
-        problems
-            .push(Problem::wrong(Code::NotYetValid, format!("its certificate starts {}", leaf.not_before)));
+        problems.push(Problem::blocker(
+            Code::NotYetValid,
+            format!("client certificate is not valid before {}", day(leaf.not_before)),
+        ));
     }
     if !leaf.may_be_client {
-        let what = "its certificate is not made for clients (extended key usage)";
+        let what = "client certificate without the usage client authentication (extended key usage)";
         problems.push(Problem::warning(Code::UsageWrong, what));
     }
     let key_matches = key_matches(&leaf, key, files, problems);
@@ -78,12 +83,8 @@ fn certificate(
     };
     checked.certificate = Some(Identity {
         common_name: leaf.common_name().to_owned(),
+        certificate: leaf.summary(),
         organizations: leaf.organizations,
-        subject: leaf.subject,
-        issuer: leaf.issuer,
-        serial: leaf.serial,
-        not_before: leaf.not_before,
-        not_after: leaf.not_after,
         key_matches,
         chains,
         file,
@@ -99,7 +100,7 @@ fn key_matches(
     problems: &mut Vec<Problem>,
 ) -> Option<bool> {
     let Some(place) = key else {
-        problems.push(Problem::wrong(Code::KeyMissing, "its certificate has no key beside it"));
+        problems.push(Problem::blocker(Code::KeyMissing, "client certificate without a key"));
         return None;
     };
     let read =
@@ -108,29 +109,29 @@ fn key_matches(
         Ok(key) => {
             let matches = leaf.is_of(&key);
             if !matches {
-                let what = format!("its key{} belongs to another certificate", at(place));
-                problems.push(Problem::wrong(Code::KeyMismatch, what));
+                let what = format!("key{} does not match the client certificate", at(place));
+                problems.push(Problem::blocker(Code::KeyMismatch, what));
             }
             Some(matches)
         }
         Err(why) => {
-            problems.push(Problem::wrong(Code::KeyUnreadable, format!("its key{}: {why}", at(place))));
+            problems.push(Problem::blocker(Code::KeyUnreadable, format!("key{}: {why}", at(place))));
             None
         }
     }
 }
 
-/// Whether one of the authorities has signed the leaf, or what is sent along with it has.
+/// Whether one of the authorities issued the leaf certificate, directly or through the intermediates in the kubeconfig.
 fn chains(
     leaf: &Certificate,
     between: &[Certificate],
     authorities: &[Certificate],
     problems: &mut Vec<Problem>,
 ) -> Option<bool> {
-    // Without a CA there is nothing to hold it against; that is said already.
+    // That there is no CA is a problem of its own.
     let nearest = authorities.first()?;
     let signs = |authority: &Certificate, certificate: &Certificate| {
-        // What cannot be checked is no evidence of a fault.
+        // A signature that cannot be checked is no evidence of a fault.
         matches!(certificate.signed_by(authority), Ok(()) | Err(ChainError::Unsupported(_)))
     };
     let mut link = leaf;
@@ -148,8 +149,8 @@ fn chains(
         }
     }
     let why = link.signed_by(nearest).err().map(|error| format!(": {error}")).unwrap_or_default();
-    let what = format!("its certificate is signed by another CA than the cluster's{why}");
-    problems.push(Problem::wrong(Code::WrongAuthority, what));
+    let what = format!("client certificate was not issued by the cluster CA{why}");
+    problems.push(Problem::blocker(Code::WrongAuthority, what));
     Some(false)
 }
 
@@ -157,22 +158,27 @@ fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
     let file = user.token_file.as_deref();
     let text = match (file.map(|path| (path, read_token(path, files))), &user.token) {
         (Some((_, Ok(text))), _) => text,
-        // What the file cannot give, the field does.
+        // The field is the fallback where the file cannot be read.
         (_, Some(token)) => token.as_str(),
         (Some((path, Err(why))), None) => {
-            let what = format!("its token ({}): {why}", path.display());
-            return checked.problems.push(Problem::wrong(Code::Unreadable, what));
+            let what = format!("token ({}): {why}", path.display());
+            return checked.problems.push(Problem::blocker(Code::Unreadable, what));
         }
         (None, None) => return,
     };
     let claims = Claims::read(text);
     let jwt = claims.is_some();
     let claims = claims.unwrap_or_default();
-    let said = "as it says itself: it is not verified";
     if let Some(end) = claims.end.filter(|end| *end <= now) {
-        checked.problems.push(Problem::wrong(Code::Expired, format!("its token ended {end}, {said}")));
+        checked.problems.push(Problem::blocker(
+            Code::Expired,
+            format!("token {} (claim exp, not verified)", expired_on(end, now)),
+        ));
     } else if let Some(start) = claims.start.filter(|start| now < *start) {
-        checked.problems.push(Problem::wrong(Code::NotYetValid, format!("its token starts {start}, {said}")));
+        checked.problems.push(Problem::blocker(
+            Code::NotYetValid,
+            format!("token is not valid before {} (claim nbf, not verified)", day(start)),
+        ));
     }
     checked.token = Some(Token {
         jwt,
@@ -187,11 +193,11 @@ fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
 fn read_token<'a>(path: &Path, files: &'a Files) -> Result<&'a str, String> {
     match files.get(path) {
         Some(Ok(bytes)) => match std::str::from_utf8(bytes).map(str::trim) {
-            Ok("") => Err("it is empty".to_owned()),
+            Ok("") => Err("empty file".to_owned()),
             Ok(text) => Ok(text),
             Err(_) => Err("not UTF-8".to_owned()),
         },
         Some(Err(why)) => Err(why.clone()),
-        None => Err("it was not read".to_owned()),
+        None => Err("not read".to_owned()),
     }
 }

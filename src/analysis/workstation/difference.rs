@@ -1,47 +1,41 @@
-//! Two kubeconfigs of what should be one user of one cluster, side by side: what is the same and what is not.
+//! Comparison of two kubeconfigs for the same user and cluster.
 
 use serde::Serialize;
 
 use super::{Checked, Identity};
 use crate::formats::certificate::Certificate;
 use crate::state::Digest;
+use crate::state::time::{day, minute};
 
 /// The port of `https` where a URL names none.
 const HTTPS: &str = "443";
 
-/// What two kubeconfigs say of one thing.
+/// One property of both kubeconfigs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// Of what.
     pub what: &'static str,
-    /// What the one that is there says.
     pub old: String,
-    /// What the other one says.
     pub new: String,
-    /// Whether they mean the same.
     pub same: bool,
 }
 
-/// What two contexts have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// Whether certificate, CA and server are the same.
     pub same: bool,
-    /// Whether the client certificate is the same, byte for byte.
+    /// Byte for byte.
     pub same_certificate: bool,
-    /// Whether the CA certificates are.
     pub same_authorities: bool,
-    /// Whether the host and the port of the server are.
+    /// Host and port.
     pub same_server: bool,
-    /// Whether neither the server nor the key of any CA is the same: then it is another cluster's.
+    /// Whether neither the server nor the key of any CA is the same.
     pub another_cluster: bool,
-    /// Thing by thing.
+    #[serde(rename = "items")]
     pub rows: Vec<Row>,
 }
 
-/// Compares what is there with what is new.
 pub fn compare(old: &Checked, new: &Checked) -> Difference {
     let (was, is) = (old.certificate.as_ref(), new.certificate.as_ref());
     let both = |what: &'static str, of: &dyn Fn(&Identity) -> String| {
@@ -56,10 +50,10 @@ pub fn compare(old: &Checked, new: &Checked) -> Difference {
     let (old_host, new_host) = (host_and_port(&old.target.server), host_and_port(&new.target.server));
     let same_server = old_host == new_host;
     let rows = vec![
-        both("user", &|identity| identity.subject.clone()),
-        both("serial", &|identity| identity.serial.clone()),
-        both("valid from", &|identity| identity.not_before.to_string()),
-        both("valid until", &|identity| identity.not_after.to_string()),
+        both("user", &|identity| identity.certificate.subject.clone()),
+        both("serial", &|identity| identity.certificate.serial.clone()),
+        both("valid from", &|identity| minute(identity.certificate.not_before)),
+        both("valid until", &|identity| minute(identity.certificate.not_after)),
         both("key", &|identity| short(&identity.spki)),
         Row {
             what: "CA",
@@ -92,11 +86,12 @@ fn authority_keys(checked: &Checked) -> Vec<Vec<u8>> {
     authorities.filter_map(|der| Certificate::from_der(der.clone()).ok()).map(|ca| ca.spki).collect()
 }
 
-/// The CA certificates in words: whose, until when, and which key.
+/// `SUBJECT until DATE, key DIGEST` of each CA certificate.
 fn authorities(checked: &Checked, keys: &[Vec<u8>]) -> String {
     let named = checked.authorities.iter().zip(keys);
-    let named: Vec<_> =
-        named.map(|(ca, key)| format!("{} until {}, key {}", ca.subject, ca.not_after, short(key))).collect();
+    let named: Vec<_> = named
+        .map(|(ca, key)| format!("{} until {}, key {}", ca.subject, day(ca.not_after), short(key)))
+        .collect();
     if named.is_empty() { "<none>".to_owned() } else { named.join("; ") }
 }
 
@@ -105,7 +100,7 @@ fn short(spki: &[u8]) -> String {
     Digest::of(spki).to_string().chars().take(16).collect()
 }
 
-/// Host and port of a URL, as far as it is one.
+/// Host and port of a URL; of anything else as much as can be read.
 fn host_and_port(url: &str) -> (String, String) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -1,7 +1,7 @@
-//! What the contexts of a kubeconfig are worth, each of them, at a time: who its user is, until when, and whether the
-//! cluster's CA vouches for it. What is behind the address is another question ([`Connection`] is its answer).
+//! The contexts of a kubeconfig at a time: who the user is, when the credential expires, whether the cluster's CA issued
+//! it. What the server serves is in [`Connection`], where it was asked.
 //!
-//! Pure as all of the analysis: the files that a kubeconfig names come as a map.
+//! Pure: the files that a kubeconfig refers to are passed as a map.
 
 mod credential;
 pub mod difference;
@@ -13,63 +13,30 @@ use jiff::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::analysis::node::findings::Code;
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{CertSummary, Certificate};
 use crate::formats::kubeconfig::entries::{Cluster, Context, Entries, Place};
+use crate::state::time::{day, expired_on};
+use crate::state::{Code, Severity};
 
 /// The files that kubeconfigs refer to, or why one cannot be read.
 pub type Files = BTreeMap<PathBuf, Result<Zeroizing<Vec<u8>>, String>>;
 
-/// How much a problem matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// Worth knowing.
-    Warning,
-    /// It does not work with it.
-    Wrong,
-}
-
-/// Something that is not as it should be.
+/// What is wrong with a context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Stable code.
     pub code: Code,
-    /// How much it matters.
-    pub weight: Weight,
-    /// What is wrong, in plain words.
+    /// A blocker keeps the context from working.
+    pub severity: Severity,
     pub what: String,
 }
 
 impl Problem {
-    pub(super) fn wrong(code: Code, what: impl Into<String>) -> Self {
-        Self { code, weight: Weight::Wrong, what: what.into() }
+    pub(super) fn blocker(code: Code, what: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Blocker, what: what.into() }
     }
 
     pub(super) fn warning(code: Code, what: impl Into<String>) -> Self {
-        Self { code, weight: Weight::Warning, what: what.into() }
-    }
-}
-
-/// A certificate in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Dates {
-    /// Subject.
-    pub subject: String,
-    /// Start of validity.
-    pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
-}
-
-impl From<&Certificate> for Dates {
-    fn from(certificate: &Certificate) -> Self {
-        Self {
-            subject: certificate.subject.clone(),
-            not_before: certificate.not_before,
-            not_after: certificate.not_after,
-        }
+        Self { code, severity: Severity::Warning, what: what.into() }
     }
 }
 
@@ -77,41 +44,31 @@ impl From<&Certificate> for Dates {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// CN: the name of the user for Kubernetes.
+    /// CN: the name of the user in Kubernetes.
     pub common_name: String,
     /// O: its groups.
     pub organizations: Vec<String>,
-    /// Subject.
-    pub subject: String,
-    /// Issuer.
-    pub issuer: String,
-    /// Serial number in hexadecimal digits.
-    pub serial: String,
-    /// Start of validity.
-    pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
-    /// Whether the key beside it is its own; nothing where there is none that can be read.
+    #[serde(flatten)]
+    pub certificate: CertSummary,
+    /// `None` where no key can be read.
     pub key_matches: Option<bool>,
-    /// Whether the cluster's CA vouches for it; nothing where that cannot be told.
+    /// Whether a CA of the cluster issued it; `None` where that cannot be checked.
     pub chains: Option<bool>,
-    /// Where it stands, if that is a file of its own.
+    /// Where it is not embedded.
     pub file: Option<String>,
-    /// All of it, to be compared.
     #[serde(skip)]
     pub der: Vec<u8>,
-    /// Its public key.
     #[serde(skip)]
     pub spki: Vec<u8>,
 }
 
-/// A bearer token of a context. What a JSON Web Token says is not verified.
+/// A bearer token of a context. The claims of a JSON Web Token are not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Token {
-    /// Whether it is a JSON Web Token, and so says something of itself.
+    /// Whether it is a JSON Web Token, and so has claims.
     pub jwt: bool,
-    /// Never true: the cluster's key for that isn't at hand.
+    /// Always false: the cluster's public key is not at hand.
     pub verified: bool,
     /// `sub`.
     pub subject: Option<String>,
@@ -119,7 +76,7 @@ pub struct Token {
     pub not_before: Option<Timestamp>,
     /// `exp`.
     pub not_after: Option<Timestamp>,
-    /// Its file, if it stands in one.
+    /// Where it is not embedded.
     pub file: Option<String>,
 }
 
@@ -127,35 +84,30 @@ pub struct Token {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
-    /// Address and port that were asked.
+    /// `HOST:PORT`.
     pub address: String,
-    /// The certificate that was served, whatever it is worth.
-    pub served: Option<Dates>,
-    /// Whether it was verified against the cluster's CA.
+    /// The served certificate, trusted or not.
+    pub served: Option<CertSummary>,
+    /// Whether it was verified with the cluster's CA.
     pub verified: bool,
     /// Why there is no connection, or none that a client trusts.
     pub error: Option<String>,
-    /// Why it was not verified, where that is nobody's fault.
+    /// Why it was not verified, where that is no fault.
     pub note: Option<String>,
 }
 
-/// A context and what it is worth.
+/// A context and the state of its credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checked {
-    /// Its name.
     pub name: String,
-    /// Whether it is the current one.
+    /// Whether it is the current context.
     pub current: bool,
-    /// Name of its cluster.
     pub cluster: String,
     /// URL of the API server, without a password.
     pub server: String,
-    /// Name of its user.
     pub user: String,
-    /// The client certificate.
     pub certificate: Option<Identity>,
-    /// The bearer token.
     pub token: Option<Token>,
     /// Command of an exec plug-in. It was not run.
     pub exec: Option<String>,
@@ -164,56 +116,53 @@ pub struct Checked {
     /// Name that goes with a password.
     pub username: Option<String>,
     /// The cluster's CA certificates.
-    pub authorities: Vec<Dates>,
+    pub authorities: Vec<CertSummary>,
     /// `insecure-skip-tls-verify`.
     pub insecure: bool,
     /// `proxy-url`, without a password.
     pub proxy: Option<String>,
-    /// What is wrong.
     pub problems: Vec<Problem>,
-    /// What answered, where that was asked.
+    /// `None` where no server was asked.
     pub connection: Option<Connection>,
-    /// How to ask.
     #[serde(skip)]
     pub target: Target,
 }
 
-/// Where the API server of a context is and how it is known.
+/// The API server of a context, and how its certificate is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     /// URL as it stands in the file.
     pub server: String,
-    /// The name that its certificate must be valid for, where it is not that in the URL.
+    /// The name that its certificate must be valid for, where that is not the host of the URL.
     pub tls_server_name: Option<String>,
-    /// Whether its certificate is not verified at all.
+    /// Whether its certificate is not verified.
     pub insecure: bool,
-    /// The CA certificates in DER.
+    /// CA certificates in DER.
     pub authorities: Vec<Vec<u8>>,
 }
 
 impl Checked {
-    /// Whether it does not work.
-    pub fn is_wrong(&self) -> bool {
-        self.problems.iter().any(|problem| problem.weight == Weight::Wrong)
+    pub fn has_blocker(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Blocker)
     }
 
-    /// When what it authenticates with ends, the earlier of certificate and token.
+    /// When its credential expires: the earlier of certificate and token.
     pub fn end(&self) -> Option<Timestamp> {
-        let certificate = self.certificate.as_ref().map(|identity| identity.not_after);
+        let certificate = self.certificate.as_ref().map(|identity| identity.certificate.not_after);
         let token = self.token.as_ref().and_then(|token| token.not_after);
         certificate.into_iter().chain(token).min()
     }
 
-    /// Takes in what was found at its address.
+    /// Adds the result of a handshake with the server.
     pub fn connected(&mut self, connection: Connection) {
         if let Some(error) = &connection.error {
-            // Where a proxy is the way, that there is no other is no surprise.
-            let weight = if self.proxy.is_some() { Weight::Warning } else { Weight::Wrong };
+            // Behind a proxy the server need not be reachable directly.
+            let severity = if self.proxy.is_some() { Severity::Warning } else { Severity::Blocker };
             let what = format!("{}: {error}", connection.address);
-            self.problems.push(Problem { code: Code::NotReachable, weight, what });
+            self.problems.push(Problem { code: Code::NotReachable, severity, what });
         }
         if self.proxy.is_some() {
-            let what = "it was asked without the proxy-url of the kubeconfig";
+            let what = "connected without the proxy-url of the kubeconfig";
             self.problems.push(Problem::warning(Code::ProxyNotUsed, what));
         }
         self.connection = Some(connection);
@@ -245,11 +194,11 @@ fn check_one(
     let mut problems = Vec::new();
     let mut missing = |kind: &str, name: &str| {
         let what = if name.is_empty() {
-            format!("it names no {kind}")
+            format!("no {kind} is set")
         } else {
-            format!("its {kind} \"{name}\" is not in the kubeconfig")
+            format!("{kind} \"{name}\" is not in the kubeconfig")
         };
-        problems.push(Problem::wrong(Code::ContextBroken, what));
+        problems.push(Problem::blocker(Code::ContextBroken, what));
     };
     if cluster.is_none() {
         missing("cluster", &context.cluster);
@@ -270,7 +219,7 @@ fn check_one(
         exec: user.and_then(|user| user.exec.clone()),
         auth_provider: user.and_then(|user| user.auth_provider.clone()),
         username: user.and_then(|user| user.username.clone()),
-        authorities: authorities.iter().map(Dates::from).collect(),
+        authorities: authorities.iter().map(Certificate::summary).collect(),
         insecure: cluster.is_some_and(|cluster| cluster.insecure),
         proxy: cluster.and_then(|cluster| cluster.proxy.as_deref()).map(without_password),
         problems,
@@ -288,7 +237,6 @@ fn check_one(
     checked
 }
 
-/// The CA certificates of a cluster, and what is wrong with them.
 fn authorities(
     cluster: &Cluster,
     files: &Files,
@@ -296,20 +244,20 @@ fn authorities(
     problems: &mut Vec<Problem>,
 ) -> Vec<Certificate> {
     if cluster.server.is_empty() {
-        problems.push(Problem::wrong(Code::ContextBroken, "its cluster names no server"));
+        problems.push(Problem::blocker(Code::ContextBroken, "the cluster has no server"));
     }
     if cluster.insecure {
         let more = if cluster.authority.is_some() {
-            "; kubectl refuses that beside a CA"
+            "; kubectl refuses it together with a CA"
         } else {
-            ": whoever answers is trusted"
+            ": the server certificate is not verified"
         };
         let what = format!("insecure-skip-tls-verify is set{more}");
         problems.push(Problem::warning(Code::Insecure, what));
     }
     let Some(place) = &cluster.authority else {
         if !cluster.insecure {
-            let what = "the cluster has no CA of its own: kubectl takes those of the machine";
+            let what = "the cluster has no CA: kubectl uses the CAs of the operating system";
             problems.push(Problem::warning(Code::NoCa, what));
         }
         return Vec::new();
@@ -319,36 +267,32 @@ fn authorities(
     let found = match read {
         Ok(found) => found,
         Err(why) => {
-            problems
-                .push(Problem::wrong(Code::CaUnreadable, format!("the cluster's CA{}: {why}", at(place))));
+            problems.push(Problem::blocker(Code::CaUnreadable, format!("cluster CA{}: {why}", at(place))));
             return Vec::new();
         }
     };
     let live = |authority: &Certificate| !authority.expired_at(now) && !authority.not_yet_valid_at(now);
-    // While a CA is being replaced both are here; the old one may end before it is taken out.
-    let all_dead = !found.iter().any(live);
-    for dead in found.iter().filter(|authority| !live(authority)) {
-        let (code, how) = if dead.expired_at(now) {
-            (Code::CaExpired, format!("ended {}", dead.not_after))
+    // While a CA is being replaced the bundle holds both; the old one may expire before it is removed.
+    let severity = if found.iter().any(live) { Severity::Warning } else { Severity::Blocker };
+    for invalid in found.iter().filter(|authority| !live(authority)) {
+        let (code, how) = if invalid.expired_at(now) {
+            (Code::CaExpired, expired_on(invalid.not_after, now))
         } else {
-            (Code::CaNotYetValid, format!("starts {}", dead.not_before))
+            (Code::CaNotYetValid, format!("is not valid before {}", day(invalid.not_before)))
         };
-        let weight = if all_dead { Weight::Wrong } else { Weight::Warning };
-        let what = format!("the cluster's CA \"{}\" {how}", dead.subject);
-        problems.push(Problem { code, weight, what });
+        problems.push(Problem { code, severity, what: format!("cluster CA \"{}\" {how}", invalid.subject) });
     }
     found
 }
 
-/// What stands at a place.
 fn text_of<'a>(place: &'a Place, files: &'a Files) -> Result<&'a [u8], String> {
     match place {
         Place::Embedded(bytes) => Ok(bytes),
-        Place::NotBase64(field) => Err(format!("{field} is not base64; kubectl refuses the whole file")),
+        Place::NotBase64(field) => Err(format!("{field} is not base64 (kubectl refuses the whole file)")),
         Place::File(path) => match files.get(path) {
             Some(Ok(bytes)) => Ok(bytes),
             Some(Err(why)) => Err(why.clone()),
-            None => Err("it was not read".to_owned()),
+            None => Err("not read".to_owned()),
         },
     }
 }

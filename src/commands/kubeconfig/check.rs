@@ -1,4 +1,4 @@
-//! `kubeconfig check`: what the credentials of a workstation are worth.
+//! `kubeconfig check`: the credentials of a workstation.
 
 use std::path::PathBuf;
 
@@ -8,37 +8,35 @@ use crate::analysis::workstation;
 use crate::analysis::workstation::{Checked, Target};
 use crate::error::{Error, Exit, Outcome};
 use crate::live::handshake;
-use crate::report::{Format, KubeconfigFile, KubeconfigReport};
+use crate::report::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};
 use crate::session::Context;
-use crate::session::input::arguments::{parse_format, parse_time};
+use crate::session::input::arguments::parse_time;
 use crate::session::input::kubeconfigs;
 use crate::session::input::kubeconfigs::Kubeconfigs;
 
-/// Arguments of `kubeconfig check`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Kubeconfigs of this machine; - is the standard input [default: what $KUBECONFIG lists, else ~/.kube/config]
+    /// Check these kubeconfigs; - is standard input [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// Only the current context
+    /// Check only the current context
     #[arg(long)]
     current: bool,
-    /// Ask each server for its certificate, 5 seconds at most; no credential is sent, no proxy used
+    /// Fetch the certificate of each server (timeout 5s); no credential is sent, no proxy is used
     #[arg(long)]
     connect: bool,
-    /// table, wide, json or yaml
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: KubeconfigFormat,
 }
 
-/// Checks kubeconfigs: exit 1 where a credential has ended, isn't valid yet, or doesn't belong to its key or its
-/// cluster's CA; 2 where a file can't be read.
+/// Checks kubeconfigs: exit 1 where a context has a blocker, 2 where a file cannot be read.
 ///
 /// # Errors
-/// There is no kubeconfig at all.
+/// There is no kubeconfig.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let now = args.at.unwrap_or(context.now);
     let kubeconfigs = kubeconfigs::read(&args.files)?;
@@ -54,12 +52,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             exit = context.out.fail(&failure);
         }
     }
-    Ok(if exit == Exit::Fine && report.is_wrong() { Exit::Findings } else { exit })
+    Ok(if exit == Exit::Fine && report.has_blocker() { Exit::Findings } else { exit })
 }
 
 fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<KubeconfigFile> {
     let readable: Vec<_> = kubeconfigs.files.iter().filter_map(|file| file.entries.as_ref().ok()).collect();
-    // Of files that are read as one, the first that says it names the current context.
+    // Of files that are read as one, the first current-context counts.
     let of_all = readable.iter().find_map(|entries| entries.current.as_deref());
     let mut names: Vec<&str> = Vec::new();
     let mut files = Vec::new();
@@ -77,7 +75,7 @@ fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<K
             if kubeconfigs.merged { (&readable, of_all) } else { (&own, entries.current.as_deref()) };
         let mut checked = workstation::check(entries, all, current, &kubeconfigs.referenced, now);
         if kubeconfigs.merged {
-            // The first one of a name counts, in whichever file.
+            // The first context of a name counts, in whichever file.
             checked.retain(|context| !names.contains(&context.name.as_str()));
             names.extend(entries.contexts.iter().map(|context| context.name.as_str()));
         }
@@ -86,7 +84,7 @@ fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<K
         }
         files.push(KubeconfigFile::read(path, current.map(str::to_owned), checked));
     }
-    // Where nothing is asked about there is nothing to be fine.
+    // No context to check is an error, not a good result.
     if only_current {
         let found = files.iter().any(|file| !file.contexts.is_empty());
         for file in files.iter_mut().filter(|file| file.contexts.is_empty() && file.error.is_none()) {
@@ -100,19 +98,19 @@ fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<K
 
 fn no_current(name: Option<&str>) -> String {
     match name {
-        Some(name) => format!("its current-context \"{name}\" is none of its contexts"),
-        None => "it has no current-context".to_owned(),
+        Some(name) => format!("current-context \"{name}\" is not in the kubeconfig"),
+        None => "no current-context".to_owned(),
     }
 }
 
-/// Asks every server once, however many contexts lead to it.
+/// Connects to every server once, however many contexts lead to it.
 fn connect(files: &mut [KubeconfigFile], now: Timestamp) {
     let usable = |checked: &&Checked| !checked.target.server.is_empty();
     let contexts = files.iter().flat_map(|file| &file.contexts).filter(usable);
     let mut targets: Vec<Target> = contexts.map(|checked| checked.target.clone()).collect();
     targets.sort_unstable();
     targets.dedup();
-    let answers = handshake::shake_all(&targets, now);
+    let answers = handshake::handshake_all(&targets, now);
     for checked in files.iter_mut().flat_map(|file| &mut file.contexts) {
         let found = targets.binary_search(&checked.target).ok();
         if let Some(answer) = found.and_then(|index| answers.get(index)) {
@@ -125,6 +123,6 @@ fn failure(file: &KubeconfigFile, kubeconfigs: &Kubeconfigs) -> Option<Error> {
     let why = file.error.as_ref()?;
     let mut loaded = kubeconfigs.files.iter().filter(|loaded| loaded.path.display().to_string() == file.file);
     let hint = loaded.find_map(|loaded| loaded.entries.as_ref().err().map(|unread| unread.hint));
-    let hint = hint.unwrap_or("without --current all of its contexts are shown");
-    Some(Error::could_not_run(format!("{}: {why}", file.file)).hint(hint))
+    let hint = hint.unwrap_or("run without --current to check all contexts");
+    Some(Error::could_not_run(format!("cannot check {}: {why}", file.file)).hint(hint))
 }

@@ -6,41 +6,37 @@ use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::api::directory_of;
-use crate::report::{Format, credential_line, difference, problem_lines};
+use crate::report::{ComparisonFormat, credential_line, difference, problem_lines};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
-use crate::session::input::arguments::parse_format;
-use crate::session::workstation::credential::{Credential, not_written, replace};
+use crate::session::workstation::credential::{Credential, replace};
 use crate::session::workstation::secret::{SecretArgs, push_hint};
 
-/// Arguments of `kubeconfig fetch`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Which Secret
     #[command(flatten)]
     secret: SecretArgs,
-    /// The same as --admin-context
+    /// Same as --admin-context
     #[arg(long, value_name = "NAME", conflicts_with = "admin_context")]
     context: Option<String>,
-    /// Write it to a file of mode 0600 instead of the standard output
+    /// Write to FILE (mode 0600) instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace what is in that file; it is kept beside it under a dated name
+    /// Replace FILE; the old one is kept beside it under a dated name
     #[arg(long, requires = "out")]
     force: bool,
-    /// Say whether this kubeconfig has the same certificate, CA and server; - is the standard input
+    /// Compare certificate, CA and server with this kubeconfig; - is standard input
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Of the comparison: table, json or yaml
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format, requires = "compare")]
-    output: Format,
+    /// Output format of the comparison
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", requires = "compare")]
+    output: ComparisonFormat,
 }
 
-/// Fetches a kubeconfig: exit 1 where it does not work itself (its certificate has ended, or its CA does not vouch for
-/// it), or where the one that it is compared with differs.
+/// Fetches a kubeconfig: exit 1 where it has a blocker, or where the one that it is compared with differs.
 ///
 /// # Errors
-/// The admin cluster does not give it, or the file can't be written.
+/// The Secret cannot be read, or the file cannot be written.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let found = args.secret.read(args.context.as_deref(), context)?;
     let fetched = found.credential(context)?;
@@ -55,8 +51,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         (None, None) => context.out.file(&fetched.bytes),
         (None, Some(_)) => {}
     }
-    if fetched.checked.is_wrong() {
-        context.out.say("The Secret itself holds a kubeconfig that does not work.");
+    if fetched.checked.has_blocker() {
+        context.out.say(&format!("The kubeconfig in the {} no longer works.", found.place));
         context.out.say(&format!("hint: {}", push_hint(&found.place)));
         return Ok(Exit::Findings);
     }
@@ -64,51 +60,49 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'_>) -> Result<(), Error> {
-    let target = Target::open(path).map_err(|error| not_written(&error))?;
+    let target = Target::open(path)?;
     let shown = path.display();
     match target.old() {
         Some(old) if old == fetched.bytes.as_slice() => {
             if target.too_wide().is_some() {
-                target.narrow().map_err(|error| not_written(&error))?;
+                target.narrow()?;
             }
-            context.out.say(&format!("{shown} holds it already"));
+            context.out.say(&format!("{shown} is up to date"));
         }
         Some(_) if !force => {
-            return Err(Error::could_not_run(format!("{shown} is there already, and holds something else"))
-                .hint("name a new file, or --force, which keeps the old one under a dated name; kuberescue kubeconfig install tries the new one first"));
+            return Err(Error::could_not_run(format!("cannot write {shown}: it exists with other content"))
+                .hint("name a new file, or add --force (the old file is kept under a dated name)"));
         }
         _ => {
             let replaced = replace(&target, &fetched.bytes, context.now)?;
-            let kept = replaced.kept.map(|kept| format!("; the old one is kept in {}", kept.display()));
-            context.out.say(&format!("Written to {shown}{}", kept.unwrap_or_default()));
+            let kept = replaced.kept.map(|kept| format!("; old file: {}", kept.display()));
+            context.out.say(&format!("Wrote {shown}{}", kept.unwrap_or_default()));
             if let Some(error) = replaced.unsynced {
-                context.out.say(&format!("warning: a power loss may still undo that: {error}"));
+                context.out.say(&format!("warning: {shown} is written, but not synced to disk: {error}"));
             }
         }
     }
     Ok(())
 }
 
-/// Whether that file has the same certificate, CA and server.
 fn compare_with(
     path: &Path,
     fetched: &Credential,
-    format: Format,
+    format: ComparisonFormat,
     context: &mut Context<'_>,
 ) -> Result<bool, Error> {
     let name = path.display().to_string();
     let old = Credential::of(read(path)?, name.clone(), Some(&directory_of(path)), None, context.now);
     let old = old.map_err(|why| {
-        Error::could_not_run(format!("{name}: {why}")).hint(format!("kuberescue kubeconfig check {name}"))
+        Error::could_not_run(format!("cannot read {name}: {why}"))
+            .hint(format!("kuberescue kubeconfig check {name}"))
     })?;
-    let difference_found = compare(&old.checked, &fetched.checked);
-    context.out.result(&difference(&difference_found, (&name, &fetched.source), format));
-    context.out.say(&match (difference_found.same, difference_found.same_certificate) {
-        (true, _) => format!("{name} holds the same certificate as the {}", fetched.source),
-        (false, true) => {
-            format!("{name} holds the same certificate as the {}, but not all of the same", fetched.source)
-        }
-        (false, false) => format!("{name} holds another certificate than the {}", fetched.source),
+    let found = compare(&old.checked, &fetched.checked);
+    context.out.result(&difference(&found, (&name, &fetched.source), context.now, format));
+    context.out.say(&match (found.same, found.same_certificate) {
+        (true, _) => format!("{name} and {}: same certificate, CA and server", fetched.source),
+        (false, true) => format!("{name} and {}: same certificate, other CA or server", fetched.source),
+        (false, false) => format!("{name} and {}: different certificates", fetched.source),
     });
-    Ok(difference_found.same)
+    Ok(found.same)
 }

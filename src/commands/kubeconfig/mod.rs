@@ -1,4 +1,4 @@
-//! `kubeconfig …`: the kubeconfigs of the machine on which this runs, an admin's workstation as a rule.
+//! `kubeconfig …`: the kubeconfigs of an admin's workstation.
 
 use clap::Subcommand;
 
@@ -10,23 +10,18 @@ pub mod fetch;
 pub mod install;
 pub mod push;
 
-/// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Say for every context who its user is, until when, and whether its cluster's CA vouches for it
+    /// Check every context: user, expiry, and whether the cluster's CA issued the certificate
     Check(check::Args),
-    /// Read the kubeconfig of a cluster from the Secret that the admin cluster keeps
+    /// Fetch a cluster's kubeconfig from its Secret in the admin cluster
     Fetch(fetch::Args),
-    /// Put a new kubeconfig, once it works, in the place of the old one; the old one is kept
+    /// Replace an expired kubeconfig with a new one that works; the old one is kept
     Install(install::Args),
-    /// Write the Secret that the admin cluster keeps from a control-plane node's admin.conf
+    /// Update a cluster's Secret in the admin cluster from a control-plane node's admin.conf
     Push(push::Args),
 }
 
-/// Runs one of the commands.
-///
-/// # Errors
-/// As the command says.
 pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Check(args) => check::run(args, context),

@@ -1,4 +1,4 @@
-//! `kubeconfig push`: the Secret that the admin cluster keeps, written from a control-plane node's admin.conf.
+//! `kubeconfig push`: updates a cluster's Secret in the admin cluster from a control-plane node's admin.conf.
 
 use std::path::PathBuf;
 
@@ -13,29 +13,27 @@ use crate::live::api::{ApiError, Secret, directory_of};
 use crate::report::{credential_line, difference_text, later_line, node_list, warning_lines};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
-use crate::session::workstation::credential::{Credential, not_written, refuse_another_cluster, stamp};
+use crate::session::workstation::credential::{Credential, refuse_another_cluster, stamp};
 use crate::session::workstation::secret::{KEY, Read, SecretArgs};
 use crate::state::Code;
 
-/// Arguments of `kubeconfig push`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Which Secret
     #[command(flatten)]
     secret: SecretArgs,
-    /// The same as --admin-context
+    /// Same as --admin-context
     #[arg(long, value_name = "NAME", conflicts_with = "admin_context")]
     context: Option<String>,
-    /// The kubeconfig with the new credential; - is the standard input
+    /// Take the new credential from this kubeconfig; - is standard input
     #[arg(long, value_name = "FILE", default_value = "/etc/kubernetes/admin.conf")]
     from: PathBuf,
-    /// Where the old value is kept, in a file of mode 0600
+    /// Keep the old value in DIR, in a file of mode 0600
     #[arg(long, value_name = "DIR", default_value = ".")]
     keep: PathBuf,
-    /// Write it although this machine cannot try it
+    /// Write it without trying it first
     #[arg(long)]
     unverified: bool,
-    /// The new credential may be of another cluster than the Secret's
+    /// Accept a credential of another cluster
     #[arg(long)]
     accept_cluster: bool,
     /// Show what would be done without changing anything
@@ -46,20 +44,21 @@ pub struct Args {
     yes: bool,
 }
 
-/// Writes the Secret. Nothing is written before the very bytes that will be in it have listed the nodes.
+/// Updates the Secret. Nothing is written before exactly the new bytes have listed the nodes.
 ///
 /// # Errors
-/// The new one does not work or is another cluster's (refused); the admin cluster does not take it; or it is not known
-/// whether it did.
+/// The new one does not work or is of another cluster (refused); the admin cluster rejects it; or it is not known
+/// whether it was written.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let from = args.from.display().to_string();
     let new =
         Credential::of(read(&args.from)?, from.clone(), Some(&directory_of(&args.from)), None, context.now);
     let new = new.map_err(|why| {
-        Error::could_not_run(format!("{from}: {why}")).hint(format!("kuberescue kubeconfig check {from}"))
+        Error::could_not_run(format!("cannot read {from}: {why}"))
+            .hint(format!("kuberescue kubeconfig check {from}"))
     })?;
     if let Some(refusal) = new.refusal() {
-        return Err(refusal.hint("renew it first, on the control-plane node: kuberescue recover, or kuberescue certs renew admin.conf"));
+        return Err(refusal.hint("on the control-plane node: sudo kuberescue certs renew admin.conf"));
     }
     new.pems()?;
     let found = args.secret.read(args.context.as_deref(), context)?;
@@ -70,7 +69,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.say(&warning_lines(&new.checked));
     let result = compose(value.as_deref().map(Vec::as_slice), &new, context)?;
     if value.as_deref().is_some_and(|value| *value == *result.bytes) {
-        context.out.say(&format!("Nothing to do: the {} holds this certificate already", found.place));
+        context.out.say(&format!("Nothing to do: the {} is up to date", found.place));
         return Ok(Exit::Fine);
     }
     refuse(&found, old.as_ref().and_then(|old| old.as_ref().ok()), &new, args)?;
@@ -80,10 +79,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             let difference = compare(&old.checked, &result.checked);
             context.out.result(&difference_text(&difference, ("OLD", "NEW")));
         }
-        Some(Err(why)) => {
-            context.out.note(&format!("what the {} holds now is no kubeconfig: {why}", found.place))
-        }
-        None => context.out.note(&format!("what the {} holds now is not base64", found.place)),
+        Some(Err(why)) => context.out.note(&format!("the {} holds no kubeconfig: {why}", found.place)),
+        None => context.out.note(&format!("the value of the {} is not base64", found.place)),
     }
     if let Some(Ok(old)) = &old {
         context.out.say(&later_line(&old.checked, &result.checked));
@@ -92,7 +89,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("Dry run: nothing was changed.");
         return Ok(Exit::Fine);
     }
-    context.confirm(&format!("Write it into the {}?", found.place), args.yes)?;
+    context.confirm(&format!("Update the {}?", found.place), args.yes)?;
     let kept = match &value {
         Some(value) => Some(keep(args, &found, value, context)?),
         None => None,
@@ -100,11 +97,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let written = write(&found, &result.bytes, kept.as_ref());
     match (&written, kept) {
         (Err(failure), Some(kept)) if failure.exit() == Exit::CouldNotRun => kept.take_back(),
-        (_, Some(kept)) => context.out.say(&format!("The old value is kept in {}", kept.path.display())),
+        (_, Some(kept)) => context.out.say(&format!("Old value: {}", kept.path.display())),
         (_, None) => {}
     }
     written?;
-    context.out.say(&format!("Written: the {} holds the new kubeconfig", found.place));
+    context.out.say(&format!("Updated the {}", found.place));
     Ok(Exit::Fine)
 }
 
@@ -113,20 +110,22 @@ fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args)
         refuse_another_cluster(&compare(&old.checked, &new.checked), (old, new), args.accept_cluster)?;
     }
     if found.secret.immutable {
-        let what = format!("the {} is immutable: the API server lets nobody change it", found.place);
-        return Err(Error::refused(Code::SecretImmutable, what)
-            .hint("delete it and make it anew, if what made it (bmctl, Cluster API) does not"));
+        let what = format!("cannot update the {}: it is immutable", found.place);
+        return Err(Error::refused(Code::SecretImmutable, what).hint(format!(
+            "kubectl -n {} delete secret {}, then create it again",
+            found.place.namespace, found.place.name
+        )));
     }
     Ok(())
 }
 
-/// What will be in the Secret: its own kubeconfig with the new credential and CA; where that is not possible, all of the
-/// new file.
+/// The new value: the Secret's own kubeconfig with the new credential and CA, or the whole new file where that is not
+/// possible.
 fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> Result<Credential, Error> {
     let bytes = match spliced(old, new)? {
         Ok(bytes) => bytes,
         Err(why) => {
-            context.out.note(&format!("the credential cannot be replaced within the Secret's own kubeconfig ({why}); all of {} is written, its server included",
+            context.out.note(&format!("cannot edit the kubeconfig in the Secret: {why}; it is replaced with all of {}, including the server",
                 new.source
             ));
             new.bytes.clone()
@@ -137,16 +136,16 @@ fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> R
     match composed.refusal() {
         Some(refusal) => {
             Err(refusal
-                .hint("the Secret's kubeconfig has another CA, and the new one none to replace it with"))
+                .hint("the Secret has another CA, and the new kubeconfig embeds none: use an admin.conf with certificate-authority-data"))
         }
         None => composed.pems().map(drop).map(|()| composed),
     }
 }
 
-/// The old value with the new credential, or why that can't be.
+/// The old value with the new credential, or why it cannot be edited.
 fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<u8>>, String>, Error> {
     let pems = new.pems()?;
-    let Some(old) = old else { return Ok(Err("it is not base64".to_owned())) };
+    let Some(old) = old else { return Ok(Err("not base64".to_owned())) };
     let parsed = match Kubeconfig::parse(old) {
         Ok(parsed) => parsed,
         Err(error) => return Ok(Err(error.to_string())),
@@ -161,14 +160,16 @@ fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<
 
 fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<(), Error> {
     if args.unverified {
-        context.out.note("it is not tried: --unverified");
+        context.out.note("not tried first (--unverified)");
         return Ok(());
     }
-    let nodes = result.list_nodes(PathBuf::new(), args.secret.patience.time(), context.now);
+    let nodes = result.list_nodes(PathBuf::new(), args.secret.request_timeout.time(), context.now);
     let nodes = nodes.map_err(|failure| {
-        failure.hint("is the server in the Secret's kubeconfig that cluster's, and can this machine reach it? where it cannot: --unverified writes it without trying it")
+        failure.hint(
+            "if this machine cannot reach that cluster: --unverified writes the Secret without trying first",
+        )
     })?;
-    context.out.say(&format!("It works: {} lists these nodes:", result.checked.server));
+    context.out.say(&format!("The new kubeconfig works. Nodes of {}:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
     context.out.result("\n");
     Ok(())
@@ -177,8 +178,7 @@ fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result
 fn keep(args: &Args, found: &Read, value: &[u8], context: &Context<'_>) -> Result<Kept, Error> {
     let kept = replacement::keep(&args.keep, &found.place.name, &stamp(context.now), value);
     kept.map_err(|error| {
-        not_written(&error)
-            .hint("the old value is kept before anything is changed: --keep DIR names a directory for it")
+        Error::from(error).hint("the old value is kept before anything is changed: add --keep DIR")
     })
 }
 
@@ -190,7 +190,7 @@ fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Error> {
     let (now, error) = match written {
         Ok(now) => (now, None),
         Err(error) if is_certain(&error) => return Err(not_taken(found, &error)),
-        // Whether it arrived only the Secret itself knows.
+        // Only the Secret itself shows whether it was written.
         Err(error) => match api.secret(at.0, at.1, cluster.deadline()) {
             Ok(now) => (now, Some(error)),
             Err(_) => return Err(unknown(found, kept, &error)),
@@ -203,13 +203,13 @@ fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Error> {
         Some(error) if now.version == secret.version => Err(not_taken(found, &error)),
         Some(error) => Err(unknown(found, kept, &error)),
         None => {
-            let other = ApiError::Unintelligible("the Secret now holds something else".to_owned());
+            let other = ApiError::Unintelligible("the Secret holds another value".to_owned());
             Err(unknown(found, kept, &other))
         }
     }
 }
 
-/// Whether nothing was changed for certain.
+/// Whether it is certain that nothing was changed.
 fn is_certain(error: &ApiError) -> bool {
     match error {
         ApiError::Kubeconfig(_) | ApiError::Credential(_) => true,
@@ -222,16 +222,17 @@ fn is_certain(error: &ApiError) -> bool {
 }
 
 fn not_taken(found: &Read, error: &ApiError) -> Error {
-    let failure = found.cluster.failure(&format!("write the {}", found.place), error);
+    let failure = found.cluster.failure(&format!("update the {}", found.place), error);
     match error {
-        ApiError::Status { status: 422, .. } => failure
-            .hint("the API server does not take it: is the Secret immutable, or does a webhook guard it?"),
+        ApiError::Status { status: 422, .. } => failure.hint(
+            "check whether the Secret is immutable or guarded by a webhook: kubectl get secret -o yaml",
+        ),
         _ => failure,
     }
 }
 
 fn unknown(found: &Read, kept: Option<&Kept>, error: &ApiError) -> Error {
-    let what = format!("it is not known whether the {} was written: {error}", found.place);
-    let kept = kept.map(|kept| format!("; the old value is in {}", kept.path.display())).unwrap_or_default();
-    Error::manual_action(what).hint(format!("kuberescue kubeconfig fetch says what it holds{kept}"))
+    let what = format!("cannot verify the update of the {}: {error}", found.place);
+    let kept = kept.map(|kept| format!(" (old value: {})", kept.path.display())).unwrap_or_default();
+    Error::manual_action(what).hint(format!("kuberescue kubeconfig fetch shows its value{kept}"))
 }

@@ -1,4 +1,4 @@
-//! `rollout …`: what runs in the cluster, of which nodes know nothing.
+//! `rollout …`: workloads of the cluster.
 
 use clap::Subcommand;
 
@@ -7,17 +7,12 @@ use crate::session::Context;
 
 pub mod restart;
 
-/// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Have all pods of a daemon set, deployment or stateful set made anew, as kubectl does, and wait for them
+    /// Restart workloads that still use old certificates, and wait for their new pods
     Restart(restart::Args),
 }
 
-/// Runs one of the commands.
-///
-/// # Errors
-/// As the command says.
 pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Restart(args) => restart::run(args, context),

@@ -1,4 +1,4 @@
-//! `rollout restart`: what has read renewed files is made anew.
+//! `rollout restart`: restarts workloads that read renewed files.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,43 +12,42 @@ use crate::session::cluster::rollout;
 use crate::session::cluster::rollout::NAMESPACE;
 use crate::session::input::arguments::{parse_duration, parse_time};
 
-/// Arguments of `rollout restart`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// daemonset/NAME, deployment/NAME, statefulset/NAME, or KIND NAME…
+    /// Restart daemonset/NAME, deployment/NAME, statefulset/NAME, or KIND NAME…
     ///
-    /// [default: those that mount or name files that are renewed, and etcd-defrag]
+    /// [default: workloads that mount or name renewed files, and etcd-defrag]
     #[arg(value_name = "KIND/NAME")]
     names: Vec<String>,
-    /// Their namespace
+    /// Name their namespace
     #[arg(short, long, default_value = NAMESPACE, value_name = "NAMESPACE")]
     namespace: String,
     /// Look for them in all namespaces
     #[arg(short = 'A', long, conflicts_with_all = ["names", "namespace"])]
     all_namespaces: bool,
-    /// When the files were renewed: pods that are newer are left alone
+    /// Skip pods that started after TIME, when the files were renewed
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "names")]
     since: Option<Timestamp>,
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// How long each of them may take to be back
+    /// Wait this long for each of them: 30s, 5m
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = parse_duration)]
     timeout: SignedDuration,
-    /// Don't wait until they are back
+    /// Do not wait for the new pods
     #[arg(long)]
     no_wait: bool,
-    /// Show what would be restarted and why
+    /// Show what would be restarted, and why
     #[arg(long)]
     dry_run: bool,
-    /// Don't ask
+    /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
 }
 
-/// Restarts what is named, or what has to be restarted. What should be and can't be is a finding.
+/// Restarts what is named, or what reads renewed files; what cannot be restarted is a finding.
 ///
 /// # Errors
-/// It isn't there, can't be restarted, or isn't back in time.
+/// A workload is not found, cannot be restarted, or is not ready in time.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let named = parse(&args.names, &args.namespace)?;
     let cluster = Cluster::connect(&args.cluster, context)?;
@@ -58,7 +57,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     } else {
         rollout::named(&cluster, &named)?
     };
-    context.out.result(&rollout_plan(&found.candidates, &found.not_asked));
+    context.out.result(&rollout_plan(&found.candidates, &found.not_listed));
     if !named.is_empty()
         && let Some(left) = found.left().next()
         && let Some(refusal) = rollout_obstacle(&left.target, left.verdict, &left.selector)
@@ -66,7 +65,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Err(refusal);
     }
     let targets = found.targets();
-    let is_left = found.left().next().is_some() || !found.not_asked.is_empty();
+    let is_left = found.left().next().is_some() || !found.not_listed.is_empty();
     if targets.is_empty() {
         context.out.result("Nothing to restart.\n");
         return Ok(if is_left { Exit::Findings } else { Exit::Fine });
@@ -81,12 +80,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(if is_left { Exit::ActionRequired } else { Exit::Fine })
 }
 
-/// What is named, as kubectl understands it: `KIND/NAME …`, or `KIND NAME …`.
+/// As kubectl parses it: `KIND/NAME …`, or `KIND NAME …`.
 fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
     let kind = |word: &str| {
         Kind::of(word).ok_or_else(|| {
-            Error::could_not_run(format!("\"{word}\" is nothing that can be restarted"))
-                .hint("daemonset/NAME, deployment/NAME or statefulset/NAME; static pods: kuberescue restart")
+            Error::could_not_run(format!("cannot restart a \"{word}\""))
+                .hint("use daemonset/NAME, deployment/NAME or statefulset/NAME; for static pods: sudo kuberescue restart")
         })
     };
     let target =
@@ -105,8 +104,8 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
             (None, Some((word, name))) if !name.is_empty() => target(kind(word)?, name),
             (Some(kind), None) => target(kind, word),
             _ => {
-                return Err(Error::could_not_run(format!("\"{word}\" doesn't say what to restart"))
-                    .hint("KIND/NAME …, or KIND NAME …, not both: daemonset/etcd-defrag"));
+                return Err(Error::could_not_run(format!("cannot parse \"{word}\""))
+                    .hint("use KIND/NAME …, or KIND NAME …: daemonset/etcd-defrag"));
             }
         };
         if !found.contains(&new) {
@@ -114,8 +113,8 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
         }
     }
     if let (Some(kind), true) = (of_all, found.is_empty()) {
-        return Err(Error::could_not_run(format!("which {}?", kind.singular()))
-            .hint("name it; without any KIND those are found that read renewed files"));
+        return Err(Error::could_not_run(format!("no {} is named", kind.singular()))
+            .hint("name one, or run without KIND to find workloads that read renewed files"));
     }
     Ok(found)
 }

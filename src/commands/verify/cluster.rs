@@ -1,35 +1,34 @@
-//! `verify cluster`: whether the cluster is well.
+//! `verify cluster`: whether the cluster is healthy.
 
 use jiff::Timestamp;
 
 use crate::error::{Exit, Outcome};
-use crate::report::{ClusterReport, Format};
+use crate::report::{ClusterFormat, cluster_report};
 use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, ClusterArgs};
 use crate::session::cluster::verify;
 use crate::session::cluster::verify::Options;
-use crate::session::input::arguments::{parse_format, parse_time};
+use crate::session::input::arguments::parse_time;
 
-/// Arguments of `verify cluster`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// Read the logs from this moment on [default: from the start of each container]
+    /// Read logs from TIME on [default: from the start of each container]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Timestamp>,
-    /// Judge what it says by another moment: 2027-03-01T12:00:00Z or 2027-03-01
+    /// Evaluate as of TIME: 2027-03-01T12:00:00Z or 2027-03-01
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// The pods of all namespaces, not only those of kube-system
+    /// Check pods of all namespaces, not only those of kube-system
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// table, wide, json or yaml
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
-    output: Format,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: ClusterFormat,
 }
 
-/// Looks at a cluster; exit 1 where something is wrong or could not be asked.
+/// Checks a cluster; exit 1 where there is a finding.
 ///
 /// # Errors
 /// Nothing can be asked.
@@ -40,7 +39,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         since: args.since,
         all_namespaces: args.all_namespaces,
     };
-    let report = verify::look(&cluster, &options)?;
-    context.out.result(&ClusterReport { report: &report }.render(args.output));
+    let report = verify::check(&cluster, &options)?;
+    context.out.result(&cluster_report(&report, args.output));
     Ok(if report.is_green() { Exit::Fine } else { Exit::Findings })
 }

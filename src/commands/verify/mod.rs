@@ -1,4 +1,4 @@
-//! `verify …`: whether all came back after certificates were renewed.
+//! `verify …`: whether everything is back after certificates were renewed.
 
 use clap::Subcommand;
 
@@ -7,17 +7,12 @@ use crate::session::Context;
 
 pub mod cluster;
 
-/// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Ask the API server for pods that don't run, TLS errors in the control plane's logs, waiting kubelets
+    /// Check nodes, pods, control-plane logs, aggregated APIs and pending certificate requests
     Cluster(cluster::Args),
 }
 
-/// Runs one of the commands.
-///
-/// # Errors
-/// As the command says.
 pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Cluster(args) => cluster::run(args, context),

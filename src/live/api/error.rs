@@ -1,15 +1,15 @@
-//! Why the API server did not give what was asked for.
+//! Why a request to an API server failed.
 
 use super::objects::Status;
 use crate::live::fault::{Fault, find};
+use crate::state::Code;
 
-/// Why the API server did not give what was asked for.
+/// Why a request to an API server failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// The kubeconfig cannot be used.
-    #[error("the kubeconfig cannot be used: {0}")]
+    #[error("unusable kubeconfig: {0}")]
     Kubeconfig(String),
-    /// What should have given a credential (an exec plug-in, an OIDC provider, a file with a token) did not.
+    /// An exec plug-in, an OIDC provider or a token file gave no credential.
     #[error("no credential: {0}")]
     Credential(String),
     /// No answer.
@@ -24,7 +24,7 @@ pub enum ApiError {
         message: String,
     },
     /// An answer that is not what was asked for.
-    #[error("an answer that cannot be understood: {0}")]
+    #[error("unexpected answer: {0}")]
     Unintelligible(String),
 }
 
@@ -40,6 +40,19 @@ impl ApiError {
         )
     }
 
+    /// The same code as in every other command; `None` of 404 and 409, which are no faults of a cluster.
+    pub const fn code(&self) -> Option<Code> {
+        match self {
+            Self::Kubeconfig(_) => Some(Code::KubeconfigUnusable),
+            Self::Credential(_) => Some(Code::NoCredential),
+            Self::Fault(fault) => Some(fault.code()),
+            Self::Status { status: 401, .. } => Some(Code::Unauthorized),
+            Self::Status { status: 403, .. } => Some(Code::Forbidden),
+            Self::Status { status: 400..=499, .. } => None,
+            Self::Status { .. } | Self::Unintelligible(_) => Some(Code::Unhealthy),
+        }
+    }
+
     /// Whether there is no such object, or this API server doesn't know its kind.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Status { status: 404, .. })
@@ -53,7 +66,7 @@ impl ApiError {
             _ => first_line(body),
         };
         let message = match retry_after {
-            Some(seconds) => format!("{message} (it asks to come back in {seconds} s)"),
+            Some(seconds) => format!("{message} (retry after {seconds} s)"),
             None => message,
         };
         Self::Status { status, message }
@@ -77,7 +90,7 @@ impl ApiError {
         Self::Credential(match error {
             Auth::AuthExecRun { out, .. } => {
                 let ended = match out.status.code() {
-                    Some(code) => format!("ended with {code}"),
+                    Some(code) => format!("exited with {code}"),
                     None => "was killed".to_owned(),
                 };
                 let said = String::from_utf8_lossy(&out.stderr);
@@ -86,9 +99,9 @@ impl ApiError {
                 let said: String = said.chars().take(300).collect();
                 format!("{plugin} {ended}{colon}{said}")
             }
-            Auth::AuthExecStart(why) => format!("{plugin} cannot be started: {why}"),
+            Auth::AuthExecStart(why) => format!("cannot start {plugin}: {why}"),
             Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {
-                format!("what {plugin} printed is no ExecCredential with a status")
+                format!("{plugin} did not print an ExecCredential with a status")
             }
             other => first_line(other.to_string().as_bytes()),
         })
@@ -96,7 +109,7 @@ impl ApiError {
 }
 
 /// What a page for people means.
-const PAGE: &str = "an HTML page: not an API server answers there, but a proxy or a login page";
+const PAGE: &str = "an HTML page, from a proxy or a login page instead of an API server";
 
 /// Whether a body is a page for people.
 fn is_page(body: &[u8]) -> bool {
@@ -110,7 +123,7 @@ pub(super) fn unintelligible(body: &[u8], error: &serde_json::Error) -> ApiError
     ApiError::Unintelligible(if is_page(body) {
         PAGE.to_owned()
     } else if error.is_eof() {
-        format!("it breaks off after {} bytes", body.len())
+        format!("truncated after {} bytes", body.len())
     } else {
         error.to_string()
     })

@@ -1,5 +1,4 @@
-//! Restarting what runs in a cluster and has read files that were renewed: finding it, having its pods made anew, and
-//! waiting until they are there.
+//! Restarts workloads that read renewed files: finds them, restarts their pods, waits for the new ones.
 
 use std::time::Duration;
 
@@ -17,35 +16,34 @@ use crate::live::deadline::Deadline;
 use crate::report::{restart_command, rollout_obstacle};
 use crate::session::Context;
 
-/// Where the static pods are, and what goes with them.
+/// The namespace of the static pods.
 pub const NAMESPACE: &str = "kube-system";
 
-/// How long between two looks, at first and at most. kubectl watches instead.
+/// Pause between two requests, at first and at most. kubectl watches instead.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// How long the last look may take, once the time is over.
-const LAST_LOOK: Duration = Duration::from_secs(5);
+/// Timeout of the last request, after the deadline.
+const LAST_REQUEST: Duration = Duration::from_secs(5);
 
-/// How many pods are named where a rollout isn't done in time.
+/// How many pods are named where a rollout is not complete in time.
 const NAMED: usize = 10;
 
-/// What reads renewed files, or could.
+/// Workloads that read renewed files, or could.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// In the order in which they are restarted.
     pub candidates: Vec<Candidate>,
-    /// What couldn't be listed, and why.
-    pub not_asked: Vec<String>,
+    /// What could not be listed, and why.
+    pub not_listed: Vec<String>,
 }
 
 impl Found {
-    /// What is to be restarted.
     pub fn targets(&self) -> Vec<Target> {
         let all = self.candidates.iter().filter(|candidate| candidate.verdict == Verdict::Restart);
         all.map(|candidate| candidate.target.clone()).collect()
     }
 
-    /// What should be restarted and can't be.
+    /// What should be restarted and cannot be.
     pub fn left(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|found| matches!(found.verdict, Verdict::OnDelete | Verdict::Paused))
     }
@@ -55,13 +53,13 @@ impl Found {
 /// have read the new ones.
 ///
 /// # Errors
-/// Nothing of it can be listed.
+/// Nothing can be listed.
 pub fn find(cluster: &Cluster, namespace: Option<&str>, since: Option<Timestamp>) -> Result<Found, Error> {
     let mut found = Found::default();
     let pods = match cluster.api.pods(namespace, cluster.deadline()) {
         Ok(pods) => pods,
         Err(error) if is_of_part(&error) => {
-            found.not_asked.push(format!("pods, so when they started is not known: {error}"));
+            found.not_listed.push(format!("pods (start times unknown): {error}"));
             Vec::new()
         }
         Err(error) => return Err(cluster.failure("list the pods", &error)),
@@ -75,7 +73,7 @@ pub fn find(cluster: &Cluster, namespace: Option<&str>, since: Option<Timestamp>
                 found.candidates.extend(all);
             }
             Err(error) if is_of_part(&error) => {
-                found.not_asked.push(format!("{}: {error}", kind.plural()));
+                found.not_listed.push(format!("{}: {error}", kind.plural()));
                 first.get_or_insert(error);
             }
             Err(error) => return Err(cluster.failure(&format!("list the {}", kind.plural()), &error)),
@@ -83,41 +81,39 @@ pub fn find(cluster: &Cluster, namespace: Option<&str>, since: Option<Timestamp>
     }
     found.candidates.sort_by(|a, b| a.target.cmp(&b.target));
     match first {
-        Some(error) if found.candidates.is_empty() && found.not_asked.len() >= Kind::ALL.len() => {
-            Err(cluster.failure("list what could be restarted", &error))
+        Some(error) if found.candidates.is_empty() && found.not_listed.len() >= Kind::ALL.len() => {
+            Err(cluster.failure("list workloads", &error))
         }
         _ => Ok(found),
     }
 }
 
-/// Whether another part may be had all the same.
+/// Whether other kinds may be listed all the same.
 fn is_of_part(error: &ApiError) -> bool {
     matches!(error, ApiError::Status { status: 403 | 404, .. })
 }
 
-/// Looks at what the operator names.
-///
 /// # Errors
-/// One of them isn't there, or can't be had.
+/// One of them cannot be read.
 pub fn named(cluster: &Cluster, targets: &[Target]) -> Result<Found, Error> {
     let mut found = Found::default();
     for target in targets {
         let workload = get(cluster, target, cluster.deadline())
-            .map_err(|error| cluster.failure(&format!("look at {}", target.shown()), &error))?;
+            .map_err(|error| cluster.failure(&format!("read {}", target.shown()), &error))?;
         let pods = cluster.api.pods(Some(&target.namespace), cluster.deadline()).unwrap_or_default();
         let mut candidate = rollout::described(target.kind, &workload, &pods);
         candidate.target = target.clone();
-        candidate.why = vec!["asked for".to_owned()];
+        candidate.why = vec!["named".to_owned()];
         found.candidates.push(candidate);
     }
     Ok(found)
 }
 
-/// Restarts these one after the other, and waits for each as long as `wait` says, where it says so. The first that isn't
-/// there in time ends it: something is wrong with its new pods that the next would have too.
+/// Restarts these one after the other, and waits for each as long as `wait` says. Stops at the first that is not ready
+/// in time: what is wrong with its new pods would be wrong with the next ones too.
 ///
 /// # Errors
-/// One of them can't be restarted, or isn't there in time; which were restarted by then stands in the failure.
+/// One of them cannot be restarted, or is not ready in time; the details name those that were restarted before.
 pub fn restart(
     cluster: &Cluster,
     targets: &[Target],
@@ -127,15 +123,15 @@ pub fn restart(
     for (index, target) in targets.iter().enumerate() {
         let done = targets.get(..index).unwrap_or_default();
         let rest = targets.get(index + 1..).unwrap_or_default();
-        one(cluster, target, wait, context).map_err(|failure| told_with(failure, done, rest))?;
+        one(cluster, target, wait, context).map_err(|failure| with_progress(failure, done, rest))?;
     }
     Ok(())
 }
 
-fn told_with(mut failure: Error, done: &[Target], rest: &[Target]) -> Error {
+fn with_progress(mut failure: Error, done: &[Target], rest: &[Target]) -> Error {
     let all = |targets: &[Target]| targets.iter().map(Target::shown).collect::<Vec<_>>().join(", ");
     if !done.is_empty() {
-        failure.details.push(format!("restarted before that: {}", all(done)));
+        failure.details.push(format!("already restarted: {}", all(done)));
         failure.kind = error::Kind::ActionRequired;
     }
     if !rest.is_empty() {
@@ -164,14 +160,17 @@ fn one(
         Err(error) => return Err(could_not(&error)),
     };
     if patched.restarted_at() == before.restarted_at() {
-        let what = format!("{} was restarted in this very second: nothing was changed", target.shown());
-        return Err(Error::could_not_run(what).hint("wait a second, then run it again"));
+        let what = format!(
+            "cannot restart {}: already restarted in this second; nothing was changed",
+            target.shown()
+        );
+        return Err(Error::could_not_run(what).hint("wait a second, then run the command again"));
     }
     context.out.result(&format!("{}.apps/{} restarted\n", kind.singular(), name));
     let rolling = patched.spec.update_strategy.rolling_update.as_ref();
     if let Some(first) = rolling.and_then(|rolling| rolling.partition).filter(|first| *first > 0) {
         context.out.say(&format!(
-            "warning: its pods below number {first} are not made anew (partition {first}): kubectl -n {namespace} delete pod {name}-0 …"
+            "warning: pods below number {first} are not restarted (partition {first})\nhint: kubectl -n {namespace} delete pod {name}-0"
         ));
     }
     match wait {
@@ -188,7 +187,7 @@ fn get(cluster: &Cluster, target: &Target, deadline: Deadline) -> Result<Workloa
     cluster.api.workload(target.kind, &target.namespace, &target.name, deadline)
 }
 
-/// Whether a change may have been made although it wasn't confirmed.
+/// Whether a change may have been made although it was not confirmed.
 fn is_uncertain(error: &ApiError) -> bool {
     match error {
         ApiError::Fault(fault) => !matches!(fault, crate::live::Fault::Refused),
@@ -197,7 +196,7 @@ fn is_uncertain(error: &ApiError) -> bool {
     }
 }
 
-/// Looks whether a change was made that wasn't confirmed.
+/// Reads whether an unconfirmed change was made.
 fn after_all(
     cluster: &Cluster,
     target: &Target,
@@ -210,13 +209,13 @@ fn after_all(
         Err(_) => {
             let mut failure = cluster.failure(&format!("restart {}", target.shown()), error);
             failure.kind = error::Kind::ActionRequired;
-            failure.message.push_str("; whether it was restarted is not known");
+            failure.message.push_str("; it is not known whether it was restarted");
             Err(failure)
         }
     }
 }
 
-/// Waits until all pods are made anew and ready; the words in which kubectl would say it.
+/// Waits until all new pods are ready; returns kubectl's sentence.
 fn wait_for(
     cluster: &Cluster,
     target: &Target,
@@ -230,12 +229,12 @@ fn wait_for(
     let mut said = String::new();
     let restarted = format!("{} was restarted", target.shown());
     loop {
-        // Once the time is over there is a last look.
+        // After the deadline there is one last request.
         let over = deadline.left().is_zero();
-        let look = get(cluster, target, cluster.deadline().at_most(deadline.left().max(LAST_LOOK)));
+        let look = get(cluster, target, cluster.deadline().at_most(deadline.left().max(LAST_REQUEST)));
         let words = match look {
             Ok(workload) if workload.metadata.uid != uid => {
-                let what = format!("{restarted}, and then replaced by another of its name");
+                let what = format!("{restarted}, then replaced by another object of the same name");
                 return Err(Error::manual_action(what).hint(restart_command(target)));
             }
             Ok(workload) => match progress(target.kind, &workload) {
@@ -244,25 +243,25 @@ fn wait_for(
                     return Ok(words);
                 }
                 Progress::Stuck(words) => {
-                    return Err(not_done(cluster, target, &workload, format!("{restarted}, and {words}")));
+                    return Err(not_done(cluster, target, &workload, format!("{restarted}, but {words}")));
                 }
-                Progress::Going(words) if over => {
-                    let what = format!("{restarted}, and is not back within {} s: {words}", within.as_secs());
+                Progress::Running(words) if over => {
+                    let what = format!("{restarted}, but is not ready after {} s: {words}", within.as_secs());
                     return Err(not_done(cluster, target, &workload, what));
                 }
-                Progress::Going(words) => words,
+                Progress::Running(words) => words,
             },
             Err(error) if error.is_not_found() => {
-                return Err(Error::manual_action(format!("{restarted}, and then somebody deleted it")));
+                return Err(Error::manual_action(format!("{restarted}, then deleted by somebody else")));
             }
             Err(error) if error.is_of_identity() || over => {
-                let mut failure = cluster.failure(&format!("see how {} fares", target.shown()), &error);
+                let mut failure = cluster.failure(&format!("read the status of {}", target.shown()), &error);
                 failure.kind = error::Kind::ActionRequired;
                 failure.message = format!("{restarted}; {}", failure.message);
                 return Err(failure);
             }
-            // The API server may be gone for a moment, when it is the one that restarts.
-            Err(error) => format!("the API server doesn't answer, it is asked again: {error}"),
+            // The API server may be gone for a moment while it restarts itself.
+            Err(error) => format!("no answer from the API server, retrying: {error}"),
         };
         if words != said {
             context.out.say(&words);
@@ -273,7 +272,7 @@ fn wait_for(
     }
 }
 
-/// Says which pods keep a rollout from being done.
+/// The failure of a rollout, with the pods that are not ready.
 fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: String) -> Error {
     let pods = cluster.api.pods(Some(&target.namespace), cluster.deadline());
     let now = clock::wall();
@@ -287,15 +286,14 @@ fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: Strin
                 Some(format!("pod {}{node}: {}", pod.metadata.name, trouble(pod, None, now)?.what))
             })
             .collect(),
-        Err(error) => vec![format!("its pods can't be listed: {error}")],
+        Err(error) => vec![format!("cannot list its pods: {error}")],
     };
     let more = lines.len().saturating_sub(NAMED);
-    let more = (more > 0).then(|| format!("and {more} more pods"));
-    let none = lines
-        .is_empty()
-        .then(|| "no pod of it is in trouble: the controller-manager may not see to it".to_owned());
+    let more = (more > 0)
+        .then(|| if more == 1 { "and 1 more pod".to_owned() } else { format!("and {more} more pods") });
+    let none = lines.is_empty().then(|| "all its pods are ready: check kube-controller-manager".to_owned());
     Error::manual_action(what).details(lines.into_iter().take(NAMED).chain(more).chain(none)).hint(format!(
-        "kubectl -n {0} rollout status {1} goes on waiting; kubectl -n {0} rollout undo {1} takes the change back",
+        "kubectl -n {} rollout status {}",
         target.namespace,
         target.shown()
     ))

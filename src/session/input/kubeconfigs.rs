@@ -1,4 +1,4 @@
-//! Kubeconfigs of the machine on which this runs: those that the operator names, or those that kubectl would take.
+//! Kubeconfigs of this machine: those that are named, or those that kubectl would use.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,34 +9,27 @@ use crate::disk::workstation;
 use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 
-/// Kubeconfigs and what they refer to.
 pub struct Kubeconfigs {
     /// In the order in which they were named.
     pub files: Vec<Loaded>,
-    /// Whether kubectl takes them for one (`$KUBECONFIG`), so that a context of one may need a cluster of another.
+    /// Whether kubectl reads them as one (`$KUBECONFIG`), so that a context of one may need a cluster of another.
     pub merged: bool,
     /// The files that they refer to.
     pub referenced: Files,
 }
 
-/// A kubeconfig that was looked for.
 pub struct Loaded {
-    /// Where.
     pub path: PathBuf,
-    /// What it says, or why it cannot be read.
     pub entries: Result<Entries, Unread>,
 }
 
 /// Why a kubeconfig cannot be read.
 pub struct Unread {
-    /// Why.
     pub why: String,
-    /// What to do.
     pub hint: &'static str,
 }
 
-/// Reads the named kubeconfigs (`-` is the standard input); where none is named, those of kubectl: what
-/// `$KUBECONFIG` lists, else `~/.kube/config`.
+/// Reads the named kubeconfigs (`-` is standard input), or those of kubectl where none is named.
 ///
 /// # Errors
 /// None is named and kubectl would find none.
@@ -58,7 +51,7 @@ pub(in crate::session) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entri
     files
 }
 
-/// Where kubectl looks, and what of it is there: what `$KUBECONFIG` lists, else `~/.kube/config`.
+/// Where kubectl looks (`$KUBECONFIG`, else `~/.kube/config`), and which of these files exist.
 pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
     let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let (from, paths) = match (set("KUBECONFIG"), set("HOME")) {
@@ -69,17 +62,15 @@ pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
         (None, Some(home)) => ("~/.kube/config", vec![Path::new(&home).join(".kube/config")]),
         (None, None) => ("$KUBECONFIG and $HOME", Vec::new()),
     };
-    // kubectl passes over what it doesn't find.
+    // kubectl skips files that do not exist.
     (from, paths.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect())
 }
 
 fn found_by_kubectl() -> Result<Vec<PathBuf>, Error> {
     let (from, found) = of_kubectl();
     if found.is_empty() {
-        let what = format!("no kubeconfig is named, and {from} leads to none");
-        return Err(Error::could_not_run(what).hint(
-            "name one: kuberescue kubeconfig check FILE; on a control-plane node /etc/kubernetes/admin.conf",
-        ));
+        let what = format!("cannot find a kubeconfig: {from} leads to none");
+        return Err(Error::could_not_run(what).hint("name one: kuberescue kubeconfig check FILE"));
     }
     Ok(found)
 }
@@ -89,30 +80,28 @@ fn load(path: PathBuf) -> Loaded {
     let entries = match read {
         Ok(bytes) => Entries::parse(&bytes, path.parent().unwrap_or(Path::new(""))).map_err(|error| Unread {
             why: error.to_string(),
-            hint: "kubectl can't read it either: take it from where it came from again, or from a backup",
+            hint: "kubectl cannot read it either: copy it from its source again, or restore a backup",
         }),
         Err(error) => Err(Unread { why: why(&error), hint: hint(&error) }),
     };
     Loaded { path, entries }
 }
 
-/// In words that don't need the number of an error.
+/// The error without the system's error number.
 pub(in crate::session) fn why(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
+        io::ErrorKind::NotFound => "not found".to_owned(),
+        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// What to do about it.
+/// The next step after such an error.
 pub(in crate::session) fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::IsADirectory => "name the file in it: ~/.kube/config, CLUSTER-kubeconfig",
-        io::ErrorKind::PermissionDenied => "run it as the owner of the file, or with sudo",
-        _ => {
-            "kubectl looks into $KUBECONFIG and ~/.kube/config; bmctl keeps bmctl-workspace/NAME/NAME-kubeconfig"
-        }
+        io::ErrorKind::IsADirectory => "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
+        io::ErrorKind::PermissionDenied => "run the command as the owner of the file, or with sudo",
+        _ => "look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig",
     }
 }

@@ -58,7 +58,7 @@ impl Afterwards<'_> {
         };
         let restarted = self.restart(&cluster, &nodes, context);
         let options = verify::Options { now: clock::wall(), since: Some(self.since), all_namespaces: false };
-        match verify::look(&cluster, &options) {
+        match verify::check(&cluster, &options) {
             Ok(report) => {
                 context.out.result(&format!("\nThe rest of the cluster:\n{}", cluster_lines(&report)))
             }
@@ -124,7 +124,7 @@ impl Afterwards<'_> {
             }
         };
         if !found.candidates.is_empty() {
-            let plan = rollout_plan(&found.candidates, &found.not_asked);
+            let plan = rollout_plan(&found.candidates, &found.not_listed);
             context.out.result(&format!("\nWhat the cluster runs with renewed files:\n{plan}"));
         }
         let targets = found.targets();

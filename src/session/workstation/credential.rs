@@ -1,4 +1,4 @@
-//! A kubeconfig that is about to be used in the place of another one: what it is worth, and whether it works.
+//! A kubeconfig that is to replace another one: its problems, and whether it works.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,45 +9,41 @@ use zeroize::Zeroizing;
 
 use crate::analysis::workstation;
 use crate::analysis::workstation::difference::Difference;
-use crate::analysis::workstation::{Checked, Files, Weight};
+use crate::analysis::workstation::{Checked, Files};
 use crate::disk::replacement::{Replaced, Target};
 use crate::error::{Error, Kind};
 use crate::formats::kubeconfig::entries::{Entries, Place, User};
-use crate::live::api::{Login, Node};
+use crate::live::api::{Api, Login, Node};
 use crate::session::change::signals::hold;
 use crate::session::cluster::connect::Cluster;
 use crate::session::input::kubeconfigs::referenced;
-use crate::state::Code;
+use crate::state::{Code, Severity};
 
-/// A kubeconfig, and what the context in it that counts is worth.
+/// A kubeconfig and the check of one of its contexts.
 pub struct Credential {
-    /// All of it.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// What it is called in messages.
+    /// The name in messages.
     pub source: String,
-    /// What its context is worth.
     pub checked: Checked,
-    /// Other contexts that have the same user.
+    /// Other contexts of the same user.
     pub siblings: Vec<String>,
     pems: Result<Pems, String>,
 }
 
-/// What is embedded in a kubeconfig.
+/// The PEM files that a kubeconfig embeds.
 pub struct Pems {
-    /// The client certificate, and what leads to its CA.
+    /// The client certificate and its intermediates.
     pub certificate: Zeroizing<Vec<u8>>,
-    /// Its key.
     pub key: Zeroizing<Vec<u8>>,
-    /// The CA certificates.
     pub authority: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Credential {
-    /// Looks at a kubeconfig: at its current context, or the one of this name. What it refers to is read where it has
-    /// a directory; of one that came over the network no file of this machine is opened.
+    /// Checks the context of this name, or the current one. Files that it refers to are read only where it has a
+    /// directory: for a kubeconfig from the network no file of this machine is opened.
     ///
     /// # Errors
-    /// Why it is no kubeconfig, or has no such context.
+    /// It is no kubeconfig, or has no such context.
     pub fn of(
         bytes: Zeroizing<Vec<u8>>,
         source: String,
@@ -59,12 +55,12 @@ impl Credential {
             Entries::parse(&bytes, directory.unwrap_or(Path::new(""))).map_err(|error| error.to_string())?;
         let files = if directory.is_some() { referenced([&entries]) } else { Files::new() };
         let wanted = context.or(entries.current.as_deref()).map(str::to_owned);
-        let wanted = wanted.ok_or("it has no current-context")?;
+        let wanted = wanted.ok_or("no current-context")?;
         let checked = workstation::check(&entries, &[&entries], Some(&wanted), &files, now);
         let checked = checked.into_iter().find(|checked| checked.current);
         let checked = checked.ok_or_else(|| {
             let names: Vec<_> = entries.contexts.iter().map(|context| context.name.as_str()).collect();
-            format!("it has no context \"{wanted}\"; its contexts: {}", names.join(", "))
+            format!("no context \"{wanted}\" (contexts: {})", names.join(", "))
         })?;
         let siblings = entries.contexts.iter().filter(|other| other.user == checked.user);
         let siblings =
@@ -73,46 +69,42 @@ impl Credential {
         Ok(Self { bytes, source, checked, siblings, pems })
     }
 
-    /// What it embeds.
-    ///
     /// # Errors
-    /// It has something else than an embedded certificate with its key.
+    /// The user has something other than an embedded certificate and key.
     pub fn pems(&self) -> Result<&Pems, Error> {
         self.pems.as_ref().map_err(|uses| {
             let (source, user) = (&self.source, &self.checked.user);
-            let what = format!("{source}: user \"{user}\" has no embedded client certificate: it uses {uses}");
-            Error::could_not_run(what).hint(
-                "only certificates that stand in the kubeconfig itself are put in another's place; an admin.conf has one",
-            )
+            let what = format!(
+                "cannot use {source}: user \"{user}\" has no embedded client certificate, but {uses}"
+            );
+            Error::could_not_run(what).hint("use a kubeconfig with embedded certificates, such as admin.conf")
         })
     }
 
-    /// What is wrong with it first of all, as a refusal.
+    /// Its first blocker, as a refusal.
     pub fn refusal(&self) -> Option<Error> {
-        let problem = self.checked.problems.iter().find(|problem| problem.weight == Weight::Wrong)?;
-        Some(Error::refused(problem.code, format!("{}: {}", self.source, problem.what)))
+        let problem = self.checked.problems.iter().find(|problem| problem.severity == Severity::Blocker)?;
+        Some(Error::refused(problem.code, format!("cannot use {}: {}", self.source, problem.what)))
     }
 
-    /// Lists the nodes with exactly these bytes, as if they stood in `directory`.
+    /// Lists the nodes with exactly these bytes, as a file in `directory`.
     ///
     /// # Errors
-    /// Refused as `not-working` where that is not possible.
+    /// Refused as `not-working` where that fails.
     pub fn list_nodes(
         &self,
         directory: PathBuf,
-        patience: Duration,
+        timeout: Duration,
         now: Timestamp,
     ) -> Result<Vec<Node>, Error> {
         let login =
             Login { files: vec![(self.bytes.clone(), directory)], context: Some(self.checked.name.clone()) };
-        let listed = Cluster::log_in(&login, self.source.clone(), patience, now).and_then(|cluster| {
-            let nodes = cluster.api.nodes(cluster.deadline());
-            nodes.map_err(|error| cluster.failure("list the nodes", &error))
-        });
+        let listed = Cluster::log_in(&login, self.source.clone(), timeout, now)
+            .and_then(|cluster| cluster.ask("list the nodes", Api::nodes));
         listed.map_err(|failure| Error {
             kind: Kind::Refused,
             code: Some(Code::NotWorking),
-            message: format!("it does not work, so nothing was changed: {}", failure.message),
+            message: format!("{}; nothing was changed", failure.message),
             ..failure
         })
     }
@@ -128,7 +120,7 @@ impl Pems {
         }
         let (Some(Place::Embedded(certificate)), Some(Place::Embedded(key))) = (user.certificate, user.key)
         else {
-            return Err("half of a pair".to_owned());
+            return Err("a certificate without a key, or a key without a certificate".to_owned());
         };
         let authority = match cluster.and_then(|cluster| cluster.authority) {
             Some(Place::Embedded(pem)) => Some(pem),
@@ -138,8 +130,8 @@ impl Pems {
     }
 }
 
-/// What a user authenticates with, where that is not only a certificate and a key in the kubeconfig itself. Of a
-/// kubeconfig that came over the network nothing is run, and no file is sent.
+/// The credential of a user that is not only an embedded certificate and key. For a kubeconfig from the network no
+/// plug-in is run and no file is sent.
 fn other_than_a_pair(user: &User) -> Option<&'static str> {
     let in_file = |place: &Option<Place>| matches!(place, Some(Place::File(_)));
     if user.exec.is_some() {
@@ -159,10 +151,8 @@ fn other_than_a_pair(user: &User) -> Option<&'static str> {
     }
 }
 
-/// Refuses one cluster's kubeconfig in the place of another's.
-///
 /// # Errors
-/// It is, and that was not said to be meant.
+/// The two are of different clusters, and that was not accepted.
 pub fn refuse_another_cluster(
     difference: &Difference,
     (old, new): (&Credential, &Credential),
@@ -172,38 +162,24 @@ pub fn refuse_another_cluster(
         return Ok(());
     }
     let what = format!(
-        "{} is of another cluster than {}: neither the server nor the key of the CA is the same ({}; {})",
+        "cannot replace {1} with {0}: other cluster (server {2}, was {3}; no common CA key)",
         new.source, old.source, new.checked.server, old.checked.server
     );
-    Err(Error::refused(Code::AnotherCluster, what)
-        .hint("is that the right file? if it is meant: --accept-cluster"))
+    Err(Error::refused(Code::AnotherCluster, what).hint("if that is intended: --accept-cluster"))
 }
 
-/// What stands in dated names: `20261125T203240Z`.
+/// The date in names of kept files: `20261125T203240Z`.
 pub fn stamp(now: Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Replaces a file; a signal that comes meanwhile waits.
+/// Replaces a file; signals are held back meanwhile.
 ///
 /// # Errors
 /// Nothing was changed.
 pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced, Error> {
     let held = hold(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    let replaced = target.replace(bytes, &stamp(now)).map_err(|error| not_written(&error));
+    let replaced = target.replace(bytes, &stamp(now));
     drop(held);
-    replaced
-}
-
-/// Why a file of this machine was not written.
-pub fn not_written(error: &crate::disk::Error) -> Error {
-    Error::could_not_run(error).hint(match error {
-        crate::disk::Error::Changed { .. } => {
-            "somebody else changed it at the same time; nothing was changed here: run it again"
-        }
-        crate::disk::Error::Io { .. } => {
-            "nothing was changed; see to what is in the way: the path, its rights, room on the disk"
-        }
-        _ => "nothing was changed; name a regular file, in a directory that is there",
-    })
+    Ok(replaced?)
 }

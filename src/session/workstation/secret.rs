@@ -1,5 +1,5 @@
-//! The Secret in which an admin cluster keeps the kubeconfig of a cluster: `NAME-kubeconfig`, key `value`, as Cluster
-//! API and bmctl make it.
+//! The Secret with a cluster's kubeconfig in the admin cluster: `NAME-kubeconfig`, key `value`, as Cluster API and bmctl
+//! create it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,43 +10,38 @@ use super::credential::Credential;
 use crate::error::Error;
 use crate::live::api::{ApiError, Login, Secret, directory_of};
 use crate::session::Context;
-use crate::session::cluster::connect::{Cluster, Patience, read};
+use crate::session::cluster::connect::{Cluster, RequestTimeout, read};
 
-/// The name of the value.
+/// The key of the kubeconfig in the Secret.
 pub const KEY: &str = "value";
 
-/// The most that a value may be, in bytes: what the API server takes of a whole Secret (`MaxSecretSize`).
+/// Largest value in bytes: the API server's limit for a whole Secret (`MaxSecretSize`).
 const MOST: usize = 1 << 20;
 
-/// Which Secret, and where.
 #[derive(clap::Args, Debug)]
 pub struct SecretArgs {
-    /// Kubeconfig of the admin cluster, which keeps the Secret
+    /// Use this kubeconfig of the admin cluster
     #[arg(long, value_name = "FILE")]
     pub admin_kubeconfig: Option<PathBuf>,
-    /// Context in it, where it is not the current one
+    /// Use this context of it [default: the current one]
     #[arg(long, value_name = "NAME")]
     admin_context: Option<String>,
-    /// Name of the cluster whose kubeconfig it is
+    /// Name the cluster whose kubeconfig it is
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// Namespace of the Secret [default: cluster-NAME, which bmctl makes]
+    /// Name the namespace of the Secret [default: cluster-NAME, as bmctl does]
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
-    /// The Secret [default: NAME-kubeconfig]
+    /// Name the Secret [default: NAME-kubeconfig]
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
-    /// How long it is waited for
     #[command(flatten)]
-    pub patience: Patience,
+    pub request_timeout: RequestTimeout,
 }
 
-/// Where a Secret is.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -60,17 +55,15 @@ impl fmt::Display for Place {
 pub struct Read {
     /// The admin cluster.
     pub cluster: Cluster,
-    /// Where it is.
     pub place: Place,
-    /// What it holds.
     pub secret: Secret,
 }
 
 impl SecretArgs {
     fn place(&self) -> Result<Place, Error> {
         let missing = || {
-            Error::could_not_run("it is not said of which cluster")
-                .hint("name it: --cluster NAME; or the Secret: --namespace NAME --secret NAME")
+            Error::could_not_run("cannot find the Secret: no cluster is named")
+                .hint("add --cluster NAME, or --namespace NAME --secret NAME")
         };
         let of_cluster = |make: fn(&str) -> String| self.cluster.as_deref().map(make).ok_or_else(missing);
         let given = |given: &Option<String>, make| given.clone().map_or_else(|| of_cluster(make), Ok);
@@ -80,31 +73,27 @@ impl SecretArgs {
         })
     }
 
-    /// Reads the Secret. `of_kubeconfig` is the admin cluster's context, where the command has another word for it.
+    /// Reads the Secret. `admin_context` is that of the command's own `--context`.
     ///
     /// # Errors
-    /// It isn't said which, the admin cluster cannot be asked, or doesn't give it.
-    pub fn read(&self, of_kubeconfig: Option<&str>, context: &mut Context<'_>) -> Result<Read, Error> {
+    /// No Secret is named, or it cannot be read.
+    pub fn read(&self, admin_context: Option<&str>, context: &mut Context<'_>) -> Result<Read, Error> {
         let Some(path) = &self.admin_kubeconfig else {
             return Err(Error::could_not_run(
-                "the admin cluster keeps the Secret, and its kubeconfig is not named",
+                "cannot read the Secret: no kubeconfig of the admin cluster is named",
             )
-            .hint(
-                "name it: --admin-kubeconfig FILE; bmctl keeps it in bmctl-workspace/ADMIN/ADMIN-kubeconfig",
-            ));
+            .hint("add --admin-kubeconfig FILE (bmctl: bmctl-workspace/ADMIN/ADMIN-kubeconfig)"));
         };
         let place = self.place()?;
         let login = Login {
             files: vec![(read(path)?, directory_of(path))],
-            context: self.admin_context.as_deref().or(of_kubeconfig).map(str::to_owned),
+            context: self.admin_context.as_deref().or(admin_context).map(str::to_owned),
         };
         let source = path.display().to_string();
-        let cluster = Cluster::log_in(&login, source, self.patience.time(), context.now)?;
+        let cluster = Cluster::log_in(&login, source, self.request_timeout.time(), context.now)?;
         if self.namespace.is_none() {
             let namespace = &place.namespace;
-            context
-                .out
-                .note(&format!("namespace {namespace}, the one that bmctl makes; --namespace names another"));
+            context.out.note(&format!("using namespace {namespace}; --namespace names another"));
         }
         match cluster.api.secret(&place.namespace, &place.name, cluster.deadline()) {
             Ok(secret) => Ok(Read { cluster, place, secret }),
@@ -116,19 +105,18 @@ impl SecretArgs {
 fn not_read(cluster: &Cluster, place: &Place, error: &ApiError) -> Error {
     let failure = cluster.failure(&format!("read the {place}"), error);
     match error {
-        _ if error.is_not_found() => failure.hint(format!(
-            "kubectl --kubeconfig {} get secrets -A | grep kubeconfig shows where it is; {} must be of the admin cluster, which keeps the Secrets, not of the cluster itself",
-            cluster.source, cluster.source
-        )),
+        _ if error.is_not_found() => {
+            failure.hint(format!("kubectl --kubeconfig {} get secrets -A | grep kubeconfig", cluster.source))
+        }
         ApiError::Unintelligible(why) if why.contains("is no name of a") => {
-            failure.hint("names are lower-case letters, digits, - and .")
+            failure.hint("names consist of lower-case letters, digits, - and .")
         }
         _ => failure,
     }
 }
 
 impl Read {
-    /// The kubeconfig in it, as bytes.
+    /// The bytes of the kubeconfig.
     ///
     /// # Errors
     /// There is none, or it is not base64, or too large.
@@ -137,21 +125,19 @@ impl Read {
         let Some(value) = self.secret.value(KEY) else {
             let keys = self.secret.keys();
             let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-            let what = format!("{place} has no key \"{KEY}\"; the keys it has: {keys}");
+            let what = format!("cannot read the {place}: no key \"{KEY}\" (keys: {keys})");
             return Err(Error::could_not_run(what)
-                .hint("--secret NAME names another Secret; that of a cluster is NAME-kubeconfig"));
+                .hint("name another Secret with --secret NAME (usually CLUSTER-kubeconfig)"));
         };
         let value = value.map_err(|error| broken(place, &error))?;
         if value.len() > MOST {
-            return Err(broken(place, &format!("it has {} bytes; 1 MiB is the most", value.len())));
+            return Err(broken(place, &format!("{} bytes, the limit is 1 MiB", value.len())));
         }
         Ok(value)
     }
 
-    /// The kubeconfig in it.
-    ///
     /// # Errors
-    /// There is none, or something else.
+    /// There is no kubeconfig in it.
     pub fn credential(&self, context: &Context<'_>) -> Result<Credential, Error> {
         let value = self.value()?;
         Credential::of(value, self.place.to_string(), None, None, context.now)
@@ -160,15 +146,14 @@ impl Read {
 }
 
 fn broken(place: &Place, why: &dyn fmt::Display) -> Error {
-    Error::could_not_run(format!("{place}, key \"{KEY}\": {why}")).hint(
-        "is it the right Secret? kuberescue kubeconfig push writes it anew from a control-plane node's admin.conf",
-    )
+    Error::could_not_run(format!("cannot read key \"{KEY}\" of the {place}: {why}"))
+        .hint("kuberescue kubeconfig push replaces it from a control-plane node's admin.conf")
 }
 
-/// What to do where the Secret itself has an old certificate.
+/// The command that updates a Secret with an old certificate.
 pub fn push_hint(place: &Place) -> String {
     format!(
-        "kuberescue kubeconfig push --namespace {} --secret {} --admin-kubeconfig FILE --from admin.conf writes it anew; admin.conf is a control-plane node's /etc/kubernetes/admin.conf, renewed there by kuberescue recover",
+        "on a control-plane node: sudo kuberescue kubeconfig push --namespace {} --secret {} --admin-kubeconfig FILE",
         place.namespace, place.name
     )
 }

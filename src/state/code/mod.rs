@@ -5,6 +5,7 @@
 
 mod ca;
 mod change;
+mod cluster;
 mod credential;
 mod etcd;
 mod host;
@@ -50,6 +51,8 @@ pub enum Class {
     Kubeconfig,
     /// What the running node serves and answers.
     Probe,
+    /// What the cluster's API server says of its nodes, pods and requests.
+    Cluster,
     /// A change by this tool that did not end.
     Change,
     /// What is rejected for safety, or cannot be done here.
@@ -209,6 +212,17 @@ codes! {
     LeaseStale "lease-stale",
     NotExpected "not-expected",
     NotAsked "not-asked",
+    // cluster.rs
+    PodNotReady "not-ready",
+    PodNotRunning "not-running",
+    PodNotGone "not-gone",
+    StaticPodMissing "static-pod-missing",
+    TlsErrors "tls-errors",
+    LogRefused "log-refused",
+    ApiServiceUnavailable "api-service-unavailable",
+    CsrPending "csr-pending",
+    CsrSuspicious "csr-suspicious",
+    CsrNotIssued "csr-not-issued",
     // change.rs
     NotRoot "not-root",
     WorkerNode "worker-node",
@@ -299,6 +313,7 @@ const PAGES: &[&[Page]] = &[
     credential::PAGES,
     kubeconfig::PAGES,
     probe::PAGES,
+    cluster::PAGES,
     change::PAGES,
     log_certificates::PAGES,
     log_others::PAGES,

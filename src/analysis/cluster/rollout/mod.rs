@@ -1,4 +1,4 @@
-//! What has to be restarted because it reads renewed files, and how far such a restart is.
+//! Workloads that have to be restarted because they read renewed files, and the progress of such a restart.
 
 mod progress;
 mod reads;
@@ -10,56 +10,48 @@ pub use self::reads::{Reason, reasons};
 use crate::formats::objects::pods::{ContainerStatus, Pod};
 use crate::formats::objects::workloads::{Kind, Workload};
 
-/// The set that reads the certificate of the API server's etcd client, by the name that the vendor gives it.
+/// The vendor's daemon set that reads the certificate of the API server's etcd client.
 pub const KNOWN: &str = "etcd-defrag";
 
-/// Something that can be restarted.
+/// A workload that can be restarted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// Its namespace.
     pub namespace: String,
-    /// Its kind.
     pub kind: Kind,
-    /// Its name.
     pub name: String,
 }
 
 impl Target {
-    /// As kubectl takes it: `daemonset/etcd-defrag`.
+    /// As in kubectl: `daemonset/etcd-defrag`.
     pub fn shown(&self) -> String {
         format!("{}/{}", self.kind.singular(), self.name)
     }
 }
 
-/// What is to be done with one of them.
+/// The action for one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is restarted.
     Restart,
     /// Its pods are newer than the files.
     Newer,
-    /// It could read renewed files; nobody but its owner knows.
-    Could,
-    /// Its pods are replaced only once they are deleted.
+    /// It may read renewed files; only its owner knows.
+    Uncertain,
+    /// Its pods are replaced only after they are deleted.
     OnDelete,
-    /// It doesn't follow its template at the moment.
     Paused,
 }
 
 /// A workload that reads renewed files, or could.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which.
     pub target: Target,
-    /// What is to be done with it.
     pub verdict: Verdict,
-    /// Why it is one.
     pub why: Vec<String>,
-    /// How many pods it has, as far as they were looked at.
+    /// How many pods it has, of those that could be listed.
     pub pods: usize,
     /// When the oldest of their containers started.
     pub oldest: Option<Timestamp>,
-    /// Which pods they are, as `kubectl -l` takes it.
+    /// The label selector of its pods, as in `kubectl -l`.
     pub selector: String,
 }
 
@@ -67,7 +59,7 @@ pub struct Candidate {
 /// renewed, where that is known: pods that started later have read the new ones.
 pub fn judge(kind: Kind, workload: &Workload, pods: &[Pod], since: Option<Timestamp>) -> Option<Candidate> {
     let known =
-        (workload.metadata.name == KNOWN).then(|| Reason { certain: true, what: "known by its name".into() });
+        (workload.metadata.name == KNOWN).then(|| Reason { certain: true, what: "known by name".into() });
     let reasons: Vec<_> = reasons(&workload.spec.template.spec).into_iter().chain(known).collect();
     let certain = reasons.iter().any(|reason| reason.certain);
     let why: Vec<_> =
@@ -78,17 +70,17 @@ pub fn judge(kind: Kind, workload: &Workload, pods: &[Pod], since: Option<Timest
     let mut candidate = Candidate { why, ..described(kind, workload, pods) };
     let newer = since.zip(candidate.oldest).is_some_and(|(since, oldest)| oldest > since);
     if !certain {
-        candidate.verdict = Verdict::Could;
+        candidate.verdict = Verdict::Uncertain;
     } else if newer {
         candidate.verdict = Verdict::Newer;
     }
     Some(candidate)
 }
 
-/// A workload that is restarted, as far as it can be.
+/// A workload as a candidate, without reasons.
 pub fn described(kind: Kind, workload: &Workload, pods: &[Pod]) -> Candidate {
     let own: Vec<_> = pods.iter().filter(|pod| is_of(pod, kind, workload)).collect();
-    // What still has to start will read the new files.
+    // A container that has not started yet will read the new files.
     let started = own.iter().flat_map(|pod| &pod.status.container_statuses).filter_map(started_at);
     Candidate {
         target: Target {
@@ -104,7 +96,7 @@ pub fn described(kind: Kind, workload: &Workload, pods: &[Pod]) -> Candidate {
     }
 }
 
-/// What stands in the way of a restart.
+/// What prevents a restart.
 fn obstacle(kind: Kind, workload: &Workload) -> Option<Verdict> {
     match kind {
         Kind::Deployment => workload.spec.paused.then_some(Verdict::Paused),
@@ -118,7 +110,7 @@ fn started_at(container: &ContainerStatus) -> Option<Timestamp> {
     container.state.running.as_ref()?.started_at
 }
 
-/// Whether a pod was made by this workload.
+/// Whether this workload created the pod.
 pub fn is_of(pod: &Pod, kind: Kind, workload: &Workload) -> bool {
     let owner = pod.metadata.owner_references.iter().any(|owner| match kind {
         // Through a replica set.

@@ -1,5 +1,5 @@
-//! Which of a node's renewed files a pod reads, told by its template: what its containers mount, and the paths that
-//! their command lines and environments name, followed through the mounts to the node.
+//! Which of a node's renewed files a pod reads, by its template: what its containers mount, and the paths in their
+//! command lines and environments, followed through the mounts to the node.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,14 +9,12 @@ use crate::state::catalog;
 /// Why a pod may have to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Whether it reads renewed files for certain; else it only could.
+    /// Whether it reads renewed files for certain.
     pub certain: bool,
-    /// In words.
     pub what: String,
 }
 
-/// How many words of a container, and how many of its mounts, are looked at: more than an object of 1.5 MiB, the most
-/// that etcd takes, has in earnest.
+/// How many words and mounts of a container are read: more than a real object of 1.5 MiB, etcd's limit, has.
 const MOST: usize = 10_000;
 
 /// What a path of the node has to do with renewed files.
@@ -73,7 +71,7 @@ fn named(template: &PodSpec, container: &Container) -> Vec<Reason> {
     for path in words.flat_map(|word| paths(word)).take(MOST) {
         let around = mounts.iter().take(100).find(|(mount, _)| path.starts_with(mount));
         let Some((point, mount)) = around else {
-            found.extend(unseen(container, &path, "which no volume of it gives"));
+            found.extend(unseen(container, &path, "which is in none of its volumes"));
             continue;
         };
         match volume(template, mount) {
@@ -87,10 +85,10 @@ fn named(template: &PodSpec, container: &Container) -> Vec<Reason> {
                 }
             }
             Some(Volume { secret: Some(secret), .. }) => {
-                let what = format!("a copy in the Secret {}, which is renewed by itself", secret.secret_name);
+                let what = format!("a copy in the Secret {}, which is not renewed here", secret.secret_name);
                 found.extend(unseen(container, &path, &what));
             }
-            _ => found.extend(unseen(container, &path, "which doesn't come from the node")),
+            _ => found.extend(unseen(container, &path, "which is not a file of the node")),
         }
     }
     found
@@ -147,7 +145,7 @@ fn relation(path: &Path) -> Relation {
     }
 }
 
-/// What renewing leaves as it is: the authorities and the service accounts' keys.
+/// Files that renewing does not change: CAs and service-account keys.
 fn is_kept(below: &Path) -> bool {
     let name = below.file_stem().unwrap_or_default();
     let is_file = below.extension().is_some_and(|end| end == "crt" || end == "key" || end == "pub");
@@ -228,10 +226,10 @@ mod tests {
         let expected = [
             (true, "container c names /etc/kubernetes/pki/a.crt"),
             (false, "container c mounts /"),
-            (false, "container c names /etc/kubernetes/admin.conf, which no volume of it gives"),
+            (false, "container c names /etc/kubernetes/admin.conf, which is in none of its volumes"),
             (
                 false,
-                "container c names /etc/kubernetes/pki/b.crt, a copy in the Secret certs, which is renewed by itself",
+                "container c names /etc/kubernetes/pki/b.crt, a copy in the Secret certs, which is not renewed here",
             ),
         ];
         assert_eq!(all, expected.map(|(certain, what)| (certain, what.to_owned())));

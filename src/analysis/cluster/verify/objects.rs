@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Check, Part, Verdict};
-use crate::analysis::cluster::pods::{Ailment, sentence, trouble};
+use crate::analysis::cluster::pods::{sentence, trouble};
 use crate::formats::objects::cluster::{ApiService, Node};
 use crate::formats::objects::condition;
 use crate::formats::objects::pods::Pod;
+use crate::state::time::minute;
+use crate::state::{Code, Severity};
 
-/// Each node that isn't ready; one line where all are.
+/// One check for each node that is not Ready, or one for all.
 pub fn nodes(nodes: &[Node]) -> Vec<Check> {
     let wrong = nodes.iter().filter_map(|node| {
         let name = &node.metadata.name;
@@ -18,17 +20,17 @@ pub fn nodes(nodes: &[Node]) -> Vec<Check> {
         let what = match ready {
             Some(ready) if ready.status == "True" => return None,
             Some(ready) => {
-                let since = ready.last_transition_time.map(|at| format!(" since {at}")).unwrap_or_default();
+                let since =
+                    ready.last_transition_time.map(|at| format!(" since {}", minute(at))).unwrap_or_default();
                 format!("not Ready{since}: {}", sentence(&ready.reason, &ready.message))
             }
-            None => "its kubelet has never said that it is Ready".to_owned(),
+            None => "not Ready: its kubelet has never reported".to_owned(),
         };
-        let hint = format!(
-            "on {name}: kuberescue diagnose; kuberescue recover where its kubelet's certificate ended"
-        );
-        Some(Check::new(Part::Nodes, name, Verdict::NotReady, what).on(name).hint(hint))
+        let verdict = Verdict::Found(Severity::Blocker, Code::NodeNotReady);
+        let hint = format!("on {name}: sudo kuberescue diagnose");
+        Some(Check::new(Part::Nodes, name, verdict, what).on(name).hint(hint))
     });
-    or_fine(wrong.collect(), Part::Nodes, || count(nodes.len(), "node", "Ready"))
+    or_ok(wrong.collect(), Part::Nodes, || count(nodes.len(), "node", "Ready"))
 }
 
 /// Whether each node is ready, by name.
@@ -43,11 +45,12 @@ pub fn not_ready(nodes: &[Node]) -> Vec<&str> {
     readiness(nodes).into_iter().filter(|(_, ready)| !ready).map(|(name, _)| name).collect()
 }
 
-/// Each pod that doesn't run or isn't ready; one line where all are. `where_` says in which namespaces.
-pub fn pods(pods: &[Pod], nodes: &[Node], where_: &str, now: Timestamp) -> Vec<Check> {
+/// One check for each pod that does not run or is not ready, or one for all. `namespaces` is what the sentence says.
+pub fn pods(pods: &[Pod], nodes: &[Node], namespaces: &str, now: Timestamp) -> Vec<Check> {
     let ready = readiness(nodes);
     let wrong = pods.iter().filter_map(|pod| {
-        let (namespace, name, node) = (&pod.metadata.namespace, &pod.metadata.name, pod.spec.node_name.as_str());
+        let (namespace, name, node) =
+            (&pod.metadata.namespace, &pod.metadata.name, pod.spec.node_name.as_str());
         // Of a node that was removed nothing is known either.
         let node_ready = if node.is_empty() || nodes.is_empty() {
             None
@@ -55,28 +58,22 @@ pub fn pods(pods: &[Pod], nodes: &[Node], where_: &str, now: Timestamp) -> Vec<C
             Some(ready.get(node).copied().unwrap_or(false))
         };
         let trouble = trouble(pod, node_ready, now)?;
-        let verdict = match trouble.ailment {
-            Ailment::BeingDeleted => Verdict::BeingDeleted,
-            Ailment::NotGone => Verdict::NotGone,
-            Ailment::NotRunning => Verdict::NotRunning,
-            Ailment::NotReady => Verdict::NotReady,
+        let verdict = match trouble.code {
+            Some(code) => Verdict::Found(Severity::Warning, code),
+            None => Verdict::Terminating,
         };
         let check = Check::new(Part::Pods, format!("{namespace}/{name}"), verdict, trouble.what).on(node);
-        Some(match (verdict, node_ready) {
-            (Verdict::BeingDeleted, _) => check,
-            (_, Some(false)) => check.hint("first see to the nodes that are not Ready: their pods follow"),
-            (Verdict::NotGone, _) => check.hint(format!(
-                "on {node}: does the kubelet run and reach the API server (kuberescue probe)? it removes the pod"
-            )),
+        Some(match (trouble.code, node_ready) {
+            (None, _) => check,
+            (_, Some(false)) => check.hint("fix the nodes that are not Ready first: their pods follow"),
+            (Some(Code::PodNotGone), _) => check.hint(format!("on {node}: sudo kuberescue probe")),
             _ => check.hint(format!("kubectl -n {namespace} describe pod {name}")),
         })
     });
-    or_fine(wrong.collect(), Part::Pods, || {
-        format!("{} in {where_}", count(pods.len(), "pod", "as they should be"))
-    })
+    or_ok(wrong.collect(), Part::Pods, || format!("{} in {namespaces}", count(pods.len(), "pod", "ready")))
 }
 
-/// Each aggregated API that can't be asked; one line where all can.
+/// One check for each aggregated API that is not available, or one for all.
 pub fn api_services(services: &[ApiService]) -> Vec<Check> {
     let wrong = services.iter().filter_map(|service| {
         let name = &service.metadata.name;
@@ -84,35 +81,37 @@ pub fn api_services(services: &[ApiService]) -> Vec<Check> {
         let (by, hint) = match &service.spec.service {
             Some(by) => (
                 format!(" (service {}/{})", by.namespace, by.name),
-                format!(
-                    "kubectl -n {} get pods: is what serves {name} running? It may have to be restarted to trust a new front-proxy certificate",
-                    by.namespace
-                ),
+                format!("kubectl -n {} get pods", by.namespace),
             ),
             None => (String::new(), format!("kubectl get apiservice {name} -o yaml")),
         };
         let what = match available {
             Some(available) if available.status == "True" => return None,
             Some(available) => sentence(&available.reason, &available.message),
-            None => "nobody has tried it yet".to_owned(),
+            None => "the API server has not tried it yet".to_owned(),
         };
-        let check = Check::new(Part::ApiServices, name, Verdict::Unavailable, format!("not available{by}: {what}"));
+        let check = Check::new(
+            Part::ApiServices,
+            name,
+            Verdict::Found(Severity::Warning, Code::ApiServiceUnavailable),
+            format!("not available{by}: {what}"),
+        );
         Some(check.hint(hint))
     });
-    or_fine(wrong.collect(), Part::ApiServices, || count(services.len(), "API service", "available"))
+    or_ok(wrong.collect(), Part::ApiServices, || count(services.len(), "API service", "available"))
 }
 
-/// One line that says so where nothing is wrong.
-pub(super) fn or_fine(checks: Vec<Check>, part: Part, fine: impl FnOnce() -> String) -> Vec<Check> {
-    let found = checks.iter().any(|check| check.verdict.is_finding());
-    let fine = (!found).then(|| Check::new(part, "", Verdict::Ok, fine()));
-    fine.into_iter().chain(checks).collect()
+/// The checks, after one that says that all is well where it is.
+pub(super) fn or_ok(checks: Vec<Check>, part: Part, ok: impl FnOnce() -> String) -> Vec<Check> {
+    let found = checks.iter().any(Check::is_finding);
+    let ok = (!found).then(|| Check::new(part, "", Verdict::Ok, ok()));
+    ok.into_iter().chain(checks).collect()
 }
 
 fn count(number: usize, thing: &str, how: &str) -> String {
     match number {
-        0 => format!("there is no {thing}"),
-        1 => format!("the one {thing} is {how}").replace("is as they", "is as it"),
-        _ => format!("all {number} {thing}s are {how}"),
+        0 => format!("no {thing}s"),
+        1 => format!("1 {thing} {how}"),
+        _ => format!("{number} of {number} {thing}s {how}"),
     }
 }

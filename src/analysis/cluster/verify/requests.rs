@@ -1,15 +1,17 @@
-//! Certificate signing requests. A kubelet's is approved by a person where nothing else does it, and whoever approves
-//! one that isn't what it says gives an identity away; so each is decoded and compared with what is known of its node.
+//! Certificate signing requests. A kubelet's request is approved by a person where no approver runs, and whoever
+//! approves a forged one gives an identity away: so each is decoded and compared with what is known of its node.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::objects::or_fine;
+use super::objects::or_ok;
 use super::{Check, Part, Verdict};
 use crate::formats::objects::cluster::{Node, SigningRequest};
 use crate::formats::request::Request;
+use crate::state::time::minute;
+use crate::state::{Code, Severity};
 
 /// Who signs the kubelets' serving certificates.
 const SERVING: &str = "kubernetes.io/kubelet-serving";
@@ -19,17 +21,17 @@ const CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 /// What the controller-manager signs itself.
 const OWN: &str = "kubernetes.io/";
 
-/// How long it may take to sign what is approved: it takes a second.
+/// How long signing may take after the approval: it takes a second.
 const SIGNED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 const PREFIX: &str = "system:node:";
 
-/// What is to be done about requests: those of kubelets that wait, each newest one of its node, those that were
-/// approved and not issued, and how many others wait. `nodes` where they could be listed.
+/// Checks of requests: pending ones of kubelets (the newest of each node), approved ones that were not issued, and how
+/// many pending ones others have. `nodes` is `None` where they could not be listed.
 pub fn requests(requests: &[SigningRequest], nodes: Option<&[Node]>, now: Timestamp) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut others: Vec<&SigningRequest> = Vec::new();
-    // By signer and user: only the newest one is waited for; kubelets ask again every quarter of an hour.
+    // By signer and user: a kubelet sends a new request every quarter of an hour and waits for the newest only.
     let mut waiting: BTreeMap<(&str, &str), Vec<&SigningRequest>> = BTreeMap::new();
     for request in requests {
         match state(request) {
@@ -58,11 +60,18 @@ pub fn requests(requests: &[SigningRequest], nodes: Option<&[Node]>, now: Timest
         let mut signers: Vec<_> = others.iter().map(|request| request.spec.signer_name.as_str()).collect();
         signers.sort_unstable();
         signers.dedup();
-        let what = format!("{} of other signers wait for approval: {}", others.len(), signers.join(", "));
+        let count =
+            if others.len() == 1 { "1 request".to_owned() } else { format!("{} requests", others.len()) };
+        let what = format!("{count} for other signers pending: {}", signers.join(", "));
         let object = if others.len() == 1 { first.metadata.name.as_str() } else { "" };
-        checks.push(Check::new(Part::Requests, object, Verdict::OthersPending, what));
+        checks.push(Check::new(
+            Part::Requests,
+            object,
+            Verdict::Found(Severity::Note, Code::CsrPending),
+            what,
+        ));
     }
-    or_fine(checks, Part::Requests, || "no kubelet waits for a certificate".to_owned())
+    or_ok(checks, Part::Requests, || "no pending requests of kubelets".to_owned())
 }
 
 enum State<'a> {
@@ -98,62 +107,71 @@ fn not_issued(request: &SigningRequest, since: Option<Timestamp>, now: Timestamp
     if !signer.starts_with(OWN) || now.duration_since(since) < SIGNED_WITHIN {
         return None;
     }
-    let what = format!("approved {since} and not issued ({signer}): the controller-manager doesn't sign");
-    Some(Check::new(Part::Requests, name, Verdict::NotIssued, what).hint(
-        "does kube-controller-manager run, and are --cluster-signing-cert-file and --cluster-signing-key-file the cluster's CA? kuberescue diagnose on a control-plane node",
-    ))
+    let what = format!(
+        "approved at {}, no certificate issued: kube-controller-manager does not sign ({signer})",
+        minute(since)
+    );
+    let check = Check::new(Part::Requests, name, Verdict::Found(Severity::Warning, Code::CsrNotIssued), what);
+    Some(check.hint("on a control-plane node: sudo kuberescue diagnose"))
 }
 
 fn failed(request: &SigningRequest, why: &str) -> Check {
-    let what = format!("the signer {} refused it: {why}", request.spec.signer_name);
-    Check::new(Part::Requests, &request.metadata.name, Verdict::NotIssued, what)
-        .hint("its sender asks again by itself; the controller-manager's log says more")
+    let what = format!("refused by signer {}: {why}", request.spec.signer_name);
+    let verdict = Verdict::Found(Severity::Warning, Code::CsrNotIssued);
+    Check::new(Part::Requests, &request.metadata.name, verdict, what)
+        .hint("kubectl -n kube-system logs -l component=kube-controller-manager")
 }
 
 fn pending(request: &SigningRequest, older: usize) -> Check {
     let (name, node) = (&request.metadata.name, node_of(request));
     let kind = if request.spec.signer_name == SERVING { "serving" } else { "client" };
-    let older =
-        if older > 0 { format!(" (and {older} older ones, which nobody waits for)") } else { String::new() };
-    let asked = request.metadata.creation_timestamp.map(|at| format!(" since {at}")).unwrap_or_default();
+    let older = match older {
+        0 => String::new(),
+        1 => " (and 1 older request, superseded)".to_owned(),
+        _ => format!(" (and {older} older requests, superseded)"),
+    };
+    let asked = request.metadata.creation_timestamp.map(|at| format!(" since {}", minute(at)));
     let what = format!(
-        "{node}'s kubelet waits for its {kind} certificate{asked}{older}: what it asks for is its own"
+        "the kubelet of {node} waits for its {kind} certificate{}{older}; names and usages are those of the node",
+        asked.unwrap_or_default()
     );
-    Check::new(Part::Requests, name, Verdict::Pending, what)
+    Check::new(Part::Requests, name, Verdict::Found(Severity::Warning, Code::CsrPending), what)
         .on(node)
         .hint(format!("kubectl certificate approve {name}"))
 }
 
 fn suspicious(request: &SigningRequest, problems: &[String]) -> Check {
     let (name, user) = (&request.metadata.name, &request.spec.username);
-    let what = format!("{user} asks {}: {}", request.spec.signer_name, problems.join("; "));
-    Check::new(Part::Requests, name, Verdict::Suspicious, what).on(node_of(request)).hint(format!(
-        "don't approve {name} before its sender is known; kubectl certificate deny {name} refuses it"
-    ))
+    let what = format!("request of {user} to {}: {}", request.spec.signer_name, problems.join("; "));
+    let check =
+        Check::new(Part::Requests, name, Verdict::Found(Severity::Warning, Code::CsrSuspicious), what);
+    check
+        .on(node_of(request))
+        .hint(format!("do not approve before the sender is known: kubectl get csr {name} -o yaml"))
 }
 
 fn node_of(request: &SigningRequest) -> &str {
     request.spec.username.strip_prefix(PREFIX).unwrap_or_default()
 }
 
-/// What isn't as it should be in a kubelet's request (Kubernetes `pkg/apis/certificates/helpers.go`, and beyond that
-/// whether the names are the node's).
+/// What is wrong with a kubelet's request, by Kubernetes `pkg/apis/certificates/helpers.go` and by the names and
+/// addresses of its node.
 fn problems(request: &SigningRequest, nodes: Option<&[Node]>) -> Vec<String> {
     let spec = &request.spec;
     let mut found = Vec::new();
     let serving = spec.signer_name == SERVING;
     if spec.username.starts_with("system:bootstrap:") {
         found.push(
-            "it was sent with a bootstrap token, not by the node itself: is this node being joined now?"
+            "sent with a bootstrap token, not by the node itself (a node that is being joined does that)"
                 .into(),
         );
     } else if node_of(request).is_empty() {
-        found.push("its sender is no node".to_owned());
+        found.push("the sender is not a node".to_owned());
     }
     let allowed =
         ["digital signature", "key encipherment", if serving { "server auth" } else { "client auth" }];
     if let Some(usage) = spec.usages.iter().find(|usage| !allowed.contains(&usage.as_str())) {
-        found.push(format!("it is to be good for \"{usage}\""));
+        found.push(format!("unexpected usage \"{usage}\""));
     }
     let asked = match Request::from_base64_pem(&spec.request) {
         Ok(asked) => asked,
@@ -163,39 +181,37 @@ fn problems(request: &SigningRequest, nodes: Option<&[Node]>) -> Vec<String> {
         }
     };
     if !asked.is_signed {
-        found.push("it is not signed with the key that it is for".to_owned());
+        found.push("not signed with its own key".to_owned());
     }
     if asked.common_names != [spec.username.as_str()] {
-        found.push(format!("it asks for the name \"{}\" (CN)", asked.common_names.join(", ")));
+        found.push(format!("CN is \"{}\"", asked.common_names.join(", ")));
     }
     if asked.organizations != ["system:nodes"] || asked.subject_parts != 2 {
-        found.push(format!("its subject is \"{}\", and not a node's O=system:nodes, CN=…", asked.subject));
+        found
+            .push(format!("subject is \"{}\", expected O=system:nodes, CN={}", asked.subject, spec.username));
     }
     if asked.wants_authority {
-        found.push("it asks for a CA certificate".to_owned());
+        found.push("requests a CA certificate".to_owned());
     }
-    found.extend(asked.other_names.iter().map(|name| format!("it asks for {name}")));
+    found.extend(asked.other_names.iter().map(|name| format!("requests {name}")));
     found.extend(names(&asked, serving, node_of(request), nodes));
     found
 }
 
-/// What isn't as it should be in the names that a request asks for.
+/// What is wrong with the names and addresses of a request.
 fn names(asked: &Request, serving: bool, name: &str, nodes: Option<&[Node]>) -> Vec<String> {
     let any = !asked.dns_names.is_empty() || !asked.addresses.is_empty();
     if !serving {
-        return any
-            .then(|| "a client needs no names or addresses, and it asks for some".to_owned())
-            .into_iter()
-            .collect();
+        return any.then(|| "a client certificate with names or addresses".to_owned()).into_iter().collect();
     }
     let Some(nodes) = nodes else {
-        return vec!["the nodes could not be listed, so nobody knows whether its names are right".to_owned()];
+        return vec!["names not checked: the nodes could not be listed".to_owned()];
     };
     let Some(node) = nodes.iter().find(|node| node.metadata.name == name) else {
-        return vec![format!("there is no node \"{name}\" to compare its names with")];
+        return vec![format!("names not checked: no node \"{name}\"")];
     };
     if !any {
-        return vec!["it asks for no name and no address".to_owned()];
+        return vec!["no name and no address".to_owned()];
     }
     let known = |kind: &str, shown: &str| {
         let addresses = node.status.addresses.iter().filter(|address| address.kind.ends_with(kind));
@@ -207,7 +223,7 @@ fn names(asked: &Request, serving: bool, name: &str, nodes: Option<&[Node]>) -> 
     };
     let dns = asked.dns_names.iter().filter(|wanted| !known("DNS", wanted) && !known("Hostname", wanted));
     let addresses = asked.addresses.iter().filter(|wanted| !is_address(wanted));
-    dns.map(|wanted| format!("{name} is not known by the name {wanted}"))
-        .chain(addresses.map(|wanted| format!("{name} doesn't have the address {wanted}")))
+    dns.map(|wanted| format!("{name} does not have the name {wanted}"))
+        .chain(addresses.map(|wanted| format!("{name} does not have the address {wanted}")))
         .collect()
 }

@@ -143,7 +143,9 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
         Class::Disk => 2,
         _ if finding.severity == Severity::Blocker => 3,
         Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 4,
-        Class::Exposure | Class::Kubeconfig | Class::Probe | Class::Refusal | Class::Log => 5,
+        Class::Exposure | Class::Kubeconfig | Class::Probe | Class::Cluster | Class::Refusal | Class::Log => {
+            5
+        }
     };
     (
         std::cmp::Reverse(finding.severity),

@@ -104,6 +104,7 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
         | Class::Kubeconfig
         | Class::Probe
         | Class::Log
+        | Class::Cluster
         | Class::Refusal => false,
     }
 }
