@@ -63,11 +63,11 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
         };
         match &step.authority {
             SignedBy::Ca(authority) => {
-                let certificate = sign(signers.get(authority).ok_or_else(|| vanished("its authority"))?)?;
+                let certificate = sign(signers.get(authority).ok_or_else(|| vanished("its CA"))?)?;
                 composer.place(step, &certificate, None, &key)?;
             }
             SignedBy::Own(name) => {
-                let own_key = made.next().ok_or_else(|| vanished("its authority's new key"))?;
+                let own_key = made.next().ok_or_else(|| vanished("its CA's new key"))?;
                 let own = own_authority::own_authority(name, &own_key, step.new)?;
                 let certificate = sign(&Signer::new(&own, &own_key)?)?;
                 composer.place(step, &certificate, Some(&own), &key)?;

@@ -52,7 +52,7 @@ fn search<const LIMBS: usize>(
     random.check()?;
     let mut found = found
         .map_err(|error| failed(error.to_string()))?
-        .ok_or_else(|| failed("the prime search ended".to_owned()))?;
+        .ok_or_else(|| failed("the prime search stopped".to_owned()))?;
     let prime = bytes(&found);
     found.zeroize();
     Ok(prime)

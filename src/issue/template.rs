@@ -67,7 +67,7 @@ impl<'a> Template<'a> {
             reason,
         };
         if validity.not_after.as_second() < validity.not_before.as_second() {
-            return Err(impossible("it ends before it starts".to_owned()));
+            return Err(impossible("it expires before it starts".to_owned()));
         }
         let dates = [
             not_before.map_err(|error| impossible(error.to_string()))?,

@@ -88,7 +88,7 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
     Some(match error {
         Tls::AlertReceived(alert) => match rejection(*alert) {
             Some(why) => Fault::ClientCertificateRejected(why.to_owned()),
-            None => Fault::Tls(format!("the server ended it with the alert {alert:?}")),
+            None => Fault::Tls(format!("the server closed it with the alert {alert:?}")),
         },
         Tls::InvalidCertificate(why) => Fault::ServerCertificate(of_certificate(why)),
         Tls::InvalidMessage(

@@ -50,8 +50,8 @@ impl Context<'_> {
         }
         match self.out.ask(question) {
             Some(true) => Ok(()),
-            Some(false) => Err(Error::could_not_run("the answer was no; nothing was changed")),
-            None => Err(Error::could_not_run("nobody is there to say yes; nothing was changed")
+            Some(false) => Err(Error::could_not_run("aborted; nothing was changed")),
+            None => Err(Error::could_not_run("no terminal to confirm on; nothing was changed")
                 .hint("run it again with --yes")),
         }
     }

@@ -60,7 +60,7 @@ fn names_of_files_certificates_users_and_pods() {
             .tame();
     }
     // Its own archives have these names in them.
-    for file in archive::list(&Root::open(node.root()).unwrap(), None) {
+    for file in archive::list(&Root::open(node.root()).unwrap(), None).unwrap() {
         for command in VERIFYING {
             of(&file, command).tame();
         }

@@ -244,13 +244,16 @@ fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Tim
     if let (Some(old), Some(new)) = (spki(archive.inventory), spki(node))
         && old != new
     {
-        notes.push("sa.key in the archive is another one: every token of a service account made since is of no use with it".to_owned());
+        notes.push(
+            "sa.key in the archive is another one: it invalidates every service account token issued since"
+                .to_owned(),
+        );
     }
     let ended = archive.inventory.leafs.iter().filter_map(|leaf| leaf.row.certificate.get());
     let ended = ended.filter(|certificate| certificate.expired_at(now)).count();
     if ended > 0 {
         notes.push(format!(
-            "{ended} certificates in the archive have ended: kuberescue recover renews them afterwards"
+            "{ended} certificates in the archive have expired: kuberescue recover renews them afterwards"
         ));
     }
     if !archive.is_ours {

@@ -245,9 +245,9 @@ impl<'a> Work<'a> {
     /// Of a container that ran and runs no more.
     fn how_it_ended(&mut self) -> String {
         match self.watch.newest() {
-            Some(status) if status.reason.is_empty() => format!("it ended with code {}", status.exit_code),
-            Some(status) => format!("it ended with code {} ({})", status.exit_code, status.reason),
-            None => "it ended".to_owned(),
+            Some(status) if status.reason.is_empty() => format!("it exited with code {}", status.exit_code),
+            Some(status) => format!("it exited with code {} ({})", status.exit_code, status.reason),
+            None => "it exited".to_owned(),
         }
     }
 

@@ -64,7 +64,7 @@ impl Condition {
 pub(super) fn words(validity: &Validity, diagnosis: &Diagnosis) -> String {
     let at = diagnosis.at;
     match Condition::of(validity, diagnosis) {
-        Condition::Ended => format!("ENDED {} ago", span(validity.not_after, at)),
+        Condition::Ended => format!("EXPIRED {} ago", span(validity.not_after, at)),
         Condition::NotYet => format!("STARTS in {}", span(at, validity.not_before)),
         Condition::Ending => format!("ENDS in {}", span(at, validity.not_after)),
         Condition::Valid => format!("{} left", span(at, validity.not_after)),

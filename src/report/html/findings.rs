@@ -22,7 +22,7 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
              to</h2>\n<p class=\"hint\">"
         }
         Severity::Note => {
-            "<section id=\"notes\" aria-labelledby=\"notes-h\">\n<h2 id=\"notes-h\">Good to know</h2>\n\
+            "<section id=\"notes\" aria-labelledby=\"notes-h\">\n<h2 id=\"notes-h\">Notes</h2>\n\
              <p class=\"hint\">"
         }
     });

@@ -82,7 +82,7 @@ impl Afterwards<'_> {
         let (end, source) = (certificate.not_after, &cluster.source);
         if certificate.expired_at(clock::wall()) {
             context.out.result(&format!(
-                "The Secret {namespace}/{secret} still holds the old certificate, which ended {end}:\n  kuberescue kubeconfig push --admin-kubeconfig {source} --cluster {name}\n"
+                "The Secret {namespace}/{secret} still holds the old certificate, which expired on {end}:\n  kuberescue kubeconfig push --admin-kubeconfig {source} --cluster {name}\n"
             ));
         } else {
             context

@@ -202,7 +202,7 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
     if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {
         let what = format!("{quorum}");
         return Err(Error::refused(Code::EtcdQuorum, what).hint(
-            "bring the other members back first; where all of them have ended certificates that can't be: --break-quorum, on one node after the other",
+            "bring the other members back first; if all of their certificates have expired: --break-quorum, on one node after the other",
         ));
     }
     Ok(Some(quorum))

@@ -30,7 +30,7 @@ use crate::analysis::node::quorum::Quorum;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
-use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_lines, restart_plan, took};
+use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, restart_plan, took};
 use crate::state::{Code, Component, Snapshot};
 
 /// How long a node that needs no restart may take to be well: something may just be starting.
@@ -198,7 +198,7 @@ impl Stage<'_> {
             Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")));
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
-                "etcd needs a quorum: where the other members' certificates have ended too, recover those nodes now; then kuberescue probe",
+                "etcd needs a quorum: if the other members' certificates have expired too, recover those nodes now; then kuberescue probe",
             ),
             _ => failure.hint(
                 "sudo kuberescue probe (sudo kuberescue rollback restores the old state)",
@@ -219,7 +219,7 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
     };
     match undone() {
         Ok(_) => Error::rolled_back(
-            "the old state is back; the processes keep what they have read, since the old credentials are of no use",
+            "rolled back to the old state; running processes keep the files they have read, since the old ones no longer work",
         )
         .hint("kuberescue probe shows what is served now"),
         Err(failure) => failure,
@@ -249,9 +249,9 @@ pub fn without_change(
         Restart::Manifest | Restart::None => None,
     };
     let restarts = outdated(prepared, cri.as_ref(), &before)?;
-    context.out.result("Every certificate of this node is there, valid and matches its key.\n");
+    context.out.result("No blocking problem on this node.\n");
     if !found.is_empty() {
-        context.out.result(&format!("Worth knowing:\n{}", finding_lines(found)));
+        context.out.result(&format!("\n{}", finding_sections(found)));
     }
     if restarts.is_empty() {
         return Ok(nothing_to_restart(prepared, before, live, context));
@@ -297,15 +297,13 @@ fn nothing_to_restart(
     };
     context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(ProbeFormat::Table)));
     if report.is_green() {
-        context
-            .out
-            .result("Nothing to recover: everything runs with the files that are there, and is well.\n");
+        context.out.result("Nothing to recover: everything uses the current files and is healthy.\n");
         context.out.say("hint: kuberescue certs renew all renews them all the same");
         return Exit::Fine;
     }
-    context
-        .out
-        .result("Nothing to reissue and nothing to restart, and yet not all is well: see the table above.\n");
+    context.out.result(
+        "Nothing to reissue and nothing to restart, but not everything is healthy: see the table above.\n",
+    );
     Exit::Findings
 }
 

@@ -69,7 +69,7 @@ impl EtcdState {
             format!("no quorum until {} more are recovered", needed - ready.len() - unknown.len())
         };
         format!(
-            "etcd: {} members, {needed} needed; in order: {}; of no use: {}{unknown_too}: {state}",
+            "etcd: {} members, {needed} needed; in order: {}; not usable: {}{unknown_too}: {state}",
             members.len(),
             list(ready),
             list(blocked)

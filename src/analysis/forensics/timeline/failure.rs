@@ -46,11 +46,11 @@ pub(super) fn first(logs: &Logs, inventory: &Inventory) -> Option<FirstFailure> 
         Some(ended) => {
             let late = passed(time.duration_since(ended.time));
             match &ended.name {
-                Some(name) => format!("{late} after {name} ended"),
+                Some(name) => format!("{late} after {name} expired"),
                 None => format!("{late} after the end of a certificate that is not on the disk any more"),
             }
         }
-        None => "when no certificate that is on the disk had ended".to_owned(),
+        None => "when no certificate on the disk had expired".to_owned(),
     };
     let sentence = format!("{kind} {time} in {}, {after}: {}", hit.source, hit.meaning);
     Some(FirstFailure { time, source: hit.source.clone(), code: hit.code, ended, sentence })

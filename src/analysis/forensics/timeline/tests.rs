@@ -287,7 +287,7 @@ fn logs_of_one_component_become_one_line() {
     assert_eq!((failure.code, failure.source.as_str()), (Code::EtcdCertificateRefused, "etcd"));
     assert!(
         failure.sentence.starts_with(
-            "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, when no certificate that is on the disk had ended"
+            "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, when no certificate on the disk had expired"
         ),
         "{}",
         failure.sentence
