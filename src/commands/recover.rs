@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{Condition, Outlook, Selection};
+use crate::analysis::node::plan::{Condition, Outlook, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     DocumentFormat, Expiration, Recovery, cluster_plan, condition_text, finding_lines, finding_sections,
@@ -75,14 +75,16 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         )
         .hint("leave --at out, or add --dry-run"));
     }
-    if !prepared.findings.iter().any(is_blocker) {
+    let accepted = change.accepted();
+    let stands = |finding: &&Finding| is_blocker(finding) && !accepted.contains(&finding.code);
+    if !prepared.findings.iter().any(|finding| stands(&finding)) {
         let findings = prepared.findings.clone();
         if args.on_host(&prepared) {
             let exit = recovery::without_change(&mut prepared, &args.live(), &findings, context)?;
             context.out.document("Recovery", &Recovery::of(&prepared, None, &findings, change.dry_run, exit));
             return Ok(exit);
         }
-        let exit = nothing_to_do(&findings, context);
+        let exit = nothing_to_do(&prepared.plan, &findings, context);
         context.out.document("Recovery", &Recovery::of(&prepared, None, &findings, change.dry_run, exit));
         return Ok(exit);
     }
@@ -196,7 +198,7 @@ fn is_blocker(finding: &Finding) -> bool {
     finding.severity == Severity::Blocker
 }
 
-fn nothing_to_do(findings: &[Finding], context: &mut Context<'_>) -> Exit {
+fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -> Exit {
     context.out.result("Nothing to recover: no blocking problem on this node.\n");
     if !findings.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(findings)));
@@ -205,11 +207,14 @@ fn nothing_to_do(findings: &[Finding], context: &mut Context<'_>) -> Exit {
     let expired = |finding: &&Finding| matches!(finding.code, Code::Expired | Code::Expiring);
     let names: Vec<_> =
         findings.iter().filter(expired).filter(kubeadms).map(|f| f.subject.as_str()).collect();
-    context.out.say(&match names.as_slice() {
-        [one] => format!("hint: sudo kuberescue certs renew {one}"),
-        _ => "hint: sudo kuberescue certs renew all renews certificates before they expire".to_owned(),
-    });
-    Exit::Fine
+    match names.as_slice() {
+        _ if !plan.refusals.is_empty() => {}
+        [one] => context.out.say(&format!("hint: sudo kuberescue certs renew {one}")),
+        _ => context.out.say("hint: sudo kuberescue certs renew all renews certificates before they expire"),
+    }
+    // The clock is right, whoever accepts it says; any other problem that is accepted is still there.
+    let left = findings.iter().any(|finding| is_blocker(finding) && finding.code != Code::ClockBehind);
+    if left { Exit::Findings } else { Exit::Fine }
 }
 
 fn tables(heading: &str, inventory: &Inventory, now: Timestamp) -> String {

@@ -157,6 +157,25 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
+    /// Whether certificates can be signed with it: the numbers of a damaged key don't belong together, although it
+    /// can be read. Keys of a kind that is not signed with here count as such.
+    pub fn can_sign(&self) -> bool {
+        use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING};
+        let ecdsa = |curve| {
+            let pkcs8 = self.encoded_as(KeyEncoding::Sec1).and_then(|key| key.to_pkcs8());
+            let random = ring::rand::SystemRandom::new();
+            pkcs8.is_ok_and(|pkcs8| ring::signature::EcdsaKeyPair::from_pkcs8(curve, &pkcs8, &random).is_ok())
+        };
+        match self.algorithm {
+            KeyAlgorithm::Rsa(_) => self
+                .encoded_as(KeyEncoding::Pkcs1)
+                .is_ok_and(|key| ring::signature::RsaKeyPair::from_der(key.der()).is_ok()),
+            KeyAlgorithm::EcdsaP256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
+            KeyAlgorithm::EcdsaP384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            _ => self.algorithm.can_sign(),
+        }
+    }
+
     /// Reads the first private key of a PEM file.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::run;
 use crate::desk::{Desk, cluster, kubeconfig, user};
@@ -27,7 +27,17 @@ fn ask(server: &str, authority: &Authority, more: &str) -> (Value, i32) {
     assert_eq!(text.code, code, "{text}");
     let connection = json["items"][0]["contexts"][0]["connection"].clone();
     if let Some(error) = connection["error"].as_str() {
-        assert!(text.out.contains(error) && text.out.contains("wrong [not-reachable]: c: "), "{text}");
+        let address = connection["address"].as_str().unwrap();
+        let blocker = format!(
+            "\nblocker [not-reachable]: c: {address}: {error}\nhint: sudo kuberescue probe on a control-plane node shows \
+             what is served\n"
+        );
+        assert_eq!(text.out.matches(&blocker).count(), 1, "{text}");
+        let row = text.out.lines().last().unwrap();
+        assert!(row.starts_with("c ") && row.contains("!failed") && row.ends_with(error), "{text}");
+        let problem =
+            json!({"code": "not-reachable", "severity": "blocker", "what": format!("{address}: {error}")});
+        assert_eq!(json["items"][0]["contexts"][0]["problems"], json!([problem]));
     }
     (connection, code)
 }
@@ -69,8 +79,10 @@ fn servers_that_a_client_would_not_trust() {
     ] {
         let (found, code) = ask(&serve(&leaf), &authority, "");
         let error = found["error"].as_str().unwrap();
-        assert!(error.starts_with("the server's certificate is not accepted: "), "{error}");
-        assert!(error.contains(why), "{error}");
+        match why {
+            "" => assert!(error.starts_with("the server's certificate is not accepted: "), "{error}"),
+            why => assert_eq!(error, format!("the server's certificate is not accepted: {why}")),
+        }
         assert_eq!((code, &found["verified"]), (1, &false.into()));
         assert_eq!(found["served"]["notAfter"], leaf.certificate.not_after.to_string());
     }
@@ -82,28 +94,35 @@ fn the_name_counts_and_can_be_given() {
     let server = serve(&authority.leaf("kube-apiserver"));
     let named = server.replace("127.0.0.1", "localhost");
     let (found, code) = ask(&named, &authority, "");
-    let error = found["error"].as_str().unwrap();
-    assert!(code == 1 && error.contains("it is not valid for localhost"), "{error}");
+    assert_eq!(
+        (code, &found["error"]),
+        (1, &json!("the server's certificate is not accepted: it is not valid for localhost"))
+    );
     let (found, code) = ask(&named, &authority, ", tls-server-name: 127.0.0.1");
     assert_eq!((code, &found["verified"]), (0, &true.into()), "{found:#}");
     let (found, code) = ask(&named, &authority, ", insecure-skip-tls-verify: true");
     assert_eq!((code, &found["verified"]), (0, &false.into()), "{found:#}");
-    assert!(found["note"].as_str().unwrap().contains("insecure-skip-tls-verify"));
+    assert_eq!(found["note"], "not verified: insecure-skip-tls-verify is set");
 }
 
 #[test]
 fn nobody_there_and_somebody_else() {
     let authority = Authority::new("ca");
     let (found, code) = ask(&format!("https://{}", closed_port()), &authority, "");
-    assert!(code == 1 && found["error"].as_str().unwrap().contains("connection refused"), "{found:#}");
+    assert_eq!(
+        (code, &found["error"]),
+        (1, &json!("connection refused: nothing listens there")),
+        "{found:#}"
+    );
     let babbling = accept(|mut stream| {
         let _ = std::io::Write::write_all(&mut stream, b"SSH-2.0-OpenSSH_9.2\r\n\r\n");
         let _ = std::io::Read::read(&mut stream, &mut [0; 512]);
     });
     let (found, code) = ask(&format!("https://{babbling}"), &authority, "");
-    assert!(code == 1 && found["error"].as_str().unwrap().contains("does not speak TLS"), "{found:#}");
+    let error = "no TLS connection: what answers there does not speak TLS";
+    assert_eq!((code, &found["error"]), (1, &json!(error)), "{found:#}");
     let (found, code) = ask("unix:///run/x.sock", &authority, "");
-    assert!(code == 1 && found["error"].as_str().unwrap().contains("no URL of a host"), "{found:#}");
+    assert_eq!((code, &found["error"]), (1, &json!("the server is no URL of a host")), "{found:#}");
 }
 
 #[test]
@@ -154,11 +173,13 @@ fn no_proxy_is_used() {
     command.env("HTTPS_PROXY", &proxy).env("https_proxy", &proxy);
     let done = run(command);
     assert_eq!(done.code, 0, "{done}");
-    assert!(done.out.contains("warning [proxy-not-used]: c: "), "{done}");
+    let unused = "\nwarning [proxy-not-used]: c: connected without the proxy-url of the kubeconfig\n";
+    assert!(done.out.contains(unused), "{done}");
 
     // A server that only the proxy can reach is no fault.
     desk.write("config", kubeconfig(&cluster.replace(&server, "https://127.0.0.1:1"), &user(&admin, &admin)));
     let done = run(desk.command("config --connect"));
     assert_eq!(done.code, 0, "{done}");
-    assert!(done.out.contains("warning [not-reachable]: c: 127.0.0.1:1: "), "{done}");
+    let refused = "\nwarning [not-reachable]: c: 127.0.0.1:1: connection refused: nothing listens there";
+    assert!(done.out.contains(&format!("{refused}{unused}")), "{done}");
 }

@@ -25,9 +25,19 @@ fn tokens_tell_their_end_and_are_not_verified() {
         ),
         (jwt(&format!(r#"{{"sub":"{subject}","exp":1795564800}}"#)), vec![], 0, "Nov 25, 2026 00:00 UTC"),
         (jwt(r#"{"exp":1795564800}"#), vec![], 0, "token (not verified)"),
-        (jwt(r#"{"exp":1}"#), vec!["expired"], 1, "its token ended 1970-01-01T00:00:01Z, as it says itself"),
-        (jwt(r#"{"nbf":1995564800}"#), vec!["not-yet-valid"], 1, "its token starts 2033-"),
-        (format!("abcdef.{SECRET}"), vec![], 0, "token (says nothing of itself)"),
+        (
+            jwt(r#"{"exp":1}"#),
+            vec!["expired"],
+            1,
+            "\nblocker [expired]: c: token expired on 1970-01-01 (20780 days ago) (claim exp, not verified)\n",
+        ),
+        (
+            jwt(r#"{"nbf":1995564800}"#),
+            vec!["not-yet-valid"],
+            1,
+            "\nblocker [not-yet-valid]: c: token is not valid before 2033-03-27 (claim nbf, not verified)\n",
+        ),
+        (format!("abcdef.{SECRET}"), vec![], 0, "token (opaque)"),
     ] {
         desk.write("config", kubeconfig(&cluster("https://h", &authority), &format!("token: {token}")));
         let run = desk.check("config");
@@ -51,7 +61,8 @@ fn a_token_in_a_file() {
     assert_eq!(desk.check("config").code, 0);
     desk.write("config", kubeconfig(&cluster, "tokenFile: token"));
     let run = desk.check("config");
-    assert!(run.code == 1 && run.out.contains("wrong [unreadable]"), "{run}");
+    let blocker = "\nblocker [unreadable]: c: token (token): not found\n";
+    assert!(run.code == 1 && run.out.contains(blocker), "{run}");
 }
 
 #[test]
@@ -74,7 +85,7 @@ fn plug_ins_are_named_and_not_run() {
             "auth provider (not asked) oidc".to_owned(),
         ),
         (format!("username: joe, password: {SECRET}"), "password of joe".to_owned()),
-        (String::new(), "warning [no-credential]".to_owned()),
+        (String::new(), "\nwarning [no-credential]: c: the user has no credential: no certificate, token, plug-in or password\n".to_owned()),
     ] {
         desk.write("config", kubeconfig(&cluster("https://h", &authority), &user));
         let run = desk.check("config");

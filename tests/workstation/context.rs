@@ -62,13 +62,22 @@ fn only_the_values_change() {
     assert_eq!(scene.read("home/.kube/config"), mine.expected());
     let copies = scene.copies("home/.kube/config");
     assert_eq!((copies.len(), scene.read(&copies[0])), (1, mine.text.clone()));
-    assert!(run.err.contains("these contexts have the same user, and change with it: \"prod2\""), "{run}");
-    assert!(run.err.contains("all else stays"), "{run}");
+    let config = scene.path("home/.kube/config").display().to_string();
+    let plan = format!(
+        "\nPlan: {config}: context \"prod\" gets the new credential, the rest stays; the old file is kept beside \
+         it\nnote: contexts of the same user change too: \"prod2\"\n"
+    );
+    assert!(dry.err.ends_with(&format!("{plan}Dry run: nothing was changed.\n")), "{dry}");
+    let old = scene.path(&copies[0]).display().to_string();
+    assert!(run.err.ends_with(&format!("{plan}Installed {config}\nOld file: {old}\n")), "{run}");
     // What listed the nodes is that context of that file.
     let log: Vec<_> = scene.cluster.store().log.iter().map(|asked| asked.user.clone()).collect();
     assert_eq!(log, [Some("kubernetes-admin".to_owned()), Some("kubernetes-admin".to_owned())]);
     let again = scene.run(&format!("install {FROM} --context prod --yes"));
-    assert!(again.code == 0 && again.err.contains("Nothing to do"), "{again}");
+    assert!(
+        again.code == 0 && again.err.ends_with(&format!("\nNothing to do: {config} is up to date\n")),
+        "{again}"
+    );
     assert_eq!(scene.run(&format!("fetch {FROM} --compare {}", copies[0])).code, 1);
 }
 
@@ -97,8 +106,17 @@ fn contexts_that_cannot_be_replaced() {
     let fails = |context: &str, code: i32, said: &str| {
         scene.fails(&format!("install {FROM} --context {context} --yes"), code, &[said]);
     };
-    fails("nope", 2, "it has no context \"nope\"; its contexts: far, prod, prod2");
-    fails("far", 5, "[another-cluster]");
+    let config = scene.path("home/.kube/config").display().to_string();
+    let check = format!("\nhint: kuberescue kubeconfig check {config}\n");
+    let nope =
+        format!("error: cannot read {config}: no context \"nope\" (contexts: far, prod, prod2){check}");
+    fails("nope", 2, &nope);
+    let (was, is) = ("https://far:6443", scene.cluster.url());
+    let other = format!(
+        "error [another-cluster]: cannot replace {config} with Secret cluster-cluster1/cluster1-kubeconfig: other \
+         cluster (server {is}, was {was}; no common CA key)\nhint: if that is intended: --accept-cluster\n"
+    );
+    fails("far", 5, &other);
     for (user, uses) in [
         ("{token: s3cret}", "a token"),
         ("{exec: {command: touch}}", "an exec plug-in"),
@@ -108,7 +126,11 @@ fn contexts_that_cannot_be_replaced() {
     ] {
         let start = mine.text.find("  user:\n    # the").unwrap();
         scene.write("home/.kube/config", format!("{}  user: {user}\n", &mine.text[..start]));
-        fails("prod", 2, &format!("user \"prod admin\" has no embedded client certificate: it uses {uses}"));
+        let error = format!(
+            "error: cannot use {config}: user \"prod admin\" has no embedded client certificate, but {uses}\nhint: use \
+             a kubeconfig with embedded certificates, such as admin.conf\n"
+        );
+        fails("prod", 2, &error);
     }
     // A value on several lines can't be replaced in place.
     let start = mine.text.find("client-key-data: '").unwrap() + "client-key-data: ".len();
@@ -116,12 +138,18 @@ fn contexts_that_cannot_be_replaced() {
     let (head, tail) = mine.text[start + 1..end - 1].split_at(64);
     let block = format!("{}|\n      {head}\n      {tail}{}", &mine.text[..start], &mine.text[end..]);
     scene.write("home/.kube/config", block);
-    fails("prod", 2, "write it on one line");
+    let one_line = format!(
+        "error: cannot edit context \"prod\" of {config}: client-key-data is a block scalar or an alias, which cannot be \
+         replaced in place; write it on one line\nhint: run without --context to replace the whole file\n"
+    );
+    fails("prod", 2, &one_line);
     scene.write("home/.kube/config", "junk: [");
-    fails("prod", 2, "not a kubeconfig");
+    fails("prod", 2, &format!("error: cannot read {config}: not a kubeconfig: "));
     std::fs::remove_file(scene.path("home/.kube/config")).unwrap();
-    fails("prod", 2, "~/.kube/config leads to none");
-    fails("prod --file new", 2, "without --context the whole file is written");
+    let none = "error: cannot find a kubeconfig: ~/.kube/config leads to none\nhint: name it: --file FILE\n";
+    fails("prod", 2, none);
+    let missing = "error: cannot read new: not found\nhint: run without --context to write a new file\n";
+    fails("prod --file new", 2, missing);
 }
 
 #[test]
@@ -133,7 +161,9 @@ fn of_several_kubeconfigs_one_is_to_be_named() {
     let mut command = scene.command(&format!("install {FROM} --context prod --yes"));
     command.env("KUBECONFIG", "a:b");
     let run = crate::common::run(command);
-    assert!(run.code == 2 && run.err.contains("--file FILE"), "{run}");
+    let error = "error: cannot choose a kubeconfig: $KUBECONFIG lists several\nhint: name the one with the context: \
+                 --file FILE\n";
+    assert_eq!((run.code, run.err.as_str()), (2, error), "{run}");
     let mut command = scene.command(&format!("install {FROM} --context prod --yes"));
     command.env("KUBECONFIG", "a");
     let run = crate::common::run(command);

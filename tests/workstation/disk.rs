@@ -7,6 +7,7 @@ use crate::common::{Run, is_root, run, skip};
 use crate::scene::{FILE, FROM, Scene};
 
 const DIRECTORY: &str = "bmctl-workspace/cluster1";
+const AGAIN: &str = "nothing was changed; run the same command again";
 
 #[test]
 fn modes_are_narrow_from_the_first_instant() {
@@ -23,7 +24,7 @@ fn modes_are_narrow_from_the_first_instant() {
     strace.args(["umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kuberescue")]);
     let run = run(scene.dressed(strace, &format!("install {FROM} --yes")));
     assert_eq!(run.code, 0, "{run}");
-    assert!(run.err.contains("its mode is 0644; the new one has 0600"), "{run}");
+    assert!(run.err.contains("\nnote: mode 0644 becomes 0600\n"), "{run}");
     assert_eq!(scene.mode(FILE), 0o600);
     assert_eq!(scene.mode(&scene.copies(FILE)[0]), 0o600);
     let trace = std::fs::read_to_string(log).expect("strace is needed: make deps");
@@ -39,9 +40,12 @@ fn modes_are_narrow_from_the_first_instant() {
     // A mode that is too wide is no reason to write it anew.
     scene.chmod(FILE, 0o640);
     let again = scene.run(&format!("install {FROM} --dry-run"));
-    assert!(again.err.contains("its mode is 0640") && scene.mode(FILE) == 0o640, "{again}");
+    let nothing = format!("\nNothing to do: {FILE} is up to date\n");
+    let said = format!("{nothing}note: mode 0640 would become 0600\n");
+    assert!(again.err.ends_with(&said) && scene.mode(FILE) == 0o640, "{again}");
     let again = scene.run(&format!("install {FROM}"));
-    assert!(again.code == 0 && again.err.contains("Its mode was 0640; now it is 0600"), "{again}");
+    let said = format!("{nothing}Changed its mode from 0640 to 0600\n");
+    assert!(again.code == 0 && again.err.ends_with(&said), "{again}");
     assert_eq!((scene.mode(FILE), scene.copies(FILE).len()), (0o600, 1));
 }
 
@@ -58,10 +62,14 @@ fn with_rename(scene: &Scene, what: &str) -> Run {
 fn a_rename_that_fails_leaves_all_as_it_was() {
     let scene = Scene::new();
     let before = scene.snapshot();
-    for (errno, said) in [("EIO", "input/output error"), ("ENOSPC", "no space left"), ("EROFS", "read-only")]
-    {
+    for (errno, said) in [
+        ("EIO", "input/output error"),
+        ("ENOSPC", "no space left on the device"),
+        ("EROFS", "the file system is read-only"),
+    ] {
         let run = with_rename(&scene, &format!("error={errno}"));
-        assert!(run.code == 2 && run.err.contains(said), "{run}");
+        let error = format!("\nerror: cannot write {FILE}: {said}\nhint: {AGAIN} once the cause is gone\n");
+        assert!(run.code == 2 && run.err.ends_with(&error), "{run}");
         assert_eq!(scene.snapshot(), before);
     }
 }
@@ -103,17 +111,17 @@ fn a_file_that_changes_meanwhile_stays() {
         std::fs::write(&file, text.replacen("kind: Config", "kind: ConfiG", 1)).unwrap();
     }));
     let run = scene.run(&format!("install {FROM} --yes"));
-    assert!(
-        run.code == 2 && run.err.contains("changed since it was read") && run.err.contains("run it again"),
-        "{run}"
-    );
+    let changed = |file: &str| {
+        format!("\nerror: {file}: changed since it was read: nothing was written\nhint: {AGAIN}")
+    };
+    assert!(run.code == 2 && run.err.contains(&changed(FILE)), "{run}");
     assert!(scene.read(FILE).contains("kind: ConfiG"));
     assert_eq!(scene.names(DIRECTORY), ["cluster1-kubeconfig"]);
     // The same where none was.
     let file = scene.path("fresh");
     scene.cluster.store().before = Some(Box::new(move |_, _| std::fs::write(&file, "mine").unwrap()));
     let run = scene.run(&format!("install {FROM} --file fresh --yes"));
-    assert!(run.code == 2 && run.err.contains("changed since it was read"), "{run}");
+    assert!(run.code == 2 && run.err.contains(&changed("fresh")), "{run}");
     assert_eq!(scene.read("fresh"), "mine");
 }
 
@@ -125,10 +133,16 @@ fn links_lead_to_what_is_replaced() {
     let run = scene.run(&format!("install {FROM} --file link --yes"));
     assert_eq!((run.code, scene.read("real/config")), (0, scene.new.clone()), "{run}");
     assert_eq!(std::fs::read_link(scene.path("link")).unwrap().to_str(), Some("real/config"));
-    assert!(run.err.contains("it is a link: ") && run.err.contains("real/config is replaced"), "{run}");
     let copies = scene.copies("real/config");
     assert_eq!((copies.len(), scene.read(&copies[0])), (1, scene.old.clone()));
-    assert!(run.err.contains(&copies[0]), "{run}");
+    let real = |name: &str| scene.directory.path().canonicalize().unwrap().join(name).display().to_string();
+    let said = format!(
+        "\nPlan: link: replaced; the old file is kept beside it\nnote: link is a symlink: {} is replaced, the symlink \
+         stays\nInstalled link\nOld file: {}\n",
+        real("real/config"),
+        real(&copies[0])
+    );
+    assert!(run.err.ends_with(&said), "{run}");
     symlink("nowhere", scene.path("dangling")).unwrap();
     scene.fails(&format!("install {FROM} --file dangling --yes"), 2, &["a link to a file that is not there"]);
     nix::unistd::mkfifo(&scene.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -240,21 +254,24 @@ fn a_full_disk_and_one_that_is_read_only() {
     let page = 4096;
     assert!(scene.old.len() < page && scene.new.len() < page);
     let install = format!("install {FROM} --file small/config --yes");
+    let full = format!(": no space left on the device\nhint: {AGAIN} once the cause is gone\n");
     // Room for the old file alone, and for the new one beside it but not for the copy.
     for pages in 1..=2 {
         let Some(_disk) = Disk::mount(scene.path("small"), &format!("size={}", pages * page)) else { return };
         scene.write("small/config", &scene.old);
-        scene.fails(&install, 2, &["no space left on the device", "room on the disk"]);
+        scene.fails(&install, 2, &[&full]);
     }
     let Some(_disk) = Disk::mount(scene.path("small"), "size=64k") else { return };
     scene.write("small/config", &scene.old);
     let remounted =
         Command::new("mount").args(["-o", "remount,ro"]).arg(scene.path("small")).status().unwrap();
     assert!(remounted.success());
-    scene.fails(&install, 2, &["the file system is read-only"]);
+    scene.fails(&install, 2, &["\nerror: cannot write ", ": the file system is read-only\nhint: "]);
     scene.write("from", &scene.new);
     scene.keep_in_secret(&scene.old);
-    scene.fails(&format!("push {FROM} --from from --keep small --yes"), 2, &["read-only", "--keep DIR"]);
+    scene.fails(&format!("push {FROM} --from from --keep small --yes"), 2, &[
+        ": the file system is read-only\nhint: the old value is kept before anything is changed: add --keep DIR\n",
+    ]);
     scene.keep_in_secret(&scene.new);
     Command::new("mount").args(["-o", "remount,rw"]).arg(scene.path("small")).status().unwrap();
     assert_eq!(scene.run(&install).code, 0);

@@ -14,15 +14,14 @@ fn the_file_comes_out_byte_for_byte() {
     scene.keep_in_secret(&odd);
     let run = scene.run(&format!("fetch {FROM}"));
     assert_eq!((run.code, &run.out), (0, &odd), "{run}");
-    assert!(run.err.contains("namespace cluster-cluster1, the one that bmctl makes"), "{run}");
-    let line = run.err.lines().last().unwrap();
-    for said in [
-        "Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin",
-        "until 4096-01-01T00:00:00Z",
-        &scene.cluster.url(),
-    ] {
-        assert!(line.contains(said), "{said}\n{run}");
-    }
+    let (serial, url) = (scene.serial(), scene.cluster.url());
+    let lines: Vec<_> = run.err.lines().collect();
+    let [note, line] = lines[..] else { panic!("{run}") };
+    assert_eq!(note, "note: using namespace cluster-cluster1; --namespace names another");
+    let start = format!(
+        "Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial {serial}, expires on 4096-01-01 (in "
+    );
+    assert!(line.starts_with(&start) && line.ends_with(&format!(" days), server {url}")), "{start}\n{run}");
     assert_eq!(scene.admin.store().asked(), [format!("GET {SECRET}")]);
     assert!(scene.asked().is_empty(), "the cluster itself isn't asked");
 }
@@ -35,12 +34,20 @@ fn other_places() {
     let run = scene.run("fetch --admin-kubeconfig admin --namespace capi --secret k");
     assert_eq!((run.code, &run.out), (0, &scene.new), "{run}");
     assert!(!run.err.contains("note:"), "{run}");
-    scene.fails("fetch --admin-kubeconfig admin --namespace capi", 2, &["not said of which cluster"]);
-    scene.fails("fetch --cluster cluster1", 2, &["its kubeconfig is not named", "bmctl-workspace/ADMIN"]);
+    scene.fails("fetch --admin-kubeconfig admin --namespace capi", 2, &[
+        "error: cannot find the Secret: no cluster is named\nhint: add --cluster NAME, or --namespace NAME --secret NAME\n",
+    ]);
+    scene.fails("fetch --cluster cluster1", 2, &[
+        "error: cannot read the Secret: no kubeconfig of the admin cluster is named\nhint: add --admin-kubeconfig FILE \
+         (bmctl: bmctl-workspace/ADMIN/ADMIN-kubeconfig)\n",
+    ]);
     scene.fails(
         "fetch --admin-kubeconfig admin --cluster a/b",
         2,
-        &["\"cluster-a/b\" is no name of a namespace"],
+        &[
+            "\"cluster-a/b\" is no name of a namespace",
+            "\nhint: names consist of lower-case letters, digits, - and .\n",
+        ],
     );
     for option in ["--admin-context", "--context"] {
         let run = scene.run(&format!("fetch {FROM} {option} c"));
@@ -59,21 +66,24 @@ fn out_is_0600_and_over_nothing_else() {
     scene.chmod("new.conf", 0o644);
     let run = scene.run(&format!("fetch {FROM} --out new.conf"));
     assert!(
-        run.code == 0 && run.err.contains("holds it already") && scene.mode("new.conf") == 0o600,
+        run.code == 0 && run.err.ends_with("\nnew.conf is up to date\n") && scene.mode("new.conf") == 0o600,
         "{run}"
     );
     // Something else stays.
     scene.fails(
         &format!("fetch {FROM} --out {FILE}"),
         2,
-        &["is there already, and holds something else", "--force"],
+        &[&format!(
+            "\nerror: cannot write {FILE}: it exists with other content\nhint: name a new file, or add --force (the old \
+             file is kept under a dated name)\n"
+        )],
     );
     let run = scene.run(&format!("fetch {FROM} --out {FILE} --force"));
     assert_eq!((run.code, scene.read(FILE)), (0, scene.new.clone()), "{run}");
     let copies = scene.copies(FILE);
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!((scene.read(&copies[0]), scene.mode(&copies[0])), (scene.old.clone(), 0o600));
-    assert!(run.err.contains(&copies[0]), "{run}");
+    assert!(run.err.ends_with(&format!("\nWrote {FILE}; old file: {}\n", copies[0])), "{run}");
     for (out, said) in [
         (".", "it is a directory"),
         ("/dev/null", ""),
@@ -87,15 +97,23 @@ fn out_is_0600_and_over_nothing_else() {
 #[test]
 fn compare_says_what_differs() {
     let scene = Scene::new();
+    let secret = "Secret cluster-cluster1/cluster1-kubeconfig";
     scene.write("same", format!("# another text\n{}", scene.new));
     let run = scene.run(&format!("fetch {FROM} --compare same"));
-    assert!(run.code == 0 && run.err.contains("same holds the same certificate as the Secret"), "{run}");
+    assert!(
+        run.code == 0
+            && run.err.ends_with(&format!("\nsame and {secret}: same certificate, CA and server\n")),
+        "{run}"
+    );
     assert!(!run.out.contains("differs") && run.out.matches("same").count() > 6, "{run}");
 
     let run = scene.run(&format!("fetch {FROM} --compare {FILE}"));
-    assert!(run.code == 1 && run.err.contains("holds another certificate than"), "{run}");
+    assert!(
+        run.code == 1 && run.err.ends_with(&format!("\n{FILE} and {secret}: different certificates\n")),
+        "{run}"
+    );
     let line = run.out.lines().find(|line| line.starts_with("valid until")).unwrap();
-    for said in ["2016-01-01T00:00:00Z", "4096-01-01T00:00:00Z", "differs"] {
+    for said in [" 2016-01-01 00:00 UTC ", " 4096-01-01 00:00 UTC ", "differs"] {
         assert!(line.contains(said), "{run}");
     }
     // With --out both.
@@ -113,9 +131,21 @@ fn compare_says_what_differs() {
     assert_eq!((&json["kind"], &json["old"]), (&json!("KubeconfigComparison"), &json!("moved")));
     let run = scene.run(&format!("fetch {FROM} --compare moved -o yaml"));
     assert!(run.out.contains("sameCertificate: true"), "{run}");
-    scene.fails(&format!("fetch {FROM} --compare none"), 2, &["none: there is no such file"]);
+    assert!(
+        run.err.ends_with(&format!("\nmoved and {secret}: same certificate, other CA or server\n")),
+        "{run}"
+    );
+    scene.fails(
+        &format!("fetch {FROM} --compare none"),
+        2,
+        &["\nerror: cannot read none: not found\nhint: "],
+    );
     scene.write("junk", "x: [");
-    scene.fails(&format!("fetch {FROM} --compare junk"), 2, &["junk: not a kubeconfig"]);
+    scene.fails(
+        &format!("fetch {FROM} --compare junk"),
+        2,
+        &["\nerror: cannot read junk: not a kubeconfig: ", "\nhint: kuberescue kubeconfig check junk\n"],
+    );
 }
 
 #[test]
@@ -125,18 +155,22 @@ fn a_secret_that_holds_the_old_certificate() {
     for compared in ["", " --compare bmctl-workspace/cluster1/cluster1-kubeconfig"] {
         let run = scene.run(&format!("fetch {FROM}{compared}"));
         assert_eq!(run.code, 1, "{run}");
-        for said in
-            ["wrong [expired]", "ended 2016-01-01", "The Secret itself holds", "kuberescue kubeconfig push"]
-        {
-            assert!(run.err.contains(said), "{said}\n{run}");
-        }
+        assert!(
+            run.err.contains("\nblocker [expired]: c: client certificate expired on 2016-01-01 ("),
+            "{run}"
+        );
+        let said = "\nThe kubeconfig in the Secret cluster-cluster1/cluster1-kubeconfig no longer works.\nhint: on a \
+                    control-plane node: sudo kuberescue kubeconfig push --namespace cluster-cluster1 --secret \
+                    cluster1-kubeconfig --admin-kubeconfig FILE\n";
+        assert!(run.err.ends_with(said), "{run}");
     }
     assert_eq!(scene.run(&format!("fetch {FROM}")).out, scene.old);
     // Or one that its own CA doesn't vouch for.
     let strange = scene.elsewhere(&scene.cluster.url(), &Authority::new("kubernetes"), &scene.leaf);
     scene.keep_in_secret(&strange);
     let run = scene.run(&format!("fetch {FROM}"));
-    assert!(run.code == 1 && run.err.contains("wrong [wrong-authority]"), "{run}");
+    let blocker = "\nblocker [wrong-authority]: c: client certificate was not issued by the cluster CA: ";
+    assert!(run.code == 1 && run.err.contains(blocker), "{run}");
 }
 
 #[test]
@@ -144,16 +178,29 @@ fn what_is_no_kubeconfig() {
     let scene = Scene::new();
     let with = |data: Value| scene.admin.store().object(SECRET)["data"] = data;
     with(json!({"kubeconfig": "eA==", "token": "eA=="}));
-    scene.fails(&format!("fetch {FROM}"), 2, &["has no key \"value\"; the keys it has: kubeconfig, token"]);
-    with(Value::Null);
-    scene.fails(&format!("fetch {FROM}"), 2, &["the keys it has: none"]);
-    with(json!({"value": "no base64!"}));
-    scene.fails(&format!("fetch {FROM}"), 2, &["key \"value\": it is not base64"]);
-    with(json!({"value": base64(b"kind: Pod\n")}));
-    let run = scene.fails(&format!("fetch {FROM}"), 2, &["not a kubeconfig"]);
-    assert_eq!(run.out, "");
-    with(json!({"value": base64(&vec![b'#'; (1 << 20) + 1])}));
-    scene.fails(&format!("fetch {FROM}"), 2, &["1048577 bytes; 1 MiB is the most"]);
-    with(json!({"value": ""}));
-    scene.fails(&format!("fetch {FROM}"), 2, &["the file is empty"]);
+    let secret = "Secret cluster-cluster1/cluster1-kubeconfig";
+    for (data, keys) in
+        [(json!({"kubeconfig": "eA==", "token": "eA=="}), "kubeconfig, token"), (Value::Null, "none")]
+    {
+        with(data);
+        let error = format!(
+            "\nerror: cannot read the {secret}: no key \"value\" (keys: {keys})\nhint: name another Secret with --secret \
+             NAME (usually CLUSTER-kubeconfig)\n"
+        );
+        scene.fails(&format!("fetch {FROM}"), 2, &[&error]);
+    }
+    for (value, why) in [
+        ("no base64!".to_owned(), "it is not base64"),
+        (base64(b"kind: Pod\n"), "not a kubeconfig: it has neither contexts nor clusters nor users"),
+        (base64(&vec![b'#'; (1 << 20) + 1]), "1048577 bytes, the limit is 1 MiB"),
+        (String::new(), "the file is empty"),
+    ] {
+        with(json!({"value": value}));
+        let error = format!(
+            "\nerror: cannot read key \"value\" of the {secret}: {why}\nhint: kuberescue kubeconfig push replaces it from \
+             a control-plane node's admin.conf\n"
+        );
+        let run = scene.fails(&format!("fetch {FROM}"), 2, &[&error]);
+        assert_eq!(run.out, "");
+    }
 }

@@ -15,6 +15,9 @@ fn scene() -> Scene {
     scene
 }
 
+/// The Secret in messages.
+const NAMED: &str = "Secret cluster-cluster1/cluster1-kubeconfig";
+
 fn push() -> String {
     format!("push {FROM} --from admin.conf")
 }
@@ -29,7 +32,13 @@ fn the_credential_goes_into_the_secrets_own_kubeconfig() {
     let dry = scene.run(&format!("{} --dry-run", push()));
     assert!(dry.code == 0 && dry.err.ends_with("Dry run: nothing was changed.\n"), "{dry}");
     let unasked = scene.run(&push());
-    assert!(unasked.code == 2 && unasked.err.contains("--yes"), "{unasked}");
+    assert!(
+        unasked.code == 2
+            && unasked.err.ends_with(
+                "\nerror: no terminal to confirm on; nothing was changed\nhint: run it again with --yes\n"
+            ),
+        "{unasked}"
+    );
     assert_eq!((scene.in_secret(), scene.snapshot()), (old.clone(), before));
 
     let run = scene.run(&format!("{} --yes", push()));
@@ -47,12 +56,16 @@ fn the_credential_goes_into_the_secrets_own_kubeconfig() {
         scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
     assert_eq!(kept.len(), 1);
     assert_eq!((scene.read(&kept[0]), scene.mode(&kept[0])), (old, 0o600));
-    assert!(run.err.contains(&format!("The old value is kept in ./{}", kept[0])), "{run}");
-    for said in ["lab-cp1", "2016-01-01T00:00:00Z", "4096-01-01T00:00:00Z"] {
+    let said = format!("\nOld value: ./{}\nUpdated the {NAMED}\n", kept[0]);
+    assert!(run.err.ends_with(&said), "{run}");
+    for said in ["lab-cp1", " 2016-01-01 00:00 UTC ", " 4096-01-01 00:00 UTC "] {
         assert!(run.out.contains(said), "{run}");
     }
     let again = scene.run(&format!("{} --yes", push()));
-    assert!(again.code == 0 && again.err.contains("Nothing to do"), "{again}");
+    assert!(
+        again.code == 0 && again.err.ends_with(&format!("\nNothing to do: the {NAMED} is up to date\n")),
+        "{again}"
+    );
     // And now it can be installed.
     assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
 }
@@ -60,25 +73,32 @@ fn the_credential_goes_into_the_secrets_own_kubeconfig() {
 #[test]
 fn what_cannot_be_spliced_is_written_as_a_whole() {
     let scene = scene();
-    for value in [
-        base64(b"junk: ["),
-        base64(b""),
-        "no base64!".to_owned(),
-        base64(
-            crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x")
-                .as_bytes(),
+    let token = crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x");
+    for (value, why) in [
+        (base64(b"junk: ["), "not a kubeconfig: "),
+        (base64(b""), "the file is empty"),
+        ("no base64!".to_owned(), "not base64"),
+        (
+            base64(token.as_bytes()),
+            "user \"u\" does not have an embedded client certificate: it uses a token",
         ),
     ] {
         scene.admin.store().object(SECRET)["data"] = json!({"value": value});
         std::fs::create_dir_all(scene.path("kept")).unwrap();
         let run = scene.run(&format!("{} --yes --keep kept", push()));
         assert_eq!((run.code, scene.in_secret()), (0, scene.read("admin.conf")), "{run}");
-        assert!(run.err.contains("all of admin.conf is written, its server included"), "{run}");
+        let note = format!("\nnote: cannot edit the kubeconfig in the Secret: {why}");
+        let whole = "; it is replaced with all of admin.conf, including the server\n";
+        assert!(run.err.contains(&note) && run.err.contains(whole), "{note}\n{run}");
     }
     // What is no base64 is nothing that could be kept.
     assert_eq!(scene.names("kept").len(), 3);
     scene.admin.store().object(SECRET)["data"] = json!({"kubeconfig": "eA=="});
-    scene.fails(&format!("{} --yes", push()), 2, &["the keys it has: kubeconfig"]);
+    scene.fails(
+        &format!("{} --yes", push()),
+        2,
+        &[&format!("\nerror: cannot read the {NAMED}: no key \"value\" (keys: kubeconfig)\nhint: ")],
+    );
 }
 
 #[test]
@@ -97,7 +117,9 @@ fn a_change_at_the_same_time_is_not_lost() {
         scene.names(".").iter().all(|name| !name.starts_with("cluster1-")),
         "nothing is kept of no change"
     );
-    assert!(run.err.contains("409: ") && run.err.contains("run it again"), "{run}");
+    let error = format!("\nerror: cannot update the {NAMED}: 409: Operation cannot be fulfilled on secrets ");
+    let hint = "\nhint: it was changed by somebody else at the same time; nothing was changed: run the command again\n";
+    assert!(run.err.contains(&error) && run.err.ends_with(hint), "{run}");
 }
 
 #[test]
@@ -107,28 +129,50 @@ fn refusals() {
         scene.fails(&format!("{} --yes {more}", push()), code, said);
     };
     scene.admin.store().object(SECRET)["immutable"] = json!(true);
-    fails("", 5, &["error [immutable]: ", "delete it and make it anew"]);
+    let error = format!(
+        "\nerror [immutable]: cannot update the {NAMED}: it is immutable\nhint: kubectl -n cluster-cluster1 delete secret \
+         cluster1-kubeconfig, then create it again\n"
+    );
+    fails("", 5, &[&error]);
     scene.admin.store().object(SECRET)["immutable"] = Value::Null;
     let good = scene.read("admin.conf");
     scene.write("admin.conf", &scene.old);
-    fails("", 5, &["error [expired]: admin.conf: ", "kuberescue recover"]);
+    let expired = "error [expired]: cannot use admin.conf: client certificate expired on 2016-01-01 (";
+    fails("", 5, &[expired, "\nhint: on the control-plane node: sudo kuberescue certs renew admin.conf\n"]);
     scene.write("admin.conf", scene.admin.admin());
+    let error = format!(
+        "\nerror [another-cluster]: cannot replace {NAMED} with admin.conf: other cluster (server {}, was {}; no common \
+         CA key)\nhint: if that is intended: --accept-cluster\n",
+        scene.admin.url(),
+        scene.cluster.url()
+    );
+    fails("", 5, &[&error]);
+    scene.write("admin.conf", scene.elsewhere("https://127.0.0.1:1", &Authority::new("x"), &scene.leaf));
     fails(
         "",
         5,
-        &["error [another-cluster]: admin.conf is of another cluster than Secret cluster-cluster1/"],
+        &[
+            "error [wrong-authority]: cannot use admin.conf: client certificate was not issued by the cluster CA: ",
+        ],
     );
-    scene.write("admin.conf", scene.elsewhere("https://127.0.0.1:1", &Authority::new("x"), &scene.leaf));
-    fails("", 5, &["error [wrong-authority]"]);
     scene.write("admin.conf", &good);
-    fails("--keep none", 2, &["cannot enter none", "--keep DIR"]);
+    fails(
+        "--keep none",
+        2,
+        &[
+            "\nerror: cannot enter none: no such file or directory\nhint: the old value is kept before anything is changed: \
+         add --keep DIR\n",
+        ],
+    );
     scene.write(
         "admin.conf",
         crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x"),
     );
-    fails("", 2, &["it uses a token"]);
+    let token = "error: cannot use admin.conf: user \"u\" has no embedded client certificate, but a token\nhint: use a \
+                 kubeconfig with embedded certificates, such as admin.conf\n";
+    fails("", 2, &[token]);
     let run = scene.run(&format!("push {FROM} --yes --from none"));
-    assert!(run.code == 2 && run.err.contains("none: there is no such file"), "{run}");
+    assert!(run.code == 2 && run.err.starts_with("error: cannot read none: not found\nhint: "), "{run}");
 }
 
 #[test]
@@ -139,18 +183,27 @@ fn what_the_admin_cluster_does_not_take() {
         (
             status(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set"),
             2,
-            "immutable, or does a webhook",
+            "422: data: Forbidden: field is immutable when `immutable` is set (",
         ),
         (status(403, "Forbidden", "cannot patch"), 2, "403: cannot patch"),
         (status(429, "TooManyRequests", "later"), 2, "429: later"),
         // The Secret itself says that nothing arrived.
         (status(500, "InternalError", "etcd"), 2, "500: etcd"),
-        (http(200, "", b"{\"kind\": \"Sec"), 2, "breaks off"),
+        (http(200, "", b"{\"kind\": \"Sec"), 2, "unexpected answer: truncated after 14 bytes ("),
     ] {
         scene.admin.store().instead.insert(("PATCH".to_owned(), SECRET.to_owned()), reply);
         let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
-        assert!(run.code == code && run.err.contains(said), "{run}");
-        assert!(run.err.contains("could not write the Secret"), "{run}");
+        assert!(
+            run.code == code && run.err.contains(&format!(": cannot update the {NAMED}: {said}")),
+            "{run}"
+        );
+        assert_eq!(
+            run.err.ends_with(
+                "\nhint: check whether the Secret is immutable or guarded by a webhook: kubectl get secret -o yaml\n"
+            ),
+            said.starts_with("422"),
+            "{run}"
+        );
         assert_eq!(scene.in_secret(), old);
     }
 }
@@ -170,7 +223,7 @@ fn an_answer_that_is_lost() {
         }
     }));
     let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
-    assert!(run.code == 0 && run.err.contains("Written: "), "{run}");
+    assert!(run.code == 0 && run.err.ends_with(&format!("\nUpdated the {NAMED}\n")), "{run}");
 
     // Where nobody can tell, that is said, with where the old value is.
     let scene = self::scene();
@@ -181,8 +234,14 @@ fn an_answer_that_is_lost() {
         }
     }));
     let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
-    assert!(run.code == 4 && run.err.contains("it is not known whether"), "{run}");
-    assert!(run.err.contains("the old value is in ./cluster1-kubeconfig."), "{run}");
+    let kept: Vec<_> =
+        scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
+    let said = format!(
+        "\nOld value: ./{0}\nerror: cannot verify the update of the {NAMED}: unexpected answer: truncated after 14 \
+         bytes\nhint: kuberescue kubeconfig fetch shows its value (old value: ./{0})\n",
+        kept[0]
+    );
+    assert!(run.code == 4 && kept.len() == 1 && run.err.ends_with(&said), "{said}\n{run}");
 }
 
 #[test]
@@ -191,9 +250,13 @@ fn where_the_cluster_cannot_be_reached() {
     let nowhere = format!("https://{}", crate::server::closed_port());
     let authority = &scene.cluster.authority;
     scene.keep_in_secret(scene.elsewhere(&nowhere, authority, &authority.ended("kubernetes-admin")));
-    scene.fails(&format!("{} --yes", push()), 5, &["[not-working]", "connection refused", "--unverified"]);
+    scene.fails(&format!("{} --yes", push()), 5, &[
+        "\nerror [not-working]: cannot list the nodes: connection refused: nothing listens there (",
+        "with the new value); nothing was changed\nhint: if this machine cannot reach that cluster: --unverified writes \
+         the Secret without trying first\n",
+    ]);
     let run = scene.run(&format!("{} --yes --unverified", push()));
-    assert!(run.code == 0 && run.err.contains("it is not tried"), "{run}");
+    assert!(run.code == 0 && run.err.contains("\nnote: not tried first (--unverified)\n"), "{run}");
     assert_eq!(scene.in_secret(), scene.elsewhere(&nowhere, authority, &scene.leaf));
 }
 

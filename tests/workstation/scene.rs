@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::apiserver::{ApiServer, certificate_user, kubeconfig};
-use crate::common::{Run, base64, kuberescue, run};
+use crate::common::{Run, base64, kuberescue, openssl, run};
 use crate::server::{Authority, Leaf};
 
 pub const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
@@ -157,6 +157,12 @@ impl Scene {
     /// A kubeconfig of this client at the cluster, with another server in it.
     pub fn elsewhere(&self, server: &str, authority: &Authority, client: &Leaf) -> String {
         kubeconfig(server, authority, &certificate_user(client))
+    }
+
+    /// The serial number of the working certificate, as openssl writes it, in lower case.
+    pub fn serial(&self) -> String {
+        let line = openssl("x509 -noout -serial", &self.leaf.certificate.to_pem());
+        line.trim().replace("serial=", "").to_lowercase()
     }
 
     /// What the cluster was asked.

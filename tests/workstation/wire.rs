@@ -29,17 +29,26 @@ fn answers_that_are_none() {
     for (reply, said) in [
         (
             status(404, "NotFound", "secrets \"cluster1-kubeconfig\" not found"),
-            "get secrets -A | grep kubeconfig",
+            "404: secrets \"cluster1-kubeconfig\" not found (",
         ),
         (status(403, "Forbidden", "secrets is forbidden"), "403: secrets is forbidden"),
-        (status(429, "TooManyRequests", "too many"), "has too much to do"),
+        (status(429, "TooManyRequests", "too many"), "429: too many ("),
         (status(500, "InternalError", "etcd"), "500: etcd"),
         (http(200, "", b"<!DOCTYPE html><p>log in"), "an HTML page"),
-        (http(200, "", &body[..body.len() / 2]), "breaks off after"),
+        (http(200, "", &body[..body.len() / 2]), "truncated after "),
         (cut, ""),
     ] {
         scene.admin.store().instead.insert(("GET".to_owned(), SECRET.to_owned()), reply);
-        all_fail(&scene, &["could not read the Secret cluster-cluster1/cluster1-kubeconfig", said]);
+        let hint = match said {
+            said if said.starts_with("404") => {
+                "\nhint: kubectl --kubeconfig admin get secrets -A | grep kubeconfig\n"
+            }
+            said if said.starts_with("429") => {
+                "\nhint: the API server is overloaded: run the command again later, or with --request-timeout 60s\n"
+            }
+            _ => "",
+        };
+        all_fail(&scene, &[": cannot read the Secret cluster-cluster1/cluster1-kubeconfig: ", said, hint]);
     }
 }
 
@@ -51,7 +60,7 @@ fn identities_that_may_not() {
         (scene.admin.kubeconfig(&authority.leaf("nobody")), "403: User \"nobody\" cannot get"),
         (
             scene.admin.kubeconfig(&authority.ended("old")),
-            "401: Unauthorized (its certificate ended 2016-01-01T00:00:00Z)",
+            &format!("401: Unauthorized ({url} with admin; its client certificate expired on 2016-01-01 ("),
         ),
         (
             kubeconfig(&url, &Authority::new("other"), &certificate_user(&authority.leaf("a"))),
@@ -70,7 +79,7 @@ fn identities_that_may_not() {
         all_fail(&scene, &[said]);
     }
     scene.write("admin", "junk: [");
-    all_fail(&scene, &["admin: "]);
+    all_fail(&scene, &["cannot use admin: ", "\nhint: kuberescue kubeconfig check admin\n"]);
 }
 
 #[test]
@@ -101,12 +110,13 @@ fn a_new_kubeconfig_that_does_not_work_is_refused() {
     for (reply, said) in [
         (status(403, "Forbidden", "nodes is forbidden"), "403: nodes is forbidden"),
         (status(503, "ServiceUnavailable", "not yet"), "503: not yet"),
-        (http(200, "", b"{\"items\": [{"), "breaks off"),
-        (http(200, "", b"<html>"), "an HTML page"),
+        (http(200, "", b"{\"items\": [{"), "unexpected answer: truncated after 12 bytes"),
+        (http(200, "", b"<html>"), "unexpected answer: an HTML page"),
     ] {
         scene.cluster.store().instead.insert(nodes.clone(), reply);
         for command in [&install, &push] {
-            scene.fails(command, 5, &["error [not-working]: it does not work, so nothing was changed", said]);
+            let error = format!("\nerror [not-working]: cannot list the nodes: {said}");
+            scene.fails(command, 5, &[&error, "); nothing was changed\nhint: "]);
         }
     }
     scene.cluster.store().instead.clear();
@@ -114,12 +124,15 @@ fn a_new_kubeconfig_that_does_not_work_is_refused() {
     scene.keep_in_secret(&scene.new);
     scene.cluster.store().instead.insert(nodes.clone(), status(403, "Forbidden", "nodes is forbidden"));
     for (command, said) in [
-        (format!("install {FROM} --yes"), "hint: kuberescue kubeconfig fetch --out FILE, then"),
+        (
+            format!("install {FROM} --yes"),
+            "\nhint: kuberescue kubeconfig fetch --out FILE, then: kuberescue kubeconfig check --connect FILE\n",
+        ),
         (
             format!("install good --file {FILE} --context c --yes"),
-            "hint: its server stays as it is: kuberescue",
+            &format!("\nhint: kuberescue kubeconfig check --connect {FILE}\n"),
         ),
-        (install, "hint: this user may not do that"),
+        (install, "\nhint: use admin.conf of a control-plane node"),
     ] {
         scene.fails(&command, 5, &["[not-working]", said]);
     }

@@ -249,11 +249,11 @@ fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Tim
                 .to_owned(),
         );
     }
-    let ended = archive.inventory.leafs.iter().filter_map(|leaf| leaf.row.certificate.get());
-    let ended = ended.filter(|certificate| certificate.expired_at(now)).count();
-    if ended > 0 {
+    let expired = archive.inventory.leafs.iter().filter_map(|leaf| leaf.row.certificate.get());
+    let expired = expired.filter(|certificate| certificate.expired_at(now)).count();
+    if expired > 0 {
         notes.push(format!(
-            "{ended} certificates in the archive have expired: kuberescue recover renews them afterwards"
+            "{expired} certificates in the archive have expired: kuberescue recover renews them afterwards"
         ));
     }
     if !archive.is_ours {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{missing, shown};
 use crate::disk::archive;
 use crate::error::{Error, Exit, Outcome};
-use crate::report::{ArchiveFormat, CreatedArchive, Missing};
+use crate::report::{ArchiveFormat, CreatedArchive};
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::Snapshot;
@@ -57,16 +58,6 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(if args.dry_run { Exit::Findings } else { Exit::ActionRequired })
 }
 
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
 fn is_unread(snapshot: &Snapshot, path: &Path) -> bool {
     snapshot.unread().any(|(unread, _)| unread == path)
-}
-
-/// What is there and could not be read.
-pub(super) fn missing(snapshot: &Snapshot) -> Vec<Missing> {
-    let unread = snapshot.unread();
-    unread.map(|(path, why)| Missing { path: shown(path), reason: why.to_string() }).collect()
 }

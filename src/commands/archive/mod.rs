@@ -10,8 +10,9 @@ use std::path::Path;
 
 use crate::disk::archive::Manifest;
 use crate::error::{Error, Outcome};
-use crate::report::{Creation, Damaged};
+use crate::report::{Creation, Damaged, Missing};
 use crate::session::Context;
+use crate::state::Snapshot;
 
 /// The archive commands.
 #[derive(clap::Subcommand, Debug)]
@@ -54,4 +55,14 @@ fn creation(manifest: &Manifest) -> Creation {
 
 fn damaged(file: &Path, error: &Error) -> Damaged {
     Damaged { path: file.display().to_string(), code: error.code, message: error.message.clone() }
+}
+
+/// What is there and could not be read.
+fn missing(snapshot: &Snapshot) -> Vec<Missing> {
+    let unread = snapshot.unread();
+    unread.map(|(path, why)| Missing { path: shown(path), reason: why.to_string() }).collect()
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

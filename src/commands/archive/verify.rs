@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::create::missing;
+use super::missing;
 use super::{creation, damaged};
 use crate::analysis::forensics::diagnosis::diagnose;
 use crate::analysis::forensics::readiness::{Judgement, Scope};

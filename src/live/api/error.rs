@@ -89,7 +89,7 @@ impl ApiError {
         let plugin = plugin.trim_end();
         Self::Credential(match error {
             Auth::AuthExecRun { out, .. } => {
-                let ended = match out.status.code() {
+                let exit = match out.status.code() {
                     Some(code) => format!("exited with {code}"),
                     None => "was killed".to_owned(),
                 };
@@ -97,7 +97,7 @@ impl ApiError {
                 let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
                 let colon = if said.is_empty() { "" } else { ": " };
                 let said: String = said.chars().take(300).collect();
-                format!("{plugin} {ended}{colon}{said}")
+                format!("{plugin} {exit}{colon}{said}")
             }
             Auth::AuthExecStart(why) => format!("cannot start {plugin}: {why}"),
             Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {

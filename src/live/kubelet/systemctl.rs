@@ -156,7 +156,7 @@ fn run(arguments: &[&str], deadline: Instant) -> Result<String, SystemctlError> 
     }
     let said = err.recv_timeout(LAST_WORDS).unwrap_or_default();
     let first = said.lines().map(str::trim).find(|line| !line.is_empty());
-    let why = first.map_or_else(|| format!("ended with {status}"), str::to_owned);
+    let why = first.map_or_else(|| format!("exited with {status}"), str::to_owned);
     Err(SystemctlError::Failed { verb: verb(), why })
 }
 

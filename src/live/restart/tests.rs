@@ -296,7 +296,7 @@ fn a_new_container_that_ends_again_is_not_back() {
     let fake = Fake::start(world);
     let (reports, told) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-3"));
-    let ended = "etcd: waiting for the kubelet's new container: it ended with code 1 (Error)";
+    let ended = "etcd: waiting for the kubelet's new container: it exited with code 1 (Error)";
     assert!(told.iter().any(|line| line == ended), "{told:?}");
 }
 
@@ -319,7 +319,7 @@ fn one_that_never_stays_is_told_with_its_last_words() {
     let (reports, _) = run(&options, &wanted(&[Component::Etcd]));
     let (phase, why, last_lines) = failure(&reports[0]);
     assert!(matches!(phase, Phase::WaitingForNew { .. }));
-    assert_eq!(why, "new containers came, but none kept running within 1 s: it ended with code 2 (Error)");
+    assert_eq!(why, "new containers came, but none kept running within 1 s: it exited with code 2 (Error)");
     assert_eq!(last_lines, ["ok", "panic: bad certificate"]);
     assert_eq!(fake.world().stops.len(), 1, "a new sandbox doesn't help a container that crashes");
 }

@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 30;
 /// How a certificate stands to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    Ended,
+    Expired,
     NotYet,
     Ending,
     Valid,
@@ -34,7 +34,7 @@ impl Condition {
             findings.any(|finding| finding.subject == validity.name && soon(finding.code))
         };
         match diagnosis.at {
-            at if validity.not_after < at => Self::Ended,
+            at if validity.not_after < at => Self::Expired,
             at if validity.not_before > at => Self::NotYet,
             _ if ending() => Self::Ending,
             _ => Self::Valid,
@@ -43,7 +43,7 @@ impl Condition {
 
     const fn bar(self) -> &'static str {
         match self {
-            Self::Ended => "<rect class=\"bar ended\"",
+            Self::Expired => "<rect class=\"bar expired\"",
             Self::NotYet => "<rect class=\"bar not-yet\"",
             Self::Ending => "<rect class=\"bar ending\"",
             Self::Valid => "<rect class=\"bar valid\"",
@@ -52,7 +52,7 @@ impl Condition {
 
     const fn words_opening(self) -> &'static str {
         match self {
-            Self::Ended => "<text class=\"words ended\"",
+            Self::Expired => "<text class=\"words expired\"",
             Self::NotYet => "<text class=\"words not-yet\"",
             Self::Ending => "<text class=\"words ending\"",
             Self::Valid => "<text class=\"words\"",
@@ -64,7 +64,7 @@ impl Condition {
 pub(super) fn words(validity: &Validity, diagnosis: &Diagnosis) -> String {
     let at = diagnosis.at;
     match Condition::of(validity, diagnosis) {
-        Condition::Ended => format!("EXPIRED {} ago", span(validity.not_after, at)),
+        Condition::Expired => format!("EXPIRED {} ago", span(validity.not_after, at)),
         Condition::NotYet => format!("STARTS in {}", span(at, validity.not_before)),
         Condition::Ending => format!("ENDS in {}", span(at, validity.not_after)),
         Condition::Valid => format!("{} left", span(at, validity.not_after)),
@@ -125,8 +125,8 @@ const LEGEND: &str = "<ul class=\"legend\" aria-label=\"How bars are to be read\
     </defs><rect class=\"bar valid\" x=\"1\" y=\"1\" width=\"32\" height=\"12\"/></svg> valid</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar ending\" x=\"1\" y=\"1\" width=\"32\" \
     height=\"12\"/></svg> ends soon</li>\n\
-    <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar ended\" x=\"1\" y=\"1\" width=\"32\" \
-    height=\"12\"/></svg> ended</li>\n\
+    <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar expired\" x=\"1\" y=\"1\" width=\"32\" \
+    height=\"12\"/></svg> expired</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar not-yet\" x=\"1\" y=\"1\" width=\"32\" \
     height=\"12\"/></svg> not yet valid</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><line class=\"at\" x1=\"17\" x2=\"17\" y1=\"0\" y2=\"14\"/>\

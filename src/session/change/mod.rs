@@ -69,16 +69,21 @@ pub struct ChangeArgs {
 }
 
 impl ChangeArgs {
+    /// The blocking problems that are accepted.
+    pub fn accepted(&self) -> Vec<Code> {
+        let clock = self.accept_clock.then_some(Code::ClockBehind);
+        self.accept.iter().copied().chain(clock).collect()
+    }
+
     /// The plan's options for this selection.
     pub fn options(&self, selection: Selection, whole_node: bool) -> Options {
-        let clock = self.accept_clock.then_some(Code::ClockBehind);
         Options {
             selection,
             kubelet: self.kubelet,
             reuse_keys: self.reuse_keys,
             days: self.days,
             partial: self.partial,
-            accept: self.accept.iter().copied().chain(clock).collect(),
+            accept: self.accepted(),
             whole_node,
         }
     }

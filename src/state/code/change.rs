@@ -34,7 +34,7 @@ pub(super) const PAGES: &[Page] = &[
         "this is a workstation",
         "The machine has kubeconfigs of users, but no kubelet and nothing of a control plane.",
         "A command for nodes was run on the machine from which the cluster is administered.",
-        "Check the kubeconfigs with kuberescue kubeconfig check. For the node: run kuberescue there, or name its disk with --root.",
+        "Check the kubeconfigs with kuberescue kubeconfig check. For the node: sudo kuberescue diagnose there, or name its disk with --root.",
     ),
     page(
         Code::K3sNode,

@@ -356,7 +356,10 @@ mod tests {
         for code in CODES {
             let page = code.page();
             assert_eq!(page.code, *code, "{code} has no page");
-            assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code}");
+            assert!(
+                code.as_str().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+                "{code}"
+            );
             assert_eq!(Code::named(code.as_str()), Some(*code));
             for text in [page.title, page.meaning, page.cause, page.remedy] {
                 assert!(text.len() > 10, "{code}");

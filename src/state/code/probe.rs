@@ -146,7 +146,7 @@ pub(super) const PAGES: &[Page] = &[
         "the component does not run on this node",
         "There is nothing to check: the node's files say that the component is elsewhere, such as an external etcd.",
         "The cluster was made this way.",
-        "Nothing has to be done here.",
+        "No action is required. kuberescue probe lists it for completeness.",
     ),
     page(
         Code::NotAsked,

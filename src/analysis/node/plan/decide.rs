@@ -120,7 +120,14 @@ impl Decision<'_> {
             Place::Kubeconfig(_) => decision.kubeconfig_target(row, spec),
         };
         match self.step(row, spec.name, spec.long_name, spec.authority, profile, target) {
-            Ok(step) => self.steps.push(step),
+            Ok(step) => match self.steps.iter().find(|other| other.target.overlaps(&step.target)) {
+                Some(other) => {
+                    let why =
+                        format!("it shares the file {} with {}", step.target.path().display(), other.name);
+                    self.skip(spec.name, spec.long_name, Why::Unknown(why), true);
+                }
+                None => self.steps.push(step),
+            },
             Err((why, needs_person)) => self.skip(spec.name, spec.long_name, why, needs_person),
         }
     }
@@ -209,6 +216,10 @@ impl Decision<'_> {
         if let Some(key) = row.key.get().filter(|key| !key.algorithm.can_sign()) {
             let what = format!("kuberescue cannot sign with its key ({})", key.algorithm);
             return Err(unable(Code::Unsupported, &what, false));
+        }
+        if let Some(key) = row.key.get().filter(|key| !key.can_sign()) {
+            let what = format!("its key {} is damaged ({})", row.key_path.display(), key.algorithm);
+            return Err(unable(Code::CaKeyUnreadable, &what, false));
         }
         row.certificate.get().ok_or_else(|| missing("its certificate is missing"))
     }

@@ -150,6 +150,19 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether both would write a file in common, as where one is a link to the other.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.files().iter().any(|file| other.files().contains(file))
+    }
+
+    fn files(&self) -> Vec<&PathBuf> {
+        match self {
+            Self::Pair { certificate, key } => vec![certificate, key],
+            Self::Splice { file, .. } | Self::NewKubeconfig { file, .. } => vec![file],
+            Self::KubeletPem { link, file } => vec![link, file],
+        }
+    }
+
     /// The file that a person would look at.
     pub fn path(&self) -> &PathBuf {
         match self {
