@@ -53,7 +53,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
 
     let dry = node.must(&format!("archive restore {file} --exact --dry-run"));
     assert!(dry.out.starts_with("Restore of cp-1: 22 paths change, 20 are the same\n"), "{dry}");
-    assert!(dry.out.contains("NOTE: 11 certificates in the archive have ended"), "{dry}");
+    assert!(dry.out.contains("NOTE: 11 certificates in the archive have expired"), "{dry}");
     assert!(dry.out.contains("To be restarted afterwards: kubelet, etcd, kube-apiserver"), "{dry}");
     new.assert_same(&node.state(), "a dry run");
     node.must(&format!("archive restore {file} --exact --yes"));

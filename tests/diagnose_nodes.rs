@@ -78,7 +78,7 @@ fn nodes_of_one_cluster_are_held_side_by_side() {
     );
     assert!(
         text.out.contains(
-            "etcd: 3 members, 2 needed; in order: cp-1, cp-2, cp-3; of no use: none: a quorum is possible\n"
+            "etcd: 3 members, 2 needed; in order: cp-1, cp-2, cp-3; not usable: none: a quorum is possible\n"
         ),
         "{text}"
     );
@@ -96,7 +96,7 @@ fn who_is_done_and_what_etcd_needs_is_told() {
     let run = diagnose(&nodes.each_ref(), &[]);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.out.contains("3 nodes, 1 in order, 2 to be recovered"), "{run}");
-    let etcd = "etcd: 3 members, 2 needed; in order: cp-2; of no use: cp-1, cp-3: no quorum until 1 more are recovered\n";
+    let etcd = "etcd: 3 members, 2 needed; in order: cp-2; not usable: cp-1, cp-3: no quorum until 1 more are recovered\n";
     assert!(run.out.contains(etcd), "{run}");
     let run = diagnose(&[&nodes[1], &nodes[2]], &[]);
     assert!(run.out.contains("not looked at: cp-1: whether a quorum is possible hangs on those"), "{run}");
@@ -155,7 +155,7 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
     assert!(!run.out.contains("nodes-"), "{run}");
     let run = diagnose(&[&empty, &empty], &[]);
     assert_eq!(run.code, 2, "{run}");
-    assert!(run.err.contains("no kubeadm node") && run.err.contains("\nhint: "), "{run}");
+    assert!(run.err.contains("not a kubeadm node") && run.err.contains("\nhint: "), "{run}");
 }
 
 #[test]

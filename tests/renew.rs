@@ -627,7 +627,7 @@ fn where_there_is_no_kubeadm_node_nothing_is_written() {
         let before = node.state();
         let run = node.run(command);
         assert_eq!(run.code, 2, "{command}\n{run}");
-        assert!(run.err.contains("no kubeadm node") && run.err.contains("hint: "), "{run}");
+        assert!(run.err.contains("not a kubeadm node") && run.err.contains("hint: "), "{run}");
         before.assert_identical(&node.state(), command);
     }
 }

@@ -115,7 +115,8 @@ fn a_node_with_logs_in_every_form() {
     let failure = timeline.first_failure.as_ref().unwrap();
     assert_eq!(failure.source, "etcd");
     assert_eq!(failure.ended.as_ref().unwrap().time, "2024-12-31T00:00:00Z".parse().unwrap());
-    let sentence = "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, 692 d after etcd-server ended";
+    let sentence =
+        "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, 692 d after etcd-server expired";
     assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
 
     let order: Vec<Kind> =

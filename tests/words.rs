@@ -147,9 +147,9 @@ fn help_texts_use_the_words_of_the_field() {
 #[test]
 fn summaries_begin_with_a_verb() {
     let verbs: BTreeSet<_> = [
-        "Add", "Check", "Compare", "Complete", "Create", "Diagnose", "Explain", "Export", "Fetch",
-        "Generate", "Import", "Install", "List", "Print", "Push", "Renew", "Repair", "Restart", "Restore",
-        "Show", "Sign", "Undo", "Verify",
+        "Add", "Archive", "Check", "Compare", "Complete", "Create", "Diagnose", "Explain", "Export", "Fetch",
+        "Generate", "Import", "Install", "List", "Print", "Push", "Renew", "Repair", "Replace", "Restart",
+        "Restore", "Show", "Sign", "Undo", "Update", "Verify",
     ]
     .into();
     let mut texts = Vec::new();
@@ -157,7 +157,7 @@ fn summaries_begin_with_a_verb() {
     let mut wrong = Vec::new();
     for (place, help) in &texts {
         let first = help.lines().next().unwrap_or_default();
-        if !verbs.contains(first.split_whitespace().next().unwrap_or_default()) {
+        if !verbs.contains(first.split([' ', ',']).next().unwrap_or_default()) {
             wrong.push(format!("{place}: {first}"));
         }
     }

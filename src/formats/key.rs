@@ -157,19 +157,23 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// Whether certificates can be signed with it: the numbers of a damaged key don't belong together, although it
-    /// can be read. Keys of a kind that is not signed with here count as such.
+    /// Whether a signature can be made with it: the numbers of a damaged key don't belong together, although it can be
+    /// read and its public half is right. Keys of a kind that is not signed with here count as such. Takes as long as a
+    /// signature.
     pub fn can_sign(&self) -> bool {
         use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING};
+        let random = ring::rand::SystemRandom::new();
         let ecdsa = |curve| {
             let pkcs8 = self.encoded_as(KeyEncoding::Sec1).and_then(|key| key.to_pkcs8());
-            let random = ring::rand::SystemRandom::new();
             pkcs8.is_ok_and(|pkcs8| ring::signature::EcdsaKeyPair::from_pkcs8(curve, &pkcs8, &random).is_ok())
         };
+        let rsa = |key: &Self| {
+            let pair = ring::signature::RsaKeyPair::from_der(key.der()).ok()?;
+            let mut signature = vec![0; pair.public().modulus_len()];
+            pair.sign(&ring::signature::RSA_PKCS1_SHA256, &random, b"kuberescue", &mut signature).ok()
+        };
         match self.algorithm {
-            KeyAlgorithm::Rsa(_) => self
-                .encoded_as(KeyEncoding::Pkcs1)
-                .is_ok_and(|key| ring::signature::RsaKeyPair::from_der(key.der()).is_ok()),
+            KeyAlgorithm::Rsa(_) => self.encoded_as(KeyEncoding::Pkcs1).is_ok_and(|key| rsa(&key).is_some()),
             KeyAlgorithm::EcdsaP256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
             KeyAlgorithm::EcdsaP384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
             _ => self.algorithm.can_sign(),

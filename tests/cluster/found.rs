@@ -49,16 +49,16 @@ fn readers_of_renewed_files_are_found_each_with_its_reason() {
     }
     let run = scene.run("rollout restart --dry-run --since 2026-11-24");
     assert_eq!(run.code, 0, "{run}");
-    let etcd = "container etcd-defrag mounts /etc/kubernetes/pki; known by its name";
-    let expected = ["kube-system", "daemonset/etcd-defrag", "restart", "1", "2026-11-23T22:58:54Z", etcd];
-    assert_eq!(row(&run.out, "daemonset/etcd-defrag"), expected);
-    let why = "container c mounts /etc/kubernetes/admin.conf";
-    assert_eq!(row(&run.out, "deployment/old")[2..], ["restart", "1", "2026-11-20T00:00:00Z", why]);
-    assert_eq!(row(&run.out, "deployment/new")[2], "none: its pods are newer");
-    assert_eq!(row(&run.out, "deployment/exporter")[2], "none: it only could");
-    assert!(!run.out.contains("cni"), "{run}");
-    let hint = "hint: if deployment/exporter does read what was renewed: kuberescue rollout restart deployment/exporter -n kube-system";
-    assert!(run.out.contains(hint), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME                    ACTION                 PODS      OLDEST SINCE           WHY
+    kube-system   daemonset/etcd-defrag   restart                1         2026-11-23 22:58 UTC   container etcd-defrag mounts /etc/kubernetes/pki; known by name
+    kube-system   deployment/exporter     none: not certain      1         2026-11-20 00:00 UTC   container c mounts /
+    kube-system   deployment/new          none: pods are newer   1         2026-11-25 00:00 UTC   container c mounts /var/lib/kubelet/pki
+    kube-system   deployment/old          restart                1         2026-11-20 00:00 UTC   container c mounts /etc/kubernetes/admin.conf
+    hint: if deployment/exporter reads renewed files: kuberescue rollout restart deployment/exporter -n kube-system
+    Dry run: nothing was restarted.
+    exit 0
+    ");
     assert!(scene.patches().is_empty());
 
     // Without a time all certain ones are.
@@ -83,9 +83,13 @@ fn what_should_be_restarted_and_cannot_be_is_a_finding() {
     let scene = Scene::new();
     scene.change(ETCD_DEFRAG, |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
     let run = scene.run("rollout restart --yes");
-    assert_eq!(run.code, 1, "{run}");
-    assert_eq!(row(&run.out, "daemonset/etcd-defrag")[2], "!none: OnDelete");
-    assert!(run.out.contains("hint: kubectl -n kube-system delete pod -l app=etcd-defrag\n"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME                    ACTION            PODS      OLDEST SINCE   WHY
+    kube-system   daemonset/etcd-defrag   !none: OnDelete   1                        container etcd-defrag mounts /etc/kubernetes/pki; known by name
+    hint: kubectl -n kube-system delete pod -l app=etcd-defrag
+    Nothing to restart.
+    exit 1
+    ");
     scene.insert(&format!("{DEPLOYMENTS}/old"), reader("old", "/etc/kubernetes", json!({})));
     let run = scene.run("rollout restart --yes --no-wait");
     assert_eq!(run.code, 4, "one was restarted, one needs a person: {run}");
@@ -118,13 +122,28 @@ fn what_may_not_be_listed_is_told_and_the_rest_goes_on() {
     scene.instead("GET", DEPLOYMENTS, status(403, "Forbidden", "deployments.apps is forbidden"));
     scene.controller(ETCD_DEFRAG, vec![json!({"observedGeneration": 2})]);
     let run = scene.run("rollout restart --yes --timeout 60s");
-    assert_eq!(run.code, 4, "restarted, and not all is known: {run}");
-    assert!(run.out.contains("not asked: deployments: 403: deployments.apps is forbidden\n"), "{run}");
-    assert!(run.out.ends_with("daemon set \"etcd-defrag\" successfully rolled out\n"), "{run}");
+    // Restarted, and not all is known.
+    insta::assert_snapshot!(scene.screen(&run), @r#"
+    NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   daemonset/etcd-defrag   restart   1                        container etcd-defrag mounts /etc/kubernetes/pki; known by name
+    not listed: deployments: 403: deployments.apps is forbidden
+    daemonset.apps/etcd-defrag restarted
+    daemon set "etcd-defrag" successfully rolled out
+    exit 4
+    "#);
 
-    let run = Scene::asked_by("nobody").run("rollout restart --yes");
-    assert!(run.code == 2 && run.err.contains("could not list what could be restarted"), "{run}");
+    let nobody = Scene::asked_by("nobody");
+    let run = nobody.run("rollout restart --yes");
+    insta::assert_snapshot!(nobody.screen(&run), @r#"
+    error [forbidden]: cannot list workloads: 403: User "nobody" cannot get /apis/apps/v1/namespaces/kube-system/daemonsets (SERVER with CONFIG)
+    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    exit 2
+    "#);
     scene.instead("GET", DAEMON_SETS, status(500, "InternalError", "etcdserver: leader changed"));
     let run = scene.run("rollout restart --yes");
-    assert!(run.code == 2 && run.err.contains("etcdserver: leader changed"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    error [unhealthy]: cannot list the daemonsets: 500: etcdserver: leader changed (SERVER with CONFIG)
+    hint: on a control-plane node: sudo kuberescue probe
+    exit 2
+    ");
 }

@@ -105,15 +105,26 @@ fn what_a_restart_would_not_change_is_refused() {
     let scene = Scene::new();
     scene.change(ETCD_DEFRAG, |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
     let run = scene.run(RESTART);
-    assert_eq!(run.code, 5, "{run}");
-    assert!(run.err.contains("error [on-delete]: daemonset/etcd-defrag "), "{run}");
-    assert!(run.err.contains("hint: kubectl -n kube-system delete pod -l app=etcd-defrag"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME                    ACTION            PODS      OLDEST SINCE   WHY
+    kube-system   daemonset/etcd-defrag   !none: OnDelete   1                        named
+    hint: kubectl -n kube-system delete pod -l app=etcd-defrag
+    error [on-delete]: cannot restart daemonset/etcd-defrag: updateStrategy OnDelete replaces pods only after they are deleted
+    hint: kubectl -n kube-system delete pod -l app=etcd-defrag
+    exit 5
+    ");
 
     let paused = deployment("paused", json!({"paused": true}), json!({}));
     scene.insert(&format!("{DEPLOYMENTS}/paused"), paused);
     let run = scene.run("rollout restart deploy/paused --yes");
-    assert_eq!(run.code, 5, "{run}");
-    assert!(run.err.contains("hint: kubectl -n kube-system rollout resume deployment/paused"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME                ACTION          PODS      OLDEST SINCE   WHY
+    kube-system   deployment/paused   !none: paused   0                        named
+    hint: kubectl -n kube-system rollout resume deployment/paused
+    error [paused]: cannot restart deployment/paused: its rollout is paused
+    hint: kubectl -n kube-system rollout resume deployment/paused
+    exit 5
+    ");
     assert!(scene.patches().is_empty());
 }
 
@@ -154,34 +165,36 @@ fn a_rollout_that_is_not_done_in_time_names_its_pods() {
         pod["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1, "reason": "Error",
             "finishedAt": "2026-11-23T23:05:00Z", "message": "a\n\u{1b}[31mx509: expired\n"}});
     });
-    assert!(run.err.contains("0 out of 1 new pods have been updated..."), "{run}");
-    assert!(run.err.contains("is not back within 1 s"), "{run}");
-    let why = "  | pod etcd-defrag-kl28x on lab-cp1: Running, container etcd-defrag: CrashLoopBackOff: back-off 5m0s \
-               restarting failed container; started again 7 times; before that it ended with 1 (Error) at \
-               2026-11-23T23:05:00Z: \\u{1b}[31mx509: expired";
-    assert!(run.err.contains(why), "{run}");
-    assert!(run.err.contains("rollout undo daemonset/etcd-defrag"), "{run}");
+    insta::assert_snapshot!(run.err, @r#"
+    Waiting for daemon set "etcd-defrag" rollout to finish: 0 out of 1 new pods have been updated...
+    error: daemonset/etcd-defrag was restarted, but is not ready after 1 s: Waiting for daemon set "etcd-defrag" rollout to finish: 0 out of 1 new pods have been updated...
+      | pod etcd-defrag-kl28x on lab-cp1: Running, container etcd-defrag: CrashLoopBackOff: back-off 5m0s restarting failed container; 7 restarts; before: exit code 1 (Error) at 2026-11-23 23:05 UTC: \u{1b}[31mx509: expired
+    hint: kubectl -n kube-system rollout status daemonset/etcd-defrag
+    "#);
 
     let run = unfinished(steps(), |pod| {
         pod["status"]["phase"] = json!("Pending");
         pod["status"]["containerStatuses"][0]["state"] =
             json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}});
     });
-    assert!(
-        run.err.contains("Pending: container etcd-defrag: ImagePullBackOff: Back-off pulling image"),
-        "{run}"
-    );
+    let why = "  | pod etcd-defrag-kl28x on lab-cp1: Pending: container etcd-defrag: ImagePullBackOff: Back-off pulling image";
+    assert_eq!(run.err.lines().nth(2), Some(why), "{run}");
 
     let run = unfinished(steps(), |pod| {
         pod["status"] = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": "0/1 nodes are available"}]});
     });
-    assert!(run.err.contains("Pending: Unschedulable: 0/1 nodes are available"), "{run}");
+    let why = "  | pod etcd-defrag-kl28x on lab-cp1: Pending: Unschedulable: 0/1 nodes are available";
+    assert_eq!(run.err.lines().nth(2), Some(why), "{run}");
 
     // Nobody sees to it at all.
     let run = unfinished(Vec::new(), |pod| pod["metadata"]["ownerReferences"] = Value::Null);
-    assert!(run.err.contains("Waiting for daemon set spec update to be observed..."), "{run}");
-    assert!(run.err.contains("the controller-manager may not see to it"), "{run}");
+    let waiting = "Waiting for daemon set spec update to be observed...";
+    let error = format!("error: daemonset/etcd-defrag was restarted, but is not ready after 1 s: {waiting}");
+    let lines: Vec<_> = run.err.lines().collect();
+    assert_eq!(lines[..2], [waiting, &error], "{run}");
+    assert!(lines[2].starts_with("  | ") && lines[2].ends_with(": check kube-controller-manager"), "{run}");
+    assert_eq!(lines[3..], ["hint: kubectl -n kube-system rollout status daemonset/etcd-defrag"], "{run}");
 }
 
 #[test]
@@ -194,7 +207,10 @@ fn a_deployment_that_gives_up_ends_the_waiting() {
     scene.controller(PATH, vec![json!({"observedGeneration": 2, "conditions": conditions})]);
     let run = scene.run("rollout restart deployment coredns --yes --timeout 60s");
     assert_eq!(run.code, 4, "{run}");
-    assert!(run.err.contains("deployment \"coredns\" exceeded its progress deadline"), "{run}");
+    let error =
+        "error: deployment/coredns was restarted, but deployment \"coredns\" exceeded its progress deadline";
+    assert_eq!(run.err.lines().next(), Some(error), "{run}");
+    assert!(run.err.ends_with("\nhint: kubectl -n kube-system rollout status deployment/coredns\n"), "{run}");
 
     scene.controller(PATH, vec![json!({"observedGeneration": 3, "conditions": null})]);
     // In the same second the time would be the same.
@@ -208,9 +224,14 @@ fn a_deployment_that_gives_up_ends_the_waiting() {
 
 #[test]
 fn a_set_that_vanishes_or_is_another_meanwhile() {
-    for (replaced, words) in
-        [(false, "and then somebody deleted it"), (true, "then replaced by another of its name")]
-    {
+    for (replaced, words) in [
+        (false, "error: daemonset/etcd-defrag was restarted, then deleted by somebody else\n"),
+        (
+            true,
+            "error: daemonset/etcd-defrag was restarted, then replaced by another object of the same name\n\
+             hint: kuberescue rollout restart daemonset/etcd-defrag -n kube-system\n",
+        ),
+    ] {
         let scene = Scene::new();
         let mut patched = false;
         scene.server.store().before = Some(Box::new(move |asked, objects| {
@@ -224,43 +245,60 @@ fn a_set_that_vanishes_or_is_another_meanwhile() {
             patched |= asked.method == "PATCH";
         }));
         let run = scene.run(RESTART);
-        assert!(run.code == 4 && run.err.contains(words), "{run}");
+        assert_eq!((run.code, run.err.as_str()), (4, words), "{run}");
     }
 }
 
-/// A restart whose PATCH is answered like this; nothing was changed.
-fn patch_answered(reply: Vec<u8>) -> Run {
+/// What is printed of a restart whose PATCH is answered like this; nothing was changed.
+fn patch_answered(reply: Vec<u8>) -> String {
     let scene = Scene::new();
     scene.instead("PATCH", ETCD_DEFRAG, reply);
     let run = scene.run(&format!("{RESTART} --request-timeout 1s"));
     assert_eq!(scene.server.store().object(ETCD_DEFRAG)["metadata"]["generation"], 1);
-    assert!(run.err.contains("error: could not restart daemonset/etcd-defrag: "), "{run}");
+    assert_eq!(run.code, 2, "{run}");
     assert!(!run.out.contains("restarted\n"), "{run}");
-    run
+    scene.shown(&run.err)
 }
 
 #[test]
 fn refusals_change_nothing() {
-    for (code, reason, hint) in [
-        (401, "Unauthorized", "kuberescue kubeconfig check"),
-        (403, "Forbidden", "admin.conf"),
-        (404, "NotFound", "right cluster and namespace"),
-        (409, "Conflict", "run it again"),
-        (422, "Invalid", "kuberescue probe"),
+    for (code, reason, name, hint) in [
+        (401, "Unauthorized", " [unauthorized]", "kuberescue kubeconfig check CONFIG"),
+        (
+            403,
+            "Forbidden",
+            " [forbidden]",
+            "use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf",
+        ),
+        (404, "NotFound", "", "kuberescue nodes --kubeconfig CONFIG shows which cluster answers"),
+        (
+            409,
+            "Conflict",
+            "",
+            "it was changed by somebody else at the same time; nothing was changed: run the command again",
+        ),
+        (422, "Invalid", "", "on a control-plane node: sudo kuberescue probe"),
     ] {
-        let run = patch_answered(status(code, reason, "it says why"));
-        assert_eq!(run.code, 2, "{run}");
-        assert!(run.err.contains(&format!("{code}: it says why")) && run.err.contains(hint), "{run}");
+        let expected = format!(
+            "error{name}: cannot restart daemonset/etcd-defrag: {code}: it says why (SERVER with CONFIG)\nhint: {hint}\n"
+        );
+        assert_eq!(patch_answered(status(code, reason, "it says why")), expected);
     }
     let busy = status(429, "TooManyRequests", "too many requests");
     let later = String::from_utf8(busy).unwrap().replacen("\r\n", "\r\nretry-after: 7\r\n", 1);
-    let run = patch_answered(later.into_bytes());
-    assert!(run.code == 2 && run.err.contains("it asks to come back in 7 s"), "{run}");
+    insta::assert_snapshot!(patch_answered(later.into_bytes()), @"
+    error: cannot restart daemonset/etcd-defrag: 429: too many requests (retry after 7 s) (SERVER with CONFIG)
+    hint: the API server is overloaded: run the command again later, or with --request-timeout 60s
+    ");
     // What was asked again says that nothing was done.
-    let run = patch_answered(http(502, "", b"<html>bad gateway</html>"));
-    assert!(run.code == 2 && run.err.contains("an HTML page"), "{run}");
-    let run = patch_answered(truncated(&value("daemonset-restart")));
-    assert!(run.code == 2 && run.err.contains("it breaks off after"), "{run}");
+    insta::assert_snapshot!(patch_answered(http(502, "", b"<html>bad gateway</html>")), @"
+    error [unhealthy]: cannot restart daemonset/etcd-defrag: 502: an HTML page, from a proxy or a login page instead of an API server (SERVER with CONFIG)
+    hint: on a control-plane node: sudo kuberescue probe
+    ");
+    insta::assert_snapshot!(patch_answered(truncated(&value("daemonset-restart"))), @"
+    error [unhealthy]: cannot restart daemonset/etcd-defrag: unexpected answer: truncated after 1891 bytes (SERVER with CONFIG)
+    hint: kuberescue kubeconfig check --connect CONFIG
+    ");
 }
 
 #[test]
@@ -287,7 +325,13 @@ fn a_change_that_was_not_confirmed_is_found() {
         }
     }));
     let run = scene.run(RESTART);
-    assert!(run.code == 4 && run.err.contains("whether it was restarted is not known"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   daemonset/etcd-defrag   restart   1                        named
+    error [unhealthy]: cannot restart daemonset/etcd-defrag: unexpected answer: truncated after 1891 bytes (SERVER with CONFIG); it is not known whether it was restarted
+    hint: kuberescue kubeconfig check --connect CONFIG
+    exit 4
+    ");
 }
 
 #[test]
@@ -302,21 +346,33 @@ fn a_right_that_ends_meanwhile_leaves_a_person_to_look() {
     }));
     // Something else than a set: it is asked again, until the time is over.
     let run = scene.run(RESTART);
-    assert_eq!(run.code, 4, "{run}");
-    assert!(
-        run.err.contains("it is asked again") && run.err.contains("daemonset/etcd-defrag was restarted; "),
-        "{run}"
-    );
+    insta::assert_snapshot!(scene.screen(&run), @r#"
+    NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   daemonset/etcd-defrag   restart   1                        named
+    daemonset.apps/etcd-defrag restarted
+    no answer from the API server, retrying: unexpected answer: invalid type: string "x", expected struct Workload at line 1 column 3
+    error [unhealthy]: daemonset/etcd-defrag was restarted; cannot read the status of daemonset/etcd-defrag: unexpected answer: invalid type: string "x", expected struct Workload at line 1 column 3 (SERVER with CONFIG)
+    hint: kuberescue kubeconfig check --connect CONFIG
+    exit 4
+    "#);
 }
 
 #[test]
 fn what_is_not_there_and_who_does_not_answer() {
     let scene = Scene::new();
     let run = scene.run("rollout restart ds/etcd-defrag ds/none --yes");
-    assert!(run.code == 2 && run.err.contains("could not look at daemonset/none: "), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @r#"
+    error: cannot read daemonset/none: 404: daemonsets "none" not found (SERVER with CONFIG)
+    hint: kuberescue nodes --kubeconfig CONFIG shows which cluster answers
+    exit 2
+    "#);
     assert!(scene.patches().is_empty(), "nothing is restarted before all of them were seen");
     let run = scene.run("rollout restart pod/x --yes");
-    assert!(run.code == 2 && run.err.contains("\"pod\" is nothing that can be restarted"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @r#"
+    error: cannot restart a "pod"
+    hint: use daemonset/NAME, deployment/NAME or statefulset/NAME; for static pods: sudo kuberescue restart
+    exit 2
+    "#);
     let run = scene.run("rollout restart ds/../../x --yes");
     assert_eq!(run.code, 2, "{run}");
 
@@ -337,13 +393,30 @@ fn the_first_that_does_not_come_back_ends_it() {
     scene.insert(&format!("{DEPLOYMENTS}/b"), deployment("b", json!({}), json!({})));
     scene.instead("PATCH", &format!("{DEPLOYMENTS}/b"), status(403, "Forbidden", "no"));
     let run = scene.run("rollout restart deploy a b --yes --no-wait");
-    assert_eq!(run.code, 4, "{run}");
-    assert!(run.err.contains("  | restarted before that: deployment/a"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME           ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   deployment/a   restart   0                        named
+    kube-system   deployment/b   restart   0                        named
+    deployment.apps/a restarted
+    hint: kubectl -n kube-system rollout status deployment/a
+    error [forbidden]: cannot restart deployment/b: 403: no (SERVER with CONFIG)
+      | already restarted: deployment/a
+    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    exit 4
+    ");
 
     let run = scene.run("rollout restart deploy b ds/etcd-defrag --yes --no-wait");
     assert_eq!(run.code, 2, "both forms at once: {run}");
     let run = scene.run("rollout restart deploy/b ds/etcd-defrag --yes --no-wait");
-    assert!(run.code == 2 && run.err.contains("  | not restarted: daemonset/etcd-defrag"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   deployment/b            restart   0                        named
+    kube-system   daemonset/etcd-defrag   restart   1                        named
+    error [forbidden]: cannot restart deployment/b: 403: no (SERVER with CONFIG)
+      | not restarted: daemonset/etcd-defrag
+    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    exit 2
+    ");
     assert_eq!(scene.patches().len(), 3);
     assert!(scene.server.store().asked().iter().any(|asked| asked == &format!("GET {PODS}")));
 }
@@ -356,8 +429,15 @@ fn the_pods_that_a_partition_keeps_are_told() {
     let status = json!({"observedGeneration": 9, "readyReplicas": 3, "updatedReplicas": 1});
     scene.insert("/apis/apps/v1/namespaces/kube-system/statefulsets/db", deployment("db", spec, status));
     let run = scene.run("rollout restart sts db --yes --timeout 60s");
-    assert!(run.code == 0 && run.err.contains("warning: its pods below number 2 are not made anew"), "{run}");
-    assert!(run.out.ends_with("partitioned roll out complete: 1 new pods have been updated...\n"), "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @"
+    NAMESPACE     NAME             ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   statefulset/db   restart   0                        named
+    statefulset.apps/db restarted
+    partitioned roll out complete: 1 new pods have been updated...
+    warning: pods below number 2 are not restarted (partition 2)
+    hint: kubectl -n kube-system delete pod db-0
+    exit 0
+    ");
 }
 
 #[test]
@@ -379,6 +459,12 @@ fn an_api_server_that_is_away_for_a_moment_is_asked_again() {
         patched |= asked.method == "PATCH";
     }));
     let run = scene.run("rollout restart ds/etcd-defrag --yes --timeout 60s");
-    assert!(run.code == 0 && run.out.ends_with("successfully rolled out\n"), "{run}");
-    assert_eq!(run.err.matches("it is asked again: ").count(), 1, "{run}");
+    insta::assert_snapshot!(scene.screen(&run), @r#"
+    NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
+    kube-system   daemonset/etcd-defrag   restart   1                        named
+    daemonset.apps/etcd-defrag restarted
+    daemon set "etcd-defrag" successfully rolled out
+    no answer from the API server, retrying: unexpected answer: invalid type: string "no set", expected struct Workload at line 1 column 8
+    exit 0
+    "#);
 }

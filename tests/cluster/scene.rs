@@ -62,6 +62,17 @@ impl Scene {
         run
     }
 
+    /// A text with `SERVER` and `CONFIG` in place of what differs from run to run.
+    pub fn shown(&self, text: &str) -> String {
+        let config = self.kubeconfig().display().to_string();
+        text.replace(&self.server.url(), "SERVER").replace(&config, "CONFIG")
+    }
+
+    /// What was printed, and the exit code.
+    pub fn screen(&self, run: &Run) -> String {
+        self.shown(&format!("{}{}exit {}", run.out, run.err, run.code))
+    }
+
     /// The same as JSON, and the exit code.
     pub fn json(&self, arguments: &str) -> (Value, i32) {
         let run = self.run(&format!("{arguments} -o json"));

@@ -65,22 +65,27 @@ fn told(objects: &[Value]) -> (Vec<(String, String)>, String, i32) {
     (found, run.out, code)
 }
 
-/// What is wrong with a request that nobody should approve.
+/// The problems of a request that nobody should approve.
 fn wrong(asked: &Asked) -> String {
     let (found, out, code) = told(&[asked.object("csr-x", json!({}))]);
-    assert_eq!((found.len(), found[0].0.as_str(), code), (1, "suspicious", 1), "{out}");
+    assert_eq!((found.len(), found[0].0.as_str(), code), (1, "csr-suspicious", 1), "{out}");
     assert!(!out.contains("certificate approve"), "{out}");
-    assert!(out.contains("hint: don't approve csr-x"), "{out}");
-    found[0].1.clone()
+    let hint = "hint: do not approve before the sender is known: kubectl get csr csr-x -o yaml\n";
+    assert!(out.ends_with(hint), "{out}");
+    let head = format!("request of {} to {}: ", asked.user, asked.signer);
+    found[0].1.strip_prefix(&head).unwrap_or_else(|| panic!("{out}")).to_owned()
 }
 
 #[test]
 fn a_kubelet_that_waits_is_shown_with_the_command() {
     for (asked, kind) in [(Asked::serving(GOOD, NAMES), "serving"), (Asked::client(GOOD, ""), "client")] {
         let (found, out, code) = told(&[asked.object("csr-7", json!({}))]);
-        assert_eq!((found.len(), found[0].0.as_str(), code), (1, "pending", 1), "{out}");
-        let what = format!("lab-cp1's kubelet waits for its {kind} certificate since 2026-11-23T23:50:00Z");
-        assert!(found[0].1.starts_with(&what), "{out}");
+        assert_eq!((found.len(), found[0].0.as_str(), code), (1, "csr-pending", 1), "{out}");
+        let what = format!(
+            "the kubelet of lab-cp1 waits for its {kind} certificate since 2026-11-23 23:50 UTC; names and usages are \
+             those of the node"
+        );
+        assert_eq!(found[0].1, what, "{out}");
         assert!(out.contains("hint: kubectl certificate approve csr-7\n"), "{out}");
     }
 }
@@ -92,7 +97,9 @@ fn of_many_the_newest_is_shown() {
     all[1]["metadata"]["creationTimestamp"] = json!("2026-11-23T23:55:00Z");
     let (found, out, _) = told(&all);
     assert_eq!(found.len(), 1, "{out}");
-    assert!(found[0].1.contains("(and 2 older ones, which nobody waits for)"), "{out}");
+    let what = "the kubelet of lab-cp1 waits for its serving certificate since 2026-11-23 23:55 UTC (and 2 older \
+                requests, superseded); names and usages are those of the node";
+    assert_eq!(found[0].1, what, "{out}");
     assert!(out.contains("approve csr-2\n") && !out.contains("approve csr-1"), "{out}");
 }
 
@@ -100,40 +107,53 @@ fn of_many_the_newest_is_shown() {
 fn what_is_not_the_nodes_own_is_suspicious() {
     let other = "/O=system:nodes/CN=system:node:lab-cp2";
     let masters = "/O=system:masters/CN=system:node:lab-cp1";
+    let of_masters = "subject is \"O=system:masters, CN=system:node:lab-cp1\", expected O=system:nodes, \
+                      CN=system:node:lab-cp1";
     for (asked, why) in [
-        (Asked::serving(other, NAMES), "it asks for the name \"system:node:lab-cp2\" (CN)"),
-        (Asked::serving(masters, NAMES), "its subject is \"O=system:masters, CN=system:node:lab-cp1\""),
-        (Asked::client(masters, ""), "its subject is \"O=system:masters"),
-        (Asked::client(&format!("/O=system:masters{GOOD}"), ""), "and not a node's O=system:nodes, CN=…"),
-        (Asked::client(&format!("/OU=x{GOOD}"), ""), "and not a node's O=system:nodes, CN=…"),
-        (Asked::serving(GOOD, "DNS:lab-cp1,IP:10.200.0.5"), "lab-cp1 doesn't have the address 10.200.0.5"),
+        (Asked::serving(other, NAMES), "CN is \"system:node:lab-cp2\""),
+        (Asked::serving(masters, NAMES), of_masters),
+        (Asked::client(masters, ""), of_masters),
+        (
+            Asked::client(&format!("/O=system:masters{GOOD}"), ""),
+            "subject is \"O=system:masters, O=system:nodes, CN=system:node:lab-cp1\", expected O=system:nodes, \
+             CN=system:node:lab-cp1",
+        ),
+        (
+            Asked::client(&format!("/OU=x{GOOD}"), ""),
+            "subject is \"OU=x, O=system:nodes, CN=system:node:lab-cp1\", expected O=system:nodes, \
+             CN=system:node:lab-cp1",
+        ),
+        (Asked::serving(GOOD, "DNS:lab-cp1,IP:10.200.0.5"), "lab-cp1 does not have the address 10.200.0.5"),
         (
             Asked::serving(GOOD, "DNS:kubernetes.default.svc"),
-            "lab-cp1 is not known by the name kubernetes.default.svc",
+            "lab-cp1 does not have the name kubernetes.default.svc",
         ),
-        (Asked::serving(GOOD, "DNS:lab-cp1,URI:spiffe://x"), "it asks for URI:spiffe://x"),
-        (Asked::serving(GOOD, ""), "it asks for no name and no address"),
-        (Asked::client(GOOD, "DNS:lab-cp1"), "a client needs no names or addresses"),
+        (Asked::serving(GOOD, "DNS:lab-cp1,URI:spiffe://x"), "requests URI:spiffe://x"),
+        (Asked::serving(GOOD, ""), "no name and no address"),
+        (Asked::client(GOOD, "DNS:lab-cp1"), "a client certificate with names or addresses"),
         (
             Asked {
                 user: "system:node:lab-cp9",
                 ..Asked::serving("/O=system:nodes/CN=system:node:lab-cp9", NAMES)
             },
-            "there is no node \"lab-cp9\"",
+            "names not checked: no node \"lab-cp9\"",
         ),
-        (Asked { user: "alice", ..Asked::client("/O=system:nodes/CN=alice", "") }, "its sender is no node"),
+        (
+            Asked { user: "alice", ..Asked::client("/O=system:nodes/CN=alice", "") },
+            "the sender is not a node",
+        ),
         (
             Asked { user: "system:bootstrap:abcdef", ..Asked::client(GOOD, "") },
-            "is this node being joined now?",
+            "sent with a bootstrap token, not by the node itself (a node that is being joined does that); CN is \
+             \"system:node:lab-cp1\"",
         ),
         (
             Asked { usages: vec!["server auth", "client auth"], ..Asked::serving(GOOD, NAMES) },
-            "it is to be good for \"client auth\"",
+            "unexpected usage \"client auth\"",
         ),
         (Asked { pem: "x".to_owned(), ..Asked::serving("/CN=x", "") }, "the request is no PEM"),
     ] {
-        let what = wrong(&asked);
-        assert!(what.contains(why), "{why}: {what}");
+        assert_eq!(wrong(&asked), why);
     }
 }
 
@@ -146,7 +166,7 @@ fn a_request_that_another_key_signed_is_suspicious() {
     *der.last_mut().unwrap() ^= 1;
     asked.pem =
         format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", base64(&der));
-    assert!(wrong(&asked).contains("it is not signed with the key that it is for"));
+    assert_eq!(wrong(&asked), "not signed with its own key");
 }
 
 fn openssl_base64(text: &str) -> Vec<u8> {
@@ -160,9 +180,11 @@ fn approved_and_not_issued() {
         |at: &str| json!({"conditions": [{"type": "Approved", "status": "True", "lastUpdateTime": at}]});
     let asked = Asked::serving(GOOD, NAMES);
     let (found, out, code) = told(&[asked.object("csr-1", approved("2026-11-23T23:51:00Z"))]);
-    assert_eq!((found[0].0.as_str(), code), ("not-issued", 1), "{out}");
-    assert!(found[0].1.contains("the controller-manager doesn't sign"), "{out}");
-    assert!(out.contains("--cluster-signing-key-file"), "{out}");
+    assert_eq!((found[0].0.as_str(), code), ("csr-not-issued", 1), "{out}");
+    let what = "approved at 2026-11-23 23:51 UTC, no certificate issued: kube-controller-manager does not sign \
+                (kubernetes.io/kubelet-serving)";
+    assert_eq!(found[0].1, what, "{out}");
+    assert!(out.ends_with("hint: on a control-plane node: sudo kuberescue diagnose\n"), "{out}");
     // It takes a moment; and what is issued or denied is done.
     let mut issued = approved("2026-11-23T23:51:00Z");
     issued["certificate"] = json!("LS0t");
@@ -174,7 +196,12 @@ fn approved_and_not_issued() {
     let failed =
         json!({"conditions": [{"type": "Approved"}, {"type": "Failed", "message": "usages\u{1b}[2J"}]});
     let (found, out, _) = told(&[asked.object("csr-1", failed)]);
-    assert!(found[0].0 == "not-issued" && out.contains("refused it: usages\\u{1b}[2J"), "{out}");
+    assert_eq!(found[0].0, "csr-not-issued", "{out}");
+    assert!(out.contains("   refused by signer kubernetes.io/kubelet-serving: usages\\u{1b}[2J\n"), "{out}");
+    assert!(
+        out.ends_with("hint: kubectl -n kube-system logs -l component=kube-controller-manager\n"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -182,7 +209,10 @@ fn requests_of_others_are_counted() {
     let asked = Asked { signer: "example.com/own", user: "alice", ..Asked::client("/CN=alice", "") };
     let (found, out, code) = told(&[asked.object("csr-1", json!({})), asked.object("csr-2", json!({}))]);
     assert_eq!(code, 0, "{out}");
-    let others =
-        ("others-pending".to_owned(), "2 of other signers wait for approval: example.com/own".to_owned());
-    assert!(found.contains(&others), "{out}");
+    let found: Vec<_> = found.iter().map(|(result, what)| (result.as_str(), what.as_str())).collect();
+    let expected = [
+        ("ok", "no pending requests of kubelets"),
+        ("csr-pending", "2 requests for other signers pending: example.com/own"),
+    ];
+    assert_eq!(found, expected, "{out}");
 }

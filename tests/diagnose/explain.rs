@@ -153,6 +153,7 @@ fn the_list_has_every_code_once_with_its_class() {
     let known = [
         "change",
         "clock",
+        "cluster",
         "credential",
         "disk",
         "etcd",

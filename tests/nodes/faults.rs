@@ -5,29 +5,42 @@ use std::time::{Duration, Instant};
 
 use crate::apiserver::{ApiServer, certificate_user, kubeconfig, recorded, status};
 use crate::server::{Authority, BOTH, Clients, accept, config, http, https};
-use crate::{Desk, assert_could_not};
+use crate::{Desk, assert_could_not, assert_failed};
 
 #[test]
 fn whose_credential_is_not_accepted() {
     let server = ApiServer::start();
     let ca = &server.authority;
     let desk = Desk::with(&server.kubeconfig(&ca.ended("kubernetes-admin")));
-    assert_could_not(
-        &desk.nodes(""),
-        &["401: Unauthorized (its certificate ended 2016-01-01T00:00:00Z)", "kuberescue kubeconfig check"],
-    );
+    let place = |desk: &Desk| format!("({} with {}", server.url(), desk.path("config").display());
+    let check = |desk: &Desk| format!("kuberescue kubeconfig check {}", desk.path("config").display());
+    let head = "error [unauthorized]: cannot list the nodes: 401: Unauthorized";
+    let said = format!("{head} {}; its client certificate expired on 2016-01-01 (", place(&desk));
+    let hint = format!(" days ago))\nhint: {}\n", check(&desk));
+    assert_could_not(&desk.nodes(""), &[&said, &hint]);
     let other = Authority::new("kubernetes");
     let desk = Desk::with(&server.kubeconfig(&other.leaf("kubernetes-admin")));
-    assert_could_not(&desk.nodes(""), &["401: Unauthorized", &server.url()]);
+    assert_failed(&desk.nodes(""), &format!("{head} {})", place(&desk)), &check(&desk));
     let desk = Desk::with(&server.kubeconfig(&ca.leaf("nobody")));
-    assert_could_not(&desk.nodes(""), &["403: User \"nobody\" cannot get", "admin.conf"]);
+    assert_failed(
+        &desk.nodes(""),
+        &format!(
+            "error [forbidden]: cannot list the nodes: 403: User \"nobody\" cannot get /api/v1/nodes {})",
+            place(&desk)
+        ),
+        "use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf",
+    );
     // A server that refuses in the handshake, as etcd does and some load balancers.
     let (address, _) = https(config(&ca.leaf("x"), Clients::Only(ca), &BOTH), |_| http(200, "", b""));
     let user = certificate_user(&ca.ended("kubernetes-admin"));
     let desk = Desk::with(&kubeconfig(&format!("https://{address}"), ca, &user));
     assert_could_not(
         &desk.nodes(""),
-        &["client certificate rejected: it has expired (its certificate ended 2016-01-01T00:00:00Z)"],
+        &[
+            "error [client-certificate-rejected]: cannot list the nodes: client certificate rejected: it has expired (",
+            "; its client certificate expired on 2016-01-01 (",
+            &format!(" days ago))\nhint: {}\n", check(&desk)),
+        ],
     );
 }
 
@@ -40,8 +53,9 @@ fn a_server_that_is_not_the_expected_one() {
     assert_could_not(
         &desk.nodes(""),
         &[
-            "the server's certificate is not accepted: its signature does not fit the CA's key",
-            "the wrong cluster",
+            "error [tls-failed]: cannot list the nodes: the server's certificate is not accepted: its signature does not \
+             fit the CA's key (",
+            &format!("\nhint: kuberescue kubeconfig check --connect {}\n", desk.path("config").display()),
         ],
     );
     let ended = ApiServer::of(Authority::new("kubernetes"), |ca| ca.ended("kube-apiserver"));
@@ -74,16 +88,22 @@ fn answers_with_another_status() {
         (status(409, "Conflict", "the object has been modified"), "409: the object has been modified"),
         (status(429, "TooManyRequests", "too many requests"), "429: too many requests"),
         (status(500, "InternalError", "etcdserver: request timed out"), "500: etcdserver: request timed out"),
-        (http(503, "", b"<html><body>maintenance</body></html>"), "503: an HTML page: not an API server"),
-        (http(200, "", b"\n<!DOCTYPE html><p>Sign in"), "cannot be understood: an HTML page"),
-        (http(200, "", b""), "it breaks off after 0 bytes"),
-        (http(200, "", b"{\"metadata\": {}, \"items\": 3}"), "cannot be understood: invalid type"),
+        (
+            http(503, "", b"<html><body>maintenance</body></html>"),
+            "503: an HTML page, from a proxy or a login page instead of an API server",
+        ),
+        (
+            http(200, "", b"\n<!DOCTYPE html><p>Sign in"),
+            "unexpected answer: an HTML page, from a proxy or a login page instead of an API server",
+        ),
+        (http(200, "", b""), "unexpected answer: truncated after 0 bytes"),
+        (http(200, "", b"{\"metadata\": {}, \"items\": 3}"), "unexpected answer: invalid type"),
         (http(302, "location: https://login.example/\r\n", b""), "302: an empty answer"),
         (http(403, "", b"\x1b[2Jevil\nsecond line"), "403: \\u{1b}[2Jevil"),
     ] {
         instead(answer);
         let run = desk.nodes("");
-        assert_could_not(&run, &[said]);
+        assert_could_not(&run, &[&format!(": cannot list the nodes: {said}")]);
         assert!(!run.err.contains("second line"), "{run}");
     }
     // An answer in the middle of which the connection ends.
@@ -92,11 +112,14 @@ fn answers_with_another_status() {
         let mut whole = http(200, "content-type: application/json\r\n", body.as_bytes());
         whole.truncate(whole.len() - cut);
         instead(whole);
-        assert_could_not(&desk.nodes(""), &["could not list the nodes"]);
+        assert_could_not(&desk.nodes(""), &["error [unhealthy]: cannot list the nodes: "]);
     }
     let whole = recorded("nodes");
     instead(http(200, "", &whole.as_bytes()[..whole.len() / 2]));
-    assert_could_not(&desk.nodes(""), &[&format!("it breaks off after {} bytes", whole.len() / 2)]);
+    assert_could_not(
+        &desk.nodes(""),
+        &[&format!("unexpected answer: truncated after {} bytes", whole.len() / 2)],
+    );
 }
 
 #[test]
@@ -113,7 +136,12 @@ fn the_server_says_when_to_come_back() {
     // Longer than anybody waits: it isn't tried.
     server.store().instead.insert(path.clone(), http(429, "retry-after: 3600\r\n", b"busy"));
     let began = Instant::now();
-    assert_could_not(&desk.nodes(""), &["429: busy (it asks to come back in 3600 s)", "too much to do"]);
+    let place = format!("{} with {}", server.url(), desk.path("config").display());
+    assert_failed(
+        &desk.nodes(""),
+        &format!("error: cannot list the nodes: 429: busy (retry after 3600 s) ({place})"),
+        "the API server is overloaded: run the command again later, or with --request-timeout 60s",
+    );
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::apiserver::{ApiServer, TOKEN, kubeconfig};
 use crate::server::closed_port;
-use crate::{Desk, assert_could_not};
+use crate::{Desk, assert_could_not, assert_failed};
 
 #[test]
 fn the_nodes_of_a_real_cluster() {
@@ -16,8 +16,7 @@ fn the_nodes_of_a_real_cluster() {
     assert_eq!(lines[0], ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]);
     assert_eq!((lines[1][0], lines[1][1], lines[1][2]), ("lab-cp1", "Ready", "control-plane,master"));
     assert_eq!((lines[1][4], lines.len()), ("v1.20.2", 2));
-    let asked = format!("asked {} with {}", server.url(), desk.path("config").display());
-    assert!(run.err.contains(&asked), "{run}");
+    assert_eq!(run.err, format!("server: {} with {}\n", server.url(), desk.path("config").display()));
 
     let wide = desk.nodes("-o wide").out;
     for cell in
@@ -26,7 +25,9 @@ fn the_nodes_of_a_real_cluster() {
         assert!(wide.contains(cell), "{cell}: {wide}");
     }
     let json: Value = serde_json::from_str(&desk.nodes("-o json").out).unwrap();
-    assert_eq!((&json["kind"], &json["server"]), (&json!("NodeList"), &json!(server.url())));
+    let head = ["apiVersion", "kind", "server"].map(|key| json[key].as_str().unwrap());
+    assert_eq!(head, ["kuberescue/v1", "NodeList", &server.url()]);
+    assert_eq!((&json["items"][0]["name"], &json["items"][0]["ready"]), (&json!("lab-cp1"), &json!(true)));
     assert_eq!(json["items"][0]["addresses"][0], json!({"type": "InternalIP", "address": "10.200.0.4"}));
     let yaml = desk.nodes("-o yaml").out;
     assert!(yaml.contains("osImage: \"Debian GNU/Linux 12 (bookworm)\""), "{yaml}");
@@ -51,7 +52,9 @@ fn a_node_that_is_not_ready_is_a_finding() {
     let run = desk.nodes("");
     assert_eq!(run.code, 1, "{run}");
     assert!(run.out.contains("NotReady,SchedulingDisabled"), "{run}");
-    assert!(run.err.contains("lab-cp1: Kubelet stopped posting \\u{1b}[31mnode status."), "{run}");
+    let warning =
+        "warning [node-not-ready]: lab-cp1 is not Ready: Kubelet stopped posting \\u{1b}[31mnode status.";
+    assert_eq!(run.err.lines().nth(1), Some(warning), "{run}");
 }
 
 #[test]
@@ -64,7 +67,14 @@ fn the_kubeconfig_that_kubectl_would_take() {
     // Named on the command line before all else.
     desk.write("new.conf", &admin);
     assert_eq!(desk.nodes("--kubeconfig new.conf").code, 0);
-    assert_could_not(&desk.nodes(""), &["connection refused", "config", "could not list the nodes"]);
+    let config = desk.path("config").display().to_string();
+    assert_failed(
+        &desk.nodes(""),
+        &format!(
+            "error [not-listening]: cannot list the nodes: connection refused: nothing listens there ({down} with {config})"
+        ),
+        &format!("check the address in {config}; on a control-plane node: sudo kuberescue probe"),
+    );
 
     // Several are read as one, and the first of a name counts.
     let whole = desk.path("config").display().to_string();
@@ -98,10 +108,24 @@ fn the_kubeconfig_that_kubectl_would_take() {
     if !std::path::Path::new("/etc/kubernetes/admin.conf").exists() {
         assert_eq!(run.code, 0, "{run}");
     }
-    assert_could_not(&desk.nodes("--kubeconfig gone.conf"), &["gone.conf: there is no such file"]);
-    assert_could_not(&desk.nodes("--kubeconfig home"), &["home: it is a directory"]);
+    assert_failed(
+        &desk.nodes("--kubeconfig gone.conf"),
+        "error: cannot read gone.conf: not found",
+        "look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig",
+    );
+    assert_failed(
+        &desk.nodes("--kubeconfig home"),
+        "error: cannot read home: is a directory",
+        "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
+    );
     desk.write("junk.conf", "a: [1, 2\n");
-    assert_could_not(&desk.nodes("--kubeconfig junk.conf"), &["junk.conf", "cannot be used"]);
+    assert_could_not(
+        &desk.nodes("--kubeconfig junk.conf"),
+        &[
+            "error [kubeconfig-unusable]: cannot use junk.conf: unusable kubeconfig: ",
+            "\nhint: kuberescue kubeconfig check junk.conf\n",
+        ],
+    );
 }
 
 #[test]

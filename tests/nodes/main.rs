@@ -75,6 +75,13 @@ impl Desk {
     }
 }
 
+/// It failed with 2, and printed exactly this.
+#[track_caller]
+fn assert_failed(run: &Run, error: &str, hint: &str) {
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{run}");
+    assert_eq!(run.err, format!("{error}\nhint: {hint}\n"));
+}
+
 /// It failed with 2, printed no result, and said each of these.
 #[track_caller]
 fn assert_could_not(run: &Run, said: &[&str]) {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::apiserver::{ApiServer, TOKEN, kubeconfig};
 use crate::server::{BOTH, Clients, config, http, https};
-use crate::{Desk, assert_could_not};
+use crate::{Desk, assert_could_not, assert_failed};
 
 fn plugin(desk: &Desk, script: &str) {
     let path = desk.write("bin/plugin", &format!("#!/bin/sh\n{script}\n"));
@@ -51,23 +51,29 @@ fn a_plug_in_gives_a_token_or_a_certificate() {
 fn a_plug_in_that_gives_none() {
     let server = ApiServer::start();
     let desk = desk(&server, "./bin/plugin");
-    assert_could_not(
+    let config = desk.path("config").display().to_string();
+    let check = format!("kuberescue kubeconfig check {config}");
+    let head = format!("error [no-credential]: cannot use {config}: no credential: ");
+    let path = desk.path("./bin/plugin").display().to_string();
+    assert_failed(
         &desk.nodes(""),
-        &[
-            "no credential: the exec plug-in ",
-            "bin/plugin cannot be started",
-            "hint: run the plug-in by hand",
-        ],
+        &format!("{head}cannot start the exec plug-in {path}: No such file or directory (os error 2)"),
+        &check,
     );
     // What it prints as its result may be the credential.
     plugin(&desk, "echo s3cret\necho $S >/dev/null\necho first >&2\necho please log in >&2\nexit 7");
-    assert_could_not(&desk.nodes(""), &["plugin ended with 7: please log in"]);
+    let plug_in = format!("{head}the exec plug-in {path}");
+    assert_failed(&desk.nodes(""), &format!("{plug_in} exited with 7: please log in"), &check);
     plugin(&desk, "echo s3cret {");
-    assert_could_not(&desk.nodes(""), &["bin/plugin printed is no ExecCredential"]);
+    assert_failed(
+        &desk.nodes(""),
+        &format!("{plug_in} did not print an ExecCredential with a status"),
+        &check,
+    );
     plugin(&desk, &format!("echo '{}'", credential(&json!({"token": "s3cret-bad"}))));
     assert_could_not(&desk.nodes(""), &["401: Unauthorized"]);
     plugin(&desk, "kill -9 $$");
-    assert_could_not(&desk.nodes(""), &["plugin was killed"]);
+    assert_failed(&desk.nodes(""), &format!("{plug_in} was killed"), &check);
 }
 
 /// A JSON Web Token that ends then.

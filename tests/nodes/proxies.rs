@@ -67,8 +67,9 @@ fn a_proxy_that_opens_the_way() {
     let (proxy, log) = tunnels();
     let done = through(&desk, &format!("http://user:s3cret%40@{proxy}"), "");
     assert_eq!(done.code, 0, "{done}");
-    assert!(done.err.contains(&format!("through the proxy http://{proxy} with")), "{done}");
-    assert!(!done.err.contains("s3cret"), "{done}");
+    let config = desk.path("config").display().to_string();
+    let said = format!("server: {} through proxy http://{proxy} with {config}\n", server.url());
+    assert_eq!(done.err, said, "without the password");
     let heads = log.lock().unwrap().clone();
     assert_eq!(heads.len(), 1);
     assert!(heads[0].starts_with(&format!("CONNECT {} ", server.address)), "{heads:?}");
@@ -94,14 +95,20 @@ fn a_proxy_that_is_in_the_way() {
     let desk = Desk::with(&server.admin());
     let asked = |proxy: SocketAddr| through(&desk, &format!("http://u:s3cret@{proxy}"), "");
     for (proxy, said) in [
-        (closed_port(), "connection refused"),
-        (refuses(http(407, "", b"")), "the proxy wants a name and a password"),
-        (refuses(http(403, "", b"<html>blocked</html>")), "the proxy doesn't open the way"),
-        (refuses(http(502, "", b"")), "the proxy doesn't open the way"),
-        (refuses(b"SSH-2.0-x\r\n".to_vec()), "the proxy doesn't open the way"),
+        (closed_port(), "connection refused: nothing listens there ("),
+        (refuses(http(407, "", b"")), "the proxy wants a name and a password ("),
+        (refuses(http(403, "", b"<html>blocked</html>")), "the proxy doesn't open the way: "),
+        (refuses(http(502, "", b"")), "the proxy doesn't open the way: "),
+        (refuses(b"SSH-2.0-x\r\n".to_vec()), "the proxy doesn't open the way: "),
     ] {
+        let place = format!(
+            " ({} through proxy http://{proxy} with {})",
+            server.url(),
+            desk.path("config").display()
+        );
+        let hint = "\nhint: bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig\n";
         let run = asked(proxy);
-        assert_could_not(&run, &[said, &format!("through the proxy http://{proxy} with"), "NO_PROXY"]);
+        assert_could_not(&run, &[&format!("]: cannot list the nodes: {said}"), &place, hint]);
     }
     let run = through(&desk, "ftp://127.0.0.1:1", "");
     assert_could_not(&run, &["ftp"]);

@@ -112,7 +112,7 @@ fn a_server_that_hangs_or_talks_nonsense() {
     let start = std::time::Instant::now();
     assert_eq!(
         api(address).livez(soon()),
-        Err(ApiError::Status { status: 429, message: "slow down (it asks to come back in 9 s)".into() })
+        Err(ApiError::Status { status: 429, message: "slow down (retry after 9 s)".into() })
     );
     assert!(start.elapsed() < Duration::from_secs(9), "it is not asked again");
 }

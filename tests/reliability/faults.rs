@@ -240,9 +240,9 @@ fn said(code: i32, fault: Fault, ended: &Ended) -> Result<(), String> {
     let error = text.lines().find(|line| line.starts_with("error"));
     // Of what is left to be seen to the result tells, without a failure.
     if fault.reads && code == 4 && error.is_none() {
-        let tells = ["permission denied", "input/output error", "unreadable"]
+        let tells = ["permission denied", "input/output error", "unreadable", "cannot read"]
             .iter()
-            .any(|why| ended.out.contains(why));
+            .any(|why| ended.out.contains(why) || ended.err.contains(why));
         return if tells { Ok(()) } else { Err(format!("not told\n{}", ended.out)) };
     }
     let error = error.ok_or("no error is told")?;

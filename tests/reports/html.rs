@@ -31,12 +31,12 @@ fn it_says_what_matters() {
     for words in [
         "<title>cp-1: broken: certificates, keys or kubeconfigs – kuberescue</title>",
         "<h2 id=\"verdict\">control plane cannot start",
-        "all 13 credentials expired 693 days ago",
-        "<code>kuberescue recover</code>",
-        "Pods that run are not affected",
-        "the API server refuses etcd: nothing can be read or written",
+        "all 13 certificates expired 693 days ago",
+        "<code>sudo kuberescue recover</code>",
+        "Running pods are not affected",
+        "the API server rejects etcd: nothing can be read or written",
         "<code>kuberescue explain kubelet-crash-loop</code>",
-        ">ENDED 693 days ago</text>",
+        ">EXPIRED 693 days ago</text>",
         "presented by <span class=\"nb\">kube-apiserver</span>",
     ] {
         assert!(page.contains(words), "{words}");

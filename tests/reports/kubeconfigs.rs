@@ -76,7 +76,7 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
         }
         changed
     }));
-    // What is asserted is something: each field has a value somewhere, and each weight is there.
+    // What is asserted is something: each field has a value somewhere, and there are codes of many kinds.
     let contexts: Vec<&Value> = original["items"]
         .as_array()
         .unwrap()

@@ -48,7 +48,7 @@ fn what_is_wrong_with_each_tree() {
             "etcd-server",
             "front-proxy-client",
         ];
-        leafs.map(|leaf| format!("{leaf}: ENDED {ago} ago")).to_vec()
+        leafs.map(|leaf| format!("{leaf}: EXPIRED {ago} ago")).to_vec()
     };
     for name in TREES {
         let mut found = wrong(&Node::of(name));
@@ -62,14 +62,14 @@ fn what_is_wrong_with_each_tree() {
             }
             "expired-ca" => {
                 let mut lines = all_ended("4345 d");
-                lines.insert(0, "ca: ENDED 1060 d ago".into());
-                lines.insert(8, "etcd-ca: ENDED 1060 d ago".into());
-                lines.insert(13, "front-proxy-ca: ENDED 1060 d ago".into());
+                lines.insert(0, "ca: EXPIRED 1060 d ago".into());
+                lines.insert(8, "etcd-ca: EXPIRED 1060 d ago".into());
+                lines.insert(13, "front-proxy-ca: EXPIRED 1060 d ago".into());
                 lines
             }
             "mixed" => [
                 "apiserver-kubelet-client: KEY OF ANOTHER",
-                "controller-manager.conf: ENDED 998 d ago",
+                "controller-manager.conf: EXPIRED 998 d ago",
                 "etcd-peer: NOT SIGNED BY etcd-ca",
                 "front-proxy-client: UNREADABLE",
                 "apiserver-kubelet-client: KEY OF ANOTHER",
@@ -193,8 +193,8 @@ fn an_authority_renewed_with_its_key_is_one_anchor_with_two_certificates() {
     let Kind::Ca(anchor) = &graph.node(find(&graph, "ca")).unwrap().kind else { panic!() };
     assert_eq!((anchor.certificates.len(), anchor.state), (2, State::Valid));
     let found = faults(&graph);
-    let old = "ca TrustedBy kube-scheduler --kubeconfig: OldCopy: it holds an older certificate of this authority, \
-               which has ended";
+    let old = "ca TrustedBy kube-scheduler --kubeconfig: OldCopy: it holds an older certificate of this CA, which \
+               has expired";
     assert!(found.iter().any(|fault| fault == old), "{found:#?}");
     // The old authority, which the other kubeconfigs still have, is another one of the same name.
     assert!(joined(&graph, "kubernetes", Relation::TrustedBy, "kubectl admin.conf"), "{}", tree(&graph));
@@ -300,7 +300,7 @@ fn a_certificate_is_affected_by_its_authority() {
     node.write(&format!("{PKI}/front-proxy-client.key"), key.as_bytes());
     let found = rows(&node.graph());
     let state = |label: &str| found.iter().find(|row| row.label == label).unwrap().state.clone();
-    assert_eq!(state("front-proxy-ca"), "ENDED 692 d ago, KEY OF ANOTHER");
+    assert_eq!(state("front-proxy-ca"), "EXPIRED 692 d ago, KEY OF ANOTHER");
     assert_eq!(state("front-proxy-client"), "affected");
     assert_eq!(state("presented by kube-apiserver --proxy-client-cert-file"), "affected");
 }

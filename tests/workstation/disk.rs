@@ -63,7 +63,7 @@ fn a_rename_that_fails_leaves_all_as_it_was() {
     let scene = Scene::new();
     let before = scene.snapshot();
     for (errno, said) in [
-        ("EIO", "input/output error"),
+        ("EIO", "input/output error of the device"),
         ("ENOSPC", "no space left on the device"),
         ("EROFS", "the file system is read-only"),
     ] {

@@ -1,5 +1,8 @@
 //! `fetch`: what the Secret holds, and how it compares with what is here.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::common::base64;
@@ -129,6 +132,24 @@ fn compare_says_what_differs() {
         .map(|key| json[key] == true);
     assert_eq!((run.code, bools), (1, [false, true, false, false, true]), "{run}");
     assert_eq!((&json["kind"], &json["old"]), (&json!("KubeconfigComparison"), &json!("moved")));
+    // Its fields are those of its schema, no more and no fewer.
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kubeconfig-comparison.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let required = |value: &Value| {
+        let names = value["required"].as_array().unwrap().iter();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!((fields(&json), fields(&schema["properties"])), (required(&schema), required(&schema)));
+    let rows = json["items"].as_array().unwrap();
+    let row = &schema["$defs"]["row"];
+    assert!(
+        rows.iter().all(|found| fields(found) == required(row))
+            && fields(&row["properties"]) == required(row)
+    );
+    let same: Vec<_> = rows.iter().map(|row| (row["what"].as_str().unwrap(), row["same"] == true)).collect();
+    let certificate = ["user", "serial", "valid from", "valid until", "key"].map(|what| (what, true));
+    assert_eq!(same, [&certificate[..], &[("CA", false), ("server", false)]].concat());
     let run = scene.run(&format!("fetch {FROM} --compare moved -o yaml"));
     assert!(run.out.contains("sameCertificate: true"), "{run}");
     assert!(
@@ -165,7 +186,7 @@ fn a_secret_that_holds_the_old_certificate() {
         assert!(run.err.ends_with(said), "{run}");
     }
     assert_eq!(scene.run(&format!("fetch {FROM}")).out, scene.old);
-    // Or one that its own CA doesn't vouch for.
+    // Or one that its own CA did not issue.
     let strange = scene.elsewhere(&scene.cluster.url(), &Authority::new("kubernetes"), &scene.leaf);
     scene.keep_in_secret(&strange);
     let run = scene.run(&format!("fetch {FROM}"));

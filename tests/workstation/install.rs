@@ -183,7 +183,7 @@ fn a_secret_with_the_old_certificate_leads_to_push() {
         " days ago) (the Secret cluster-cluster1/cluster1-kubeconfig still holds the old certificate){push}"
     );
     scene.fails(&format!("install {FROM} --yes"), 5, &[expired, &same]);
-    // Another one that has ended is not the old one.
+    // Another one that has expired is not the old one.
     scene.keep_in_secret(scene.cluster.kubeconfig(&scene.cluster.authority.ended("kubernetes-admin")));
     let run = scene.fails(&format!("install {FROM} --yes"), 5, &[expired, &format!(" days ago){push}")]);
     assert!(!run.err.contains("still holds"), "{run}");

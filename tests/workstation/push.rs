@@ -189,7 +189,7 @@ fn what_the_admin_cluster_does_not_take() {
         (status(429, "TooManyRequests", "later"), 2, "429: later"),
         // The Secret itself says that nothing arrived.
         (status(500, "InternalError", "etcd"), 2, "500: etcd"),
-        (http(200, "", b"{\"kind\": \"Sec"), 2, "unexpected answer: truncated after 14 bytes ("),
+        (http(200, "", b"{\"kind\": \"Sec"), 2, "unexpected answer: truncated after 13 bytes ("),
     ] {
         scene.admin.store().instead.insert(("PATCH".to_owned(), SECRET.to_owned()), reply);
         let run = scene.run(&format!("{} --yes --request-timeout 5s", push()));
@@ -237,7 +237,7 @@ fn an_answer_that_is_lost() {
     let kept: Vec<_> =
         scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
     let said = format!(
-        "\nOld value: ./{0}\nerror: cannot verify the update of the {NAMED}: unexpected answer: truncated after 14 \
+        "\nOld value: ./{0}\nerror: cannot verify the update of the {NAMED}: unexpected answer: truncated after 13 \
          bytes\nhint: kuberescue kubeconfig fetch shows its value (old value: ./{0})\n",
         kept[0]
     );

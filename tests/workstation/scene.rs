@@ -22,7 +22,7 @@ pub struct Scene {
     pub admin: ApiServer,
     pub cluster: ApiServer,
     pub directory: TempDir,
-    /// The kubeconfig whose certificate has ended.
+    /// The kubeconfig whose certificate has expired.
     pub old: String,
     /// The one that works.
     pub new: String,
@@ -30,7 +30,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// The workstation has an ended kubeconfig, the Secret the new one.
+    /// The workstation has an expired kubeconfig, the Secret the new one.
     pub fn new() -> Self {
         let (admin, cluster) = (ApiServer::start(), ApiServer::start());
         let leaf = cluster.authority.leaf("kubernetes-admin");
@@ -161,7 +161,7 @@ impl Scene {
 
     /// The serial number of the working certificate, as openssl writes it, in lower case.
     pub fn serial(&self) -> String {
-        let line = openssl("x509 -noout -serial", &self.leaf.certificate.to_pem());
+        let line = openssl("x509 -noout -serial", self.leaf.certificate.to_pem().as_bytes());
         line.trim().replace("serial=", "").to_lowercase()
     }
 

@@ -9,7 +9,7 @@ use crate::live::api::directory_of;
 use crate::report::{ComparisonFormat, credential_line, difference, problem_lines};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
-use crate::session::workstation::credential::{Credential, replace};
+use crate::session::workstation::credential::{Credential, not_replaced, replace};
 use crate::session::workstation::secret::{SecretArgs, push_hint};
 
 #[derive(clap::Args, Debug)]
@@ -65,7 +65,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
     match target.old() {
         Some(old) if old == fetched.bytes.as_slice() => {
             if target.too_wide().is_some() {
-                target.narrow()?;
+                target.narrow().map_err(not_replaced)?;
             }
             context.out.say(&format!("{shown} is up to date"));
         }

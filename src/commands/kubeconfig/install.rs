@@ -13,7 +13,7 @@ use crate::report::{credential_line, difference_text, later_line, node_list, war
 use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::input::kubeconfigs::of_kubectl;
-use crate::session::workstation::credential::{Credential, refuse_another_cluster, replace};
+use crate::session::workstation::credential::{Credential, not_replaced, refuse_another_cluster, replace};
 use crate::session::workstation::secret::{Place, SecretArgs, push_hint};
 
 #[derive(clap::Args, Debug)]
@@ -250,7 +250,7 @@ fn nothing_to_do(args: &Args, path: &Path, target: &Target, context: &mut Contex
         if args.dry_run {
             context.out.note(&format!("mode {mode:04o} would become 0600"));
         } else {
-            target.narrow()?;
+            target.narrow().map_err(not_replaced)?;
             context.out.say(&format!("Changed its mode from {mode:04o} to 0600"));
         }
     }

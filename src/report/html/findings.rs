@@ -13,13 +13,11 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
     }
     out.raw(match severity {
         Severity::Blocker => {
-            "<section id=\"blockers\" aria-labelledby=\"blockers-h\">\n<h2 id=\"blockers-h\">What keeps it from \
-             working</h2>\n<p class=\"hint\">What fails first is at the top; what is below it may only follow from \
-             it."
+            "<section id=\"blockers\" aria-labelledby=\"blockers-h\">\n<h2 id=\"blockers-h\">Blocking problems \
+             (root cause first)</h2>\n<p class=\"hint\">What is below the first one may only follow from it."
         }
         Severity::Warning => {
-            "<section id=\"warnings\" aria-labelledby=\"warnings-h\">\n<h2 id=\"warnings-h\">What should be seen \
-             to</h2>\n<p class=\"hint\">"
+            "<section id=\"warnings\" aria-labelledby=\"warnings-h\">\n<h2 id=\"warnings-h\">Warnings</h2>\n<p class=\"hint\">"
         }
         Severity::Note => {
             "<section id=\"notes\" aria-labelledby=\"notes-h\">\n<h2 id=\"notes-h\">Notes</h2>\n\

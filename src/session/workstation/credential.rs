@@ -181,5 +181,12 @@ pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced
     let held = hold(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     let replaced = target.replace(bytes, &stamp(now));
     drop(held);
-    Ok(replaced?)
+    replaced.map_err(not_replaced)
+}
+
+/// Why a file of this machine was not replaced: there is no archive of it that a hint could name.
+pub fn not_replaced(error: crate::disk::Error) -> Error {
+    let changed = matches!(error, crate::disk::Error::Changed { .. });
+    let failure = Error::from(error);
+    if changed { failure.hint("nothing was changed; run the same command again") } else { failure }
 }

@@ -10,7 +10,7 @@ pub(super) const PAGES: &[Page] = &[
         "root privileges are required",
         "The file belongs to root and cannot be read by this user, so nothing can be said about the node.",
         "kuberescue was started without sudo.",
-        "Run the same command with sudo.",
+        "Run the same command with sudo, for example: sudo kuberescue diagnose.",
     ),
     page(
         Code::WorkerNode,

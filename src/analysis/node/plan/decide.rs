@@ -1,5 +1,7 @@
 //! The decisions: for each leaf, whether it is renewed, issued anew, skipped or refused.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +14,7 @@ use super::{
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
 use crate::formats::certificate::Certificate;
-use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
 use crate::state::catalog::{self, Ca, CertSpec, Place};
 use crate::state::{Code, Content, Snapshot};
@@ -25,8 +27,16 @@ pub fn decide(
     options: &Options,
     now: Timestamp,
 ) -> Plan {
-    let mut decision =
-        Decision { snapshot, inventory, findings, options, now, steps: Vec::new(), skipped: Vec::new() };
+    let mut decision = Decision {
+        snapshot,
+        inventory,
+        findings,
+        options,
+        now,
+        steps: Vec::new(),
+        skipped: Vec::new(),
+        signing: RefCell::default(),
+    };
     let mut refusals = Vec::new();
     match &options.selection {
         Selection::All => {
@@ -86,11 +96,17 @@ pub(super) struct Decision<'a> {
     pub(super) now: Timestamp,
     pub(super) steps: Vec<Step>,
     skipped: Vec<Skipped>,
+    signing: RefCell<BTreeMap<Ca, bool>>,
 }
 
 impl Decision<'_> {
     pub(super) fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
         self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
+    }
+
+    /// Whether the key of a CA works, tried once for each.
+    fn signs(&self, authority: Ca, key: &PrivateKey) -> bool {
+        *self.signing.borrow_mut().entry(authority).or_insert_with(|| key.can_sign())
     }
 
     /// Whether a credential has one of the findings that go away when it is reissued.
@@ -217,7 +233,7 @@ impl Decision<'_> {
             let what = format!("kuberescue cannot sign with its key ({})", key.algorithm);
             return Err(unable(Code::Unsupported, &what, false));
         }
-        if let Some(key) = row.key.get().filter(|key| !key.can_sign()) {
+        if let Some(key) = row.key.get().filter(|key| !self.signs(authority, key)) {
             let what = format!("its key {} is damaged ({})", row.key_path.display(), key.algorithm);
             return Err(unable(Code::CaKeyUnreadable, &what, false));
         }
