@@ -8,6 +8,7 @@
 //! `KUBERESCUE_DOCUMENTS=update cargo test --test documents` writes what the program says into blocks without `…`.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,

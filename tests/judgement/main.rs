@@ -148,7 +148,7 @@ struct Trial {
     breakages: Vec<String>,
     failures: Vec<Failure>,
     /// How `recover` ended, whether it changed anything, and the code of its error.
-    ending: Option<(i32, bool, String)>,
+    ending: Option<Ending>,
 }
 
 impl Trial {
@@ -282,6 +282,9 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable}={value}")))
 }
 
+/// How `recover` ended: its exit code, whether anything was changed, the code of its error.
+type Ending = (i32, bool, String);
+
 #[test]
 fn commands_agree_on_broken_nodes() {
     let seeds: Vec<_> = match number("KUBERESCUE_JUDGEMENT_SEED") {
@@ -289,7 +292,7 @@ fn commands_agree_on_broken_nodes() {
         None => (0..number("KUBERESCUE_JUDGEMENT").unwrap_or(TREES)).collect(),
     };
     let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    let endings: Mutex<BTreeMap<Option<(i32, bool, String)>, usize>> = Mutex::default();
+    let endings: Mutex<BTreeMap<Option<Ending>, usize>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(seeds.len()) {
             scope.spawn(|| {

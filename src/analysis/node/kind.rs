@@ -58,7 +58,7 @@ impl NodeKind {
     /// `signs` holds what is there of [`SIGNS`].
     pub fn of(signs: &Snapshot, inventory: &Inventory) -> Self {
         let is_there = |path: &&str| signs.get(Path::new(path)).is_some();
-        let any = |paths: &[&str]| paths.iter().any(|path| is_there(&path));
+        let any = |paths: &[&str]| paths.iter().any(&is_there);
         let has_kubelet = inventory.kubelet_form != KubeletForm::NoKubeconfig;
         let has_ca_key = inventory.authorities.iter().any(|row| !row.key.is_missing());
         if inventory.is_control_plane() || has_ca_key || any(&["/var/lib/etcd"]) && !any(&RKE1) {

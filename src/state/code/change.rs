@@ -26,7 +26,7 @@ pub(super) const PAGES: &[Page] = &[
         "this is not a kubeadm node",
         "No CA, kubeconfig or API server manifest of kubeadm was found below the root directory.",
         "--root names another directory than the node's root, or the node was set up by another tool than kubeadm.",
-        "Name the root directory of the node with --root, and its PKI directory with --cert-dir.",
+        "Name the root directory of the node with --root, and its PKI directory with --cert-dir: kuberescue diagnose --root DIR --cert-dir DIR.",
     ),
     page(
         Code::Workstation,
@@ -58,7 +58,7 @@ pub(super) const PAGES: &[Page] = &[
         "this is an RKE node (first generation)",
         "RKE keeps its certificates in /etc/kubernetes/ssl; they are issued from the machine that has cluster.yml.",
         "A command for kubeadm nodes was run on a node of RKE.",
-        "On the machine that has cluster.yml: rke cert rotate --config cluster.yml.",
+        "On the machine that has cluster.yml: rke cert rotate --config cluster.yml. kubectl get nodes shows whether the nodes are back.",
     ),
     page(
         Code::RootInsideNode,
@@ -66,7 +66,7 @@ pub(super) const PAGES: &[Page] = &[
         "--root names a directory inside the node",
         "Paths are read relative to the node's root directory, so nothing was found where it is expected.",
         "--root was given /etc/kubernetes or the PKI directory of the node.",
-        "Name the directory that holds etc: for /mnt/etc/kubernetes that is --root /mnt.",
+        "Name the directory that holds etc, for /mnt/etc/kubernetes: kuberescue diagnose --root /mnt.",
     ),
     page(
         Code::RootUnreadable,
@@ -74,7 +74,7 @@ pub(super) const PAGES: &[Page] = &[
         "the node cannot be read",
         "Nothing can be said about the node.",
         "The directory or archive does not exist, is damaged, or is not what --root expects.",
-        "--root takes the root directory of a node, or an archive of it (tar, tar.gz).",
+        "Name the root directory of a node, or an archive of it (tar, tar.gz): kuberescue diagnose --root DIR.",
     ),
     page(
         Code::LogUnreadable,
@@ -82,7 +82,7 @@ pub(super) const PAGES: &[Page] = &[
         "a log cannot be read",
         "The timeline would be incomplete without it.",
         "The file does not exist, or this user has no permission to read it.",
-        "Check the path, and run with sudo.",
+        "Check the path, and run with sudo: sudo kuberescue diagnose --log FILE.",
     ),
     page(
         Code::NotAHost,
@@ -146,7 +146,7 @@ pub(super) const PAGES: &[Page] = &[
         "--exact needs an archive made by kuberescue",
         "A plain tar does not say which files the node did not have, so nothing can be removed by it.",
         "--exact was given with an archive that another tool made.",
-        "Restore without --exact.",
+        "Restore without --exact: kuberescue archive restore ARCHIVE.",
     ),
     page(
         Code::ArchiveOfAnotherNode,
@@ -194,7 +194,7 @@ pub(super) const PAGES: &[Page] = &[
         "the Secret is immutable",
         "Kubernetes accepts no change of its data.",
         "The Secret was created with immutable: true.",
-        "Delete and create it again, or name another Secret.",
+        "Delete and create it again (kubectl delete secret), or name another Secret.",
     ),
     page(
         Code::OnDelete,
