@@ -56,7 +56,7 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
 
     let dry = node.kuberescue(&["recover", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
-    assert!(dry.out.contains("At last the cluster is asked with admin.conf"), "{dry:?}");
+    assert!(dry.out.contains("Finally, workloads in kube-system that still use old certificates"), "{dry:?}");
     let run = node.kuberescue(&["recover", "--yes"]);
     assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
     for said in [

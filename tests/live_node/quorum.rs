@@ -132,7 +132,7 @@ fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() 
     let before = node.pods();
     let run = node.kuberescue(&["recover", "--yes", "--proof-timeout", "5s"]);
     assert_eq!(run.code, 4, "{run:?}\n{}", node.story());
-    assert!(run.out.contains("the certificates of cp-2, cp-3 have ended too"), "{run:?}");
+    assert!(run.out.contains("the certificates of cp-2, cp-3 have expired too"), "{run:?}");
     assert!(run.err.contains("recover those nodes now"), "{run:?}");
     assert!(run.err.contains("kube-scheduler: "), "{run:?}");
     assert_ne!(node.pods()["etcd"].id, before["etcd"].id);
