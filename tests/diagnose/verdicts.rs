@@ -103,7 +103,7 @@ fn the_verdict_is_read_first() {
     [worker, expired]
     VERDICT: kubelet cannot start: kubelet-client expired 3 days ago; CA valid until 2036-11-20
     Running containers continue, but the cluster considers the node lost and starts its pods elsewhere after some minutes.
-    Manual action required: kubelet-client (expired): the CA ca cannot sign: its key /etc/kubernetes/pki/ca.key is missing
+    Manual action required: kubelet-client (expired): On a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME > kubelet.conf, with this node's name. Here: mv /var/lib/kubelet/pki/kubelet-client* /root/, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.
 
     [admin.conf expired]
     VERDICT: no blocking problem on this disk: the control plane can work, but admin.conf expired 3 days ago: kubectl with it is rejected; 12 certificates valid, apiserver expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning
@@ -141,7 +141,7 @@ fn the_verdict_is_read_first() {
     [a backup among the manifests]
     VERDICT: control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver), not a certificate problem
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; reissuing certificates does not repair this [duplicate-manifest]: Compare the two. Only the one that is in use may stay in the directory; keep the other one elsewhere. Which one the kubelet runs is not defined. To go on all the same: --accept duplicate-manifest
+    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; reissuing certificates does not repair this [duplicate-manifest]: Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere. To go on all the same: --accept duplicate-manifest
 
     [kubelet.conf missing]
     VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (/etc/kubernetes/kubelet.conf not found), not a certificate problem
