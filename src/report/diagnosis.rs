@@ -6,7 +6,7 @@ use super::json::document;
 use super::sanitise::line;
 use super::yaml;
 use super::{SECTIONS, condition_text};
-use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told, Verdict};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, RankedFinding, Role, Verdict};
 use crate::analysis::node::findings::Severity;
 use crate::state::time::minute;
 
@@ -108,7 +108,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
     }
     let _ = writeln!(out, "\n{heading}:");
     let mut said = None;
-    for Told { finding, consequence } in found {
+    for RankedFinding { finding, consequence } in found {
         let _ = writeln!(
             out,
             "{}",

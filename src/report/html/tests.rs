@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::analysis::forensics::diagnosis::{
-    EtcdPlace, Expiry, Role, State, Summary, Told, Unreadable, Validity, Verdict,
+    EtcdPlace, Expiry, RankedFinding, Role, State, Summary, Unreadable, Validity, Verdict,
 };
 use crate::analysis::node::findings::{Code, Evidence, Finding, Remedy};
 use crate::report::trust::{RowKind, Status};
@@ -26,7 +26,7 @@ fn validity(name: &str, from: &str, to: &str) -> Validity {
     }
 }
 
-fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> Told {
+fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> RankedFinding {
     let evidence = Evidence {
         path: HOSTILE.into(),
         line: Some(7),
@@ -38,7 +38,7 @@ fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> Told {
         remedy: Remedy { command: None, reason: remedy.to_owned() },
         ..Finding::new(code, severity, subject, HOSTILE, HOSTILE)
     };
-    Told { finding, consequence: (severity == Severity::Blocker).then_some("nothing goes") }
+    RankedFinding { finding, consequence: (severity == Severity::Blocker).then_some("nothing goes") }
 }
 
 fn diagnosis() -> Diagnosis {

@@ -35,14 +35,14 @@ pub(super) fn lines(index: &Index<'_>, id: usize) -> Vec<String> {
             [Some(format!("key of {}", key.name)), at, Some(index.state(id))].into_iter().flatten().collect()
         }
         Some(Kind::Certificate(leaf)) => {
-            let end = leaf.told.as_ref().map(|told| until(told.not_after));
+            let end = leaf.summary.as_ref().map(|told| until(told.not_after));
             let known = [Some(leaf.name.clone()), path(&leaf.places), end, Some(index.state(id))];
             known.into_iter().flatten().collect()
         }
         Some(Kind::Ca(anchor)) => {
             let copy = anchor.certificates.first();
             let at = copy.map_or_else(|| path(&anchor.places), |copy| path(&copy.places));
-            let end = copy.map(|copy| until(copy.told.not_after));
+            let end = copy.map(|copy| until(copy.summary.not_after));
             let known = [Some(anchor.name.clone()), at, end, Some(index.state(id))];
             known.into_iter().flatten().collect()
         }

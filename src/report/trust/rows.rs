@@ -99,7 +99,8 @@ impl<'a> Tree<'a> {
             let Some(Kind::Ca(anchor)) = self.index.kind(id) else { continue };
             self.node_row(id, depth, RowKind::Ca, anchor.name.clone(), anchor_detail(anchor));
             for copy in anchor.certificates.iter().skip(1) {
-                let (detail, ended) = (until(&copy.told.not_after, &copy.places), copy.state != State::Valid);
+                let (detail, ended) =
+                    (until(&copy.summary.not_after, &copy.places), copy.state != State::Valid);
                 self.rows.push(Row {
                     depth: depth + 1,
                     kind: RowKind::Copy,
@@ -132,7 +133,7 @@ impl<'a> Tree<'a> {
     /// Certificates that aren't there or can't be read stand where they belong.
     fn lost_leafs_of(&mut self, authority: &str, depth: usize) {
         let lost = self.ids(|kind| {
-            matches!(kind, Kind::Certificate(leaf) if leaf.told.is_none()
+            matches!(kind, Kind::Certificate(leaf) if leaf.summary.is_none()
                 && leaf.role.and_then(expected_authority) == Some(authority))
         });
         for id in lost {
@@ -145,7 +146,7 @@ impl<'a> Tree<'a> {
         if !self.shown.insert(id) {
             return;
         }
-        let detail = match &leaf.told {
+        let detail = match &leaf.summary {
             Some(told) => until(&told.not_after, &leaf.places),
             None => places(&leaf.places),
         };
@@ -257,7 +258,7 @@ impl<'a> Tree<'a> {
         // A certificate that can't be read says nothing of its key.
         let keyless = leafs.into_iter().filter(|id| {
             let readable =
-                matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
+                matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.summary.is_some());
             let mut keys = self.index.entering(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
             readable && keys.all(|edge| edge.fault.is_some())
         });
@@ -325,7 +326,7 @@ fn consumer_detail(consumer: &Consumer, edge: &Edge) -> String {
 
 fn anchor_detail(anchor: &Anchor) -> String {
     match anchor.certificates.first() {
-        Some(copy) => until(&copy.told.not_after, &copy.places),
+        Some(copy) => until(&copy.summary.not_after, &copy.places),
         None => places(&anchor.places),
     }
 }

@@ -33,8 +33,8 @@ pub(super) fn expected_authority(role: &str) -> Option<&'static str> {
 /// The end of a certificate, where the node has one.
 fn dates(kind: &Kind) -> Option<(Timestamp, Timestamp)> {
     let told = match kind {
-        Kind::Certificate(leaf) => leaf.told.as_ref(),
-        Kind::Ca(anchor) => anchor.certificates.first().map(|copy| &copy.told),
+        Kind::Certificate(leaf) => leaf.summary.as_ref(),
+        Kind::Ca(anchor) => anchor.certificates.first().map(|copy| &copy.summary),
         Kind::Key(_) | Kind::Consumer(_) => None,
     };
     told.map(|told| (told.not_before, told.not_after))

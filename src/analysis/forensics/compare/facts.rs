@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Row, ServiceAccount};
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{CertSummary, Certificate};
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::state::{Digest, text};
 
@@ -48,46 +47,12 @@ pub enum State {
 pub struct Certified {
     /// Its certificate; the service-account key has none.
     #[serde(flatten)]
-    pub certificate: Option<Told>,
+    pub certificate: Option<CertSummary>,
     /// SHA-256 of the private key's public half, where the key is there.
     pub key: Option<Digest>,
     /// Why the private key can't be used, where it can't.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_problem: Option<String>,
-}
-
-/// What a certificate says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Told {
-    /// Serial number, hexadecimal.
-    pub serial: String,
-    /// Subject as text.
-    pub subject: String,
-    /// Issuer as text.
-    pub issuer: String,
-    /// Start of validity.
-    pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
-    /// Subject alternative names.
-    pub names: Vec<String>,
-    /// SHA-256 of the certificate in DER.
-    pub fingerprint: Digest,
-}
-
-impl From<&Certificate> for Told {
-    fn from(certificate: &Certificate) -> Self {
-        Self {
-            serial: certificate.serial.clone(),
-            subject: certificate.subject.clone(),
-            issuer: certificate.issuer.clone(),
-            not_before: certificate.not_before,
-            not_after: certificate.not_after,
-            names: certificate.alternative_names(),
-            fingerprint: certificate.fingerprint(),
-        }
-    }
 }
 
 /// The credentials that differ: authorities, the service-account key, kubeadm's leafs, the kubelet's, those in homes.
@@ -155,7 +120,7 @@ fn state(certificate: &Parsed<Certificate>, key: &Parsed<PrivateKey>) -> State {
                 Parsed::Present(_) => None,
             };
             let key = key.get().and_then(digest);
-            State::Present(Certified { certificate: Some(certificate.into()), key, key_problem })
+            State::Present(Certified { certificate: Some(certificate.summary()), key, key_problem })
         }
     }
 }

@@ -6,7 +6,7 @@ mod paths;
 
 use serde::Serialize;
 
-pub use facts::{Certified, CredentialChange, State, Told, credentials};
+pub use facts::{Certified, CredentialChange, State, credentials};
 pub use paths::{Aspect, PathChange, PathKind, paths};
 
 /// What differs between two states.

@@ -35,7 +35,7 @@ pub struct Diagnosis {
     /// What is to be said first.
     pub verdict: Verdict,
     /// What is wrong, in order.
-    pub findings: Vec<Told>,
+    pub findings: Vec<RankedFinding>,
     /// When everything ends, authorities first.
     pub credentials: Vec<Validity>,
     /// The credentials of which nothing is known, because their files can't be read.
@@ -83,7 +83,7 @@ pub enum EtcdPlace {
 /// A finding, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub struct RankedFinding {
     /// The finding.
     #[serde(flatten)]
     pub finding: Finding,
@@ -165,7 +165,7 @@ pub fn diagnose(
     let blocks = |finding: &Finding| finding.severity == crate::analysis::node::findings::Severity::Blocker;
     let told = findings.into_iter().map(|finding| {
         let consequence = if blocks(&finding) { order::follows(&finding) } else { None };
-        Told { finding, consequence }
+        RankedFinding { finding, consequence }
     });
     Diagnosis {
         at: now,

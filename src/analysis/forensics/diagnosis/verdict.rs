@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::analysis::node::findings::order;
-use crate::analysis::node::findings::order::Without;
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
+use crate::state::catalog::Without;
 use crate::state::time;
 
 /// The command that repairs a node.
@@ -107,7 +107,7 @@ fn degree(inventory: &Inventory, blockers: &[&Finding]) -> &'static str {
         Some(Without::NotAgain) if !inventory.is_control_plane() => "cannot start",
         Some(Without::Perhaps) => "may not start",
         Some(Without::NotAgain) => "cannot start again once it is stopped",
-        Some(Without::InPart) | None => "works only in part",
+        Some(Without::GoesOn | Without::InPart) | None => "works only in part",
     }
 }
 

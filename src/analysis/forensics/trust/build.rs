@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{Anchor, Copied, Edge, Graph, Key, Kind, Leaf, Node, Place, Relation, State};
-use crate::analysis::forensics::compare::Told;
 use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, PrivateKey, public_key_bits};
@@ -215,9 +214,9 @@ impl<'a> Builder<'a> {
         certificate: Parsed<Cow<'a, Certificate>>,
         place: Place,
     ) -> usize {
-        let make = |state, why, told, public_sha256| {
+        let make = |state, why, summary, public_sha256| {
             let (name, places) = (name.to_owned(), Vec::new());
-            Kind::Certificate(Leaf { name, role, state, why, places, public_sha256, told })
+            Kind::Certificate(Leaf { name, role, state, why, places, public_sha256, summary })
         };
         let certificate = match certificate {
             Parsed::Missing => {
@@ -228,13 +227,13 @@ impl<'a> Builder<'a> {
             }
             Parsed::Present(certificate) => certificate,
         };
-        let told = Told::from(certificate.as_ref());
-        let id = match self.leafs.get(&told.fingerprint) {
+        let summary = certificate.summary();
+        let id = match self.leafs.get(&summary.fingerprint) {
             Some(id) => *id,
             None => {
-                let fingerprint = told.fingerprint;
+                let fingerprint = summary.fingerprint;
                 let state = self.state(&certificate);
-                let id = self.push(make(state, None, Some(told), public_sha256(&certificate.spki)));
+                let id = self.push(make(state, None, Some(summary), public_sha256(&certificate.spki)));
                 self.leafs.insert(fingerprint, id);
                 self.parsed.insert(id, certificate);
                 id
@@ -268,12 +267,12 @@ impl<'a> Builder<'a> {
         certificate: Cow<'a, Certificate>,
         place: Place,
     ) -> CopyOf {
-        let told = Told::from(certificate.as_ref());
-        if let Some((id, copy)) = self.copies.get(&told.fingerprint).copied() {
+        let summary = certificate.summary();
+        if let Some((id, copy)) = self.copies.get(&summary.fingerprint).copied() {
             self.place(id, copy, place);
             return (id, copy);
         }
-        let (fingerprint, state) = (told.fingerprint, self.state(&certificate));
+        let (fingerprint, state) = (summary.fingerprint, self.state(&certificate));
         let public = public_sha256(&certificate.spki);
         let same = (certificate.subject_der.clone(), public.unwrap_or(fingerprint));
         let id = match self.authorities.get(&same) {
@@ -300,7 +299,7 @@ impl<'a> Builder<'a> {
         let mut copy = 0;
         if let Some(Kind::Ca(anchor)) = self.nodes.get_mut(id).map(|node| &mut node.kind) {
             copy = anchor.certificates.len();
-            anchor.certificates.push(Copied { state, places: Vec::new(), told });
+            anchor.certificates.push(Copied { state, places: Vec::new(), summary });
         }
         self.copies.insert(fingerprint, (id, copy));
         self.place(id, copy, place);

@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::compare::Told;
 use crate::analysis::node::inventory::Inventory;
+use crate::formats::certificate::CertSummary;
 use crate::formats::key::KeyAlgorithm;
 use crate::state::{Digest, Snapshot, text};
 
@@ -171,7 +171,7 @@ pub struct Leaf {
     pub public_sha256: Option<Digest>,
     /// What it says; nothing where it can't be read.
     #[serde(flatten)]
-    pub told: Option<Told>,
+    pub summary: Option<CertSummary>,
 }
 
 /// A certificate authority.
@@ -210,7 +210,7 @@ pub struct Copied {
     pub places: Vec<Place>,
     /// What it says.
     #[serde(flatten)]
-    pub told: Told,
+    pub summary: CertSummary,
 }
 
 /// What uses a key, a certificate or an authority.

@@ -1,6 +1,10 @@
 //! Everything kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
 //! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.36), and the kubelet's own credentials beside it.
 
+mod consequence;
+
+pub use consequence::{Consequence, Without, consequence};
+
 /// A certificate authority of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ca {
