@@ -59,6 +59,10 @@ pub struct CertSummary {
     pub serial: String,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
+    /// Subject alternative names as openssl prints them: `DNS:node-1`, `IP:10.0.0.1`.
+    pub names: Vec<String>,
+    /// SHA-256 of the certificate in DER.
+    pub fingerprint: Digest,
 }
 
 /// An X.509 certificate, parsed.
@@ -247,6 +251,8 @@ impl Certificate {
             serial: self.serial.clone(),
             not_before: self.not_before,
             not_after: self.not_after,
+            names: self.alternative_names(),
+            fingerprint: self.fingerprint(),
         }
     }
 

@@ -316,7 +316,7 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
 pub fn segment<'a>(kind: &str, name: &'a str) -> Result<&'a str, ApiError> {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte);
     if name.is_empty() || name.len() > 253 || name.starts_with('.') || !name.bytes().all(safe) {
-        return Err(ApiError::Unintelligible(format!("\"{name}\" is no name of a {kind}")));
+        return Err(ApiError::Name { kind: kind.to_owned(), name: name.to_owned() });
     }
     Ok(name)
 }

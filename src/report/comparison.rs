@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::sanitise::{document, line};
 use crate::analysis::forensics::compare::{
-    Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State, Told,
+    Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State,
 };
 use crate::analysis::forensics::restore::RestorePlan;
+use crate::formats::certificate::CertSummary;
 
 /// How many paths that stay, or are left out, are named.
 const NAMED: usize = 20;
@@ -92,7 +93,7 @@ fn sentence(change: &CredentialChange) -> String {
                 format!("the same certificate{key}{}", key_problem(old, new))
             }
             (Some(before), Some(after)) => {
-                format!("another certificate{key}{}: {}", key_problem(old, new), told(before, after))
+                format!("another certificate{key}{}: {}", key_problem(old, new), differences(before, after))
             }
             _ => format!("a key pair without certificate{key}"),
         },
@@ -109,7 +110,7 @@ fn key_problem(old: &Certified, new: &Certified) -> String {
     }
 }
 
-fn told(before: &Told, after: &Told) -> String {
+fn differences(before: &CertSummary, after: &CertSummary) -> String {
     let mut parts = vec![format!("serial {} → {}", before.serial, after.serial)];
     let mut differs = |what: &str, old: &str, new: &str| {
         if old != new {
@@ -133,8 +134,8 @@ fn state(state: &State) -> String {
     match state {
         State::Missing => "missing".to_owned(),
         State::Unreadable { why } => format!("unreadable ({why})"),
-        State::Present(Certified { certificate: Some(told), .. }) => {
-            format!("certificate {} until {}", told.serial, told.not_after)
+        State::Present(Certified { certificate: Some(summary), .. }) => {
+            format!("certificate {} until {}", summary.serial, summary.not_after)
         }
         State::Present(_) => "there".to_owned(),
     }

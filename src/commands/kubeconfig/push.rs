@@ -212,7 +212,7 @@ fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Error> {
 /// Whether it is certain that nothing was changed.
 fn is_certain(error: &ApiError) -> bool {
     match error {
-        ApiError::Kubeconfig(_) | ApiError::Credential(_) => true,
+        ApiError::Kubeconfig(_) | ApiError::Credential(_) | ApiError::Name { .. } => true,
         ApiError::Status { status, .. } => (400..500).contains(status),
         ApiError::Fault(
             Fault::Refused | Fault::ServerCertificate(_) | Fault::ClientCertificateRejected(_),

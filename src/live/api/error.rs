@@ -23,6 +23,9 @@ pub enum ApiError {
         /// The message, or the beginning of the body.
         message: String,
     },
+    /// Not asked for: Kubernetes allows no such name.
+    #[error("\"{name}\" is not a valid name of a {kind}")]
+    Name { kind: String, name: String },
     /// An answer that is not what was asked for.
     #[error("unexpected answer: {0}")]
     Unintelligible(String),
@@ -49,6 +52,7 @@ impl ApiError {
             Self::Status { status: 401, .. } => Some(Code::Unauthorized),
             Self::Status { status: 403, .. } => Some(Code::Forbidden),
             Self::Status { status: 400..=499, .. } => None,
+            Self::Name { .. } => None,
             Self::Status { .. } | Self::Unintelligible(_) => Some(Code::Unhealthy),
         }
     }

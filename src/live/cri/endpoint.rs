@@ -49,19 +49,6 @@ pub enum EndpointError {
     NotFound,
 }
 
-impl EndpointError {
-    /// The next step for the operator.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NotUnix { .. } => "name the runtime's socket with --cri-socket unix:///PATH".to_owned(),
-            Self::Dockershim { .. } => "restart the static pods without CRI: --restart=manifest".to_owned(),
-            Self::NotFound => {
-                "start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go without CRI: --restart=manifest".to_owned()
-            }
-        }
-    }
-}
-
 /// Finds the socket. `explicit` is the operator's `--cri-socket`. Whether somebody listens there is not
 /// asked, except where several places are possible.
 ///
@@ -173,7 +160,6 @@ mod tests {
         assert_eq!(socket(choose(None, None, stale.clone(), &containerd)).0, CONTAINERD);
         let refused = choose(None, None, stale, &none).unwrap_err();
         assert!(matches!(&refused, EndpointError::Dockershim { .. }), "{refused}");
-        assert!(refused.hint().contains("--restart=manifest"));
         assert_eq!(choose(None, None, None, &none), Err(EndpointError::NotFound));
         let dockershim = |path: &Path| path == Path::new(DOCKERSHIM);
         let found = choose(None, None, None, &dockershim).unwrap_err();

@@ -1,7 +1,6 @@
-//! What can be wrong with a container runtime: each way as its own variant, in words that tell the
-//! operator what to do next.
+//! What can be wrong with a container runtime: each way as its own variant.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why the runtime could not be asked, or what it answered.
@@ -114,35 +113,6 @@ pub enum CriError {
 }
 
 impl CriError {
-    /// The next step for the operator.
-    pub fn hint(&self) -> String {
-        const OTHER: &str = "name the runtime's socket with --cri-socket unix:///PATH";
-        match self {
-            Self::Missing { socket } | Self::Refused { socket } => {
-                format!(
-                    "start the runtime: systemctl start {}; if its socket is elsewhere, {OTHER}",
-                    service(socket)
-                )
-            }
-            Self::Denied { .. } => "run as root".to_owned(),
-            Self::Silent { socket, .. } | Self::Closed { socket } | Self::Deadline { socket, .. } => {
-                format!("see what the runtime does: journalctl -u {0}; systemctl restart {0} leaves the containers running", service(socket))
-            }
-            Self::Unavailable { socket, .. } | Self::Answer { socket, .. } => {
-                format!("see what the runtime says: journalctl -u {}", service(socket))
-            }
-            Self::Http1 { .. } => format!(
-                "if this is Docker's socket, cri-dockerd's is needed (unix:///var/run/cri-dockerd.sock): {OTHER}"
-            ),
-            Self::NoCri { .. } => {
-                "remove \"cri\" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart containerd; or go without CRI: --restart=manifest".to_owned()
-            }
-            Self::NotASocket { .. } | Self::Connect { .. } | Self::NotGrpc { .. } | Self::NoLoop { .. } => {
-                OTHER.to_owned()
-            }
-        }
-    }
-
     /// Whether the same call may succeed a little later: the runtime is slow, restarting or not yet up.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -166,20 +136,6 @@ impl CriError {
             | Self::NotGrpc { .. }
             | Self::NoLoop { .. } => false,
         }
-    }
-}
-
-/// The systemd unit that makes a socket of this path.
-fn service(socket: &Path) -> &'static str {
-    let path = socket.to_string_lossy();
-    if path.contains("crio") {
-        "crio"
-    } else if path.contains("cri-dockerd") {
-        "cri-docker"
-    } else if path.contains("dockershim") {
-        "kubelet"
-    } else {
-        "containerd"
     }
 }
 

@@ -14,7 +14,6 @@ fn refused(socket: &Path) -> CriError {
     let error = Runtime::connect(socket, PATIENCE).unwrap_err();
     assert!(began.elapsed() < PATIENCE * 3, "took {:?}", began.elapsed());
     assert!(error.to_string().contains(&*socket.to_string_lossy()), "{error}");
-    assert!(!error.hint().is_empty());
     error
 }
 
@@ -56,10 +55,7 @@ fn a_socket_that_may_not_be_opened() {
     if nix::unistd::geteuid().is_root() {
         // Root may open everything; the words are all that can be seen.
         let error = CriError::Denied { socket: "/run/c.sock".into() };
-        assert_eq!(
-            (error.to_string(), error.hint()),
-            ("/run/c.sock: permission denied".into(), "run as root".into())
-        );
+        assert_eq!(error.to_string(), "/run/c.sock: permission denied");
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -120,7 +116,6 @@ fn the_newer_api_then_the_older_one_then_none() {
             }
             (Err(error), Err(())) => {
                 assert_eq!(error, CriError::NoCri { socket: fake.socket() });
-                assert!(error.hint().contains("disabled_plugins"));
             }
             (met, expected) => panic!("{met:?}, expected {expected:?}"),
         }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::formats::certificate::{CertSummary, Certificate};
+use crate::formats::certificate::CertSummary;
 use crate::live::api::Node;
-use crate::state::{Code, Digest, Severity, text};
+use crate::state::{Code, Severity, text};
 
 /// How a phase of a check went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,21 +33,6 @@ pub struct Phases {
     pub answer: Phase,
 }
 
-/// A leaf certificate in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Leaf {
-    #[serde(flatten)]
-    pub certificate: CertSummary,
-    /// Of the whole certificate.
-    pub sha256: Digest,
-}
-
-impl From<&Certificate> for Leaf {
-    fn from(certificate: &Certificate) -> Self {
-        Self { certificate: certificate.summary(), sha256: certificate.fingerprint() }
-    }
-}
-
 /// The certificate on the disk that should be served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OnDisk {
@@ -55,7 +40,7 @@ pub struct OnDisk {
     #[serde(with = "text")]
     pub path: PathBuf,
     /// What it says, where it can be read.
-    pub leaf: Option<Leaf>,
+    pub leaf: Option<CertSummary>,
     /// Why it cannot be used.
     pub error: Option<String>,
 }
@@ -78,7 +63,7 @@ pub struct Check {
     /// How far the request came.
     pub phases: Phases,
     /// The certificate that is served.
-    pub served: Option<Leaf>,
+    pub served: Option<CertSummary>,
     /// The one that should be.
     pub disk: Option<OnDisk>,
 }

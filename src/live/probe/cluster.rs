@@ -39,7 +39,7 @@ pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<
     ["admin.conf", "super-admin.conf"].map(one).into()
 }
 
-/// What the API server told.
+/// What the API server answers.
 #[derive(Default)]
 pub(super) struct Cluster {
     /// Whether it is alive and ready; `None` where nobody could be asked.
@@ -57,8 +57,8 @@ pub(super) struct Question<'a> {
     pub(super) deadline: Deadline,
 }
 
-/// What one identity was told.
-struct Told {
+/// What one identity was answered.
+struct Answers {
     health: Result<(), ApiError>,
     nodes: Result<Vec<Node>, ApiError>,
     lease: Option<Result<Lease, ApiError>>,
@@ -71,28 +71,31 @@ impl Question<'_> {
         let mut health = None;
         for admin in self.kubeconfigs {
             let Some(bytes) = &admin.bytes else { continue };
-            let told = self.told(bytes);
-            let why = match &told {
+            let answers = self.answers(bytes);
+            let why = match &answers {
                 Err(error) => Some(error),
-                Ok(told) => {
-                    told.nodes.as_ref().err().or(told.health.as_ref().err()).filter(|e| e.is_of_identity())
-                }
+                Ok(answers) => answers
+                    .nodes
+                    .as_ref()
+                    .err()
+                    .or(answers.health.as_ref().err())
+                    .filter(|e| e.is_of_identity()),
             };
             if let Some(why) = why {
                 refused.push((admin, why.clone()));
-                // Alive or not may be told to those who may not list nodes.
-                health = health.or(told.ok().map(|told| told.health).filter(Result::is_ok));
+                // Those who may not list nodes may still read the health who may not list nodes.
+                health = health.or(answers.ok().map(|answers| answers.health).filter(Result::is_ok));
                 continue;
             }
-            let Ok(told) = told else { continue };
+            let Ok(answers) = answers else { continue };
             return Cluster {
                 checks: vec![
-                    self.identity(&refused, Some((admin.name, &told))),
-                    self.this_node(&told),
-                    self.lease(&told),
+                    self.identity(&refused, Some((admin.name, &answers))),
+                    self.this_node(&answers),
+                    self.lease(&answers),
                 ],
-                nodes: told.nodes.iter().flatten().cloned().collect(),
-                health: Some(told.health),
+                nodes: answers.nodes.iter().flatten().cloned().collect(),
+                health: Some(answers.health),
             };
         }
         let mut cluster = self.not_asked("the API server accepts no kubeconfig of this node");
@@ -121,7 +124,7 @@ impl Question<'_> {
         Check::new(name, Some(self.server.address.to_string()))
     }
 
-    fn told(&self, kubeconfig: &[u8]) -> Result<Told, ApiError> {
+    fn answers(&self, kubeconfig: &[u8]) -> Result<Answers, ApiError> {
         let api = Api::connect(kubeconfig, Some(&self.server))?;
         let health = api.livez(self.deadline).and_then(|()| api.readyz(self.deadline));
         let nodes = match &health {
@@ -133,11 +136,11 @@ impl Question<'_> {
             (Ok(_), Some(node)) => Some(api.lease(node, self.deadline)),
             _ => None,
         };
-        Ok(Told { health, nodes, lease })
+        Ok(Answers { health, nodes, lease })
     }
 
     /// Whether admin.conf is accepted.
-    fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Told)>) -> Check {
+    fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Answers)>) -> Check {
         let mut found = Vec::new();
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
@@ -160,10 +163,10 @@ impl Question<'_> {
             let what = format!("{} is not accepted: {}{note}", admin.name, finding.what);
             found.push(Finding { what, ..finding }.hint(hint));
         }
-        let told = accepted.map(|(name, told)| (name, &told.nodes));
+        let answers = accepted.map(|(name, answers)| (name, &answers.nodes));
         let mut check = self.new_check("admin.conf");
         check.phases.answer = Phase::Ok;
-        match told {
+        match answers {
             Some((name, Ok(_))) if !found.is_empty() => {
                 if let Some(first) = found.first_mut() {
                     first.what.push_str(&format!("; {name} is accepted"));
@@ -180,8 +183,8 @@ impl Question<'_> {
         check.judged(found, || "accepted; nodes listed".to_owned())
     }
 
-    fn this_node(&self, told: &Told) -> Check {
-        let found = match (self.node, &told.nodes) {
+    fn this_node(&self, answers: &Answers) -> Check {
+        let found = match (self.node, &answers.nodes) {
             (None, _) => vec![not_asked("the name of this node is not known")],
             (_, Err(error)) => vec![not_asked(&error.to_string())],
             (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
@@ -200,16 +203,16 @@ impl Question<'_> {
         self.new_check("node").judged(found, || format!("{} is Ready", self.node.unwrap_or_default()))
     }
 
-    fn lease(&self, told: &Told) -> Check {
+    fn lease(&self, answers: &Answers) -> Check {
         let mut age = 0;
-        let found = match &told.lease {
+        let found = match &answers.lease {
             None => vec![not_asked("the node's name or the nodes are not known")],
             Some(Err(ApiError::Status { status: 404, message })) => {
                 vec![Finding::new(Code::LeaseStale, message.clone()).hint(restart(KUBELET))]
             }
             Some(Err(error)) => vec![of_error(error)],
             Some(Ok(lease)) => {
-                // By the server's clock: the kubelet's is the same machine's, the caller may have been told
+                // By the server's clock: the kubelet's is the same machine's, the caller's may be another
                 // another time.
                 let asked = lease.asked.unwrap_or(self.options.now);
                 age = asked.duration_since(lease.renewed).as_secs().max(0);
@@ -271,7 +274,7 @@ fn of_error(error: &ApiError) -> Finding {
         ApiError::Kubeconfig(_) | ApiError::Credential(_) => Code::KubeconfigUnusable,
         ApiError::Status { status: 401, .. } => Code::Unauthorized,
         ApiError::Status { status: 403, .. } => Code::Forbidden,
-        ApiError::Status { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
+        ApiError::Status { .. } | ApiError::Name { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
     };
     Finding::new(code, error.to_string())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases};
+use super::check::{Check, Finding, OnDisk, Phase, Phases};
 use crate::analysis::node::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
@@ -51,11 +51,11 @@ impl Known<'_> {
         check.phases = phases;
         let served = chain.first().map(|der| Certificate::from_der(der.clone()));
         if let Some(Ok(leaf)) = &served {
-            check.served = Some(leaf.into());
+            check.served = Some(leaf.summary());
         }
         check.disk = self.file.map(|file| OnDisk {
             path: file.path.clone(),
-            leaf: file.leaf.as_ref().ok().map(Leaf::from),
+            leaf: file.leaf.as_ref().ok().map(Certificate::summary),
             error: file.leaf.as_ref().err().cloned(),
         });
         match &served {

@@ -26,7 +26,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::state::{Bytes, Code, Severity};
 
-pub use self::check::{Check, Leaf, OnDisk, Phase, Phases, Report};
+pub use self::check::{Check, OnDisk, Phase, Phases, Report};
 
 /// What a probe is asked with.
 #[derive(Clone, Copy, Debug)]

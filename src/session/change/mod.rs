@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::input::arguments::{parse_code, parse_time};
-use super::input::source::{RootArgs, about, archived, could_not, read_again};
+use super::input::source::{RootArgs, about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
@@ -153,7 +153,7 @@ pub fn prepare(
 /// # Errors
 /// Another run is under way, or the disk can't be written.
 pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Error> {
-    let lock = root.lock().map_err(|error| locked(&error))?;
+    let lock = root.lock()?;
     if let Some(left) = lock.left_by() {
         let how = if lock.is_of_this_boot(left) {
             "was killed"
@@ -173,20 +173,12 @@ pub fn sweep(root: &Root, context: &mut Context<'_>) {
     }
 }
 
-fn locked(error: &crate::disk::Error) -> Error {
-    let hint = match error {
-        crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
-        _ => "nothing was changed; the disk must be writable, and this must run as root",
-    };
-    could_not(error).hint(hint)
-}
-
 /// Refuses where an earlier change or restart was interrupted.
 ///
 /// # Errors
 /// One was, or its record can't be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
-    if let Some(away) = parked(root).map_err(|error| could_not(&error))? {
+    if let Some(away) = parked(root)? {
         let names: Vec<_> =
             away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
         let what = format!(
@@ -197,7 +189,7 @@ pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
             Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume")
         );
     }
-    match transaction::pending(root).map_err(|error| could_not(&error))? {
+    match transaction::pending(root)? {
         None => Ok(()),
         Some(_) => {
             Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
@@ -334,7 +326,7 @@ pub fn replace(
 ) -> Result<PathBuf, Error> {
     let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
     let written = written.map_err(|error| {
-        could_not(&error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
+        Error::from(error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
     })?;
     context.out.say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
     let record = transaction::Context {
@@ -343,18 +335,8 @@ pub fn replace(
         archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
         now: context.now,
     };
-    transaction::apply(root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
+    transaction::apply(root, lock, changes, &record)?;
     Ok(written.path)
-}
-
-/// A failure of the transaction: before its commit record nothing has changed.
-fn apply_failure(error: &crate::disk::Error) -> Error {
-    if error.committed() {
-        return Error::manual_action(error)
-            .hint("kuberescue resume completes the change, kuberescue rollback undoes it");
-    }
-    let failure = could_not(error);
-    failure.hint("nothing was changed; run the same command again once the cause is gone")
 }
 
 /// Every credential that was made must be free of the faults that reissuing repairs, by the judgement that any node gets.

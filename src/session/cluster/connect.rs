@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 
 use crate::analysis::workstation::{Files, check};
 use crate::disk::workstation;
-use crate::error::{ApiFailure, Error};
+use crate::error::{ApiFailure, Error, FileFailure};
 use crate::formats::kubeconfig::entries::Entries;
 use crate::live::api::{Api, ApiError, Login, Server, directory_of};
 use crate::live::deadline::Deadline;
 use crate::session::Context;
 use crate::session::input::arguments::parse_duration;
-use crate::session::input::kubeconfigs::{hint, of_kubectl, why};
+use crate::session::input::kubeconfigs::of_kubectl;
 
 /// Newer than any copy of it, so it takes precedence over `~/.kube/config`.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
@@ -146,9 +146,7 @@ fn default_files() -> Result<Vec<PathBuf>, Error> {
 /// It cannot be read.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let read = if path == Path::new("-") { workstation::read_input() } else { workstation::read(path) };
-    read.map_err(|error| {
-        Error::could_not_run(format!("cannot read {}: {}", path.display(), why(&error))).hint(hint(&error))
-    })
+    read.map_err(|error| FileFailure { path, error: &error }.into())
 }
 
 fn unusable(source: &str, login: &Login, error: &ApiError) -> Error {

@@ -8,7 +8,6 @@ use crate::disk::logs::{Given, etcd_times, scan_given, scan_root, scan_snapshot}
 use crate::disk::{Root, history};
 use crate::error::Error;
 use crate::formats::log::Matcher;
-use crate::session::input::source::could_not;
 use crate::state::Code;
 use crate::state::Snapshot;
 
@@ -39,7 +38,7 @@ pub fn read(
         None => scan_snapshot(snapshot, &matcher, &request.wanted, now),
     };
     scan_given(&request.given, &matcher, now, &mut logs).map_err(|error| {
-        could_not(&error)
+        Error::from(error)
             .code(Code::LogUnreadable)
             .hint("--log takes a file on this machine, or - for standard input")
     })?;

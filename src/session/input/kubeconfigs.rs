@@ -1,12 +1,11 @@
 //! Kubeconfigs of this machine: those that are named, or those that kubectl would use.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::Files;
 use crate::disk::workstation;
-use crate::error::Error;
+use crate::error::{Error, os_hint, os_reason};
 use crate::formats::kubeconfig::entries::Entries;
 
 pub struct Kubeconfigs {
@@ -45,7 +44,7 @@ pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Error> {
 pub(in crate::session) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entries>) -> Files {
     let mut files = Files::new();
     for path in all.into_iter().flat_map(Entries::files) {
-        let read = || workstation::read_regular(path).map_err(|error| why(&error));
+        let read = || workstation::read_regular(path).map_err(|error| os_reason(&error));
         files.entry(path.to_path_buf()).or_insert_with(read);
     }
     files
@@ -82,26 +81,7 @@ fn load(path: PathBuf) -> Loaded {
             why: error.to_string(),
             hint: "kubectl cannot read it either: copy it from its source again, or restore a backup",
         }),
-        Err(error) => Err(Unread { why: why(&error), hint: hint(&error) }),
+        Err(error) => Err(Unread { why: os_reason(&error), hint: os_hint(&error) }),
     };
     Loaded { path, entries }
-}
-
-/// The error without the system's error number.
-pub(in crate::session) fn why(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "not found".to_owned(),
-        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// The next step after such an error.
-pub(in crate::session) fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::IsADirectory => "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
-        io::ErrorKind::PermissionDenied => "run the command as the owner of the file, or with sudo",
-        _ => "look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig",
-    }
 }

@@ -199,7 +199,7 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
 pub fn open_root(path: &Path, hint: &str) -> Result<Root, Error> {
     Root::open(path).map_err(|error| match error {
         disk::Error::RootDenied { path } => not_root(&path),
-        other => could_not(&other).code(Code::RootUnreadable).hint(hint),
+        other => Error::from(other).code(Code::RootUnreadable).hint(hint),
     })
 }
 
@@ -229,18 +229,6 @@ fn not_root(path: &Path) -> Error {
         return error.code(Code::RootUnreadable).hint(format!("namei -l {}", path.display()));
     }
     error.code(Code::NotRoot).hint(invoker::with_sudo())
-}
-
-/// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.
-pub fn could_not(error: &crate::disk::Error) -> Error {
-    Error::could_not_run(error).hint(match error {
-        crate::disk::Error::Journal { .. } => {
-            "that file is damaged, or not of this tool: see what is in it before you move it away; the archives \
-             beside it hold the old states (kuberescue archive list)"
-        }
-        crate::disk::Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
-        _ => "nothing was changed; see to what is said to be in the way, and run as root",
-    })
 }
 
 /// What of a snapshot goes into an archive.

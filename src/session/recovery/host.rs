@@ -15,11 +15,10 @@ use crate::analysis::node::quorum::{Effect, Quorum};
 use crate::disk::{Root, transaction};
 use crate::error::Error;
 use crate::live::cri::endpoint::{self, Endpoint};
-use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
+use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, KubeletStatus};
 use crate::live::{clock, etcd, restart};
 use crate::session::input::arguments::parse_duration;
-use crate::session::input::source::could_not;
 use crate::state::{Code, Component, Snapshot};
 
 /// How long the runtime may take to answer.
@@ -67,10 +66,8 @@ impl Cri {
     /// # Errors
     /// There is none, or it doesn't answer as a container runtime does. Nothing was changed.
     pub fn connect(args: &HostArgs, facts: &Facts) -> Result<Self, Error> {
-        let endpoint = endpoint::find(args.cri_socket.as_deref(), facts)
-            .map_err(|error| Error::could_not_run(&error).code(Code::NoRuntime).hint(error.hint()))?;
-        let runtime =
-            Runtime::connect(&endpoint.socket, RUNTIME_PATIENCE).map_err(|error| no_runtime(&error))?;
+        let endpoint = endpoint::find(args.cri_socket.as_deref(), facts)?;
+        let runtime = Runtime::connect(&endpoint.socket, RUNTIME_PATIENCE)?;
         Ok(Self { about: runtime.about().clone(), endpoint, runtime })
     }
 
@@ -82,13 +79,12 @@ impl Cri {
         let labels = [(POD_NAMESPACE, restart::NAMESPACE)];
         let static_pods: Vec<String> = self
             .runtime
-            .sandboxes(&labels)
-            .map_err(|error| no_runtime(&error))?
+            .sandboxes(&labels)?
             .into_iter()
             .filter(|sandbox| sandbox.is_static())
             .map(|sandbox| sandbox.id)
             .collect();
-        let mut containers = self.runtime.containers(&labels).map_err(|error| no_runtime(&error))?;
+        let mut containers = self.runtime.containers(&labels)?;
         containers.retain(|container| {
             container.state == ContainerState::Running
                 && static_pods.contains(&container.sandbox)
@@ -103,10 +99,6 @@ fn component(container: &Container) -> &str {
     container.label(CONTAINER_NAME)
 }
 
-fn no_runtime(error: &CriError) -> Error {
-    Error::could_not_run(error).code(Code::NoRuntime).hint(error.hint())
-}
-
 /// The components that this node has a manifest of.
 pub fn components(facts: &Facts) -> Vec<Component> {
     Component::STATIC_PODS.into_iter().filter(|component| facts.pod(component.name()).is_some()).collect()
@@ -118,7 +110,7 @@ pub fn components(facts: &Facts) -> Vec<Component> {
 /// # Errors
 /// The record can't be read.
 pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Error> {
-    let last = transaction::last(root).map_err(|error| could_not(&error))?;
+    let last = transaction::last(root)?;
     let changes = last.into_iter().flat_map(|journal| {
         let started = journal.started;
         journal.changes.into_iter().map(move |change| {

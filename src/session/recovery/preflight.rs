@@ -11,7 +11,6 @@ use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::{Issued, Prepared};
-use crate::session::input::source::could_not;
 use crate::state::{ChangeSet, Code, Component, catalog};
 
 /// What the journal, the lock and a staged copy of each file take beside the contents, in bytes.
@@ -132,7 +131,7 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
         [(Path::new(catalog::RESCUE_DIR), archive), (Path::new(catalog::KUBERNETES_DIR), new + MARGIN)];
     let mut told = String::new();
     for (place, needed) in places {
-        let (_, free) = prepared.root().file_system(place).map_err(|error| could_not(&error))?;
+        let (_, free) = prepared.root().file_system(place)?;
         let (free, files) = (free.bytes, free.files);
         let files_needed =
             u64::try_from(changes.iter().count()).unwrap_or(u64::MAX).saturating_add(MORE_FILES);

@@ -11,7 +11,7 @@ use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::clock;
-use crate::live::kubelet::{self, KubeletError};
+use crate::live::kubelet;
 use crate::live::restart::{self, Options, Order, Report, Wanted};
 use crate::report::{Progress, restart_failures};
 use crate::session::Context;
@@ -110,7 +110,7 @@ pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<
         }
         restarted
     });
-    restarted.map(drop).map_err(|error: KubeletError| Error::manual_action(&error).hint(error.hint()))
+    restarted.map(drop).map_err(Error::from)
 }
 
 /// Whether this node's etcd is healthy again; where it finds no quorum, that it runs is enough: the

@@ -108,9 +108,6 @@ fn not_read(cluster: &Cluster, place: &Place, error: &ApiError) -> Error {
         _ if error.is_not_found() => {
             failure.hint(format!("kubectl --kubeconfig {} get secrets -A | grep kubeconfig", cluster.source))
         }
-        ApiError::Unintelligible(why) if why.contains("is no name of a") => {
-            failure.hint("names consist of lower-case letters, digits, - and .")
-        }
         _ => failure,
     }
 }
