@@ -1,4 +1,4 @@
-//! Diagnosing many nodes in one run, on several threads, each node forgotten but for a few words.
+//! Diagnosing many nodes in one run, on several threads, each node forgotten but for its diagnosis.
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ fn brief(
 ) -> Result<Brief, Unreadable> {
     let args = RootArgs { root: source.to_owned(), cert_dir: cert_dir.map(Path::to_owned) };
     match Read::of(&args, at) {
-        Ok(read) => Ok(Brief::of(&read.diagnose(source, None, now, SignedDuration::ZERO), &read.inventory)),
+        Ok(read) => Ok(Brief::of(read.diagnose(source, None, now, SignedDuration::ZERO), &read.inventory)),
         Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
     }
 }
