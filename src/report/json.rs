@@ -9,7 +9,7 @@ use super::{sanitise, yaml};
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.
-pub const KINDS: [(&str, &str); 20] = [
+pub const KINDS: [(&str, &str); 22] = [
     ("Archive", "archive.schema.json"),
     ("ArchiveComparison", "archive-comparison.schema.json"),
     ("ArchiveList", "archive-list.schema.json"),
@@ -22,12 +22,14 @@ pub const KINDS: [(&str, &str); 20] = [
     ("Error", "error.schema.json"),
     ("KubeconfigCheck", "kubeconfig.schema.json"),
     ("KubeconfigComparison", "kubeconfig-comparison.schema.json"),
+    ("KubeconfigReplacement", "kubeconfig-replacement.schema.json"),
     ("NodeList", "nodes-list.schema.json"),
     ("Probe", "probe.schema.json"),
     ("Recovery", "recovery.schema.json"),
     ("Restart", "restart.schema.json"),
     ("ResumeResult", "resume.schema.json"),
     ("RollbackResult", "rollback.schema.json"),
+    ("Rollout", "rollout.schema.json"),
     ("Timeline", "timeline.schema.json"),
     ("TrustGraph", "trust.schema.json"),
 ];

@@ -34,7 +34,8 @@ pub use archive::{
 };
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
-    ComparisonFormat, credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
+    ComparisonFormat, Replacement, credential_line, difference, difference_text, later_line, problem_lines,
+    warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use expiration::{Expiration, Format};
@@ -54,6 +55,6 @@ pub use recovery::{
     finding_sections, next_steps, preflight_lines, renewal_messages, took,
 };
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
-pub use rollout::{restart_command, rollout_obstacle, rollout_plan};
+pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};
