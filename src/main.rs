@@ -31,8 +31,10 @@ fn main() -> ExitCode {
     let mut out = Output::process();
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = jiff::Timestamp::now();
-    if let Some(yaml) = wants_document(&matches) {
-        out.expect_document(yaml, now);
+    let command = of_command(&matches);
+    if let Some(yaml) = wants_document(command) {
+        let at = command.try_get_one::<jiff::Timestamp>("at").ok().flatten();
+        out.expect_document(yaml, at.copied().unwrap_or(now));
     }
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let exit =
@@ -41,12 +43,16 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Whether `-o json` or, as `true`, `-o yaml` is asked for: then errors are documents too.
-fn wants_document(matches: &ArgMatches) -> Option<bool> {
-    let mut command = matches;
-    while let Some((_, below)) = command.subcommand() {
-        command = below;
+/// The command's own arguments.
+fn of_command(mut matches: &ArgMatches) -> &ArgMatches {
+    while let Some((_, below)) = matches.subcommand() {
+        matches = below;
     }
+    matches
+}
+
+/// Whether `-o json` or, as `true`, `-o yaml` is asked for: then errors are documents too.
+fn wants_document(command: &ArgMatches) -> Option<bool> {
     let mut formats = command.try_get_raw("output").ok()??;
     match formats.next()?.to_str()? {
         "json" => Some(false),
