@@ -169,7 +169,8 @@ impl Args {
 }
 
 fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
-    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
+    let horizon = args.horizon.unwrap_or_default();
+    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, horizon, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
             context.out.fail(&Error::could_not_run(format!("{}: {}", failed.source, failed.why)));

@@ -48,7 +48,8 @@ pub struct Restoration<'a> {
     #[serde(serialize_with = "text::serialize")]
     pub source: &'a Path,
     /// The archive of the state before; nothing where nothing was changed.
-    pub archive: Option<String>,
+    #[serde(serialize_with = "text::optional")]
+    pub archive: Option<&'a Path>,
     #[serde(flatten)]
     pub plan: &'a RestorePlan,
 }

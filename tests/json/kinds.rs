@@ -201,10 +201,10 @@ fn every_kind_fits_its_schema() {
 #[test]
 fn several_nodes_fit_theirs() {
     let world = World::new();
-    let told = world.json(&format!("diagnose NODE OTHER EMPTY --at {NOW}"));
+    let told = world.json(&format!("diagnose NODE OTHER EMPTY --horizon 20y --at {NOW}"));
     assert_eq!(told["unreadable"].as_array().unwrap().len(), 1);
     assert_eq!(told["items"].as_array().unwrap().len(), 2);
-    let one = world.json(&format!("diagnose --root NODE --at {NOW}"));
+    let one = world.json(&format!("diagnose --root NODE --horizon 20y --at {NOW}"));
     let same = told["items"].as_array().unwrap().iter().find(|item| item["source"] == one["source"]).unwrap();
     for (key, value) in same.as_object().unwrap() {
         assert_eq!(*value, one[key], "{key}: of several as of one");

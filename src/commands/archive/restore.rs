@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     context.confirm("Restore this state?", args.yes)?;
     let old = carry_out(&prepared, args.archive_dir.as_deref(), context)?;
-    (done.restored, done.archive) = (true, Some(old.display().to_string()));
+    (done.restored, done.archive) = (true, Some(old.as_path()));
     context.out.result("Restored: the node is in the state of the archive.\n");
     context.out.document(KIND, &done);
     context.out.say(&format!("hint: sudo kuberescue rollback undoes this, from {}", old.display()));
