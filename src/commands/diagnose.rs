@@ -18,7 +18,7 @@ use crate::report::{
 use crate::session::Context;
 use crate::session::forensics::nodes::{Read, diagnose_all};
 use crate::session::forensics::timeline::{Request, read as read_timeline};
-use crate::session::input::arguments::{parse_diagnosis_format, parse_duration, parse_time};
+use crate::session::input::arguments::{parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::Code;
 
@@ -39,10 +39,10 @@ pub struct Args {
     /// Show what expires within this time, in order, such as 2y or 90d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     horizon: Option<SignedDuration>,
-    /// Show who trusts whom instead: key, certificate, CA, component (-o table, json, dot or mermaid)
+    /// Show who trusts whom instead: key, certificate, CA, component (-o table, json, yaml, dot or mermaid)
     #[arg(long, conflicts_with = "timeline")]
     trust: bool,
-    /// Show what happened when instead: certificates, files, logs (-o table or json)
+    /// Show what happened when instead: certificates, files, logs (-o table, json or yaml)
     #[arg(long)]
     timeline: bool,
     /// A log on this machine, or - for what is piped in (journalctl -u kubelet); may be given several times
@@ -54,8 +54,8 @@ pub struct Args {
     /// Show what proves each finding, and what to do
     #[arg(short, long)]
     verbose: bool,
-    /// table, json, yaml, html (one file), prometheus (for node_exporter's textfile collector); dot or mermaid (who trusts whom)
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_diagnosis_format)]
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     output: DiagnosisFormat,
 }
 
@@ -169,7 +169,8 @@ impl Args {
 }
 
 fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
-    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
+    let horizon = args.horizon.unwrap_or_default();
+    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, horizon, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
             context.out.fail(&Error::could_not_run(format!("{}: {}", failed.source, failed.why)));

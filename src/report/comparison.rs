@@ -1,29 +1,62 @@
 //! What differs between two states, and what a restore would change, for people and for machines.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use super::sanitise::{document, line};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ArchiveFormat;
+use super::sanitise::line;
 use crate::analysis::forensics::compare::{
     Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State,
 };
 use crate::analysis::forensics::restore::RestorePlan;
 use crate::formats::certificate::CertSummary;
+use crate::state::text;
 
 /// How many paths that stay, or are left out, are named.
 const NAMED: usize = 20;
 
-/// The comparison as JSON.
-pub fn comparison_json(comparison: &Comparison) -> String {
-    document(comparison)
+/// Two states, and what differs: the document `ArchiveComparison`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared<'a> {
+    /// An archive.
+    #[serde(serialize_with = "text::serialize")]
+    pub before: &'a Path,
+    /// Another archive, or a node's root directory.
+    #[serde(serialize_with = "text::serialize")]
+    pub after: &'a Path,
+    #[serde(flatten)]
+    pub comparison: &'a Comparison,
 }
 
-/// The plan of a restore as JSON.
-pub fn restore_json(plan: &RestorePlan) -> String {
-    document(plan)
+impl Compared<'_> {
+    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+        format.render("ArchiveComparison", now, self, |compared| comparison_text(compared.comparison))
+    }
+}
+
+/// What `archive restore` did, or would do: the document `ArchiveRestore`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restoration<'a> {
+    pub dry_run: bool,
+    /// Whether files were replaced.
+    pub restored: bool,
+    /// The archive whose state is restored.
+    #[serde(serialize_with = "text::serialize")]
+    pub source: &'a Path,
+    /// The archive of the state before; nothing where nothing was changed.
+    #[serde(serialize_with = "text::optional")]
+    pub archive: Option<&'a Path>,
+    #[serde(flatten)]
+    pub plan: &'a RestorePlan,
 }
 
 /// The comparison in words: credentials first, then paths.
-pub fn comparison_text(comparison: &Comparison) -> String {
+fn comparison_text(comparison: &Comparison) -> String {
     let mut out = String::new();
     let Comparison { credentials, paths, same } = comparison;
     if comparison.is_empty() {

@@ -11,22 +11,23 @@ use crate::analysis::node::findings::Severity;
 use crate::state::time::minute;
 
 /// The forms of a diagnosis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DiagnosisFormat {
-    /// Words for a terminal.
+    /// Text for a terminal
     #[default]
+    #[value(alias = "text")]
     Table,
-    /// JSON: `docs/diagnosis.schema.json`.
+    /// JSON
     Json,
-    /// The same as YAML.
+    /// YAML
     Yaml,
-    /// One HTML file.
+    /// One HTML file
     Html,
-    /// Prometheus' text format, for node_exporter's textfile collector.
+    /// Metrics for node_exporter's textfile collector
     Prometheus,
-    /// Who trusts whom, for Graphviz.
+    /// Who trusts whom, for Graphviz
     Dot,
-    /// Who trusts whom, for Mermaid.
+    /// Who trusts whom, for Mermaid
     Mermaid,
 }
 

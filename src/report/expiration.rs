@@ -12,16 +12,17 @@ use crate::formats::certificate::Certificate;
 use crate::state::catalog::Ca;
 
 /// Output formats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// kubeadm's tables.
+    /// The tables of kubeadm, which calls them text
     #[default]
+    #[value(alias = "text")]
     Table,
-    /// The tables with more columns.
+    /// The tables with keys, serial numbers, issuers and paths
     Wide,
-    /// JSON.
+    /// JSON of kubeadm
     Json,
-    /// YAML.
+    /// YAML of kubeadm
     Yaml,
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ArchiveFormat;
+use super::Output;
 use super::archive::count;
 use super::sanitise::line;
 use crate::disk::history::{Check, Done};
@@ -68,7 +68,7 @@ pub enum Undone {
     Resumed,
     /// All its files are the old ones.
     RolledBack,
-    /// Only manifests were moved back.
+    /// Only manifests were moved back, or would be.
     ManifestsRestored,
 }
 
@@ -83,6 +83,8 @@ pub struct UndoReport {
     pub started: Option<Timestamp>,
     /// Paths of the change.
     pub items: Vec<String>,
+    /// Manifests that an interrupted restart had moved away, and that are moved back.
+    pub manifests: Vec<String>,
     /// In words.
     #[serde(skip)]
     pub text: String,
@@ -91,12 +93,13 @@ pub struct UndoReport {
 impl UndoReport {
     /// Nothing was interrupted, or nothing is left to undo.
     pub fn nothing(text: &str, dry_run: bool) -> Self {
-        let (result, items) = (Undone::Nothing, Vec::new());
-        Self { result, dry_run, command: None, started: None, items, text: format!("{text}\n") }
+        let (result, items, manifests) = (Undone::Nothing, Vec::new(), Vec::new());
+        Self { result, dry_run, command: None, started: None, items, manifests, text: format!("{text}\n") }
     }
 
     /// `kind` is `ResumeResult` or `RollbackResult`.
-    pub fn render(&self, kind: &str, format: ArchiveFormat, now: Timestamp) -> String {
-        format.render(kind, now, self, |report| report.text.clone())
+    pub fn show(&self, kind: &str, out: &mut Output) {
+        out.result(&self.text);
+        out.document(kind, self);
     }
 }

@@ -2,14 +2,29 @@
 
 use std::fmt::Write as _;
 
-use super::sanitise::{document, line};
-use super::table;
-use crate::analysis::forensics::diagnosis::Role;
-use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes};
+use serde::Serialize;
 
-/// All of it as JSON.
+use super::json::document;
+use super::sanitise::line;
+use super::table;
+use crate::analysis::forensics::diagnosis::{Diagnosis, Role};
+use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes, Unreadable};
+
+/// See `docs/diagnosis-list.schema.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    /// Each as the document of one node, without its envelope.
+    items: Vec<&'a Diagnosis>,
+    clusters: &'a [Cluster],
+    unreadable: &'a [Unreadable],
+}
+
+/// A `DiagnosisList`.
 pub fn nodes_json(nodes: &Nodes) -> String {
-    document(nodes)
+    let items = nodes.clusters.iter().flat_map(|cluster| &cluster.nodes).map(|node| &node.diagnosis);
+    let body = Body { items: items.collect(), clusters: &nodes.clusters, unreadable: &nodes.unreadable };
+    document("DiagnosisList", nodes.at, &body)
 }
 
 /// All of it in words.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
-use crate::state::Component;
+use crate::state::{Component, text};
 
 /// One heading for one thing, in every command.
 pub const SECTIONS: [(Severity, &str); 3] = [
@@ -29,6 +29,7 @@ pub struct Recovery<'a> {
     /// The command's exit code.
     pub exit_code: u8,
     /// The archive of the old state.
+    #[serde(serialize_with = "text::optional")]
     pub archive: Option<&'a Path>,
     /// What was to be done.
     pub plan: &'a Plan,

@@ -65,6 +65,17 @@ pub fn serialize<S: Serializer>(text: &impl AsRef<OsStr>, serializer: S) -> Resu
     }
 }
 
+/// For `#[serde(serialize_with = "…")]` on one that may be missing.
+///
+/// # Errors
+/// What the serializer reports.
+pub fn optional<T: AsRef<OsStr>, S: Serializer>(text: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => serialize(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// For `#[serde(serialize_with = "…")]` on a list of them.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::diagnosis::Diagnosis;
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::Condition;
-use crate::state::{Code, Snapshot};
+use crate::state::{Code, Snapshot, text};
 
 /// What the kubelet keeps: configuration, certificates.
 const KUBELET_DIR: &str = "/var/lib/kubelet";
@@ -76,7 +76,9 @@ impl Judgement {
 /// Which of a node's directories an archive holds anything of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Scope {
+    #[serde(serialize_with = "text::list")]
     pub holds: Vec<PathBuf>,
+    #[serde(serialize_with = "text::list")]
     pub lacks: Vec<PathBuf>,
 }
 

@@ -37,22 +37,24 @@ pub struct Archived<'a> {
 
 /// What will be done.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct RestorePlan {
     /// The node's name in the archive.
     pub node: Option<String>,
     /// Credentials that will be others: before is the node's, after the archive's.
     pub credentials: Vec<CredentialChange>,
     /// Paths that will change.
+    #[serde(rename = "items")]
     pub paths: Vec<PathChange>,
     /// Paths that are in both and the same.
     pub same: usize,
     /// Paths of the node that the archive doesn't know, and that stay.
-    #[serde(serialize_with = "texts")]
+    #[serde(serialize_with = "text::list")]
     pub stays: Vec<PathBuf>,
     /// Paths of the archive that are not restored, and why.
     pub left_out: Vec<LeftOut>,
-    /// What stops the plan.
+    /// What stops the plan: an error, not a part of the document.
+    #[serde(skip)]
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
     /// What else the operator should know.
@@ -67,10 +69,6 @@ pub struct LeftOut {
     pub path: PathBuf,
     /// Why.
     pub why: String,
-}
-
-fn texts<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
 }
 
 /// Decides. `node` is the node as it is now, with every path of the archive looked at.

@@ -80,7 +80,9 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
     }
     let verification = Verification { items, damaged: unusable, history };
-    context.out.result(&verification.render(args.output, now));
+    if !files.is_empty() || args.output == ArchiveFormat::Table {
+        context.out.result(&verification.render(args.output, now));
+    }
     if files.is_empty() {
         return Err(Error::could_not_run(format!(
             "cannot verify: no archive of {} found",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{LOG, MAX_LOG, Record, full_files, parse};
 use crate::disk::state_dir::StateDir;
@@ -14,7 +14,7 @@ use crate::state::{Digest, Invoker};
 
 /// What a check of the history found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Check {
     /// The records, oldest first.
     pub records: Vec<Done>,
@@ -29,6 +29,7 @@ pub struct Done {
     /// When it was begun, by the clock.
     pub time: Timestamp,
     /// Who began it.
+    #[serde(serialize_with = "in_document")]
     pub operator: Invoker,
     /// The command line.
     pub command: String,
@@ -38,6 +39,20 @@ pub struct Done {
     pub paths: usize,
     /// The archive of what was there before, and its digest.
     pub archive: Option<ArchiveRef>,
+}
+
+/// The log has other names than a document.
+fn in_document<S: Serializer>(operator: &Invoker, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct InDocument<'a> {
+        uid: u32,
+        sudo_user: &'a Option<String>,
+        tty: &'a Option<String>,
+    }
+
+    let Invoker { uid, sudo_user, tty } = operator;
+    InDocument { uid: *uid, sudo_user, tty }.serialize(serializer)
 }
 
 /// Checks the chain of records, and that the last change is in it. A node that was never changed has none.

@@ -1,4 +1,4 @@
-//! Diagnosing many nodes in one run, on several threads, each node forgotten but for a few words.
+//! Diagnosing many nodes in one run, on several threads, each node forgotten but for its diagnosis.
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -81,6 +81,7 @@ pub fn diagnose_all(
     sources: &[PathBuf],
     cert_dir: Option<&Path>,
     at: Option<Timestamp>,
+    horizon: SignedDuration,
     context: &mut Context<'_>,
 ) -> Nodes {
     let now = at.unwrap_or(context.now);
@@ -92,7 +93,7 @@ pub fn diagnose_all(
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send(brief(source, cert_dir, at, now)).is_err() {
+                    if sender.send(brief(source, cert_dir, at, now, horizon)).is_err() {
                         break;
                     }
                 }
@@ -121,10 +122,11 @@ fn brief(
     cert_dir: Option<&Path>,
     at: Option<Timestamp>,
     now: Timestamp,
+    horizon: SignedDuration,
 ) -> Result<Brief, Unreadable> {
     let args = RootArgs { root: source.to_owned(), cert_dir: cert_dir.map(Path::to_owned) };
     match Read::of(&args, at) {
-        Ok(read) => Ok(Brief::of(&read.diagnose(source, None, now, SignedDuration::ZERO), &read.inventory)),
+        Ok(read) => Ok(Brief::of(read.diagnose(source, None, now, horizon), &read.inventory)),
         Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
     }
 }

@@ -1,9 +1,8 @@
-//! Values as operators type them: moments, lengths of time, formats.
+//! Values as operators type them: moments, lengths of time, codes.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::report::{DiagnosisFormat, Format};
 use crate::state::Code;
 
 /// A moment as an operator types it: RFC 3339, or a day.
@@ -55,38 +54,6 @@ pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
 /// There is none of this name.
 pub fn parse_code(text: &str) -> Result<Code, String> {
     Code::named(text).ok_or_else(|| "a code, as it stands in brackets (kuberescue explain --list)".to_owned())
-}
-
-/// An output format as an operator types it.
-///
-/// # Errors
-/// It is none.
-pub fn parse_format(text: &str) -> Result<Format, String> {
-    Ok(match text {
-        // kubeadm calls its tables text.
-        "table" | "text" => Format::Table,
-        "wide" => Format::Wide,
-        "json" => Format::Json,
-        "yaml" => Format::Yaml,
-        _ => return Err("one of table, wide, json, yaml".to_owned()),
-    })
-}
-
-/// A form of a diagnosis as an operator types it.
-///
-/// # Errors
-/// It is none.
-pub fn parse_diagnosis_format(text: &str) -> Result<DiagnosisFormat, String> {
-    Ok(match text {
-        "table" | "text" => DiagnosisFormat::Table,
-        "json" => DiagnosisFormat::Json,
-        "yaml" => DiagnosisFormat::Yaml,
-        "html" => DiagnosisFormat::Html,
-        "prometheus" => DiagnosisFormat::Prometheus,
-        "dot" => DiagnosisFormat::Dot,
-        "mermaid" => DiagnosisFormat::Mermaid,
-        _ => return Err("one of table, json, yaml, html, prometheus, dot, mermaid".to_owned()),
-    })
 }
 
 #[cfg(test)]

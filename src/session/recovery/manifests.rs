@@ -2,7 +2,7 @@
 //! by whoever comes after an interruption.
 
 use crate::disk::Root;
-use crate::disk::parking::unpark;
+use crate::disk::parking::{ParkedJournal, unpark};
 use crate::disk::transaction::{Journal, Lock, State};
 use crate::error::{Error, Exit};
 use crate::session::Context;
@@ -38,6 +38,12 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         );
     }
     Ok(if done.is_complete() { Exit::Fine } else { Exit::ActionRequired })
+}
+
+/// The paths of manifests that were moved away.
+pub fn moved(away: Option<&ParkedJournal>) -> Vec<String> {
+    let manifests = away.into_iter().flat_map(|away| &away.manifests);
+    manifests.map(|manifest| manifest.path.display().to_string()).collect()
 }
 
 /// The failure of [`bring_back`], with a word on the change that is still to be ended beside it.

@@ -11,7 +11,7 @@ use crate::state::{Digest, text};
 
 /// A credential that is not the same in both states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct CredentialChange {
     /// kubeadm's name, or a path.
     pub name: String,
@@ -43,7 +43,7 @@ pub enum State {
 
 /// What is said of a credential that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Certified {
     /// Its certificate; the service-account key has none.
     #[serde(flatten)]

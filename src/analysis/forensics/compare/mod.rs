@@ -11,11 +11,12 @@ pub use paths::{Aspect, PathChange, PathKind, paths};
 
 /// What differs between two states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// Credentials that are not the same, in kubeadm's order.
     pub credentials: Vec<CredentialChange>,
     /// Paths that are not the same, in path order.
+    #[serde(rename = "items")]
     pub paths: Vec<PathChange>,
     /// How many paths are the same.
     pub same: usize,

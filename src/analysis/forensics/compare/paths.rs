@@ -10,7 +10,7 @@ use crate::state::{Content, Entry, Snapshot, text};
 
 /// One path that is not the same in both trees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct PathChange {
     /// Absolute inside the root.
     #[serde(with = "text")]

@@ -15,7 +15,7 @@ use crate::state::Digest;
 
 /// One node in a few words.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Brief {
     /// Where it was read from.
     pub source: String,
@@ -36,6 +36,9 @@ pub struct Brief {
     pub service_accounts: Option<Digest>,
     /// URL of the API server in its kubeconfigs.
     pub endpoint: Option<String>,
+    /// All that is known of it: an item of the document.
+    #[serde(skip)]
+    pub diagnosis: Diagnosis,
     /// SHA-256 of each leaf's public key.
     #[serde(skip)]
     pub leafs: BTreeMap<String, Digest>,
@@ -58,7 +61,7 @@ pub struct End {
 
 impl Brief {
     /// Of a diagnosis and the inventory that it was made of.
-    pub fn of(diagnosis: &Diagnosis, inventory: &Inventory) -> Self {
+    pub fn of(diagnosis: Diagnosis, inventory: &Inventory) -> Self {
         let count =
             |severity| diagnosis.findings.iter().filter(|told| told.finding.severity == severity).count();
         let next = diagnosis.credentials.iter().filter(|validity| validity.not_after >= diagnosis.at);
@@ -91,6 +94,7 @@ impl Brief {
                 .findings
                 .iter()
                 .any(|told| told.finding.severity == Severity::Blocker && blocks_etcd(&told.finding.subject)),
+            diagnosis,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::state::Digest;
 
 /// Nodes of one cluster.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Cluster {
     /// By what it is known: the API server's URL, or the first node's name.
     pub name: String,
@@ -38,7 +38,7 @@ pub struct Across {
 
 /// Whether etcd can have a quorum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct EtcdState {
     /// Names of its members, as manifests tell them.
     pub members: Vec<String>,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::gather::Logs;
 use crate::analysis::node::inventory::Inventory;
@@ -56,15 +56,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// The file that is meant, or in which it stands.
-    #[serde(serialize_with = "optional_path", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-}
-
-fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => text::serialize(path, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl Event {
