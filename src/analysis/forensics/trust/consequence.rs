@@ -1,5 +1,5 @@
-//! What breaks when something is gone: missing, ended or no longer accepted. One plain sentence each, by the name in the
-//! catalog, or else by who uses it.
+//! What breaks when something is missing, expired or rejected. One sentence each, by the name in the catalog,
+//! otherwise by its consumers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{Kind, Relation};
 use crate::analysis::node::inventory::Inventory;
 use crate::state::catalog::{KUBELET_CLIENT, KUBELET_SERVING};
 
-/// A role of the catalog: the static pod that uses it, where one does, and what breaks.
+/// A role of the catalog: the static pod that uses it, if any, and what breaks.
 struct Consequence {
     role: &'static str,
     pod: Option<&'static str>,
@@ -82,13 +82,13 @@ const CONSEQUENCES: [Consequence; 17] = [
     ),
 ];
 
-/// What is said of a thing that no component names.
+/// The sentence for something that no component names.
 const NOBODY: &str = "nothing on this node is seen to use it";
-/// How many consumers' sentences are put together.
+/// How many consumers' sentences are combined.
 const SENTENCES: usize = 2;
 
 impl Builder<'_> {
-    /// Says of each key, certificate and authority what breaks without it.
+    /// Sets what breaks without each key, certificate and CA.
     pub(super) fn tell_consequences(&mut self, inventory: &Inventory) {
         let mut consumers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut signs: BTreeSet<usize> = BTreeSet::new();
@@ -115,7 +115,7 @@ impl Builder<'_> {
                     continue;
                 }
             };
-            // A key shares the fate of what it belongs to, except an authority's, which only signs.
+            // A key has the consequence of its certificate, except a CA's, which only signs.
             let owner = owners.get(&node.id).and_then(|owner| self.kind(*owner));
             let sentence =
                 match (owner, role.and_then(|role| CONSEQUENCES.iter().find(|one| one.role == role))) {
@@ -142,7 +142,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What those who use it say.
+    /// The consequences for its consumers.
     fn told_by(&self, users: &[usize], signs: bool) -> String {
         let mut sentences: Vec<String> = Vec::new();
         for user in users {

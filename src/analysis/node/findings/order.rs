@@ -1,22 +1,21 @@
-//! Causal order: what fails first, and what follows from it.
+//! Causal order: root causes first, and the consequence of each.
 
 use super::{Class, Code, Finding, Severity};
 
-/// What the control plane is without a credential or component.
+/// The state of the control plane without a credential or component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::analysis) enum Without {
     /// A part of it doesn't work.
     InPart,
-    /// It runs, and doesn't come back once it is stopped.
+    /// It runs, but doesn't start again once it is stopped.
     NotAgain,
     /// Whether it starts depends on more than is known here.
     Perhaps,
-    /// It doesn't start.
     Dead,
 }
 
-/// The order in which a node comes to life, and so in which it fails: who stands further up keeps the rest from
-/// working. Beside each how bad it is without, and what follows.
+/// The order in which a node starts, and so in which it fails: each row keeps the rows below it from working.
+/// For each row: how bad it is without, and the consequence.
 const CHAIN: [(&str, Without, &str); 20] = [
     (
         "etcd-ca",
@@ -80,7 +79,7 @@ const CHAIN: [(&str, Without, &str); 20] = [
     ),
 ];
 
-/// What else follows: none of these keeps the cluster from working.
+/// More consequences: none of these keeps the cluster from working.
 const BESIDE: [(&str, &str); 5] = [
     ("admin.conf", "kubectl with admin.conf is rejected; the cluster goes on"),
     ("super-admin.conf", "kubectl with super-admin.conf is rejected; the cluster goes on"),
@@ -89,14 +88,14 @@ const BESIDE: [(&str, &str); 5] = [
     ("clock", "valid certificates are treated as expired or not yet valid"),
 ];
 
-/// What follows where the credential or component of this name is no longer usable.
+/// The consequence when the credential or component of this name is no longer usable.
 pub fn consequence(subject: &str) -> Option<&'static str> {
     let chain = CHAIN.iter().map(|(name, _, follows)| (name, follows));
     let beside = BESIDE.iter().map(|(name, follows)| (name, follows));
     chain.chain(beside).find(|(name, _)| **name == subject).map(|(_, follows)| *follows)
 }
 
-/// What follows from a finding, where it keeps something from working.
+/// The consequence of a finding, if it keeps something from working.
 pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
     match finding.code {
         Code::DiskFull => Some("etcd can't write, and what is written now ends up empty or cut off"),
@@ -107,12 +106,12 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
     }
 }
 
-/// What the control plane is with this blocker.
+/// The state of the control plane with this blocker.
 pub(in crate::analysis) fn without(finding: &Finding) -> Without {
     match finding.code {
-        // The pair is there, and the API server starts with it.
+        // The pair exists, and the API server starts with it.
         Code::SaPairMismatch => Without::InPart,
-        // One of the two may come up.
+        // One of the two may start.
         Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
         _ => {
             let known = CHAIN.iter().find(|(name, _, _)| *name == finding.subject);
@@ -121,17 +120,17 @@ pub(in crate::analysis) fn without(finding: &Finding) -> Without {
     }
 }
 
-/// Whether the cluster goes on without the credential of this name.
+/// Whether the cluster keeps working without the credential of this name.
 pub(in crate::analysis) fn goes_on_without(subject: &str) -> bool {
     ["admin.conf", "super-admin.conf", "etcd-healthcheck-client"].contains(&subject)
 }
 
-/// How early in the chain the credential or component of this name fails.
+/// The rank of this credential or component in the chain: the lowest fails first.
 pub(in crate::analysis) fn place(subject: &str) -> usize {
     CHAIN.iter().position(|(name, _, _)| *name == subject).unwrap_or(CHAIN.len())
 }
 
-/// Sorts: blockers, warnings, notes; of blockers what fails first.
+/// Sorts: blockers, warnings, notes; blockers root cause first.
 pub(in crate::analysis) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| key(a).cmp(&key(b)));
 }
