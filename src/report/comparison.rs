@@ -1,4 +1,4 @@
-//! What differs between two states, and what a restore would change, for people and for machines.
+//! What differs between two states, and what a restore would change, as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -11,17 +11,15 @@ use crate::analysis::forensics::restore::RestorePlan;
 /// How many paths that stay, or are left out, are named.
 const NAMED: usize = 20;
 
-/// The comparison as JSON.
 pub fn comparison_json(comparison: &Comparison) -> String {
     document(comparison)
 }
 
-/// The plan of a restore as JSON.
 pub fn restore_json(plan: &RestorePlan) -> String {
     document(plan)
 }
 
-/// The comparison in words: credentials first, then paths.
+/// The comparison as text: credentials first, then paths.
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut out = String::new();
     let Comparison { credentials, paths, same } = comparison;
@@ -35,7 +33,6 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     out
 }
 
-/// The plan of a restore in words.
 pub fn restore_text(plan: &RestorePlan) -> String {
     let mut out = String::new();
     let node = plan.node.as_deref().unwrap_or("a node whose name is not known");
@@ -148,7 +145,7 @@ fn path_lines(changes: &[PathChange]) -> String {
             PathKind::Removed => ("removed", String::new()),
             PathKind::Unknown { why } => ("unknown", format!("  {why}")),
             PathKind::Changed { aspects } => {
-                // That the time is another one where the content is goes without saying.
+                // A different time is implied by different content.
                 let is_only_time = aspects.len() == 1;
                 let told = aspects.iter().filter(|what| is_only_time || !matches!(what, Aspect::Time { .. }));
                 let aspects: Vec<_> = told.map(aspect).collect();

@@ -15,7 +15,7 @@ use crate::state::time::minute;
 /// How many of the last changes are shown.
 const SHOWN: usize = 10;
 
-/// The history in words; nothing for a node that was never changed.
+/// Empty for a node that was never changed.
 pub(super) fn history_text(check: &Check) -> String {
     let mut out = String::new();
     let Some(first) = check.records.first() else {
@@ -54,7 +54,7 @@ fn who(operator: &Invoker) -> String {
     who
 }
 
-/// What became of an interrupted or a past change.
+/// The result for an interrupted or a past change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Undone {
@@ -68,7 +68,7 @@ pub enum Undone {
     Resumed,
     /// All its files are the old ones.
     RolledBack,
-    /// Only manifests were moved back.
+    /// Only manifests were restored.
     ManifestsRestored,
 }
 
@@ -83,7 +83,7 @@ pub struct UndoReport {
     pub started: Option<Timestamp>,
     /// Paths of the change.
     pub items: Vec<String>,
-    /// In words.
+    /// The result as text.
     #[serde(skip)]
     pub text: String,
 }

@@ -1,11 +1,11 @@
-//! The envelope of every document of ours: `apiVersion`, `kind`, `time`, then what the kind holds.
+//! The envelope of every JSON document of ours: `apiVersion`, `kind`, `time`, then the fields of the kind.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{sanitise, yaml};
 
-/// Grows only when a field is taken away or means something else.
+/// Changes only if a field is removed or changes its meaning.
 const API_VERSION: &str = "kuberescue/v1";
 
 #[derive(Serialize)]
@@ -26,6 +26,6 @@ pub(super) fn document(kind: &str, time: Timestamp, body: &impl Serialize) -> St
 /// The same document in YAML.
 pub(super) fn yaml_document(kind: &str, time: Timestamp, body: &impl Serialize) -> String {
     let envelope = Envelope { api_version: API_VERSION, kind, time, body };
-    // It holds nothing that JSON cannot.
+    // JSON can express it.
     yaml::render(&serde_json::to_value(envelope).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Several nodes side by side, in words and as JSON.
+//! Several nodes side by side, as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,10 @@ use super::table;
 use crate::analysis::forensics::diagnosis::Role;
 use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes};
 
-/// All of it as JSON.
 pub fn nodes_json(nodes: &Nodes) -> String {
     document(nodes)
 }
 
-/// All of it in words.
 pub fn nodes_text(nodes: &Nodes) -> String {
     let mut out = String::new();
     for cluster in &nodes.clusters {

@@ -33,7 +33,6 @@ struct Body<'a> {
 
 const KIND: &str = "ClusterVerification";
 
-/// The whole report.
 pub fn cluster_report(report: &Report, format: ClusterFormat) -> String {
     let body = Body { server: &report.server, green: report.is_green(), items: &report.checks };
     match format {

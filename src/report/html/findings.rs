@@ -1,4 +1,4 @@
-//! What is wrong: each finding with what follows from it, what to do, and what shows it.
+//! The findings: each with its consequence, its remedy, and its evidence.
 
 use super::markup::Markup;
 use crate::analysis::forensics::diagnosis::{Diagnosis, Told};
@@ -45,7 +45,7 @@ fn same_remedy(above: &Told, below: &Told) -> bool {
     above.finding.remedy == below.finding.remedy
 }
 
-/// A finding. What it has in common with the one before is not said again in the open.
+/// A finding. What it has in common with the previous one is not repeated in the visible part.
 fn finding(told: &Told, before: Option<&Told>) -> Markup {
     let Told { finding, consequence } = told;
     let mut out = Markup::default();

@@ -27,7 +27,6 @@ impl Profile {
     /// The profile of a kubeadm leaf certificate on this node.
     ///
     /// # Errors
-    ///
     /// A missing fact, as a sentence.
     pub fn of(spec: &CertSpec, inventory: &Inventory) -> Result<Self, String> {
         let facts = &inventory.facts;
@@ -64,7 +63,6 @@ impl Profile {
     /// The profile of a kubelet's client certificate.
     ///
     /// # Errors
-    ///
     /// The node's name is not known.
     pub fn of_kubelet(facts: &Facts) -> Result<Self, String> {
         Ok(Self {
@@ -80,7 +78,6 @@ impl Profile {
     /// `kubernetes.io/kubelet-serving`): the node's name, and its address if known.
     ///
     /// # Errors
-    ///
     /// The node's name is not known.
     pub fn of_kubelet_serving(facts: &Facts) -> Result<Self, String> {
         let addresses = facts.advertise_address.iter().map(|address| address.value).collect();
