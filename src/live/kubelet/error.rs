@@ -12,39 +12,36 @@ pub enum KubeletError {
         "there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs"
     )]
     NotInstalled,
-    /// The unit is masked.
     #[error("the unit kubelet is masked: systemd doesn't start it")]
     Masked,
     /// None runs, and nothing has started one.
     #[error("no kubelet runs, and nothing has started one within {} s", waited.as_secs())]
     NotRunning {
-        /// How long was waited for one.
+        /// How long we waited.
         waited: Duration,
-        /// Whether systemd is the one to start it.
+        /// Whether systemd starts it.
         systemd: bool,
     },
-    /// It was started and didn't stay.
+    /// It was started and exited again.
     #[error("the kubelet doesn't stay up: it exited {deaths} times within seconds")]
     CrashLoop {
-        /// How often it was seen to end.
+        /// How often it was seen to exit.
         deaths: u32,
         /// Whether systemd starts it.
         systemd: bool,
     },
-    /// It was told to end and didn't.
+    /// It got SIGTERM and did not exit.
     #[error("the kubelet (process {pid}) didn't end within {} s of SIGTERM", waited.as_secs())]
     WontStop {
-        /// The process.
         pid: i32,
-        /// How long was waited.
+        /// How long we waited.
         waited: Duration,
     },
-    /// It may not be told to end.
+    /// Permission to send a signal was denied.
     #[error("the kubelet (process {pid}) can't be told to end: {why}")]
     Signal {
-        /// The process.
         pid: i32,
-        /// The operating system's words.
+        /// The operating system's message.
         why: String,
     },
     /// systemd refused, or gave no answer.
