@@ -13,34 +13,33 @@ use crate::live::api::ApiError;
 use crate::state::Code;
 use crate::state::time::expired_on;
 
-/// How a command ended. The numbers are part of the command line's contract.
+/// The result of a command. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done, and nothing is wrong.
     Fine = 0,
-    /// Done, and something is wrong with what was looked at.
+    /// Done, and something is wrong.
     Findings = 1,
     /// Wrong usage, or it could not run; nothing was changed.
     CouldNotRun = 2,
-    /// It failed, and the old state was put back.
+    /// It failed, and the old state was restored.
     RolledBack = 3,
-    /// Something was changed, and a person is needed.
+    /// Something was changed, and manual action is required.
     ActionRequired = 4,
     /// Refused for safety; nothing was changed.
     Refused = 5,
 }
 
-/// What a command gives back.
 pub type Outcome = Result<Exit, Error>;
 
-/// What became of a command that failed, which decides the exit code.
+/// The state after a failed command, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What was looked at is not in order; nothing was changed.
+    /// Something is wrong; nothing was changed.
     Findings,
     /// Wrong usage, or it could not run; nothing was changed.
     CouldNotRun,
-    /// It failed, and the old state was put back.
+    /// It failed, and the old state was restored.
     RolledBack,
     /// Something was changed, and manual action is required.
     ActionRequired,
@@ -51,22 +50,20 @@ pub enum Kind {
 /// Why a command failed: `error [code]: message`, then a `hint:` each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Error {
-    /// What became of the command.
     #[serde(skip)]
     pub kind: Kind,
     /// Its page in `explain`.
     #[serde(skip)]
     pub code: Option<Code>,
-    /// What went wrong, where, and why.
+    /// What failed, where, and why.
     pub message: String,
     /// What to do next, the most specific first.
     pub hints: Vec<String>,
-    /// What shows it, such as the last lines of a log.
+    /// Evidence, such as the last lines of a log.
     pub details: Vec<String>,
 }
 
 impl Error {
-    /// The exit code.
     pub const fn exit(&self) -> Exit {
         match self.kind {
             Kind::Findings => Exit::Findings,
@@ -82,7 +79,6 @@ impl Error {
         Self { kind, code: None, message, hints: Vec::new(), details: Vec::new() }
     }
 
-    /// It could not run; nothing was changed.
     pub fn could_not_run(message: impl fmt::Display) -> Self {
         Self::new(Kind::CouldNotRun, message)
     }
@@ -97,26 +93,25 @@ impl Error {
         Self::new(Kind::ActionRequired, message)
     }
 
-    /// It failed, and the old state was put back.
+    /// It failed, and the old state was restored.
     pub fn rolled_back(message: impl fmt::Display) -> Self {
         Self::new(Kind::RolledBack, message)
     }
 
-    /// With a stable code.
     #[must_use]
     pub fn code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self
     }
 
-    /// With what shows it, a line each.
+    /// Adds evidence, one line each.
     #[must_use]
     pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.details = lines.into_iter().collect();
         self
     }
 
-    /// With the next command or step, in place of any that a lower layer gave.
+    /// Sets the next command or step, replacing any from a lower layer.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints = vec![hint.into()];
@@ -136,11 +131,11 @@ impl From<crate::issue::IssueError> for Error {
     }
 }
 
-/// A request to an API server that failed.
+/// A failed request to an API server.
 pub struct ApiFailure<'a> {
     /// Verb and object of the sentence: `list the nodes`.
     pub what: &'a str,
-    /// The kubeconfig as it was named.
+    /// The kubeconfig, as the user named it.
     pub source: &'a str,
     /// URL of the API server.
     pub server: &'a str,
@@ -201,7 +196,7 @@ fn hint(failed: &ApiFailure<'_>) -> String {
     }
 }
 
-/// The hint is what helps wherever the error comes from; a caller who knows better replaces it.
+/// The default hint, wherever the error comes from; a caller with a better one replaces it.
 impl From<disk::Error> for Error {
     fn from(error: disk::Error) -> Self {
         use disk::Error as Disk;

@@ -1,4 +1,4 @@
-//! The binary: parses the command line, reads the clock, runs, gives the exit code.
+//! The binary: parses the command line, reads the clock, runs, returns the exit code.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; a closed pipe is none either.
+            // Help and version are no errors, nor is a closed pipe.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
                 Exit::CouldNotRun as u8
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Whether `-o json` or, as `true`, `-o yaml` is asked for: then errors are documents too.
+/// Whether `-o json` (`false`) or `-o yaml` (`true`) is set: then errors are documents too.
 fn wants_document(arguments: &[String]) -> Option<bool> {
     let flag = |word: &str| matches!(word, "-o" | "--output");
     let beside = arguments.windows(2).filter_map(|pair| match pair {

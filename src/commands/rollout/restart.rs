@@ -44,7 +44,7 @@ pub struct Args {
     yes: bool,
 }
 
-/// Restarts what is named, or what reads renewed files; what cannot be restarted is a finding.
+/// Restarts the named workloads, or those that read renewed files; one that cannot be restarted is a finding.
 ///
 /// # Errors
 /// A workload is not found, cannot be restarted, or is not ready in time.
