@@ -55,7 +55,6 @@ pub struct Error {
     /// Its page in `explain`.
     #[serde(skip)]
     pub code: Option<Code>,
-    /// What failed, where, and why.
     pub message: String,
     /// What to do next, the most specific first.
     pub hints: Vec<String>,
@@ -131,13 +130,11 @@ impl From<crate::issue::IssueError> for Error {
     }
 }
 
-/// A failed request to an API server.
 pub struct ApiFailure<'a> {
     /// Verb and object of the sentence: `list the nodes`.
     pub what: &'a str,
     /// The kubeconfig, as the user named it.
     pub source: &'a str,
-    /// URL of the API server.
     pub server: &'a str,
     pub proxy: Option<&'a str>,
     /// When the client certificate expired, and now.

@@ -25,10 +25,8 @@ impl fmt::Display for Holder {
 pub enum Error {
     #[error("{}: there is no such directory", path.display())]
     RootNotFound { path: PathBuf },
-    /// The root is not a directory.
     #[error("{}: not a directory", path.display())]
     RootNotADirectory { path: PathBuf },
-    /// Permission denied.
     #[error("{}: permission denied", path.display())]
     RootDenied { path: PathBuf },
     #[error("cannot {doing} {}: {}", path.display(), plain(source))]

@@ -55,9 +55,7 @@ pub(super) fn some_xattrs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub struct StoredAttributes {
     /// Permission bits as a number.
     pub mode: u32,
-    /// Numeric.
     pub uid: u32,
-    /// Numeric.
     pub gid: u32,
     /// Modification time, to the nanosecond.
     pub mtime: Timestamp,

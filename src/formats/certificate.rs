@@ -66,7 +66,6 @@ pub struct Certificate {
     pub subject_der: Vec<u8>,
     /// Issuer in DER, byte for byte.
     pub issuer_der: Vec<u8>,
-    /// Usually one.
     pub common_names: Vec<String>,
     /// The organizations of the subject.
     pub organizations: Vec<String>,

@@ -37,7 +37,6 @@ pub enum KubeconfigError {
         /// What it uses instead.
         uses: String,
     },
-    /// A value that is not base64.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
     /// A value that cannot be replaced in place.

@@ -20,7 +20,6 @@ const LARGEST: usize = 64 << 10;
 #[error("{0}")]
 pub struct RequestError(String);
 
-/// The content of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     pub subject: String,

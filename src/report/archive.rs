@@ -93,7 +93,6 @@ pub struct ArchiveList {
     pub items: Vec<ArchiveItem>,
 }
 
-/// One archive of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ArchiveItem {
@@ -146,7 +145,6 @@ pub struct Verification {
     pub items: Vec<ArchiveReport>,
     /// The archives that could not be read.
     pub damaged: Vec<Damaged>,
-    /// The history of the node.
     pub history: history::Check,
 }
 

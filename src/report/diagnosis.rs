@@ -10,7 +10,6 @@ use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told, Verdi
 use crate::analysis::node::findings::Severity;
 use crate::state::time::minute;
 
-/// The output formats of a diagnosis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DiagnosisFormat {
     #[default]
@@ -28,7 +27,6 @@ pub enum DiagnosisFormat {
     Mermaid,
 }
 
-/// The level of detail.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detail<'a> {
     /// Evidence and remedy of each finding.

@@ -13,7 +13,6 @@ use crate::state::catalog::Ca;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// kubeadm's tables.
     #[default]
     Table,
     /// The tables with more columns.
@@ -65,7 +64,6 @@ impl Expiration<'_> {
         }
     }
 
-    /// Only kubeadm's two tables.
     pub fn tables(&self, wide: bool) -> String {
         let info = self.info();
         let mut leafs = vec![heading(

@@ -58,9 +58,7 @@ fn who(operator: &Invoker) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Undone {
-    /// There was none.
     Nothing,
-    /// A dry run.
     Planned,
     /// It had changed no file yet: what it had prepared was removed.
     Removed,
@@ -78,12 +76,9 @@ pub enum Undone {
 pub struct UndoReport {
     pub result: Undone,
     pub dry_run: bool,
-    /// The command that began the change.
     pub command: Option<String>,
     pub started: Option<Timestamp>,
-    /// Paths of the change.
     pub items: Vec<String>,
-    /// The result as text.
     #[serde(skip)]
     pub text: String,
 }

@@ -22,7 +22,6 @@ pub enum KubeconfigFormat {
     Yaml,
 }
 
-/// A kubeconfig that was checked.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigFile {
@@ -230,7 +229,6 @@ pub(super) fn problem_line(checked: &Checked, problem: &Problem) -> String {
     format!("{}\n", sanitise::line(&text))
 }
 
-/// A hint for each kind of blocker, once.
 fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
     let mut hints = Vec::new();
     let problems = file.contexts.iter().flat_map(|checked| &checked.problems);

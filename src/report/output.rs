@@ -10,7 +10,6 @@ use super::sanitise::{line, printable};
 use crate::error::{Error, Exit};
 use crate::state::Code;
 
-/// stdout and stderr of a run.
 pub struct Output {
     result: Box<dyn Write>,
     talk: Box<dyn Write>,

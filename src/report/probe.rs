@@ -64,7 +64,6 @@ impl ProbeReport<'_> {
         out
     }
 
-    /// The hints, each once.
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
         for check in self.report.checks.iter().filter(|check| check.severity > Some(Severity::Note)) {

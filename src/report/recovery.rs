@@ -24,16 +24,11 @@ pub const SECTIONS: [(Severity, &str); 3] = [
 pub struct Recovery<'a> {
     /// Nothing was written: `after` is predicted.
     pub dry_run: bool,
-    /// Files were replaced.
     pub changed: bool,
-    /// The command's exit code.
     pub exit_code: u8,
     pub archive: Option<&'a Path>,
-    /// What was planned.
     pub plan: &'a Plan,
-    /// Findings before.
     pub before: &'a [Finding],
-    /// Findings after.
     pub after: &'a [Finding],
 }
 

@@ -100,7 +100,6 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
     cells
 }
 
-/// Each hint once.
 fn hints(report: &Report) -> String {
     let mut hints: Vec<&str> = Vec::new();
     for hint in report.findings().filter_map(|check| check.hint.as_deref()) {

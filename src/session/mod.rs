@@ -18,7 +18,6 @@ use crate::live::clock;
 use crate::report::Output;
 use crate::state::Invoker;
 
-/// The environment of a run.
 pub struct Context<'a> {
     /// The clock, read once.
     pub now: Timestamp,

@@ -1,7 +1,6 @@
 //! Everything that kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
 //! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.36), and the kubelet's own credentials.
 
-/// A CA of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ca {
     /// Signs the API server's certificates, the kubeconfigs and the kubelets' certificates.
@@ -35,7 +34,6 @@ impl Ca {
     }
 }
 
-/// The location of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// `NAME.crt` and `NAME.key` below the PKI directory.
@@ -61,12 +59,9 @@ pub struct Organization {
     pub since_1_29: Option<&'static str>,
 }
 
-/// Extended key usages that kubeadm gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// TLS server.
     Server,
-    /// TLS client.
     Client,
     /// Both, in this order, as for etcd's members.
     ServerAndClient,

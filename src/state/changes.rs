@@ -67,17 +67,13 @@ impl ChangeSet {
 pub enum Fingerprint {
     /// The path doesn't exist.
     Absent,
-    /// A regular file.
     File {
         /// SHA-256 of the content.
         sha256: Digest,
         mode: u32,
-        /// Numeric.
         uid: u32,
-        /// Numeric.
         gid: u32,
     },
-    /// A symbolic link.
     Link {
         /// As written in the link.
         #[serde(with = "super::text")]

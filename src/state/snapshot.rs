@@ -53,14 +53,11 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// The metadata of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Attributes {
     /// Permission bits, set-id and sticky bits included (`0o7777`).
     pub mode: u32,
-    /// Numeric.
     pub uid: u32,
-    /// Numeric.
     pub gid: u32,
     /// Modification time.
     pub mtime: Timestamp,
@@ -82,7 +79,6 @@ pub enum Unread {
     /// A FIFO, a socket or a device: opening one can block or have effects.
     #[error("a {0}, not a file")]
     Special(&'static str),
-    /// Permission denied.
     #[error("permission denied")]
     Denied,
     /// Another error of the operating system.
@@ -90,7 +86,6 @@ pub enum Unread {
     Failed(String),
 }
 
-/// The content of one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     File(Bytes),
@@ -101,7 +96,6 @@ pub enum Content {
     Unread(Unread),
 }
 
-/// One path of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub content: Content,

@@ -7,7 +7,6 @@ use crate::formats::objects::pods::{ContainerStatus, Pod, Terminated};
 use crate::state::Code;
 use crate::state::time::minute;
 
-/// Why a pod is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// `None` while it is being deleted and its deadline has not passed.

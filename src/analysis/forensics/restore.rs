@@ -39,7 +39,6 @@ pub struct RestorePlan {
     pub node: Option<String>,
     /// Credentials that differ: before is the node's, after the archive's.
     pub credentials: Vec<CredentialChange>,
-    /// Paths that will change.
     pub paths: Vec<PathChange>,
     /// How many paths are the same in both.
     pub same: usize,
@@ -160,7 +159,6 @@ fn holds_more(path: &Path, wanted: &Snapshot) -> bool {
     wanted.iter().any(|(other, _)| other != path && other.starts_with(path))
 }
 
-/// Only the paths that change.
 fn without_what_stays(changes: &ChangeSet) -> ChangeSet {
     let mut left = ChangeSet::default();
     for change in changes.iter() {

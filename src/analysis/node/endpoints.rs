@@ -33,7 +33,6 @@ pub enum Served {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Healthy {
-    /// Status 200.
     Status,
     /// Status 200 and `{"health": "true"}` (etcd).
     EtcdHealth,

@@ -36,7 +36,6 @@ pub enum Interrupted {
 /// Free space on a file system, including what is reserved for root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Free {
-    /// Bytes.
     pub bytes: u64,
     /// Inodes; `None` where their number isn't limited.
     pub files: Option<u64>,

@@ -25,7 +25,6 @@ pub struct Manifest {
     pub created: Timestamp,
     /// Host name of the machine on which the tool ran.
     pub host: String,
-    /// Name of the node.
     pub node: String,
     /// The command line.
     pub command: String,
@@ -97,10 +96,10 @@ pub enum Reason {
         limit: u64,
     },
     /// A FIFO, a socket or a device.
-    Special { what: String },
-    /// The operating system returned an error.
+    Special {
+        what: String,
+    },
     Failed {
-        /// The error's message.
         text: String,
     },
 }

@@ -22,13 +22,11 @@ pub struct Check {
     pub problems: Vec<String>,
 }
 
-/// One change, without its paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Done {
     /// When it was begun, by the clock.
     pub time: Timestamp,
-    /// Who began it.
     pub operator: Invoker,
     pub command: String,
     /// Whether it was rolled back before its end.

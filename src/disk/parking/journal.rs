@@ -22,7 +22,6 @@ const FORMAT: u32 = 1;
 /// A manifest directory holds only a few.
 const MAX_JOURNAL: u64 = 1 << 20;
 
-/// One parked manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ParkedManifest {

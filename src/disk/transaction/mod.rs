@@ -44,7 +44,6 @@ pub struct Context {
     pub now: Timestamp,
 }
 
-/// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Names the change; `None` if there was nothing to change.

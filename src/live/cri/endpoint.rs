@@ -23,7 +23,6 @@ pub struct Endpoint {
 /// Why there is no socket to use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// Not a Unix socket.
     #[error(
         "{source_of}: {endpoint}: not a Unix socket; it looks like unix:///run/containerd/containerd.sock"
     )]

@@ -9,7 +9,6 @@ pub enum CriError {
     /// The socket doesn't exist.
     #[error("{}: there is no such socket", socket.display())]
     Missing { socket: PathBuf },
-    /// Permission denied.
     #[error("{}: permission denied", socket.display())]
     Denied { socket: PathBuf },
     /// A file, a directory or something else.

@@ -85,7 +85,6 @@ impl Runtime {
         Ok(Self { socket: socket.to_owned(), channel, service, about, reactor })
     }
 
-    /// Name and versions of the runtime.
     pub fn about(&self) -> &About {
         &self.about
     }

@@ -19,7 +19,6 @@ pub const GRACE_PERIOD: &str = "io.kubernetes.pod.terminationGracePeriod";
 /// Annotation of a sandbox: `file` for a static pod, `api` for one of the API server.
 pub const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
 
-/// Name and versions of the runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// Such as `containerd`, `cri-o`, `docker`.
@@ -112,12 +111,10 @@ impl Sandbox {
     }
 }
 
-/// The status of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerStatus {
     pub id: String,
     pub state: ContainerState,
-    /// When it was created.
     pub created_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     /// When its process exited.

@@ -50,7 +50,6 @@ pub enum KubeletError {
 }
 
 impl KubeletError {
-    /// What to do.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotInstalled => "install the kubelet of the cluster's version, then run this again",

@@ -56,7 +56,6 @@ pub struct Unit {
     pub file_state: String,
     /// How often systemd has restarted it automatically.
     pub restarts: u32,
-    /// Its main process.
     pub main_pid: Option<i32>,
 }
 

@@ -53,7 +53,6 @@ pub struct OnDisk {
     pub error: Option<String>,
 }
 
-/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Stable name: an endpoint's, or `admin.conf`, `node`, `lease`, `endpoint`.

@@ -137,7 +137,6 @@ pub enum Phase {
         /// What it lacks, as last reported.
         why: Option<String>,
     },
-    /// It is back.
     Back,
     Failed,
 }
@@ -165,7 +164,6 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The progress of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub component: Component,
@@ -174,7 +172,6 @@ pub struct Progress {
     pub elapsed: Duration,
 }
 
-/// The result for a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Stopped, and back as another container.
@@ -208,18 +205,13 @@ pub enum Outcome {
         last_lines: Vec<String>,
     },
     /// It was not stopped.
-    NotTried {
-        /// Why not.
-        why: String,
-    },
+    NotTried { why: String },
 }
 
-/// The result for a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub component: Component,
     pub outcome: Outcome,
-    /// The total time.
     pub elapsed: Duration,
 }
 

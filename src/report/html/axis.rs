@@ -8,7 +8,6 @@ const DAY: i64 = 86_400;
 /// The approximate number of ticks: more can't be read on a phone.
 const MOST_TICKS: i64 = 7;
 
-/// An interval of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Axis {
     from: i64,

@@ -17,7 +17,6 @@ const ROW: usize = 42;
 /// How many characters of a name are shown above its bar: the end, because names may be paths.
 const LONGEST_NAME: usize = 30;
 
-/// The state of a certificate at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Expired,

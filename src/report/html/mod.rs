@@ -17,7 +17,6 @@ use super::trust::Row;
 use crate::analysis::forensics::diagnosis::Diagnosis;
 use crate::analysis::node::findings::Severity;
 
-/// What happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Story {
     /// The first failure and what had expired by then, in one sentence.
@@ -34,13 +33,11 @@ pub struct Moment {
     /// The source: a component for its log, a file, a certificate.
     pub source: String,
     pub event: String,
-    /// How often, if it is counted.
     pub count: Option<u64>,
     /// The file of the event.
     pub path: Option<PathBuf>,
 }
 
-/// The content of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
     pub diagnosis: &'a Diagnosis,

@@ -8,11 +8,9 @@ use serde::Serialize;
 use super::words::{Index, Status, expected_authority, mark};
 use crate::analysis::forensics::trust::{Anchor, Consumer, Edge, Graph, Kind, Place, Relation, State};
 
-/// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
-    /// The heading of the rest at the end.
     Heading,
     Ca,
     /// Another certificate of the CA above.

@@ -12,13 +12,11 @@ use crate::state::catalog::{self, KUBELET_CLIENT};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// Nothing is wrong with it.
     Ok,
     /// Nothing is known about it; this may be intended.
     Unknown,
     /// Valid itself, but it uses something that isn't.
     Affected,
-    /// Something is wrong with it.
     Faulty,
 }
 

@@ -89,7 +89,6 @@ impl ChangeArgs {
     }
 }
 
-/// A node that is about to be changed.
 pub struct Prepared {
     root: Root,
     lock: Option<Lock>,
@@ -101,7 +100,6 @@ pub struct Prepared {
     pub now: Timestamp,
 }
 
-/// The result of a change.
 pub struct Done {
     pub archive: PathBuf,
     pub inventory: Inventory,

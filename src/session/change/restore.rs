@@ -12,7 +12,6 @@ use crate::session::Context;
 use crate::session::input::source::{RootArgs, about};
 use crate::state::{ChangeSet, Fingerprint, Snapshot, catalog};
 
-/// A node that is about to be restored.
 pub struct Prepared {
     pub root: Root,
     /// What will be done, for the user.

@@ -23,7 +23,6 @@ const NOT_READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many logs are read: those of 50 control-plane nodes.
 const MOST_LOGS: usize = 200;
 
-/// What to check.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The time of evaluation.

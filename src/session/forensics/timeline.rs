@@ -13,7 +13,6 @@ use crate::session::input::source::could_not;
 use crate::state::Code;
 use crate::state::Snapshot;
 
-/// Which logs to read.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Files that the user named, and standard input.

@@ -14,7 +14,6 @@ pub struct Kubeconfigs {
     pub files: Vec<Loaded>,
     /// Whether kubectl merges them (`$KUBECONFIG`), so that a context of one may need a cluster of another.
     pub merged: bool,
-    /// The files that they refer to.
     pub referenced: Files,
 }
 
@@ -23,7 +22,6 @@ pub struct Loaded {
     pub entries: Result<Entries, Unread>,
 }
 
-/// Why a kubeconfig cannot be read.
 pub struct Unread {
     pub why: String,
     pub hint: &'static str,

@@ -29,7 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Timeout of one workload's rollout.
 const ROLLOUT: Duration = Duration::from_secs(120);
 
-/// The input of the last stage.
 pub struct Afterwards<'a> {
     /// The node as it is now.
     pub inventory: &'a Inventory,

@@ -49,7 +49,6 @@ pub enum Restart {
     None,
 }
 
-/// Options for a running node.
 pub struct Live<'a> {
     pub host: &'a HostArgs,
     pub restart: Restart,

@@ -23,7 +23,6 @@ const MORE_FILES: u64 = 16;
 pub struct Preflight {
     /// The container runtime, if it is needed.
     pub cri: Option<Cri>,
-    /// etcd's members.
     pub quorum: Option<Quorum>,
     /// What must be restarted after the change.
     pub restarts: Restarts,

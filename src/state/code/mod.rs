@@ -58,12 +58,10 @@ pub enum Class {
     Log,
 }
 
-/// The page of a code.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Page {
     pub code: Code,
     pub class: Class,
-    /// In a few words.
     pub title: &'static str,
     /// What it means for the node.
     pub meaning: &'static str,

@@ -14,7 +14,6 @@ pub use self::objects::{api_services, nodes, not_ready, pods};
 pub use self::requests::requests;
 use crate::state::{Code, Severity};
 
-/// Part of a cluster that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
@@ -41,7 +40,6 @@ impl Part {
     }
 }
 
-/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Ok,
@@ -90,7 +88,6 @@ impl Serialize for Verdict {
     }
 }
 
-/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
@@ -132,11 +129,9 @@ impl Check {
     }
 }
 
-/// All checks of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub time: Timestamp,
-    /// URL of the API server.
     pub server: String,
     pub checks: Vec<Check>,
 }

@@ -22,9 +22,7 @@ pub struct PathChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum PathKind {
-    /// Only the second tree has it.
     Added,
-    /// Only the first tree has it.
     Removed,
     Changed {
         aspects: Vec<Aspect>,

@@ -114,7 +114,6 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// A credential that will expire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiry {

@@ -12,7 +12,6 @@ use crate::state::time;
 
 const RECOVER: &str = "kuberescue recover";
 
-/// The state of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {

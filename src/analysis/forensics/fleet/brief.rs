@@ -13,7 +13,6 @@ use crate::formats::etcd::Member;
 use crate::formats::key::public_key_bits;
 use crate::state::Digest;
 
-/// A summary of one node.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Brief {
@@ -24,7 +23,6 @@ pub struct Brief {
     pub verdict: Verdict,
     /// Number of blocking findings.
     pub blockers: usize,
-    /// Number of warnings.
     pub warnings: usize,
     /// What expires next, and when.
     pub next_end: Option<End>,
@@ -45,7 +43,6 @@ pub struct Brief {
     pub etcd_is_blocked: bool,
 }
 
-/// A credential that expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct End {
     pub name: String,

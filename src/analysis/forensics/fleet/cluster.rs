@@ -27,7 +27,6 @@ pub struct Across {
     pub code: Code,
     pub subject: String,
     pub nodes: Vec<String>,
-    /// State first, then cause.
     pub what: String,
 }
 

@@ -23,7 +23,6 @@ const BACKDATED: SignedDuration = SignedDuration::from_hours(24);
 pub struct Anomaly {
     pub code: Code,
     pub time: Timestamp,
-    /// State first, then cause.
     pub what: String,
     #[serde(with = "text")]
     pub path: PathBuf,

@@ -43,12 +43,10 @@ pub struct Event {
     /// The source: a component for its log, `certificate`, `file`, `kubelet`, `kuberescue`.
     pub source: String,
     pub kind: Kind,
-    /// State first, then cause.
     pub what: String,
     /// Code of a known log line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
-    /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// The file that it is about, or that it was read from.

@@ -14,7 +14,6 @@ use crate::state::Code;
 #[serde(rename_all = "camelCase")]
 pub struct FirstFailure {
     pub time: Timestamp,
-    /// The program that wrote it.
     pub source: String,
     pub code: Code,
     /// What had expired by then.
@@ -23,13 +22,11 @@ pub struct FirstFailure {
     pub sentence: String,
 }
 
-/// A certificate that had expired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// `None` for a certificate that is no longer on the disk.
     pub name: Option<String>,
-    /// When it expired.
     pub time: Timestamp,
     /// Whether the line itself names it.
     pub is_named: bool,

@@ -77,7 +77,6 @@ impl Hit {
     }
 }
 
-/// How much of the logs was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scanned {
@@ -86,7 +85,6 @@ pub struct Scanned {
     pub bytes: u64,
 }
 
-/// What was found in all logs of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
     hits: BTreeMap<(String, Code), Hit>,

@@ -42,7 +42,6 @@ const PROGRAMS: [&str; 13] = [
     "systemd-timesyncd",
 ];
 
-/// Where a log comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// One program wrote it: a container, by name.
@@ -54,7 +53,6 @@ pub enum Origin {
     Given(String),
 }
 
-/// The state of a scan.
 #[derive(Debug)]
 pub struct Scanner<'m> {
     matcher: &'m Matcher,
@@ -76,7 +74,6 @@ pub struct Scanner<'m> {
     order: Order,
 }
 
-/// What was found in one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     pub found: Vec<Found>,
@@ -90,7 +87,6 @@ pub struct Scan {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The program that wrote it.
     pub source: String,
     pub known: &'static KnownLine,
     pub span: Option<(Timestamp, Timestamp)>,

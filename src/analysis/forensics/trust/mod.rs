@@ -28,7 +28,6 @@ use crate::analysis::node::inventory::Inventory;
 use crate::formats::key::KeyAlgorithm;
 use crate::state::{Digest, Snapshot, text};
 
-/// The trust graph of a node at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Graph {
@@ -209,7 +208,6 @@ pub struct Consumer {
     /// Where these were read: a manifest, the kubelet's configuration, a kubeconfig.
     #[serde(with = "text")]
     pub source: PathBuf,
-    /// The file that they name.
     #[serde(with = "text")]
     pub file: PathBuf,
 }
@@ -264,7 +262,6 @@ pub enum Relation {
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
     pub kind: FaultKind,
-    /// State first, then cause.
     pub why: String,
 }
 
@@ -273,7 +270,6 @@ pub struct Fault {
 pub enum FaultKind {
     /// The key belongs to another certificate.
     KeyOfAnother,
-    /// There is no key.
     KeyMissing,
     /// There is a key file that can't be used.
     KeyUnreadable,

@@ -95,7 +95,6 @@ pub struct Finding {
     pub subject: String,
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What is wrong: state first, then cause.
     pub what: String,
     pub evidence: Vec<Evidence>,
     pub remedy: Remedy,

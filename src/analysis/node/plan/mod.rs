@@ -114,15 +114,21 @@ pub struct KeyPlan {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum Target {
     /// Two PEM files.
-    Pair { certificate: PathBuf, key: PathBuf },
+    Pair {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
     /// Values inside an existing kubeconfig.
     Splice {
         file: PathBuf,
         /// Its CA is replaced by the node's.
         authority: bool,
     },
-    /// A new kubeconfig.
-    NewKubeconfig { file: PathBuf, server: String, cluster: String },
+    NewKubeconfig {
+        file: PathBuf,
+        server: String,
+        cluster: String,
+    },
     /// A dated PEM file of the kubelet, and the link to it.
     KubeletPem {
         /// `kubelet-client-current.pem` or `kubelet-server-current.pem`.
@@ -275,9 +281,7 @@ impl std::fmt::Display for Why {
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
     pub code: Code,
-    /// What is wrong: state first, then cause.
     pub what: String,
-    /// What to do.
     pub hint: String,
     /// `--partial` continues without what this blocks.
     pub partial_helps: bool,
