@@ -20,7 +20,6 @@ use xattr::FileExt;
 use super::handle;
 use crate::state::Attributes;
 
-/// How many threads sync in parallel.
 const SYNC_THREADS: usize = 8;
 /// How often a call interrupted by a signal is repeated before it counts as a failure: a mount that always
 /// answers so must not hang the run.
@@ -290,12 +289,10 @@ pub(super) mod fault {
 
     use nix::errno::Errno;
 
-    /// What happens at the chosen call.
     #[derive(Clone, Copy, PartialEq)]
     pub(crate) enum Fault {
         /// This call and every later one fails without effect: for the disk, the process is dead.
         Expiry,
-        /// Only this call fails.
         Once(Errno),
         /// This call and every later one fails until it is cleared; unlinking fails too.
         FromThenOn(Errno),

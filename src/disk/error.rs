@@ -47,7 +47,6 @@ pub enum Error {
     /// A staged file does not read back the same.
     #[error("{}: what was written does not read back the same", path.display())]
     ReadBack { path: PathBuf },
-    /// Another run is in progress.
     #[error("another kuberescue is working on this node{}", match holder {
         Some(holder) => format!(" ({holder})"),
         None => String::new(),
@@ -56,7 +55,6 @@ pub enum Error {
         /// From the lock file, if it names one.
         holder: Option<Holder>,
     },
-    /// An earlier change was interrupted.
     #[error("change {id} was interrupted and must be resumed or rolled back first")]
     Pending { id: String },
     /// An earlier restart was interrupted while manifests were parked.
@@ -68,13 +66,8 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-    /// A journal is invalid.
     #[error("{}: the journal cannot be used: {why}", path.display())]
-    Journal {
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    Journal { path: PathBuf, why: String },
     /// A path holds neither the old nor the new content: manual action required.
     #[error("{}: {why}; nothing was touched", path.display())]
     NeedsPerson {
@@ -98,7 +91,6 @@ pub enum Error {
     /// There is no such file or directory of archives.
     #[error("cannot read the archive {}: not found", path.display())]
     NoArchive { path: PathBuf },
-    /// The archive in a file is invalid.
     #[error("cannot read the archive {}: {why}", path.display())]
     ArchiveFile {
         path: PathBuf,

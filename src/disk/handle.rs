@@ -145,7 +145,6 @@ pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry
     Some((entry, None))
 }
 
-/// How much of a file may be read.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     /// Bytes left for all files together.

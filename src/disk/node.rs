@@ -27,7 +27,6 @@ pub const MAX_FILE: u64 = 8 << 20;
 /// Limit of all files of a snapshot in bytes: with their parsed form and their archive it stays below the 64
 /// MiB that the tool may use (tests/hostile). A node has less than one MiB.
 pub const MAX_BYTES: u64 = 20 << 20;
-/// Limit of entries in a snapshot.
 pub const MAX_ENTRIES: usize = 10_000;
 /// Limit of the bytes of paths, link targets and extended attributes in a snapshot: 200 for each entry, while
 /// a path has some 80 and a label some 50. Without it names alone could fill the memory: a path is as long as

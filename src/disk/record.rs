@@ -53,7 +53,6 @@ pub(super) fn some_xattrs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// The mirror of [`Attributes`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredAttributes {
-    /// Permission bits as a number.
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,

@@ -16,7 +16,6 @@ use super::handle::{self, Kind, Limit};
 use super::{Error, effect};
 use crate::state::{Attributes, Bytes, Content};
 
-/// Mode of a file with keys.
 const MODE: u32 = 0o600;
 /// How many files with the same second in their names are kept.
 const MOST_COPIES: u32 = 100;
@@ -33,7 +32,6 @@ pub struct Target {
     old: Option<(Bytes, Attributes)>,
 }
 
-/// The result of a replacement.
 #[derive(Debug)]
 pub struct Replaced {
     /// Where the old file is kept, if there was one.

@@ -21,7 +21,6 @@ pub(super) const STATE_DIR: &str = "/var/lib/kuberescue";
 pub(super) const PARTIAL: &str = ".partial";
 /// The suffix of an unfinished file that will replace another.
 const NEW: &str = ".new";
-/// The file that a run locks.
 pub(super) const LOCK: &str = "lock";
 
 /// How many names in it are read.
@@ -137,7 +136,6 @@ impl StateDir {
         })
     }
 
-    /// Syncs its names.
     pub(super) fn sync(&self) -> Result<(), Error> {
         effect::sync(&self.directory).map_err(Error::io("sync", &self.path))
     }

@@ -12,15 +12,12 @@ use crate::state::{Content, Snapshot};
 
 /// Where keys are often left: with everything below, down to [`DEPTH`].
 const PLACES: [&str; 4] = ["/root", "/tmp", "/var/tmp", "/opt"];
-/// Users' directories.
 const HOMES: &str = "/home";
 /// Copies of this directory: `/etc/kubernetes.old-20260101`, `/etc/kubernetes-backup`.
 const COPIED: &str = "kubernetes";
 
 const DEPTH: usize = 5;
-/// Limit of names that are checked.
 const MOST_NAMES: usize = 50_000;
-/// Limit of files that are kept.
 const MOST_FILES: usize = 500;
 /// The largest file that is opened: a kubeconfig with a long CA bundle is smaller.
 const LARGEST: u64 = 128 << 10;

@@ -24,18 +24,10 @@ pub enum IssueError {
     UnsupportedKey(KeyAlgorithm),
     /// An encoding that this kind of key doesn't have.
     #[error("a {algorithm} key cannot be written as {encoding:?}")]
-    WrongEncoding {
-        algorithm: KeyAlgorithm,
-        /// The requested encoding.
-        encoding: KeyEncoding,
-    },
+    WrongEncoding { algorithm: KeyAlgorithm, encoding: KeyEncoding },
     /// A new key failed its own check.
     #[error("generating a {algorithm} key failed: {reason}")]
-    Generation {
-        algorithm: KeyAlgorithm,
-        /// The failed check.
-        reason: String,
-    },
+    Generation { algorithm: KeyAlgorithm, reason: String },
     /// A key that cannot be encoded or read.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -47,12 +39,7 @@ pub enum IssueError {
     OtherKey(String),
     /// A CA whose kind of key cannot sign here.
     #[error("the certificate authority \"{authority}\" cannot sign here: its key is {algorithm}: {reason}")]
-    CannotSign {
-        /// Subject of the CA.
-        authority: String,
-        algorithm: KeyAlgorithm,
-        reason: String,
-    },
+    CannotSign { authority: String, algorithm: KeyAlgorithm, reason: String },
     /// The signature operation itself failed.
     #[error("signing with the key of \"{0}\" failed")]
     SignatureFailed(String),
@@ -64,19 +51,10 @@ pub enum IssueError {
     Encoding(String),
     /// Dates that X.509 cannot express, or notAfter before notBefore.
     #[error("impossible validity from {not_before} to {not_after}: {reason}")]
-    Validity {
-        not_before: jiff::Timestamp,
-        not_after: jiff::Timestamp,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Validity { not_before: jiff::Timestamp, not_after: jiff::Timestamp, reason: String },
     /// A name that a certificate cannot hold.
     #[error("the name \"{name}\" cannot stand in a certificate: {reason}")]
-    Name {
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Name { name: String, reason: String },
     /// The new certificate cannot be parsed.
     #[error("the new certificate does not parse: {0}")]
     Unreadable(#[from] CertificateError),

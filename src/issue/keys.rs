@@ -17,12 +17,10 @@ use super::IssueError;
 use super::primes::{self, Prime};
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 
-/// One key to generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
     /// Kind and size: RSA 2048, 3072, 4096, ECDSA P-256 or P-384 (kubeadm 1.34 `encryptionAlgorithm`).
     pub algorithm: KeyAlgorithm,
-    /// Its encoding in its file.
     pub encoding: KeyEncoding,
 }
 

@@ -54,7 +54,6 @@ pub struct Api {
     client: kube::Client,
     /// Taken when dropped.
     runtime: Option<tokio::runtime::Runtime>,
-    /// URL of the server.
     server: String,
     /// URL of the proxy to it, without a password.
     proxy: Option<String>,
@@ -74,7 +73,6 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// The type of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patch {
     /// Strategic merge patch, kubectl's own for the kinds of Kubernetes.
@@ -292,7 +290,6 @@ impl Answer {
     }
 }
 
-/// The server's clock.
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = headers.get(DATE)?.to_str().ok()?;
     Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())

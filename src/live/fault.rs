@@ -8,7 +8,6 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::state::Code;
 
-/// Why a request was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Nothing listens on the port.

@@ -70,7 +70,6 @@ pub struct Reply {
 /// How far a request got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exchange {
-    /// There was no TCP connection.
     NoConnection(Fault),
     /// There was no TLS connection. The chain is what the server had sent by then.
     NoHandshake(Vec<Vec<u8>>, Fault),
@@ -85,7 +84,6 @@ pub enum Exchange {
 #[derive(Clone, Copy, Debug)]
 enum Request<'a> {
     Get(&'a str),
-    /// POST of JSON to a path.
     Post(&'a str, &'static str),
 }
 

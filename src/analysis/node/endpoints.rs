@@ -38,7 +38,6 @@ pub enum Healthy {
     EtcdHealth,
 }
 
-/// The health check of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Health {
@@ -77,7 +76,6 @@ pub enum Gap {
     ManifestUnreadable(String),
 }
 
-/// What a node should serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     pub endpoints: Vec<Endpoint>,

@@ -62,7 +62,6 @@ pub struct Facts {
     pub kubelet_serving: Option<(PathBuf, PathBuf)>,
     /// Whether the kubelet requests its serving certificate from the cluster's signer.
     pub server_tls_bootstrap: bool,
-    /// CRI endpoint of the kubelet.
     pub cri_socket: Option<Fact<String>>,
     /// CRI endpoint of crictl. It may differ from the kubelet's.
     pub crictl_socket: Option<Fact<String>>,

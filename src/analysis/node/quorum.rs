@@ -44,11 +44,9 @@ pub struct Quorum {
 pub enum Effect {
     /// The only member: etcd is down while it restarts, which cannot be avoided.
     OnlyMember,
-    /// The others keep the quorum.
     Kept,
     /// There is a quorum, or may be one, and it would be lost.
     Lost,
-    /// There is no quorum to lose.
     AlreadyLost,
 }
 

@@ -7,7 +7,6 @@ use crate::disk::handle::{self, Kind};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root};
 
-/// Limit of listed archives.
 const MAX_LISTED: usize = 10_000;
 const EXTENSION: &str = ".tar.gz";
 

@@ -26,9 +26,7 @@ pub struct Manifest {
     /// Host name of the machine on which the tool ran.
     pub host: String,
     pub node: String,
-    /// The command line.
     pub command: String,
-    /// Why it was written.
     pub reason: String,
     /// In path order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
@@ -88,7 +86,6 @@ pub struct Omitted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "why", try_from = "Because")]
 pub enum Reason {
-    /// The file exceeds the limit.
     TooLarge {
         /// Bytes.
         size: u64,

@@ -114,7 +114,6 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// One pass over the entries.
 struct Scan {
     manifest: Option<Manifest>,
     /// Every path so far.

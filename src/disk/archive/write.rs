@@ -22,10 +22,8 @@ use crate::state::{Attributes, Content, Digest, Snapshot};
 /// How often a name is tried: archives of one node in one second.
 const MAX_NAMES: u32 = 100;
 
-/// The metadata of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// Version of the tool.
     pub version: String,
     pub created: Timestamp,
     /// Host name of the machine on which the tool runs.
@@ -43,9 +41,7 @@ pub struct About {
 pub struct Written {
     /// On the host, for the user.
     pub path: PathBuf,
-    /// Digest of the file.
     pub sha256: Digest,
-    /// Bytes.
     pub size: u64,
     /// The result of reading it back.
     pub verified: super::Verified,

@@ -15,23 +15,19 @@ pub(super) const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stamp {
-    /// The clock's time.
     pub time: Timestamp,
     /// The kernel's random id of the boot; empty if it can't be read.
     pub boot: String,
     pub operator: Invoker,
 }
 
-/// One path of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Changed {
     /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// The old content.
     pub before: Fingerprint,
-    /// The new content.
     pub after: Fingerprint,
 }
 
@@ -45,14 +41,12 @@ pub struct Record {
     pub previous: Option<Digest>,
     /// The change's id, as in its journal.
     pub change: String,
-    /// The command line that began it.
     pub command: String,
     /// The change that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
     /// Forward: the paths hold `after` now. Backward: it was rolled back before its end, they hold `before`.
     pub direction: Direction,
-    /// Who began it, and when.
     pub begun: Stamp,
     /// Who completed it, if it was interrupted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

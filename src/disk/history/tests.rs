@@ -23,7 +23,6 @@ impl Node {
         Self { directory, root }
     }
 
-    /// Makes a change of one file.
     fn change(&self, number: u32) {
         let file = |text: String| {
             let attributes = Attributes { mode: 0o600, ..Attributes::default() };

@@ -31,7 +31,6 @@ pub struct Done {
     pub command: String,
     /// Whether it was rolled back before its end.
     pub taken_back: bool,
-    /// How many paths it changed.
     pub paths: usize,
     /// The archive of the old state, and its digest.
     pub archive: Option<ArchiveRef>,
@@ -68,7 +67,6 @@ struct Chain {
     before: Option<(u64, Digest)>,
     /// Number of the first record of the file.
     first: Option<u64>,
-    /// Ids of the changes.
     changes: BTreeSet<String>,
 }
 

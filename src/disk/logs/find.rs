@@ -18,7 +18,6 @@ use crate::disk::handle::{self, Kind};
 
 /// Limit of names in one directory: a node runs some hundred pods.
 const MAX_NAMES: usize = 10_000;
-/// Limit of logs that are read.
 const MAX_LOGS: usize = 10_000;
 
 const ETCD: &str = "/var/lib/etcd/member";

@@ -35,7 +35,6 @@ const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 /// cache.
 const BUFFER: usize = 256 << 10;
 
-/// A log that the user names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// A file on the host, or a FIFO.

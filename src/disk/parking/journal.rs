@@ -15,7 +15,6 @@ use crate::disk::{Error, MAX_ENTRIES};
 use crate::state::{Fingerprint, text};
 
 pub(super) const JOURNAL: &str = "parked.json";
-/// The prefix of every parked name.
 pub(super) const PREFIX: &str = ".kuberescue-parked-";
 
 const FORMAT: u32 = 1;
@@ -31,12 +30,10 @@ pub struct ParkedManifest {
     /// Its hidden name in the same directory.
     #[serde(with = "text")]
     pub parked: OsString,
-    /// Its content.
     pub fingerprint: Fingerprint,
 }
 
 impl ParkedManifest {
-    /// Its path while it is parked.
     pub fn parked_path(&self) -> PathBuf {
         self.path.with_file_name(&self.parked)
     }

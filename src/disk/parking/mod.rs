@@ -32,7 +32,6 @@ const MAX_LEFTOVERS: u32 = 100;
 /// Manifests that are hidden from the kubelet until [`unpark`] restores them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// As recorded in the journal.
     pub manifests: Vec<ParkedManifest>,
 }
 

@@ -18,7 +18,6 @@ struct Step<'a> {
     attributes: Option<&'a StoredAttributes>,
 }
 
-/// The remaining work at one path.
 enum Todo {
     Nothing,
     Rename,

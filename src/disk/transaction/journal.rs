@@ -28,7 +28,6 @@ const MAX_JOURNAL: u64 = 8 << 20;
 /// A name has at most 255 bytes on Linux; this many are kept in the staged file's name.
 const MAX_NAME_KEPT: usize = 180;
 
-/// The state of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// New content is being written beside the old; no target has changed.
@@ -58,16 +57,13 @@ pub struct ArchiveRef {
     pub sha256: Digest,
 }
 
-/// One path of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
     /// Absolute inside the root, free of links.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// The old content.
     pub before: Fingerprint,
-    /// The new content.
     pub after: Fingerprint,
     /// Name of the staged file beside the target, without `-new` (the new content) or `-old`.
     #[serde(with = "text")]
@@ -80,7 +76,6 @@ pub struct Record {
     pub after_attributes: Option<StoredAttributes>,
 }
 
-/// The record of one change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Journal {
@@ -88,10 +83,8 @@ pub struct Journal {
     pub format: u32,
     /// Names the change, its staged files and its record.
     pub id: String,
-    /// When it was begun.
     pub started: Timestamp,
     pub command: String,
-    /// The user who ran it.
     #[serde(default)]
     pub operator: Invoker,
     /// The archive of the old content.
@@ -99,7 +92,6 @@ pub struct Journal {
     /// The change that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// Its direction once committed.
     pub direction: Direction,
     /// Process id of the run that began it.
     pub pid: u32,

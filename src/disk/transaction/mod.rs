@@ -36,7 +36,6 @@ use stage::Parents;
 pub struct Context {
     /// The command line, without secrets.
     pub command: String,
-    /// The user who ran it.
     pub operator: Invoker,
     /// The archive of the old content; without it the tool can't roll the change back.
     pub archive: Option<ArchiveRef>,
@@ -48,7 +47,6 @@ pub struct Context {
 pub struct Outcome {
     /// Names the change; `None` if there was nothing to change.
     pub id: Option<String>,
-    /// In order.
     pub changed: Vec<PathBuf>,
 }
 

@@ -12,14 +12,18 @@ use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Invoker, 
 /// The result of [`resume`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resumed {
-    /// No change was pending.
     Nothing,
     /// The change was not committed: its staged files are removed, everything is as before it.
-    Cleaned { id: String },
-    /// The change is completed.
-    Completed { journal: Journal },
+    Cleaned {
+        id: String,
+    },
+    Completed {
+        journal: Journal,
+    },
     /// The change was being rolled back, and now is.
-    Undone { journal: Journal },
+    Undone {
+        journal: Journal,
+    },
 }
 
 /// The result of [`rollback`].

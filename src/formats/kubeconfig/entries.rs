@@ -23,7 +23,6 @@ pub struct Entries {
     pub users: Vec<User>,
 }
 
-/// A pair of user and cluster.
 pub struct Context {
     pub name: String,
     /// May be empty.

@@ -69,7 +69,6 @@ pub struct ApiService {
     pub metadata: Metadata,
     #[serde(deserialize_with = "nullable")]
     pub spec: ApiServiceSpec,
-    /// Whether it is available.
     #[serde(deserialize_with = "nullable")]
     pub status: Conditions,
 }
@@ -114,7 +113,6 @@ pub struct SigningRequestSpec {
     /// The request: PEM in base64.
     #[serde(deserialize_with = "nullable")]
     pub request: String,
-    /// The signer of the request.
     #[serde(deserialize_with = "nullable")]
     pub signer_name: String,
     /// The authenticated user who sent it.

@@ -38,14 +38,12 @@ pub struct Metadata {
     pub owner_references: Vec<Owner>,
 }
 
-/// The owner of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Owner {
     /// `DaemonSet`, `ReplicaSet`, `Node`.
     pub kind: String,
     pub name: String,
-    /// The owner's uid.
     pub uid: String,
 }
 

@@ -36,7 +36,6 @@ pub struct PodSpec {
 #[serde(rename_all = "camelCase", default)]
 pub struct Volume {
     pub name: String,
-    /// A path of the node.
     pub host_path: Option<HostPath>,
     pub secret: Option<SecretVolume>,
 }
@@ -115,9 +114,7 @@ pub struct PodStatus {
 pub struct ContainerStatus {
     pub name: String,
     pub ready: bool,
-    /// How often it was restarted.
     pub restart_count: i64,
-    /// The current state.
     #[serde(deserialize_with = "nullable")]
     pub state: State,
     /// The state of the previous container.

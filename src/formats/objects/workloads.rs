@@ -139,7 +139,6 @@ pub struct WorkloadStatus {
     pub updated_replicas: i64,
     /// Pods that have been ready for long enough.
     pub available_replicas: i64,
-    /// Pods that are ready.
     pub ready_replicas: i64,
     /// Stateful set: pods of the old template, or of the only one.
     pub current_replicas: i64,
@@ -154,7 +153,6 @@ pub struct WorkloadStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// A label selector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Selector {

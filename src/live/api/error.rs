@@ -12,7 +12,6 @@ pub enum ApiError {
     /// An exec plug-in, an OIDC provider or a token file provided no credential.
     #[error("no credential: {0}")]
     Credential(String),
-    /// No answer.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// A status other than 200, and the message of its `Status` object.
@@ -22,7 +21,6 @@ pub enum ApiError {
         /// The message, or the beginning of the body.
         message: String,
     },
-    /// An unexpected answer.
     #[error("unexpected answer: {0}")]
     Unintelligible(String),
 }

@@ -21,7 +21,6 @@ pub struct Node {
     pub ready: Option<bool>,
     /// Why it is not ready, in the kubelet's or the controller-manager's words.
     pub reason: String,
-    /// Whether it accepts new pods.
     pub schedulable: bool,
     /// Roles from its labels, sorted.
     pub roles: Vec<String>,

@@ -20,7 +20,6 @@ pub struct Endpoint {
     pub source: String,
 }
 
-/// Why there is no socket to use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     #[error(
@@ -43,7 +42,6 @@ pub enum EndpointError {
 }
 
 impl EndpointError {
-    /// The next step for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::NotUnix { .. } => "name the runtime's socket with --cri-socket unix:///PATH".to_owned(),

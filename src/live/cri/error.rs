@@ -6,7 +6,6 @@ use std::time::Duration;
 /// Why the runtime could not be reached, or its error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CriError {
-    /// The socket doesn't exist.
     #[error("{}: there is no such socket", socket.display())]
     Missing { socket: PathBuf },
     #[error("{}: permission denied", socket.display())]
@@ -20,16 +19,11 @@ pub enum CriError {
     /// The socket file exists, but nothing listens on it.
     #[error("{}: nobody listens on this socket: the container runtime is not running", socket.display())]
     Refused { socket: PathBuf },
-    /// Another failure of the connection.
     #[error("cannot connect to {}: {why}", socket.display())]
     Connect { socket: PathBuf, why: String },
     /// The connection is accepted, but there is no answer.
     #[error("{}: accepts connections, but did not answer within {}", socket.display(), seconds(*waited))]
-    Silent {
-        socket: PathBuf,
-        /// How long we waited.
-        waited: Duration,
-    },
+    Silent { socket: PathBuf, waited: Duration },
     /// The connection is accepted and closed without an answer.
     #[error("{}: closes the connection without an answer", socket.display())]
     Closed { socket: PathBuf },
@@ -42,13 +36,11 @@ pub enum CriError {
     /// A runtime that answers, without CRI: neither `runtime.v1` nor `runtime.v1alpha2`.
     #[error("{}: the runtime answers, but without CRI, neither v1 nor v1alpha2", socket.display())]
     NoCri { socket: PathBuf },
-    /// A call was not answered in time.
     #[error("{}: {call} was not answered within {}", socket.display(), seconds(*waited))]
     Deadline {
         socket: PathBuf,
         /// The CRI's name of the call.
         call: &'static str,
-        /// How long we waited.
         waited: Duration,
     },
     /// The connection broke, or the runtime is starting or stopping.
@@ -69,7 +61,6 @@ pub enum CriError {
 }
 
 impl CriError {
-    /// The next step for the user.
     pub fn hint(&self) -> String {
         const OTHER: &str = "name the runtime's socket with --cri-socket unix:///PATH";
         match self {

@@ -18,7 +18,6 @@ use tonic::Code;
 use super::{CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID, proto};
 use crate::live::clock;
 
-/// The reply to a call.
 pub(crate) enum Reply {
     Message(Vec<u8>),
     Error(Code, &'static str),
@@ -30,7 +29,6 @@ pub(crate) const DONE: Reply = Reply::Message(Vec::new());
 type Later = Box<dyn FnOnce(&mut World) + Send>;
 type OnStop = Box<dyn FnMut(&mut World, &str) -> Reply + Send>;
 
-/// The state of the runtime.
 pub(crate) struct World {
     pub(crate) services: Vec<&'static str>,
     pub(crate) containers: Vec<proto::Container>,
@@ -146,7 +144,6 @@ impl World {
         });
     }
 
-    /// The container's process exits.
     pub(crate) fn end(&mut self, id: &str, exit_code: i32) {
         for container in self.containers.iter_mut().filter(|container| container.id == id) {
             container.state = 2;

@@ -242,7 +242,6 @@ fn selector(labels: &[(&str, &str)]) -> HashMap<String, String> {
     labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Why a call failed.
 enum Error {
     Time,
     Status(Box<Status>),

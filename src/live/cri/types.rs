@@ -8,9 +8,7 @@ use super::proto;
 
 /// Label with the container's name in its pod (kubelet, `pkg/kubelet/types/labels.go`).
 pub const CONTAINER_NAME: &str = "io.kubernetes.container.name";
-/// Label with the pod's name.
 pub const POD_NAME: &str = "io.kubernetes.pod.name";
-/// Label with the pod's namespace.
 pub const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
 /// Label with the pod's UID; a static pod's is a digest of its manifest.
 pub const POD_UID: &str = "io.kubernetes.pod.uid";
@@ -34,7 +32,6 @@ pub enum ContainerState {
     /// Created, not yet started.
     Created,
     Running,
-    /// Its process has exited.
     Exited,
     /// The runtime doesn't know.
     Unknown,
@@ -51,11 +48,9 @@ impl ContainerState {
     }
 }
 
-/// A container as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
     pub id: String,
-    /// ID of its sandbox.
     pub sandbox: String,
     /// Its name in its pod, from its metadata.
     pub name: String,
@@ -87,7 +82,6 @@ impl Container {
     }
 }
 
-/// A pod's sandbox as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sandbox {
     pub id: String,
@@ -117,7 +111,6 @@ pub struct ContainerStatus {
     pub state: ContainerState,
     pub created_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
-    /// When its process exited.
     pub finished_at: Option<Timestamp>,
     /// Its process's exit code, if it has exited.
     pub exit_code: i32,
@@ -128,7 +121,6 @@ pub struct ContainerStatus {
     pub log_path: String,
 }
 
-/// How a container was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     /// The runtime stopped it, or it had exited already.

@@ -16,27 +16,17 @@ pub enum KubeletError {
     Masked,
     /// None runs, and nothing has started one.
     #[error("no kubelet runs, and nothing has started one within {} s", waited.as_secs())]
-    NotRunning {
-        /// How long we waited.
-        waited: Duration,
-        /// Whether systemd starts it.
-        systemd: bool,
-    },
+    NotRunning { waited: Duration, systemd: bool },
     /// It was started and exited again.
     #[error("the kubelet doesn't stay up: it exited {deaths} times within seconds")]
     CrashLoop {
         /// How often it was seen to exit.
         deaths: u32,
-        /// Whether systemd starts it.
         systemd: bool,
     },
     /// It got SIGTERM and did not exit.
     #[error("the kubelet (process {pid}) didn't end within {} s of SIGTERM", waited.as_secs())]
-    WontStop {
-        pid: i32,
-        /// How long we waited.
-        waited: Duration,
-    },
+    WontStop { pid: i32, waited: Duration },
     /// Permission to send a signal was denied.
     #[error("the kubelet (process {pid}) can't be told to end: {why}")]
     Signal {

@@ -39,7 +39,6 @@ pub enum Manager {
     Systemd(Unit),
     /// systemd runs but didn't answer, and why.
     Silent(String),
-    /// Something else, or nothing.
     Other,
 }
 

@@ -27,7 +27,6 @@ pub struct Kubelet {
 }
 
 impl Kubelet {
-    /// Whether both are the same process.
     pub fn is(&self, other: &Self) -> bool {
         (self.pid, self.ticks) == (other.pid, other.ticks)
     }

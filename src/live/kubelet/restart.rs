@@ -13,7 +13,6 @@ use crate::live::clock;
 
 /// How long it must run before it counts as up, if nothing more urgent is to be done.
 pub const SETTLED: Duration = Duration::from_secs(3);
-/// Polling interval.
 const POLL: Duration = Duration::from_millis(50);
 /// How often systemd is asked for its main process if none is called `kubelet`.
 const ASK: Duration = Duration::from_secs(1);
@@ -21,7 +20,6 @@ const ASK: Duration = Duration::from_secs(1);
 /// later than the kubelet.
 const DEATHS: u32 = 2;
 
-/// The method of the restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Systemd,
@@ -29,7 +27,6 @@ pub enum How {
     Signal,
 }
 
-/// Progress of the restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It got SIGTERM; the process, if one runs.
@@ -44,9 +41,7 @@ pub enum Progress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restarted {
     pub how: How,
-    /// The process before.
     pub old_pid: Option<i32>,
-    /// The process now.
     pub kubelet: Kubelet,
     /// How long it took until the new one was running, without the time in which it was watched.
     pub took: Duration,

@@ -31,10 +31,8 @@ pub(super) enum SystemctlError {
     /// It didn't finish in time and was killed.
     #[error("systemctl {0} gave no answer in time")]
     TimedOut(String),
-    /// It exited with an error.
     #[error("systemctl {verb}: {why}")]
     Failed {
-        /// The systemctl verb.
         verb: String,
         /// The first line of its message. Foreign text.
         why: String,

@@ -27,7 +27,6 @@ pub struct Phases {
     pub answer: Phase,
 }
 
-/// A summary of a leaf certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Leaf {
     #[serde(flatten)]
@@ -47,9 +46,7 @@ impl From<&Certificate> for Leaf {
 pub struct OnDisk {
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// Its fields, if it can be read.
     pub leaf: Option<Leaf>,
-    /// Why it cannot be used.
     pub error: Option<String>,
 }
 
@@ -62,12 +59,9 @@ pub struct Check {
     /// What is wrong; `None` if nothing is.
     pub code: Option<Code>,
     pub severity: Option<Severity>,
-    /// The result in one line.
     pub what: String,
     pub hint: Option<String>,
-    /// How far the request got.
     pub phases: Phases,
-    /// The certificate that is served.
     pub served: Option<Leaf>,
     /// The certificate that should be served.
     pub disk: Option<OnDisk>,
@@ -140,7 +134,6 @@ impl Check {
     }
 }
 
-/// All results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The time of evaluation of certificates.

@@ -39,7 +39,6 @@ pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<
     ["admin.conf", "super-admin.conf"].map(one).into()
 }
 
-/// The API server's answers.
 #[derive(Default)]
 pub(super) struct Cluster {
     /// Whether it is alive and ready; `None` if there was no answer.
@@ -136,7 +135,6 @@ impl Question<'_> {
         Ok(Told { health, nodes, lease })
     }
 
-    /// Whether admin.conf is accepted.
     fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Told)>) -> Check {
         let mut found = Vec::new();
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());

@@ -96,7 +96,6 @@ pub fn own_api_server(
 
 type Task<'a> = Box<dyn Fn() -> Part + Send + Sync + 'a>;
 
-/// The result of one task.
 struct Part {
     check: Check,
     cluster: Cluster,

@@ -39,7 +39,6 @@ type Hung = (Phase, String);
 struct Before {
     /// Containers that have read the old files; if one of these runs, the component is not back.
     old: HashSet<String>,
-    /// Every container.
     known: HashSet<String>,
 }
 

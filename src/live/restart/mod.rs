@@ -46,7 +46,6 @@ pub enum Grace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub component: Component,
-    /// Its grace period.
     pub grace: Grace,
 }
 
@@ -62,7 +61,6 @@ impl Wanted {
     }
 }
 
-/// The order of the restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// All at once: with a single etcd member the control plane is down in any case.
@@ -74,7 +72,6 @@ pub enum Order {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub socket: PathBuf,
-    /// The order of the restarts.
     pub order: Order,
     /// When the files were changed. A container created since then has read the new ones and is not stopped.
     pub since: Option<Timestamp>,
@@ -103,11 +100,9 @@ impl Options {
 /// The phase of a component's restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The containers are being listed.
     Listing,
     /// The container got its stop signal.
     Stopping {
-        /// Its grace period.
         grace: Duration,
     },
     /// Stopping failed and is tried again.
@@ -117,9 +112,7 @@ pub enum Phase {
         /// Why the last try failed.
         why: String,
     },
-    /// The container has exited.
     Stopped,
-    /// None was running.
     NothingToStop,
     /// The running container was created after the files were changed.
     StartedByItself,
@@ -176,9 +169,7 @@ pub struct Progress {
 pub enum Outcome {
     /// Stopped, and back as another container.
     Back {
-        /// ID of the stopped container.
         old_id: String,
-        /// ID of the new one.
         new_id: String,
         /// From the stop to its exit.
         stop_took: Duration,
@@ -186,26 +177,23 @@ pub enum Outcome {
         start_took: Duration,
     },
     Started {
-        /// ID of its container.
         new_id: String,
         start_took: Duration,
     },
     /// Its container was created after the files were changed; it was not stopped.
     StartedByItself {
-        /// ID of its container.
         id: String,
     },
-    /// It is not back.
     Failed {
         /// The phase in which it failed.
         phase: Phase,
-        /// Why, as a sentence.
         why: String,
         /// The last log lines of its newest container, raw.
         last_lines: Vec<String>,
     },
-    /// It was not stopped.
-    NotTried { why: String },
+    NotTried {
+        why: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,6 @@ use crate::formats::pem::{self, PemError};
 use crate::state::Snapshot;
 use crate::state::catalog::{KUBELET_CLIENT, Place};
 
-/// A node as far as it is known.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     pub snapshot: &'a Snapshot,

@@ -19,7 +19,6 @@ use crate::state::time::{day, expires_on};
 const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A CA is reported this long before it expires.
 const CA_WARNING: SignedDuration = SignedDuration::from_hours(730 * 24);
-/// RSA keys below this are short.
 const SHORT_RSA: usize = 2048;
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {

@@ -34,7 +34,6 @@ pub struct Evidence {
     pub line: Option<usize>,
     /// The field of a certificate, the flag of a manifest, the attribute of a file.
     pub field: String,
-    /// Its value.
     pub value: String,
 }
 
@@ -89,7 +88,6 @@ impl Remedy {
 pub struct Finding {
     /// For scripts and for `explain`.
     pub code: Code,
-    /// How much it matters.
     pub severity: Severity,
     /// kubeadm's name of the credential, the component, or a path.
     pub subject: String,

@@ -72,7 +72,6 @@ fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     stray(path, entry, inventory)
 }
 
-/// Where kubeadm keeps private keys.
 fn keys(inventory: &Inventory) -> Vec<PathBuf> {
     let pki = &inventory.facts.pki_dir.value;
     let pairs = CERT_SPECS.iter().filter_map(|spec| match spec.place {
@@ -83,7 +82,6 @@ fn keys(inventory: &Inventory) -> Vec<PathBuf> {
     bases.map(|base| pki.join(format!("{base}.key"))).collect()
 }
 
-/// Where kubeadm keeps kubeconfigs.
 fn kubeconfigs() -> Vec<PathBuf> {
     let names = CERT_SPECS.iter().filter_map(|spec| match spec.place {
         Place::Pair(_) => None,

@@ -30,13 +30,11 @@ pub const DEFAULT_DAYS: u32 = 365;
 /// The clock may be this many seconds behind the newest timestamp on the disk.
 pub const CLOCK_TOLERANCE_SECONDS: i64 = 600;
 
-/// What the user requests.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub selection: Selection,
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
-    /// Keep the existing keys.
     pub reuse_keys: bool,
     /// Validity of the new leaf certificates in days.
     pub days: u32,
@@ -98,14 +96,11 @@ pub enum Action {
     },
 }
 
-/// The key of a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyPlan {
     pub algorithm: KeyAlgorithm,
-    /// How it is encoded in its file.
     pub encoding: KeyEncoding,
-    /// Keep the existing key.
     pub reuse: bool,
 }
 
@@ -113,7 +108,6 @@ pub struct KeyPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum Target {
-    /// Two PEM files.
     Pair {
         certificate: PathBuf,
         key: PathBuf,
@@ -162,10 +156,8 @@ impl Target {
     }
 }
 
-/// Who signs a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedBy {
-    /// A CA of the cluster.
     Ca(Ca),
     /// A CA with this common name, created for this one certificate; its key is not kept.
     Own(String),
@@ -195,7 +187,6 @@ impl Serialize for SignedBy {
     }
 }
 
-/// One certificate to be created.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
@@ -207,17 +198,14 @@ pub struct Step {
     pub action: Action,
     pub target: Target,
     pub authority: SignedBy,
-    /// Subject, as text.
     pub subject: String,
     pub names: Vec<String>,
     pub key: KeyPlan,
     /// Validity of the old certificate, if there is one.
     pub old: Option<Dates>,
-    /// Validity of the new certificate.
     pub new: Dates,
     /// It expires with its CA, before the requested days.
     pub cut_to_authority: bool,
-    /// Notes for the user.
     pub notes: Vec<String>,
     /// The old certificate, if it is the template.
     #[serde(skip)]
@@ -231,13 +219,10 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
-    /// kubeadm's name.
     pub name: String,
-    /// kubeadm's description of it.
     #[serde(skip)]
     pub long_name: &'static str,
     pub why: Why,
-    /// Whether manual action is required.
     pub needs_person: bool,
 }
 
@@ -253,14 +238,11 @@ pub enum Why {
         base: &'static str,
         /// The code of the finding or the refusal.
         code: Code,
-        /// What is wrong with the CA.
         what: String,
-        /// The key is not on this node.
         external: bool,
     },
     /// The kubeconfig does not embed a certificate.
     NotEmbedded(String),
-    /// A required fact is not known.
     Unknown(String),
     /// Another program creates it.
     NotOurs(String),
@@ -298,9 +280,7 @@ pub struct Plan {
     pub at: Timestamp,
     /// Certificates to be created, in kubeadm's order.
     pub steps: Vec<Step>,
-    /// What is not changed.
     pub skipped: Vec<Skipped>,
-    /// What stops the plan.
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
     pub repair: Repair,

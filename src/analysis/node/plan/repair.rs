@@ -11,7 +11,6 @@ use crate::state::{Class, Code, Severity};
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repair {
-    /// Blockers that its steps remove.
     pub repaired: Vec<Blocker>,
     /// Blockers that remain, root cause first.
     pub remaining: Vec<Blocker>,
@@ -42,13 +41,9 @@ pub enum Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outlook {
-    /// There is no blocker.
     NothingToDo,
-    /// Every blocker is removed.
     Repairable,
-    /// Some blockers are removed.
     InPart,
-    /// No blocker is removed.
     NotRepairable,
 }
 

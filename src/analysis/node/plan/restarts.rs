@@ -22,11 +22,9 @@ pub enum RestartReason {
         files: Vec<PathBuf>,
     },
     NotRunning,
-    /// It exits again and again.
     CrashLooping,
     /// The container runtime doesn't answer, and the node is not healthy.
     NodeUnhealthy,
-    /// The user asked for it.
     Requested,
 }
 
