@@ -1,4 +1,4 @@
-//! The binary: parses the command line, reads the clock, runs, gives the exit code.
+//! The binary: parses the command line, reads the clock, runs, returns the exit code.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version are no errors; a closed pipe is none either.
+            // Help and version are no errors, nor is a closed pipe.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
                 Exit::CouldNotRun as u8

@@ -1,4 +1,4 @@
-//! `certs check-expiration`: when everything ends.
+//! `certs check-expiration`: when every certificate expires.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,7 +27,7 @@ pub struct Args {
     fail_within: Option<SignedDuration>,
 }
 
-/// Shows when everything ends; exit 1 where something has ended or is broken.
+/// Prints when every certificate expires; exit 1 if one has expired or is broken.
 ///
 /// # Errors
 /// There is no readable node.

@@ -1,4 +1,4 @@
-//! `diagnose`: what broke, when, why, and what to do.
+//! `diagnose`: what is wrong, since when, why, and what to do.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use crate::session::input::arguments::{parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::Code;
 
-/// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
+/// The horizon of a saved report: it includes certificates issued now for a year.
 const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// Arguments of `diagnose`.
@@ -59,7 +59,7 @@ pub struct Args {
     output: DiagnosisFormat,
 }
 
-/// Diagnoses a node; exit 1 where something keeps it from working, or should be seen to.
+/// Diagnoses a node; exit 1 if there is a blocker or a warning.
 ///
 /// # Errors
 /// There is no readable node.
@@ -82,7 +82,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 impl Args {
-    /// Refuses what doesn't go together.
+    /// Refuses options that exclude each other.
     fn check(&self) -> Result<(), Error> {
         use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
         let wrong = |what: &str, hint: &str| Err(Error::could_not_run(what).hint(hint));
@@ -105,7 +105,7 @@ impl Args {
         Ok(())
     }
 
-    /// Logs are read only where they are asked for: there may be gigabytes.
+    /// Logs are read only on request: there may be gigabytes.
     fn timeline_of(&self, read: &Read, now: Timestamp) -> Result<Option<Timeline>, Error> {
         let asked = self.timeline || !self.log.is_empty() || self.output == DiagnosisFormat::Html;
         if !asked {
@@ -117,7 +117,7 @@ impl Args {
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
         let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
         if self.at.is_some() {
-            // Whoever asks about another moment knows that the disk has seen others.
+            // With another time of evaluation, later events on the disk are expected.
             timeline.anomalies.retain(|anomaly| anomaly.code != Code::EventInTheFuture);
         }
         Ok(Some(timeline))

@@ -1,5 +1,4 @@
-//! `resume`: finishes what was interrupted: moves manifests back that a restart has moved away, then completes the
-//! change.
+//! `resume`: finishes what was interrupted: restores parked manifests, then completes the change.
 
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
@@ -28,10 +27,11 @@ pub struct Args {
     output: ArchiveFormat,
 }
 
-/// Moves manifests back, and completes an interrupted change, or removes what one had prepared that was not committed.
+/// Restores parked manifests, and completes an interrupted change, or removes what an uncommitted one had
+/// staged.
 ///
 /// # Errors
-/// A file is neither old nor new: then nothing is touched. A manifest can't be moved back.
+/// A file is neither old nor new: then nothing is changed. A manifest can't be restored.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let root = args.root.open()?;
@@ -59,7 +59,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     }
     let lock = take_lock(&root, context)?;
-    // First of all: until they are back the control plane is down.
+    // First: until they are restored the control plane is down.
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, pending.as_ref()))?;
     if pending.is_none() {
         report(None, moved, Undone::ManifestsRestored, "").show(KIND, context.out);

@@ -34,7 +34,7 @@ pub struct Args {
     output: ArchiveFormat,
 }
 
-/// Restores what the last change replaced; before that, manifests that an interrupted restart has moved away.
+/// Restores what the last change replaced; before that, manifests that an interrupted restart has parked.
 ///
 /// # Errors
 /// The archive is missing or damaged, or files have changed since: then no file of the change is touched.
@@ -60,7 +60,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         UndoReport::nothing(text, args.dry_run).show(KIND, context.out);
         return Ok(Exit::Fine);
     };
-    // Of a change that was done only what isn't undone yet comes here.
+    // A completed change is here only if it isn't undone yet.
     let verb = if journal.is_undoing() { "Completes the rollback" } else { "Rolls back" };
     let Journal { command, started, changes, .. } = &journal;
     context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({} paths)", changes.len()));

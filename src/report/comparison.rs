@@ -1,4 +1,4 @@
-//! What differs between two states, and what a restore would change, for people and for machines.
+//! What differs between two states, and what a restore would change, as text and as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -69,7 +69,6 @@ fn comparison_text(comparison: &Comparison) -> String {
     out
 }
 
-/// The plan of a restore in words.
 pub fn restore_text(plan: &RestorePlan) -> String {
     let mut out = String::new();
     let node = plan.node.as_deref().unwrap_or("a node whose name is not known");
@@ -182,7 +181,7 @@ fn path_lines(changes: &[PathChange]) -> String {
             PathKind::Removed => ("removed", String::new()),
             PathKind::Unknown { why } => ("unknown", format!("  {why}")),
             PathKind::Changed { aspects } => {
-                // That the time is another one where the content is goes without saying.
+                // A different time is implied by different content.
                 let is_only_time = aspects.len() == 1;
                 let told = aspects.iter().filter(|what| is_only_time || !matches!(what, Aspect::Time { .. }));
                 let aspects: Vec<_> = told.map(aspect).collect();

@@ -1,4 +1,4 @@
-//! A credential in a line, its problems, and the comparison of two kubeconfigs.
+//! A credential in one line, its problems, and the comparison of two kubeconfigs.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub fn warning_lines(checked: &Checked) -> String {
     warnings.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
 }
 
-/// A warning where the old credential expires later than the new one, or nothing.
+/// A warning if the old credential expires later than the new one, or nothing.
 pub fn later_line(old: &Checked, new: &Checked) -> String {
     match (old.end(), new.end()) {
         (Some(old), Some(new)) if old > new => {

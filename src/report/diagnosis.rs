@@ -1,4 +1,4 @@
-//! A diagnosis in words: the verdict, what keeps the node from working and what follows from it, the rest.
+//! A diagnosis as text: the verdict, the blocking problems and their consequences, warnings and notes.
 
 use std::fmt::Write as _;
 
@@ -31,16 +31,14 @@ pub enum DiagnosisFormat {
     Mermaid,
 }
 
-/// How much is said.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detail<'a> {
     /// Evidence and remedy of each finding.
     pub evidence: bool,
-    /// What the logs say of the first failure.
+    /// The sentence about the first failure in the logs.
     pub logs: Option<&'a str>,
 }
 
-/// The diagnosis for a terminal.
 pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     let mut out = String::new();
     let mut add = |text: &str| {
@@ -68,7 +66,7 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     out
 }
 
-/// What to do, as every report says it: the command, what has to be true for it, what it leaves.
+/// What to do, the same in every report: the command, its conditions, what it leaves.
 fn way_out(verdict: &Verdict) -> String {
     let mut out = String::new();
     let mut add = |text: &str| {
@@ -91,7 +89,7 @@ fn way_out(verdict: &Verdict) -> String {
     out
 }
 
-/// What is JSON as YAML.
+/// JSON as YAML.
 pub fn yaml_of(json: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
     yaml::render(&value)
@@ -115,7 +113,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
             "{}",
             line(&format!("  {:<23} {}: {}", finding.code.as_str(), finding.subject, finding.what))
         );
-        // Of several findings on one subject the consequence is told once.
+        // Several findings on one subject print their consequence once.
         if consequence.is_some() && said != *consequence {
             let _ = writeln!(out, "{}", line(&format!("  {:<23} → {}", "", consequence.unwrap_or_default())));
         }

@@ -15,7 +15,7 @@ use crate::state::time::minute;
 /// How many of the last changes are shown.
 const SHOWN: usize = 10;
 
-/// The history in words; nothing for a node that was never changed.
+/// Empty for a node that was never changed.
 pub(super) fn history_text(check: &Check) -> String {
     let mut out = String::new();
     let Some(first) = check.records.first() else {
@@ -54,13 +54,11 @@ fn who(operator: &Invoker) -> String {
     who
 }
 
-/// What became of an interrupted or a past change.
+/// The result for an interrupted or a past change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Undone {
-    /// There was none.
     Nothing,
-    /// A dry run.
     Planned,
     /// It had changed no file yet: what it had prepared was removed.
     Removed,
@@ -78,10 +76,8 @@ pub enum Undone {
 pub struct UndoReport {
     pub result: Undone,
     pub dry_run: bool,
-    /// The command that began the change.
     pub command: Option<String>,
     pub started: Option<Timestamp>,
-    /// Paths of the change.
     pub items: Vec<String>,
     /// Manifests that an interrupted restart had moved away, and that are moved back.
     pub manifests: Vec<String>,

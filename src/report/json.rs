@@ -1,11 +1,11 @@
-//! The envelope of every document of ours: `apiVersion`, `kind`, `time`, then what the kind holds.
+//! The envelope of every JSON document of ours: `apiVersion`, `kind`, `time`, then the fields of the kind.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{sanitise, yaml};
 
-/// Grows only when a field is taken away or means something else.
+/// Changes only if a field is removed or changes its meaning.
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.

@@ -1,4 +1,4 @@
-//! The only room that prints. stdout is the result, stderr is the talk; foreign text is made harmless
+//! The only module that prints. stdout is the result, stderr is for messages; foreign text is sanitised
 //! before it reaches a terminal; a broken pipe is success.
 
 mod archive;

@@ -1,4 +1,4 @@
-//! Several nodes side by side, in words and as JSON.
+//! Several nodes side by side, as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,6 @@ pub fn nodes_json(nodes: &Nodes) -> String {
     document("DiagnosisList", nodes.at, &body)
 }
 
-/// All of it in words.
 pub fn nodes_text(nodes: &Nodes) -> String {
     let mut out = String::new();
     for cluster in &nodes.clusters {

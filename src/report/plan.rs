@@ -50,7 +50,7 @@ pub fn plan_text(plan: &Plan) -> String {
     out
 }
 
-/// What the operator should know of the plan beyond its steps, a line each.
+/// Notes of the plan beyond its steps, one per line.
 pub fn plan_notes(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {

@@ -1,4 +1,4 @@
-//! `probe`: one line for each check, then what to do about what is wrong, then the nodes as `kubectl get nodes`
+//! `probe`: one line for each check, then a hint for each problem, then the nodes as `kubectl get nodes`
 //! prints them.
 
 use serde::Serialize;
@@ -22,9 +22,7 @@ pub enum ProbeFormat {
     Yaml,
 }
 
-/// What a probe found, to be shown.
 pub struct ProbeReport<'a> {
-    /// What was found.
     pub report: &'a Report,
 }
 
@@ -37,7 +35,6 @@ struct Body<'a> {
 }
 
 impl ProbeReport<'_> {
-    /// The whole report.
     pub fn render(&self, format: ProbeFormat) -> String {
         let report = self.report;
         let body = Body { green: report.is_green(), items: &report.checks, nodes: &report.nodes };
@@ -67,7 +64,6 @@ impl ProbeReport<'_> {
         out
     }
 
-    /// What to do, each thing once.
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
         for check in self.report.checks.iter().filter(|check| check.severity > Some(Severity::Note)) {

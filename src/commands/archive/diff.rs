@@ -28,7 +28,7 @@ pub struct Args {
     output: ArchiveFormat,
 }
 
-/// Exit 1 where anything differs, as `diff` does.
+/// Exit 1 if anything differs, as in `diff`.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let (before, verified) = archive::open(&args.before)?;
     let (before, before_inventory) = comparable(before, &verified, args)?;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(if comparison.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 
-/// A plain tar may hold a whole disk: only what this tool archives is compared.
+/// A plain tar may hold an entire disk: only what this tool archives is compared.
 fn comparable(
     snapshot: Snapshot,
     verified: &Verified,

@@ -1,4 +1,4 @@
-//! `archive restore`: the state that an archive holds, through the same transaction as every change.
+//! `archive restore`: restores an archived state through the same transaction as every change.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `kubeconfig install`: replaces a kubeconfig with a new one that was tried first.
+//! `kubeconfig install`: replaces a kubeconfig with a new one that was tested first.
 
 use std::path::{Path, PathBuf};
 
@@ -157,7 +157,7 @@ fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Pla
     })
 }
 
-/// The old kubeconfig. It must be readable where only one of its contexts is replaced.
+/// The old kubeconfig. It must be readable if only one of its contexts is replaced.
 fn old(
     args: &Args,
     path: &Path,

@@ -141,8 +141,8 @@ fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args)
     Ok(())
 }
 
-/// The new value: the Secret's own kubeconfig with the new credential and CA, or the whole new file where that is not
-/// possible.
+/// The new value: the Secret's own kubeconfig with the new credential and CA, or the entire new file if that
+/// is not possible.
 fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> Result<Credential, Error> {
     let bytes = match spliced(old, new)? {
         Ok(bytes) => bytes,

@@ -49,7 +49,7 @@ pub struct Args {
     output: DocumentFormat,
 }
 
-/// Restarts what is named, or what reads renewed files; what cannot be restarted is a finding.
+/// Restarts the named workloads, or those that read renewed files; one that cannot be restarted is a finding.
 ///
 /// # Errors
 /// A workload is not found, cannot be restarted, or is not ready in time.

@@ -1,4 +1,4 @@
-//! Is the history whole?
+//! Whether the history is intact.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,17 +12,16 @@ use crate::disk::transaction::{ArchiveRef, Direction, last};
 use crate::disk::{Error, Root};
 use crate::state::{Digest, Invoker};
 
-/// What a check of the history found.
+/// The result of a check of the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// The records, oldest first.
+    /// Oldest first.
     pub records: Vec<Done>,
     /// What is wrong: file, line and reason.
     pub problems: Vec<String>,
 }
 
-/// One change, without its paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Done {
@@ -31,13 +30,11 @@ pub struct Done {
     /// Who began it.
     #[serde(serialize_with = "in_document")]
     pub operator: Invoker,
-    /// The command line.
     pub command: String,
-    /// Whether it was taken back before its end.
+    /// Whether it was rolled back before its end.
     pub taken_back: bool,
-    /// How many paths it changed.
     pub paths: usize,
-    /// The archive of what was there before, and its digest.
+    /// The archive of the old state, and its digest.
     pub archive: Option<ArchiveRef>,
 }
 
@@ -70,7 +67,7 @@ pub fn verify(root: &Root) -> Result<Check, Error> {
     }
     chain.file(&state, LOG)?;
     let newest = last(root)?;
-    // Not always as the last record: that of a change that is interrupted may be there before the change is done.
+    // Not always as the last record: that of an interrupted change may exist before the change is done.
     if let Some(newest) = newest
         && !chain.changes.contains(&newest.id)
     {
@@ -82,11 +79,10 @@ pub fn verify(root: &Root) -> Result<Check, Error> {
 #[derive(Default)]
 struct Chain {
     check: Check,
-    /// Number and digest of the record before.
+    /// Number and digest of the previous record.
     before: Option<(u64, Digest)>,
     /// Number of the first record of the file.
     first: Option<u64>,
-    /// Ids of the changes.
     changes: BTreeSet<String>,
 }
 

@@ -26,9 +26,8 @@ pub enum KubeletError {
     /// It was started and didn't stay.
     #[error("the kubelet does not stay up: it exited {deaths} times within seconds")]
     CrashLoop {
-        /// How often it was seen to end.
+        /// How often it was seen to exit.
         deaths: u32,
-        /// Whether systemd starts it.
         systemd: bool,
     },
     /// It was told to end and didn't.
@@ -42,9 +41,8 @@ pub enum KubeletError {
     /// It may not be told to end.
     #[error("cannot stop the kubelet (process {pid}): {why}")]
     Signal {
-        /// The process.
         pid: i32,
-        /// The operating system's words.
+        /// The operating system's message.
         why: String,
     },
     /// systemd refused, or gave no answer.

@@ -1,5 +1,5 @@
-//! What the API server tells when it is asked with the node's kubeconfigs: whom it accepts, whether it is ready,
-//! whether this node is Ready and its kubelet alive. `Ready` can be 40 s old, so the lease is looked at too.
+//! What the API server returns to the node's kubeconfigs: whether it accepts them, whether it is ready,
+//! whether this node is Ready and its kubelet alive. `Ready` can be 40 s old, so the lease is checked too.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,19 +17,19 @@ use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
 use crate::state::{Bytes, Code, Severity, catalog, time};
 
-/// How long another machine is waited for: a dead load balancer must not hold up the proof of this node.
+/// How long to wait for another machine: a dead load balancer must not delay the proof of this node.
 const ELSEWHERE: Duration = Duration::from_secs(2);
 
-/// A kubeconfig that may do everything.
+/// A kubeconfig with admin permissions.
 pub(super) struct Admin {
     name: &'static str,
     bytes: Option<Bytes>,
-    /// When its certificate ended, where it has.
+    /// When its certificate expired, if it has.
     end: Option<Timestamp>,
 }
 
-/// The kubeconfigs with which the API server is asked, in this order: the second one where the first is refused
-/// (since 1.29 the first depends on a role binding in the cluster).
+/// The kubeconfigs to use, in this order: the second one if the first is rejected (since 1.29 the first
+/// depends on a role binding in the cluster).
 pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>) -> Vec<Admin> {
     let one = |name: &'static str| Admin {
         name,
@@ -42,13 +42,13 @@ pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<
 /// What the API server answers.
 #[derive(Default)]
 pub(super) struct Cluster {
-    /// Whether it is alive and ready; `None` where nobody could be asked.
+    /// Whether it is alive and ready; `None` if there was no answer.
     pub(super) health: Option<Result<(), ApiError>>,
     pub(super) checks: Vec<Check>,
     pub(super) nodes: Vec<Node>,
 }
 
-/// What is asked of this node's own API server.
+/// A request to this node's own API server.
 pub(super) struct Question<'a> {
     pub(super) server: Server,
     pub(super) kubeconfigs: &'a [Admin],
@@ -65,7 +65,7 @@ struct Answers {
 }
 
 impl Question<'_> {
-    /// Asks with the first kubeconfig that is accepted.
+    /// Uses the first kubeconfig that is accepted.
     pub(super) fn ask(&self) -> Cluster {
         let mut refused: Vec<(&Admin, ApiError)> = Vec::new();
         let mut health = None;
@@ -104,7 +104,7 @@ impl Question<'_> {
         cluster
     }
 
-    /// Nothing can be asked: the API server does not answer.
+    /// The result if the API server does not answer.
     pub(super) fn unanswered(&self) -> Cluster {
         let mut cluster = self.not_asked("the API server does not answer");
         cluster.checks.insert(0, self.missing("admin.conf", "the API server does not answer"));
@@ -128,7 +128,7 @@ impl Question<'_> {
         let api = Api::connect(kubeconfig, Some(&self.server))?;
         let health = api.livez(self.deadline).and_then(|()| api.readyz(self.deadline));
         let nodes = match &health {
-            // It would not answer the next question either.
+            // It would not answer the next request either.
             Err(error @ ApiError::Fault(_)) => Err(error.clone()),
             _ => api.nodes(self.deadline),
         };
@@ -232,7 +232,7 @@ impl Question<'_> {
     }
 }
 
-/// The address that the kubeconfigs lead to, where it is not this node's own: a load balancer, another node.
+/// The kubeconfigs' server address, if it is not this node's own: a load balancer, another node.
 pub(super) struct Elsewhere<'a> {
     kubeconfig: &'a Bytes,
     server: String,
@@ -249,12 +249,12 @@ impl<'a> Elsewhere<'a> {
         (!same).then_some(Self { kubeconfig, server })
     }
 
-    /// Whether an API server answers there. Whatever is wrong is a warning: it may be another machine's fault.
+    /// Whether an API server answers there. A failure is a warning: another machine may be the cause.
     pub(super) fn check(&self, deadline: Deadline) -> Check {
         let deadline = deadline.at_most(ELSEWHERE);
         let asked = Api::connect(self.kubeconfig, None).and_then(|api| api.livez(deadline));
         let found = match asked {
-            // Whom it accepts is asked of this node's own API server.
+            // Whom it accepts is checked with this node's own API server.
             Ok(()) | Err(ApiError::Status { status: 401 | 403, .. }) => Vec::new(),
             Err(error) => vec![of_error(&error).severity(Severity::Warning)],
         };

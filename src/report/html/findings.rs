@@ -1,4 +1,4 @@
-//! What is wrong: each finding with what follows from it, what to do, and what shows it.
+//! The findings: each with its consequence, its remedy, and its evidence.
 
 use super::markup::Markup;
 use crate::analysis::forensics::diagnosis::{Diagnosis, RankedFinding};

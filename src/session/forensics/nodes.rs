@@ -23,22 +23,18 @@ use crate::state::Snapshot;
 /// At most this many nodes are in memory at a time, each of 20 MiB at most.
 const MOST_THREADS: usize = 8;
 
-/// A node that was read.
 pub struct Read {
-    /// Its files.
     pub snapshot: Snapshot,
-    /// What they mean.
     pub inventory: Inventory,
-    /// What is around them.
     pub around: HostState,
-    /// Where they were read from; an archive has none.
+    /// Where they were read from; `None` for an archive.
     pub root: Option<Root>,
-    /// All that is in an archive: its logs too.
+    /// The entire content of an archive, including its logs.
     pub archive: Option<Snapshot>,
 }
 
 impl Read {
-    /// Reads a node from its root or an archive. `at` is the moment that the operator asks about, if any.
+    /// Reads a node from its root or an archive. `at` is the time of evaluation, if the user set one.
     ///
     /// # Errors
     /// There is no readable node.
@@ -56,13 +52,11 @@ impl Read {
         })
     }
 
-    /// What is wrong with it.
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let Self { snapshot, inventory, around, .. } = self;
         findings(Node { snapshot, inventory, around }, now)
     }
 
-    /// Diagnoses it.
     pub fn diagnose(
         &self,
         source: &Path,
@@ -76,7 +70,6 @@ impl Read {
     }
 }
 
-/// Diagnoses all of `sources`.
 pub fn diagnose_all(
     sources: &[PathBuf],
     cert_dir: Option<&Path>,
@@ -131,7 +124,7 @@ fn brief(
     }
 }
 
-/// A bar over the line before it.
+/// A progress bar that overwrites the previous line.
 fn progress(done: usize, all: usize) -> String {
     const WIDTH: usize = 40;
     let full = done * WIDTH / all.max(1);

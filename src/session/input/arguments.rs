@@ -5,7 +5,7 @@ use jiff::civil::Date;
 
 use crate::state::Code;
 
-/// A moment as an operator types it: RFC 3339, or a day.
+/// RFC 3339, or a date.
 ///
 /// # Errors
 /// It is neither.
@@ -20,10 +20,10 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a time such as 2027-03-01T12:00:00Z, or a day such as 2027-03-01".to_owned())
 }
 
-/// A length of time as an operator types it: `30d`, `12h`, Go's `720h30m`.
+/// `30d`, `12h`, Go's `720h30m`.
 ///
 /// # Errors
-/// It is none.
+/// It is no duration.
 pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
     let wrong = || "a length of time such as 30d, 12h or 90m".to_owned();
     let mut seconds: i64 = 0;
@@ -48,10 +48,10 @@ pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
     if text.is_empty() { Err(wrong()) } else { Ok(jiff::SignedDuration::from_secs(seconds)) }
 }
 
-/// A finding's code as an operator types it.
+/// A code by its name.
 ///
 /// # Errors
-/// There is none of this name.
+/// There is no such code.
 pub fn parse_code(text: &str) -> Result<Code, String> {
     Code::named(text).ok_or_else(|| "a code, as it stands in brackets (kuberescue explain --list)".to_owned())
 }

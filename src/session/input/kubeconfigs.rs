@@ -1,4 +1,4 @@
-//! Kubeconfigs of this machine: those that are named, or those that kubectl would use.
+//! Kubeconfigs of this machine: the named ones, or those that kubectl would use.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,10 @@ use crate::error::{Error, os_hint, os_reason};
 use crate::formats::kubeconfig::entries::Entries;
 
 pub struct Kubeconfigs {
-    /// In the order in which they were named.
+    /// In the order of the command line.
     pub files: Vec<Loaded>,
-    /// Whether kubectl reads them as one (`$KUBECONFIG`), so that a context of one may need a cluster of another.
+    /// Whether kubectl merges them (`$KUBECONFIG`), so that a context of one may need a cluster of another.
     pub merged: bool,
-    /// The files that they refer to.
     pub referenced: Files,
 }
 
@@ -22,13 +21,12 @@ pub struct Loaded {
     pub entries: Result<Entries, Unread>,
 }
 
-/// Why a kubeconfig cannot be read.
 pub struct Unread {
     pub why: String,
     pub hint: &'static str,
 }
 
-/// Reads the named kubeconfigs (`-` is standard input), or those of kubectl where none is named.
+/// Reads the named kubeconfigs (`-` is standard input), or kubectl's if none is named.
 ///
 /// # Errors
 /// None is named and kubectl would find none.
@@ -50,7 +48,7 @@ pub(in crate::session) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entri
     files
 }
 
-/// Where kubectl looks (`$KUBECONFIG`, else `~/.kube/config`), and which of these files exist.
+/// Where kubectl looks (`$KUBECONFIG`, otherwise `~/.kube/config`), and which of these files exist.
 pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
     let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let (from, paths) = match (set("KUBECONFIG"), set("HOME")) {

@@ -51,7 +51,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// A Secret that was read.
 pub struct Read {
     /// The admin cluster.
     pub cluster: Cluster,

@@ -8,13 +8,13 @@ use super::{Kind, Relation};
 use crate::analysis::node::inventory::Inventory;
 use crate::state::catalog;
 
-/// What is said of a thing that no component names.
+/// The sentence for something that no component names.
 const NOBODY: &str = "nothing on this node is seen to use it";
-/// How many consumers' sentences are put together.
+/// How many consumers' sentences are combined.
 const SENTENCES: usize = 2;
 
 impl Builder<'_> {
-    /// Says of each key, certificate and authority what breaks without it.
+    /// Sets what breaks without each key, certificate and CA.
     pub(super) fn tell_consequences(&mut self, inventory: &Inventory) {
         let mut consumers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut signs: BTreeSet<usize> = BTreeSet::new();
@@ -41,7 +41,7 @@ impl Builder<'_> {
                     continue;
                 }
             };
-            // A key shares the fate of what it belongs to, except an authority's, which only signs.
+            // A key has the consequence of its certificate, except a CA's, which only signs.
             let owner = owners.get(&node.id).and_then(|owner| self.kind(*owner));
             let sentence = match (owner, role.and_then(catalog::consequence)) {
                 (Some(Kind::Certificate(leaf)), _) => format!("{} can't be used any more", leaf.name),
@@ -64,7 +64,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What those who use it say.
+    /// The consequences for its consumers.
     fn told_by(&self, users: &[usize], signs: bool) -> String {
         let mut sentences: Vec<String> = Vec::new();
         for user in users {

@@ -1,5 +1,6 @@
-//! Which flags of the control plane name keys, certificates and authorities, what they do with them, and what breaks
-//! without (kubernetes `cmd/kube-apiserver`, `cmd/kube-controller-manager`, `cmd/kube-scheduler`; etcd 3.4 to 3.6).
+//! Which flags of the control plane name keys, certificates and CAs, what they do with them, and what breaks
+//! without (kubernetes `cmd/kube-apiserver`, `cmd/kube-controller-manager`, `cmd/kube-scheduler`; etcd 3.4 to
+//! 3.6).
 
 use Breaks::{As, Only};
 
@@ -8,13 +9,13 @@ use crate::state::catalog;
 /// What a flag does with the file that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Presents the certificate; the key is in the file that the other flag names.
+    /// Presents the certificate; the other flag names the key file.
     Present(&'static str),
-    /// Accepts what the authorities in it signed.
+    /// Accepts what its CAs signed.
     Trust,
-    /// Signs with the authority in it, and with the key that the other flag names.
+    /// Signs with its CA, and with the key that the other flag names.
     Issue(&'static str),
-    /// Signs or checks with the key in it.
+    /// Signs or verifies with the key in it.
     Key,
     /// Connects with the kubeconfig.
     Kubeconfig,
@@ -22,7 +23,6 @@ pub(super) enum Use {
     PresentBoth,
 }
 
-/// One flag of one component.
 #[derive(Debug)]
 pub(super) struct Flag {
     pub(super) component: &'static str,
@@ -63,7 +63,7 @@ const NO_SIGNER: Breaks =
     Only("no kubelet gets a new certificate; the cluster continues until theirs expire");
 const OWN_PORT: Breaks = Only("only the component's own port for metrics and health rejects its clients");
 
-/// The flags, each component's deciding ones first.
+/// The flags; each component's most important ones first.
 pub(super) const FLAGS: &[Flag] = &[
     flag(API, "tls-cert-file", Use::Present("tls-private-key-file"), As("apiserver")),
     flag(
@@ -176,14 +176,13 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
 ];
 
-/// The kubelet as a consumer.
 pub(super) const KUBELET: &str = "kubelet";
 pub(super) const KUBELET_KUBECONFIG: &str = "kubeconfig";
 pub(super) const KUBELET_CLIENT_CA: &str = "clientCAFile";
 pub(super) const KUBELET_SERVING: &str = "serving";
-/// Whoever works with a kubeconfig.
+/// Any user of a kubeconfig.
 pub(super) const KUBECTL: &str = "kubectl";
-/// The user of a kubeconfig that is none of kubeadm's.
+/// The user of a kubeconfig that isn't kubeadm's.
 pub(super) const KUBECTL_ELSEWHERE: &str = "kubeconfig";
 
 /// The entry of a flag.
@@ -191,23 +190,23 @@ pub(super) fn entry(component: &str, name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.component == component && flag.name == name)
 }
 
-/// Who presents, and whom that has to convince.
+/// A connection: who presents, and who verifies.
 pub(super) struct Meeting {
-    /// Component and field that present; the field `*` stands for every kubeconfig of this node.
+    /// Component and field that present; the field `*` means every kubeconfig of this node.
     pub(super) presents: (&'static str, &'static str),
     /// Component and field that must trust the signer.
     pub(super) checks: (&'static str, &'static str),
 }
 
-/// A field that stands for each of kubeadm's kubeconfigs and the kubelet's.
+/// A field that means each of kubeadm's kubeconfigs and the kubelet's.
 pub(super) const KUBECONFIGS: &str = "*";
 
 const fn meeting(presents: (&'static str, &'static str), checks: (&'static str, &'static str)) -> Meeting {
     Meeting { presents, checks }
 }
 
-/// The connections of a control plane in which both sides are on this node. (An external etcd isn't, and the kubelets'
-/// serving certificates are checked by nobody unless told to.)
+/// The connections of a control plane with both sides on this node. (An external etcd isn't, and by default
+/// nobody verifies the kubelets' serving certificates.)
 pub(super) const MEETINGS: [Meeting; 7] = [
     meeting((KUBECONFIGS, KUBECONFIGS), (API, "client-ca-file")),
     meeting((API, "tls-cert-file"), (KUBECONFIGS, KUBECONFIGS)),

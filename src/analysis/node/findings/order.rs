@@ -1,14 +1,14 @@
-//! Causal order: what fails first, and what follows from it.
+//! Causal order: root causes first, and the consequence of each.
 
 use super::{Class, Code, Finding, Severity};
 use crate::state::catalog::{self, Without};
 
-/// What follows where the credential or component of this name is no longer usable.
+/// The consequence when the credential or component of this name is no longer usable.
 pub fn consequence(subject: &str) -> Option<&'static str> {
     catalog::consequence(subject).map(|(_, row)| row.text)
 }
 
-/// What follows from a finding, where it keeps something from working.
+/// The consequence of a finding, if it keeps something from working.
 pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
     match finding.code {
         Code::DiskFull => Some("etcd can't write, and what is written now ends up empty or cut off"),
@@ -19,12 +19,12 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
     }
 }
 
-/// What the control plane is with this blocker.
+/// The state of the control plane with this blocker.
 pub(in crate::analysis) fn without(finding: &Finding) -> Without {
     match finding.code {
-        // The pair is there, and the API server starts with it.
+        // The pair exists, and the API server starts with it.
         Code::SaPairMismatch => Without::InPart,
-        // One of the two may come up.
+        // One of the two may start.
         Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
         _ => catalog::consequence(&finding.subject).map_or(Without::InPart, |(_, row)| {
             // A blocker of a subject without which the cluster continues still is one.
@@ -38,12 +38,12 @@ pub(in crate::analysis) fn goes_on_without(subject: &str) -> bool {
     catalog::consequence(subject).is_some_and(|(_, row)| row.without == Without::GoesOn)
 }
 
-/// How early in the chain the credential or component of this name fails.
+/// The rank of this credential or component in the chain: the lowest fails first.
 pub(in crate::analysis) fn place(subject: &str) -> usize {
     catalog::consequence(subject).map_or(usize::MAX, |(place, _)| place)
 }
 
-/// Sorts: blockers, warnings, notes; of blockers what fails first.
+/// Sorts: blockers, warnings, notes; blockers root cause first.
 pub(in crate::analysis) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| key(a).cmp(&key(b)));
 }
