@@ -19,7 +19,7 @@ use xattr::FileExt;
 use zeroize::Zeroizing;
 
 use super::error::plain;
-use super::node::MAX_FILE;
+use super::limits::MAX_FILE;
 use crate::state::{Attributes, Content, Entry, Unread};
 
 /// The most bytes of one entry's extended attributes: the kernel's limit of one of them is 64 KiB.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::About;
 use super::line::{Because, Line, OmittedLine};
-use crate::disk::node::MAX_ENTRIES;
+use crate::disk::limits::MAX_ENTRIES;
 use crate::disk::record::{StoredAttributes, at_most};
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread, text};
 
