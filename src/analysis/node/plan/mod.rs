@@ -27,8 +27,6 @@ use crate::state::catalog::{Ca, CertSpec};
 pub const BACKDATE_SECONDS: i64 = 300;
 /// Days that a new leaf lives unless told otherwise: kubeadm's 8760 hours.
 pub const DEFAULT_DAYS: u32 = 365;
-/// A clock may be this many seconds earlier than the newest evidence on the disk.
-pub const CLOCK_TOLERANCE_SECONDS: i64 = 600;
 
 /// What the operator asks for.
 #[derive(Clone, Debug)]
