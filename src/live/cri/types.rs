@@ -90,11 +90,6 @@ impl Container {
     pub fn pod_name(&self) -> &str {
         self.label(POD_NAME)
     }
-
-    /// Namespace of its pod.
-    pub fn pod_namespace(&self) -> &str {
-        self.label(POD_NAMESPACE)
-    }
 }
 
 /// A pod's sandbox as listed.

@@ -35,13 +35,6 @@ pub enum Nature {
     Setup,
 }
 
-impl Nature {
-    /// Whether such a line can be what breaks a control plane although every certificate is good.
-    pub fn is_no_certificate_problem(self) -> bool {
-        !matches!(self, Self::Tls | Self::KubeletStart | Self::FollowUp)
-    }
-}
-
 /// A known line.
 #[derive(Debug)]
 pub struct KnownLine {
