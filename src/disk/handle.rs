@@ -19,7 +19,7 @@ use xattr::FileExt;
 use zeroize::Zeroizing;
 
 use super::error::plain;
-use super::node::MAX_FILE;
+use super::limits::MAX_FILE;
 use crate::state::{Attributes, Content, Entry, Unread};
 
 /// Limit of one entry's extended attributes in bytes: the kernel's limit for a single one is 64 KiB.

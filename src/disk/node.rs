@@ -8,30 +8,18 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
-use super::walk::There;
+use super::limits::{MAX_BYTES, MAX_ENTRIES, MAX_NAMES};
+use super::root::{Root, There};
 use crate::analysis::node::host_state::Free;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
-
-/// Limit of one file in bytes: far more than kubeadm's or the kubelet's files have.
-pub const MAX_FILE: u64 = 8 << 20;
-/// Limit of all files of a snapshot in bytes: with their parsed form and their archive it stays below the 64
-/// MiB that the tool may use (tests/hostile). A node has less than one MiB.
-pub const MAX_BYTES: u64 = 20 << 20;
-pub const MAX_ENTRIES: usize = 10_000;
-/// Limit of the bytes of paths, link targets and extended attributes in a snapshot: 200 for each entry, while
-/// a path has some 80 and a label some 50. Without it names alone could fill the memory: a path is as long as
-/// directories are deep.
-pub(super) const MAX_NAMES: u64 = 2 << 20;
 
 /// The deepest nesting: each level costs an open handle.
 const MAX_DEPTH: usize = 64;
@@ -52,57 +40,9 @@ pub enum Depth {
     File,
 }
 
-/// The root directory of a node, opened: a running node's `/`, a mounted disk, a copied tree.
-#[derive(Debug)]
-pub struct Root {
-    directory: File,
-    path: PathBuf,
-}
-
 impl Root {
-    /// Opens the directory at `path` on the host.
-    ///
-    /// # Errors
-    /// [`Error::RootNotFound`], [`Error::RootNotADirectory`], [`Error::RootDenied`].
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let open = |more: OFlag| File::options().read(true).custom_flags((flags | more).bits()).open(path);
-        let opened = match open(OFlag::O_NOATIME) {
-            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => open(OFlag::empty()),
-            opened => opened,
-        };
-        match opened {
-            Ok(directory) => Ok(Self { directory, path: path.to_owned() }),
-            Err(error) => Err(match error.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::ENOENT) => Error::RootNotFound { path: path.to_owned() },
-                Some(Errno::ENOTDIR) => Error::RootNotADirectory { path: path.to_owned() },
-                Some(Errno::EACCES) => Error::RootDenied { path: path.to_owned() },
-                _ => Error::io("open", path)(error),
-            }),
-        }
-    }
-
-    /// The path on the host, as given.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whether this is the root directory of the running system and not a disk or a copy.
-    pub fn is_live(&self) -> bool {
-        let same = |here: std::fs::Metadata| {
-            let there = std::fs::metadata("/").ok()?;
-            Some(here.dev() == there.dev() && here.ino() == there.ino())
-        };
-        self.directory.metadata().ok().and_then(same).unwrap_or(false)
-    }
-
-    /// The path on the host of `inside`, which must be free of links.
-    pub fn on_host(&self, inside: &Path) -> PathBuf {
-        self.path.join(inside.strip_prefix("/").unwrap_or(inside))
-    }
-
-    /// Reads `path` (absolute inside the root) into `snapshot`: each link on the way, and its target. Inserts
-    /// nothing if it doesn't exist. What can't be read becomes [`Content::Unread`].
+    /// Reads `path` (absolute inside the root) into `snapshot`: each link that is met, and what is at
+    /// the end. Where nothing is, nothing is inserted. What can't be read becomes [`Content::Unread`].
     pub fn read(&self, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
         self.read_beside(&Snapshot::default(), snapshot, path, depth);
     }
@@ -206,11 +146,7 @@ impl Root {
             let files = (found.files() > 0).then(|| found.files_free());
             return Ok((device, Free { bytes, files }));
         }
-        Err(Error::RootNotFound { path: self.path.clone() })
-    }
-
-    pub(super) fn directory(&self) -> &File {
-        &self.directory
+        Err(Error::RootNotFound { path: self.path().to_owned() })
     }
 }
 

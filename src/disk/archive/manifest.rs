@@ -7,15 +7,32 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::About;
-use super::line::{Because, Line, OmittedLine};
-use crate::disk::node::MAX_ENTRIES;
-use crate::disk::record::{StoredAttributes, at_most};
-use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread, text};
+use crate::disk::limits::MAX_ENTRIES;
+use crate::disk::record::{StoredAttributes, StoredXattr, at_most, some_xattrs};
+use crate::state::text::{self, Text};
+use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
 /// Version of the format that is written and read.
 pub(super) const FORMAT: u32 = 1;
 
+/// What the manifest says beside the entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Version of the tool.
+    pub version: String,
+    /// The time.
+    pub created: Timestamp,
+    /// Host name of the machine on which the tool runs.
+    pub host: String,
+    /// Name of the node; it also names the file.
+    pub node: String,
+    /// The command line, without secrets.
+    pub command: String,
+    /// Why it is written: "before certs renew".
+    pub reason: String,
+}
+
+/// The manifest of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
@@ -188,5 +205,105 @@ impl ManifestEntry {
             Content::Unread(unread) => return Err(unread),
         };
         Ok(Self { path: path.to_owned(), kind, attributes: (&entry.attributes).into() })
+    }
+}
+
+// Its lines as they are read. What derives from flattened structs and enums with tags holds everything that stands there
+// first, surplus fields too, at many times their size; these hold what is meant.
+
+/// A [`ManifestEntry`].
+#[derive(Deserialize)]
+struct Line {
+    path: Text,
+    kind: Kind,
+    sha256: Option<Digest>,
+    size: Option<u64>,
+    target: Option<Text>,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: Timestamp,
+    #[serde(default, deserialize_with = "some_xattrs")]
+    xattrs: Vec<StoredXattr>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    File,
+    Directory,
+    Link,
+}
+
+impl TryFrom<Line> for ManifestEntry {
+    type Error = &'static str;
+
+    fn try_from(line: Line) -> Result<Self, Self::Error> {
+        let Line { path, kind, sha256, size, target, mode, uid, gid, mtime, xattrs } = line;
+        let kind = match kind {
+            Kind::Directory => ManifestKind::Directory,
+            Kind::Link => ManifestKind::Link { target: target.ok_or("a link without a target")?.0.into() },
+            Kind::File => ManifestKind::File {
+                sha256: sha256.ok_or("a file without its digest")?,
+                size: size.ok_or("a file without its size")?,
+            },
+        };
+        let attributes = StoredAttributes { mode, uid, gid, mtime, xattrs };
+        Ok(Self { path: path.0.into(), kind, attributes })
+    }
+}
+
+/// An [`Omitted`].
+#[derive(Deserialize)]
+struct OmittedLine {
+    path: Text,
+    reason: Reason,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: Timestamp,
+    #[serde(default, deserialize_with = "some_xattrs")]
+    xattrs: Vec<StoredXattr>,
+}
+
+impl From<OmittedLine> for Omitted {
+    fn from(line: OmittedLine) -> Self {
+        let OmittedLine { path, reason, mode, uid, gid, mtime, xattrs } = line;
+        let attributes = StoredAttributes { mode, uid, gid, mtime, xattrs };
+        Self { path: path.0.into(), reason, attributes }
+    }
+}
+
+/// A [`Reason`].
+#[derive(Deserialize)]
+struct Because {
+    why: Why,
+    size: Option<u64>,
+    limit: Option<u64>,
+    what: Option<String>,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Why {
+    TooLarge,
+    Special,
+    Failed,
+}
+
+impl TryFrom<Because> for Reason {
+    type Error = &'static str;
+
+    fn try_from(because: Because) -> Result<Self, Self::Error> {
+        let Because { why, size, limit, what, text } = because;
+        Ok(match why {
+            Why::TooLarge => Self::TooLarge {
+                size: size.ok_or("too large, without a size")?,
+                limit: limit.ok_or("too large, without a limit")?,
+            },
+            Why::Special => Self::Special { what: what.ok_or("special, without what it is")? },
+            Why::Failed => Self::Failed { text: text.ok_or("failed, without a text")? },
+        })
     }
 }

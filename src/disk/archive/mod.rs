@@ -5,7 +5,6 @@
 //! restores by hand. A plain tar of a node (gzip or not) is read as well, more leniently. Archives are
 //! foreign input: reading is one pass, bounded, and writes nothing. Must not know what the files mean.
 
-mod line;
 mod list;
 mod manifest;
 mod pax;
@@ -16,9 +15,9 @@ mod tests;
 mod write;
 
 pub use list::list;
-pub use manifest::{Manifest, ManifestEntry, ManifestKind, Omitted, Reason};
+pub use manifest::{About, Manifest, ManifestEntry, ManifestKind, Omitted, Reason};
 pub use read::{Verified, open, read, verify};
-pub use write::{About, Written, write};
+pub use write::{Written, write};
 
 /// The manifest's name in the archive.
 pub const MANIFEST: &str = ".kuberescue-archive.json";

@@ -21,7 +21,7 @@ use super::stream::{Unpacked, broken};
 use super::{MANIFEST, ManifestKind};
 use crate::disk::Error;
 use crate::disk::handle::MAX_XATTRS;
-use crate::disk::node::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
+use crate::disk::limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
 /// 10,000 entries at 800 bytes.

@@ -9,11 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-use jiff::Timestamp;
 use nix::fcntl::OFlag;
 use tar::{EntryType, Header};
 
-use super::manifest::Manifest;
+use super::manifest::{About, Manifest};
 use super::{MANIFEST, pax, verify};
 use crate::disk::state_dir::{PARTIAL, StateDir};
 use crate::disk::{Error, Root, effect};
@@ -21,20 +20,6 @@ use crate::state::{Attributes, Content, Digest, Snapshot};
 
 /// How often a name is tried: archives of one node in one second.
 const MAX_NAMES: u32 = 100;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
-    pub version: String,
-    pub created: Timestamp,
-    /// Host name of the machine on which the tool runs.
-    pub host: String,
-    /// Name of the node; it also names the file.
-    pub node: String,
-    /// The command line, without secrets.
-    pub command: String,
-    /// Why it is written: "before certs renew".
-    pub reason: String,
-}
 
 /// An archive that was written and read back.
 #[derive(Clone, Debug, PartialEq, Eq)]

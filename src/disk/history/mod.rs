@@ -15,8 +15,8 @@ pub use record::{Changed, Record, Stamp};
 pub use verify::{Check, Done, verify};
 
 use super::Error;
+use super::journal::Journal;
 use super::state_dir::StateDir;
-use super::transaction::Journal;
 use crate::state::Digest;
 
 pub(super) const LOG: &str = "history.jsonl";

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::MAX_ENTRIES;
+use crate::disk::journal::{ArchiveRef, Direction, Journal};
 use crate::disk::record::at_most;
-use crate::disk::transaction::{ArchiveRef, Direction, Journal};
 use crate::state::{Digest, Fingerprint, Invoker, text};
 
 pub(super) const FORMAT: u32 = 1;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{LOG, MAX_LOG, Record, full_files, parse};
+use crate::disk::journal::{ArchiveRef, Direction, last};
 use crate::disk::state_dir::StateDir;
-use crate::disk::transaction::{ArchiveRef, Direction, last};
 use crate::disk::{Error, Root};
 use crate::state::{Digest, Invoker};
 

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::journal::is_plain;
 use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
-use crate::disk::transaction::is_plain;
 use crate::disk::{Error, MAX_ENTRIES};
 use crate::state::{Fingerprint, text};
 

@@ -2,8 +2,9 @@
 //! alone, so this runs again after any interruption, as often as it takes. First every path is checked; only
 //! if all of them can be finished is the first one changed.
 
-use super::journal::{COMMITTED, DONE, Direction, Journal, Record, StoredAttributes};
 use super::stage::{NEW, OLD, Parents, staged};
+use crate::disk::journal::{COMMITTED, DONE, Direction, Journal, Record};
+use crate::disk::record::StoredAttributes;
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, effect, handle, history};
 use crate::state::{Attributes, Fingerprint};

@@ -8,7 +8,6 @@
 //! Must not know what the files mean, nor who calls.
 
 mod finish;
-mod journal;
 mod lock;
 mod recover;
 mod stage;
@@ -18,31 +17,18 @@ mod tests;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
-pub use journal::{
-    ArchiveRef, Direction, Journal, Record, State, StoredAttributes, StoredXattr, last, pending,
-};
 pub use lock::{Lock, has_unfinished};
 pub use recover::{Resumed, RolledBack, resume, rollback};
 
+pub use super::journal::{ArchiveRef, Context, Direction, Journal, Record, State, last, pending};
+use super::journal::{COMMITTED, STAGING, is_plain, pending_in, stage_name};
+pub use super::record::{StoredAttributes, StoredXattr};
 use super::state_dir::StateDir;
 use super::{Error, Root, effect, handle, history};
-use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint, Invoker};
-pub(in crate::disk) use journal::is_plain;
-use journal::{COMMITTED, STAGING, stage_name};
+use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
 use stage::Parents;
 
-/// The journal's fields besides its paths.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// The command line, without secrets.
-    pub command: String,
-    pub operator: Invoker,
-    /// The archive of the old content; without it the tool can't roll the change back.
-    pub archive: Option<ArchiveRef>,
-    /// The clock's time.
-    pub now: Timestamp,
-}
-
+/// A change that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Names the change; `None` if there was nothing to change.
@@ -69,7 +55,7 @@ fn run(
     undoes: Option<String>,
 ) -> Result<Outcome, Error> {
     let state = &lock.state;
-    if let Some(journal) = journal::pending_in(state)? {
+    if let Some(journal) = pending_in(state)? {
         return Err(Error::Pending { id: journal.id });
     }
     let changes: Vec<&Change> = changes.iter().filter(|change| !is_same(change)).collect();

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use super::stage::{self, NEW, OLD, Parents, staged};
 use super::{Context, Lock, after_commit, finish, run};
 use crate::disk::history::{self, Stamp};
+use crate::disk::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use crate::disk::{Error, Root};
 use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Invoker, Snapshot};
 

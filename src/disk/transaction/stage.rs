@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use super::journal::{Journal, Record, STAGING};
 use crate::disk::handle::{self, Limit};
+use crate::disk::journal::{Journal, Record, STAGING};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root, effect, history};
 use crate::state::{Attributes, Content, Entry, Fingerprint};

@@ -76,10 +76,6 @@ impl Container {
     pub fn pod_name(&self) -> &str {
         self.label(POD_NAME)
     }
-
-    pub fn pod_namespace(&self) -> &str {
-        self.label(POD_NAMESPACE)
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

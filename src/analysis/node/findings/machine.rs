@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::host_state::{Free, HostState, Interrupted};
 use crate::analysis::node::inventory::{Inventory, Parsed};
-use crate::analysis::node::plan::CLOCK_TOLERANCE_SECONDS;
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
@@ -15,7 +14,10 @@ use crate::state::Snapshot;
 use crate::state::catalog::RESCUE_DIR;
 use crate::state::time::{expired_on, minute};
 
-/// Bytes. With less free space than this, etcd and the kubelet fail.
+/// A clock may be this many seconds earlier than the newest evidence on the disk.
+const CLOCK_TOLERANCE_SECONDS: i64 = 600;
+
+/// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
 const TOO_LITTLE: u64 = 16 << 20;
 
 /// With fewer inodes than this, the next rotation of a log or a certificate, or the next segment of etcd's

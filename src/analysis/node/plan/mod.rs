@@ -27,8 +27,6 @@ use crate::state::catalog::{Ca, CertSpec};
 pub const BACKDATE_SECONDS: i64 = 300;
 /// Validity of a new leaf certificate in days: kubeadm's 8760 hours.
 pub const DEFAULT_DAYS: u32 = 365;
-/// The clock may be this many seconds behind the newest timestamp on the disk.
-pub const CLOCK_TOLERANCE_SECONDS: i64 = 600;
 
 #[derive(Clone, Debug)]
 pub struct Options {

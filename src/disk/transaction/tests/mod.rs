@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::disk::Depth;
-use crate::state::{Attributes, Snapshot};
+use crate::state::{Attributes, Invoker, Snapshot};
 use crashes::{committed_points, half_done};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 5);

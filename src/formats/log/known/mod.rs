@@ -35,13 +35,7 @@ pub enum Nature {
     Setup,
 }
 
-impl Nature {
-    /// Whether such a line can be the cause of a broken control plane with valid certificates.
-    pub fn is_no_certificate_problem(self) -> bool {
-        !matches!(self, Self::Tls | Self::KubeletStart | Self::FollowUp)
-    }
-}
-
+/// A known line.
 #[derive(Debug)]
 pub struct KnownLine {
     pub code: Code,

@@ -12,10 +12,9 @@ use std::path::{Component, Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::record::at_most;
-pub use crate::disk::record::{StoredAttributes, StoredXattr};
-use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, MAX_ENTRIES, Root};
+use super::record::{StoredAttributes, at_most};
+use super::state_dir::StateDir;
+use super::{Error, MAX_ENTRIES, Root};
 use crate::state::{Digest, Fingerprint, Invoker, text};
 
 pub(super) const STAGING: &str = "staging.json";
@@ -76,6 +75,20 @@ pub struct Record {
     pub after_attributes: Option<StoredAttributes>,
 }
 
+/// What the journal says of a change beside its paths.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The command line, without secrets.
+    pub command: String,
+    /// Who gives it.
+    pub operator: Invoker,
+    /// Where the old content is archived; without it the change can't be rolled back by the tool.
+    pub archive: Option<ArchiveRef>,
+    /// The clock's time.
+    pub now: Timestamp,
+}
+
+/// The record of one change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Journal {
@@ -110,7 +123,7 @@ fn staging() -> State {
 
 impl Journal {
     pub(super) fn new(
-        context: &super::Context,
+        context: &Context,
         boot: String,
         undoes: Option<String>,
         changes: impl FnOnce(&str) -> Vec<Record>,
@@ -202,7 +215,7 @@ impl Journal {
 }
 
 /// Whether a path is absolute, in its shortest form and has only names below the root.
-pub(in crate::disk) fn is_plain(path: &Path) -> bool {
+pub(super) fn is_plain(path: &Path) -> bool {
     let rebuilt: PathBuf = path.components().collect();
     path.is_absolute()
         && path.file_name().is_some()

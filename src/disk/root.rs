@@ -1,20 +1,78 @@
-//! Following a path inside a root: component by component from the previous handle, links resolved as in a
-//! chroot, so that none leads outside.
+//! The root directory of a node, opened, and how a path is followed inside it: component by component from the handle
+//! of the one before, links resolved as in a chroot, so that none leads outside.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::Error;
 use super::handle::{self, Kind};
-use super::node::Root;
 
 /// Linux's own limit of links in one path.
 const MAX_LINKS: usize = 40;
 
+/// The root directory of a node, opened: a running node's `/`, a mounted disk, a copied tree.
+#[derive(Debug)]
+pub struct Root {
+    directory: File,
+    path: PathBuf,
+}
+
 impl Root {
-    /// Follows `path` to its end. `met` is called with each link on the way.
+    /// Opens the directory at `path` of the host.
+    ///
+    /// # Errors
+    /// [`Error::RootNotFound`], [`Error::RootNotADirectory`], [`Error::RootDenied`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let open = |more: OFlag| File::options().read(true).custom_flags((flags | more).bits()).open(path);
+        let opened = match open(OFlag::O_NOATIME) {
+            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => open(OFlag::empty()),
+            opened => opened,
+        };
+        match opened {
+            Ok(directory) => Ok(Self { directory, path: path.to_owned() }),
+            Err(error) => Err(match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::ENOENT) => Error::RootNotFound { path: path.to_owned() },
+                Some(Errno::ENOTDIR) => Error::RootNotADirectory { path: path.to_owned() },
+                Some(Errno::EACCES) => Error::RootDenied { path: path.to_owned() },
+                _ => Error::io("open", path)(error),
+            }),
+        }
+    }
+
+    /// The path on the host, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this is the root directory of the running system and not a disk or a copy.
+    pub fn is_live(&self) -> bool {
+        let same = |here: std::fs::Metadata| {
+            let there = std::fs::metadata("/").ok()?;
+            Some(here.dev() == there.dev() && here.ino() == there.ino())
+        };
+        self.directory.metadata().ok().and_then(same).unwrap_or(false)
+    }
+
+    /// Where `inside`, which must be free of links, is on the host.
+    pub fn on_host(&self, inside: &Path) -> PathBuf {
+        self.path.join(inside.strip_prefix("/").unwrap_or(inside))
+    }
+
+    /// The root's own handle.
+    pub(super) fn directory(&self) -> &File {
+        &self.directory
+    }
+
+    /// Follows `path` to its end. `met` is told of each link on the way.
     ///
     /// # Errors
     /// With the path that failed.
