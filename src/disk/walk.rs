@@ -1,4 +1,4 @@
-//! Following a path inside a root: component by component from the handle of the one before, links resolved as in a
+//! Following a path inside a root: component by component from the previous handle, links resolved as in a
 //! chroot, so that none leads outside.
 
 use std::collections::VecDeque;
@@ -14,10 +14,10 @@ use super::node::Root;
 const MAX_LINKS: usize = 40;
 
 impl Root {
-    /// Follows `path` to its end. `met` is told of each link on the way.
+    /// Follows `path` to its end. `met` is called with each link on the way.
     ///
     /// # Errors
-    /// With the path that was refused.
+    /// With the path that failed.
     pub(super) fn walk(
         &self,
         path: &Path,
@@ -25,7 +25,7 @@ impl Root {
     ) -> Result<Option<There>, (PathBuf, io::Error)> {
         let mut rest: VecDeque<OsString> = VecDeque::new();
         push_components(&mut rest, path);
-        // The directories from the root (not in the list) to where we are.
+        // The directories from the root (not in the list) to the current one.
         let mut chain: Vec<OwnedFd> = Vec::new();
         let mut at = PathBuf::from("/");
         let mut links = 0;
@@ -73,7 +73,7 @@ impl Root {
                 return Ok(Some(There { path: at, parent, name }));
             }
             if Kind::of(&found) != Kind::Directory {
-                // More components, or a trailing `..`, below something that has no below.
+                // More components, or a trailing `..`, below a file.
                 return Ok(None);
             }
             match handle::mark(&parent, &name) {
@@ -82,7 +82,7 @@ impl Root {
             }
             at.push(&name);
         }
-        // The path ended in `..`, `/` or nothing: we are at a directory that is already open.
+        // The path ended in `..`, `/` or nothing: the directory is already open.
         match chain.pop().map_or_else(root, Ok) {
             Ok(parent) => Ok(Some(There { path: at, parent, name: OsString::from(".") })),
             Err(error) => Err((at, error)),
@@ -94,13 +94,12 @@ impl Root {
 pub(super) struct There {
     /// Absolute inside the root.
     pub(super) path: PathBuf,
-    /// The directory that `name` is in.
     pub(super) parent: OwnedFd,
-    /// The last component; `.` where `parent` itself is meant.
+    /// The last component; `.` if `parent` itself is meant.
     pub(super) name: OsString,
 }
 
-/// Puts the components of `path` before what is left to walk.
+/// Puts the components of `path` before the rest of the walk.
 fn push_components(rest: &mut VecDeque<OsString>, path: &Path) {
     for component in path.components().rev() {
         match component {

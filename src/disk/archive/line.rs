@@ -1,5 +1,5 @@
-//! The lines of a manifest as they are read. What derives from flattened structs and enums with tags holds
-//! everything that stands there first, surplus fields too, at many times their size; these hold what is meant.
+//! The lines of a manifest as they are parsed. Derived parsers of flattened structs and tagged enums buffer
+//! all fields first, unknown ones too, at many times their size; these don't.
 
 use jiff::Timestamp;
 use serde::Deserialize;

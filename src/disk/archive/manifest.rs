@@ -1,5 +1,5 @@
-//! The archive's manifest: what was archived, when, where and why, and of each entry all that a tar
-//! header can't hold. It also says what was there and could not be read.
+//! The archive's manifest: what was archived, when, where and why, and for each entry what a tar header can't
+//! hold. It also lists what existed and could not be read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,28 +16,22 @@ use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread, text};
 /// Version of the format that is written and read.
 pub(super) const FORMAT: u32 = 1;
 
-/// The manifest of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
-    /// Version of the format.
     pub format: u32,
     /// Version of the tool that wrote it.
     pub version: String,
-    /// When it was written.
     pub created: Timestamp,
     /// Host name of the machine on which the tool ran.
     pub host: String,
-    /// Name of the node.
     pub node: String,
-    /// The command line.
     pub command: String,
-    /// Why it was written.
     pub reason: String,
-    /// What is in it, in path order.
+    /// In path order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<ManifestEntry>,
-    /// What was there and is not in it.
+    /// What existed and is not in it.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -46,14 +40,12 @@ pub struct Manifest {
     pub omitted: Vec<Omitted>,
 }
 
-/// One entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", try_from = "Line")]
 pub struct ManifestEntry {
     /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What it is.
     #[serde(flatten)]
     pub kind: ManifestKind,
     /// Mode, owner, time, extended attributes.
@@ -61,22 +53,17 @@ pub struct ManifestEntry {
     pub attributes: StoredAttributes,
 }
 
-/// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum ManifestKind {
-    /// A regular file.
     File {
-        /// Digest of its content.
         sha256: Digest,
-        /// Its size in bytes.
+        /// Bytes.
         size: u64,
     },
-    /// A directory.
     Directory,
-    /// A symbolic link.
     Link {
-        /// Its target as written.
+        /// As written in the link.
         #[serde(with = "text")]
         target: PathBuf,
     },
@@ -89,9 +76,8 @@ pub struct Omitted {
     /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// Why.
     pub reason: Reason,
-    /// What could be learnt of it.
+    /// What could be read of it.
     #[serde(flatten)]
     pub attributes: StoredAttributes,
 }
@@ -100,21 +86,17 @@ pub struct Omitted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "why", try_from = "Because")]
 pub enum Reason {
-    /// Larger than is read.
     TooLarge {
-        /// Size of the file in bytes.
+        /// Bytes.
         size: u64,
-        /// The limit in bytes.
+        /// Bytes.
         limit: u64,
     },
     /// A FIFO, a socket or a device.
     Special {
-        /// Which.
         what: String,
     },
-    /// The operating system refused.
     Failed {
-        /// Its words.
         text: String,
     },
 }
@@ -173,7 +155,7 @@ impl Manifest {
         }
     }
 
-    /// The entries that were not read, as they stood in the snapshot.
+    /// The entries that were not read, as in the snapshot.
     pub(super) fn unread(&self) -> impl Iterator<Item = (&Path, Entry)> {
         self.omitted.iter().map(|omitted| {
             let attributes = Attributes::from(&omitted.attributes);
@@ -181,7 +163,7 @@ impl Manifest {
         })
     }
 
-    /// The entries by path; an error names a path that is there twice.
+    /// The entries by path; the error is a path that occurs twice.
     pub(super) fn by_path(&self) -> Result<BTreeMap<&Path, &ManifestEntry>, &Path> {
         let mut paths = BTreeMap::new();
         for entry in &self.entries {
@@ -197,7 +179,7 @@ impl Manifest {
 }
 
 impl ManifestEntry {
-    /// The manifest's view of an entry; an unread one has none.
+    /// The manifest's entry; an unread one has none.
     pub(super) fn new<'a>(path: &Path, entry: &'a Entry) -> Result<Self, &'a Unread> {
         let kind = match &entry.content {
             Content::File(bytes) => ManifestKind::File { sha256: bytes.digest(), size: bytes.len() as u64 },

@@ -1,9 +1,9 @@
-//! The journal of one change: what every path held and will hold, as fingerprints. It is written once,
-//! before anything is staged, and then only renamed: its name says how far the change is, so that each
-//! step forward is one atomic rename of a file that is already on the disk.
+//! The journal of one change: the old and the new fingerprint of every path. It is written once, before
+//! anything is staged, and then only renamed: its name is the state of the change, so that each step forward
+//! is one atomic rename of a file that is already on the disk.
 //!
-//! `staging.json` → nothing changed yet · `journal.json` → committed · `last.json` → done.
-//! It holds no content of any file: digests, modes, owners and names only.
+//! `staging.json` → nothing changed yet · `journal.json` → committed · `last.json` → done. It holds no
+//! content of any file: digests, modes, owners and names only.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -25,21 +25,19 @@ pub(super) const DONE: &str = "last.json";
 const FORMAT: u32 = 1;
 /// 10,000 changes at 800 bytes.
 const MAX_JOURNAL: u64 = 8 << 20;
-/// A name has at most 255 bytes on Linux; this many are left of it in the staged file's name.
+/// A name has at most 255 bytes on Linux; this many are kept in the staged file's name.
 const MAX_NAME_KEPT: usize = 180;
 
-/// How far a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// New content is being written beside the old; no target has changed.
     Staging,
     /// Everything is staged and will be put in place.
     Committed,
-    /// Done.
     Done,
 }
 
-/// Which way a committed change goes.
+/// The direction of a committed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -49,40 +47,35 @@ pub enum Direction {
     Backward,
 }
 
-/// The archive that holds what was there before a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveRef {
-    /// On the host, as the operator saw it.
+    /// On the host, for the user.
     #[serde(with = "text")]
     pub path: PathBuf,
     /// Digest of the archive file.
     pub sha256: Digest,
 }
 
-/// One path of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
     /// Absolute inside the root, free of links.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What it held.
     pub before: Fingerprint,
-    /// What it will hold.
     pub after: Fingerprint,
     /// Name of the staged file beside the target, without `-new` (the new content) or `-old`.
     #[serde(with = "text")]
     pub stage: OsString,
-    /// Of a directory: what it had.
+    /// Of a directory: the old ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_attributes: Option<StoredAttributes>,
-    /// Of a directory: what it will have.
+    /// Of a directory: the new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_attributes: Option<StoredAttributes>,
 }
 
-/// The record of one change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Journal {
@@ -90,28 +83,23 @@ pub struct Journal {
     pub format: u32,
     /// Names the change, its staged files and its record.
     pub id: String,
-    /// When it was begun.
     pub started: Timestamp,
-    /// The command line.
     pub command: String,
-    /// Who gave it.
     #[serde(default)]
     pub operator: Invoker,
-    /// Where the old content is.
+    /// The archive of the old content.
     pub archive: Option<ArchiveRef>,
     /// The change that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// Which way it goes once committed.
     pub direction: Direction,
     /// Process id of the run that began it.
     pub pid: u32,
-    /// The boot in which it was begun; empty where it can't be read.
+    /// The boot in which it was begun; empty if it can't be read.
     pub boot: String,
-    /// The changes in path order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub changes: Vec<Record>,
-    /// How far it is; the file's name says it.
+    /// From the file's name.
     #[serde(skip, default = "staging")]
     pub state: State,
 }
@@ -121,7 +109,6 @@ fn staging() -> State {
 }
 
 impl Journal {
-    /// A new journal, still to be written.
     pub(super) fn new(
         context: &super::Context,
         boot: String,
@@ -147,7 +134,7 @@ impl Journal {
         }
     }
 
-    /// Whether the change took its effect back, or is itself the undoing of another one.
+    /// Whether the change was rolled back, or itself undoes another one.
     pub fn is_undoing(&self) -> bool {
         self.undoes.is_some() || self.direction == Direction::Backward
     }
@@ -177,8 +164,8 @@ impl Journal {
         Ok(Some(journal))
     }
 
-    /// What a file says, checked: nothing is done by it that a journal of this tool doesn't do. `state` is
-    /// [`State::Staging`], whatever the file is called.
+    /// Parses and checks a journal: it can't do anything that a journal of this tool doesn't do. `state` is
+    /// [`State::Staging`], whatever the file's name.
     ///
     /// # Errors
     /// It is no journal; the text says why.
@@ -203,7 +190,7 @@ impl Journal {
             if last.replace(&record.path).is_some_and(|last| last >= &record.path) {
                 return Err("its paths are not in order");
             }
-            // Only names that this tool makes are ever removed or renamed.
+            // Only names that this tool creates are ever removed or renamed.
             let (stage, own) = (record.stage.as_bytes(), format!(".kuberescue-{}", self.id));
             let tail = stage.windows(own.len()).any(|part| part == own.as_bytes());
             if stage.first() != Some(&b'.') || !tail || stage.contains(&b'/') {
@@ -224,7 +211,7 @@ pub(in crate::disk) fn is_plain(path: &Path) -> bool {
         && path.components().skip(1).all(|component| matches!(component, Component::Normal(_)))
 }
 
-/// `.NAME.kuberescue-ID`: hidden, so that the kubelet doesn't take it for a static pod's manifest.
+/// `.NAME.kuberescue-ID`: hidden, so that the kubelet doesn't read it as a static pod's manifest.
 pub(super) fn stage_name(path: &Path, id: &str, index: usize) -> OsString {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let mut stage = vec![b'.'];
@@ -240,7 +227,7 @@ pub(super) fn stage_name(path: &Path, id: &str, index: usize) -> OsString {
 /// The change that was interrupted, if any: staging or committed.
 ///
 /// # Errors
-/// The journal can't be read or isn't one.
+/// The journal can't be read or is invalid.
 pub fn pending(root: &Root) -> Result<Option<Journal>, Error> {
     match StateDir::open(root)? {
         Some(state) => pending_in(&state),
@@ -258,7 +245,7 @@ pub(super) fn pending_in(state: &StateDir) -> Result<Option<Journal>, Error> {
 /// The last change that was completed, if any.
 ///
 /// # Errors
-/// The journal can't be read or isn't one.
+/// The journal can't be read or is invalid.
 pub fn last(root: &Root) -> Result<Option<Journal>, Error> {
     match StateDir::open(root)? {
         Some(state) => Journal::load(&state, DONE),

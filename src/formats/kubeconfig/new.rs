@@ -4,24 +4,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// What a new kubeconfig is made of; see [`render`].
+/// The values of a new kubeconfig; see [`render`].
 pub struct NewKubeconfig<'a> {
-    /// Name of the cluster, `kubernetes` unless configured.
+    /// `kubernetes` unless configured.
     pub cluster: &'a str,
-    /// Name of the user: the certificate's common name.
+    /// The certificate's common name.
     pub user: &'a str,
-    /// URL of the API server.
     pub server: &'a str,
-    /// PEM of the cluster's CA certificate.
     pub authority_pem: &'a [u8],
-    /// PEM of the client certificate.
     pub certificate_pem: &'a [u8],
-    /// PEM of the client key.
     pub key_pem: &'a [u8],
 }
 
-/// A new kubeconfig in the form that kubeadm writes (`util/kubeconfig/kubeconfig.go`, 1.36). Names are
-/// written in quotes, so that no name is taken for another type.
+/// A new kubeconfig in kubeadm's form (`util/kubeconfig/kubeconfig.go`, 1.36). Names are quoted, so that no
+/// name is read as another type.
 pub fn render(new: &NewKubeconfig<'_>) -> Zeroizing<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (cluster, user) = (quoted(new.cluster), quoted(new.user));
