@@ -5,6 +5,7 @@
 //! `on` so that Go reads a boolean.
 
 pub mod entries;
+mod new;
 
 use std::ops::Range;
 
@@ -13,6 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
+
+pub use self::new::{NewKubeconfig, render};
 
 /// Why a kubeconfig's credential cannot be read or replaced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +26,9 @@ pub enum KubeconfigError {
     /// Neither YAML nor JSON, or no kubeconfig.
     #[error("not a kubeconfig: {0}")]
     Malformed(String),
+    /// The same, and with more in it than one user: what a new file would lose.
+    #[error("not a kubeconfig: {0}; it has more than one user, context or cluster")]
+    MalformedOfSeveral(String),
     /// Not parsed at all: its content is unknown, so it must not be replaced.
     #[error("{0}")]
     TooLarge(String),
@@ -55,7 +61,8 @@ impl KubeconfigError {
 #[derive(Clone, PartialEq, Eq)]
 struct Value {
     decoded: Zeroizing<Vec<u8>>,
-    at: Range<usize>,
+    /// Or why it cannot be replaced there.
+    at: Result<Range<usize>, KubeconfigError>,
 }
 
 /// A context of a kubeconfig, usually the current one.
@@ -101,6 +108,11 @@ impl Embedded {
     pub fn key_pem(&self) -> &[u8] {
         &self.key.decoded
     }
+
+    /// Why they cannot be replaced where they stand, where that is so.
+    pub fn not_replaceable(&self) -> Option<&KubeconfigError> {
+        [&self.certificate, &self.key].into_iter().find_map(|value| value.at.as_ref().err())
+    }
 }
 
 impl Kubeconfig {
@@ -123,10 +135,12 @@ impl Kubeconfig {
         if let Some(why) = super::too_large(data) {
             return Err(KubeconfigError::TooLarge(why));
         }
-        let text =
-            std::str::from_utf8(data).map_err(|_| KubeconfigError::Malformed("not UTF-8".to_owned()))?;
-        let file: File = serde_saphyr::from_str(text)
-            .map_err(|error| KubeconfigError::Malformed(super::first_line(&error)))?;
+        let text = std::str::from_utf8(data).map_err(|_| malformed(data, "not UTF-8".to_owned()))?;
+        if super::yaml::is_empty(text) {
+            return Err(KubeconfigError::Empty);
+        }
+        let file: Option<File> = super::yaml::parse(text).map_err(|why| malformed(data, why))?;
+        let file = file.unwrap_or_default();
         let missing = |what: String| KubeconfigError::Missing(what);
         let current = context.map(str::to_owned).or(file.current_context).filter(|name| !name.is_empty());
         let current = current.ok_or_else(|| missing("current-context".to_owned()))?;
@@ -160,9 +174,15 @@ impl Kubeconfig {
         self.authority.as_ref().map(|value| value.decoded.as_slice())
     }
 
-    /// Why the embedded CA cannot be read or replaced.
+    /// Why the embedded CA cannot be read, where that is so.
     pub fn authority_error(&self) -> Option<&KubeconfigError> {
         self.authority_unusable.as_ref()
+    }
+
+    /// Why the embedded CA cannot be read or replaced, where that is so.
+    pub fn authority_not_replaceable(&self) -> Option<&KubeconfigError> {
+        let place = self.authority.as_ref().and_then(|value| value.at.as_ref().err());
+        self.authority_unusable.as_ref().or(place)
     }
 
     /// The file with the current user's credential replaced, and the cluster's CA if one is given. `data`
@@ -183,10 +203,10 @@ impl Kubeconfig {
             Credential::Other(error) => return Err(error.clone()),
         };
         let mut edits =
-            vec![(embedded.certificate.at.clone(), certificate_pem), (embedded.key.at.clone(), key_pem)];
+            vec![(embedded.certificate.at.clone()?, certificate_pem), (embedded.key.at.clone()?, key_pem)];
         if let Some(pem) = authority_pem {
             let missing = || KubeconfigError::Missing("certificate-authority-data".to_owned());
-            edits.push((self.authority.as_ref().ok_or_else(missing)?.at.clone(), pem));
+            edits.push((self.authority.as_ref().ok_or_else(missing)?.at.clone()?, pem));
         }
         edits.sort_by_key(|(at, _)| at.start);
         let grown: usize = edits.iter().map(|(_, pem)| pem.len() * 2).sum();
@@ -206,53 +226,49 @@ impl Kubeconfig {
     }
 }
 
-/// The values of a new kubeconfig; see [`render`].
-pub struct NewKubeconfig<'a> {
-    /// `kubernetes` unless configured.
-    pub cluster: &'a str,
-    /// The certificate's common name.
-    pub user: &'a str,
-    pub server: &'a str,
-    pub authority_pem: &'a [u8],
-    pub certificate_pem: &'a [u8],
-    pub key_pem: &'a [u8],
+/// Why a file cannot be read. One in which a second credential, context or cluster can be recognised is not written anew.
+fn malformed(data: &[u8], why: String) -> KubeconfigError {
+    let text = String::from_utf8_lossy(data);
+    let words = || {
+        text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '{' | ',' | '\''))
+            .filter(|w| !w.is_empty())
+    };
+    let count = |names: &[&str]| {
+        let is = |word: &&str| names.contains(&word.trim_end_matches(':'));
+        words().filter(is).count()
+    };
+    let several = count(&["client-key-data", "client-key", "token", "exec"]) > 1
+        || count(&["server"]) > 1
+        || count(&["context"]) > 1;
+    if several { KubeconfigError::MalformedOfSeveral(why) } else { KubeconfigError::Malformed(why) }
 }
 
-/// A new kubeconfig in kubeadm's form (`util/kubeconfig/kubeconfig.go`, 1.36). Names are quoted, so that no
-/// name is read as another type.
-pub fn render(new: &NewKubeconfig<'_>) -> Zeroizing<String> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let (cluster, user) = (quoted(new.cluster), quoted(new.user));
-    let context = quoted(&format!("{}@{}", new.user, new.cluster));
-    let server = quoted(new.server);
-    let key = Zeroizing::new(STANDARD.encode(new.key_pem));
-    Zeroizing::new(format!(
-        "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {authority}\n    server: {server}\n  \
-         name: {cluster}\ncontexts:\n- context:\n    cluster: {cluster}\n    user: {user}\n  name: {context}\n\
-         current-context: {context}\nkind: Config\nusers:\n- name: {user}\n  user:\n    \
-         client-certificate-data: {certificate}\n    client-key-data: {key}\n",
-        authority = STANDARD.encode(new.authority_pem),
-        certificate = STANDARD.encode(new.certificate_pem),
-        key = key.as_str(),
-    ))
-}
-
+/// A value is read in whatever form it has, and may be replaced where it stands in one piece.
 fn read(text: &str, value: &Spanned<String>, field: &'static str) -> Result<Value, KubeconfigError> {
-    let not_one_line = || KubeconfigError::NotOneLine(field);
-    let span = value.referenced.span();
-    let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).ok_or_else(not_one_line)?;
-    // The span of a quoted scalar may or may not include its quotes: look for the value itself.
-    let tail = text.get(start..).ok_or_else(not_one_line)?;
+    // Go's decoder passes over line ends.
+    let one_line: Zeroizing<String> =
+        Zeroizing::new(value.value.trim().chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
+    let at = place(text, value).ok_or(KubeconfigError::NotOneLine(field));
+    let Ok(decoded) = STANDARD.decode(one_line.as_bytes()) else {
+        // A folded scalar of several lines has blanks in it, which Go's decoder refuses too.
+        return Err(at.err().unwrap_or(KubeconfigError::NotBase64(field)));
+    };
+    Ok(Value { decoded: Zeroizing::new(decoded), at })
+}
+
+fn place(text: &str, value: &Spanned<String>) -> Option<Range<usize>> {
+    let start = usize::try_from(value.referenced.span().byte_offset()?).ok()?;
+    // The span of a quoted scalar may or may not take in its quotes: look for the value itself.
+    let tail = text.get(start..)?;
     let inner = tail.strip_prefix(['"', '\'']).unwrap_or(tail);
     if value.value.is_empty() || !inner.starts_with(value.value.as_str()) {
-        return Err(not_one_line());
+        return None;
     }
     let start = start + (tail.len() - inner.len());
-    let decoded = STANDARD.decode(value.value.trim()).map_err(|_| KubeconfigError::NotBase64(field))?;
-    Ok(Value { decoded: Zeroizing::new(decoded), at: start..start + value.value.len() })
+    Some(start..start + value.value.len())
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct File {
     #[serde(rename = "current-context")]
     current_context: Option<String>,
@@ -347,5 +363,83 @@ impl User {
                 Credential::Other(KubeconfigError::NotEmbedded { user, uses })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(authority: &str, certificate: &str, key: &str) -> String {
+        format!(
+            "clusters:\n- name: c\n  cluster:\n    server: https://s:6443\n    certificate-authority-data: {authority}\n\
+             contexts:\n- name: x\n  context: {{cluster: c, user: u}}\ncurrent-context: x\nusers:\n- name: u\n  user:\n    \
+             client-certificate-data: {certificate}\n    client-key-data: {key}\n"
+        )
+    }
+
+    fn spliced(text: &str, authority: Option<&[u8]>) -> Result<String, KubeconfigError> {
+        let config = Kubeconfig::parse(text.as_bytes())?;
+        let new = config.splice(text.as_bytes(), b"new", b"key", authority)?;
+        Ok(String::from_utf8(new.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn documents_after_the_first_stay_as_they_are() {
+        let text =
+            format!("# mine\n---\n{}---\nusers: [{{name: other}}]\n...\n", with("QQ==", "QUI=", "QUJD"));
+        let new = spliced(&text, None).unwrap();
+        assert_eq!(new, text.replace("QUI=", "bmV3").replace("QUJD", "a2V5"));
+    }
+
+    #[test]
+    fn of_two_equal_keys_the_last_is_read_and_replaced() {
+        let text = with("QQ==", "QUI=", "WFg=\n    client-key-data: QUJD");
+        let new = spliced(&text, None).unwrap();
+        assert_eq!(new, text.replace("QUI=", "bmV3").replace("QUJD", "a2V5"));
+        assert!(new.contains("WFg="), "{new}");
+    }
+
+    #[test]
+    fn a_ca_that_cannot_be_replaced_is_read_all_the_same() {
+        for form in ["|\n      QU\n      I=", ">-\n      QUI=", "&a QUI=\nx: *a", "\"QU\\\n      I=\""] {
+            let text = with(form, "QQ==", "QUJD");
+            let config = Kubeconfig::parse(text.as_bytes()).unwrap();
+            assert_eq!(config.authority_pem(), Some(b"AB".as_slice()), "{form}");
+            assert!(spliced(&text, None).is_ok(), "{form}");
+        }
+        let text = format!("x: &a QUI=\n{}", with("*a", "QQ==", "QUJD"));
+        let config = Kubeconfig::parse(text.as_bytes()).unwrap();
+        assert_eq!(config.authority_pem(), Some(b"AB".as_slice()));
+        assert!(matches!(config.authority_not_replaceable(), Some(KubeconfigError::NotOneLine(_))));
+        assert!(matches!(spliced(&text, Some(b"ca")), Err(KubeconfigError::NotOneLine(_))));
+    }
+
+    #[test]
+    fn a_credential_in_several_lines_is_read_and_not_replaced() {
+        let text = with("QQ==", "|\n      QU\n      I=", "QUJD");
+        let config = Kubeconfig::parse(text.as_bytes()).unwrap();
+        let Credential::Embedded(embedded) = &config.credential else { panic!() };
+        assert_eq!(embedded.certificate_pem(), b"AB");
+        assert!(embedded.not_replaceable().is_some());
+        assert!(matches!(spliced(&text, None), Err(KubeconfigError::NotOneLine(_))));
+    }
+
+    #[test]
+    fn what_a_new_file_would_lose_is_not_worthless() {
+        let broken = |text: &str| Kubeconfig::parse(format!("{text}\t{{[\n").as_bytes()).err().unwrap();
+        let one = with("QQ==", "QUI=", "QUJD");
+        assert!(broken(&one).is_worthless(), "{}", broken(&one));
+        for more in [
+            "- name: v\n  user: {token: x}\n",
+            "- name: d\n  cluster:\n    server: https://t\n",
+            "- context:\n",
+        ] {
+            assert!(!broken(&format!("{one}{more}")).is_worthless(), "{more}");
+        }
+        // An empty document before the one that was meant: kubectl sees an empty file, and so nothing is lost here.
+        let second = format!("---\n---\n{one}");
+        assert!(!Kubeconfig::parse(second.as_bytes()).err().unwrap().is_worthless());
+        assert!(Kubeconfig::parse(b"# nothing\n---\n").err().unwrap().is_worthless());
     }
 }

@@ -21,6 +21,7 @@ pub mod objects;
 pub mod pem;
 pub mod request;
 pub mod token;
+pub mod yaml;
 
 /// Limit of YAML in bytes: the parsed form takes up to fifteen times as much. A kubeconfig with the
 /// credentials of four hundred clusters fits.
@@ -36,7 +37,7 @@ fn too_large(data: &[u8]) -> Option<String> {
 fn parse_yaml<T: serde::de::DeserializeOwned>(data: &[u8]) -> Result<T, String> {
     match too_large(data) {
         Some(why) => Err(why),
-        None => serde_saphyr::from_slice(data).map_err(|error| first_line(&error)),
+        None => yaml::parse(std::str::from_utf8(data).map_err(|_| "not UTF-8".to_owned())?),
     }
 }
 

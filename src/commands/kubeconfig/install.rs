@@ -242,7 +242,7 @@ fn spliced(
     context: &mut Context<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
     let parsed = Kubeconfig::parse_context(old, Some(wanted)).map_err(|error| error.to_string())?;
-    if let Some(error) = parsed.authority_error() {
+    if let Some(error) = parsed.authority_not_replaceable() {
         return Err(error.to_string());
     }
     let pems = new.pems().map_err(|failure| failure.message)?;

@@ -172,7 +172,7 @@ fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<
         Ok(parsed) => parsed,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if let Some(error) = parsed.authority_error() {
+    if let Some(error) = parsed.authority_not_replaceable() {
         return Ok(Err(error.to_string()));
     }
     let authority = pems.authority.as_deref().map(Vec::as_slice);

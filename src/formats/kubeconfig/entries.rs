@@ -12,7 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::KubeconfigError;
-use crate::formats::{first_items, first_line, too_large};
+use crate::formats::{first_items, too_large, yaml};
 
 pub struct Entries {
     /// `current-context`, if set.
@@ -84,8 +84,7 @@ impl Entries {
         }
         let malformed = KubeconfigError::Malformed;
         let text = std::str::from_utf8(data).map_err(|_| malformed("not UTF-8".to_owned()))?;
-        let file: File = serde_saphyr::from_str(text)
-            .map_err(|error| malformed(first_line(&error).trim_start_matches("error: ").to_owned()))?;
+        let file: File = yaml::parse(text).map_err(malformed)?;
         let nothing = [&file.contexts.is_some(), &file.clusters.is_some(), &file.users.is_some()];
         if file.current.is_none() && nothing.iter().all(|there| !**there) {
             return Err(malformed("it has neither contexts nor clusters nor users".to_owned()));

@@ -37,6 +37,14 @@ pub(super) const PAGES: &[Page] = &[
         "Restore it from an archive (kuberescue archive diff ARCHIVE shows what was there), or copy it from another control-plane node (scp NODE:FILE FILE). kuberescue recover reissues only what kubeadm issues.",
     ),
     page(
+        Code::DuplicateKey,
+        Kubelet,
+        "a key occurs twice in one mapping of a YAML file",
+        "kubectl and the kubelet take the last one and say nothing; what the first one says has no effect. Other tools refuse such a file.",
+        "A line was added by hand or by a script without looking for the old one.",
+        "Look for the key (grep -n KEY FILE) and keep one of the two: the last one is in effect. kuberescue reads and changes the file as it is.",
+    ),
+    page(
         Code::KubeletConfigMissing,
         Kubelet,
         "the kubelet's configuration file was not found",

@@ -122,6 +122,7 @@ codes! {
     ManifestUnreadable "manifest-unreadable",
     DuplicateManifest "duplicate-manifest",
     FlagFileMissing "flag-file-missing",
+    DuplicateKey "duplicate-key",
     KubeletConfigMissing "kubelet-config-missing",
     KubeletConfigBroken "kubelet-config-broken",
     KubeletConfMissing "kubelet-conf-missing",

@@ -32,6 +32,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
         found.retain(concerns_a_worker);
     }
     found.extend(on_kubelet);
+    found.extend(manifests::duplicate_keys(snapshot, inventory));
     found.extend(machine::interrupted(around));
     found.extend(machine::clock(inventory, around, now));
     found.extend(machine::space(around));

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::scope::is_credential;
+use crate::analysis::node::scope::{self, is_credential};
+use crate::formats::yaml;
+use crate::state::catalog::Place;
 use crate::state::{Component, Snapshot};
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
@@ -80,6 +82,25 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
             let evidence = paths.iter().map(|path| Evidence::field(path, "metadata.name", name));
             finding.evidence.extend(evidence);
             Some(finding)
+        })
+        .collect()
+}
+
+/// Files that the kubelet and kubectl read, but in which a key occurs twice.
+pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
+    let facts = &inventory.facts;
+    let kubeconfigs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
+    let rows = kubeconfigs.map(|leaf| &leaf.row.path).chain(inventory.elsewhere.iter().map(|row| &row.path));
+    let manifests = facts.manifests.iter().map(|file| &file.path);
+    let config = PathBuf::from(scope::KUBELET_CONFIG);
+    let paths = rows.chain(manifests).chain([&facts.kubelet_kubeconfig.value, &config]);
+    paths
+        .filter_map(|path| {
+            let found = yaml::duplicate_key(snapshot.file(path)?)?;
+            let key = found.key.map_or_else(|| "a key".to_owned(), |key| format!("the key {key}"));
+            let what = format!("{key} occurs again on line {}; the last one is in effect", found.line);
+            let subject = path.display().to_string();
+            Some(Finding::new(Code::DuplicateKey, Severity::Warning, subject, path, what))
         })
         .collect()
 }

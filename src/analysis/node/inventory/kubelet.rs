@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Parsed, Reader, Row, embedded_authority};
+use super::kubeconfig::embedded_authority;
+use super::{Parsed, Reader, Row};
 use crate::analysis::node::facts::Facts;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
 use crate::state::catalog;

@@ -1,6 +1,7 @@
 //! Every credential of a node as a row: its path, its content, or why it cannot be read.
 
 mod foreign;
+mod kubeconfig;
 mod kubelet;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::facts::{Facts, ManifestFile};
 use super::scope;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
-use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
+use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, Place};
 use crate::state::{Bytes, Content, Snapshot};
@@ -313,47 +314,6 @@ impl Reader<'_> {
         }
     }
 
-    fn kubeconfig(&self, name: &str, path: &Path) -> Row {
-        let mut row = Row {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            key_path: path.to_owned(),
-            certificate: Parsed::Missing,
-            key: Parsed::Missing,
-            not_replaceable: None,
-            embedded_authority: None,
-        };
-        let config = match self.file(path) {
-            Parsed::Missing => return row,
-            Parsed::Unreadable(reason) => Err(reason),
-            Parsed::Present(bytes) => Kubeconfig::parse(bytes).map_err(|error| {
-                row.not_replaceable = (!error.is_worthless()).then(|| error.clone());
-                error.to_string()
-            }),
-        };
-        row.embedded_authority = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
-        (row.certificate, row.key) = match config.map(|config| config.credential) {
-            Err(reason) => (Parsed::Unreadable(reason.clone()), Parsed::Unreadable(reason)),
-            Ok(Credential::Embedded(embedded)) => (
-                present(Certificate::from_pem(embedded.certificate_pem())),
-                present(PrivateKey::from_pem(embedded.key_pem())),
-            ),
-            Ok(Credential::Files { certificate, key }) => {
-                let error = KubeconfigError::NotEmbedded { user: name.to_owned(), uses: "files".to_owned() };
-                row.not_replaceable = Some(error);
-                (
-                    self.parse(Path::new(&certificate), Certificate::from_pem),
-                    self.parse(Path::new(&key), PrivateKey::from_pem),
-                )
-            }
-            Ok(Credential::Other(error)) => {
-                row.not_replaceable = Some(error.clone());
-                (Parsed::Unreadable(error.to_string()), Parsed::Unreadable(error.to_string()))
-            }
-        };
-        row
-    }
-
     fn elsewhere(&self) -> Vec<Row> {
         let user = |path: &Path| {
             path.ends_with(".kube/config") && (path.starts_with("/home") || path.starts_with("/root"))
@@ -361,10 +321,6 @@ impl Reader<'_> {
         let paths = self.snapshot.iter().map(|(path, _)| path).filter(|path| user(path));
         paths.map(|path| self.kubeconfig(&path.display().to_string(), path)).collect()
     }
-}
-
-fn embedded_authority(path: &Path, config: &Kubeconfig) -> Option<(PathBuf, Vec<u8>)> {
-    Some((path.to_owned(), config.authority_pem()?.to_vec()))
 }
 
 fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Parsed<T> {

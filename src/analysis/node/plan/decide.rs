@@ -315,6 +315,9 @@ impl Decision<'_> {
                 (Some(Err(_)), Some(_)) => true,
                 _ => false,
             };
+            if authority && let Some(error) = config.authority_not_replaceable() {
+                return Err(error.to_string());
+            }
             return Ok(Target::Splice { file, authority });
         }
         let local = || {
