@@ -129,6 +129,7 @@ codes! {
     ManifestUnreadable "manifest-unreadable",
     DuplicateManifest "duplicate-manifest",
     FlagFileMissing "flag-file-missing",
+    PkiDirUnclear "pki-dir-unclear",
     KubeletConfigMissing "kubelet-config-missing",
     KubeletConfigBroken "kubelet-config-broken",
     KubeletConfMissing "kubelet-conf-missing",
