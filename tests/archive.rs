@@ -49,7 +49,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
     assert!(!differs.out.contains("/etc/kubernetes/pki/ca.crt"), "{differs}");
     let told = json(&node.run(&format!("archive diff {file} -o json")));
     assert_eq!(told["credentials"].as_array().unwrap().len(), 13);
-    assert_eq!(told["credentials"][0]["same-key"], false);
+    assert_eq!(told["credentials"][0]["sameKey"], false);
 
     let dry = node.must(&format!("archive restore {file} --exact --dry-run"));
     assert!(dry.out.starts_with("Restore of cp-1: 22 paths change, 20 are the same\n"), "{dry}");

@@ -222,7 +222,7 @@ fn where_nothing_starts_it_that_is_said() {
     in_a_machine_of_its_own("where_nothing_starts_it_that_is_said", |machine| {
         let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error, KubeletError::NotRunning { waited: A_MOMENT, systemd: false });
-        assert!(error.hint().contains("start the kubelet"), "{}", error.hint());
+        assert!(kuberescue::error::Error::from(error.clone()).hints[0].contains("start the kubelet"));
         // The same after one that did run was ended.
         let mut child = machine.kubelet("1000");
         eventually("a kubelet", || find().is_some());
@@ -324,7 +324,7 @@ fn what_systemd_refuses_is_told_in_its_words() {
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
         let error = restart(ENOUGH, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "systemctl restart: Job for kubelet.service failed.");
-        assert!(error.hint().contains("journalctl -u kubelet"), "{}", error.hint());
+        assert!(kuberescue::error::Error::from(error.clone()).hints[0].contains("journalctl -u kubelet"));
 
         std::fs::write(machine.path("shown"), "LoadState=masked\nActiveState=inactive\n").unwrap();
         assert_eq!(restart(ENOUGH, SOON, &mut |_| ()).unwrap_err(), KubeletError::Masked);
