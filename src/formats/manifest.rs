@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::state::Component;
+
 /// A static pod, as far as certificates are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -13,13 +15,15 @@ pub struct Manifest {
     /// Empty if the manifest names none.
     pub namespace: String,
     pub annotations: BTreeMap<String, String>,
-    /// Image of the first container.
+    /// Image of the component's container.
     pub image: String,
-    /// Flags of the first container without their dashes; a flag without a value is `true`.
+    /// Flags of the component's container without their dashes; a flag without a value is `true`.
     pub flags: BTreeMap<String, String>,
+    /// Every value of `--tls-sni-cert-key`, which may be given more than once.
+    pub sni_pairs: Vec<String>,
     /// Host paths that the pod mounts.
     pub host_paths: Vec<PathBuf>,
-    /// The mounts of the first container: its path, and that on the node.
+    /// The mounts of the component's container: its path, and that on the node.
     pub mounts: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -35,17 +39,19 @@ impl Manifest {
         }
         let metadata = pod.metadata.unwrap_or_default();
         let spec = pod.spec.unwrap_or_default();
-        let container = spec.containers.unwrap_or_default().into_iter().next().unwrap_or_default();
-        let words = container.command.into_iter().chain(container.args).flatten();
+        let name = metadata.name.unwrap_or_default();
+        let container = Container::of_component(spec.containers.unwrap_or_default(), &name);
+        let words = container.words();
         let volumes = spec.volumes.unwrap_or_default();
-        let mounts = container.volume_mounts.into_iter().flatten();
+        let mounts = container.volume_mounts.iter().flatten();
         let mounts = mounts.filter_map(|mount| mount.of(&volumes)).collect();
         Ok(Self {
-            name: metadata.name.unwrap_or_default(),
+            flags: container.with_environment(flags(words.iter().cloned())),
+            sni_pairs: values(words, SNI_PAIR),
+            name,
             namespace: metadata.namespace.unwrap_or_default(),
             annotations: metadata.annotations.unwrap_or_default(),
             image: container.image.unwrap_or_default(),
-            flags: flags(words),
             host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),
             mounts,
         })
@@ -56,7 +62,7 @@ impl Manifest {
         self.flags.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The path on the node for a path of the first container; `None` if it is the container's own.
+    /// The path on the node for a path of the component's container; `None` if it is the container's own.
     pub fn on_host(&self, path: &Path) -> Option<PathBuf> {
         let above = self.mounts.iter().filter(|(inside, _)| path.starts_with(inside));
         let (inside, host) = above.max_by_key(|(inside, _)| inside.components().count())?;
@@ -64,11 +70,52 @@ impl Manifest {
         Some(if rest.as_os_str().is_empty() { host.clone() } else { host.join(rest) })
     }
 
+    /// Where the file that a flag's value names is on the node: below a mount, or at the same path. The images of
+    /// Kubernetes and etcd work in `/`, from where a relative path leads.
+    pub fn host(&self, value: &str) -> PathBuf {
+        let path = Path::new("/").join(value);
+        self.on_host(&path).unwrap_or(path)
+    }
+
+    /// What the values of all flags would be on the node if they were paths, both files of a pair that is served by
+    /// name too.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let single = self.flags.iter().filter(|(name, _)| *name != SNI_PAIR).map(|(_, value)| value.as_str());
+        let pairs = self.sni_pairs.iter().filter_map(|value| sni_pair(value));
+        single.chain(pairs.flat_map(|(certificate, key)| [certificate, key])).map(|value| self.host(value))
+    }
+
     /// Kubernetes' minor version from the image's tag: 36 of `…:v1.36.0`.
     pub fn minor_version(&self) -> Option<u32> {
         let (_, tag) = self.image.rsplit_once(':')?;
         tag.strip_prefix("v1.")?.split(['.', '-', '+']).next()?.parse().ok()
     }
+}
+
+/// The flag that names a certificate, its key and the names for which they are served.
+const SNI_PAIR: &str = "tls-sni-cert-key";
+
+/// Certificate and key of `CERTIFICATE,KEY` or `CERTIFICATE,KEY:NAME,NAME` (k8s.io/component-base
+/// `cli/flag/namedcertkey_flag.go`: the names begin at the first colon).
+pub fn sni_pair(value: &str) -> Option<(&str, &str)> {
+    let files = value.split_once(':').map_or(value, |(files, _)| files);
+    let (certificate, key) = files.split_once(',')?;
+    Some((certificate.trim(), key.trim()))
+}
+
+/// Every value of one flag, in order.
+fn values(words: Vec<String>, name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
+        match flag.split_once('=') {
+            Some((flag, value)) if flag == name => found.push(value.to_owned()),
+            None if flag == name => found.extend(words.next()),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// `--name=value`, `--name value` and `--name`, with one dash or two, as Go's flag packages read them.
@@ -120,11 +167,64 @@ struct Spec {
 
 #[derive(Deserialize, Default)]
 struct Container {
+    name: Option<String>,
     image: Option<String>,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
     #[serde(rename = "volumeMounts")]
     volume_mounts: Option<Vec<VolumeMount>>,
+    #[serde(default, deserialize_with = "super::first_items")]
+    env: Option<Vec<Variable>>,
+}
+
+impl Container {
+    /// The container that runs the component, whatever runs beside it: the one with the pod's name, or a component's,
+    /// or whose program has one; the first where none says so.
+    fn of_component(containers: Vec<Self>, pod: &str) -> Self {
+        let is_component =
+            |name: &str| Component::STATIC_PODS.iter().any(|component| component.name() == name);
+        let named = |container: &Self| container.name.as_deref() == Some(pod);
+        let as_component = |container: &Self| container.name.as_deref().is_some_and(is_component);
+        let runs =
+            |container: &Self| container.program().is_some_and(|name| name == pod || is_component(name));
+        let at = containers.iter().position(named);
+        let at = at.or_else(|| containers.iter().position(as_component));
+        let at = at.or_else(|| containers.iter().position(runs)).unwrap_or(0);
+        containers.into_iter().nth(at).unwrap_or_default()
+    }
+
+    /// Base name of the program.
+    fn program(&self) -> Option<&str> {
+        Path::new(self.command.as_ref()?.first()?).file_name()?.to_str()
+    }
+
+    /// The words of its command line. A script that a shell is given is taken apart at blanks.
+    fn words(&self) -> Vec<String> {
+        let words = self.command.iter().chain(&self.args).flatten();
+        if !self.program().is_some_and(|name| name.ends_with("sh")) {
+            return words.cloned().collect();
+        }
+        let parts = words.flat_map(|word| word.split_whitespace());
+        parts.map(|part| part.trim_matches(['"', '\'']).to_owned()).collect()
+    }
+
+    /// With what etcd reads of its environment: `ETCD_CERT_FILE` is `--cert-file` (etcd `pkg/flags/flag.go`).
+    fn with_environment(&self, mut flags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        for variable in self.env.iter().flatten() {
+            let name = variable.name.as_deref().and_then(|name| name.strip_prefix("ETCD_"));
+            if let (Some(name), Some(value)) = (name, &variable.value) {
+                let name = name.to_ascii_lowercase().replace('_', "-");
+                flags.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        flags
+    }
+}
+
+#[derive(Deserialize)]
+struct Variable {
+    name: Option<String>,
+    value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -136,10 +236,11 @@ struct VolumeMount {
 }
 
 impl VolumeMount {
-    fn of(self, volumes: &[Volume]) -> Option<(PathBuf, PathBuf)> {
+    fn of(&self, volumes: &[Volume]) -> Option<(PathBuf, PathBuf)> {
         let volume = volumes.iter().find(|volume| volume.name.is_some() && volume.name == self.name)?;
         let host = volume.host_path.as_ref()?.path.clone()?;
-        Some((self.mount_path?, self.sub_path.map_or(host.clone(), |below| host.join(below))))
+        let below = self.sub_path.as_ref();
+        Some((self.mount_path.clone()?, below.map_or(host.clone(), |below| host.join(below))))
     }
 }
 
@@ -187,6 +288,40 @@ mod tests {
     }
 
     #[test]
+    fn the_container_of_the_component_counts() {
+        let pod = |containers: &str| {
+            let yaml =
+                format!("kind: Pod\nmetadata: {{name: kube-apiserver}}\nspec:\n  containers:\n{containers}");
+            Manifest::parse(yaml.as_bytes()).unwrap().flags
+        };
+        let own = "  - {name: kube-apiserver, command: [kube-apiserver, --a=own]}\n";
+        let beside = "  - {name: proxy, command: [/proxy, --a=beside]}\n";
+        let unnamed = "  - {name: x, command: [/usr/local/bin/kube-apiserver, --a=own]}\n";
+        for containers in [format!("{beside}{own}"), format!("{own}{beside}"), format!("{beside}{unnamed}")] {
+            assert_eq!(pod(&containers)["a"], "own", "{containers}");
+        }
+        assert_eq!(pod(beside)["a"], "beside");
+        let script =
+            "  - {name: kube-apiserver, command: [sh, -c, 'exec kube-apiserver --a=own --b \"x\"']}\n";
+        assert_eq!((pod(script)["a"].as_str(), pod(script)["b"].as_str()), ("own", "x"));
+    }
+
+    #[test]
+    fn etcd_is_told_by_its_environment_too() {
+        let yaml = b"kind: Pod\nmetadata: {name: etcd}\nspec:\n  containers:\n  - name: etcd\n    command: [etcd, --name=x]\n    env: [{name: ETCD_CERT_FILE, value: /c.pem}, {name: ETCD_NAME, value: y}, {name: HOME}]\n";
+        let manifest = Manifest::parse(yaml).unwrap();
+        assert_eq!((manifest.flag("cert-file"), manifest.flag("name")), (Some("/c.pem"), Some("x")));
+    }
+
+    #[test]
+    fn a_pair_for_names_may_be_given_more_than_once() {
+        let yaml = b"kind: Pod\nspec:\n  containers:\n  - command: [x, '--tls-sni-cert-key=/a.crt,/a.key:*.x.test,y', --tls-sni-cert-key, '/b.crt,/b.key']\n    volumeMounts: [{name: v, mountPath: /b.key}]\n  volumes: [{name: v, hostPath: {path: /srv/b.key}}]\n";
+        let manifest = Manifest::parse(yaml).unwrap();
+        let paths: Vec<_> = manifest.paths().collect();
+        assert_eq!(paths, ["/a.crt", "/a.key", "/b.crt", "/srv/b.key"].map(PathBuf::from));
+    }
+
+    #[test]
     fn a_path_of_the_container_is_found_on_the_node() {
         let yaml = b"kind: Pod\nspec:\n  containers:\n  - volumeMounts:\n    - {name: a, mountPath: /etc/audit}\n    - {name: b, mountPath: /etc/audit/deep, subPath: s}\n    - {name: gone, mountPath: /g}\n  volumes:\n  - {name: a, hostPath: {path: /srv/a}}\n  - {name: b, hostPath: {path: /srv/b}}\n";
         let manifest = Manifest::parse(yaml).unwrap();
@@ -198,6 +333,8 @@ mod tests {
             ("/g/x.conf", None),
         ] {
             assert_eq!(manifest.on_host(Path::new(inside)), host.map(PathBuf::from), "{inside}");
+            assert_eq!(manifest.host(inside), PathBuf::from(host.unwrap_or(inside)), "{inside}");
         }
+        assert_eq!(manifest.host("etc/audit/x.conf"), Path::new("/srv/a/x.conf"));
     }
 }

@@ -16,7 +16,7 @@ use crate::state::Snapshot;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads {
     pub component: String,
-    /// Path in the manifest → time of the last change.
+    /// Path on the node → time of the last change.
     pub files: BTreeMap<PathBuf, Timestamp>,
 }
 
@@ -52,9 +52,7 @@ pub fn recorded_at(recorded: &[(PathBuf, Timestamp)], path: &Path, resolved: &Pa
 /// The files with credentials that a static pod reads when it starts: named by a flag, or mounted by
 /// themselves.
 pub fn credentials(pod: &Manifest) -> BTreeSet<PathBuf> {
-    let flags = pod.flags.values().map(Path::new);
-    let mounts = pod.host_paths.iter().map(PathBuf::as_path);
-    flags.chain(mounts).filter(|path| is_credential(path)).map(Path::to_owned).collect()
+    pod.paths().chain(pod.host_paths.iter().cloned()).filter(|path| is_credential(path)).collect()
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Pod<'_> {
     }
 
     fn path(&self, flag: &str) -> Option<PathBuf> {
-        self.flag(flag).map(PathBuf::from)
+        Some(self.manifest?.host(self.flag(flag)?))
     }
 
     fn source(&self, flag: &str) -> String {

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::references::{self, PkiDir};
 use crate::formats::certificate::Certificate;
 use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubeconfig::Kubeconfig;
@@ -42,6 +43,10 @@ pub struct Facts {
     pub manifests: Vec<ManifestFile>,
     /// kubeadm's `certificatesDir`.
     pub pki_dir: Fact<PathBuf>,
+    /// Another directory that about as many references name, where these disagree.
+    pub pki_rival: Option<Fact<PathBuf>>,
+    /// The PKI directory is what the operator says it is.
+    pub cert_dir_given: bool,
     /// Where the kubelet looks for static pods.
     pub manifest_dir: Fact<PathBuf>,
     pub node_name: Option<Fact<String>>,
@@ -83,7 +88,13 @@ impl Facts {
         };
         let manifests = reader.manifests(&manifest_dir.value);
         let pods = Pods(&manifests);
-        let pki_dir = pods.pki_dir(cert_dir);
+        let kubelet_ca = kubelet.client_ca_file().filter(|path| path.is_absolute());
+        let kubelet_ca = kubelet_ca
+            .map(|path| Fact::new(path.clone(), format!("{kubelet_path} authentication.x509.clientCAFile")));
+        let PkiDir { dir: pki_dir, rival } = match cert_dir {
+            Some(path) => PkiDir { dir: Fact::new(path.to_owned(), "--cert-dir"), rival: None },
+            None => references::pki_dir(snapshot, &manifests, kubelet_ca),
+        };
         let flag_path = |name: &str, fallback: &str| match flags.get(name) {
             Some((value, source)) => Fact::new(PathBuf::from(value), format!("{source} --{name}")),
             None => Fact::new(PathBuf::from(fallback), "default"),
@@ -128,6 +139,8 @@ impl Facts {
             server_tls_bootstrap: kubelet.server_tls_bootstrap.unwrap_or(false),
             manifests,
             pki_dir,
+            pki_rival: rival,
+            cert_dir_given: cert_dir.is_some(),
             manifest_dir,
             local_etcd,
             dns_domain,
@@ -279,32 +292,15 @@ impl<'a> Pods<'a> {
         Some(Fact::new(manifest.flag(flag)?, format!("{} --{flag}", path.display())))
     }
 
-    fn pki_dir(&self, cert_dir: Option<&Path>) -> Fact<PathBuf> {
-        if let Some(path) = cert_dir {
-            return Fact::new(path.to_owned(), "--cert-dir");
-        }
-        let flags = [
-            ("kube-apiserver", "client-ca-file"),
-            ("kube-controller-manager", "root-ca-file"),
-            ("kube-controller-manager", "cluster-signing-cert-file"),
-            ("kube-apiserver", "tls-cert-file"),
-        ];
-        for (pod, flag) in flags {
-            if let Some(fact) = self.flag(pod, flag)
-                && let Some(directory) = Path::new(fact.value).parent().filter(|path| path.is_absolute())
-            {
-                return Fact::new(directory.to_owned(), fact.source);
-            }
-        }
-        Fact::new(PathBuf::from("/etc/kubernetes/pki"), "default")
-    }
-
     fn local_etcd(&self, pki: &Path) -> Fact<bool> {
         if let Some((path, _)) = self.pod("etcd") {
             return Fact::new(true, path.display().to_string());
         }
         match self.flag("kube-apiserver", "etcd-cafile") {
-            Some(fact) => Fact::new(Path::new(fact.value) == pki.join("etcd/ca.crt"), fact.source),
+            Some(fact) => {
+                let host = self.pod("kube-apiserver").map(|(_, pod)| pod.host(fact.value));
+                Fact::new(host == Some(pki.join("etcd/ca.crt")), fact.source)
+            }
             None => Fact::new(true, "default"),
         }
     }

@@ -11,4 +11,5 @@ pub mod inventory;
 pub mod kind;
 pub mod plan;
 pub mod quorum;
+mod references;
 pub mod scope;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
+use super::references;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::state::{Content, Entry, Snapshot, catalog};
@@ -44,12 +45,8 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
         facts.kubelet_kubeconfig.value.clone(),
     ]);
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
-    for manifest in &facts.manifests {
-        if let Ok(pod) = &manifest.pod {
-            let values = pod.flags.values().map(PathBuf::from).filter(|path| is_credential(path));
-            paths.extend(values.flat_map(|path| [pod.on_host(&path), Some(path)]).flatten());
-        }
-    }
+    paths.extend(references::paths(facts));
+    paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
     if let Ok(resolved) = snapshot.resolve(&facts.kubelet_kubeconfig.value)
         && let Some(Content::File(bytes)) = resolved.entry.map(|entry| &entry.content)
         && let Ok(config) = Kubeconfig::parse(bytes)

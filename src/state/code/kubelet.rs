@@ -45,6 +45,14 @@ pub(super) const PAGES: &[Page] = &[
         "Look for the key (grep -n KEY FILE) and keep one of the two: the last one is in effect. kuberescue reads and changes the file as it is.",
     ),
     page(
+        Code::PkiDirUnclear,
+        Manifest,
+        "manifests name two PKI directories",
+        "The components use different CAs, and what the one accepts the other refuses. Which one is the cluster's cannot be seen from their flags.",
+        "The PKI was moved or copied, and not every manifest was changed.",
+        "Compare the CAs on this node and on another one: openssl x509 -noout -fingerprint -sha256 -in FILE/ca.crt. Then say which directory is the right one (kuberescue recover --cert-dir DIR), and correct the manifests.",
+    ),
+    page(
         Code::KubeletConfigMissing,
         Kubelet,
         "the kubelet's configuration file was not found",

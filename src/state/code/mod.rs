@@ -123,6 +123,7 @@ codes! {
     DuplicateManifest "duplicate-manifest",
     FlagFileMissing "flag-file-missing",
     DuplicateKey "duplicate-key",
+    PkiDirUnclear "pki-dir-unclear",
     KubeletConfigMissing "kubelet-config-missing",
     KubeletConfigBroken "kubelet-config-broken",
     KubeletConfMissing "kubelet-conf-missing",

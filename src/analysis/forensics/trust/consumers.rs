@@ -13,7 +13,7 @@ use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed};
 use crate::analysis::node::scope;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
-use crate::formats::manifest::Manifest;
+use crate::formats::manifest::{Manifest, sni_pair};
 
 /// The configuration of every kubelet that kubeadm set up.
 const KUBELET_CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";
@@ -87,7 +87,7 @@ impl<'a> Builder<'a> {
         // Unknown flags and unknown pods: recognised by the files that they name.
         for (name, value) in &pod.flags {
             if !done.contains(name.as_str()) && is_credential(Path::new(value)) {
-                let does = self.guess(Path::new(value));
+                let does = self.guess(&pod.host(value));
                 self.take_flag(manifest, pod, name, value, does);
             }
         }
@@ -105,19 +105,17 @@ impl<'a> Builder<'a> {
     }
 
     fn take_flag(&mut self, manifest: &Path, pod: &Manifest, name: &str, value: &str, does: Use) {
+        // Go reads an empty value as none.
+        let host = |value: &str| (!value.is_empty()).then(|| pod.host(value));
         let (path, key_path) = match does {
             Use::PresentBoth => {
-                let pair = value.split_once(':').map_or(value, |(pair, _)| pair);
-                let (certificate, key) = pair.split_once(',').unwrap_or((pair, ""));
-                (PathBuf::from(certificate), Some(PathBuf::from(key)))
+                let (certificate, key) = sni_pair(value).unwrap_or((value, ""));
+                (host(certificate), host(key))
             }
-            Use::Present(key) | Use::Issue(key) => (PathBuf::from(value), pod.flag(key).map(PathBuf::from)),
-            _ => (PathBuf::from(value), None),
+            Use::Present(key) | Use::Issue(key) => (host(value), pod.flag(key).and_then(host)),
+            _ => (host(value), None),
         };
-        if !path.is_absolute() {
-            return;
-        }
-        let key_path = key_path.filter(|path| path.is_absolute());
+        let Some(path) = path else { return };
         let mut fields = vec![format!("--{name}")];
         if let Use::Present(key) = does
             && key_path.is_some()

@@ -15,6 +15,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     found.extend(unreadable(inventory));
     found.extend(doubled(inventory));
     found.extend(files(snapshot, inventory));
+    found.extend(disagreement(inventory));
     found
 }
 
@@ -103,6 +104,21 @@ pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<
             Some(Finding::new(Code::DuplicateKey, Severity::Warning, subject, path, what))
         })
         .collect()
+}
+
+/// References that tell two PKI directories, about as many the one as the other.
+fn disagreement(inventory: &Inventory) -> Option<Finding> {
+    let facts = &inventory.facts;
+    let (one, other) = (&facts.pki_dir, facts.pki_rival.as_ref()?);
+    let (path, rival) = (one.value.display(), other.value.display());
+    let what = format!("{path} ({}) or {rival} ({}), and their CAs differ", one.source, other.source);
+    let subject = one.value.display().to_string();
+    let mut finding = Finding::new(Code::PkiDirUnclear, Severity::Blocker, subject, &one.value, what);
+    for fact in [one, other] {
+        finding.evidence.push(Evidence::field(&fact.value, "named by", &fact.source));
+    }
+    finding.remedy.reason.push_str(&format!(" Here: --cert-dir {} or --cert-dir {}.", path, rival));
+    Some(finding)
 }
 
 /// Files that flags name and that do not exist. kubeadm's own credentials have their own findings, and what

@@ -59,9 +59,7 @@ fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     let (keys, kubeconfigs) = (keys(inventory), kubeconfigs());
     let base = |known: &PathBuf| known.file_name().and_then(|name| name.to_str()).unwrap_or("/").to_owned();
     let is_in_place = || {
-        let host = |pod: &Manifest| {
-            pod.flags.values().any(|value| pod.on_host(Path::new(value)).as_deref() == Some(path))
-        };
+        let host = |pod: &Manifest| pod.paths().any(|host| host == path);
         let used = inventory.facts.manifests.iter().any(|file| file.pod.as_ref().is_ok_and(host));
         used || keys.iter().chain(&kubeconfigs).any(|known| known == path)
     };

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub use self::foreign::ForeignCa;
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::{Facts, ManifestFile};
-use super::scope;
+use super::{references, scope};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
@@ -130,7 +130,7 @@ impl Inventory {
 
     /// Reads a snapshot whose facts are known already, such as one in which only credentials have changed.
     pub fn with_facts(snapshot: &Snapshot, facts: Facts) -> Self {
-        let reader = Reader { snapshot, pki: &facts.pki_dir.value };
+        let reader = Reader { snapshot, facts: &facts };
         let local = facts.local_etcd.value;
         let authorities: Vec<_> = CAS
             .into_iter()
@@ -239,7 +239,7 @@ fn is_of_control_plane(file: &ManifestFile) -> bool {
 
 struct Reader<'a> {
     snapshot: &'a Snapshot,
-    pki: &'a Path,
+    facts: &'a Facts,
 }
 
 impl Reader<'_> {
@@ -286,17 +286,23 @@ impl Reader<'_> {
     }
 
     fn authority(&self, authority: Ca) -> CaRow {
-        let path = |extension: &str| self.pki.join(format!("{}.{extension}", authority.base()));
+        let files = references::authority(self.snapshot, self.facts, authority);
         let Row { path, key_path, certificate, key, .. } =
-            self.pair(authority.name(), path("crt"), path("key"));
+            self.pair(authority.name(), files.certificate, files.key);
         CaRow { authority, certificate_path: path, key_path, certificate, key }
     }
 
     fn service_account(&self) -> ServiceAccount {
-        let (key_path, public_path) = (self.pki.join("sa.key"), self.pki.join("sa.pub"));
+        let files = references::service_account(self.snapshot, self.facts);
+        let (key_path, public_path) = (files.key, files.certificate);
+        // The API server takes the private key too, whose public half it uses (client-go `util/keyutil`).
+        let public = |data: &[u8]| {
+            pem::public_key(data)
+                .or_else(|error| PrivateKey::from_pem(data).map(|key| key.spki().to_vec()).map_err(|_| error))
+        };
         ServiceAccount {
             key: self.parse(&key_path, PrivateKey::from_pem),
-            public: self.parse(&public_path, pem::public_key),
+            public: self.parse(&public_path, public),
             key_path,
             public_path,
         }
@@ -305,7 +311,7 @@ impl Reader<'_> {
     fn leaf(&self, spec: &CertSpec) -> Row {
         match spec.place {
             Place::Pair(base) => {
-                let path = |extension: &str| self.pki.join(format!("{base}.{extension}"));
+                let path = |extension: &str| self.facts.pki_dir.value.join(format!("{base}.{extension}"));
                 self.pair(spec.name, path("crt"), path("key"))
             }
             Place::Kubeconfig(file) => {

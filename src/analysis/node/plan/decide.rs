@@ -63,6 +63,7 @@ pub fn decide(
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
     let repair = Repair::of(findings, &steps, reasons);
     refusals.extend(refuse::clock(findings));
+    refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped));
     refusals.extend(refuse::names(inventory, findings, &steps));
     refusals.extend(refuse::kubelet(inventory, findings, &options.selection, &steps));

@@ -22,10 +22,27 @@ pub(super) fn clock(findings: &[Finding]) -> Option<Refusal> {
     })
 }
 
+/// Nothing is signed as long as the CA is in doubt.
+pub(super) fn pki_dir(inventory: &Inventory, findings: &[Finding]) -> Option<Refusal> {
+    let finding = findings.iter().find(|finding| finding.code == Code::PkiDirUnclear)?;
+    let rival = inventory.facts.pki_rival.as_ref()?;
+    Some(Refusal {
+        code: finding.code,
+        what: format!("the manifests name two PKI directories: {}", finding.what),
+        hint: format!(
+            "run it again with the one that the cluster uses: --cert-dir {} or --cert-dir {}",
+            inventory.facts.pki_dir.value.display(),
+            rival.value.display()
+        ),
+        partial_helps: false,
+    })
+}
+
 /// Blockers that keep the node from working and aren't about certificates.
 pub(super) fn blockers(repair: &Repair) -> impl Iterator<Item = Refusal> {
     let stopping = repair.remaining.iter().filter(|blocker| prevents(blocker));
-    stopping.filter(|blocker| blocker.code != Code::ClockBehind).map(|blocker| Refusal {
+    let told = [Code::ClockBehind, Code::PkiDirUnclear];
+    stopping.filter(move |blocker| !told.contains(&blocker.code)).map(|blocker| Refusal {
         code: blocker.code,
         what: format!("{}: {}; reissuing certificates does not repair this", blocker.subject, blocker.what),
         hint: format!("{} To go on all the same: --accept {}", blocker.remedy.reason, blocker.code),
@@ -66,6 +83,9 @@ fn authority_hint(code: Code, row: &CaRow) -> String {
     match code {
         Code::CaExpired => format!(
             "renew the CA with its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (kuberescue explain ca-expired)"
+        ),
+        Code::CaMissing => format!(
+            "where the PKI directory is another one: --cert-dir DIR; otherwise copy {certificate} and {key} from another control-plane node or from a backup; --partial renews the rest"
         ),
         Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
         Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),

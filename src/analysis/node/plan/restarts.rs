@@ -1,6 +1,6 @@
 //! What must be restarted, and why: as data, from which the reports write the sentences.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -112,9 +112,7 @@ fn restarts(inventory: &Inventory, changed: &[&Row]) -> Restarts {
     }
     for manifest in &inventory.facts.manifests {
         let Ok(pod) = &manifest.pod else { continue };
-        let uses = |path: &PathBuf| {
-            pod.flags.values().any(|value| Path::new(value) == path) || pod.host_paths.contains(path)
-        };
+        let uses = |path: &PathBuf| pod.paths().any(|host| host == *path) || pod.host_paths.contains(path);
         let files: Vec<_> = changed
             .iter()
             .filter(|row| uses(&row.path) || uses(&row.key_path))
