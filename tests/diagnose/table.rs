@@ -12,7 +12,8 @@ use super::common::{kuberescue, run};
 use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("pki-dir-unclear", "needs two whole PKI directories: the tests of analysis/node/facts.rs"),
     ("etcd-snapshot-missing", "is read from logs: views.rs"),
     ("disk-full", "needs a file system that is full: clock_and_disk.rs makes one"),
     (

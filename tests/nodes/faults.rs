@@ -28,7 +28,7 @@ fn whose_credential_is_not_accepted() {
             "error [forbidden]: cannot list the nodes: 403: User \"nobody\" cannot get /api/v1/nodes {})",
             place(&desk)
         ),
-        "use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf",
+        "use admin.conf of a control-plane node: /etc/kubernetes/admin.conf",
     );
     // A server that refuses in the handshake, as etcd does and some load balancers.
     let (address, _) = https(config(&ca.leaf("x"), Clients::Only(ca), &BOTH), |_| http(200, "", b""));

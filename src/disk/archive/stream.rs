@@ -108,6 +108,7 @@ pub(super) fn broken(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
         _ if quotes => Error::archive("no tar archive, or a damaged one: a header can't be read"),
-        _ => Error::archive(text),
+        io::ErrorKind::PermissionDenied => Error::archive("permission denied"),
+        _ => Error::archive(text.split(" (os error").next().unwrap_or_default()),
     }
 }

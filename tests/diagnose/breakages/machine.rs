@@ -28,6 +28,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("manifest-unreadable", W, "README")],
     ),
     of(
+        "a key twice in the scheduler's manifest",
+        |node| {
+            let old = node.text(SCHEDULER_POD);
+            node.write(SCHEDULER_POD, &format!("{old}\nkind: Pod\n"));
+        },
+        &[("duplicate-key", W, SCHEDULER_POD)],
+    ),
+    of(
         "a backup among the manifests",
         |node| copy(node, API_SERVER_POD, "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"),
         &[("duplicate-manifest", B, "kube-apiserver")],
