@@ -42,7 +42,7 @@ pub(super) const PAGES: &[Page] = &[
         "a key occurs twice in one mapping of a YAML file",
         "kubectl and the kubelet take the last one and say nothing; what the first one says has no effect. Other tools refuse such a file.",
         "A line was added by hand or by a script without looking for the old one.",
-        "Look for the key (grep -n KEY FILE) and keep one of the two: the last one is in effect.",
+        "Look for the key (grep -n KEY FILE) and keep one of the two: the last one is in effect. What the file was before: kuberescue archive diff ARCHIVE.",
     ),
     page(
         Code::PkiDirUnclear,

@@ -31,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a key twice in the scheduler's manifest",
         |node| {
             let old = node.text(SCHEDULER_POD);
-            node.write(SCHEDULER_POD, &format!("{old}\nkind: Pod\n"));
+            node.write(SCHEDULER_POD, format!("{old}\nkind: Pod\n"));
         },
         &[("duplicate-key", W, SCHEDULER_POD)],
     ),
