@@ -68,7 +68,7 @@ fn a_kubelet_that_systemd_has_given_up_on_is_started_again() {
 fn a_kubelet_that_keeps_dying_is_called_so() {
     let (code, said) = with_systemd("/bin/sh -c 'sleep 0.01; exit 1'", "$K restart kubelet --yes");
     assert_eq!(code, 4, "{said}");
-    assert!(said.contains("doesn't stay up"), "{said}");
+    assert!(said.contains("does not stay up"), "{said}");
     assert!(said.contains("hint: journalctl -u kubelet"), "{said}");
 }
 
