@@ -108,7 +108,8 @@ pub(super) fn broken(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
         _ if quotes => Error::archive("no tar archive, or a damaged one: a header can't be read"),
-        io::ErrorKind::PermissionDenied => Error::archive("permission denied"),
+        // The caller names the file.
+        kind @ io::ErrorKind::PermissionDenied => Error::io("read", "")(io::Error::from(kind)),
         _ => Error::archive(text.split(" (os error").next().unwrap_or_default()),
     }
 }
