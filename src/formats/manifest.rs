@@ -41,13 +41,17 @@ impl Manifest {
         let spec = pod.spec.unwrap_or_default();
         let name = metadata.name.unwrap_or_default();
         let container = Container::of_component(spec.containers.unwrap_or_default(), &name);
-        let words = container.words();
+        let given = pairs(container.words());
         let volumes = spec.volumes.unwrap_or_default();
         let mounts = container.volume_mounts.iter().flatten();
         let mounts = mounts.filter_map(|mount| mount.of(&volumes)).collect();
         Ok(Self {
-            flags: container.with_environment(flags(words.iter().cloned())),
-            sni_pairs: values(words, SNI_PAIR),
+            flags: container.with_environment(given.iter().cloned().collect()),
+            sni_pairs: given
+                .into_iter()
+                .filter(|(name, _)| name == SNI_PAIR)
+                .map(|(_, value)| value)
+                .collect(),
             name,
             namespace: metadata.namespace.unwrap_or_default(),
             annotations: metadata.annotations.unwrap_or_default(),
@@ -103,44 +107,29 @@ pub fn sni_pair(value: &str) -> Option<(&str, &str)> {
     Some((certificate.trim(), key.trim()))
 }
 
-/// Every value of one flag, in order.
-fn values(words: Vec<String>, name: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
-        match flag.split_once('=') {
-            Some((flag, value)) if flag == name => found.push(value.to_owned()),
-            None if flag == name => found.extend(words.next()),
-            _ => {}
-        }
-    }
-    found
+/// `--name=value`, `--name value` and `--name`, with one dash or two, as Go's flag packages read them; of a flag that is
+/// given twice the last value.
+pub(crate) fn flags(words: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
+    pairs(words).into_iter().collect()
 }
 
-/// `--name=value`, `--name value` and `--name`, with one dash or two, as Go's flag packages read them.
-pub(crate) fn flags(words: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
-    let mut flags = BTreeMap::new();
+/// Each flag and its value, in order.
+fn pairs(words: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
     let mut open: Option<String> = None;
     for word in words {
         if let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) {
-            if let Some(name) = open.take() {
-                flags.insert(name, "true".to_owned());
-            }
+            found.extend(open.take().map(|name| (name, "true".to_owned())));
             match flag.split_once('=') {
-                Some((name, value)) => {
-                    flags.insert(name.to_owned(), value.to_owned());
-                }
+                Some((name, value)) => found.push((name.to_owned(), value.to_owned())),
                 None => open = Some(flag.to_owned()),
             }
         } else if let Some(name) = open.take() {
-            flags.insert(name, word);
+            found.push((name, word));
         }
     }
-    if let Some(name) = open {
-        flags.insert(name, "true".to_owned());
-    }
-    flags
+    found.extend(open.map(|name| (name, "true".to_owned())));
+    found
 }
 
 #[derive(Deserialize)]
