@@ -4,6 +4,7 @@
 
 use Breaks::{As, Only};
 
+use crate::analysis::node::findings::consequence;
 use crate::state::catalog;
 
 /// What a flag does with the file that it names.
@@ -43,7 +44,7 @@ pub(super) enum Breaks {
 impl Breaks {
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::As(subject) => catalog::consequence(subject).map_or("", |(_, row)| row.text),
+            Self::As(subject) => consequence(subject).unwrap_or_default(),
             Self::Only(text) => text,
         }
     }
