@@ -97,7 +97,7 @@ mod tests {
         let large = vec![b'#'; LARGEST_YAML + 1];
         assert!(parse_yaml::<serde_json::Value>(&large).unwrap_err().contains("larger than"));
         let error = kubeconfig::Kubeconfig::parse(&large).err().unwrap();
-        assert!(!error.is_worthless(), "it must not be written anew");
+        assert!(!error.is_worthless(), "no new file may replace it");
         // So many users that the current one is cut off: not worthless either.
         let many = format!("current-context: a\ncontexts: [{}{{name: a}}]\n", "{},".repeat(3000));
         let error = kubeconfig::Kubeconfig::parse(many.as_bytes()).err().unwrap();
