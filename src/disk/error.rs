@@ -174,7 +174,7 @@ impl Error {
 }
 
 /// The reason without "(os error 28)".
-pub(super) fn plain(error: &io::Error) -> String {
+pub fn plain(error: &io::Error) -> String {
     let words = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOSPC) => "no space left on the device",
         Some(Errno::EDQUOT) => "the disk quota is exceeded",

@@ -163,12 +163,7 @@ pub struct FileFailure<'a> {
 
 /// The reason in words, without the system's error number.
 pub fn os_reason(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => "not found".to_owned(),
-        ErrorKind::IsADirectory => "is a directory".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
+    if error.kind() == ErrorKind::NotFound { "not found".to_owned() } else { disk::plain(error) }
 }
 
 impl From<FileFailure<'_>> for Error {

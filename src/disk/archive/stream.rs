@@ -105,11 +105,11 @@ impl<R: Read> Read for Unpacked<R> {
 pub(super) fn broken(error: &io::Error) -> Error {
     let text = error.to_string();
     let quotes = ["numeric field", "when getting", "invalid utf-8"].iter().any(|part| text.contains(part));
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
-        _ if quotes => Error::archive("no tar archive, or a damaged one: a header can't be read"),
+    match (error.kind(), error.raw_os_error()) {
         // The caller names the file.
-        kind @ io::ErrorKind::PermissionDenied => Error::io("read", "")(io::Error::from(kind)),
-        _ => Error::archive(text.split(" (os error").next().unwrap_or_default()),
+        (_, Some(errno)) => Error::io("read", "")(io::Error::from_raw_os_error(errno)),
+        (io::ErrorKind::UnexpectedEof, None) => Error::archive("truncated"),
+        _ if quotes => Error::archive("no tar archive, or a damaged one: a header can't be read"),
+        _ => Error::archive(text),
     }
 }
