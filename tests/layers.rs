@@ -31,9 +31,6 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
 
 /// Circles among the children of one folder, each with its reason; there are no others.
 const CIRCLES: &[&str] = &[
-    // Facts say where the references lead, references are read from the facts' manifests, and the scope of the reading
-    // follows both.
-    "analysis/node: facts, references, scope",
     // The listing of archives ends with the history, and both count in the same words.
     "report: archive, history",
     // A change set is what leads from one snapshot to another, and so made from two of them and put onto one.

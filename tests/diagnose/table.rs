@@ -13,7 +13,7 @@ use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
 const ELSEWHERE: [(&str, &str); 7] = [
-    ("pki-dir-unclear", "needs two whole PKI directories: the tests of analysis/node/facts.rs"),
+    ("pki-dir-unclear", "needs two whole PKI directories: the tests of analysis/node/facts"),
     ("etcd-snapshot-missing", "is read from logs: views.rs"),
     ("disk-full", "needs a file system that is full: clock_and_disk.rs makes one"),
     (

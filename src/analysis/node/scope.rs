@@ -45,7 +45,7 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
         facts.kubelet_kubeconfig.value.clone(),
     ]);
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
-    paths.extend(references::paths(facts));
+    paths.extend(references::paths(facts).filter(|path| is_credential(path)));
     paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
     if let Ok(resolved) = snapshot.resolve(&facts.kubelet_kubeconfig.value)
         && let Some(Content::File(bytes)) = resolved.entry.map(|entry| &entry.content)

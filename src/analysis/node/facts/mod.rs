@@ -2,6 +2,8 @@
 //! certificates. kubeadm asks the API server for these and falls back to defaults when it is down
 //! (`cmd/kubeadm/app/cmd/certs.go`); here a default is the last resort and is labelled as one.
 
+mod pki_dir;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::references::{self, PkiDir};
+use self::pki_dir::PkiDir;
 use crate::formats::certificate::Certificate;
 use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubeconfig::Kubeconfig;
@@ -93,7 +95,7 @@ impl Facts {
             .map(|path| Fact::new(path.clone(), format!("{kubelet_path} authentication.x509.clientCAFile")));
         let PkiDir { dir: pki_dir, rival } = match cert_dir {
             Some(path) => PkiDir { dir: Fact::new(path.to_owned(), "--cert-dir"), rival: None },
-            None => references::pki_dir(snapshot, &manifests, kubelet_ca),
+            None => pki_dir::read(snapshot, &pods, kubelet_ca),
         };
         let flag_path = |name: &str, fallback: &str| match flags.get(name) {
             Some((value, source)) => Fact::new(PathBuf::from(value), format!("{source} --{name}")),
@@ -157,6 +159,11 @@ impl Facts {
     /// The pod of this component, if its manifest is readable.
     pub fn pod(&self, name: &str) -> Option<(&Path, &Manifest)> {
         Pods(&self.manifests).pod(name)
+    }
+
+    /// The file on the node that a flag of a component names.
+    pub(super) fn file(&self, pod: &str, flag: &str) -> Option<Fact<PathBuf>> {
+        Pods(&self.manifests).file(pod, flag)
     }
 }
 
@@ -292,15 +299,19 @@ impl<'a> Pods<'a> {
         Some(Fact::new(manifest.flag(flag)?, format!("{} --{flag}", path.display())))
     }
 
+    /// The file on the node that the flag names.
+    fn file(&self, pod: &str, flag: &str) -> Option<Fact<PathBuf>> {
+        let (_, manifest) = self.pod(pod)?;
+        let fact = self.flag(pod, flag)?;
+        Some(Fact::new(manifest.host(fact.value), fact.source))
+    }
+
     fn local_etcd(&self, pki: &Path) -> Fact<bool> {
         if let Some((path, _)) = self.pod("etcd") {
             return Fact::new(true, path.display().to_string());
         }
-        match self.flag("kube-apiserver", "etcd-cafile") {
-            Some(fact) => {
-                let host = self.pod("kube-apiserver").map(|(_, pod)| pod.host(fact.value));
-                Fact::new(host == Some(pki.join("etcd/ca.crt")), fact.source)
-            }
+        match self.file("kube-apiserver", "etcd-cafile") {
+            Some(fact) => Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source),
             None => Fact::new(true, "default"),
         }
     }
@@ -377,62 +388,4 @@ fn first_address(network: &str) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::Content;
-    use crate::state::{Attributes, Entry};
-
-    #[test]
-    fn first_service_addresses() {
-        for (network, expected) in [
-            ("10.96.0.0/12", Some("10.96.0.1")),
-            ("10.97.3.7/12", Some("10.96.0.1")),
-            ("fd00:1::/108", Some("fd00:1::1")),
-            ("0.0.0.0/0", Some("0.0.0.1")),
-            ("10.96.0.0/33", None),
-            ("10.96.0.0", None),
-        ] {
-            assert_eq!(
-                first_address(network).map(|address| address.to_string()).as_deref(),
-                expected,
-                "{network}"
-            );
-        }
-    }
-
-    /// The sockets of the kubelet and of crictl on a node with these files.
-    fn sockets(files: &[(&str, &str)]) -> [Option<(String, String)>; 2] {
-        let mut snapshot = Snapshot::default();
-        for (path, text) in files {
-            let content = Content::File(text.as_bytes().to_vec().into());
-            snapshot.insert(*path, Entry { content, attributes: Attributes::default() });
-        }
-        let facts = Facts::read(&snapshot, None);
-        [facts.cri_socket, facts.crictl_socket].map(|fact| fact.map(|fact| (fact.value, fact.source)))
-    }
-
-    #[test]
-    fn sockets_of_the_kubelet_and_of_crictl() {
-        let said = |value: &str, source: &str| Some((value.to_owned(), source.to_owned()));
-        let (kubelet, crictl) = ("/var/lib/kubelet/config.yaml", "/etc/crictl.yaml");
-        assert_eq!(
-            sockets(&[
-                (kubelet, "containerRuntimeEndpoint: unix:///k.sock\n"),
-                (crictl, "runtime-endpoint: unix:///c.sock\n")
-            ]),
-            [
-                said("unix:///k.sock", "/var/lib/kubelet/config.yaml containerRuntimeEndpoint"),
-                said("unix:///c.sock", "/etc/crictl.yaml runtime-endpoint")
-            ]
-        );
-        let empty = [(kubelet, "containerRuntimeEndpoint: \"\"\n"), (crictl, "runtime-endpoint: \"\"\n")];
-        assert_eq!(sockets(&empty), [None, None]);
-    }
-
-    #[test]
-    fn hosts_of_urls() {
-        assert_eq!(host_of("https://lb.example.test:6443"), Some("lb.example.test"));
-        assert_eq!(host_of("https://[fd00::1]:6443/x"), Some("fd00::1"));
-        assert_eq!(host_of("https://10.0.0.1"), Some("10.0.0.1"));
-    }
-}
+pub(super) mod tests;

@@ -1,0 +1,108 @@
+use super::*;
+use crate::state::{Attributes, Content, Entry};
+
+const API: &str = "kube-apiserver";
+const MANAGER: &str = "kube-controller-manager";
+const ETCD: &str = "etcd";
+const MANIFESTS: &str = "/etc/kubernetes/manifests";
+
+/// A node with these flags of components, and these other files.
+pub(in crate::analysis::node) fn node(flags: &[(&str, &[&str])], files: &[(&str, &str)]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let mut add = |path: &str, text: &str| {
+        let content = Content::File(text.as_bytes().to_vec().into());
+        snapshot.insert(path, Entry { content, attributes: Attributes::default() });
+    };
+    for (component, flags) in flags {
+        let text = format!(
+            "kind: Pod\nmetadata: {{name: {component}}}\nspec: {{containers: [{{command: [x, {}]}}]}}\n",
+            flags.join(", ")
+        );
+        add(&format!("{MANIFESTS}/{component}.yaml"), &text);
+    }
+    files.iter().for_each(|(path, text)| add(path, text));
+    snapshot
+}
+
+#[test]
+fn first_service_addresses() {
+    for (network, expected) in [
+        ("10.96.0.0/12", Some("10.96.0.1")),
+        ("10.97.3.7/12", Some("10.96.0.1")),
+        ("fd00:1::/108", Some("fd00:1::1")),
+        ("0.0.0.0/0", Some("0.0.0.1")),
+        ("10.96.0.0/33", None),
+        ("10.96.0.0", None),
+    ] {
+        assert_eq!(
+            first_address(network).map(|address| address.to_string()).as_deref(),
+            expected,
+            "{network}"
+        );
+    }
+}
+
+/// The sockets of the kubelet and of crictl on a node with these files.
+fn sockets(files: &[(&str, &str)]) -> [Option<(String, String)>; 2] {
+    let facts = Facts::read(&node(&[], files), None);
+    [facts.cri_socket, facts.crictl_socket].map(|fact| fact.map(|fact| (fact.value, fact.source)))
+}
+
+#[test]
+fn sockets_of_the_kubelet_and_of_crictl() {
+    let said = |value: &str, source: &str| Some((value.to_owned(), source.to_owned()));
+    let (kubelet, crictl) = ("/var/lib/kubelet/config.yaml", "/etc/crictl.yaml");
+    assert_eq!(
+        sockets(&[
+            (kubelet, "containerRuntimeEndpoint: unix:///k.sock\n"),
+            (crictl, "runtime-endpoint: unix:///c.sock\n")
+        ]),
+        [
+            said("unix:///k.sock", "/var/lib/kubelet/config.yaml containerRuntimeEndpoint"),
+            said("unix:///c.sock", "/etc/crictl.yaml runtime-endpoint")
+        ]
+    );
+    let empty = [(kubelet, "containerRuntimeEndpoint: \"\"\n"), (crictl, "runtime-endpoint: \"\"\n")];
+    assert_eq!(sockets(&empty), [None, None]);
+}
+
+#[test]
+fn hosts_of_urls() {
+    assert_eq!(host_of("https://lb.example.test:6443"), Some("lb.example.test"));
+    assert_eq!(host_of("https://[fd00::1]:6443/x"), Some("fd00::1"));
+    assert_eq!(host_of("https://10.0.0.1"), Some("10.0.0.1"));
+}
+
+fn dirs(snapshot: &Snapshot) -> (String, Option<String>) {
+    let facts = Facts::read(snapshot, None);
+    let text = |path: &Path| path.display().to_string();
+    (text(&facts.pki_dir.value), facts.pki_rival.map(|rival| text(&rival.value)))
+}
+
+#[test]
+fn several_references_that_agree_tell_the_directory() {
+    let api: &[&str] = &["--client-ca-file=/c/bundle.crt", "--tls-cert-file=/p/apiserver.crt"];
+    let manager: &[&str] = &["--root-ca-file=/p/ca.crt", "--client-ca-file=/other/ca.crt"];
+    let both = node(&[(API, api), (MANAGER, manager)], &[]);
+    assert_eq!(dirs(&both), ("/p".to_owned(), None));
+    assert_eq!(dirs(&node(&[(API, &["--client-ca-file=/c/bundle.crt"])], &[])).0, "/c");
+    assert_eq!(dirs(&node(&[], &[])).0, "/etc/kubernetes/pki");
+    let etcd: &[&str] = &["--cert-file=/q/etcd/server.crt"];
+    assert_eq!(dirs(&node(&[(ETCD, etcd)], &[])).0, "/q");
+    assert_eq!(dirs(&node(&[(ETCD, etcd), (API, api)], &[])).0, "/p");
+    let rke: &[&str] = &["--client-ca-file=/s/kube-ca.pem", "--tls-cert-file=/s/kube-apiserver.pem"];
+    assert_eq!(dirs(&node(&[(API, rke)], &[])).0, "/s");
+}
+
+#[test]
+fn references_that_disagree_are_both_named() {
+    let api: &[&str] = &["--client-ca-file=/p/ca.crt", "--tls-cert-file=/p/apiserver.crt"];
+    let manager: &[&str] = &["--root-ca-file=/q/ca.crt", "--cluster-signing-cert-file=/q/ca.crt"];
+    let flags = [(API, api), (MANAGER, manager)];
+    let rival = |files: &[(&str, &str)]| dirs(&node(&flags, files)).1;
+    assert_eq!(rival(&[("/p/ca.crt", "x"), ("/q/ca.crt", "y")]).as_deref(), Some("/q"));
+    assert_eq!(rival(&[("/p/ca.crt", "x"), ("/q/ca.crt", "x")]), None);
+    assert_eq!(rival(&[]).as_deref(), Some("/q"));
+    let by_hand = Facts::read(&node(&flags, &[]), Some(Path::new("/p")));
+    assert!(by_hand.pki_rival.is_none());
+}
