@@ -3,7 +3,7 @@
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
 use crate::error::{Error, Exit, Outcome};
-use crate::report::{ArchiveFormat, UndoReport, Undone};
+use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
@@ -24,7 +24,7 @@ pub struct Args {
     dry_run: bool,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 /// Restores parked manifests, and completes an interrupted change, or removes what an uncommitted one had

@@ -6,7 +6,7 @@ use crate::disk::Root;
 use crate::disk::parking::parked;
 use crate::disk::transaction::{Journal, RolledBack};
 use crate::error::{Exit, Outcome};
-use crate::report::{ArchiveFormat, UndoReport, Undone};
+use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
 use crate::session::change::undo::{last_change, undo};
 use crate::session::change::{sweep, take_lock};
@@ -31,7 +31,7 @@ pub struct Args {
     archive: Option<PathBuf>,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 /// Restores what the last change replaced; before that, manifests that an interrupted restart has parked.

@@ -7,40 +7,11 @@ use serde::Serialize;
 
 use super::history::history_text;
 use super::sanitise::line;
-use super::{condition_text, finding_sections, json, table};
+use super::{DocumentFormat, condition_text, finding_sections, table};
 use crate::analysis::forensics::readiness::{Judgement, Readiness, Scope};
 use crate::disk::history;
 use crate::state::time::minute;
 use crate::state::{Code, Digest};
-
-/// Output formats of commands that show one table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ArchiveFormat {
-    /// Text for a terminal
-    #[default]
-    Table,
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-}
-
-impl ArchiveFormat {
-    /// `body` as text or as a document of this kind.
-    pub(super) fn render<T: Serialize>(
-        self,
-        kind: &str,
-        time: Timestamp,
-        body: &T,
-        text: impl Fn(&T) -> String,
-    ) -> String {
-        match self {
-            Self::Table => text(body),
-            Self::Json => json::document(kind, time, body),
-            Self::Yaml => json::yaml_document(kind, time, body),
-        }
-    }
-}
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Missing {
@@ -63,7 +34,7 @@ pub struct CreatedArchive {
 }
 
 impl CreatedArchive {
-    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+    pub fn render(&self, format: DocumentFormat, now: Timestamp) -> String {
         format.render("Archive", now, self, Self::text)
     }
 
@@ -114,7 +85,7 @@ pub struct Damaged {
 }
 
 impl ArchiveList {
-    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+    pub fn render(&self, format: DocumentFormat, now: Timestamp) -> String {
         format.render("ArchiveList", now, self, Self::text)
     }
 
@@ -155,7 +126,7 @@ impl Verification {
         self.damaged.is_empty() && self.items.iter().all(good) && self.history.problems.is_empty()
     }
 
-    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+    pub fn render(&self, format: DocumentFormat, now: Timestamp) -> String {
         format.render("ArchiveVerification", now, self, Self::text)
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ArchiveFormat;
+use super::DocumentFormat;
 use super::sanitise::line;
 use crate::analysis::forensics::compare::{
     Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State,
@@ -33,7 +33,7 @@ pub struct Compared<'a> {
 }
 
 impl Compared<'_> {
-    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+    pub fn render(&self, format: DocumentFormat, now: Timestamp) -> String {
         format.render("ArchiveComparison", now, self, |compared| comparison_text(compared.comparison))
     }
 }

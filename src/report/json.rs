@@ -34,6 +34,35 @@ pub const KINDS: [(&str, &str); 22] = [
     ("TrustGraph", "trust.schema.json"),
 ];
 
+/// A table, or a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DocumentFormat {
+    /// Text for a terminal
+    #[default]
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+impl DocumentFormat {
+    /// `body` as text or as a document of this kind.
+    pub(super) fn render<T: Serialize>(
+        self,
+        kind: &str,
+        time: Timestamp,
+        body: &T,
+        text: impl Fn(&T) -> String,
+    ) -> String {
+        match self {
+            Self::Table => text(body),
+            Self::Json => document(kind, time, body),
+            Self::Yaml => yaml_document(kind, time, body),
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a, T> {

@@ -29,8 +29,7 @@ mod verify;
 mod yaml;
 
 pub use archive::{
-    ArchiveFormat, ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing,
-    Verification,
+    ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing, Verification,
 };
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
@@ -41,7 +40,7 @@ pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yam
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
 pub use history::{UndoReport, Undone};
-pub use json::KINDS;
+pub use json::{DocumentFormat, KINDS};
 pub use kubeconfig::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};
 pub use node_table::{NodesFormat, node_list, node_list_report};
 pub use nodes::{nodes_json, nodes_text};
@@ -51,7 +50,7 @@ pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
-    ClusterNames, DocumentFormat, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
+    ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next_steps, preflight_lines, renewal_messages, took,
 };
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};

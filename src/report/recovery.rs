@@ -34,18 +34,6 @@ pub struct Recovery<'a> {
     pub after: &'a [Finding],
 }
 
-/// A table, or a document.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum DocumentFormat {
-    /// Text for a terminal
-    #[default]
-    Table,
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-}
-
 /// kubeadm's messages of `certs renew`, in its order, with its closing words.
 pub fn renewal_messages(plan: &Plan) -> String {
     let mut lines: Vec<(&str, String)> = Vec::new();

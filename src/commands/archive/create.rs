@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{missing, shown};
 use crate::disk::archive;
 use crate::error::{Error, Exit, Outcome};
-use crate::report::{ArchiveFormat, CreatedArchive};
+use crate::report::{CreatedArchive, DocumentFormat};
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::Snapshot;
@@ -26,7 +26,7 @@ pub struct Args {
     dry_run: bool,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {

@@ -7,7 +7,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
 use crate::disk::archive::{self, Verified};
 use crate::error::{Exit, Outcome};
-use crate::report::{ArchiveFormat, Compared};
+use crate::report::{Compared, DocumentFormat};
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, archived};
 use crate::state::Snapshot;
@@ -25,7 +25,7 @@ pub struct Args {
     root: RootArgs,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 /// Exit 1 if anything differs, as in `diff`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{creation, damaged};
 use crate::disk::archive;
 use crate::error::{Exit, Outcome};
-use crate::report::{ArchiveFormat, ArchiveItem, ArchiveList};
+use crate::report::{ArchiveItem, ArchiveList, DocumentFormat};
 use crate::session::Context;
 use crate::session::input::source::RootArgs;
 
@@ -22,7 +22,7 @@ pub struct Args {
     archive_dir: Option<PathBuf>,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {

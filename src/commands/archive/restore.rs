@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::analysis::forensics::restore::Options;
 use crate::disk::archive;
 use crate::error::{Exit, Outcome};
-use crate::report::{ArchiveFormat, Restoration, restore_text};
+use crate::report::{DocumentFormat, Restoration, restore_text};
 use crate::session::Context;
 use crate::session::change::restore::{carry_out, prepare};
 use crate::session::input::source::RootArgs;
@@ -37,7 +37,7 @@ pub struct Args {
     archive_dir: Option<PathBuf>,
     /// Output format; with json and yaml the plan in words goes to stderr
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {

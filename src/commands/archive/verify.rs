@@ -13,7 +13,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::disk::archive::{self, Verified};
 use crate::disk::history;
 use crate::error::{Error, Exit, Outcome};
-use crate::report::{ArchiveFormat, ArchiveReport, Verification};
+use crate::report::{ArchiveReport, DocumentFormat, Verification};
 use crate::session::Context;
 use crate::session::input::arguments::parse_time;
 use crate::session::input::host_state::look_into;
@@ -48,7 +48,7 @@ pub struct Args {
     cert_dir: Option<PathBuf>,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: ArchiveFormat,
+    output: DocumentFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
     }
     let verification = Verification { items, damaged: unusable, history };
-    if !files.is_empty() || args.output == ArchiveFormat::Table {
+    if !files.is_empty() || args.output == DocumentFormat::Table {
         context.out.result(&verification.render(args.output, now));
     }
     if files.is_empty() {
