@@ -242,21 +242,12 @@ fn spliced(
     context: &mut Context<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
     let parsed = Kubeconfig::parse_context(old, Some(wanted)).map_err(|error| error.to_string())?;
-    if let Some(error) = parsed.authority_not_replaceable() {
-        return Err(error.to_string());
-    }
     let pems = new.pems().map_err(|failure| failure.message)?;
-    let authority = pems.authority.as_deref().map(Vec::as_slice);
-    let authority = match parsed.authority_pem() {
-        // The same certificates, possibly in another encoding.
-        Some(there) if authority == Some(there) => None,
-        Some(_) => authority,
-        None => {
-            context.out.note("the cluster entry embeds no CA and stays unchanged");
-            None
-        }
-    };
-    parsed.splice(old, &pems.certificate, &pems.key, authority).map_err(|error| error.to_string())
+    let spliced = pems.splice_into(&parsed, old)?;
+    if parsed.authority_pem().is_none() {
+        context.out.note("the cluster entry embeds no CA and stays unchanged");
+    }
+    Ok(spliced)
 }
 
 fn nothing_to_do(

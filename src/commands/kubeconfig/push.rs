@@ -168,16 +168,8 @@ fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> R
 fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<u8>>, String>, Error> {
     let pems = new.pems()?;
     let Some(old) = old else { return Ok(Err("not base64".to_owned())) };
-    let parsed = match Kubeconfig::parse(old) {
-        Ok(parsed) => parsed,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    if let Some(error) = parsed.authority_not_replaceable() {
-        return Ok(Err(error.to_string()));
-    }
-    let authority = pems.authority.as_deref().map(Vec::as_slice);
-    let authority = authority.filter(|pem| parsed.authority_pem().is_some_and(|there| there != *pem));
-    Ok(parsed.splice(old, &pems.certificate, &pems.key, authority).map_err(|error| error.to_string()))
+    let parsed = Kubeconfig::parse(old).map_err(|error| error.to_string());
+    Ok(parsed.and_then(|parsed| pems.splice_into(&parsed, old)))
 }
 
 fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<Vec<Node>, Error> {

@@ -12,6 +12,7 @@ use crate::analysis::workstation::difference::Difference;
 use crate::analysis::workstation::{Checked, Files};
 use crate::disk::replacement::{Replaced, Target};
 use crate::error::{Error, Kind};
+use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubeconfig::entries::{Entries, Place, User};
 use crate::live::api::{Api, Login, Node};
 use crate::session::change::signals::hold;
@@ -127,6 +128,20 @@ impl Pems {
             _ => None,
         };
         Ok(Self { certificate, key, authority })
+    }
+
+    /// `old`, of which `parsed` is the context, with this credential; with its CA where the old one embeds another.
+    ///
+    /// # Errors
+    /// A value doesn't stand in one place that can be replaced.
+    pub fn splice_into(&self, parsed: &Kubeconfig, old: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+        if let Some(error) = parsed.authority_not_replaceable() {
+            return Err(error.to_string());
+        }
+        let authority = self.authority.as_deref().map(Vec::as_slice);
+        // The same certificates may stand there in another encoding.
+        let authority = authority.filter(|pem| parsed.authority_pem().is_some_and(|there| there != *pem));
+        parsed.splice(old, &self.certificate, &self.key, authority).map_err(|error| error.to_string())
     }
 }
 
