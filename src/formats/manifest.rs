@@ -41,17 +41,19 @@ impl Manifest {
         let spec = pod.spec.unwrap_or_default();
         let name = metadata.name.unwrap_or_default();
         let container = Container::of_component(spec.containers.unwrap_or_default(), &name);
-        let given = pairs(container.words());
+        let (mut flags, mut sni_pairs) = (BTreeMap::new(), Vec::new());
+        each_flag(container.words(), |name, value| {
+            if name == SNI_PAIR {
+                sni_pairs.push(value.clone());
+            }
+            flags.insert(name, value);
+        });
         let volumes = spec.volumes.unwrap_or_default();
         let mounts = container.volume_mounts.iter().flatten();
         let mounts = mounts.filter_map(|mount| mount.of(&volumes)).collect();
         Ok(Self {
-            flags: container.with_environment(given.iter().cloned().collect()),
-            sni_pairs: given
-                .into_iter()
-                .filter(|(name, _)| name == SNI_PAIR)
-                .map(|(_, value)| value)
-                .collect(),
+            flags: container.with_environment(flags),
+            sni_pairs,
             name,
             namespace: metadata.namespace.unwrap_or_default(),
             annotations: metadata.annotations.unwrap_or_default(),
@@ -110,26 +112,30 @@ pub fn sni_pair(value: &str) -> Option<(&str, &str)> {
 /// `--name=value`, `--name value` and `--name`, with one dash or two, as Go's flag packages read them; of a flag that is
 /// given twice the last value.
 pub(crate) fn flags(words: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
-    pairs(words).into_iter().collect()
+    let mut flags = BTreeMap::new();
+    each_flag(words, |name, value| drop(flags.insert(name, value)));
+    flags
 }
 
-/// Each flag and its value, in order.
-fn pairs(words: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+/// Hands over each flag and its value, in order: a hostile file has millions of them, too many to be listed.
+fn each_flag(words: impl IntoIterator<Item = String>, mut take: impl FnMut(String, String)) {
     let mut open: Option<String> = None;
     for word in words {
         if let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) {
-            found.extend(open.take().map(|name| (name, "true".to_owned())));
+            if let Some(name) = open.take() {
+                take(name, "true".to_owned());
+            }
             match flag.split_once('=') {
-                Some((name, value)) => found.push((name.to_owned(), value.to_owned())),
+                Some((name, value)) => take(name.to_owned(), value.to_owned()),
                 None => open = Some(flag.to_owned()),
             }
         } else if let Some(name) = open.take() {
-            found.push((name, word));
+            take(name, word);
         }
     }
-    found.extend(open.map(|name| (name, "true".to_owned())));
-    found
+    if let Some(name) = open {
+        take(name, "true".to_owned());
+    }
 }
 
 #[derive(Deserialize)]
