@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::node::{Options, PATIENCE, TestNode};
+use crate::node::{PATIENCE, TestNode};
 
 const SETS: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets";
 const SECRETS: &str = "/api/v1/namespaces/cluster-kubernetes/secrets";
@@ -35,8 +35,7 @@ fn set(name: &str) -> Value {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
-    let node = TestNode::start("expired-all", &Options { ends_in: Some(35), ..Options::default() });
-    node.wait_ready();
+    let node = TestNode::ready_and_ending(35);
     create(&node, SETS, &set("etcd-defrag"));
     let mut other = set("logs");
     other["spec"]["template"]["spec"]["volumes"][0]["hostPath"]["path"] = json!("/var/log");
@@ -96,8 +95,7 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn what_is_only_to_be_named() {
-    let node = TestNode::start("expired-all", &Options { ends_in: Some(35), ..Options::default() });
-    node.wait_ready();
+    let node = TestNode::ready_and_ending(35);
     create(&node, SETS, &set("etcd-defrag"));
     node.wait_until_ended();
     let run = node.kuberescue(&["recover", "--yes", "--no-rollout"]);

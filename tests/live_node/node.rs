@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What every story may wait for; far more than it takes, so that a busy machine is no failure.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The four static pods.
 pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -122,6 +122,23 @@ impl TestNode {
         Self { directory, stdin: Some(stdin), borrowed: false }
     }
 
+    /// A node that is Ready, and whose leaf certificates end so many seconds after it booted, or later: a machine that
+    /// is too busy to bring it up in half of that time gets another one, with twice as long.
+    pub fn ready_and_ending(seconds: u32) -> Self {
+        for seconds in [seconds, seconds * 2, seconds * 4] {
+            let node = Self::start("expired-all", &Options { ends_in: Some(seconds), ..Options::default() });
+            let half = Duration::from_secs(u64::from(seconds / 2));
+            let started = Instant::now();
+            while !node.is_ready() && started.elapsed() < half {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            if node.is_ready() {
+                return node;
+            }
+        }
+        panic!("no node was Ready before its certificates had ended, in {} seconds", seconds * 2)
+    }
+
     /// A node that somebody else has brought up.
     pub fn at(directory: PathBuf) -> Self {
         Self { directory, stdin: None, borrowed: true }
@@ -199,14 +216,13 @@ impl TestNode {
 
     /// Until kubectl says that the node is Ready, and the four static pods run, and the other two.
     pub fn wait_ready(&self) {
-        self.wait_until("the node is Ready", PATIENCE, || {
-            let run = self.kubectl(&["get", "nodes"]);
-            run.out.lines().any(|line| line.split_whitespace().nth(1) == Some("Ready")).then_some(())
-        });
-        self.wait_until("every pod runs", PATIENCE, || {
-            (self.containers().iter().filter(|one| one.is_running()).count() == COMPONENTS.len() + 2)
-                .then_some(())
-        });
+        self.wait_until("the node is Ready and every pod runs", PATIENCE, || self.is_ready().then_some(()));
+    }
+
+    fn is_ready(&self) -> bool {
+        let run = self.kubectl(&["get", "nodes"]);
+        run.out.lines().any(|line| line.split_whitespace().nth(1) == Some("Ready"))
+            && self.containers().iter().filter(|one| one.is_running()).count() == COMPONENTS.len() + 2
     }
 
     /// Every container that the runtime lists, the exited ones too.

@@ -114,8 +114,7 @@ fn a_quorum_is_kept_unless_it_is_to_be_broken() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() {
-    let node = TestNode::start("expired-all", &Options { ends_in: Some(50), ..Options::default() });
-    node.wait_ready();
+    let node = TestNode::ready_and_ending(50);
     node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
     let one = format!("cp-1=https://{ADDRESS}:2380");
     let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);

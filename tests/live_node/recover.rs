@@ -52,8 +52,7 @@ fn on_a_node_on_which_nothing_runs() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_that_was_rebooted() {
-    let mut node = TestNode::start("expired-all", &Options { ends_in: Some(20), ..Options::default() });
-    node.wait_ready();
+    let mut node = TestNode::ready_and_ending(20);
     let before = node.pods();
     node.wait_until("kubectl is refused", PATIENCE, || {
         (node.kubectl(&["get", "nodes"]).code != 0).then_some(())

@@ -205,8 +205,7 @@ fn a_component_can_outlast_its_grace() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn everything_runs_on_until_its_certificates_end_and_after_a_reboot_nothing_does() {
-    let mut node = TestNode::start("expired-all", &Options { ends_in: Some(12), ..Options::default() });
-    node.wait_ready();
+    let mut node = TestNode::ready_and_ending(12);
     // Known in memory only: the API server refuses what has ended.
     node.wait_until("kubectl is refused", PATIENCE, || {
         (node.kubectl(&["get", "nodes"]).code != 0).then_some(())

@@ -73,8 +73,7 @@ impl TestNode {
 
     /// A node on which everything runs, and every certificate has ended. `stubborn` don't end at SIGTERM.
     pub(crate) fn ended_while_running(stubborn: &[&str]) -> Self {
-        let node = Self::start("expired-all", &Options { ends_in: Some(20), ..Options::default() });
-        node.wait_ready();
+        let node = Self::ready_and_ending(20);
         for component in stubborn {
             node.set_stop(component, "never");
             node.respawn(component);
