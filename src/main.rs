@@ -1,4 +1,4 @@
-//! The binary: parses the command line, reads the clock, runs, gives the exit code.
+//! The binary: parses the command line, reads the clock, runs, returns the exit code.
 #![warn(unreachable_pub)]
 #![deny(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use kuberescue::cli::Cli;
 use kuberescue::error::Exit;
 use kuberescue::live::{clock, invoker};
@@ -23,10 +23,12 @@ use kuberescue::report::Output;
 use kuberescue::session::Context;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches();
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version are no errors; a closed pipe is none either.
+            // Help and version are no errors, nor is a closed pipe.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
                 Exit::CouldNotRun as u8
@@ -41,8 +43,10 @@ fn main() -> ExitCode {
     let mut out = Output::process();
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = jiff::Timestamp::now();
-    if let Some(yaml) = wants_document(&arguments) {
-        out.expect_document(yaml, now);
+    let command = of_command(&matches);
+    if let Some(yaml) = wants_document(command) {
+        let at = command.try_get_one::<jiff::Timestamp>("at").ok().flatten();
+        out.expect_document(yaml, at.copied().unwrap_or(now));
     }
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let exit =
@@ -51,18 +55,20 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// The command's own arguments.
+fn of_command(mut matches: &ArgMatches) -> &ArgMatches {
+    while let Some((_, below)) = matches.subcommand() {
+        matches = below;
+    }
+    matches
+}
+
 /// Whether `-o json` or, as `true`, `-o yaml` is asked for: then errors are documents too.
-fn wants_document(arguments: &[String]) -> Option<bool> {
-    let flag = |word: &str| matches!(word, "-o" | "--output");
-    let beside = arguments.windows(2).filter_map(|pair| match pair {
-        [word, format] if flag(word) => Some(format.as_str()),
-        _ => None,
-    });
-    let within =
-        arguments.iter().filter_map(|word| word.strip_prefix("--output=").or(word.strip_prefix("-o")));
-    beside.chain(within).find_map(|format| match format.trim_start_matches('=') {
+fn wants_document(command: &ArgMatches) -> Option<bool> {
+    let mut formats = command.try_get_raw("output").ok()??;
+    match formats.next()?.to_str()? {
         "json" => Some(false),
         "yaml" => Some(true),
         _ => None,
-    })
+    }
 }

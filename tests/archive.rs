@@ -69,7 +69,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
     ");
     let told = node.run(&format!("archive diff {file} -o json")).json();
     assert_eq!(told["credentials"].as_array().unwrap().len(), 13);
-    assert_eq!(told["credentials"][0]["same-key"], false);
+    assert_eq!(told["credentials"][0]["sameKey"], false);
 
     assert_snapshot!(node.screen(&format!("archive restore {file} --exact --dry-run")), @"
     exit 0

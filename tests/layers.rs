@@ -3,7 +3,7 @@
 //! Code under `#[cfg(test)]` is exempt. Paths are read from tokens, not by the compiler: a path through a renamed
 //! import is not seen here (clippy's `disallowed_methods` sees the calls that matter).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,14 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("session", &[&["recovery"], &["workstation"], &["forensics", "cluster"], &["change"], &["input"]]),
 ];
 
+/// Circles among the children of one folder, each with its reason; there are no others.
+const CIRCLES: &[&str] = &[
+    // The listing of archives ends with the history, and both count in the same words.
+    "report: archive, history",
+    // A change set is what leads from one snapshot to another, and so made from two of them and put onto one.
+    "state: changes, snapshot",
+];
+
 /// The only layer that prints.
 const PRINTING_LAYER: &str = "report";
 const PRINT_MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
@@ -44,6 +52,12 @@ fn sources_keep_the_layers() {
     assert!(sources.len() > 2, "found no sources in src/");
     let found = violations(&sources);
     assert!(found.is_empty(), "{} against the layers of src/:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn children_of_a_folder_do_not_import_each_other_in_a_circle() {
+    let sources = read_sources(Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert_eq!(circles(&sources), CIRCLES, "left: what is found; right: what the table allows");
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -89,6 +103,65 @@ fn violations(sources: &[Source]) -> Vec<String> {
         }
     }
     found
+}
+
+/// For each folder of src/ whose children import each other in a circle, their names. A name that a `mod.rs` re-exports
+/// is followed to where it is defined.
+fn circles(sources: &[Source]) -> Vec<String> {
+    let files: Vec<File> = sources.iter().map(File::parse).collect();
+    let only_for_tests: BTreeSet<&Vec<String>> = files.iter().flat_map(|file| &file.test_modules).collect();
+    let modules: BTreeSet<&Vec<String>> = files.iter().map(|file| &file.module).collect();
+    let exported: BTreeMap<Vec<String>, Vec<String>> =
+        files.iter().flat_map(|file| file.exports(&modules)).collect();
+
+    let mut folders: BTreeMap<Vec<String>, BTreeSet<(String, String)>> = BTreeMap::new();
+    for file in files.iter().filter(|file| !only_for_tests.contains(&file.module)) {
+        for used in &file.paths {
+            let Some(target) = file.resolve(used) else { continue };
+            let target = defined(target, &modules, &exported);
+            let shared = file.module.iter().zip(&target).take_while(|(own, other)| own == other).count();
+            if let (Some(own), Some(other)) = (file.module.get(shared), target.get(shared))
+                && modules.contains(&target[..=shared].to_vec())
+            {
+                let folder = folders.entry(target[..shared].to_vec()).or_default();
+                folder.insert((own.clone(), other.clone()));
+            }
+        }
+    }
+    folders.into_iter().filter_map(|(folder, edges)| circle(&folder, edges)).collect()
+}
+
+/// What is left of the imports after all that lead to a child without imports, or start at one that nobody imports,
+/// have been taken away, again and again.
+fn circle(folder: &[String], mut edges: BTreeSet<(String, String)>) -> Option<String> {
+    loop {
+        let starts: BTreeSet<String> = edges.iter().map(|(from, _)| from.clone()).collect();
+        let ends: BTreeSet<String> = edges.iter().map(|(_, to)| to.clone()).collect();
+        let before = edges.len();
+        edges.retain(|(from, to)| ends.contains(from) && starts.contains(to));
+        if edges.len() == before {
+            let left: Vec<String> = starts.into_iter().collect();
+            return (!left.is_empty()).then(|| format!("{}: {}", folder.join("/"), left.join(", ")));
+        }
+    }
+}
+
+/// Where a path leads once the re-exports on it are followed.
+fn defined(
+    mut path: Vec<String>,
+    modules: &BTreeSet<&Vec<String>>,
+    exported: &BTreeMap<Vec<String>, Vec<String>>,
+) -> Vec<String> {
+    let mut followed = 0;
+    while followed < 8
+        && let Some((length, target)) = (1..=path.len())
+            .filter(|length| !modules.contains(&path[..*length].to_vec()))
+            .find_map(|length| Some((length, exported.get(&path[..length])?)))
+    {
+        path = [target, &path[length..]].concat();
+        followed += 1;
+    }
+    path
 }
 
 fn rank(room: &str) -> Option<usize> {
@@ -153,6 +226,21 @@ impl File {
         }
         let related = self.module.starts_with(&module) || module.starts_with(&self.module);
         (!related).then(|| format!("commands import each other: crate::{}", target.join("::")))
+    }
+
+    /// The names that come into this file's module from others, and where from: `pub use` and `use` alike.
+    fn exports(&self, modules: &BTreeSet<&Vec<String>>) -> Vec<(Vec<String>, Vec<String>)> {
+        let from = |used: &Used| {
+            let child = [self.module.as_slice(), &used.segments[..1]].concat();
+            let target = match self.resolve(used) {
+                Some(target) => target,
+                None if modules.contains(&child) => [child.as_slice(), &used.segments[1..]].concat(),
+                None => return None,
+            };
+            let name = [self.module.as_slice(), target.last().map(std::slice::from_ref)?].concat();
+            (used.inside.is_empty() && name != target).then_some((name, target))
+        };
+        self.paths.iter().filter_map(from).collect()
     }
 
     /// The path from the crate's root, if it is one into this crate.
@@ -489,6 +577,30 @@ fn finds_what_is_against_the_layers() {
         }
     }
     assert!(missed.is_empty(), "{missed}");
+}
+
+#[test]
+fn finds_circles() {
+    let sources = |files: &[(&str, &str)]| -> Vec<Source> {
+        files.iter().map(|(path, text)| Source { path: (*path).into(), text: (*text).into() }).collect()
+    };
+    let through_an_export = sources(&[
+        ("disk/mod.rs", "mod a; mod b; mod c; pub use a::{Root, Other as Another};"),
+        ("disk/a.rs", "use super::b::walk;"),
+        ("disk/b.rs", "use super::c; use crate::disk::Root;"),
+        ("disk/c.rs", "pub struct C;"),
+        ("session/mod.rs", "use crate::disk::Root;"),
+    ]);
+    assert_eq!(circles(&through_an_export), ["disk: a, b"]);
+
+    let none = sources(&[
+        ("disk/mod.rs", "mod a; mod b; mod deep; pub use a::Root; pub use b::walk;"),
+        ("disk/a.rs", "pub struct Root; #[cfg(test)] mod tests { use super::super::walk; }"),
+        ("disk/b.rs", "use super::Root;"),
+        ("disk/deep/mod.rs", "mod one; use self::one::One; use super::walk;"),
+        ("disk/deep/one.rs", "use super::super::Root; use crate::disk::b;"),
+    ]);
+    assert_eq!(circles(&none), Vec::<String>::new());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use kuberescue::analysis::node::scope::referred;
 use kuberescue::formats::key::KeyAlgorithm;
 use kuberescue::issue::change_set;
 use kuberescue::report::{ClusterNames, Expiration, Format};
-use kuberescue::report::{finding_lines, next_steps, plan_json, plan_notes, plan_text, renewal_messages};
+use kuberescue::report::{finding_lines, next_steps, plan_notes, plan_text, renewal_messages};
 use kuberescue_fuzz::node_with;
 use libfuzzer_sys::fuzz_target;
 
@@ -49,7 +49,6 @@ fuzz_target!(|data: &[u8]| {
         report.render(Format::Json),
         report.render(Format::Yaml),
         plan_text(&plan),
-        plan_json(&plan),
         plan_notes(&plan),
         renewal_messages(&plan),
         next_steps(&plan.restarts, true, &names),

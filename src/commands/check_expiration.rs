@@ -1,4 +1,4 @@
-//! `certs check-expiration`: when everything ends.
+//! `certs check-expiration`: when every certificate expires.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::error::{Exit, Outcome};
 use crate::report::{Expiration, Format, finding_lines};
 use crate::session::Context;
 use crate::session::forensics::nodes::Read;
-use crate::session::input::arguments::{parse_duration, parse_format, parse_time};
+use crate::session::input::arguments::{parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
 
 /// Arguments of `certs check-expiration`.
@@ -19,15 +19,15 @@ pub struct Args {
     /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// table, wide, json or yaml
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     output: Format,
     /// Exit with 1 if anything expires within this time, such as 30d or 12h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     fail_within: Option<SignedDuration>,
 }
 
-/// Shows when everything ends; exit 1 where something has ended or is broken.
+/// Prints when every certificate expires; exit 1 if one has expired or is broken.
 ///
 /// # Errors
 /// There is no readable node.

@@ -1,4 +1,4 @@
-//! `diagnose`: what broke, when, why, and what to do.
+//! `diagnose`: what is wrong, since when, why, and what to do.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ use crate::report::{
 use crate::session::Context;
 use crate::session::forensics::nodes::{Read, diagnose_all};
 use crate::session::forensics::timeline::{Request, read as read_timeline};
-use crate::session::input::arguments::{parse_diagnosis_format, parse_duration, parse_time};
+use crate::session::input::arguments::{parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::Code;
 
-/// The horizon of a report that is kept and sent on: what is issued now for a year is in it.
+/// The horizon of a saved report: it includes certificates issued now for a year.
 const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// Arguments of `diagnose`.
@@ -39,10 +39,10 @@ pub struct Args {
     /// Show what expires within this time, in order, such as 2y or 90d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     horizon: Option<SignedDuration>,
-    /// Show who trusts whom instead: key, certificate, CA, component (-o table, json, dot or mermaid)
+    /// Show who trusts whom instead: key, certificate, CA, component (-o table, json, yaml, dot or mermaid)
     #[arg(long, conflicts_with = "timeline")]
     trust: bool,
-    /// Show what happened when instead: certificates, files, logs (-o table or json)
+    /// Show what happened when instead: certificates, files, logs (-o table, json or yaml)
     #[arg(long)]
     timeline: bool,
     /// A log on this machine, or - for what is piped in (journalctl -u kubelet); may be given several times
@@ -54,12 +54,12 @@ pub struct Args {
     /// Show what proves each finding, and what to do
     #[arg(short, long)]
     verbose: bool,
-    /// table, json, yaml, html (one file), prometheus (for node_exporter's textfile collector); dot or mermaid (who trusts whom)
-    #[arg(short, long, default_value = "table", value_name = "FORMAT", value_parser = parse_diagnosis_format)]
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     output: DiagnosisFormat,
 }
 
-/// Diagnoses a node; exit 1 where something keeps it from working, or should be seen to.
+/// Diagnoses a node; exit 1 if there is a blocker or a warning.
 ///
 /// # Errors
 /// There is no readable node.
@@ -82,7 +82,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 impl Args {
-    /// Refuses what doesn't go together.
+    /// Refuses options that exclude each other.
     fn check(&self) -> Result<(), Error> {
         use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
         let wrong = |what: &str, hint: &str| Err(Error::could_not_run(what).hint(hint));
@@ -105,7 +105,7 @@ impl Args {
         Ok(())
     }
 
-    /// Logs are read only where they are asked for: there may be gigabytes.
+    /// Logs are read only on request: there may be gigabytes.
     fn timeline_of(&self, read: &Read, now: Timestamp) -> Result<Option<Timeline>, Error> {
         let asked = self.timeline || !self.log.is_empty() || self.output == DiagnosisFormat::Html;
         if !asked {
@@ -117,7 +117,7 @@ impl Args {
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
         let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
         if self.at.is_some() {
-            // Whoever asks about another moment knows that the disk has seen others.
+            // With another time of evaluation, later events on the disk are expected.
             timeline.anomalies.retain(|anomaly| anomaly.code != Code::EventInTheFuture);
         }
         Ok(Some(timeline))
@@ -169,7 +169,8 @@ impl Args {
 }
 
 fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
-    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, context);
+    let horizon = args.horizon.unwrap_or_default();
+    let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, horizon, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
             context.out.fail(&Error::could_not_run(format!("{}: {}", failed.source, failed.why)));

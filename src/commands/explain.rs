@@ -1,4 +1,4 @@
-//! `explain CODE`: what a code means, how it comes about, what to do.
+//! `explain CODE`: meaning, cause and remedy of a code.
 
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{explain_json, explain_list, explain_text, yaml_of};
@@ -28,7 +28,7 @@ pub struct Args {
     output: Format,
 }
 
-/// Explains a code.
+/// Prints the page of a code.
 ///
 /// # Errors
 /// There is no such code.
@@ -54,7 +54,7 @@ fn find(name: &str) -> Result<Code, Error> {
     })
 }
 
-/// The code that is nearest to what was typed: mistyped by a few letters, or else the one that shares most of its
+/// The code nearest to the given name: mistyped by a few letters, otherwise the one that shares most of its
 /// words.
 fn nearest(name: &str) -> Option<&'static str> {
     let typed = name.to_ascii_lowercase().replace(['_', ' '], "-");

@@ -1,4 +1,4 @@
-//! One file a subcommand: its arguments beside what it does. What several of them do alike is the session's.
+//! One file per subcommand: its arguments beside its `run`. What several of them share is in the session.
 
 pub mod archive;
 pub mod check_expiration;

@@ -1,4 +1,4 @@
-//! `nodes`: the nodes as `kubectl get nodes` lists them, and by that whether a kubeconfig works.
+//! `nodes`: the nodes as `kubectl get nodes` lists them, which also tests a kubeconfig.
 
 use crate::error::{Exit, Outcome};
 use crate::live::api::Api;
@@ -16,7 +16,7 @@ pub struct Args {
     output: NodesFormat,
 }
 
-/// Lists the nodes; exit 1 where one is not Ready.
+/// Lists the nodes; exit 1 if one is not Ready.
 ///
 /// # Errors
 /// There is no kubeconfig, or the API server does not list them.

@@ -28,12 +28,12 @@ pub struct Args {
     timeout: SignedDuration,
 }
 
-/// Asks every port of the node and the API server; exit 1 where anything is wrong.
+/// Probes every port of the node and the API server; exit 1 if anything is wrong.
 ///
 /// # Errors
 /// There is no readable node, or it is a disk and not the running machine.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    // Before anything else: a disk's addresses may be those of another machine that is running.
+    // Checked first: a disk's addresses may be those of another running machine.
     if args.root.root.is_file() {
         return Err(not_a_host(&args.root.root));
     }

@@ -1,4 +1,4 @@
-//! `recover`: the main job, in the safe order, with one command.
+//! `recover`: the full repair in the safe order, with one command.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -60,8 +60,8 @@ impl Args {
     }
 }
 
-/// Reissues everything where something has expired or is broken; on a running node restarts what has to read it
-/// and proves that the node is back.
+/// Reissues everything that has expired or is broken; on a running node restarts what must read it and proves
+/// that the node is healthy.
 ///
 /// # Errors
 /// See [`Exit`].
@@ -119,7 +119,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     carry_out(args, &prepared, &issued, looked.as_ref(), context)
 }
 
-/// Applies the plan, restarts what has to read it, and says what is left.
+/// Applies the plan, restarts what must read it, and reports what remains.
 fn carry_out(
     args: &Args,
     prepared: &Prepared,
@@ -150,7 +150,7 @@ fn carry_out(
     Ok(exit)
 }
 
-/// On a running node: looks at what is needed for the change and the restart, and shows both.
+/// On a running node: checks the requirements of the change and the restart, and prints both.
 fn look(
     args: &Args,
     prepared: &Prepared,
@@ -173,7 +173,7 @@ fn look(
     Ok(Some(looked))
 }
 
-/// Asks for each condition by itself, then for the plan.
+/// Asks for each condition separately, then for the plan.
 fn confirm(conditions: &[Condition], yes: bool, context: &mut Context<'_>) -> Result<(), Error> {
     for condition in conditions {
         let question = match condition {
@@ -184,7 +184,7 @@ fn confirm(conditions: &[Condition], yes: bool, context: &mut Context<'_>) -> Re
     context.confirm("Apply this plan?", yes)
 }
 
-/// Nothing that this plan could make takes a blocker away.
+/// Nothing in this plan would remove a blocker.
 fn not_repairable(prepared: &Prepared) -> Error {
     let remaining = &prepared.plan.repair.remaining;
     let first = remaining.first();
@@ -212,7 +212,7 @@ fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -
         [one] => context.out.say(&format!("hint: sudo kuberescue certs renew {one}")),
         _ => context.out.say("hint: sudo kuberescue certs renew all renews certificates before they expire"),
     }
-    // The clock is right, whoever accepts it says; any other problem that is accepted is still there.
+    // Accepting the clock's blocker means that the clock is right; any other accepted problem is still there.
     let left = findings.iter().any(|finding| is_blocker(finding) && finding.code != Code::ClockBehind);
     if left { Exit::Findings } else { Exit::Fine }
 }

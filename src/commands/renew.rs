@@ -1,5 +1,5 @@
-//! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It asks no question, as
-//! kubeadm's asks none.
+//! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It does not ask for
+//! confirmation, as kubeadm's doesn't.
 
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Plan, Selection};
@@ -24,8 +24,6 @@ pub struct Args {
     output: DocumentFormat,
 }
 
-/// Renews certificates.
-///
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
@@ -81,7 +79,7 @@ impl Args {
         if left { Exit::ActionRequired } else { Exit::Fine }
     }
 
-    /// The blockers that whoever renews this would not expect: of the node, or of the one certificate.
+    /// The remaining blockers to report: of the node, or of the one certificate.
     fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
         let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
         let of_it = |finding: &&Finding| match &self.selection {
@@ -94,7 +92,7 @@ impl Args {
     }
 }
 
-/// The leaf of this name for `certs renew`.
+/// The leaf certificate of this name for `certs renew`.
 ///
 /// # Errors
 /// There is none of this name.

@@ -47,7 +47,7 @@ pub struct Args {
 /// # Errors
 /// The runtime doesn't answer, etcd would lose its quorum, or something doesn't come back.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    // A disk's pods run nowhere, unless the operator knows of a socket.
+    // A disk's pods run nowhere, unless the user names a socket.
     if args.root.root.is_file() {
         return Err(not_a_host(&args.root.root));
     }
@@ -67,15 +67,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Err(not_a_host(&args.root.root));
     }
     let asked = args.all || !named.is_empty();
-    // What comes by itself from now on, with a new kubelet as a rule, need not be stopped another time: the
-    // kubelet would hold it back.
+    // A container that starts by itself from now on, usually with a new kubelet, need not be stopped again:
+    // the kubelet would delay its restart.
     let since = clock::wall();
     let kubelet_only = !named.is_empty() && named.iter().all(|one| *one == Component::Kubelet);
     let cri = if kubelet_only { None } else { Some(Cri::connect(&args.host, &inventory.facts)?) };
     let restarts = match &cri {
         Some(cri) if !asked => {
             let recorded = recorded(&root)?;
-            // This machine's kubelet isn't a disk's, whatever its pods run on.
+            // This machine's kubelet isn't a disk's, wherever its pods run.
             let status = root.is_live().then(kubelet::look);
             let kubelet =
                 status.and_then(|status| outdated_kubelet(&status, &inventory, &snapshot, &recorded, false));
@@ -125,8 +125,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(Exit::Fine)
 }
 
-/// A kubelet whose certificate has expired ends as soon as it reads it, while one that runs may have a better one
-/// in memory; and without a kubelet nothing comes back. Whoever names it gets it all the same.
+/// A kubelet with an expired certificate exits as soon as it reads it, while a running one may have a better
+/// one in memory; and without a kubelet nothing starts again. An explicitly named kubelet is restarted
+/// anyway.
 fn refuse_expired_kubelet(inventory: &Inventory) -> Result<(), Error> {
     let row = &inventory.kubelet_client;
     let now = clock::wall();

@@ -1,5 +1,4 @@
-//! `resume`: finishes what was interrupted: moves manifests back that a restart has moved away, then completes the
-//! change.
+//! `resume`: finishes what was interrupted: restores parked manifests, then completes the change.
 
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
@@ -8,7 +7,9 @@ use crate::report::{ArchiveFormat, UndoReport, Undone};
 use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
-use crate::session::recovery::manifests::{beside, bring_back};
+use crate::session::recovery::manifests::{beside, bring_back, moved};
+
+const KIND: &str = "ResumeResult";
 
 /// Arguments of `resume`.
 #[derive(clap::Args, Debug)]
@@ -26,22 +27,23 @@ pub struct Args {
     output: ArchiveFormat,
 }
 
-/// Moves manifests back, and completes an interrupted change, or removes what one had prepared that was not committed.
+/// Restores parked manifests, and completes an interrupted change, or removes what an uncommitted one had
+/// staged.
 ///
 /// # Errors
-/// A file is neither old nor new: then nothing is touched. A manifest can't be moved back.
+/// A file is neither old nor new: then nothing is changed. A manifest can't be restored.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let root = args.root.open()?;
     let away = parked(&root)?;
     let pending = transaction::pending(&root)?;
-    let show = |report: &UndoReport, context: &mut Context<'_>| {
-        context.out.result(&report.render("ResumeResult", args.output, context.now));
-    };
+    let moved = moved(away.as_ref());
     if away.is_none() && pending.is_none() {
         if !args.dry_run {
             sweep(&root, context);
         }
-        show(&UndoReport::nothing("Nothing to resume: no change was interrupted.", args.dry_run), context);
+        UndoReport::nothing("Nothing to resume: no change was interrupted.", args.dry_run)
+            .show(KIND, context.out);
         return Ok(Exit::Fine);
     }
     if let Some(away) = &away {
@@ -52,19 +54,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say(&plan_text(journal));
     }
     if args.dry_run {
-        if args.output != ArchiveFormat::Table {
-            show(&report(pending.as_ref(), Undone::Planned, ""), context);
-        }
+        report(pending.as_ref(), moved, Undone::Planned, "").show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
     let lock = take_lock(&root, context)?;
-    // First of all: until they are back the control plane is down.
+    // First: until they are restored the control plane is down.
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, pending.as_ref()))?;
     if pending.is_none() {
-        if args.output != ArchiveFormat::Table {
-            show(&report(None, Undone::ManifestsRestored, ""), context);
-        }
+        report(None, moved, Undone::ManifestsRestored, "").show(KIND, context.out);
         return Ok(exit);
     }
     let resumed = transaction::resume(&root, &lock, &context.operator, context.now).map_err(|error| {
@@ -84,7 +82,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             "Rolled back: the interrupted rollback is complete, every file is the old one.\n",
         ),
     };
-    show(&report(pending.as_ref(), result, text), context);
+    report(pending.as_ref(), moved, result, text).show(KIND, context.out);
     if root.is_live() {
         context
             .out
@@ -93,7 +91,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(exit)
 }
 
-fn report(journal: Option<&Journal>, result: Undone, text: &str) -> UndoReport {
+fn report(journal: Option<&Journal>, manifests: Vec<String>, result: Undone, text: &str) -> UndoReport {
     let paths = journal.into_iter().flat_map(|journal| &journal.changes);
     UndoReport {
         result,
@@ -101,6 +99,7 @@ fn report(journal: Option<&Journal>, result: Undone, text: &str) -> UndoReport {
         command: journal.map(|journal| journal.command.clone()),
         started: journal.map(|journal| journal.started),
         items: paths.map(|change| change.path.display().to_string()).collect(),
+        manifests,
         text: text.to_owned(),
     }
 }

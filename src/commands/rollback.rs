@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::disk::Root;
 use crate::disk::parking::parked;
 use crate::disk::transaction::{Journal, RolledBack};
 use crate::error::{Exit, Outcome};
@@ -10,7 +11,9 @@ use crate::session::Context;
 use crate::session::change::undo::{last_change, undo};
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
-use crate::session::recovery::manifests::{beside, bring_back};
+use crate::session::recovery::manifests::{beside, bring_back, moved};
+
+const KIND: &str = "RollbackResult";
 
 /// Arguments of `rollback`.
 #[derive(clap::Args, Debug)]
@@ -31,45 +34,39 @@ pub struct Args {
     output: ArchiveFormat,
 }
 
-/// Restores what the last change replaced; before that, manifests that an interrupted restart has moved away.
+/// Restores what the last change replaced; before that, manifests that an interrupted restart has parked.
 ///
 /// # Errors
 /// The archive is missing or damaged, or files have changed since: then no file of the change is touched.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let root = args.root.open()?;
     let away = parked(&root)?;
     let change = last_change(&root)?;
-    let show = |report: &UndoReport, context: &mut Context<'_>| {
-        context.out.result(&report.render("RollbackResult", args.output, context.now));
-    };
+    let manifests = moved(away.as_ref());
     if let Some(away) = &away {
         let count = away.manifests.len();
         context.out.say(&format!("Restores {count} manifests that an interrupted restart has moved away"));
     }
     let Some(journal) = change else {
         if away.is_some() {
-            if args.dry_run {
-                context.out.say("Dry run: nothing was written.");
-                return Ok(Exit::Fine);
-            }
-            let lock = take_lock(&root, context)?;
-            return bring_back(&root, &lock, context);
+            return only_manifests(&root, manifests, args.dry_run, context);
         }
         if !args.dry_run {
             sweep(&root, context);
         }
         let text =
             "Nothing to roll back: kuberescue has changed nothing here, or it was rolled back already.";
-        show(&UndoReport::nothing(text, args.dry_run), context);
+        UndoReport::nothing(text, args.dry_run).show(KIND, context.out);
         return Ok(Exit::Fine);
     };
-    // Of a change that was done only what isn't undone yet comes here.
+    // A completed change is here only if it isn't undone yet.
     let verb = if journal.is_undoing() { "Completes the rollback" } else { "Rolls back" };
     let Journal { command, started, changes, .. } = &journal;
     context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({} paths)", changes.len()));
     if args.dry_run {
         let paths = changes.iter().map(|change| format!("{}\n", change.path.display()));
-        show(&report(&journal, Undone::Planned, paths.collect()), context);
+        report(&journal, manifests, Undone::Planned, paths.collect()).show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -84,7 +81,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
         RolledBack::Undone { .. } => (Undone::RolledBack, "Rolled back: the old state is restored.\n"),
     };
-    show(&report(&journal, result, text.to_owned()), context);
+    report(&journal, manifests, result, text.to_owned()).show(KIND, context.out);
     if result == Undone::Removed && journal.undoes.is_some() {
         context.out.say(
             "hint: that was a rollback that was not committed; sudo kuberescue rollback starts it again",
@@ -96,7 +93,23 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     Ok(exit)
 }
 
-fn report(journal: &Journal, result: Undone, text: String) -> UndoReport {
+/// No change, but an interrupted restart.
+fn only_manifests(root: &Root, manifests: Vec<String>, dry_run: bool, context: &mut Context<'_>) -> Outcome {
+    let (mut report, mut exit) = (UndoReport::nothing("", dry_run), Exit::Fine);
+    report.manifests = manifests;
+    if dry_run {
+        report.result = Undone::Planned;
+        context.out.say("Dry run: nothing was written.");
+    } else {
+        report.result = Undone::ManifestsRestored;
+        let lock = take_lock(root, context)?;
+        exit = bring_back(root, &lock, context)?;
+    }
+    context.out.document(KIND, &report);
+    Ok(exit)
+}
+
+fn report(journal: &Journal, manifests: Vec<String>, result: Undone, text: String) -> UndoReport {
     let paths = journal.changes.iter().map(|change| change.path.display().to_string());
     UndoReport {
         result,
@@ -104,6 +117,7 @@ fn report(journal: &Journal, result: Undone, text: String) -> UndoReport {
         command: Some(journal.command.clone()),
         started: Some(journal.started),
         items: paths.collect(),
+        manifests,
         text,
     }
 }

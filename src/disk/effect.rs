@@ -1,6 +1,6 @@
-//! The writing system calls, each relative to the handle of a directory, none following a link and
-//! none opening what is already there. All of them pass one gate, where unit tests let the process
-//! "die" or a call fail.
+//! The writing system calls, each relative to a directory handle, none following a link and none opening an
+//! existing path. All of them pass one gate, where unit tests simulate the death of the process or a failing
+//! call.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -20,10 +20,9 @@ use xattr::FileExt;
 use super::handle;
 use crate::state::Attributes;
 
-/// How many threads wait for the disk together.
 const SYNC_THREADS: usize = 8;
-/// How often a call that a signal has interrupted is made again before that counts as a failure: a mount that
-/// answers so for ever must not hang the run.
+/// How often a call interrupted by a signal is repeated before it counts as a failure: a mount that always
+/// answers so must not hang the run.
 const INTERRUPTIONS: u32 = 100;
 
 /// Creates a file of mode 0600 that must not exist, for writing and reading back.
@@ -34,7 +33,7 @@ pub(super) fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(file))
 }
 
-/// Opens or creates a file of mode 0600 whose content is kept: the lock.
+/// Opens or creates a file of mode 0600 and keeps its content: the lock.
 pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     gate()?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
@@ -42,7 +41,6 @@ pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(file))
 }
 
-/// Writes all of `bytes`.
 pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<()> {
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     let mut through = Through(file);
@@ -50,7 +48,7 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<()> {
     through.write_all(tail)
 }
 
-/// Takes all content away.
+/// Truncates the file.
 pub(super) fn empty(file: &File) -> io::Result<()> {
     gate()?;
     Ok(retry(|| ftruncate(file, 0))?)
@@ -70,8 +68,8 @@ impl Write for Through<'_> {
     }
 }
 
-/// Makes a call again when a signal has interrupted it; in the end the failure is not of the kind that callers
-/// would repeat for ever.
+/// Repeats a call that a signal has interrupted; the final error is not of a kind that callers would repeat
+/// for ever.
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     for _ in 0..INTERRUPTIONS {
         match call() {
@@ -82,15 +80,15 @@ fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     Err(Errno::EIO)
 }
 
-/// [`retry`] of a call that answers in the standard library's words.
+/// [`retry`] for a call with a standard library result.
 fn retried(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     Ok(retry(|| call().map_err(errno))?)
 }
 
-/// [`sync`] of many files at once, so that the file system makes one commit of several: on ext4 and 22
-/// files 3 ms instead of 5 ms. (`syncfs` takes 0.6 ms on an idle disk, but writes out what everyone else
-/// has left unwritten; `posix_fadvise(DONTNEED)` starts the writing early, but drains every CPU.)
+/// [`sync`] of many files in parallel, so that the file system makes one commit of several: on ext4 and 22
+/// files 3 ms instead of 5 ms. (`syncfs` takes 0.6 ms on an idle disk, but also writes everyone else's data;
+/// `posix_fadvise(DONTNEED)` starts the writing early, but drains every CPU.)
 ///
 /// # Errors
 /// With the index of a file that failed.
@@ -114,14 +112,14 @@ pub(super) fn sync_all(files: &[&File]) -> Result<(), (usize, io::Error)> {
         others.into_iter().fold(first, |sofar, other| {
             sofar.and(match other {
                 Ok(thread) => thread.join().unwrap_or_else(|_| Err((0, io::Error::other("a thread died")))),
-                // No thread to be had: the same work here.
+                // No free thread: the same work here.
                 Err(start) => sync_each(start),
             })
         })
     })
 }
 
-/// Makes a file's content, or a directory's names, survive a power loss.
+/// Syncs a file's content, or a directory's names, so that it survives a power loss.
 pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
     gate()?;
     match retry(|| fsync(&file)) {
@@ -131,26 +129,26 @@ pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Renames within a directory, replacing what is there.
+/// Renames within a directory, replacing the target.
 pub(super) fn rename(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     gate()?;
     Ok(retry(|| renameat(&dir, from, &dir, to))?)
 }
 
-/// Renames within a directory; an error of kind `AlreadyExists` where something is there. A power loss may take
+/// Renames within a directory; an error of kind `AlreadyExists` if the target exists. A power loss may take
 /// both names, unless they are synced in between: see [`link_new`].
 pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     link_new(&dir, from, to)?;
     remove(dir, from)
 }
 
-/// Gives a file a second name, or a new one instead where the file system knows no second ones. An error of kind
-/// `AlreadyExists` where something is there.
+/// Gives a file a second name, or renames it if the file system has no hard links. An error of kind
+/// `AlreadyExists` if the target exists.
 pub(super) fn link_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     gate()?;
     match retry(|| linkat(&dir, from, &dir, to, LinkatFlags::empty())) {
         Ok(()) => Ok(()),
-        // vfat on a stick knows no hard links.
+        // vfat has no hard links.
         Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
             if handle::stat(&dir, to)?.is_some() {
                 return Err(io::ErrorKind::AlreadyExists.into());
@@ -161,7 +159,7 @@ pub(super) fn link_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<(
     }
 }
 
-/// Removes a name that is not a directory; fine if it is gone already.
+/// Removes a name that is not a directory; no error if it doesn't exist.
 pub(super) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     gate()?;
     match retry(|| unlinkat(&dir, name, UnlinkatFlags::NoRemoveDir)) {
@@ -170,7 +168,7 @@ pub(super) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Removes an empty directory. One that is gone is fine; one with something in it stays.
+/// Removes an empty directory. No error if it doesn't exist; one with content stays.
 pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     gate()?;
     match retry(|| unlinkat(&dir, name, UnlinkatFlags::RemoveDir)) {
@@ -179,13 +177,12 @@ pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Makes a directory.
 pub(super) fn make_directory(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
     gate()?;
     Ok(retry(|| mkdirat(&dir, name, Mode::from_bits_truncate(mode)))?)
 }
 
-/// Makes a link with owner, label and time.
+/// Creates a link with owner, label and time.
 pub(super) fn make_link(
     dir: impl AsFd,
     name: &OsStr,
@@ -201,7 +198,7 @@ pub(super) fn make_link(
     for (attribute, value) in &attributes.xattrs {
         match retried(|| xattr::set(&path, attribute, value)) {
             Ok(()) => {}
-            // Without /proc there is no way to a link's label; the directory's default applies.
+            // Without /proc a link's label can't be set; the directory's default applies.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) if xattr::get(&path, attribute).ok().flatten().as_ref() == Some(value) => {}
             Err(error) => return Err(error),
@@ -213,8 +210,8 @@ pub(super) fn make_link(
     Ok(())
 }
 
-/// Gives an open file or directory its owner, extended attributes, mode and time, in this order:
-/// changing the owner clears set-id bits and capabilities, and an ACL changes the mode.
+/// Sets owner, extended attributes, mode and time of an open file or directory, in this order: changing the
+/// owner clears set-id bits and capabilities, and an ACL changes the mode.
 pub(super) fn set_metadata(file: &File, attributes: &Attributes) -> io::Result<()> {
     gate()?;
     let (uid, gid) = owner(attributes);
@@ -232,8 +229,8 @@ pub(super) fn set_metadata(file: &File, attributes: &Attributes) -> io::Result<(
 
 fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
     let wanted = &attributes.xattrs;
-    // What the directory hands down, such as its default ACL, and what a directory that stays has more than it
-    // is to have. The kernel's own stay: labels can't be taken away.
+    // Removes inherited attributes, such as the directory's default ACL, and those that a kept directory
+    // should not have. The kernel's own stay: labels can't be removed.
     let there = match file.list_xattr() {
         Err(error) if handle::is_unsupported(&error) => None,
         names => Some(names?),
@@ -244,7 +241,7 @@ fn set_xattrs(file: &File, attributes: &Attributes) -> io::Result<()> {
         }
     }
     for (name, value) in wanted {
-        // Digests of the content that the kernel makes itself; the old file's would be wrong.
+        // Digests of the content that the kernel sets itself; the old file's would be wrong.
         if name == "security.ima" || name == "security.evm" {
             continue;
         }
@@ -261,7 +258,7 @@ fn owner(attributes: &Attributes) -> (Option<Uid>, Option<Gid>) {
     (Some(Uid::from_raw(attributes.uid)), Some(Gid::from_raw(attributes.gid)))
 }
 
-/// Access time (left alone) and modification time; `None` where the entry doesn't say one.
+/// Access time (not changed) and modification time; `None` if the entry has none.
 fn times(attributes: &Attributes) -> Option<(TimeSpec, TimeSpec)> {
     let mtime = attributes.mtime;
     if mtime == Default::default() {
@@ -284,7 +281,7 @@ fn gate() -> io::Result<()> {
 #[cfg(test)]
 use fault::gate;
 
-/// What unit tests do to the writing calls of their own thread.
+/// Faults that unit tests inject into the writing calls of their own thread.
 #[cfg(test)]
 pub(super) mod fault {
     use std::cell::Cell;
@@ -292,14 +289,12 @@ pub(super) mod fault {
 
     use nix::errno::Errno;
 
-    /// What happens at the chosen call.
     #[derive(Clone, Copy, PartialEq)]
     pub(crate) enum Fault {
         /// This call and every later one fails without effect: for the disk, the process is dead.
         Expiry,
-        /// Only this call fails.
         Once(Errno),
-        /// This call and every later one fails until it is cleared; unlinking still fails too.
+        /// This call and every later one fails until it is cleared; unlinking fails too.
         FromThenOn(Errno),
     }
 
@@ -308,13 +303,13 @@ pub(super) mod fault {
         static CALLS: Cell<u32> = const { Cell::new(0) };
     }
 
-    /// Lets the call number `at` (from 0) fail.
+    /// Makes call number `at` (from 0) fail.
     pub(crate) fn set(at: u32, fault: Fault) {
         CALLS.set(0);
         PLAN.set(Some((at, fault)));
     }
 
-    /// Lets everything work again. Returns how many calls were made since [`set`].
+    /// Removes the fault. Returns how many calls were made since [`set`].
     pub(crate) fn clear() -> u32 {
         PLAN.set(None);
         CALLS.replace(0)

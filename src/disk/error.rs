@@ -1,5 +1,4 @@
-//! Everything that can go wrong in the disk room, as one type: what was done, to what, and why it
-//! failed, in words that an operator reads without knowing errno.
+//! All failures of the disk layer as one type: the operation, the path, and the reason without errno numbers.
 
 use std::fmt;
 use std::io;
@@ -8,12 +7,11 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-/// Who holds or held the lock.
+/// The run that holds or held the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Process id.
     pub pid: u32,
-    /// The kernel's random id of the boot in which the process ran; empty where it can't be read.
+    /// The kernel's random id of the boot in which the process ran; empty if it can't be read.
     pub boot: String,
 }
 
@@ -23,160 +21,107 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A failure of the disk room.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is nothing at the root's path.
     #[error("{}: there is no such directory", path.display())]
-    RootNotFound {
-        /// The root as the operator gave it.
-        path: PathBuf,
-    },
-    /// The root is a file or something else.
+    RootNotFound { path: PathBuf },
     #[error("{}: not a directory", path.display())]
-    RootNotADirectory {
-        /// The root as the operator gave it.
-        path: PathBuf,
-    },
-    /// The root may not be read.
+    RootNotADirectory { path: PathBuf },
     #[error("{}: permission denied", path.display())]
-    RootDenied {
-        /// The root as the operator gave it.
-        path: PathBuf,
-    },
-    /// The operating system refused an operation.
+    RootDenied { path: PathBuf },
     #[error("cannot {doing} {}: {}", path.display(), plain(source))]
     Io {
         /// The operation, as a verb: "write".
         doing: &'static str,
-        /// What it was done to: inside the root, or on the host for an archive.
+        /// Inside the root, or on the host for an archive.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// A path doesn't hold what it held when the change was planned.
+    /// A path has changed since the change was planned.
     #[error("{}: changed since it was read: nothing was written", path.display())]
-    Changed {
-        /// Inside the root.
-        path: PathBuf,
-    },
-    /// A change that the transaction doesn't make.
+    Changed { path: PathBuf },
+    /// A change that the transaction doesn't support.
     #[error("{}: {why}", path.display())]
-    Unsupported {
-        /// Inside the root.
-        path: PathBuf,
-        /// Why not.
-        why: &'static str,
-    },
-    /// What was staged is not what was to be written.
+    Unsupported { path: PathBuf, why: &'static str },
+    /// A staged file does not read back the same.
     #[error("{}: what was written does not read back the same", path.display())]
-    ReadBack {
-        /// Inside the root.
-        path: PathBuf,
-    },
-    /// Another run is under way.
+    ReadBack { path: PathBuf },
     #[error("another kuberescue is working on this node{}", match holder {
         Some(holder) => format!(" ({holder})"),
         None => String::new(),
     })]
     Locked {
-        /// Who, where the lock file says so.
+        /// From the lock file, if it names one.
         holder: Option<Holder>,
     },
-    /// An earlier change was interrupted.
     #[error("change {id} was interrupted and must be resumed or rolled back first")]
-    Pending {
-        /// The pending change.
-        id: String,
-    },
-    /// An earlier restart was interrupted while manifests were moved out of the kubelet's sight.
+    Pending { id: String },
+    /// An earlier restart was interrupted while manifests were parked.
     #[error("static-pod manifests are still moved away by an interrupted restart")]
     Parked,
-    /// Manifests could not be moved away, and those that were could not be brought back.
+    /// Parking failed, and the manifests that were parked could not be restored.
     #[error("{source}; manifests are still moved away, `kuberescue resume` brings them back")]
     StillParked {
-        /// What failed first.
         #[source]
         source: Box<Error>,
     },
-    /// A journal can't be understood.
     #[error("{}: the journal cannot be used: {why}", path.display())]
-    Journal {
-        /// Inside the root.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Neither the old nor the new content is where the journal expects it.
+    Journal { path: PathBuf, why: String },
+    /// A path holds neither the old nor the new content: manual action required.
     #[error("{}: {why}; nothing was touched", path.display())]
     NeedsPerson {
-        /// Inside the root.
         path: PathBuf,
         /// What was found.
         why: &'static str,
     },
-    /// The archive doesn't hold what was there before the change.
+    /// The archive doesn't hold the state before the change.
     #[error("{}: the archive does not hold what was there before change {id}", path.display())]
-    ArchiveDiffers {
-        /// Inside the root.
-        path: PathBuf,
-        /// The change that was to be undone.
-        id: String,
-    },
-    /// An archive, or one entry of it, is not as it should be.
+    ArchiveDiffers { path: PathBuf, id: String },
+    /// An archive, or one entry of it, is invalid.
     #[error("archive: {}{why}", match entry {
         Some(entry) => format!("{entry}: "),
         None => String::new(),
     })]
     Archive {
-        /// The entry as the archive names it; foreign text, to be sanitised before a terminal.
+        /// The entry's name in the archive; foreign text, to be sanitised before a terminal.
         entry: Option<String>,
-        /// What is wrong.
         why: String,
     },
-    /// There is no file or directory of archives.
+    /// There is no such file or directory of archives.
     #[error("cannot read the archive {}: not found", path.display())]
-    NoArchive {
-        /// On the host.
-        path: PathBuf,
-    },
-    /// An archive that a file should hold is not as it should be.
+    NoArchive { path: PathBuf },
     #[error("cannot read the archive {}: {why}", path.display())]
     ArchiveFile {
-        /// On the host.
         path: PathBuf,
-        /// What is wrong; foreign text, to be sanitised before a terminal.
+        /// Foreign text, to be sanitised before a terminal.
         why: String,
     },
     /// A failure after the commit record: `resume` completes the change, `rollback` undoes it.
     #[error("change {id} is committed but not finished: {source}")]
     AfterCommit {
-        /// The pending change.
         id: String,
-        /// What failed.
         #[source]
         source: Box<Error>,
     },
-    /// A failure before the commit record, where what was staged could not be removed either.
+    /// A failure before the commit record, and the staged files could not be removed either.
     #[error("{source}; what was staged could not be removed, `kuberescue resume` removes it")]
     NotCleaned {
-        /// The change that was given up.
+        /// The change that was abandoned.
         id: String,
-        /// What failed first.
         #[source]
         source: Box<Error>,
     },
 }
 
 impl Error {
-    /// Whether a change is committed and pending: `resume` completes it, `rollback` undoes it.
-    /// Otherwise no target has changed.
+    /// Whether a change is committed and pending: `resume` completes it, `rollback` undoes it. Otherwise no
+    /// target has changed.
     pub fn committed(&self) -> bool {
         matches!(self, Self::AfterCommit { .. })
     }
 
-    /// Whether the node or the archive is not as the change that is to be rolled back has left it.
+    /// Whether the node or the archive differs from the state that the change left.
     pub fn refuses_rollback(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::NeedsPerson { .. } | Self::ArchiveDiffers { .. })
     }
@@ -186,7 +131,7 @@ impl Error {
         move |source| Self::Io { doing, path, source }
     }
 
-    /// With the name of the file, where reading a stream has failed.
+    /// Adds the file's name to an error of reading a stream.
     pub(super) fn named(self, file: &Path) -> Self {
         match self {
             Self::Io { doing, path, source } if path.as_os_str().is_empty() => {
@@ -196,7 +141,7 @@ impl Error {
         }
     }
 
-    /// Of the archive in this file.
+    /// Adds the archive's file to an error.
     pub(super) fn of_archive(self, file: &Path) -> Self {
         match self.named(file) {
             Self::Archive { entry, why } => {
@@ -210,7 +155,7 @@ impl Error {
         }
     }
 
-    /// Opening or listing `path` of the host, where archives should be, has failed.
+    /// The error of opening or listing `path` on the host, where archives should be.
     pub(super) fn no_archive(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.kind() {
@@ -228,7 +173,7 @@ impl Error {
     }
 }
 
-/// The reason in plain words, without "(os error 28)".
+/// The reason without "(os error 28)".
 pub(super) fn plain(error: &io::Error) -> String {
     let words = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOSPC) => "no space left on the device",

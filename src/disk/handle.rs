@@ -1,5 +1,5 @@
-//! The reading system calls, each relative to the handle of a directory and none following a link.
-//! A handle is opened without touching access times where the kernel allows it.
+//! The reading system calls, each relative to a directory handle and none following a link. Files are opened
+//! without changing access times if the kernel allows it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,13 +19,12 @@ use xattr::FileExt;
 use zeroize::Zeroizing;
 
 use super::error::plain;
-use super::node::MAX_FILE;
+use super::limits::MAX_FILE;
 use crate::state::{Attributes, Content, Entry, Unread};
 
-/// The most bytes of one entry's extended attributes: the kernel's limit of one of them is 64 KiB.
+/// Limit of one entry's extended attributes in bytes: the kernel's limit for a single one is 64 KiB.
 pub(super) const MAX_XATTRS: usize = 256 << 10;
 
-/// What kind of thing a path holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -48,7 +47,7 @@ impl Kind {
     }
 }
 
-/// What `name` in `dir` is; `None` where nothing is.
+/// The type of `name` in `dir`; `None` if it doesn't exist.
 pub(super) fn stat(dir: impl AsFd, name: &OsStr) -> io::Result<Option<FileStat>> {
     match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
@@ -57,25 +56,24 @@ pub(super) fn stat(dir: impl AsFd, name: &OsStr) -> io::Result<Option<FileStat>>
     }
 }
 
-/// A handle that only marks the place: nothing is opened, so special files are harmless.
+/// An `O_PATH` handle: nothing is opened, so special files are harmless.
 pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Ok(openat(dir, name, flags, Mode::empty())?)
 }
 
-/// Opens a directory that must not be a link.
 pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     open(dir, name, OFlag::O_DIRECTORY)
 }
 
-/// Opens a file for reading; `O_NONBLOCK` because it may have become a FIFO since it was looked at.
+/// Opens a file for reading; `O_NONBLOCK` because it may have become a FIFO since it was checked.
 pub(super) fn open_file(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     open(dir, name, OFlag::O_NONBLOCK)
 }
 
 fn open(dir: impl AsFd, name: &OsStr, more: OFlag) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | more;
-    // Only the owner and root may leave the access time alone.
+    // Only the owner and root may keep the access time.
     let opened = match openat(&dir, name, flags | OFlag::O_NOATIME, Mode::empty()) {
         Err(Errno::EPERM) => openat(&dir, name, flags, Mode::empty()),
         opened => opened,
@@ -83,7 +81,7 @@ fn open(dir: impl AsFd, name: &OsStr, more: OFlag) -> io::Result<File> {
     Ok(File::from(opened?))
 }
 
-/// Where the link `name` in `dir` points.
+/// The target of the link `name` in `dir`.
 pub(super) fn read_link(dir: impl AsFd, name: &OsStr) -> io::Result<PathBuf> {
     Ok(readlinkat(dir, name)?.into())
 }
@@ -113,8 +111,8 @@ pub(super) fn names(
     Ok((dir, names, more))
 }
 
-/// One entry, and the open handle where it is a directory. `limit` is what may be read of a file.
-/// A refusal of the operating system is part of the entry, not an error; `None`: nothing is there.
+/// One entry, and the open handle if it is a directory. `limit` is how much of a file may be read. An error
+/// of the operating system is part of the entry; `None`: it doesn't exist.
 pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry, Option<File>)> {
     let found = match stat(&dir, name) {
         Ok(found) => found?,
@@ -147,7 +145,6 @@ pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry
     Some((entry, None))
 }
 
-/// How much of a file may be read.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     /// Bytes left for all files together.
@@ -159,10 +156,10 @@ impl Limit {
     pub(super) const FILE: Self = Self { left: u64::MAX };
 }
 
-/// Refuses what the kernel makes up: such files block, never end or have effects when read.
+/// Refuses virtual files of the kernel: they block, never end or have effects when read.
 pub(super) fn checked(file: File) -> io::Result<(File, FileStat)> {
     let stat = fstat(&file)?;
-    // Those have no device below them; asking every file would cost more than reading it.
+    // Those have no device below them; checking every file would cost more than reading it.
     if major(stat.st_dev) == 0 {
         let kind = fstatfs(&file)?.filesystem_type();
         if [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
@@ -174,7 +171,7 @@ pub(super) fn checked(file: File) -> io::Result<(File, FileStat)> {
 
 fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
     let mut attributes = attributes(stat);
-    // It may have been replaced between the look and the opening.
+    // It may have been replaced since it was checked.
     if Kind::of(stat) != Kind::File {
         return unread(Unread::Failed("changed while it was read".to_owned()), attributes);
     }
@@ -205,12 +202,12 @@ fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
     unread(Unread::Failed("not read: the files read so far are too large in all".to_owned()), attributes)
 }
 
-/// An entry that is there and was not read.
+/// An entry that exists and was not read.
 pub(super) fn unread(why: Unread, attributes: Attributes) -> Entry {
     Entry { content: Content::Unread(why), attributes }
 }
 
-/// The operating system's refusal as a reason.
+/// An error of the operating system as a reason.
 pub(super) fn failed(error: &io::Error) -> Unread {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EACCES | Errno::EPERM) => Unread::Denied,
@@ -229,7 +226,7 @@ fn attributes(stat: &FileStat) -> Attributes {
     }
 }
 
-/// A disk can hold times that no calendar does.
+/// A disk can hold times outside any calendar.
 pub(super) fn mtime(stat: &FileStat) -> Timestamp {
     let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
     Timestamp::new(stat.st_mtime, nanoseconds).unwrap_or_default()
@@ -242,14 +239,14 @@ fn with_xattrs((file, _): (File, FileStat)) -> io::Result<(File, Xattrs)> {
 
 type Xattrs = BTreeMap<OsString, Vec<u8>>;
 
-/// A file system without extended attributes has none. Any other refusal counts: a label that was not read would be
-/// lost when the file is replaced.
+/// A file system without extended attributes has none. Any other error counts: a label that was not read
+/// would be lost when the file is replaced.
 fn xattrs(file: &File) -> io::Result<Xattrs> {
     collected(file.list_xattr(), |name| file.get_xattr(name))
 }
 
-/// No handle of a link can be asked for its attributes, so the way leads over `/proc`; without it
-/// (an empty chroot) a link has none.
+/// A link's attributes can't be read through a handle, only through `/proc`; without it (an empty chroot) a
+/// link has none.
 fn link_xattrs(dir: impl AsFd, name: &OsStr) -> io::Result<Xattrs> {
     let path = through_proc(dir, name);
     match xattr::list(&path) {
@@ -279,7 +276,7 @@ fn collected(
                 }
                 found.insert(name, value);
             }
-            // One that is gone again was never there.
+            // One that was removed meanwhile doesn't exist.
             Ok(None) => {}
             Err(error) if is_unsupported(&error) => {}
             Err(error) => return Err(error),
@@ -293,7 +290,7 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EOPNOTSUPP | Errno::ENOSYS))
 }
 
-/// A path to `name` in `dir` whose last component is not followed by calls that don't follow links.
+/// A path to `name` in `dir` for calls that don't follow links.
 pub(super) fn through_proc(dir: impl AsFd, name: &OsStr) -> PathBuf {
     let mut path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()));
     path.push(name);

@@ -1,27 +1,31 @@
-//! The disk room: a node's directory → [`Snapshot`](crate::state::Snapshot), the verified archive of
-//! it, the transaction, which is the only code that changes a node, the history of what it did, the parking
-//! of manifests, and the logs that are only streamed.
+//! The disk layer: a node's directory → [`Snapshot`](crate::state::Snapshot), the verified archive of it, the
+//! transaction, which is the only code that changes a node, the history of changes, the parking of manifests,
+//! and the logs, which are only streamed.
 //!
-//! Everything happens below the handle of the [`Root`], component by component, so that no link on a
-//! foreign disk leads out of it. Nothing is opened for writing but by [`archive`], [`transaction`] and [`parking`].
-//! Must not know what a certificate is, what the time is (it is a parameter), or how to print.
+//! Everything happens below the handle of the [`Root`], component by component, so that no link on a foreign
+//! disk leads out of it. Only [`archive`], [`transaction`] and [`parking`] open anything for writing. Must
+//! not know what a certificate is, what the time is (it is a parameter), or how to print.
 
 pub mod archive;
 mod effect;
 mod error;
 mod handle;
 pub mod history;
+mod journal;
+mod limits;
 pub mod logs;
 mod node;
 pub mod parking;
 mod record;
 pub mod replacement;
+mod root;
 mod state_dir;
 mod strays;
 pub mod transaction;
-mod walk;
 pub mod workstation;
 
 pub use error::{Error, Holder};
-pub use node::{Depth, MAX_BYTES, MAX_ENTRIES, MAX_FILE, Root};
+pub use limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE};
+pub use node::Depth;
+pub use root::Root;
 pub use strays::strays_among;

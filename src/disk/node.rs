@@ -1,47 +1,34 @@
-//! A node's directory → [`Snapshot`]. Links resolve inside the root, as in a chroot, because each
-//! component is opened by itself relative to the handle of the one before; no kernel feature newer
-//! than Linux 2.6.39 is needed. Special files are never opened, sizes and numbers are capped, and what
-//! can't be read becomes an entry with the reason. Nothing is opened for writing here.
+//! A node's directory → [`Snapshot`]. Links resolve inside the root, as in a chroot, because each component
+//! is opened relative to the handle of the previous one; no kernel feature newer than Linux 2.6.39 is needed.
+//! Special files are never opened, sizes and numbers are capped, and what can't be read becomes an entry with
+//! the reason. Nothing is opened for writing here.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
-use super::walk::There;
+use super::limits::{MAX_BYTES, MAX_ENTRIES, MAX_NAMES};
+use super::root::{Root, There};
 use crate::analysis::node::host_state::Free;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
-/// The most that is read of one file, in bytes: far above anything kubeadm or the kubelet keeps.
-pub const MAX_FILE: u64 = 8 << 20;
-/// The most that a snapshot holds of all files, in bytes: with what they are parsed to, and the archive of them, it
-/// stays below the 64 MiB that the tool may use (tests/hostile). A node has less than one.
-pub const MAX_BYTES: u64 = 20 << 20;
-/// The most entries of a snapshot.
-pub const MAX_ENTRIES: usize = 10_000;
-/// The most bytes of the paths, link targets and extended attributes of a snapshot: 200 for each entry, where a
-/// path has some 80 and a label some 50. Without it names alone could fill the memory: a path is as long as
-/// directories are deep.
-pub(super) const MAX_NAMES: u64 = 2 << 20;
-
 /// The deepest nesting: each level costs an open handle.
 const MAX_DEPTH: usize = 64;
-/// The most names that are held of directories that are being read: each level of nesting has its own.
+/// Limit of names held of directories that are being read: each level of nesting has its own.
 const MAX_LISTED: usize = MAX_ENTRIES + MAX_ENTRIES / 4;
-/// The most entries of a directory that is read only because a link leads there: the link may point
-/// at anything, and must not use up what the node itself needs.
+/// Limit of entries in a directory that is read only because a link leads there: the link may point at
+/// anything, and must not use up what the node itself needs.
 const MAX_LINKED_ENTRIES: usize = 1_000;
-/// The most links out of a directory that are followed.
+/// Limit of links out of a directory that are followed.
 const MAX_LINKS_OUT: usize = 1_000;
 
 /// How much of a path [`Root::read`] reads.
@@ -53,62 +40,14 @@ pub enum Depth {
     File,
 }
 
-/// The root directory of a node, opened: a running node's `/`, a mounted disk, a copied tree.
-#[derive(Debug)]
-pub struct Root {
-    directory: File,
-    path: PathBuf,
-}
-
 impl Root {
-    /// Opens the directory at `path` of the host.
-    ///
-    /// # Errors
-    /// [`Error::RootNotFound`], [`Error::RootNotADirectory`], [`Error::RootDenied`].
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let open = |more: OFlag| File::options().read(true).custom_flags((flags | more).bits()).open(path);
-        let opened = match open(OFlag::O_NOATIME) {
-            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => open(OFlag::empty()),
-            opened => opened,
-        };
-        match opened {
-            Ok(directory) => Ok(Self { directory, path: path.to_owned() }),
-            Err(error) => Err(match error.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::ENOENT) => Error::RootNotFound { path: path.to_owned() },
-                Some(Errno::ENOTDIR) => Error::RootNotADirectory { path: path.to_owned() },
-                Some(Errno::EACCES) => Error::RootDenied { path: path.to_owned() },
-                _ => Error::io("open", path)(error),
-            }),
-        }
-    }
-
-    /// The path on the host, as it was given.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whether this is the root directory of the running system and not a disk or a copy.
-    pub fn is_live(&self) -> bool {
-        let same = |here: std::fs::Metadata| {
-            let there = std::fs::metadata("/").ok()?;
-            Some(here.dev() == there.dev() && here.ino() == there.ino())
-        };
-        self.directory.metadata().ok().and_then(same).unwrap_or(false)
-    }
-
-    /// Where `inside`, which must be free of links, is on the host.
-    pub fn on_host(&self, inside: &Path) -> PathBuf {
-        self.path.join(inside.strip_prefix("/").unwrap_or(inside))
-    }
-
     /// Reads `path` (absolute inside the root) into `snapshot`: each link that is met, and what is at
     /// the end. Where nothing is, nothing is inserted. What can't be read becomes [`Content::Unread`].
     pub fn read(&self, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
         self.read_beside(&Snapshot::default(), snapshot, path, depth);
     }
 
-    /// As [`Root::read`], where an earlier reading is held as well: files that are still the same are held once.
+    /// As [`Root::read`] with an earlier snapshot in memory: unchanged files share their bytes.
     pub fn read_beside(&self, earlier: &Snapshot, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
         let (mut entries, mut bytes, mut names) = (0, 0, 0);
         for (path, entry) in snapshot.iter() {
@@ -142,14 +81,15 @@ impl Root {
         }
     }
 
-    /// The content of one file as it is now; `None` where it isn't, is no file or can't be read.
+    /// The current content of one file; `None` if it doesn't exist, is no file or can't be read.
     pub fn file(&self, path: &Path) -> Option<Bytes> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, path, Depth::File);
         snapshot.file(path).cloned()
     }
 
-    /// The first `most` bytes of a file and its size; `None` where it isn't, is no file or can't be read.
+    /// The first `most` bytes of a file and its size; `None` if it doesn't exist, is no file or can't be
+    /// read.
     pub fn beginning(&self, path: &Path, most: usize) -> Option<(Vec<u8>, u64)> {
         let there = self.walk(path, &mut |_, _, _, _| ()).ok()??;
         let file = handle::open_file(&there.parent, &there.name).ok()?;
@@ -159,14 +99,14 @@ impl Root {
         Some((bytes, metadata.len()))
     }
 
-    /// Whether a directory is at `path`, or at the end of the links there.
+    /// Whether `path`, or the target of its links, is a directory.
     pub fn has_directory(&self, path: &Path) -> bool {
         let there = self.walk(path, &mut |_, _, _, _| ()).ok().flatten();
         there.is_some_and(|there| handle::open_directory(&there.parent, &there.name).is_ok())
     }
 
-    /// The names of the directories directly in `directory`, such as the homes in `/home`, inside the root
-    /// wherever links lead. What can't be listed has no names.
+    /// The names of the directories directly in `directory`, such as the homes in `/home`; links resolve
+    /// inside the root. Empty if it can't be listed.
     pub fn names(&self, directory: &Path) -> Vec<OsString> {
         let there = self.walk(directory, &mut |_, _, _, _| ()).ok().flatten();
         let opened = there.and_then(|there| handle::open_directory(&there.parent, &there.name).ok());
@@ -182,11 +122,11 @@ impl Root {
         names
     }
 
-    /// The file system that holds `path` (absolute inside the root), or will hold it, and what is free there: the nearest
-    /// directory above it that is there is asked. What only root may use counts.
+    /// The file system that holds or will hold `path` (absolute inside the root), and its free space: the
+    /// nearest existing directory above counts. Includes what is reserved for root.
     ///
     /// # Errors
-    /// The directory can't be opened or asked.
+    /// The directory can't be opened, or statfs fails.
     pub fn file_system(&self, path: &Path) -> Result<(u64, Free), Error> {
         for above in path.ancestors() {
             let there = self.walk(above, &mut |_, _, _, _| ());
@@ -202,16 +142,11 @@ impl Root {
                 asked.map_err(|errno: Errno| Error::io("ask the space of", &there.path)(errno.into()));
             let (device, found) = asked?;
             let bytes = found.blocks_free().saturating_mul(found.fragment_size());
-            // A file system that makes inodes as they are needed (btrfs) has none to count.
+            // A file system that creates inodes on demand (btrfs) reports none.
             let files = (found.files() > 0).then(|| found.files_free());
             return Ok((device, Free { bytes, files }));
         }
-        Err(Error::RootNotFound { path: self.path.clone() })
-    }
-
-    /// The root's own handle.
-    pub(super) fn directory(&self) -> &File {
-        &self.directory
+        Err(Error::RootNotFound { path: self.path().to_owned() })
     }
 }
 
@@ -234,7 +169,7 @@ impl Reading<'_> {
         self.capture(there.parent.as_fd(), &there.name, there.path, depth, 0);
     }
 
-    /// Reads where a link found inside a directory leads, if that was not read already.
+    /// Reads the target of a link found inside a directory, if it was not read already.
     fn linked(&mut self, link: &Path) {
         let Some(there) = self.follow(link) else { return };
         let holds_the_link = link.starts_with(&there.path);
@@ -243,7 +178,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The end of `path`; the links on the way become entries, and so does a refusal.
+    /// The target of `path`; the links on the way become entries, and so does an error.
     fn follow(&mut self, path: &Path) -> Option<There> {
         let root = self.root;
         let mut met = |at: &Path, _: PathBuf, parent: &OwnedFd, name: &OsStr| {
@@ -299,7 +234,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Everything below a directory. An error says why the directory was not read to its end.
+    /// Everything below a directory. An error says why the directory was not read completely.
     fn children(&mut self, directory: File, path: &Path, level: usize) -> Result<(), Unread> {
         if level == MAX_DEPTH {
             return Err(Unread::Failed(format!("not read: more than {MAX_DEPTH} directories deep")));

@@ -1,4 +1,4 @@
-//! An entry's attributes as they stand in JSON, shared by the archive's manifest and the journal.
+//! An entry's attributes in JSON, shared by the archive's manifest and the journal.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,10 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::state::{Attributes, text};
 
-/// The most extended attributes that are read of one entry; a node's files have one or two.
+/// Limit of extended attributes of one entry; a node's files have one or two.
 const MAX_XATTRS: usize = 1_000;
 
-/// A list of at most `N`: a file of the largest size could hold so many small ones that they fill the memory.
+/// A list of at most `N`: a file of the largest size could hold so many small items that they fill the
+/// memory.
 pub(super) fn at_most<'de, D, T, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -45,7 +46,6 @@ where
     deserializer.deserialize_seq(AtMost::<T, N>(PhantomData))
 }
 
-/// An entry's extended attributes.
 pub(super) fn some_xattrs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StoredXattr>, D::Error> {
     at_most::<_, _, MAX_XATTRS>(deserializer)
 }
@@ -53,27 +53,22 @@ pub(super) fn some_xattrs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// The mirror of [`Attributes`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredAttributes {
-    /// Permission bits as a number.
     pub mode: u32,
-    /// Numeric owner.
     pub uid: u32,
-    /// Numeric group.
     pub gid: u32,
-    /// Time of the last change of the content, to the nanosecond.
+    /// Modification time, to the nanosecond.
     pub mtime: Timestamp,
-    /// Extended attributes.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "some_xattrs")]
     pub xattrs: Vec<StoredXattr>,
 }
 
-/// One extended attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredXattr {
-    /// Its full name, such as `security.selinux`.
+    /// Full name, such as `security.selinux`.
     #[serde(with = "text")]
     pub name: OsString,
-    /// Its value; base64 in JSON.
+    /// Base64 in JSON.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub value: Vec<u8>,
 }

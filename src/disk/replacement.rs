@@ -1,8 +1,8 @@
-//! One file of the workstation that holds keys, made anew or replaced: whole or not at all, never wider than 0600,
-//! the old one kept beside it under a dated name.
+//! One file of the workstation that holds keys, created or replaced: completely or not at all, never wider
+//! than 0600, the old one kept beside it under a dated name.
 //!
-//! As with [`super::workstation`] links are followed: what is replaced is the file behind them. A run that was killed
-//! leaves hidden files of mode 0600 at most; the next one removes them.
+//! As with [`super::workstation`] links are followed: the file behind them is replaced. A killed run leaves
+//! hidden files of mode 0600 at most; the next one removes them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
@@ -16,38 +16,35 @@ use super::handle::{self, Kind, Limit};
 use super::{Error, effect};
 use crate::state::{Attributes, Bytes, Content};
 
-/// Of a file with keys.
 const MODE: u32 = 0o600;
-/// How many files of one second are kept.
+/// How many files with the same second in their names are kept.
 const MOST_COPIES: u32 = 100;
-/// How often what a killed run has left is removed before that counts as a failure.
+/// How often leftovers of a killed run are removed before that counts as a failure.
 const TRIES: u32 = 8;
-/// The label that SELinux goes by.
 const LABEL: &str = "security.selinux";
 
-/// A file that can be replaced, or made.
+/// A file that can be replaced, or created.
 pub struct Target {
-    /// As it was named.
+    /// As the user named it.
     path: PathBuf,
     directory: Directory,
     name: OsString,
     old: Option<(Bytes, Attributes)>,
 }
 
-/// What a replacement has left.
 #[derive(Debug)]
 pub struct Replaced {
     /// Where the old file is kept, if there was one.
     pub kept: Option<PathBuf>,
-    /// Why a power loss may still take the new file away, if that is so.
+    /// Why the new file may still be lost in a power loss, if that is so.
     pub unsynced: Option<Error>,
 }
 
 impl Target {
-    /// Looks at a path: a regular file, or nothing in a directory that is there.
+    /// Opens a path: a regular file, or none in an existing directory.
     ///
     /// # Errors
-    /// There is no such directory, something else is there, or it cannot be read.
+    /// There is no such directory, the path is something else, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if path.is_dir() {
             return Err(unsupported(path, "it is a directory"));
@@ -76,24 +73,24 @@ impl Target {
         Ok(Self { old, ..target })
     }
 
-    /// What the file holds, if there is one.
+    /// The current content of the file, if it exists.
     pub fn old(&self) -> Option<&[u8]> {
         self.old.as_ref().map(|(bytes, _)| &**bytes)
     }
 
-    /// The file behind the links, where its path leads over one.
+    /// The file behind the links, if the path leads over one.
     pub fn behind_link(&self) -> Option<PathBuf> {
         let linked = self.path.symlink_metadata().is_ok_and(|found| found.is_symlink());
         linked.then(|| self.real())
     }
 
-    /// Its mode, where others than the owner may do something with it.
+    /// Its mode, if group or others have any permission.
     pub fn too_wide(&self) -> Option<u32> {
         let (_, attributes) = self.old.as_ref()?;
         (attributes.mode & !MODE != 0).then_some(attributes.mode)
     }
 
-    /// Puts `new` in its place; the old file is kept under its name and `stamp`.
+    /// Replaces the file with `new`; the old file is kept under its name and `stamp`.
     ///
     /// # Errors
     /// The file was changed since it was read, or something can't be written: nothing was changed.
@@ -115,10 +112,10 @@ impl Target {
         Ok(Replaced { kept: kept.map(|name| self.shown(&name)), unsynced: self.directory.sync().err() })
     }
 
-    /// Gives the file the mode 0600; its content stays.
+    /// Sets the file's mode to 0600; its content stays.
     ///
     /// # Errors
-    /// It was changed meanwhile, or is somebody else's.
+    /// It was changed meanwhile, or belongs to another user.
     pub fn narrow(&self) -> Result<(), Error> {
         let Some((_, attributes)) = &self.old else { return Ok(()) };
         self.unchanged()?;
@@ -146,7 +143,7 @@ impl Target {
         }
     }
 
-    /// What is there now.
+    /// The current file.
     fn look(&self) -> Result<Option<(Bytes, Attributes)>, Error> {
         let Some((entry, _)) = handle::entry(&self.directory.handle, &self.name, Limit::FILE) else {
             return Ok(None);
@@ -159,7 +156,7 @@ impl Target {
         }
     }
 
-    /// What was read is what would be replaced.
+    /// Checks that the file is still the one that was read.
     fn unchanged(&self) -> Result<(), Error> {
         let now = self.look()?;
         let same = match (&self.old, &now) {
@@ -170,7 +167,7 @@ impl Target {
         if same { Ok(()) } else { Err(Error::Changed { path: self.path.clone() }) }
     }
 
-    /// A file of another user would become this one's.
+    /// A file of another user would become this user's.
     fn refuse_strangers(&self) -> Result<(), Error> {
         let me = Uid::effective();
         match &self.old {
@@ -185,7 +182,6 @@ impl Target {
         self.directory.path.join(&self.name)
     }
 
-    /// A neighbour, named as the file was.
     fn shown(&self, name: &OsStr) -> PathBuf {
         match self.behind_link() {
             Some(_) => self.directory.path.join(name),
@@ -194,23 +190,22 @@ impl Target {
     }
 }
 
-/// A copy that can be taken back.
+/// A copy that can be removed again.
 pub struct Kept {
-    /// Where it is.
     pub path: PathBuf,
     directory: Directory,
     name: OsString,
 }
 
 impl Kept {
-    /// Removes it again: it was for a change that was not made.
+    /// Removes it: the change that it was for was not made.
     pub fn take_back(self) {
-        // Where that fails a copy of mode 0600 is left.
+        // If that fails a copy of mode 0600 is left.
         let _removed = effect::remove(&self.directory.handle, &self.name);
     }
 }
 
-/// Writes a file that must not be there, `NAME.STAMP`, into a directory.
+/// Writes a file that must not exist, `NAME.STAMP`, into a directory.
 ///
 /// # Errors
 /// There is no such directory, or it can't be written.
@@ -225,13 +220,13 @@ struct Directory {
     handle: File,
 }
 
-/// A hidden file that becomes the new one, or goes away.
+/// A hidden file that becomes the new one, or is removed.
 struct Staged<'a> {
     directory: &'a File,
     name: OsString,
-    /// Its lock ends with it.
+    /// Closing it releases its lock.
     file: File,
-    /// Whether the hidden name is no more.
+    /// Whether the hidden name no longer exists.
     gone: bool,
 }
 
@@ -256,7 +251,7 @@ impl Directory {
         effect::sync(&self.handle).map_err(Error::io("sync", &self.path))
     }
 
-    /// Writes a new file under the first name that is free.
+    /// Writes a new file under the first free name.
     fn keep(
         &self,
         name: &OsStr,
@@ -283,7 +278,7 @@ impl Directory {
         Err(unsupported(&self.path.join(name), "too many copies of it have this date"))
     }
 
-    /// Writes a hidden file beside `name`, with the owner of what it is like.
+    /// Writes a hidden file beside `name`, with the owner and label of `like`.
     fn stage(
         &self,
         name: &OsStr,
@@ -305,7 +300,7 @@ impl Directory {
         Ok(staged)
     }
 
-    /// Makes a hidden file and locks it; what a killed run has left under its name goes.
+    /// Creates a hidden file and locks it; a leftover of a killed run under its name is removed.
     fn create(&self, hidden: &OsStr, path: &Path) -> Result<File, Error> {
         let busy = || unsupported(path, "another kuberescue is about to write there");
         for _ in 0..TRIES {
@@ -355,8 +350,8 @@ impl Directory {
         fstat(file).ok().zip(named).is_some_and(|(own, named)| same(&own, &named))
     }
 
-    /// Owner and label: those of what it is like; where that is nothing, root gives it to the directory's owner, whose
-    /// file it is in a home directory. Anyone else can only have files of their own.
+    /// Owner and label: those of `like`; without it root gives the file to the directory's owner, who owns it
+    /// in a home directory. Other users can only own their files.
     fn attributes(&self, file: &File, like: Option<&Attributes>) -> io::Result<Attributes> {
         let own = fstat(file)?;
         let plain = |uid, gid| Attributes { mode: MODE, uid, gid, ..Attributes::default() };

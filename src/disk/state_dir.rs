@@ -1,7 +1,7 @@
-//! The tool's own directory on a node, `/var/lib/kuberescue`: lock, journals, archives. Made with mode
-//! 0700 when first needed, its parents resolved inside the root. Files in it are replaced whole:
-//! written beside, synced, renamed, and the directory synced. What a run that was killed has left half written
-//! is swept away by the next one.
+//! The tool's own directory on a node, `/var/lib/kuberescue`: lock, journals, archives. Created with mode
+//! 0700 when first needed, its parents resolved inside the root. Files in it are replaced atomically: written
+//! beside, synced, renamed, and the directory synced. Unfinished files of a killed run are removed by the
+//! next one.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,20 +14,18 @@ use nix::unistd::dup;
 
 use super::{Error, Root, effect, handle};
 
-/// Where it is inside the root, unless links lead elsewhere.
+/// Its path inside the root, unless links lead elsewhere.
 pub(super) const STATE_DIR: &str = "/var/lib/kuberescue";
 
-/// The suffix of an archive that isn't whole yet. It is locked while it is written.
+/// The suffix of an unfinished archive. It is locked while it is written.
 pub(super) const PARTIAL: &str = ".partial";
-/// The suffix of a file that isn't whole yet and will replace another.
+/// The suffix of an unfinished file that will replace another.
 const NEW: &str = ".new";
-/// The file that a run locks.
 pub(super) const LOCK: &str = "lock";
 
-/// How many names in it are looked at.
+/// How many names in it are read.
 const MAX_NAMES: usize = 20_000;
 
-/// The directory, opened.
 #[derive(Debug)]
 pub(super) struct StateDir {
     pub(super) directory: File,
@@ -36,7 +34,6 @@ pub(super) struct StateDir {
 }
 
 impl StateDir {
-    /// Opens it for reading; `None` where it isn't.
     pub(super) fn open(root: &Root) -> Result<Option<Self>, Error> {
         let path = Path::new(STATE_DIR);
         let there = root.walk(path, &mut |_, _, _, _| ());
@@ -48,15 +45,15 @@ impl StateDir {
         Ok(Some(Self { directory, path: there.path }))
     }
 
-    /// Opens it, or makes it and what is missing above it, and makes its name last: where its name is lost, the
-    /// journal in it is.
+    /// Opens it, or creates it with its parents, and syncs its name: if its name is lost, so is the journal
+    /// in it.
     pub(super) fn create(root: &Root) -> Result<Self, Error> {
         if let Some(found) = Self::open(root)?
             && handle::stat(&found.directory, OsStr::new(LOCK)).is_ok_and(|lock| lock.is_some())
         {
             return Ok(found);
         }
-        // A run that was killed may have made some of it and synced nothing: the lock is made only after that.
+        // A killed run may have created some of it and synced nothing: the lock is created only after that.
         let mut asked = PathBuf::from("/");
         let mut path = PathBuf::from("/");
         let mut at = dup(root.directory()).map_err(|errno| Error::io("open", "/")(errno.into()))?;
@@ -72,7 +69,7 @@ impl StateDir {
                 None => {
                     path.push(name);
                     let mode = if name == "kuberescue" { 0o700 } else { 0o755 };
-                    // Fails with "already exists" where a dangling link is in the way.
+                    // Fails with "already exists" if a dangling link is in the way.
                     effect::make_directory(&at, OsStr::new(name), mode)
                         .and_then(|()| effect::sync(&at))
                         .and_then(|()| handle::open_directory(&at, OsStr::new(name)))
@@ -83,7 +80,7 @@ impl StateDir {
         Ok(Self { directory: at.into(), path })
     }
 
-    /// Writes a file anew and makes its content last, but not yet its name: [`StateDir::rename`] does.
+    /// Writes a file and syncs its content, but not yet its name: [`StateDir::rename`] does.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let at = OsStr::new(name);
         effect::remove(&self.directory, at)
@@ -95,28 +92,28 @@ impl StateDir {
             .map_err(Error::io("write", self.path.join(name)))
     }
 
-    /// The names in it.
     pub(super) fn names(&self) -> Result<Vec<OsString>, Error> {
         let names = self.directory.try_clone().and_then(|open| handle::names(open, MAX_NAMES, |_| true));
         names.map(|(_, names, _)| names).map_err(Error::io("read the directory", &self.path))
     }
 
-    /// What runs that were killed have left half written: archives hold keys. A file that replaces another is
-    /// told of too while a run that holds the lock writes it.
+    /// Unfinished files of killed runs: archives hold keys. Includes a file that a run with the lock is
+    /// writing.
     pub(super) fn unfinished(&self) -> Result<Vec<OsString>, Error> {
         let mut names = self.names()?;
         names.retain(|name| is_hidden(name, NEW) || self.is_dead_partial(name));
         Ok(names)
     }
 
-    /// Removes what is [`unfinished`](Self::unfinished); the caller holds the lock. Best effort: nothing depends on it.
+    /// Removes [`unfinished`](Self::unfinished) files; the caller holds the lock. Best effort: nothing
+    /// depends on it.
     pub(super) fn sweep(&self) {
         for name in self.unfinished().unwrap_or_default() {
             let _removed = effect::remove(&self.directory, &name);
         }
     }
 
-    /// Removes archives that runs which were killed have left half written. Best effort.
+    /// Removes unfinished archives of killed runs. Best effort.
     pub(super) fn sweep_partials(&self) {
         for name in self.names().unwrap_or_default() {
             if self.is_dead_partial(&name) {
@@ -130,7 +127,7 @@ impl StateDir {
             && handle::open_file(&self.directory, name).is_ok_and(|file| file.try_lock().is_ok())
     }
 
-    /// Replaces the file `name`, so that after a crash it is the old or the new one, whole.
+    /// Replaces the file `name`, so that after a crash it is the old or the new one, complete.
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let new = format!(".{name}{NEW}");
         self.put(&new, bytes).and_then(|()| self.rename(&new, name)).inspect_err(|_| {
@@ -139,26 +136,25 @@ impl StateDir {
         })
     }
 
-    /// Makes its names last.
     pub(super) fn sync(&self) -> Result<(), Error> {
         effect::sync(&self.directory).map_err(Error::io("sync", &self.path))
     }
 
-    /// Renames one file of the directory over another and makes it last.
+    /// Renames one file of the directory over another and syncs.
     pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
         effect::rename(&self.directory, OsStr::new(from), OsStr::new(to))
             .and_then(|()| effect::sync(&self.directory))
             .map_err(Error::io("write", self.path.join(to)))
     }
 
-    /// Removes a file of the directory and makes that last.
+    /// Removes a file of the directory and syncs.
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
         effect::remove(&self.directory, OsStr::new(name))
             .and_then(|()| effect::sync(&self.directory))
             .map_err(Error::io("remove", self.path.join(name)))
     }
 
-    /// The content of a file of at most `limit` bytes; `None` where it isn't.
+    /// The content of a file of at most `limit` bytes; `None` if it doesn't exist.
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let path = || self.path.join(name);
         let file = match handle::open_file(&self.directory, OsStr::new(name)) {

@@ -1,5 +1,5 @@
-//! Files outside of their places that may hold keys: backups before a repair, copies that were carried from node to
-//! node. Only small files whose names look like it are opened; the rest is passed over.
+//! Files outside their usual places that may hold keys: backups before a repair, copies carried from node to
+//! node. Only small files with matching names are opened.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,23 +10,21 @@ use super::Root;
 use super::handle::{self, Kind, Limit};
 use crate::state::{Content, Snapshot};
 
-/// Where keys are left: with everything below, down to [`DEPTH`].
+/// Where keys are often left: with everything below, down to [`DEPTH`].
 const PLACES: [&str; 4] = ["/root", "/tmp", "/var/tmp", "/opt"];
-/// Directories of users.
 const HOMES: &str = "/home";
 /// Copies of this directory: `/etc/kubernetes.old-20260101`, `/etc/kubernetes-backup`.
 const COPIED: &str = "kubernetes";
 
 const DEPTH: usize = 5;
-/// The most names that are looked at in all.
 const MOST_NAMES: usize = 50_000;
-/// The most files that are kept.
 const MOST_FILES: usize = 500;
 /// The largest file that is opened: a kubeconfig with a long CA bundle is smaller.
 const LARGEST: u64 = 128 << 10;
 
 impl Root {
-    /// Files outside of their places whose names look as if they held keys. `known` are in their place.
+    /// Files outside their usual places whose names look like keys or kubeconfigs. `known` are the files in
+    /// their places.
     pub fn strays(&self, known: &Snapshot) -> Snapshot {
         let mut search = Search { known, found: Snapshot::default(), names_left: MOST_NAMES, files: 0 };
         let mut places: Vec<PathBuf> = PLACES.iter().map(PathBuf::from).collect();
@@ -48,7 +46,7 @@ impl Root {
     }
 }
 
-/// The same among the files of an archive: `known` are in their place.
+/// The same among the files of an archive: `known` are the files in their places.
 pub fn strays_among(all: &Snapshot, known: &Snapshot) -> Snapshot {
     let is_copy = |path: &Path| {
         let below_etc = path.strip_prefix("/etc").ok().and_then(|rest| rest.components().next());

@@ -1,5 +1,5 @@
-//! Files of the machine on which the command runs, named by the operator or by a kubeconfig: no root, links are
-//! followed, as any program of the operator's does. Read only, and bounded.
+//! Files of the machine on which the command runs, named by the user or by a kubeconfig: no root, links are
+//! followed, as in any program. Read only, and bounded.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// The most that is read of a file: more than any kubeconfig that is parsed, so that it is refused with a reason.
+/// Limit in bytes: more than the kubeconfig parser accepts, so that it can refuse with a reason.
 const MOST: u64 = 4 << 20;
 
-/// Reads what the operator names: a file, or a pipe such as the shell's `<(…)`.
+/// Reads a file that the user names, or a pipe such as the shell's `<(…)`.
 ///
 /// # Errors
-/// It isn't there, is a directory, or cannot be read.
+/// It doesn't exist, is a directory, or cannot be read.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     if std::fs::metadata(path)?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -21,10 +21,10 @@ pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_all(File::open(path)?)
 }
 
-/// Reads what a file names: only a regular file, because a pipe or a device may never end.
+/// Reads a file that another file names: only a regular file, because a pipe or a device may never end.
 ///
 /// # Errors
-/// It isn't there, is no regular file, or cannot be read.
+/// It doesn't exist, is no regular file, or cannot be read.
 pub fn read_regular(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
@@ -32,7 +32,7 @@ pub fn read_regular(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_all(File::open(path)?)
 }
 
-/// Reads the standard input to its end.
+/// Reads standard input to its end.
 ///
 /// # Errors
 /// It cannot be read.

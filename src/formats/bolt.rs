@@ -1,8 +1,9 @@
-//! The head of a bbolt database, in which etcd keeps its data (`member/snap/db`): two meta pages, of which the newer
-//! valid one counts (bbolt `internal/common/meta.go`). Enough to tell a database from a file that was cut off or
-//! overwritten; the data itself is not read.
+//! The head of a bbolt database, in which etcd keeps its data (`member/snap/db`): two meta pages, of which
+//! the newer valid one counts (bbolt `internal/common/meta.go`). Enough to detect a truncated or overwritten
+//! database; the data itself is not read.
 
-/// How many bytes of the file's beginning are needed: the second meta page begins after the largest page, 64 KiB.
+/// How many bytes of the file's beginning are needed: the second meta page begins after the largest page, 64
+/// KiB.
 pub const HEAD: usize = (64 << 10) + META_END;
 
 const PAGE_HEADER: usize = 16;
@@ -11,18 +12,18 @@ const META_END: usize = PAGE_HEADER + META;
 const MAGIC: u32 = 0xed0c_daed;
 const VERSION: u32 = 2;
 
-/// What the valid meta page says.
+/// The valid meta page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// Bytes of a page.
+    /// Bytes.
     pub page_size: u64,
-    /// Pages that are in use: the file is at least this long.
+    /// Pages in use: the file has at least this many.
     pub pages: u64,
     /// Number of the last transaction.
     pub transaction: u64,
 }
 
-/// Why a file is no database that etcd can open.
+/// Why etcd cannot open a file as a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BoltError {
     /// Too short for a header.
@@ -31,14 +32,9 @@ pub enum BoltError {
     /// Neither meta page is valid.
     #[error("neither of its two headers is valid")]
     NoMeta,
-    /// Its header speaks of pages that the file doesn't have.
+    /// Its header names pages that the file doesn't have.
     #[error("cut off: its header speaks of {wanted} bytes, and it has {size}")]
-    CutOff {
-        /// What the header says.
-        wanted: u64,
-        /// The file's size.
-        size: u64,
-    },
+    CutOff { wanted: u64, size: u64 },
 }
 
 impl Meta {
@@ -51,7 +47,7 @@ impl Meta {
             return Err(BoltError::Short(size));
         }
         let first = meta(head, 0);
-        // Where the first page is broken its size isn't known: the usual ones are tried.
+        // If the first page is damaged its size isn't known: try the usual ones.
         let sizes = first.map_or_else(|| vec![4096, 8192, 16384, 65536], |meta| vec![meta.page_size]);
         let second = sizes.into_iter().find_map(|size| meta(head, usize::try_from(size).ok()?));
         let newest = [first, second].into_iter().flatten().max_by_key(|meta| meta.transaction);
@@ -82,7 +78,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// The head of an empty database of four pages, as bbolt makes it; for tests.
+/// The head of an empty database of four pages, as bbolt creates it; for tests.
 #[cfg(test)]
 pub(crate) fn empty_database() -> Vec<u8> {
     let mut file = vec![0; 4 * 4096];

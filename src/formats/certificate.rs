@@ -1,5 +1,5 @@
-//! X.509 certificates (RFC 5280): the facts that inventory, plan and reports speak of, and the raw
-//! parts that renewing keeps byte for byte.
+//! X.509 certificates (RFC 5280): the facts for inventory, plan and reports, and the raw parts that a renewal
+//! keeps byte for byte.
 
 use std::net::IpAddr;
 
@@ -12,8 +12,8 @@ use super::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use super::pem::{self, PemError};
 use crate::state::Digest;
 
-/// The largest certificate that is looked at. TLS takes none larger: Go's limit for the message with all of a chain
-/// (crypto/tls, `maxHandshakeCertificateMsg`) is this.
+/// The largest certificate that is parsed: Go's limit for a TLS message with an entire chain (crypto/tls,
+/// `maxHandshakeCertificateMsg`).
 const LARGEST: usize = 256 << 10;
 
 /// Why a certificate cannot be used.
@@ -22,67 +22,61 @@ pub enum CertificateError {
     /// No certificate block in the file.
     #[error(transparent)]
     Pem(#[from] PemError),
-    /// The block is there and its content is not a certificate.
+    /// The block exists and its content is not a certificate.
     #[error("not an X.509 certificate: {0}")]
     Malformed(String),
-    /// Larger than any that is of use.
+    /// Larger than the limit.
     #[error("a certificate of {0} bytes: larger than the {LARGEST} bytes that TLS takes")]
     TooLarge(usize),
 }
 
-/// Why a certificate does not stem from an authority.
+/// Why a certificate was not issued by a CA.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// Another authority's name.
+    /// Its issuer is another CA.
     #[error("issued by \"{issuer}\", not by \"{authority}\"")]
-    OtherIssuer {
-        /// Issuer in the certificate.
-        issuer: String,
-        /// Subject of the authority.
-        authority: String,
-    },
-    /// The name fits and the signature doesn't: another key of the same name.
+    OtherIssuer { issuer: String, authority: String },
+    /// The name matches and the signature doesn't: another key with the same name.
     #[error("signed by another key than that of \"{0}\"")]
     OtherKey(String),
-    /// A signature of a kind that cannot be checked here.
+    /// A kind of signature that cannot be verified here.
     #[error("its signature cannot be checked: {0}")]
     Unsupported(String),
 }
 
-/// A certificate in short, for documents and records.
+/// A summary of a certificate, for documents and records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CertSummary {
     pub subject: String,
     pub issuer: String,
-    /// Hexadecimal digits.
+    /// Hexadecimal.
     pub serial: String,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
+    /// Subject alternative names as openssl prints them: `DNS:node-1`, `IP:10.0.0.1`.
+    pub names: Vec<String>,
+    /// SHA-256 of the certificate in DER.
+    pub fingerprint: Digest,
 }
 
-/// An X.509 certificate, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The whole certificate in DER.
+    /// The entire certificate in DER.
     pub der: Vec<u8>,
-    /// Subject as text, for people.
     pub subject: String,
-    /// Issuer as text, for people.
     pub issuer: String,
     /// Subject in DER, byte for byte.
     pub subject_der: Vec<u8>,
     /// Issuer in DER, byte for byte.
     pub issuer_der: Vec<u8>,
-    /// The common names of the subject; one, as a rule.
     pub common_names: Vec<String>,
     /// The organizations of the subject.
     pub organizations: Vec<String>,
     /// Serial number as lower-case hexadecimal digits.
     pub serial: String,
-    /// Start of validity.
     pub not_before: Timestamp,
-    /// End of validity; the certificate is still valid in this second (RFC 5280 section 4.1.2.5).
+    /// The certificate is still valid in this second (RFC 5280 section 4.1.2.5).
     pub not_after: Timestamp,
     /// DNS names, in the certificate's order.
     pub dns_names: Vec<String>,
@@ -90,9 +84,9 @@ pub struct Certificate {
     pub addresses: Vec<IpAddr>,
     /// Whether it has an extended key usage extension with at least one purpose.
     pub has_usage: bool,
-    /// Whether that extension lets it serve TLS; true where there is no such extension (RFC 5280 section 4.2.1.12).
+    /// Whether that extension allows it to serve TLS; true without the extension (RFC 5280 section 4.2.1.12).
     pub may_serve: bool,
-    /// Whether that extension lets it be a TLS client; true where there is no such extension.
+    /// Whether that extension allows it to be a TLS client; true without the extension.
     pub may_be_client: bool,
     /// Whether its key may sign a handshake: digitalSignature, or no key usage extension (section 4.2.1.3).
     pub may_sign: bool,
@@ -100,21 +94,19 @@ pub struct Certificate {
     pub is_ca: bool,
     /// basicConstraints present.
     pub has_basic_constraints: bool,
-    /// Subject key identifier.
     pub key_id: Option<Vec<u8>>,
     /// Subject public key info in DER.
     pub spki: Vec<u8>,
-    /// Algorithm and size of its key.
     pub algorithm: KeyAlgorithm,
-    /// The hash of its signature, where that is one that Go and openssl refuse: `MD5`, `SHA-1`.
+    /// The hash of its signature, if Go and openssl reject it: `MD5`, `SHA-1`.
     pub weak_hash: Option<&'static str>,
 }
 
 impl Certificate {
-    /// The first certificate of a PEM file: the leaf, by convention.
+    /// The first certificate of a PEM file: by convention the leaf certificate.
     ///
     /// # Errors
-    /// There is none, or it cannot be understood.
+    /// There is none, or it cannot be parsed.
     pub fn from_pem(data: &[u8]) -> Result<Self, CertificateError> {
         let mut found = pem::certificates(data)?;
         Self::from_der(found.swap_remove(0))
@@ -123,7 +115,7 @@ impl Certificate {
     /// Every certificate of a PEM file.
     ///
     /// # Errors
-    /// There is none, or one cannot be understood.
+    /// There is none, or one cannot be parsed.
     pub fn all_from_pem(data: &[u8]) -> Result<Vec<Self>, CertificateError> {
         pem::certificates(data)?.into_iter().map(Self::from_der).collect()
     }
@@ -131,7 +123,7 @@ impl Certificate {
     /// Parses a certificate in DER.
     ///
     /// # Errors
-    /// It cannot be understood, or bytes follow it.
+    /// It cannot be parsed, or bytes follow it.
     pub fn from_der(der: Vec<u8>) -> Result<Self, CertificateError> {
         let malformed = |reason: String| CertificateError::Malformed(reason);
         if der.len() > LARGEST {
@@ -141,8 +133,8 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(malformed("bytes follow the certificate".to_owned()));
         }
-        // A certificate without an end says 9999-12-31T23:59:59Z (RFC 5280 section 4.1.2.5), which is a day later than the
-        // last moment that can be counted here.
+        // A certificate without an expiry date has 9999-12-31T23:59:59Z (RFC 5280 section 4.1.2.5), a day
+        // later than the latest Timestamp.
         let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
         let time = |seconds: i64| {
             Timestamp::from_second(seconds.clamp(first, last)).map_err(|error| malformed(error.to_string()))
@@ -214,8 +206,8 @@ impl Certificate {
         }
     }
 
-    /// Whether `key` is its private key. The public keys are compared, not how their algorithm is written:
-    /// RSA's NULL parameters may be left out.
+    /// Whether `key` is its private key. Compares the public keys, not the encoding of their algorithm: RSA's
+    /// NULL parameters may be missing.
     pub fn is_of(&self, key: &PrivateKey) -> bool {
         key.algorithm == self.algorithm
             && match (public_key_bits(key.spki()), public_key_bits(&self.spki)) {
@@ -224,22 +216,20 @@ impl Certificate {
             }
     }
 
-    /// The first common name, or nothing.
     pub fn common_name(&self) -> &str {
         self.common_names.first().map_or("", String::as_str)
     }
 
-    /// Whether its end has passed at `now`.
+    /// Whether it has expired at `now`.
     pub fn expired_at(&self, now: Timestamp) -> bool {
         self.not_after < now
     }
 
-    /// Whether its start is still to come at `now`.
+    /// Whether its notBefore is later than `now`.
     pub fn not_yet_valid_at(&self, now: Timestamp) -> bool {
         now < self.not_before
     }
 
-    /// In short.
     pub fn summary(&self) -> CertSummary {
         CertSummary {
             subject: self.subject.clone(),
@@ -247,6 +237,8 @@ impl Certificate {
             serial: self.serial.clone(),
             not_before: self.not_before,
             not_after: self.not_after,
+            names: self.alternative_names(),
+            fingerprint: self.fingerprint(),
         }
     }
 
@@ -255,19 +247,19 @@ impl Certificate {
         Digest::of(&self.der)
     }
 
-    /// Names and addresses, in the words of openssl.
+    /// Names and addresses as openssl prints them.
     pub fn alternative_names(&self) -> Vec<String> {
         let names = self.dns_names.iter().map(|name| format!("DNS:{name}"));
         names.chain(self.addresses.iter().map(|address| format!("IP:{address}"))).collect()
     }
 
-    /// Checks issuer and signature against `authority`. Dates are not looked at.
+    /// Verifies issuer and signature against `authority`. Dates are not checked.
     ///
     /// # Errors
-    /// It does not stem from that authority, or that cannot be told.
+    /// That CA did not issue it, or this cannot be verified.
     pub fn signed_by(&self, authority: &Self) -> Result<(), ChainError> {
         if self.issuer_der != authority.subject_der {
-            // Go compares names byte by byte: the same letters in another type of string are another name.
+            // Go compares names byte by byte: the same letters in another string type are another name.
             let same_letters = self.issuer == authority.subject;
             let how = if same_letters { " in another encoding" } else { "" };
             return Err(ChainError::OtherIssuer {
@@ -287,7 +279,6 @@ impl Certificate {
         }
     }
 
-    /// The certificate as a PEM file.
     pub fn to_pem(&self) -> String {
         pem::encode(pem::Label::Certificate, &self.der).to_string()
     }
@@ -303,7 +294,7 @@ fn weak_hash(algorithm: &str) -> Option<&'static str> {
     }
 }
 
-/// The address of a name of a certificate: four bytes or sixteen.
+/// The address in a certificate: four bytes or sixteen.
 pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddr::from(v4));

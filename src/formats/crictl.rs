@@ -2,17 +2,14 @@
 
 use serde::Deserialize;
 
-/// The part of crictl's configuration that says where the runtime is.
+/// The part of crictl's configuration with the runtime's socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct CrictlConfiguration {
-    /// The runtime's socket.
     pub runtime_endpoint: Option<String>,
 }
 
 impl CrictlConfiguration {
-    /// Reads a crictl configuration.
-    ///
     /// # Errors
     /// It is no YAML; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {

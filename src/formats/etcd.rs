@@ -1,26 +1,23 @@
-//! What etcd says of itself: the flag `--initial-cluster`, and the JSON of its gateway (`/health`,
-//! `/v3/cluster/member/list`; etcd 3.4 to 3.6).
+//! etcd's flag `--initial-cluster`, and the JSON of its gateway (`/health`, `/v3/cluster/member/list`; etcd
+//! 3.4 to 3.6).
 
 use serde::Deserialize;
 
-/// A member of an etcd cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Member {
-    /// Its name; empty for one that was added and has not started yet.
+    /// Empty for a member that was added and has not started yet.
     pub name: String,
-    /// Where its peers reach it.
     #[serde(rename = "peerURLs")]
     pub peer_urls: Vec<String>,
-    /// Where clients reach it.
     #[serde(rename = "clientURLs")]
     pub client_urls: Vec<String>,
-    /// Whether it only learns, and doesn't vote.
+    /// A learner doesn't vote.
     #[serde(rename = "isLearner")]
     pub is_learner: bool,
 }
 
-/// The members that `--initial-cluster=NAME=URL,…` names. A member may have several URLs.
+/// The members in `--initial-cluster=NAME=URL,…`. A member may have several URLs.
 pub fn initial_cluster(value: &str) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
     for part in value.split(',') {
@@ -50,7 +47,7 @@ pub fn member_list(body: &[u8]) -> Result<Vec<Member>, String> {
     Ok(answer.members)
 }
 
-/// Whether an answer of `/health` says that the member has a leader and can commit.
+/// Whether an answer of `/health` means that the member has a leader and can commit.
 pub fn is_healthy(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Answer {
@@ -76,7 +73,7 @@ mod tests {
 
     #[test]
     fn members_of_the_gateway() {
-        // As etcd 3.4.23 answered.
+        // A real answer of etcd 3.4.23.
         let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","raft_term":"2"},"members":[{"ID":"10276657743932975437","name":"default","peerURLs":["http://localhost:2380"],"clientURLs":["http://127.0.0.1:2379"]}]}"#;
         let members = member_list(body).unwrap();
         assert_eq!(members[0].name, "default");

@@ -1,7 +1,7 @@
-//! Private keys as kubeadm keeps them: PKCS#1, SEC1 or PKCS#8, and what their public half is.
+//! Private keys in kubeadm's formats, PKCS#1, SEC1 or PKCS#8, and their public half.
 //!
-//! A key has no `Serialize` and shows nothing of itself in `Debug`. Making keys and signing with them
-//! is the issue room's work.
+//! A key has no `Serialize`, and its `Debug` shows nothing. Generating keys and signing belong to the issue
+//! layer.
 
 use std::fmt;
 
@@ -25,25 +25,21 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub enum KeyAlgorithm {
     /// RSA with a modulus of this many bits.
     Rsa(usize),
-    /// ECDSA on NIST P-256.
     EcdsaP256,
-    /// ECDSA on NIST P-384.
     EcdsaP384,
-    /// ECDSA on NIST P-521.
     EcdsaP521,
-    /// Ed25519.
     Ed25519,
     /// Anything else, by its object identifier.
     Other(String),
 }
 
 impl KeyAlgorithm {
-    /// Whether a new key of this kind can be made here: what kubeadm can be configured to use.
+    /// Whether such a key can be generated here: all that kubeadm can be configured to use.
     pub fn can_be_generated(&self) -> bool {
         matches!(self, Self::Rsa(2048 | 3072 | 4096) | Self::EcdsaP256 | Self::EcdsaP384)
     }
 
-    /// Whether certificates can be signed with a key of this kind here: what ring signs with.
+    /// Whether such a key can sign certificates here: all that ring supports.
     pub fn can_sign(&self) -> bool {
         matches!(self, Self::Rsa(2048..=4096) | Self::EcdsaP256 | Self::EcdsaP384 | Self::Ed25519)
     }
@@ -91,7 +87,7 @@ impl From<KeyAlgorithm> for String {
     }
 }
 
-/// How a private key is wrapped in its file.
+/// The encoding of a private key in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum KeyEncoding {
     /// `RSA PRIVATE KEY`.
@@ -106,7 +102,7 @@ pub enum KeyEncoding {
 }
 
 impl KeyEncoding {
-    /// The one that kubeadm writes for a key of this algorithm.
+    /// The encoding that kubeadm writes for a key of this algorithm.
     pub fn of_kubeadm(algorithm: &KeyAlgorithm) -> Self {
         match algorithm {
             KeyAlgorithm::Rsa(_) => Self::Pkcs1,
@@ -115,7 +111,6 @@ impl KeyEncoding {
         }
     }
 
-    /// Its PEM label.
     pub const fn label(self) -> Label {
         match self {
             Self::Pkcs1 => Label::RsaPrivateKey,
@@ -131,20 +126,18 @@ pub enum KeyError {
     /// No key block in the file.
     #[error(transparent)]
     Pem(#[from] PemError),
-    /// The block is there and its content is not a key.
+    /// The block exists and its content is not a key.
     #[error("not a private key: {0}")]
     Malformed(String),
-    /// An EC key that leaves out its public point, which neither Go nor OpenSSL does.
+    /// An EC key without its public point, which Go and OpenSSL always write.
     #[error("the EC key lacks its public point")]
     NoPublicPoint,
 }
 
-/// A private key. Wiped when dropped.
+/// A private key. Zeroized when dropped.
 #[derive(Clone)]
 pub struct PrivateKey {
-    /// Algorithm and size.
     pub algorithm: KeyAlgorithm,
-    /// How it is wrapped.
     pub encoding: KeyEncoding,
     der: Zeroizing<Vec<u8>>,
     spki: Vec<u8>,
@@ -157,8 +150,8 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// Whether a signature can be made with it: the numbers of a damaged key don't belong together, although it can be
-    /// read and its public half is right. Keys of a kind that is not signed with here count as such. Takes as long as a
+    /// Whether the key can sign: the numbers of a damaged key may not match, although it can be parsed and
+    /// its public half is right. True for keys that can't be used for signing here. Takes as long as a
     /// signature.
     pub fn can_sign(&self) -> bool {
         use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING};
@@ -183,7 +176,7 @@ impl PrivateKey {
     /// Reads the first private key of a PEM file.
     ///
     /// # Errors
-    /// There is none, or it cannot be understood.
+    /// There is none, or it cannot be parsed.
     pub fn from_pem(data: &[u8]) -> Result<Self, KeyError> {
         let block = pem::private_key(data)?;
         let encoding = match block.label {
@@ -194,10 +187,10 @@ impl PrivateKey {
         Self::from_der(encoding, block.der)
     }
 
-    /// Reads a private key in the given wrapping.
+    /// Reads a private key in the given encoding.
     ///
     /// # Errors
-    /// It cannot be understood.
+    /// It cannot be parsed.
     pub fn from_der(encoding: KeyEncoding, der: Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
         let spki = match encoding {
             KeyEncoding::Pkcs1 => rsa_spki(&der)?,
@@ -220,17 +213,17 @@ impl PrivateKey {
         &self.spki
     }
 
-    /// The key in its own wrapping, in DER.
+    /// In its own encoding.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// The key as a PEM file in its own wrapping.
+    /// In its own encoding.
     pub fn to_pem(&self) -> Zeroizing<String> {
         pem::encode(self.encoding.label(), &self.der)
     }
 
-    /// The key wrapped as PKCS#8 (RFC 5958), which is what ring reads.
+    /// The key as PKCS#8 (RFC 5958), for ring.
     ///
     /// # Errors
     /// The key is larger than DER allows, which no real one is.
@@ -245,10 +238,10 @@ impl PrivateKey {
         Ok(Zeroizing::new(info.to_der().map_err(malformed)?))
     }
 
-    /// The same key in another wrapping.
+    /// The same key in another encoding.
     ///
     /// # Errors
-    /// The wrapping does not fit the key's algorithm.
+    /// The encoding does not fit the key's algorithm.
     pub fn encoded_as(&self, encoding: KeyEncoding) -> Result<Self, KeyError> {
         if encoding == self.encoding {
             return Ok(self.clone());
@@ -269,7 +262,7 @@ impl PrivateKey {
     }
 }
 
-/// Go writes the curve into a SEC1 key and leaves it out inside PKCS#8; alone, SEC1 needs it.
+/// Go writes the curve into a SEC1 key and leaves it out inside PKCS#8; SEC1 alone needs it.
 fn sec1_with_curve(info: &PrivateKeyInfo<'_>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let mut key = EcPrivateKey::from_der(info.key.as_bytes()).map_err(malformed)?;
     key.curve = key.curve.or(info.algorithm.curve());
@@ -302,7 +295,7 @@ fn spki(algorithm: AlgorithmIdentifier<'_>, key: &[u8]) -> Result<Vec<u8>, KeyEr
     Spki { algorithm, key }.to_der().map_err(malformed)
 }
 
-/// The content of a subject public key info's bit string: what a key identifier is the hash of.
+/// The content of a subject public key info's bit string, of which a key identifier is the hash.
 ///
 /// # Errors
 /// It is not a subject public key info.

@@ -1,8 +1,8 @@
-//! Kubeconfig files: whose credential they embed, and new values spliced in with everything else kept
-//! byte for byte: comments, key order, other users, line ends.
+//! Kubeconfig files: the embedded credential, and splicing new values in while everything else stays byte for
+//! byte: comments, key order, other users, line ends.
 //!
-//! Files are never written out from a parsed form: serialisers reorder, drop comments and write names
-//! such as `on` in a way that Go reads as a boolean.
+//! Files are never written from a parsed form: serialisers reorder, drop comments and write names such as
+//! `on` so that Go reads a boolean.
 
 pub mod entries;
 
@@ -20,13 +20,13 @@ pub enum KubeconfigError {
     /// The file has no bytes, or only white space.
     #[error("the file is empty")]
     Empty,
-    /// Neither YAML nor JSON, or not shaped as a kubeconfig.
+    /// Neither YAML nor JSON, or no kubeconfig.
     #[error("not a kubeconfig: {0}")]
     Malformed(String),
-    /// Not read at all: nothing is known of it, so nothing may be lost.
+    /// Not parsed at all: its content is unknown, so it must not be replaced.
     #[error("{0}")]
     TooLarge(String),
-    /// `current-context`, or what it leads to, is missing.
+    /// `current-context`, or what it refers to, is missing.
     #[error("its {0} is missing")]
     Missing(String),
     /// A token, an exec plug-in or files instead of an embedded certificate.
@@ -37,45 +37,41 @@ pub enum KubeconfigError {
         /// What it uses instead.
         uses: String,
     },
-    /// A value that is not base64.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
-    /// A value in a form that cannot be replaced in place.
+    /// A value that cannot be replaced in place.
     #[error("{0} is a block scalar or an alias, which cannot be replaced in place; write it on one line")]
     NotOneLine(&'static str),
 }
 
 impl KubeconfigError {
-    /// Whether the file has nothing that a new one would lose: it may be written anew.
+    /// Whether the file has nothing to lose: it may be replaced by a new one.
     pub fn is_worthless(&self) -> bool {
         matches!(self, Self::Empty | Self::Malformed(_))
     }
 }
 
-/// One value and where it stands in the file.
+/// A value and its position in the file.
 #[derive(Clone, PartialEq, Eq)]
 struct Value {
     decoded: Zeroizing<Vec<u8>>,
     at: Range<usize>,
 }
 
-/// What a context of a kubeconfig leads to, the current one as a rule.
+/// A context of a kubeconfig, usually the current one.
 pub struct Kubeconfig {
     /// Name of the user entry.
     pub user: String,
     /// Name of the cluster entry.
     pub cluster: String,
-    /// URL of the API server.
     pub server: String,
-    /// What the user authenticates with.
     pub credential: Credential,
-    /// Path of the CA certificates, where they are in a file (`certificate-authority`).
+    /// Path of the CA certificates, if they are in a file (`certificate-authority`).
     pub authority_file: Option<String>,
     authority: Option<Value>,
     authority_unusable: Option<KubeconfigError>,
 }
 
-/// A user's credential.
 pub enum Credential {
     /// Certificate and key in the file itself.
     Embedded(Embedded),
@@ -90,7 +86,6 @@ pub enum Credential {
     Other(KubeconfigError),
 }
 
-/// An embedded certificate and key.
 pub struct Embedded {
     certificate: Value,
     key: Value,
@@ -112,7 +107,7 @@ impl Kubeconfig {
     /// Reads the current context of a kubeconfig.
     ///
     /// # Errors
-    /// It is no kubeconfig, or the current context leads nowhere.
+    /// It is no kubeconfig, or the current context is incomplete.
     pub fn parse(data: &[u8]) -> Result<Self, KubeconfigError> {
         Self::parse_context(data, None)
     }
@@ -120,7 +115,7 @@ impl Kubeconfig {
     /// Reads the context of this name, or the current one.
     ///
     /// # Errors
-    /// It is no kubeconfig, or the context leads nowhere.
+    /// It is no kubeconfig, or the context is incomplete.
     pub fn parse_context(data: &[u8], context: Option<&str>) -> Result<Self, KubeconfigError> {
         if data.iter().all(u8::is_ascii_whitespace) {
             return Err(KubeconfigError::Empty);
@@ -160,18 +155,18 @@ impl Kubeconfig {
         Ok(Self { user, cluster, server, credential, authority_file, authority, authority_unusable })
     }
 
-    /// PEM of the embedded CA certificates, where there are any.
+    /// PEM of the embedded CA certificates, if there are any.
     pub fn authority_pem(&self) -> Option<&[u8]> {
         self.authority.as_ref().map(|value| value.decoded.as_slice())
     }
 
-    /// Why the embedded CA cannot be read or replaced, where that is so.
+    /// Why the embedded CA cannot be read or replaced.
     pub fn authority_error(&self) -> Option<&KubeconfigError> {
         self.authority_unusable.as_ref()
     }
 
-    /// The file with the credential of the current user replaced, and the cluster's CA where one is
-    /// given. `data` must be what this was parsed from; every byte outside the values stays.
+    /// The file with the current user's credential replaced, and the cluster's CA if one is given. `data`
+    /// must be what this was parsed from; every byte outside the values stays.
     ///
     /// # Errors
     /// The user has no embedded credential, or the cluster no embedded CA to replace.
@@ -211,24 +206,20 @@ impl Kubeconfig {
     }
 }
 
-/// What a new kubeconfig is made of; see [`render`].
+/// The values of a new kubeconfig; see [`render`].
 pub struct NewKubeconfig<'a> {
-    /// Name of the cluster, `kubernetes` unless configured.
+    /// `kubernetes` unless configured.
     pub cluster: &'a str,
-    /// Name of the user: the certificate's common name.
+    /// The certificate's common name.
     pub user: &'a str,
-    /// URL of the API server.
     pub server: &'a str,
-    /// PEM of the cluster's CA certificate.
     pub authority_pem: &'a [u8],
-    /// PEM of the client certificate.
     pub certificate_pem: &'a [u8],
-    /// PEM of the client key.
     pub key_pem: &'a [u8],
 }
 
-/// A new kubeconfig in the form that kubeadm writes (`util/kubeconfig/kubeconfig.go`, 1.36). Names are
-/// written in quotes, so that no name is taken for another type.
+/// A new kubeconfig in kubeadm's form (`util/kubeconfig/kubeconfig.go`, 1.36). Names are quoted, so that no
+/// name is read as another type.
 pub fn render(new: &NewKubeconfig<'_>) -> Zeroizing<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (cluster, user) = (quoted(new.cluster), quoted(new.user));
@@ -250,7 +241,7 @@ fn read(text: &str, value: &Spanned<String>, field: &'static str) -> Result<Valu
     let not_one_line = || KubeconfigError::NotOneLine(field);
     let span = value.referenced.span();
     let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).ok_or_else(not_one_line)?;
-    // The span of a quoted scalar may or may not take in its quotes: look for the value itself.
+    // The span of a quoted scalar may or may not include its quotes: look for the value itself.
     let tail = text.get(start..).ok_or_else(not_one_line)?;
     let inner = tail.strip_prefix(['"', '\'']).unwrap_or(tail);
     if value.value.is_empty() || !inner.starts_with(value.value.as_str()) {
@@ -323,7 +314,7 @@ struct User {
 
 impl User {
     fn credential(self, text: &str, user: &str) -> Credential {
-        // An emptied data field beside a path is what kubeadm leaves in kubelet.conf.
+        // kubeadm leaves an empty data field beside a path in kubelet.conf.
         let given = |value: Option<Spanned<String>>| value.filter(|value| !value.value.is_empty());
         let certificate = given(self.client_certificate_data);
         let key = given(self.client_key_data);

@@ -1,5 +1,5 @@
-//! The kubelet's own configuration: `config.yaml` (KubeletConfiguration) and the flags that kubeadm
-//! and systemd give it.
+//! The kubelet's own configuration: `config.yaml` (KubeletConfiguration) and the flags from kubeadm and
+//! systemd.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,24 +12,17 @@ use super::manifest::flags;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubeletConfiguration {
-    /// Directory of the static-pod manifests.
     pub static_pod_path: Option<PathBuf>,
     /// Whether the serving certificate comes from the cluster's signer.
     #[serde(rename = "serverTLSBootstrap")]
     pub server_tls_bootstrap: Option<bool>,
-    /// Serving certificate, where one is set.
     pub tls_cert_file: Option<PathBuf>,
-    /// Serving key, where one is set.
     pub tls_private_key_file: Option<PathBuf>,
-    /// The cluster's DNS domain.
     pub cluster_domain: Option<String>,
     /// CRI endpoint (1.27 and later).
     pub container_runtime_endpoint: Option<String>,
-    /// Address on which it serves.
     pub address: Option<String>,
-    /// Port on which it serves.
     pub port: Option<i64>,
-    /// Whom it lets in.
     pub authentication: Option<Authentication>,
 }
 
@@ -37,7 +30,6 @@ pub struct KubeletConfiguration {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Authentication {
-    /// Clients with a certificate.
     pub x509: Option<ClientCertificates>,
 }
 
@@ -45,13 +37,13 @@ pub struct Authentication {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClientCertificates {
-    /// The authorities whose certificates are accepted.
+    /// The CAs whose client certificates are accepted.
     #[serde(rename = "clientCAFile")]
     pub client_ca_file: Option<PathBuf>,
 }
 
 impl KubeletConfiguration {
-    /// Reads a KubeletConfiguration, YAML or JSON.
+    /// YAML or JSON.
     ///
     /// # Errors
     /// It is neither; the text says where.
@@ -59,14 +51,14 @@ impl KubeletConfiguration {
         super::parse_yaml(data)
     }
 
-    /// The authorities whose certificates are accepted of clients.
+    /// The CAs whose client certificates are accepted.
     pub fn client_ca_file(&self) -> Option<&PathBuf> {
         let path = self.authentication.as_ref()?.x509.as_ref()?.client_ca_file.as_ref();
         path.filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// With the flags that decide about the serving certificate: they win over the file
-    /// (kubernetes `cmd/kubelet/app/server.go`, kubeletConfigFlagPrecedence).
+    /// Applies the flags for the serving certificate: they win over the file (kubernetes
+    /// `cmd/kubelet/app/server.go`, kubeletConfigFlagPrecedence).
     #[must_use]
     pub fn with_flags<'a>(mut self, flag: impl Fn(&str) -> Option<&'a str>) -> Self {
         let path = |name| flag(name).map(PathBuf::from);
@@ -78,8 +70,8 @@ impl KubeletConfiguration {
     }
 }
 
-/// The kubelet's flags in a file of shell or systemd assignments (`kubeadm-flags.env`,
-/// `10-kubeadm.conf`): every `--flag` on an assignment's right-hand side.
+/// The kubelet's flags in a file of shell or systemd assignments (`kubeadm-flags.env`, `10-kubeadm.conf`):
+/// every `--flag` on an assignment's right-hand side.
 pub fn flags_in_assignments(data: &[u8]) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(data);
     let mut found = BTreeMap::new();

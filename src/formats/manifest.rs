@@ -1,18 +1,17 @@
-//! Static-pod manifests: which flags a control-plane component runs with, and which paths it mounts.
+//! Static-pod manifests: the flags of a control-plane component, and the paths that it mounts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// A static pod as far as certificates are concerned.
+/// A static pod, as far as certificates are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// Name of the pod in the manifest, `kube-apiserver` and the like.
+    /// Name of the pod, such as `kube-apiserver`.
     pub name: String,
-    /// Namespace, empty where the manifest names none.
+    /// Empty if the manifest names none.
     pub namespace: String,
-    /// Annotations of the pod.
     pub annotations: BTreeMap<String, String>,
     /// Image of the first container.
     pub image: String,
@@ -20,12 +19,12 @@ pub struct Manifest {
     pub flags: BTreeMap<String, String>,
     /// Host paths that the pod mounts.
     pub host_paths: Vec<PathBuf>,
-    /// Where the first container sees them: its path, and that on the node.
+    /// The mounts of the first container: its path, and that on the node.
     pub mounts: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Manifest {
-    /// Reads a manifest, YAML or JSON.
+    /// YAML or JSON.
     ///
     /// # Errors
     /// It is neither, or no Pod; the text says where.
@@ -52,12 +51,12 @@ impl Manifest {
         })
     }
 
-    /// The value of a flag, where it is given and not empty.
+    /// The value of a flag, if it is set and not empty.
     pub fn flag(&self, name: &str) -> Option<&str> {
         self.flags.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Where a path of the first container is on the node; `None` where it is the container's own.
+    /// The path on the node for a path of the first container; `None` if it is the container's own.
     pub fn on_host(&self, path: &Path) -> Option<PathBuf> {
         let above = self.mounts.iter().filter(|(inside, _)| path.starts_with(inside));
         let (inside, host) = above.max_by_key(|(inside, _)| inside.components().count())?;
@@ -65,7 +64,7 @@ impl Manifest {
         Some(if rest.as_os_str().is_empty() { host.clone() } else { host.join(rest) })
     }
 
-    /// Minor version of Kubernetes from the image's tag: 36 of `…:v1.36.0`.
+    /// Kubernetes' minor version from the image's tag: 36 of `…:v1.36.0`.
     pub fn minor_version(&self) -> Option<u32> {
         let (_, tag) = self.image.rsplit_once(':')?;
         tag.strip_prefix("v1.")?.split(['.', '-', '+']).next()?.parse().ok()

@@ -1,5 +1,5 @@
-//! The foreign formats that a node is made of, one file each: bytes in, plain values out. Nothing here
-//! panics on any input, and nothing here knows which file the bytes came from.
+//! The foreign formats of a node, one file each: bytes in, plain values out. Nothing here panics on any
+//! input, and nothing here knows which file the bytes came from.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,7 +22,7 @@ pub mod pem;
 pub mod request;
 pub mod token;
 
-/// The most bytes of YAML that are parsed: what it becomes takes up to fifteen times as much. A kubeconfig with the
+/// Limit of YAML in bytes: the parsed form takes up to fifteen times as much. A kubeconfig with the
 /// credentials of four hundred clusters fits.
 const LARGEST_YAML: usize = 2 << 20;
 
@@ -40,11 +40,10 @@ fn parse_yaml<T: serde::de::DeserializeOwned>(data: &[u8]) -> Result<T, String> 
     }
 }
 
-/// The most items of a list that are kept.
+/// Limit of the items of a list.
 const MOST_ITEMS: usize = 2_000;
 
-/// A list of which only so many items are kept as fit into the memory, however many a hostile file has. What comes
-/// after them is as if it were not there.
+/// A list limited to the first items, so that a hostile file can't fill the memory. The rest is ignored.
 fn first_items<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -98,7 +97,7 @@ mod tests {
         assert!(parse_yaml::<serde_json::Value>(&large).unwrap_err().contains("larger than"));
         let error = kubeconfig::Kubeconfig::parse(&large).err().unwrap();
         assert!(!error.is_worthless(), "it must not be written anew");
-        // So many users that the current one is none of those that are kept: not worthless either.
+        // So many users that the current one is cut off: not worthless either.
         let many = format!("current-context: a\ncontexts: [{}{{name: a}}]\n", "{},".repeat(3000));
         let error = kubeconfig::Kubeconfig::parse(many.as_bytes()).err().unwrap();
         assert!(matches!(error, kubeconfig::KubeconfigError::Missing(_)), "{error}");

@@ -1,9 +1,9 @@
-//! Distinguished names by their parts, as monitoring wants them.
+//! Distinguished names by their parts, for monitoring.
 
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
-/// The parts of a name that are known by a short word, with their object identifiers (X.520).
+/// The parts of a name with a short name, with their object identifiers (X.520).
 const PARTS: [(&str, &str); 6] = [
     ("C", "2.5.4.6"),
     ("ST", "2.5.4.8"),
@@ -13,8 +13,8 @@ const PARTS: [(&str, &str); 6] = [
     ("CN", "2.5.4.3"),
 ];
 
-/// The parts of a name in DER: of each that is there the first value, in the order of their words above. A name that
-/// can't be understood has none.
+/// The parts of a name in DER: the first value of each, in the order of the table above. Empty if the name
+/// can't be parsed.
 pub fn parts(name: &[u8]) -> Vec<(&'static str, String)> {
     let Ok((_, name)) = X509Name::from_der(name) else { return Vec::new() };
     let first = |oid: &str| {

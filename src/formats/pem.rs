@@ -1,7 +1,7 @@
 //! PEM (RFC 7468): finding the blocks in a file and writing new ones as Go's `encoding/pem` does.
 //!
-//! Reading is as forgiving as kubeadm: unknown blocks are skipped, and blocks before a broken one
-//! count. Where nothing usable is found, the reason tells an empty file from a truncated one.
+//! Reading is as lenient as kubeadm: unknown blocks are skipped, and blocks before a broken one count. If
+//! nothing usable is found, the reason distinguishes an empty file from a truncated one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// Columns of base64 in a line (RFC 7468 section 2).
 const COLUMNS: usize = 64;
 
-/// The kinds of block that a node's credentials are made of.
+/// The kinds of blocks in a node's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// An X.509 certificate.
@@ -27,7 +27,7 @@ pub enum Label {
 }
 
 impl Label {
-    /// The words between `-----BEGIN` and the dashes.
+    /// The text between `-----BEGIN` and the dashes.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Certificate => "CERTIFICATE",
@@ -39,11 +39,9 @@ impl Label {
     }
 }
 
-/// One block.
 pub struct Block {
-    /// Its kind.
     pub label: Label,
-    /// Its decoded content, wiped when dropped.
+    /// Decoded content, zeroized when dropped.
     pub der: Zeroizing<Vec<u8>>,
 }
 
@@ -62,18 +60,18 @@ pub enum PemError {
     /// A block's base64 or its dashes are broken.
     #[error("broken PEM: {0}")]
     Malformed(String),
-    /// There are blocks, none of the wanted kind.
+    /// There are blocks, but none of the wanted kind.
     #[error("PEM without a {0} block")]
     Missing(&'static str),
-    /// A private key that needs a pass phrase.
+    /// A private key that needs a passphrase.
     #[error("the private key is encrypted; kubeadm keys never are")]
     Encrypted,
 }
 
-/// The blocks of `data` that come before the first broken one.
+/// The blocks of `data` before the first broken one.
 ///
 /// # Errors
-/// Nothing but broken blocks, or no block at all.
+/// Only broken blocks, or no block at all.
 pub fn blocks(data: &[u8]) -> Result<Vec<Block>, PemError> {
     if data.iter().all(u8::is_ascii_whitespace) {
         return Err(PemError::Empty);
@@ -135,7 +133,7 @@ pub fn public_key(data: &[u8]) -> Result<Vec<u8>, PemError> {
 /// One block as PEM: 64 columns, LF, newline at the end.
 pub fn encode(label: Label, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(der));
-    // Enough capacity from the start: growing would leave an unwiped copy of a key behind.
+    // Enough capacity from the start: growing would leave a copy of a key behind.
     let mut text = Zeroizing::new(String::with_capacity(body.len() + body.len() / COLUMNS + 80));
     text.push_str("-----BEGIN ");
     text.push_str(label.text());

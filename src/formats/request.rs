@@ -1,4 +1,4 @@
-//! Certificate signing requests (PKCS #10, RFC 2986), as kubelets make them.
+//! Certificate signing requests (PKCS #10, RFC 2986) of kubelets.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use x509_parser::prelude::FromDer as _;
 
 use super::certificate::address;
 
-/// The largest request that is looked at; a kubelet's has less than a kibibyte.
+/// Bytes; a kubelet's has less than a kibibyte.
 const LARGEST: usize = 64 << 10;
 
 /// Why a request cannot be judged.
@@ -20,26 +20,20 @@ const LARGEST: usize = 64 << 10;
 #[error("{0}")]
 pub struct RequestError(String);
 
-/// What a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Subject as text, for people.
     pub subject: String,
-    /// The common names of the subject.
     pub common_names: Vec<String>,
-    /// The organizations of the subject.
     pub organizations: Vec<String>,
     /// How many parts the subject has in all.
     pub subject_parts: usize,
-    /// DNS names.
     pub dns_names: Vec<String>,
-    /// IP addresses.
     pub addresses: Vec<IpAddr>,
-    /// Names of other kinds (URIs, e-mail addresses), in words.
+    /// Names of other kinds (URIs, e-mail addresses), as text.
     pub other_names: Vec<String>,
-    /// Whether it was signed with the key that it names.
+    /// Whether it was signed with its own key.
     pub is_signed: bool,
-    /// Whether it asks for a CA certificate.
+    /// Whether it requests a CA certificate.
     pub wants_authority: bool,
 }
 
@@ -47,7 +41,7 @@ impl Request {
     /// Reads the request of a CertificateSigningRequest: PEM in base64.
     ///
     /// # Errors
-    /// It cannot be understood.
+    /// It cannot be parsed.
     pub fn from_base64_pem(text: &str) -> Result<Self, RequestError> {
         let wrong = |what: &str| RequestError(what.to_owned());
         if text.len() > LARGEST {
@@ -64,7 +58,7 @@ impl Request {
     /// Reads a request in DER.
     ///
     /// # Errors
-    /// It cannot be understood, or bytes follow it.
+    /// It cannot be parsed, or bytes follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, RequestError> {
         let malformed = |what: String| RequestError(format!("not a certificate request: {what}"));
         let (rest, parsed) =
@@ -82,7 +76,7 @@ impl Request {
             is_signed: parsed.verify_signature().is_ok(),
             ..Self::default()
         };
-        // Whoever signs takes those of all such attributes.
+        // The signer uses all such attributes.
         for attribute in parsed.certification_request_info.iter_attributes() {
             if let ParsedCriAttribute::ExtensionRequest(wanted) = attribute.parsed_attribute() {
                 wanted

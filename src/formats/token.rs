@@ -1,5 +1,5 @@
-//! Bearer tokens that say something of themselves: JSON Web Tokens (RFC 7519). Nothing is verified, nobody here has
-//! the key for that; what a token says is only as good as where it comes from.
+//! Bearer tokens with readable claims: JSON Web Tokens (RFC 7519). Nothing is verified, since the key is not
+//! available; the claims are only as reliable as their source.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// What a token says of itself.
+/// The claims that are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     /// `sub`.
     pub subject: Option<String>,
-    /// `exp`: from then on it is refused.
+    /// `exp`: from then on it is rejected.
     pub end: Option<Timestamp>,
-    /// `nbf`: before then it is refused.
+    /// `nbf`: before then it is rejected.
     pub start: Option<Timestamp>,
 }
 
@@ -26,7 +26,7 @@ struct Payload {
 }
 
 impl Claims {
-    /// The claims of a JSON Web Token; `None` where it isn't one.
+    /// The claims of a JSON Web Token; `None` if it isn't one.
     pub fn read(token: &str) -> Option<Self> {
         let mut parts = token.trim().split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -39,7 +39,7 @@ impl Claims {
     }
 }
 
-/// A NumericDate, cut to a second. What lies beyond all dates is the last or the first one.
+/// A NumericDate, truncated to a second and clamped to the range of Timestamp.
 fn moment(seconds: Option<f64>) -> Option<Timestamp> {
     // The cast saturates.
     let seconds = seconds? as i64;

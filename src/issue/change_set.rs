@@ -1,5 +1,5 @@
-//! A plan carried out in memory: keys are made, certificates signed, files composed. What comes out is
-//! the change of the node's files, and nothing of it has been written.
+//! A plan carried out in memory: keys are generated, certificates signed, files composed. The result is the
+//! change of the node's files; nothing has been written.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ use crate::state::{Attributes, Bytes, ChangeSet, Content, Entry, Snapshot};
 const CERTIFICATE_MODE: u32 = 0o644;
 /// Mode of a new file with a private key.
 const KEY_MODE: u32 = 0o600;
-/// What a file with a private key may allow at most.
+/// The widest allowed mode of a file with a private key.
 const KEY_MASK: u32 = 0o600;
 
-/// Makes everything that `plan` names. All keys are made side by side.
+/// Creates everything that `plan` names. All keys are generated in parallel.
 ///
 /// # Errors
-/// A key or a signature that could not be made, or a file that isn't as it was when planned.
+/// A key or a signature could not be created, or a file has changed since the plan.
 pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
     let mut requests = Vec::new();
     for step in &plan.steps {
@@ -84,7 +84,7 @@ struct Composer<'a> {
 }
 
 impl Composer<'_> {
-    /// Composes the files of one step. `own` is the authority that was made for it, and goes with it.
+    /// Composes the files of one step. `own` is the CA that was created for it, and is added.
     fn place(
         &mut self,
         step: &Step,
@@ -144,7 +144,7 @@ impl Composer<'_> {
         Ok(())
     }
 
-    /// Certificates that follow the leaf in its file are kept: kubeadm drops them silently.
+    /// Certificates that follow the leaf certificate in its file are kept: kubeadm drops them silently.
     fn with_the_rest_of(&self, path: &Path, leaf: &Certificate) -> String {
         let mut text = leaf.to_pem();
         if let Some(Entry { content: Content::File(old), .. }) = self.snapshot.get(path) {
@@ -165,7 +165,7 @@ impl Composer<'_> {
 
     fn put_file(&mut self, path: &Path, bytes: Bytes, mode: u32, mask: u32) {
         let old = self.snapshot.get(path);
-        // An unread entry says nothing of its mode that could be relied on.
+        // The mode of an unread entry is not reliable.
         let kept = old.filter(|entry| matches!(entry.content, Content::File(_)));
         let mut attributes = self.attributes(path, kept, mode);
         attributes.mode &= mask;
@@ -178,7 +178,7 @@ impl Composer<'_> {
         self.put(path, Entry { content: Content::Link(target.to_owned()), attributes });
     }
 
-    /// Mode, owner and labels of what is replaced; of a new file, the owner of its directory.
+    /// Mode, owner and labels of the replaced file; for a new file, the owner of its directory.
     fn attributes(&self, path: &Path, kept: Option<&Entry>, mode: u32) -> Attributes {
         let mut attributes = match kept {
             Some(entry) => entry.attributes.clone(),
@@ -189,7 +189,7 @@ impl Composer<'_> {
                 Attributes { mode, uid: owner.0, gid: owner.1, ..Attributes::default() }
             }
         };
-        // Changed now, whatever the old one's time was.
+        // Changed now, whatever the old file's time.
         attributes.mtime = jiff::Timestamp::UNIX_EPOCH;
         attributes
     }

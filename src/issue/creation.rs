@@ -1,7 +1,7 @@
-//! A certificate that has no predecessor, in the shape that kubeadm 1.36 gives it.
+//! A certificate without a predecessor, in the form of kubeadm 1.36.
 //!
-//! rcgen writes subject and extensions. Its certificate is only a template, never signed by anyone: from
-//! there on the way is that of a renewal, so issuer, serial, dates and key identifier are set in one place.
+//! rcgen writes subject and extensions. Its certificate is only a template, never signed: the rest is the
+//! same as for a renewal, so issuer, serial, dates and key identifier are set in one place.
 
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
@@ -22,15 +22,15 @@ use crate::state::catalog::Usage;
 const GO_ORDER: [Oid; 5] =
     [&[0x55, 0x1d, 0x0f], &[0x55, 0x1d, 0x25], &[0x55, 0x1d, 0x13], AUTHORITY_KEY_ID, &[0x55, 0x1d, 0x11]];
 
-/// A new certificate after `profile`, for `key`, signed by `signer`.
+/// A new certificate from `profile`, for `key`, signed by `signer`.
 ///
-/// The shape is that of kubeadm since about 1.21 (`util/pkiutil` `NewSignedCert`): O before CN,
+/// The form is that of kubeadm since about 1.21 (`util/pkiutil` `NewSignedCert`): O before CN,
 /// PrintableString where possible and UTF8String elsewhere, critical key usage digitalSignature and
-/// keyEncipherment (for EC keys too), critical basicConstraints CA:FALSE, the authority's key identifier if
-/// it has one, no subject key identifier.
+/// keyEncipherment (for EC keys too), critical basicConstraints CA:FALSE, the CA's key identifier if it has
+/// one, no subject key identifier.
 ///
 /// # Errors
-/// A name that cannot stand in a certificate, dates that cannot be expressed, signing failed, or the result
+/// A name that a certificate cannot hold, dates that cannot be expressed, signing failed, or the result
 /// failed its check.
 pub fn create(
     signer: &Signer<'_>,
@@ -77,7 +77,7 @@ fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8
         params.subject_alt_names.push(SanType::DnsName(ascii));
     }
     params.subject_alt_names.extend(profile.addresses.iter().copied().map(SanType::IpAddress));
-    // rcgen's own ExplicitNoCa adds a subject key identifier, which kubeadm's leafs don't have.
+    // rcgen's own ExplicitNoCa adds a subject key identifier, which kubeadm's leaf certificates don't have.
     params.is_ca = IsCa::NoCa;
     let mut no_authority = CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 0x00]);
     no_authority.set_criticality(true);
@@ -102,7 +102,7 @@ pub(super) fn text(value: &str) -> DnValue {
     }
 }
 
-/// Stands where key and signature come later.
+/// A placeholder for key and signature.
 struct Placeholder;
 
 impl PublicKeyData for Placeholder {

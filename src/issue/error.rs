@@ -1,94 +1,64 @@
-//! Why something could not be issued, in words for the operator.
+//! Why something could not be issued.
 
 use crate::formats::certificate::CertificateError;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, KeyError};
 
-/// Why a key or a certificate could not be made. Nothing has been written when this is returned.
+/// Why a key or a certificate could not be created. Nothing has been written when this is returned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// The node's files are not what they were when it was planned.
+    /// The node's files have changed since the plan.
     #[error("{name}: {what} is not there any more")]
     Vanished {
-        /// kubeadm's name.
         name: String,
-        /// What is gone.
+        /// What is missing now.
         what: String,
     },
     /// A kubeconfig whose values cannot be replaced.
     #[error(transparent)]
     Kubeconfig(#[from] crate::formats::kubeconfig::KubeconfigError),
-    /// The operating system gave no randomness.
+    /// The operating system provided no randomness.
     #[error("the system's random number generator failed")]
     NoRandomness,
     /// A kind of key that kubeadm cannot be configured to use.
     #[error("a new {0} key cannot be generated; RSA 2048, 3072, 4096 and ECDSA P-256, P-384 can")]
     UnsupportedKey(KeyAlgorithm),
-    /// A wrapping that this kind of key doesn't have.
+    /// An encoding that this kind of key doesn't have.
     #[error("a {algorithm} key cannot be written as {encoding:?}")]
-    WrongEncoding {
-        /// Kind of key.
-        algorithm: KeyAlgorithm,
-        /// The wrapping asked for.
-        encoding: KeyEncoding,
-    },
-    /// A fresh key failed its own check.
+    WrongEncoding { algorithm: KeyAlgorithm, encoding: KeyEncoding },
+    /// A new key failed its own check.
     #[error("generating a {algorithm} key failed: {reason}")]
-    Generation {
-        /// Kind of key.
-        algorithm: KeyAlgorithm,
-        /// What the check said.
-        reason: String,
-    },
-    /// A key that cannot be wrapped or read.
+    Generation { algorithm: KeyAlgorithm, reason: String },
+    /// A key that cannot be encoded or read.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The certificate offered as a signing authority is none (RFC 5280 section 4.2.1.9).
+    /// The certificate given as a CA is none (RFC 5280 section 4.2.1.9).
     #[error("\"{0}\" is not a certificate authority: no basicConstraints CA:TRUE")]
     NotAnAuthority(String),
-    /// The authority's key file belongs to another certificate.
+    /// The CA's key file belongs to another certificate.
     #[error("the private key is not that of the certificate authority \"{0}\"")]
     OtherKey(String),
-    /// An authority whose kind of key cannot sign here.
+    /// A CA whose kind of key cannot sign here.
     #[error("the certificate authority \"{authority}\" cannot sign here: its key is {algorithm}: {reason}")]
-    CannotSign {
-        /// Subject of the authority.
-        authority: String,
-        /// Its kind of key.
-        algorithm: KeyAlgorithm,
-        /// Why.
-        reason: String,
-    },
+    CannotSign { authority: String, algorithm: KeyAlgorithm, reason: String },
     /// The signature operation itself failed.
     #[error("signing with the key of \"{0}\" failed")]
     SignatureFailed(String),
-    /// The old certificate cannot serve as the template of the new one.
+    /// The old certificate cannot be the template of the new one.
     #[error("the old certificate cannot be renewed: {0}")]
     Template(String),
-    /// Something that DER cannot express, which nothing that is issued here contains.
+    /// Something that DER cannot express; nothing that is issued here contains it.
     #[error("writing DER failed: {0}")]
     Encoding(String),
-    /// Dates that X.509 cannot express, or an end before the start.
+    /// Dates that X.509 cannot express, or notAfter before notBefore.
     #[error("impossible validity from {not_before} to {not_after}: {reason}")]
-    Validity {
-        /// Start asked for.
-        not_before: jiff::Timestamp,
-        /// End asked for.
-        not_after: jiff::Timestamp,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A name that a certificate cannot carry.
+    Validity { not_before: jiff::Timestamp, not_after: jiff::Timestamp, reason: String },
+    /// A name that a certificate cannot hold.
     #[error("the name \"{name}\" cannot stand in a certificate: {reason}")]
-    Name {
-        /// The name.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The new certificate was made and is not one.
+    Name { name: String, reason: String },
+    /// The new certificate cannot be parsed.
     #[error("the new certificate does not parse: {0}")]
     Unreadable(#[from] CertificateError),
-    /// The new certificate was made and is not what was asked for; it is thrown away.
+    /// The new certificate differs from what was requested; it is discarded.
     #[error("the new certificate failed its check: {0}")]
     FailedCheck(String),
 }

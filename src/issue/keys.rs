@@ -1,7 +1,7 @@
-//! New private keys: all of a run at once, on all cores.
+//! New private keys: all of a run in parallel, on all cores.
 //!
-//! The primes are the work, and each takes a random time. So primes are dealt out, not keys, from one
-//! queue; whoever finds the second prime of a key puts the key together.
+//! Finding the primes takes the time, and each takes a random time. So one queue hands out primes, not keys;
+//! the thread that finds the second prime of a key composes the key.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,24 +17,22 @@ use super::IssueError;
 use super::primes::{self, Prime};
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 
-/// One key to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
     /// Kind and size: RSA 2048, 3072, 4096, ECDSA P-256 or P-384 (kubeadm 1.34 `encryptionAlgorithm`).
     pub algorithm: KeyAlgorithm,
-    /// How it is wrapped in its file.
     pub encoding: KeyEncoding,
 }
 
-/// Makes new keys, in the order of the requests.
+/// Generates keys, in the order of the requests.
 ///
 /// # Errors
-/// A kind of key that cannot be generated or a wrapping that doesn't fit it, before any work is done;
-/// no randomness; a key that fails its check.
+/// A kind of key that cannot be generated or an encoding that doesn't fit it, before any work is done; no
+/// randomness; a key that fails its check.
 pub fn generate(requests: &[KeyRequest]) -> Result<Vec<PrivateKey>, IssueError> {
     requests.iter().try_for_each(check)?;
     let jobs: Vec<Job<'_>> = requests.iter().map(Job::new).collect();
-    // An RSA key is two tasks, one for each prime. Large primes first: a late one would be waited for.
+    // An RSA key is two tasks, one for each prime. Large primes first, since they take longest.
     let mut tasks: Vec<&Job<'_>> = jobs.iter().flat_map(|job| vec![job; job.tasks()]).collect();
     tasks.sort_by_key(|job| std::cmp::Reverse(job.rsa_bits()));
     let next = AtomicUsize::new(0);
@@ -46,7 +44,7 @@ pub fn generate(requests: &[KeyRequest]) -> Result<Vec<PrivateKey>, IssueError> 
     let helpers = thread::available_parallelism().map_or(1, usize::from).min(tasks.len()).saturating_sub(1);
     thread::scope(|scope| {
         for _ in 0..helpers {
-            // Where no further thread is to be had, this one does the work.
+            // Without another thread, this one does the work.
             if thread::Builder::new().spawn_scoped(scope, work).is_err() {
                 break;
             }
@@ -70,7 +68,7 @@ fn check(request: &KeyRequest) -> Result<(), IssueError> {
     }
 }
 
-/// A key in the making.
+/// A key that is being generated.
 struct Job<'a> {
     request: &'a KeyRequest,
     state: Mutex<State>,
@@ -156,7 +154,7 @@ fn ecdsa_key(request: &KeyRequest) -> Result<PrivateKey, IssueError> {
         KeyAlgorithm::EcdsaP384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
         _ => &ECDSA_P256_SHA256_ASN1_SIGNING,
     };
-    // ring's document type is not wiped when dropped; it says so. The copy that is kept is.
+    // ring's document type is not zeroized when dropped. The copy that is kept is.
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(curve, &SystemRandom::new())
         .map_err(|_| IssueError::NoRandomness)?
         .as_ref()
@@ -164,7 +162,7 @@ fn ecdsa_key(request: &KeyRequest) -> Result<PrivateKey, IssueError> {
     checked(request, PrivateKey::from_der(KeyEncoding::Pkcs8, Zeroizing::new(pkcs8))?)
 }
 
-/// The key in the wrapping asked for, if it is of the kind asked for.
+/// The key in the requested encoding, if it is of the requested kind.
 fn checked(request: &KeyRequest, key: PrivateKey) -> Result<PrivateKey, IssueError> {
     if key.algorithm != request.algorithm {
         let reason = format!("a key of {} came out", key.algorithm);

@@ -1,8 +1,8 @@
-//! Keys and signatures: everything a run issues is made and checked here, in memory, before anything
+//! Keys and signatures: everything that a run issues is created and checked here, in memory, before anything
 //! is written.
 //!
-//! This room knows no files and no clock. Randomness comes from the operating system through ring;
-//! what is to be issued, for whom and from when to when are parameters.
+//! Must not know files or the clock. Randomness comes from the operating system through ring; what is issued,
+//! for whom and for which dates are parameters.
 
 mod change_set;
 mod creation;

@@ -1,4 +1,4 @@
-//! An authority for one certificate: what a kubelet makes for its self-signed serving certificate (client-go
+//! A CA for one certificate: a kubelet creates it for its self-signed serving certificate (client-go
 //! `util/cert/cert.go` GenerateSelfSignedCertKey). Its key is not kept, so that it never signs anything else.
 
 use rcgen::{
@@ -15,15 +15,15 @@ use crate::analysis::node::plan::Dates;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey, public_key_bits};
 
-/// The key that the kubelet gives such an authority.
+/// The kind of key that the kubelet generates for such a CA.
 pub(super) fn key_request() -> KeyRequest {
     KeyRequest { algorithm: KeyAlgorithm::Rsa(2048), encoding: KeyEncoding::Pkcs1 }
 }
 
-/// The certificate of a new authority that signs itself. `key` is an RSA key.
+/// A new self-signed CA certificate. `key` is an RSA key.
 ///
 /// # Errors
-/// A name that cannot stand in a certificate, dates that cannot be expressed, signing failed, or the result
+/// A name that a certificate cannot hold, dates that cannot be expressed, signing failed, or the result
 /// failed its check.
 pub(super) fn own_authority(
     name: &str,
@@ -40,20 +40,20 @@ pub(super) fn own_authority(
         KeyUsagePurpose::KeyCertSign,
     ];
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // RFC 5280 section 4.2.1.2, method 1, as Go does it.
+    // RFC 5280 section 4.2.1.2, method 1, as in Go.
     let key_id = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key_bits).as_ref().to_vec();
     params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
     let unsigned = params
         .self_signed(&Unsigned { key_bits })
         .map_err(|error| IssueError::Name { name: name.to_owned(), reason: error.to_string() })?;
-    // It has subject and key by now, which is all that a signer needs to sign the same again in earnest.
+    // It has subject and key by now, which is all that a signer needs to sign it again with the real key.
     let unsigned = Certificate::from_der(unsigned.der().to_vec())?;
     let signer = Signer::new(&unsigned, key)?;
     let issued = Template::from_der(&unsigned.der)?.issue(&signer, key, validity)?;
     renewal::checked(issued, &signer, key, validity)
 }
 
-/// The real public key, and a place for the signature.
+/// The real public key, and a placeholder for the signature.
 struct Unsigned {
     key_bits: Vec<u8>,
 }

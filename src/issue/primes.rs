@@ -1,7 +1,7 @@
-//! RSA keys from primes: the search for one prime, and the key that two of them make.
+//! RSA keys from primes: the search for one prime, and the key from two of them.
 //!
-//! ring makes no RSA keys. A prime is found with crypto-primes on integers of fixed size, which is a
-//! third faster than on growing ones; the rest of the key costs next to nothing.
+//! ring generates no RSA keys. A prime is found with crypto-primes on integers of fixed size, a third faster
+//! than on growing ones; the rest of the key costs almost nothing.
 
 use crypto_bigint::{
     BoxedUint, ConcatenatingMul as _, Gcd as _, Limb, NonZero, Odd, U1024, U1536, U2048, Uint,
@@ -16,10 +16,10 @@ use super::IssueError;
 use super::random::SystemRng;
 use crate::formats::key::{KeyAlgorithm, RsaPrivateKey};
 
-/// The public exponent of Go, OpenSSL and everyone; itself a prime.
+/// The usual public exponent; itself a prime.
 const E: u32 = 65537;
 
-/// A prime's magnitude, big endian, of exactly half the modulus' length. Wiped when dropped.
+/// A prime's magnitude, big endian, of exactly half the modulus' length. Zeroized when dropped.
 pub(super) type Prime = Zeroizing<Vec<u8>>;
 
 /// A random prime for an RSA modulus of `modulus_bits`: its two highest bits set, so that the product of
@@ -60,11 +60,11 @@ fn search<const LIMBS: usize>(
 
 /// The key of two primes, as PKCS#1 (RFC 8017 appendix A.1.2), checked by ring.
 ///
-/// `None` where the primes don't go together: equal, or alike in their first 100 bits (FIPS 186-5
-/// appendix A.1.3 step 5.4). That doesn't happen by chance; another one has to be drawn.
+/// `None` if the primes don't fit: equal, or with the same first 100 bits (FIPS 186-5 appendix A.1.3 step
+/// 5.4). That doesn't happen by chance; another one must be drawn.
 ///
 /// # Errors
-/// What was computed is not a key.
+/// The result is not a key.
 pub(super) fn key(one: &Prime, other: &Prime) -> Result<Option<Zeroizing<Vec<u8>>>, IssueError> {
     let (p, q) = if one.as_slice() > other.as_slice() { (one, other) } else { (other, one) };
     let modulus_bits = p.len() * 16;
@@ -108,7 +108,7 @@ pub(super) fn key(one: &Prime, other: &Prime) -> Result<Option<Zeroizing<Vec<u8>
     Ok(Some(pkcs1))
 }
 
-/// A number that is wiped when dropped.
+/// A number that is zeroized when dropped.
 struct Secret(BoxedUint);
 
 impl Secret {

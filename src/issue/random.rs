@@ -1,4 +1,4 @@
-//! The operating system's randomness, in the shape that the prime search wants.
+//! The operating system's randomness, for the prime search.
 
 use std::convert::Infallible;
 
@@ -8,8 +8,8 @@ use zeroize::Zeroize as _;
 
 use super::IssueError;
 
-/// The system's generator for crypto-primes, which knows no failing generator: a failure is remembered,
-/// and whoever used the generator must ask [`SystemRng::check`] before using what came out.
+/// The system's generator for crypto-primes, whose trait can't fail: a failure is recorded, and callers must
+/// check [`SystemRng::check`] before they use the result.
 pub(super) struct SystemRng {
     system: SystemRandom,
     failed: bool,
@@ -20,7 +20,7 @@ impl SystemRng {
         Self { system: SystemRandom::new(), failed: false }
     }
 
-    /// Says whether everything drawn so far was random.
+    /// Whether everything drawn so far was random.
     pub(super) fn check(&self) -> Result<(), IssueError> {
         if self.failed { Err(IssueError::NoRandomness) } else { Ok(()) }
     }

@@ -1,7 +1,7 @@
-//! Renewing: the old certificate again, with a new key and new dates.
+//! Renewing: the old certificate with a new key and new dates.
 //!
-//! Subject and extensions stay byte for byte and in their order; kubeadm rebuilds them from what Go
-//! parses and loses what it doesn't know (kubeadm `renewal/manager.go`, `certToConfig`).
+//! Subject and extensions stay byte for byte and in their order; kubeadm rebuilds them from what Go parses
+//! and loses what it doesn't know (kubeadm `renewal/manager.go`, `certToConfig`).
 
 use super::template::Template;
 use super::{IssueError, Signer};
@@ -9,12 +9,12 @@ use crate::analysis::node::plan::Dates;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 
-/// The certificate that follows `old`, for `key`, signed by `signer`.
+/// The successor of `old`, for `key`, signed by `signer`.
 ///
-/// New are serial number, signature algorithm and signature, issuer (the authority's subject, byte for
-/// byte), dates and key. An authority key identifier is replaced in its place by the authority's (left out
-/// if that has none, never added), a subject key identifier too if the key is another one. A version 1
-/// certificate stays one. A unique identifier of the issuer is dropped, that of the subject stays.
+/// New are serial number, signature algorithm and signature, issuer (the CA's subject, byte for byte), dates
+/// and key. An authority key identifier is replaced in its place by the CA's (left out if that has none,
+/// never added), a subject key identifier too if the key is another one. A version 1 certificate stays one. A
+/// unique identifier of the issuer is dropped, that of the subject stays.
 ///
 /// # Errors
 /// The old certificate is no usable template, the dates cannot be expressed, signing failed, or the result
@@ -33,7 +33,7 @@ pub fn renew(
     Ok(issued)
 }
 
-/// Reads an issued certificate back and looks whether it is what was asked for.
+/// Reads an issued certificate back and checks that it matches the request.
 pub(super) fn checked(
     der: Vec<u8>,
     signer: &Signer<'_>,

@@ -1,4 +1,4 @@
-//! A certificate authority that can sign: its certificate and the key that belongs to it.
+//! A CA that can sign: its certificate and its key.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.84
 /// RFC 8410 section 3.
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// A certificate authority with its private key, ready to sign.
+/// A CA with its private key, ready to sign.
 pub struct Signer<'a> {
     authority: &'a Certificate,
     pair: Pair,
@@ -43,12 +43,12 @@ impl fmt::Debug for Signer<'_> {
 }
 
 impl<'a> Signer<'a> {
-    /// Takes an authority's certificate and its key. The signature algorithm follows from the key, as in
-    /// Go's `x509.CreateCertificate`: SHA-256 with RSA and P-256, SHA-384 with P-384, Ed25519.
+    /// Takes a CA's certificate and its key. The signature algorithm follows from the key, as in Go's
+    /// `x509.CreateCertificate`: SHA-256 with RSA and P-256, SHA-384 with P-384, Ed25519.
     ///
     /// # Errors
-    /// The certificate is not an authority's, the key is another one's, or of a kind that cannot sign
-    /// here: P-521, RSA below 2048 bits or with an unusual exponent.
+    /// The certificate is not a CA's, the key is another one's, or of a kind that cannot sign here: P-521,
+    /// RSA below 2048 bits or with an unusual exponent.
     pub fn new(authority: &'a Certificate, key: &PrivateKey) -> Result<Self, IssueError> {
         if !authority.is_ca {
             return Err(IssueError::NotAnAuthority(authority.subject.clone()));
@@ -87,7 +87,6 @@ impl<'a> Signer<'a> {
         Ok(Self { authority, pair, algorithm })
     }
 
-    /// The authority's certificate.
     pub fn authority(&self) -> &'a Certificate {
         self.authority
     }
@@ -97,7 +96,6 @@ impl<'a> Signer<'a> {
         &self.algorithm
     }
 
-    /// Signs a message.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IssueError> {
         let failed = |_| IssueError::SignatureFailed(self.authority.subject.clone());
         match &self.pair {
@@ -115,7 +113,8 @@ impl<'a> Signer<'a> {
     }
 }
 
-/// ring takes EC keys only as PKCS#8 of version 1 without attributes: by way of SEC1 every key becomes so.
+/// ring takes EC keys only as PKCS#8 of version 1 without attributes: a conversion through SEC1 gives that
+/// for every key.
 fn ecdsa(
     curve: &'static EcdsaSigningAlgorithm,
     key: &PrivateKey,

@@ -1,8 +1,7 @@
 //! An existing certificate as the template of a new one, field by field in DER.
 //!
-//! Nothing that is kept is understood: subject and extensions are carried over as the bytes they are,
-//! whatever string types, unknown extensions or odd orders are in them. Only the fields that renewing
-//! has to change are made anew.
+//! What is kept is not interpreted: subject and extensions are copied as bytes, with any string types,
+//! unknown extensions or orders. Only the fields that a renewal must change are new.
 
 use der::asn1::{AnyRef, BitStringRef, GeneralizedTime, OctetStringRef, UintRef, UtcTime};
 use der::{DateTime, Decode as _, Encode as _, Sequence, Tag};
@@ -23,14 +22,14 @@ pub(super) const AUTHORITY_KEY_ID: Oid = &[0x55, 0x1d, 0x23];
 /// 2.5.29.14, RFC 5280 section 4.2.1.2.
 pub(super) const SUBJECT_KEY_ID: Oid = &[0x55, 0x1d, 0x0e];
 
-/// A certificate taken apart.
+/// A certificate split into its fields.
 pub(super) struct Template<'a> {
     tbs: Tbs<'a>,
     extensions: Option<Vec<AnyRef<'a>>>,
 }
 
 impl<'a> Template<'a> {
-    /// Takes a certificate in DER apart.
+    /// Splits a certificate in DER.
     pub(super) fn from_der(certificate: &'a [u8]) -> Result<Self, IssueError> {
         let take_apart = || -> der::Result<Self> {
             let mut tbs: Tbs<'a> = SignedDer::from_der(certificate)?.tbs.decode_as()?;
@@ -40,7 +39,7 @@ impl<'a> Template<'a> {
         take_apart().map_err(|error| IssueError::Template(error.to_string()))
     }
 
-    /// Puts the extensions into the order in which Go writes them.
+    /// Sorts the extensions in Go's order.
     pub(super) fn order_extensions(&mut self, order: &[Oid]) {
         if let Some(extensions) = &mut self.extensions {
             extensions.sort_by_key(|extension| {
@@ -96,7 +95,7 @@ impl<'a> Template<'a> {
         Ok(signed.to_der()?)
     }
 
-    /// Another serial number than the old one, in DER.
+    /// A serial number that differs from the old one, in DER.
     fn new_serial(&self) -> Result<Vec<u8>, IssueError> {
         loop {
             let serial = UintRef::new(&random::serial()?)?.to_der()?;
@@ -106,8 +105,8 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// The extensions with new key identifiers in the places of the old ones, as a DER sequence. None
-    /// where there are none: an empty list is not allowed (RFC 5280 section 4.1).
+    /// The extensions with new key identifiers in the places of the old ones, as a DER sequence. `None` if
+    /// there are none: an empty list is not allowed (RFC 5280 section 4.1).
     fn new_extensions(
         &self,
         authority_key_id: Option<&[u8]>,
@@ -118,7 +117,7 @@ impl<'a> Template<'a> {
         for extension in old {
             match extension_oid(*extension) {
                 Some(AUTHORITY_KEY_ID) => {
-                    // An authority without an identifier has nothing to point at: then without.
+                    // A CA without an identifier: then the extension is left out.
                     if let Some(id) = authority_key_id {
                         let value = AuthorityKeyId { key_id: OctetStringRef::new(id)? }.to_der()?;
                         with_value(*extension, &value)?.encode_to_vec(&mut body)?;
@@ -167,8 +166,8 @@ fn with_value<'a>(extension: AnyRef<'a>, value: &'a [u8]) -> Result<Extension<'a
     Ok(extension)
 }
 
-/// A moment as UTCTime through 2049 and GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5). Moments
-/// before 1970 are refused: `der` doesn't express them, and nobody issues for then.
+/// A time as UTCTime through 2049 and GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5). Times before 1970
+/// are refused: `der` doesn't support them, and nothing is issued for them.
 fn time(moment: Timestamp) -> Result<Vec<u8>, der::Error> {
     let utc = Offset::UTC.to_datetime(moment);
     let part = |value: i8| u8::try_from(value).unwrap_or(u8::MAX);
@@ -188,7 +187,7 @@ fn time(moment: Timestamp) -> Result<Vec<u8>, der::Error> {
     }
 }
 
-/// RFC 5280 section 4.1, as far as it is carried over unread.
+/// RFC 5280 section 4.1, as far as it is copied unread.
 #[derive(Sequence)]
 struct SignedDer<'a> {
     tbs: AnyRef<'a>,

@@ -1,8 +1,9 @@
-//! The API server, asked with a kubeconfig, by the field's own client (the crate kube). Every call is bounded by a
-//! deadline, and nothing is asked twice unless the server says so.
+//! A client of the API server, using a kubeconfig and the crate kube. Every call is bounded by a deadline,
+//! and no request is repeated unless the server says so.
 //!
-//! Unlike the probe of a port this is a client as any other: the server's certificate is verified against the
-//! kubeconfig's CA, by this machine's clock. Here is how it asks; [`nodes`] and its neighbours know what for.
+//! Unlike the probe of a port this is an ordinary client: the server's certificate is verified against the
+//! kubeconfig's CA, by this machine's clock. This file sends requests; [`nodes`] and its neighbours define
+//! them.
 
 mod error;
 #[cfg(fuzzing)]
@@ -35,50 +36,43 @@ pub use self::secrets::Secret;
 use super::deadline::Deadline;
 use super::fault::Fault;
 
-/// How much of an answer is read, in bytes. A page of 500 nodes with long image lists has about 10 MiB.
+/// Bytes. A page of 500 nodes with long image lists has about 10 MiB.
 const LONGEST_BODY: usize = 64 << 20;
 
-/// Objects on a page; kubectl's own number.
+/// Objects per page; kubectl's default.
 const PAGE: usize = 500;
 
 /// Another server than the kubeconfig's, with the kubeconfig's identity and CA.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Its address.
     pub address: SocketAddr,
-    /// The name that its certificate must be valid for, where that is not the address.
+    /// The name that its certificate must be valid for, if that is not the address.
     pub name: Option<String>,
 }
 
-/// A connection to an API server.
 pub struct Api {
     client: kube::Client,
     /// Taken when dropped.
     runtime: Option<tokio::runtime::Runtime>,
-    /// URL of the server.
     server: String,
-    /// URL of the proxy on the way there, without a password.
+    /// URL of the proxy to it, without a password.
     proxy: Option<String>,
-    /// The exec plug-in that gives the credential.
+    /// The exec plug-in that provides the credential.
     plugin: Option<String>,
-    /// Whether it asks again when the server says when.
+    /// Whether it retries when the server sets a time.
     patient: bool,
 }
 
-/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// HTTP status.
     pub status: u16,
     /// The server's clock, in whole seconds.
     pub date: Option<Timestamp>,
-    /// In how many seconds the server asks to come back.
+    /// Seconds after which the server asks for a retry.
     pub retry_after: Option<u64>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
-/// How an object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patch {
     /// Strategic merge patch, kubectl's own for the kinds of Kubernetes.
@@ -97,7 +91,7 @@ impl Patch {
 }
 
 impl Api {
-    /// Prepares a connection from the node itself; nothing is sent yet. `server` takes the place of the kubeconfig's.
+    /// Prepares a connection from the node itself; nothing is sent yet. `server` replaces the kubeconfig's.
     ///
     /// # Errors
     /// The kubeconfig cannot be used.
@@ -107,7 +101,7 @@ impl Api {
             parsed.clusters.iter().filter_map(|named| named.cluster.as_ref()).any(|c| c.proxy_url.is_some());
         let mut config = kube::Config::try_from(parsed).map_err(|error| login::of_loading(&error))?;
         if !proxied {
-            // From the environment: of no use on the way to the node's own API server.
+            // From the environment: wrong for the node's own API server.
             config.proxy_url = None;
         }
         if let Some(server) = server {
@@ -120,7 +114,7 @@ impl Api {
     }
 
     fn with(mut config: kube::Config) -> Result<Self, ApiError> {
-        // A retry takes time that the caller's deadline may not give, and it asks again itself.
+        // A retry may exceed the caller's deadline, and the caller retries itself.
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let proxy = config.proxy_url.as_ref().map(|url| {
@@ -134,7 +128,7 @@ impl Api {
             .build()
             .map_err(|error| Fault::Unreachable(error.to_string()))?;
         let guard = runtime.enter();
-        // The client starts tasks of its own as soon as it is built.
+        // The client starts tasks of its own when it is built.
         let client = ClientBuilder::try_from(config).map(ClientBuilder::build);
         drop(guard);
         let client = client.map_err(|error| match &error {
@@ -144,12 +138,11 @@ impl Api {
         Ok(Self { client, runtime: Some(runtime), server, proxy, plugin, patient: false })
     }
 
-    /// URL of the server that is asked.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// URL of the proxy on the way there, without a password.
+    /// URL of the proxy to it, without a password.
     pub fn proxy(&self) -> Option<&str> {
         self.proxy.as_deref()
     }
@@ -162,11 +155,10 @@ impl Api {
         self.send(&Method::GET, path, None, deadline)
     }
 
-    /// Changes a part of an object; what the object is afterwards.
+    /// Patches an object; returns the new object.
     ///
     /// # Errors
-    /// No answer, another status than 200 (409 where it was changed meanwhile), or something else than JSON of this
-    /// shape.
+    /// No answer, a status other than 200 (409 if it was changed meanwhile), or not JSON of this shape.
     pub fn patch<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -190,7 +182,7 @@ impl Api {
             let asked = self.send_once(method, path, body);
             let answer = runtime.block_on(async { tokio::time::timeout(deadline.left(), asked).await });
             let answer = answer.map_err(|_| Fault::TimedOut)??;
-            // 429 says that nothing was done; after a 503 only a question may be asked again.
+            // 429 means that nothing was done; after a 503 only a GET may be repeated.
             let again = answer.status == 429 || (answer.status == 503 && method == Method::GET);
             let pause = answer.retry_after.map(Duration::from_secs);
             match pause.filter(|pause| self.patient && again && *pause < deadline.left()) {
@@ -224,7 +216,7 @@ impl Api {
     /// Gets an object.
     ///
     /// # Errors
-    /// No answer, another status than 200, or something else than JSON of this shape.
+    /// No answer, a status other than 200, or not JSON of this shape.
     pub fn object<T: DeserializeOwned>(&self, path: &str, deadline: Deadline) -> Result<T, ApiError> {
         parse(&self.get(path, deadline)?.good()?)
     }
@@ -232,7 +224,7 @@ impl Api {
     /// Gets all objects of a collection, page by page. `path` may have a query already.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn list<T: DeserializeOwned>(&self, path: &str, deadline: Deadline) -> Result<Vec<T>, ApiError> {
         let mut objects = Vec::new();
         let separator = if path.contains('?') { '&' } else { '?' };
@@ -256,7 +248,7 @@ impl Api {
     /// Whether the API server is alive.
     ///
     /// # Errors
-    /// It is not, or that cannot be asked.
+    /// It is not, or the request fails.
     pub fn livez(&self, deadline: Deadline) -> Result<(), ApiError> {
         self.get("/livez", deadline)?.good().map(drop)
     }
@@ -264,7 +256,7 @@ impl Api {
     /// Whether the API server is ready to serve.
     ///
     /// # Errors
-    /// It is not, and these checks fail; or that cannot be asked.
+    /// It is not, with the failing checks; or the request fails.
     pub fn readyz(&self, deadline: Deadline) -> Result<(), ApiError> {
         let answer = self.get("/readyz?verbose", deadline)?;
         match failing_checks(&answer.body) {
@@ -278,7 +270,7 @@ impl Api {
 
 impl Drop for Api {
     fn drop(&mut self) {
-        // A name that is still being resolved is not waited for.
+        // Don't wait for a name that is still being resolved.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -289,7 +281,7 @@ impl Answer {
     /// The body of an answer with status 200.
     ///
     /// # Errors
-    /// Another status, with the message of the `Status` object that came with it.
+    /// Another status, with the message of its `Status` object.
     pub fn good(self) -> Result<Vec<u8>, ApiError> {
         if self.status == 200 {
             return Ok(self.body);
@@ -298,30 +290,29 @@ impl Answer {
     }
 }
 
-/// The server's clock.
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = headers.get(DATE)?.to_str().ok()?;
     Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
 }
 
-/// The seconds of `Retry-After`; the API server says no dates there.
+/// The seconds of `Retry-After`; the API server sends no dates there.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// A part of a path: a name as Kubernetes allows it (RFC 1123), so that nothing else is asked than what is meant.
+/// A part of a path: a valid Kubernetes name (RFC 1123), so that it can't change the request.
 ///
 /// # Errors
 /// It is no such name.
 pub fn segment<'a>(kind: &str, name: &'a str) -> Result<&'a str, ApiError> {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte);
     if name.is_empty() || name.len() > 253 || name.starts_with('.') || !name.bytes().all(safe) {
-        return Err(ApiError::Unintelligible(format!("\"{name}\" is no name of a {kind}")));
+        return Err(ApiError::Name { kind: kind.to_owned(), name: name.to_owned() });
     }
     Ok(name)
 }
 
-/// The failing checks in what `/livez?verbose` and `/readyz?verbose` print: lines that start with `[-]`.
+/// The failing checks in the output of `/livez?verbose` and `/readyz?verbose`: lines that start with `[-]`.
 pub(super) fn failing_checks(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let name = |line: &str| line.strip_prefix("[-]")?.split_whitespace().next().map(str::to_owned);

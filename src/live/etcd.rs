@@ -1,5 +1,5 @@
-//! etcd's members, asked over its gateway with the health-check client: who they are, and whether each has
-//! a leader.
+//! etcd's members, read through its gateway with the health-check client: which they are, and whether each
+//! has a leader.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,13 +20,14 @@ use crate::formats::etcd::{Member, is_healthy, member_list};
 /// kubeadm's name of the client certificate.
 const CLIENT: &str = "etcd-healthcheck-client";
 
-/// etcd's client port of a kubeadm node, for members whose client URLs nobody tells.
+/// etcd's client port on a kubeadm node, for members without known client URLs.
 const CLIENT_PORT: u16 = 2379;
 
-/// The voting members of this node's etcd: as etcd lists them, or else as the manifest does. `inventory` may
-/// hold a client certificate that is not written yet. `None` where this node has no etcd.
+/// The voting members of this node's etcd: as etcd lists them, otherwise from the manifest. `inventory` may
+/// hold a client certificate that is not written yet. `None` if this node has no etcd.
 ///
-/// `now` judges the certificates that they serve. Takes `timeout` for the list and as long again for the members, which are asked beside each other.
+/// `now` is the time of evaluation of their serving certificates. Takes `timeout` for the list and again for
+/// the members, which are contacted in parallel.
 pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Option<Quorum> {
     let (in_manifest, source) = in_manifest(&inventory.facts)?;
     let pair = pair(inventory, CLIENT).ok();
@@ -68,12 +69,12 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
         });
         answers.collect()
     });
-    // etcd lists them by their numbers, which are random.
+    // etcd lists them by their random ids.
     voters.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Quorum { voters, source })
 }
 
-/// The best answer of a member with several addresses counts.
+/// The best answer counts for a member with several addresses.
 fn rank(health: Health) -> u8 {
     match health {
         Health::Healthy => 0,
@@ -95,7 +96,7 @@ fn list(address: SocketAddr, pair: Option<&ClientPair>, timeout: Duration) -> Op
     }
 }
 
-/// How it is, and when the certificate that it serves ends.
+/// Its health, and when its serving certificate expires.
 fn health(address: SocketAddr, pair: Option<&ClientPair>, deadline: Deadline) -> (Health, Option<Timestamp>) {
     let exchange = https::get(address, Transport::Tls(pair), "/health", deadline);
     let (health, chain) = match &exchange {
@@ -112,8 +113,7 @@ fn health(address: SocketAddr, pair: Option<&ClientPair>, deadline: Deadline) ->
     (health, leaf.map(|leaf| leaf.not_after))
 }
 
-/// Where a member's clients reach it. Only addresses: kubeadm writes no names, and a name would have to be
-/// asked of a DNS that may hang.
+/// The client addresses of a member. Only IP addresses: kubeadm writes no names, and a DNS lookup may hang.
 fn addresses(member: &Member) -> Vec<SocketAddr> {
     let of = |url: &String, port: Option<u16>| {
         let ip: IpAddr = host_of(url)?.parse().ok()?;

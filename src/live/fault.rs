@@ -1,5 +1,5 @@
-//! Why a connection gave no answer, in words that an operator acts on. TLS tells by alerts, the system by error
-//! numbers, and both come wrapped in the errors of several libraries.
+//! Why a connection failed, in words for the user. TLS reports alerts, the system reports error numbers, and
+//! both are wrapped in the errors of several libraries.
 
 use std::error::Error;
 use std::io;
@@ -8,31 +8,27 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::state::Code;
 
-/// Why a request was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Nothing listens there.
+    /// Nothing listens on the port.
     #[error("connection refused: nothing listens there")]
     Refused,
-    /// It took longer than it may.
     #[error("no answer in time")]
     TimedOut,
     /// The address cannot be reached, or its name not resolved.
     #[error("{0}")]
     Unreachable(String),
-    /// The server refused the client certificate, or that there was none.
+    /// The server rejected the client certificate, or requires one.
     #[error("client certificate rejected: {0}")]
     ClientCertificateRejected(String),
     /// The server's certificate was not accepted.
     #[error("the server's certificate is not accepted: {0}")]
     ServerCertificate(String),
-    /// A proxy on the way doesn't let it pass.
     #[error("{0}")]
     Proxy(String),
-    /// There was no TLS connection.
     #[error("no TLS connection: {0}")]
     Tls(String),
-    /// The answer broke off or could not be understood.
+    /// The answer was incomplete or invalid.
     #[error("{0}")]
     Answer(String),
 }
@@ -49,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// What an error of any of the libraries means.
+    /// The fault behind an error of any of the libraries.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         if let Some(fault) = find::<rustls::Error>(error).and_then(of_tls) {
             return fault;
@@ -66,7 +62,7 @@ impl Fault {
         }
     }
 
-    /// The client's error type of a tunnel through a proxy is not public: only its words are.
+    /// The client's error type for a proxy tunnel is not public: only its message is.
     fn of_tunnel(words: &str) -> Self {
         match words.strip_prefix("tunnel error: ") {
             Some("proxy authorization required") => {
@@ -77,7 +73,7 @@ impl Fault {
         }
     }
 
-    /// Whether TLS has something to say about it.
+    /// Whether TLS is the cause.
     pub(super) fn is_of_tls(&self) -> bool {
         matches!(self, Self::ClientCertificateRejected(_) | Self::ServerCertificate(_) | Self::Tls(_))
     }
@@ -101,7 +97,7 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
     })
 }
 
-/// The alerts with which a server refuses a client certificate (RFC 8446 section 6.2).
+/// The alerts that reject a client certificate (RFC 8446 section 6.2).
 fn rejection(alert: AlertDescription) -> Option<&'static str> {
     Some(match alert {
         AlertDescription::CertificateExpired => "it has expired",
@@ -110,7 +106,7 @@ fn rejection(alert: AlertDescription) -> Option<&'static str> {
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => "none was given",
         AlertDescription::UnsupportedCertificate => "the server does not support its kind",
         AlertDescription::AccessDenied => "access denied",
-        // What Go's servers said of an expired one too, before 1.21.
+        // Go's servers before 1.21 sent this for an expired one too.
         AlertDescription::BadCertificate => "the server calls it bad",
         AlertDescription::CertificateUnknown => "the server could not check it",
         _ => return None,

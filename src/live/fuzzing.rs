@@ -1,12 +1,12 @@
-//! Doors for the fuzz targets, in their builds only: foreign bytes into what the running node's answers are read
-//! with, without a node.
+//! Entry points for the fuzz targets, only in their builds: foreign bytes into the parsers of the running
+//! node's answers, without a node.
 
 use super::api;
 use super::cri::fuzzing::{containers, sandboxes, status};
 use super::cri::{Container, GRACE_PERIOD};
 use super::restart::log_lines;
 
-/// An answer of the container runtime, as each of the messages that are asked for; all text that was found.
+/// An answer of the container runtime, parsed as each message that is read; returns all text found.
 pub fn cri_reply(bytes: &[u8]) -> Vec<String> {
     let mut texts = Vec::new();
     for Container { id, name, labels, annotations, created_at, .. } in containers(bytes) {
@@ -21,12 +21,11 @@ pub fn cri_reply(bytes: &[u8]) -> Vec<String> {
     texts
 }
 
-/// The body of an answer of the API server, as each of the objects that are asked for.
+/// The body of an answer of the API server, parsed as each object that is read.
 pub fn api_answer(bytes: &[u8]) -> usize {
     api::fuzzing::answer(bytes)
 }
 
-/// The end of a container's log.
 pub fn container_log(text: &[u8]) -> Vec<String> {
     log_lines(&String::from_utf8_lossy(text))
 }

@@ -1,6 +1,6 @@
-//! One TLS handshake with the server of a kubeconfig and nothing after it: no credential is sent and no proxy is
-//! used. The served certificate is recorded, trusted or not, then verified as a client would: with the cluster's CA, the
-//! name and the time.
+//! One TLS handshake with the server of a kubeconfig and nothing after it: no credential is sent and no proxy
+//! is used. The served certificate is recorded, trusted or not, then verified as a client would: with the
+//! cluster's CA, the name and the time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub fn handshake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
                     (target, thread.spawn_scoped(scope, || handshake(target, now)))
                 })
                 .collect();
-            // Without a free thread it is done here.
+            // Without a free thread the work is done here.
             let ended =
                 started.into_iter().map(|(target, thread)| match thread.map(|thread| thread.join()) {
                     Ok(Ok(answer)) => answer,
@@ -54,7 +54,6 @@ pub fn handshake(target: &Target, now: Timestamp) -> Connection {
     connection
 }
 
-/// Where to connect to.
 struct Address {
     host: String,
     port: u16,
@@ -93,7 +92,7 @@ fn try_handshake(target: &Target, now: Timestamp, connection: &mut Connection) -
         .map_err(|error| Fault::Unreachable(error.to_string()))?;
     let recorder = Arc::new(Recorder::new());
     let done = runtime.block_on(connect(&address, name.clone(), recorder.clone()));
-    // A name that is still being resolved is not waited for.
+    // Don't wait for a name that is still being resolved.
     runtime.shutdown_background();
     let chain = recorder.chain();
     let leaf = chain.first().and_then(|der| Certificate::from_der(der.clone()).ok());

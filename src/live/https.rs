@@ -1,6 +1,6 @@
-//! One request on one connection, told phase by phase: TCP, TLS, HTTP. The server's certificates are recorded
-//! whatever they are worth, because an expired one is what is looked for; that the server holds the key of the
-//! one it shows is really verified.
+//! One request on one connection, reported phase by phase: TCP, TLS, HTTP. The server's certificates are
+//! recorded without validation, because an expired one is what we look for; the proof that the server holds
+//! the key is verified.
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -26,10 +26,10 @@ use super::fault::Fault;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 
-/// How much of an answer is read, in bytes. Health checks answer a few kilobytes.
+/// Bytes. Health checks answer a few kilobytes.
 const LONGEST_BODY: usize = 1 << 20;
 
-/// How long the alert behind a broken connection is waited for.
+/// How long to wait for the alert behind a broken connection.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A client certificate and its key, ready for TLS.
@@ -37,10 +37,10 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub struct ClientPair(Arc<SingleCertAndKey>);
 
 impl ClientPair {
-    /// Takes a certificate and its key, of any of kubeadm's encodings.
+    /// Accepts all of kubeadm's key encodings.
     ///
     /// # Errors
-    /// They don't belong together, or the key is of a kind that TLS here cannot use.
+    /// They don't belong together, or TLS does not support this kind of key.
     pub fn new(certificate: &Certificate, key: &PrivateKey) -> Result<Self, String> {
         if !certificate.is_of(key) {
             return Err("the key is not the certificate's".to_owned());
@@ -54,56 +54,46 @@ impl ClientPair {
     }
 }
 
-/// Over what a request goes.
 #[derive(Clone, Copy, Debug)]
 pub enum Transport<'a> {
-    /// Plain TCP.
     Plain,
-    /// TLS, with a client certificate where the server may ask for one.
+    /// TLS, with a client certificate if the server may require one.
     Tls(Option<&'a ClientPair>),
 }
 
-/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// HTTP status.
     pub status: u16,
-    /// The body.
     pub body: Vec<u8>,
 }
 
-/// How far a request came.
+/// How far a request got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exchange {
-    /// There was no TCP connection.
     NoConnection(Fault),
-    /// There was no TLS connection. The chain is what the server had shown by then.
+    /// There was no TLS connection. The chain is what the server had sent by then.
     NoHandshake(Vec<Vec<u8>>, Fault),
     /// There was a connection; over plain TCP the chain is empty.
     Connected {
-        /// What the server showed, leaf first, in DER.
+        /// The served chain, leaf certificate first, in DER.
         chain: Vec<Vec<u8>>,
-        /// What it answered.
         reply: Result<Reply, Fault>,
     },
 }
 
-/// What is asked.
 #[derive(Clone, Copy, Debug)]
 enum Request<'a> {
-    /// GET of a path.
     Get(&'a str),
-    /// POST of JSON to a path.
     Post(&'a str, &'static str),
 }
 
-/// Sends one GET request and reads the answer, all within the deadline.
+/// Sends one GET request and reads the answer, within the deadline.
 pub fn get(address: SocketAddr, transport: Transport<'_>, path: &str, deadline: Deadline) -> Exchange {
     send(address, transport, Request::Get(path), deadline)
 }
 
-/// Sends one POST request with a body of JSON, as etcd's gateway wants it, and reads the answer, all within
-/// the deadline.
+/// Sends one POST request with a JSON body, as etcd's gateway requires it, and reads the answer, within the
+/// deadline.
 pub fn post(
     address: SocketAddr,
     transport: Transport<'_>,
@@ -221,7 +211,7 @@ async fn request(
     if answered.is_of_tls() {
         return Err(answered);
     }
-    // With TLS 1.3 a server refuses a client certificate after the handshake (RFC 8446 section 4.4.2.4), and
+    // With TLS 1.3 a server rejects a client certificate after the handshake (RFC 8446 section 4.4.2.4), and
     // the request may run into the closed connection before its alert was read.
     let mut stream = connection.into_parts().io.into_inner();
     let last_words = within(deadline.at_most(LAST_WORDS), stream.read(&mut [0])).await;
@@ -242,7 +232,7 @@ pub(super) fn configuration(
     })
 }
 
-/// Takes every certificate, and keeps it.
+/// Accepts and records every certificate.
 #[derive(Debug)]
 pub(super) struct Recorder {
     provider: Arc<CryptoProvider>,
@@ -274,7 +264,7 @@ impl ServerCertVerifier for Recorder {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let chain = [leaf].into_iter().chain(others).map(|certificate| certificate.to_vec()).collect();
         *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = chain;
-        // What it is worth is judged afterwards, against the file on the disk.
+        // It is judged afterwards, against the file on the disk.
         Ok(ServerCertVerified::assertion())
     }
 

@@ -1,4 +1,4 @@
-//! Who runs this process.
+//! The user who runs this process.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use nix::unistd::{Uid, ttyname};
 
 use crate::state::Invoker;
 
-/// The longest user name that is recorded: Linux has 32 characters.
+/// Linux allows 32 characters.
 const MAX_NAME: usize = 256;
 
-/// Looks. A process without a terminal, from cron or a pipe, has none.
+/// Reads the user. A process without a terminal, from cron or a pipe, has no terminal name.
 pub fn look() -> Invoker {
     let sudo_user = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     let tty = ttyname(io::stdin()).or_else(|_| ttyname(io::stderr())).ok();
@@ -25,7 +25,7 @@ pub fn effective_uid() -> u32 {
     Uid::effective().as_raw()
 }
 
-/// The command line as typed, with sudo, quoted for a shell where a word needs it.
+/// The command line as typed, with sudo, words quoted for a shell where needed.
 pub fn with_sudo() -> String {
     let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     ["sudo kuberescue".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")

@@ -1,6 +1,6 @@
-//! The running node: its containers, its kubelet, what its components serve and answer. Effects on
-//! processes, none on files; nothing here is used for a disk that is only mounted. Foreign text (names,
-//! messages, log lines) is returned raw; the report room sanitises it.
+//! The running node: its containers, its kubelet, what its components serve and answer. Effects on processes,
+//! none on files; nothing here is used for a disk that is only mounted. Foreign text (names, messages, log
+//! lines) is returned raw; the report layer sanitises it.
 
 pub mod api;
 pub mod clock;

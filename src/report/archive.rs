@@ -42,14 +42,12 @@ impl ArchiveFormat {
     }
 }
 
-/// A path that is on the node and not in the archive.
 #[derive(Clone, Debug, Serialize)]
 pub struct Missing {
     pub path: String,
     pub reason: String,
 }
 
-/// What `archive create` did, or would do.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedArchive {
@@ -77,7 +75,7 @@ impl CreatedArchive {
         paths.iter().map(|path| format!("{}\n", line(path))).collect()
     }
 
-    /// The end of the messages: what is not in the archive.
+    /// The last message: what is not in the archive.
     pub fn missing_text(&self) -> Option<String> {
         if self.missing.is_empty() {
             return None;
@@ -90,18 +88,16 @@ impl CreatedArchive {
     }
 }
 
-/// What `archive list` shows.
 #[derive(Serialize)]
 pub struct ArchiveList {
     pub items: Vec<ArchiveItem>,
 }
 
-/// One archive of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ArchiveItem {
     pub path: String,
-    /// Absent where it was not created by kuberescue, or is damaged.
+    /// Absent if it was not created by kuberescue, or is damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creation: Option<Creation>,
     /// Why it cannot be used.
@@ -143,19 +139,17 @@ impl ArchiveList {
     }
 }
 
-/// What `archive verify` found.
 #[derive(Serialize)]
 pub struct Verification {
     /// The archives that could be read.
     pub items: Vec<ArchiveReport>,
-    /// The archives that could not.
+    /// The archives that could not be read.
     pub damaged: Vec<Damaged>,
-    /// The history of the node.
     pub history: history::Check,
 }
 
 impl Verification {
-    /// Whether every archive is intact and brings its node back, and the history is intact.
+    /// Whether every archive is intact and restores its node, and the history is intact.
     pub fn is_good(&self) -> bool {
         let good = |report: &ArchiveReport| report.judgement.readiness != Readiness::NotRecoverable;
         self.damaged.is_empty() && self.items.iter().all(good) && self.history.problems.is_empty()
@@ -183,13 +177,13 @@ pub struct ArchiveReport {
     pub path: String,
     /// Digest of the archive file.
     pub sha256: Digest,
-    /// Number of files, links and directories; of an archive of ours the digests of all are verified.
+    /// Number of files, links and directories; in an archive of ours the digests of all are verified.
     pub entries: usize,
     /// Bytes of the files.
     pub bytes: u64,
-    /// Absent where it was not created by kuberescue.
+    /// Absent if it was not created by kuberescue.
     pub creation: Option<Creation>,
-    /// What of a node it holds, where it was not created by kuberescue.
+    /// What of a node it holds, if it was not created by kuberescue.
     pub scope: Option<Scope>,
     /// Paths that were on the node and are not in the archive.
     pub missing: Vec<Missing>,

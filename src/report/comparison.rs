@@ -1,28 +1,62 @@
-//! What differs between two states, and what a restore would change, for people and for machines.
+//! What differs between two states, and what a restore would change, as text and as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use super::sanitise::{document, line};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ArchiveFormat;
+use super::sanitise::line;
 use crate::analysis::forensics::compare::{
-    Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State, Told,
+    Aspect, Certified, Comparison, CredentialChange, PathChange, PathKind, State,
 };
 use crate::analysis::forensics::restore::RestorePlan;
+use crate::formats::certificate::CertSummary;
+use crate::state::text;
 
 /// How many paths that stay, or are left out, are named.
 const NAMED: usize = 20;
 
-/// The comparison as JSON.
-pub fn comparison_json(comparison: &Comparison) -> String {
-    document(comparison)
+/// Two states, and what differs: the document `ArchiveComparison`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared<'a> {
+    /// An archive.
+    #[serde(serialize_with = "text::serialize")]
+    pub before: &'a Path,
+    /// Another archive, or a node's root directory.
+    #[serde(serialize_with = "text::serialize")]
+    pub after: &'a Path,
+    #[serde(flatten)]
+    pub comparison: &'a Comparison,
 }
 
-/// The plan of a restore as JSON.
-pub fn restore_json(plan: &RestorePlan) -> String {
-    document(plan)
+impl Compared<'_> {
+    pub fn render(&self, format: ArchiveFormat, now: Timestamp) -> String {
+        format.render("ArchiveComparison", now, self, |compared| comparison_text(compared.comparison))
+    }
+}
+
+/// What `archive restore` did, or would do: the document `ArchiveRestore`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restoration<'a> {
+    pub dry_run: bool,
+    /// Whether files were replaced.
+    pub restored: bool,
+    /// The archive whose state is restored.
+    #[serde(serialize_with = "text::serialize")]
+    pub source: &'a Path,
+    /// The archive of the state before; nothing where nothing was changed.
+    #[serde(serialize_with = "text::optional")]
+    pub archive: Option<&'a Path>,
+    #[serde(flatten)]
+    pub plan: &'a RestorePlan,
 }
 
 /// The comparison in words: credentials first, then paths.
-pub fn comparison_text(comparison: &Comparison) -> String {
+fn comparison_text(comparison: &Comparison) -> String {
     let mut out = String::new();
     let Comparison { credentials, paths, same } = comparison;
     if comparison.is_empty() {
@@ -35,7 +69,6 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     out
 }
 
-/// The plan of a restore in words.
 pub fn restore_text(plan: &RestorePlan) -> String {
     let mut out = String::new();
     let node = plan.node.as_deref().unwrap_or("a node whose name is not known");
@@ -92,7 +125,7 @@ fn sentence(change: &CredentialChange) -> String {
                 format!("the same certificate{key}{}", key_problem(old, new))
             }
             (Some(before), Some(after)) => {
-                format!("another certificate{key}{}: {}", key_problem(old, new), told(before, after))
+                format!("another certificate{key}{}: {}", key_problem(old, new), differences(before, after))
             }
             _ => format!("a key pair without certificate{key}"),
         },
@@ -109,7 +142,7 @@ fn key_problem(old: &Certified, new: &Certified) -> String {
     }
 }
 
-fn told(before: &Told, after: &Told) -> String {
+fn differences(before: &CertSummary, after: &CertSummary) -> String {
     let mut parts = vec![format!("serial {} → {}", before.serial, after.serial)];
     let mut differs = |what: &str, old: &str, new: &str| {
         if old != new {
@@ -133,8 +166,8 @@ fn state(state: &State) -> String {
     match state {
         State::Missing => "missing".to_owned(),
         State::Unreadable { why } => format!("unreadable ({why})"),
-        State::Present(Certified { certificate: Some(told), .. }) => {
-            format!("certificate {} until {}", told.serial, told.not_after)
+        State::Present(Certified { certificate: Some(summary), .. }) => {
+            format!("certificate {} until {}", summary.serial, summary.not_after)
         }
         State::Present(_) => "there".to_owned(),
     }
@@ -148,7 +181,7 @@ fn path_lines(changes: &[PathChange]) -> String {
             PathKind::Removed => ("removed", String::new()),
             PathKind::Unknown { why } => ("unknown", format!("  {why}")),
             PathKind::Changed { aspects } => {
-                // That the time is another one where the content is goes without saying.
+                // A different time is implied by different content.
                 let is_only_time = aspects.len() == 1;
                 let told = aspects.iter().filter(|what| is_only_time || !matches!(what, Aspect::Time { .. }));
                 let aspects: Vec<_> = told.map(aspect).collect();

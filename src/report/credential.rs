@@ -1,4 +1,4 @@
-//! A credential in a line, its problems, and the comparison of two kubeconfigs.
+//! A credential in one line, its problems, and the comparison of two kubeconfigs.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,6 +7,7 @@ use super::kubeconfig::{identity, problem_line};
 use super::{json, sanitise, table};
 use crate::analysis::workstation::Checked;
 use crate::analysis::workstation::difference::Difference;
+use crate::live::api::Node;
 use crate::state::Severity;
 use crate::state::time::{day, expired_on, expires_on};
 
@@ -51,7 +52,7 @@ pub fn warning_lines(checked: &Checked) -> String {
     warnings.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
 }
 
-/// A warning where the old credential expires later than the new one, or nothing.
+/// A warning if the old credential expires later than the new one, or nothing.
 pub fn later_line(old: &Checked, new: &Checked) -> String {
     match (old.end(), new.end()) {
         (Some(old), Some(new)) if old > new => {
@@ -86,6 +87,35 @@ pub fn difference(
         ComparisonFormat::Table => difference_text(difference, names),
         ComparisonFormat::Json => json::document("KubeconfigComparison", time, &body),
         ComparisonFormat::Yaml => json::yaml_document("KubeconfigComparison", time, &body),
+    }
+}
+
+/// What `kubeconfig install` and `push` did, or would do: the document `KubeconfigReplacement`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replacement {
+    pub dry_run: bool,
+    /// False where the target is up to date too.
+    pub replaced: bool,
+    /// The file, or the Secret.
+    pub target: String,
+    /// Where the new credential is from.
+    pub source: String,
+    /// The file that keeps the old one.
+    pub kept: Option<String>,
+    /// Of the old and the new one, where there is an old one that can be read.
+    pub comparison: Option<Difference>,
+    /// The nodes as the new one lists them; none where it was not tried.
+    pub nodes: Vec<Node>,
+}
+
+impl Replacement {
+    pub const KIND: &str = "KubeconfigReplacement";
+
+    /// Nothing is replaced yet.
+    pub fn of(target: String, source: &str, dry_run: bool) -> Self {
+        let source = source.to_owned();
+        Self { dry_run, replaced: false, target, source, kept: None, comparison: None, nodes: Vec::new() }
     }
 }
 

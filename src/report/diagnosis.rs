@@ -1,4 +1,4 @@
-//! A diagnosis in words: the verdict, what keeps the node from working and what follows from it, the rest.
+//! A diagnosis as text: the verdict, the blocking problems and their consequences, warnings and notes.
 
 use std::fmt::Write as _;
 
@@ -6,40 +6,39 @@ use super::json::document;
 use super::sanitise::line;
 use super::yaml;
 use super::{SECTIONS, condition_text};
-use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, Role, Told, Verdict};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, RankedFinding, Role, Verdict};
 use crate::analysis::node::findings::Severity;
 use crate::state::time::minute;
 
 /// The forms of a diagnosis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DiagnosisFormat {
-    /// Words for a terminal.
+    /// Text for a terminal
     #[default]
+    #[value(alias = "text")]
     Table,
-    /// JSON: `docs/diagnosis.schema.json`.
+    /// JSON
     Json,
-    /// The same as YAML.
+    /// YAML
     Yaml,
-    /// One HTML file.
+    /// One HTML file
     Html,
-    /// Prometheus' text format, for node_exporter's textfile collector.
+    /// Metrics for node_exporter's textfile collector
     Prometheus,
-    /// Who trusts whom, for Graphviz.
+    /// Who trusts whom, for Graphviz
     Dot,
-    /// Who trusts whom, for Mermaid.
+    /// Who trusts whom, for Mermaid
     Mermaid,
 }
 
-/// How much is said.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detail<'a> {
     /// Evidence and remedy of each finding.
     pub evidence: bool,
-    /// What the logs say of the first failure.
+    /// The sentence about the first failure in the logs.
     pub logs: Option<&'a str>,
 }
 
-/// The diagnosis for a terminal.
 pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     let mut out = String::new();
     let mut add = |text: &str| {
@@ -67,7 +66,7 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     out
 }
 
-/// What to do, as every report says it: the command, what has to be true for it, what it leaves.
+/// What to do, the same in every report: the command, its conditions, what it leaves.
 fn way_out(verdict: &Verdict) -> String {
     let mut out = String::new();
     let mut add = |text: &str| {
@@ -90,7 +89,7 @@ fn way_out(verdict: &Verdict) -> String {
     out
 }
 
-/// What is JSON as YAML.
+/// JSON as YAML.
 pub fn yaml_of(json: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
     yaml::render(&value)
@@ -108,13 +107,13 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
     }
     let _ = writeln!(out, "\n{heading}:");
     let mut said = None;
-    for Told { finding, consequence } in found {
+    for RankedFinding { finding, consequence } in found {
         let _ = writeln!(
             out,
             "{}",
             line(&format!("  {:<23} {}: {}", finding.code.as_str(), finding.subject, finding.what))
         );
-        // Of several findings on one subject the consequence is told once.
+        // Several findings on one subject print their consequence once.
         if consequence.is_some() && said != *consequence {
             let _ = writeln!(out, "{}", line(&format!("  {:<23} → {}", "", consequence.unwrap_or_default())));
         }

@@ -1,5 +1,5 @@
 //! `certs check-expiration`: kubeadm's two tables byte for byte (1.31 and later), its JSON and YAML
-//! (`CertificateExpirationInfo`), and below the tables what kubeadm doesn't look at.
+//! (`CertificateExpirationInfo`), and below the tables what kubeadm doesn't check.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,16 +12,17 @@ use crate::formats::certificate::Certificate;
 use crate::state::catalog::Ca;
 
 /// Output formats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// kubeadm's tables.
+    /// The tables of kubeadm, which calls them text
     #[default]
+    #[value(alias = "text")]
     Table,
-    /// The tables with more columns.
+    /// The tables with keys, serial numbers, issuers and paths
     Wide,
-    /// JSON.
+    /// JSON of kubeadm
     Json,
-    /// YAML.
+    /// YAML of kubeadm
     Yaml,
 }
 
@@ -52,16 +53,13 @@ struct Entry {
 
 /// The report on a node's certificates at a given time.
 pub struct Expiration<'a> {
-    /// The node.
     pub inventory: &'a Inventory,
-    /// What is wrong with it.
     pub findings: &'a [Finding],
-    /// The time of asking.
+    /// The time of evaluation.
     pub now: Timestamp,
 }
 
 impl Expiration<'_> {
-    /// The whole report.
     pub fn render(&self, format: Format) -> String {
         match format {
             Format::Table => format!("{}{}", self.tables(false), self.more()),
@@ -71,7 +69,6 @@ impl Expiration<'_> {
         }
     }
 
-    /// kubeadm's two tables alone.
     pub fn tables(&self, wide: bool) -> String {
         let info = self.info();
         let mut leafs = vec![heading(
@@ -107,7 +104,7 @@ impl Expiration<'_> {
         cells
     }
 
-    /// What kubeadm doesn't look at.
+    /// What kubeadm doesn't check.
     fn more(&self) -> String {
         let mut out = String::new();
         let heading = |name: &str| vec![name.into(), "EXPIRES".into(), "RESIDUAL TIME".into(), "PATH".into()];
@@ -136,7 +133,7 @@ impl Expiration<'_> {
             }
             out.push_str(&format!("\n{}", table::render(&rows)));
         }
-        // The tables show what has ended; the rest needs words.
+        // The tables show what has expired; the rest needs a sentence.
         let wordy: Vec<_> = self
             .findings
             .iter()
@@ -204,7 +201,7 @@ impl Expiration<'_> {
         let mut out = Vec::new();
         let mut serializer =
             serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
-        // Writing into memory cannot fail, and the structure holds nothing that JSON cannot.
+        // Writing into memory cannot fail, and JSON can express the structure.
         let _ = self.info().serialize(&mut serializer);
         out.push(b'\n');
         String::from_utf8(out).unwrap_or_default()

@@ -13,7 +13,6 @@ struct CodeList {
     items: Vec<&'static Page>,
 }
 
-/// One page.
 pub fn explain_text(code: Code) -> String {
     let Page { code, title, meaning, cause, remedy, .. } = code.page();
     let mut out = String::new();
@@ -24,7 +23,6 @@ pub fn explain_text(code: Code) -> String {
     out
 }
 
-/// All codes with their titles.
 pub fn explain_list() -> String {
     let heading = ["CODE", "CLASS", "TITLE"].map(str::to_owned).to_vec();
     let rows = CODES.iter().map(|code| {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ArchiveFormat;
+use super::Output;
 use super::archive::count;
 use super::sanitise::line;
 use crate::disk::history::{Check, Done};
@@ -15,7 +15,7 @@ use crate::state::time::minute;
 /// How many of the last changes are shown.
 const SHOWN: usize = 10;
 
-/// The history in words; nothing for a node that was never changed.
+/// Empty for a node that was never changed.
 pub(super) fn history_text(check: &Check) -> String {
     let mut out = String::new();
     let Some(first) = check.records.first() else {
@@ -54,13 +54,11 @@ fn who(operator: &Invoker) -> String {
     who
 }
 
-/// What became of an interrupted or a past change.
+/// The result for an interrupted or a past change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Undone {
-    /// There was none.
     Nothing,
-    /// A dry run.
     Planned,
     /// It had changed no file yet: what it had prepared was removed.
     Removed,
@@ -68,7 +66,7 @@ pub enum Undone {
     Resumed,
     /// All its files are the old ones.
     RolledBack,
-    /// Only manifests were moved back.
+    /// Only manifests were moved back, or would be.
     ManifestsRestored,
 }
 
@@ -78,11 +76,11 @@ pub enum Undone {
 pub struct UndoReport {
     pub result: Undone,
     pub dry_run: bool,
-    /// The command that began the change.
     pub command: Option<String>,
     pub started: Option<Timestamp>,
-    /// Paths of the change.
     pub items: Vec<String>,
+    /// Manifests that an interrupted restart had moved away, and that are moved back.
+    pub manifests: Vec<String>,
     /// In words.
     #[serde(skip)]
     pub text: String,
@@ -91,12 +89,13 @@ pub struct UndoReport {
 impl UndoReport {
     /// Nothing was interrupted, or nothing is left to undo.
     pub fn nothing(text: &str, dry_run: bool) -> Self {
-        let (result, items) = (Undone::Nothing, Vec::new());
-        Self { result, dry_run, command: None, started: None, items, text: format!("{text}\n") }
+        let (result, items, manifests) = (Undone::Nothing, Vec::new(), Vec::new());
+        Self { result, dry_run, command: None, started: None, items, manifests, text: format!("{text}\n") }
     }
 
     /// `kind` is `ResumeResult` or `RollbackResult`.
-    pub fn render(&self, kind: &str, format: ArchiveFormat, now: Timestamp) -> String {
-        format.render(kind, now, self, |report| report.text.clone())
+    pub fn show(&self, kind: &str, out: &mut Output) {
+        out.result(&self.text);
+        out.document(kind, self);
     }
 }

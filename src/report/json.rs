@@ -1,12 +1,38 @@
-//! The envelope of every document of ours: `apiVersion`, `kind`, `time`, then what the kind holds.
+//! The envelope of every JSON document of ours: `apiVersion`, `kind`, `time`, then the fields of the kind.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{sanitise, yaml};
 
-/// Grows only when a field is taken away or means something else.
+/// Changes only if a field is removed or changes its meaning.
 const API_VERSION: &str = "kuberescue/v1";
+
+/// Every kind, with its schema in `docs/`.
+pub const KINDS: [(&str, &str); 22] = [
+    ("Archive", "archive.schema.json"),
+    ("ArchiveComparison", "archive-comparison.schema.json"),
+    ("ArchiveList", "archive-list.schema.json"),
+    ("ArchiveRestore", "archive-restore.schema.json"),
+    ("ArchiveVerification", "archive-verification.schema.json"),
+    ("ClusterVerification", "cluster.schema.json"),
+    ("CodeList", "codes.schema.json"),
+    ("Diagnosis", "diagnosis.schema.json"),
+    ("DiagnosisList", "diagnosis-list.schema.json"),
+    ("Error", "error.schema.json"),
+    ("KubeconfigCheck", "kubeconfig.schema.json"),
+    ("KubeconfigComparison", "kubeconfig-comparison.schema.json"),
+    ("KubeconfigReplacement", "kubeconfig-replacement.schema.json"),
+    ("NodeList", "nodes-list.schema.json"),
+    ("Probe", "probe.schema.json"),
+    ("Recovery", "recovery.schema.json"),
+    ("Restart", "restart.schema.json"),
+    ("ResumeResult", "resume.schema.json"),
+    ("RollbackResult", "rollback.schema.json"),
+    ("Rollout", "rollout.schema.json"),
+    ("Timeline", "timeline.schema.json"),
+    ("TrustGraph", "trust.schema.json"),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,12 +46,16 @@ struct Envelope<'a, T> {
 
 /// A JSON document of this kind. `body` must serialise as an object.
 pub(super) fn document(kind: &str, time: Timestamp, body: &impl Serialize) -> String {
-    sanitise::document(&Envelope { api_version: API_VERSION, kind, time, body })
+    sanitise::document(&envelope(kind, time, body))
 }
 
 /// The same document in YAML.
 pub(super) fn yaml_document(kind: &str, time: Timestamp, body: &impl Serialize) -> String {
-    let envelope = Envelope { api_version: API_VERSION, kind, time, body };
     // It holds nothing that JSON cannot.
-    yaml::render(&serde_json::to_value(envelope).unwrap_or_default())
+    yaml::render(&serde_json::to_value(envelope(kind, time, body)).unwrap_or_default())
+}
+
+fn envelope<'a, T: Serialize>(kind: &'a str, time: Timestamp, body: &'a T) -> Envelope<'a, T> {
+    debug_assert!(KINDS.iter().any(|(known, _)| *known == kind), "{kind} has no schema");
+    Envelope { api_version: API_VERSION, kind, time, body }
 }

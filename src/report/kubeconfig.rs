@@ -22,11 +22,10 @@ pub enum KubeconfigFormat {
     Yaml,
 }
 
-/// A kubeconfig that was checked.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigFile {
-    /// As it was named.
+    /// As the user named it.
     pub file: String,
     pub current_context: Option<String>,
     /// Why it cannot be read, or has no such context.
@@ -44,7 +43,7 @@ impl KubeconfigFile {
     }
 }
 
-/// Kubeconfigs at a time, in the order in which they were named.
+/// Kubeconfigs at a time, in the order of the command line.
 pub struct KubeconfigReport {
     pub time: Timestamp,
     pub files: Vec<KubeconfigFile>,
@@ -64,7 +63,6 @@ impl KubeconfigReport {
         self.files.iter().flat_map(|file| &file.contexts).any(Checked::has_blocker)
     }
 
-    /// The whole report.
     pub fn render(&self, format: KubeconfigFormat) -> String {
         let unread = self.files.iter().any(|file| file.error.is_some());
         let body = Body { green: !self.has_blocker() && !unread, items: &self.files };
@@ -180,7 +178,7 @@ impl KubeconfigReport {
     }
 }
 
-/// Who the user is for Kubernetes, or how that is found out.
+/// The Kubernetes user, or the method that determines it.
 pub(super) fn identity(checked: &Checked) -> String {
     let mut parts = Vec::new();
     if let Some(leaf) = &checked.certificate {
@@ -231,7 +229,6 @@ pub(super) fn problem_line(checked: &Checked, problem: &Problem) -> String {
     format!("{}\n", sanitise::line(&text))
 }
 
-/// A hint for each kind of blocker, once.
 fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
     let mut hints = Vec::new();
     let problems = file.contexts.iter().flat_map(|checked| &checked.problems);

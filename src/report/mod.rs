@@ -1,4 +1,4 @@
-//! The only room that prints. stdout is the result, stderr is the talk; foreign text is made harmless
+//! The only module that prints. stdout is the result, stderr is for messages; foreign text is sanitised
 //! before it reaches a terminal; a broken pipe is success.
 
 mod archive;
@@ -32,19 +32,21 @@ pub use archive::{
     ArchiveFormat, ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing,
     Verification,
 };
-pub use comparison::{comparison_json, comparison_text, restore_json, restore_text};
+pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
-    ComparisonFormat, credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
+    ComparisonFormat, Replacement, credential_line, difference, difference_text, later_line, problem_lines,
+    warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
 pub use history::{UndoReport, Undone};
+pub use json::KINDS;
 pub use kubeconfig::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};
 pub use node_table::{NodesFormat, node_list, node_list_report};
 pub use nodes::{nodes_json, nodes_text};
 pub use output::Output;
-pub use plan::{plan_json, plan_notes, plan_text};
+pub use plan::{plan_notes, plan_text};
 pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
@@ -53,6 +55,6 @@ pub use recovery::{
     finding_sections, next_steps, preflight_lines, renewal_messages, took,
 };
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
-pub use rollout::{restart_command, rollout_obstacle, rollout_plan};
+pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};

@@ -75,7 +75,7 @@ pub(super) fn render(nodes: &[Node], time: Timestamp, wide: bool) -> String {
 fn status(node: &Node) -> String {
     let ready = match node.ready {
         Some(true) => "Ready",
-        // kubectl's word where nobody knows, too.
+        // kubectl prints this for an unknown state, too.
         Some(false) | None => "NotReady",
     };
     let schedulable = if node.schedulable { "" } else { ",SchedulingDisabled" };

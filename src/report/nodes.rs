@@ -1,18 +1,32 @@
-//! Several nodes side by side, in words and as JSON.
+//! Several nodes side by side, as text and as JSON.
 
 use std::fmt::Write as _;
 
-use super::sanitise::{document, line};
-use super::table;
-use crate::analysis::forensics::diagnosis::Role;
-use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes};
+use serde::Serialize;
 
-/// All of it as JSON.
-pub fn nodes_json(nodes: &Nodes) -> String {
-    document(nodes)
+use super::json::document;
+use super::sanitise::line;
+use super::table;
+use crate::analysis::forensics::diagnosis::{Diagnosis, Role};
+use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes, Unreadable};
+
+/// See `docs/diagnosis-list.schema.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    /// Each as the document of one node, without its envelope.
+    items: Vec<&'a Diagnosis>,
+    clusters: &'a [Cluster],
+    unreadable: &'a [Unreadable],
 }
 
-/// All of it in words.
+/// A `DiagnosisList`.
+pub fn nodes_json(nodes: &Nodes) -> String {
+    let items = nodes.clusters.iter().flat_map(|cluster| &cluster.nodes).map(|node| &node.diagnosis);
+    let body = Body { items: items.collect(), clusters: &nodes.clusters, unreadable: &nodes.unreadable };
+    document("DiagnosisList", nodes.at, &body)
+}
+
 pub fn nodes_text(nodes: &Nodes) -> String {
     let mut out = String::new();
     for cluster in &nodes.clusters {

@@ -1,4 +1,4 @@
-//! Where output goes. Commands hold one [`Output`] and never print by themselves.
+//! The output of a run. Commands hold one [`Output`] and never print by themselves.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -10,7 +10,6 @@ use super::sanitise::{line, printable};
 use crate::error::{Error, Exit};
 use crate::state::Code;
 
-/// The two streams of a run.
 pub struct Output {
     result: Box<dyn Write>,
     talk: Box<dyn Write>,
@@ -18,12 +17,12 @@ pub struct Output {
     document: Option<Document>,
 }
 
-/// The one document that stdout is for, where a command is asked for one.
+/// The one document on stdout, if a command is asked for one.
 #[derive(Clone, Copy)]
 struct Document {
     yaml: bool,
     time: Timestamp,
-    /// What is told of the work goes to stderr: the document comes at the end.
+    /// Messages about the work go to stderr: the document comes at the end.
     reserved: bool,
     written: bool,
 }
@@ -49,8 +48,8 @@ impl Output {
         }
     }
 
-    /// A line or a text of the result; what the command is asked for. Foreign text was made harmless where it
-    /// went in; what was forgotten there is shown escaped.
+    /// Writes the result of the command. Foreign text is sanitised where it is formatted; anything that was
+    /// missed is escaped here.
     pub fn result(&mut self, text: &str) {
         match &mut self.document {
             Some(document) if document.reserved => return self.say(text.trim_end_matches('\n')),
@@ -60,19 +59,19 @@ impl Output {
         self.write(text);
     }
 
-    /// Stdout is for JSON or YAML: an error is a document there too.
+    /// stdout is for JSON or YAML: errors become documents too.
     pub fn expect_document(&mut self, yaml: bool, time: Timestamp) {
         self.document = Some(Document { yaml, time, reserved: false, written: false });
     }
 
-    /// From here on what is told of the work goes to stderr, where stdout is for a document.
+    /// From here on messages about the work go to stderr, if stdout is for a document.
     pub fn reserve(&mut self) {
         if let Some(document) = &mut self.document {
             document.reserved = true;
         }
     }
 
-    /// The document that stdout was reserved for.
+    /// Writes the document that stdout was reserved for.
     pub fn document(&mut self, kind: &str, body: &impl Serialize) {
         let Some(Document { yaml, time, written: false, .. }) = self.document else { return };
         let render = if yaml { yaml_document } else { document };
@@ -87,12 +86,12 @@ impl Output {
         if let Err(error) =
             self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush())
         {
-            // The reader has seen enough, as with `| head`: no reason to fail.
+            // The reader has closed the pipe, as with `| head`: no failure.
             self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
         }
     }
 
-    /// A file as the result, byte for byte; a terminal is shown it as any other text.
+    /// Writes a file as the result, byte for byte; a terminal shows it as any other text.
     pub fn file(&mut self, bytes: &[u8]) {
         if io::stdout().is_terminal() {
             return self.result(&String::from_utf8_lossy(bytes));
@@ -102,37 +101,37 @@ impl Output {
         }
     }
 
-    /// Lines of the result that are foreign text, such as paths.
+    /// Writes lines of foreign text, such as paths, as the result.
     pub fn lines(&mut self, lines: &[String]) {
         let text: String = lines.iter().flat_map(|text| [line(text), "\n".into()]).collect();
         self.result(&text);
     }
 
-    /// A line of talk, or some lines. What a terminal would act on is escaped.
+    /// Writes one or more lines to stderr. Terminal control characters are escaped.
     pub fn say(&mut self, text: &str) {
         if text.is_empty() {
             return;
         }
-        // Nobody listens: the exit code tells.
+        // stderr is closed: the exit code is enough.
         let _ = writeln!(self.talk, "{}", printable(text));
     }
 
-    /// Something worth knowing, on one line whatever foreign text is in it.
+    /// Writes a note, on one line whatever foreign text it contains.
     pub fn note(&mut self, text: &str) {
         self.say(&line(&format!("note: {text}")));
     }
 
-    /// Talk that is not a line of its own: what a [`super::Progress`] draws.
+    /// Writes what a [`super::Progress`] draws, without a newline.
     pub fn draw(&mut self, text: &str) {
         let _ = self.talk.write_all(text.as_bytes()).and_then(|()| self.talk.flush());
     }
 
-    /// Whether lines of talk can be drawn over: a terminal that knows how.
+    /// Whether lines can be redrawn: the terminal supports it.
     pub fn is_terminal(&self) -> bool {
         io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
     }
 
-    /// Tells why a command failed, in the form `error: …`, `hint: …`.
+    /// Prints why a command failed: `error: …`, `hint: …`.
     pub fn fail(&mut self, failure: &Error) -> Exit {
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
         self.say(&format!("error{code}: {}", line(&failure.message)));
@@ -145,19 +144,19 @@ impl Output {
         failure.exit()
     }
 
-    /// Tells why the command failed, where stdout is for a document in one too.
+    /// Prints why the command failed, as a document too if stdout is for one.
     pub fn end_with(&mut self, failure: &Error) -> Exit {
         let exit = self.fail(failure);
         self.document("Error", &ErrorBody { code: failure.code, exit_code: exit as u8, failure });
         exit
     }
 
-    /// Whether the result could not be written, for another reason than a closed pipe.
+    /// Whether the result could not be written for a reason other than a closed pipe.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Asks a yes-or-no question; `None` where nobody is there to answer.
+    /// Asks a yes-or-no question; `None` if there is no terminal.
     pub fn ask(&mut self, question: &str) -> Option<bool> {
         if !io::stdin().is_terminal() {
             return None;

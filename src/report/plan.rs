@@ -1,14 +1,8 @@
-//! A plan for people and for machines.
+//! A plan in words.
 
-use super::json::document;
 use super::sanitise::line;
 use crate::analysis::node::plan::{Action, Plan, Step, Target};
 use crate::state::time::minute;
-
-/// The plan as JSON.
-pub fn plan_json(plan: &Plan) -> String {
-    document("Plan", plan.at, plan)
-}
 
 /// The plan in words.
 pub fn plan_text(plan: &Plan) -> String {
@@ -56,7 +50,7 @@ pub fn plan_text(plan: &Plan) -> String {
     out
 }
 
-/// What the operator should know of the plan beyond its steps, a line each.
+/// Notes of the plan beyond its steps, one per line.
 pub fn plan_notes(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {

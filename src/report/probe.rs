@@ -1,4 +1,4 @@
-//! `probe`: one line for each check, then what to do about what is wrong, then the nodes as `kubectl get nodes`
+//! `probe`: one line for each check, then a hint for each problem, then the nodes as `kubectl get nodes`
 //! prints them.
 
 use serde::Serialize;
@@ -22,9 +22,7 @@ pub enum ProbeFormat {
     Yaml,
 }
 
-/// What a probe found, to be shown.
 pub struct ProbeReport<'a> {
-    /// What was found.
     pub report: &'a Report,
 }
 
@@ -37,7 +35,6 @@ struct Body<'a> {
 }
 
 impl ProbeReport<'_> {
-    /// The whole report.
     pub fn render(&self, format: ProbeFormat) -> String {
         let report = self.report;
         let body = Body { green: report.is_green(), items: &report.checks, nodes: &report.nodes };
@@ -67,7 +64,6 @@ impl ProbeReport<'_> {
         out
     }
 
-    /// What to do, each thing once.
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
         for check in self.report.checks.iter().filter(|check| check.severity > Some(Severity::Note)) {
@@ -88,14 +84,14 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
         check.name.to_owned(),
         check.address.clone().unwrap_or_default(),
         format!("{mark}{}", check.result()),
-        served.map(|leaf| time::minute(leaf.certificate.not_after)).unwrap_or_default(),
+        served.map(|leaf| time::minute(leaf.not_after)).unwrap_or_default(),
     ];
     if wide {
         let short = |digest: &crate::state::Digest| digest.to_string().chars().take(16).collect::<String>();
         let disk = check.disk.as_ref();
-        cells.push(served.map(|leaf| short(&leaf.sha256)).unwrap_or_default());
+        cells.push(served.map(|leaf| short(&leaf.fingerprint)).unwrap_or_default());
         cells.push(
-            disk.and_then(|disk| disk.leaf.as_ref()).map(|leaf| short(&leaf.sha256)).unwrap_or_default(),
+            disk.and_then(|disk| disk.leaf.as_ref()).map(|leaf| short(&leaf.fingerprint)).unwrap_or_default(),
         );
         cells.push(disk.map(|disk| disk.path.display().to_string()).unwrap_or_default());
     }
@@ -109,19 +105,18 @@ mod tests {
 
     use super::*;
     use crate::formats::certificate::CertSummary;
-    use crate::live::probe::{Leaf, OnDisk, Phase, Phases};
+    use crate::live::probe::{OnDisk, Phase, Phases};
     use crate::state::{Code, Digest};
 
     fn report() -> Report {
-        let leaf = |end: &str| Leaf {
-            certificate: CertSummary {
-                subject: "CN=cp-1".into(),
-                issuer: "CN=etcd-ca".into(),
-                serial: "01".into(),
-                not_before: "2023-12-31T00:00:00Z".parse().unwrap(),
-                not_after: end.parse().unwrap(),
-            },
-            sha256: Digest::of(end.as_bytes()),
+        let leaf = |end: &str| CertSummary {
+            subject: "CN=cp-1".into(),
+            issuer: "CN=etcd-ca".into(),
+            serial: "01".into(),
+            not_before: "2023-12-31T00:00:00Z".parse().unwrap(),
+            not_after: end.parse().unwrap(),
+            names: Vec::new(),
+            fingerprint: Digest::of(end.as_bytes()),
         };
         let ok = Check {
             name: "kube-scheduler",

@@ -1,12 +1,12 @@
-//! Work that takes its time, as it goes: on a terminal one line a component, drawn over; elsewhere a plain
-//! line for each step, so that a log tells the same story.
+//! Progress of long work: on a terminal one line per component, redrawn; elsewhere a plain line for each
+//! step, so that a log has the same content.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::sanitise::line;
 
-/// The components at work.
+/// The components in progress.
 #[derive(Debug)]
 pub struct Progress {
     rows: Vec<Row>,
@@ -23,7 +23,7 @@ struct Row {
 }
 
 impl Progress {
-    /// A board of these components. `terminal`: whether lines can be drawn over.
+    /// `terminal`: whether lines can be redrawn.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, terminal: bool) -> Self {
         let row = |name: &str| Row {
             name: name.to_owned(),
@@ -34,7 +34,7 @@ impl Progress {
         Self { rows: names.into_iter().map(row).collect(), terminal, drawn: 0 }
     }
 
-    /// A component's new step, and what is to be printed now. `at` is the time since the work began; `done`
+    /// Sets a component's new step; returns what to print. `at` is the time since the work began; `done`
     /// stops the component's clock.
     pub fn step(&mut self, name: &str, step: &str, done: bool, at: Duration) -> String {
         let step = line(step).into_owned();
@@ -51,7 +51,7 @@ impl Progress {
         self.draw(at)
     }
 
-    /// What is to be printed as time goes by.
+    /// What to print as time passes.
     pub fn tick(&mut self, at: Duration) -> String {
         if self.terminal { self.draw(at) } else { String::new() }
     }
@@ -59,7 +59,7 @@ impl Progress {
     fn draw(&mut self, at: Duration) -> String {
         let mut out = String::new();
         if self.drawn > 0 {
-            // Up to the first line, and everything below it away (ECMA-48 CPL and ED).
+            // Up to the first line, and clear everything below (ECMA-48 CPL and ED).
             let _ = write!(out, "\x1b[{}F\x1b[J", self.drawn);
         }
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
@@ -73,7 +73,7 @@ impl Progress {
     }
 }
 
-/// So much of a step that the row stays one line: a row that wraps would be drawn over in part.
+/// A step shortened to one row: a row that wraps would be redrawn only in part.
 fn short(step: &str, width: usize) -> String {
     let room = 80_usize.saturating_sub(width + 14);
     if step.chars().count() <= room {

@@ -1,7 +1,8 @@
-//! A diagnosis for node_exporter's textfile collector. What is said of certificates has the names and labels of
-//! x509-certificate-exporter (enix), so that its alerts and dashboards work; what is its own starts with `kuberescue_`.
+//! A diagnosis for node_exporter's textfile collector. Metrics about certificates have the names and labels
+//! of x509-certificate-exporter (enix), so that its alerts and dashboards work; our own start with
+//! `kuberescue_`.
 //!
-//! Its labels that only say `""` for a file are left out: to Prometheus an empty label is none.
+//! Labels that are always `""` for a file are left out: to Prometheus an empty label is none.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
@@ -11,7 +12,7 @@ use super::sanitise::line;
 use crate::analysis::forensics::diagnosis::{Diagnosis, State, Validity};
 use crate::analysis::node::findings::Severity;
 
-/// Metrics about one certificate, in the exporter's words.
+/// Metrics about one certificate, with the exporter's names.
 const CERTIFICATE_METRICS: [(&str, &str, Value); 5] = [
     ("x509_cert_not_before", "Indicates the certificate's not before timestamp", |row, _| {
         row.not_before.as_second()
@@ -36,11 +37,10 @@ const CERTIFICATE_METRICS: [(&str, &str, Value); 5] = [
 
 type Value = fn(&Validity, i64) -> i64;
 
-/// The diagnosis in Prometheus' text format.
 pub fn diagnosis_metrics(diagnosis: &Diagnosis) -> String {
     let mut out = Metrics(String::new());
     let mut seen = BTreeSet::new();
-    // Two names of one file with one certificate are one series; Prometheus refuses it twice.
+    // Two paths of one file with one certificate are one series; Prometheus rejects duplicates.
     let rows: Vec<_> = diagnosis
         .credentials
         .iter()
@@ -131,16 +131,17 @@ fn file_labels(path: &Path) -> String {
     format!("{{filename=\"{}\",filepath=\"{}\"}}", value(&name), value(&path.to_string_lossy()))
 }
 
-/// A label's value: harmless for a terminal, then with what ends a value escaped.
+/// A label's value: sanitised, then with quotes, backslashes and newlines escaped.
 fn value(text: &str) -> String {
     line(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// Hexadecimal digits in decimal, as the exporter has serial numbers. What is no number stays as it is.
+/// Hexadecimal digits in decimal, as the exporter has serial numbers. Anything else stays as it is.
 fn decimal(hexadecimal: &str) -> String {
     // Nine decimal digits each, the lowest first.
     const BASE: u64 = 1_000_000_000;
-    // A serial number has twenty bytes at most (RFC 5280 section 4.1.2.2); a longer one is a hostile file's.
+    // A serial number has at most twenty bytes (RFC 5280 section 4.1.2.2); a longer one comes from a hostile
+    // file.
     const LONGEST: usize = 128;
     let mut groups = vec![0_u64];
     for digit in hexadecimal.chars() {

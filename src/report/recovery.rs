@@ -1,4 +1,4 @@
-//! What renewing and recovering say: kubeadm's messages, findings, and what is left to do.
+//! The output of renewing and recovering: kubeadm's messages, findings, and next steps.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
-use crate::state::Component;
+use crate::state::{Component, text};
 
 /// One heading for one thing, in every command.
 pub const SECTIONS: [(Severity, &str); 3] = [
@@ -24,17 +24,13 @@ pub const SECTIONS: [(Severity, &str); 3] = [
 pub struct Recovery<'a> {
     /// Nothing was written: `after` is predicted.
     pub dry_run: bool,
-    /// Files were replaced.
     pub changed: bool,
-    /// The command's exit code.
     pub exit_code: u8,
     /// The archive of the old state.
+    #[serde(serialize_with = "text::optional")]
     pub archive: Option<&'a Path>,
-    /// What was to be done.
     pub plan: &'a Plan,
-    /// What was wrong before.
     pub before: &'a [Finding],
-    /// What is wrong after.
     pub after: &'a [Finding],
 }
 
@@ -73,7 +69,7 @@ pub fn renewal_messages(plan: &Plan) -> String {
         };
         lines.push((&skipped.name, text));
     }
-    // kubeadm goes by name; the kubelet's, which it doesn't know, come last.
+    // kubeadm sorts by name; the kubelet's, which kubeadm doesn't know, come last.
     lines.sort_by_key(|(name, _)| (name.starts_with("kubelet"), *name));
     let mut out = String::new();
     for (_, text) in lines {
@@ -87,7 +83,6 @@ pub fn renewal_messages(plan: &Plan) -> String {
     out
 }
 
-/// Findings, a line each.
 pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut out = String::new();
     for finding in findings {
@@ -97,7 +92,7 @@ pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Str
     out
 }
 
-/// Findings under the headings that every command uses.
+/// Findings under the headings of every command.
 pub fn finding_sections(findings: &[Finding]) -> String {
     let mut out = String::new();
     for (severity, heading) in SECTIONS {
@@ -110,7 +105,7 @@ pub fn finding_sections(findings: &[Finding]) -> String {
     out
 }
 
-/// What has to be true before a plan is applied.
+/// What must be true before a plan is applied.
 pub fn condition_text(condition: Condition) -> &'static str {
     match condition {
         Condition::SameCaOnAllNodes => {
@@ -119,7 +114,7 @@ pub fn condition_text(condition: Condition) -> &'static str {
     }
 }
 
-/// What the operator does next on this node, after its files are in order and nothing was restarted.
+/// The next steps on this node, after its files were renewed and nothing was restarted.
 pub fn next_steps(restarts: &Restarts, live: bool, names: &ClusterNames) -> String {
     let mut out = String::from("Next steps");
     out.push_str(if live {
@@ -144,19 +139,19 @@ pub fn next_steps(restarts: &Restarts, live: bool, names: &ClusterNames) -> Stri
     out
 }
 
-/// kubeadm's name for every cluster that was given none.
+/// kubeadm's default name of a cluster.
 const UNNAMED: &str = "kubernetes";
 
-/// What the commands for the workstation name.
+/// The names in commands for the workstation.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterNames {
-    /// The cluster, as the controller-manager is told.
+    /// The cluster, as the controller-manager's flag names it.
     pub cluster: String,
     /// The context of admin.conf.
     pub context: Option<String>,
 }
 
-/// What the operator does next outside of this node, with the commands for it.
+/// The next steps outside this node, with their commands.
 pub fn elsewhere(names: &ClusterNames) -> String {
     let name = match names.cluster.as_str() {
         "" | UNNAMED => "NAME",
@@ -179,7 +174,7 @@ pub fn elsewhere(names: &ClusterNames) -> String {
     lines.iter().map(|text| format!("{}\n", line(text))).collect()
 }
 
-/// What is going to be done in the rest of the cluster once the node is well.
+/// What will be done in the rest of the cluster once the node is healthy.
 pub fn cluster_plan(rollout: bool) -> &'static str {
     if rollout {
         "Finally, workloads in kube-system that still use old certificates (such as etcd-defrag) are restarted as by kubectl rollout restart,\nif all control-plane nodes are Ready, and the health of the cluster is verified.\n"
@@ -188,7 +183,7 @@ pub fn cluster_plan(rollout: bool) -> &'static str {
     }
 }
 
-/// What was looked at before a running node is changed.
+/// What was checked before a running node is changed.
 pub fn preflight_lines(lines: &[(&str, String)]) -> String {
     let mut out = String::from("Preflight checks:\n");
     for (name, what) in lines {

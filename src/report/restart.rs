@@ -1,4 +1,4 @@
-//! What is going to be restarted, and what became of it: for people and as a document.
+//! What will be restarted, and the result: as text and as a document.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,10 +34,10 @@ pub enum RestartFormat {
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
     dry_run: bool,
-    /// False where it was only planned.
+    /// False if it was only planned.
     restarted: bool,
     items: &'a [RestartTask],
-    /// Of etcd, where it is among them.
+    /// Set if etcd is among them.
     quorum: Option<String>,
 }
 
@@ -59,10 +59,9 @@ pub fn restart_document(
     }
 }
 
-/// What is going to be restarted, in this order, and what that does to etcd. `grace` is that of the stateless
-/// three.
+/// What will be restarted, in this order, and the effect on etcd. `grace` is that of the stateless three.
 pub fn restart_plan(restarts: &Restarts, quorum: Option<&Quorum>, grace: Duration) -> String {
-    // Its members only count where one of them is stopped.
+    // The quorum matters only if one of its members is stopped.
     let quorum = quorum.filter(|_| restarts.has(Component::Etcd));
     let mut lines = vec!["Plan (restarts, in this order):".to_owned()];
     lines.extend(restarts.tasks.iter().map(|task| plan_line(task, grace)));

@@ -2,12 +2,58 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+use serde::Serialize;
+
 use super::sanitise::line;
 use super::table;
 use crate::analysis::cluster::rollout::{Candidate, Target, Verdict};
 use crate::error::Error;
 use crate::state::Code;
 use crate::state::time::minute;
+
+/// What `rollout restart` did, or would do: the document `Rollout`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout<'a> {
+    pub dry_run: bool,
+    /// Whether the items whose action is `restart` were restarted.
+    pub restarted: bool,
+    items: Vec<Item<'a>>,
+    /// What could not be listed, and why.
+    not_listed: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    namespace: &'a str,
+    kind: &'static str,
+    name: &'a str,
+    action: &'static str,
+    why: &'a [String],
+    pods: usize,
+    oldest: Option<Timestamp>,
+}
+
+impl<'a> Rollout<'a> {
+    pub fn of(candidates: &'a [Candidate], not_listed: &'a [String], dry_run: bool) -> Self {
+        Self { dry_run, restarted: false, items: candidates.iter().map(item).collect(), not_listed }
+    }
+}
+
+fn item(candidate: &Candidate) -> Item<'_> {
+    let Candidate { target, verdict, why, pods, oldest, .. } = candidate;
+    let action = match verdict {
+        Verdict::Restart => "restart",
+        Verdict::Newer => "none-newer",
+        Verdict::Uncertain => "none-uncertain",
+        Verdict::OnDelete => "none-on-delete",
+        Verdict::Paused => "none-paused",
+    };
+    let (kind, name) = (target.kind.singular(), target.name.as_str());
+    Item { namespace: &target.namespace, kind, name, action, why, pods: *pods, oldest: *oldest }
+}
 
 /// The candidates with their actions. `not_listed` is what could not be listed, and why.
 pub fn rollout_plan(candidates: &[Candidate], not_listed: &[String]) -> String {

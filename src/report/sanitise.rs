@@ -22,7 +22,7 @@ pub(super) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A text of any length and any number of lines, with what a terminal would act on shown as `\u{…}`.
+/// A text of any length and any number of lines, with terminal control characters shown as `\u{…}`.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
     if text.chars().all(harmless) {
@@ -35,14 +35,14 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A value as a JSON document, indented, with what a terminal would act on escaped.
+/// A value as an indented JSON document, with terminal control characters escaped.
 pub(super) fn document(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     format!("{}\n", json(&text))
 }
 
-/// JSON with what a terminal would act on escaped as JSON does it; it means the same. Such characters stand only
-/// inside of strings there.
+/// JSON with terminal control characters escaped in JSON's way; the meaning is the same. Such characters
+/// occur only inside strings.
 pub(super) fn json(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
     if text.chars().all(harmless) {

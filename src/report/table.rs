@@ -1,5 +1,5 @@
-//! Text tables as Go's `text/tabwriter` lays them out for kubeadm: minwidth 10, padding 3, and no padding
-//! after the last column.
+//! Text tables in the layout of Go's `text/tabwriter`, as kubeadm uses it: minwidth 10, padding 3, and no
+//! padding after the last column.
 
 use super::sanitise::line;
 

@@ -10,7 +10,7 @@ use super::sanitise::line;
 use super::table;
 use crate::analysis::forensics::timeline::{Event, Kind, Timeline};
 
-/// The timeline for people: the first failure, everything that has a time, the lines without one, what can't be right.
+/// The timeline as text: the first failure, everything that has a time, the lines without one, wrong clocks.
 pub fn timeline_text(timeline: &Timeline) -> String {
     let mut out = String::new();
     if let Some(first) = &timeline.first_failure {
@@ -47,7 +47,6 @@ pub fn timeline_text(timeline: &Timeline) -> String {
     out
 }
 
-/// The timeline for the HTML report.
 pub fn story(timeline: &Timeline) -> Story {
     let moment = |group: &[Event]| {
         let event = group.first()?;
@@ -75,7 +74,6 @@ pub fn story(timeline: &Timeline) -> Story {
     }
 }
 
-/// A `Timeline`.
 pub fn timeline_json(timeline: &Timeline) -> String {
     document("Timeline", timeline.now, timeline)
 }
@@ -88,7 +86,7 @@ fn now(now: Timestamp) -> Vec<String> {
     row(&shown(now), "", "", "--- now ---")
 }
 
-/// To the second: what matters here is further apart, and the JSON has it all.
+/// To the second: more is only in the JSON.
 fn shown(time: Timestamp) -> String {
     time.round(Unit::Second).unwrap_or(time).to_string()
 }

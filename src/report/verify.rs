@@ -33,7 +33,6 @@ struct Body<'a> {
 
 const KIND: &str = "ClusterVerification";
 
-/// The whole report.
 pub fn cluster_report(report: &Report, format: ClusterFormat) -> String {
     let body = Body { server: &report.server, green: report.is_green(), items: &report.checks };
     match format {
@@ -101,7 +100,6 @@ fn row(check: &Check, wide: bool) -> Vec<String> {
     cells
 }
 
-/// Each hint once.
 fn hints(report: &Report) -> String {
     let mut hints: Vec<&str> = Vec::new();
     for hint in report.findings().filter_map(|check| check.hint.as_deref()) {

@@ -1,18 +1,16 @@
-//! YAML of what is JSON already: block style, keys sorted, every string in double quotes, which YAML reads as JSON
-//! does.
+//! JSON as YAML: block style, keys sorted, every string in double quotes, which YAML reads as JSON does.
 
 use serde_json::Value;
 
 use super::sanitise;
 
-/// A value as a YAML document.
 pub(super) fn render(value: &Value) -> String {
     let mut out = String::new();
     node(value, 0, &mut out);
     out
 }
 
-/// Writes a value at the beginning of a line that is indented already.
+/// Writes a value at the beginning of a line that is already indented.
 fn node(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::Object(map) if !map.is_empty() => {

@@ -1,6 +1,6 @@
-//! The workflows of the commands, the only place where the effects meet. By job, each importing only from those before
-//! it: [`input`] (reading a node, values as they are typed), [`change`] (archive, transaction, undo), [`forensics`]
-//! and [`cluster`], [`workstation`] (kubeconfigs), [`recovery`] of a running node.
+//! The workflows of the commands, the only place where the effects meet. By job, each importing only from
+//! those before it: [`input`] (reading a node, values of the command line), [`change`] (archive, transaction,
+//! undo), [`forensics`] and [`cluster`], [`workstation`] (kubeconfigs), [`recovery`] of a running node.
 
 pub mod change;
 pub mod cluster;
@@ -18,32 +18,29 @@ use crate::live::clock;
 use crate::report::Output;
 use crate::state::Invoker;
 
-/// What a run knows of the world.
 pub struct Context<'a> {
     /// The clock, read once.
     pub now: Timestamp,
     /// The command line, for records.
     pub command_line: String,
-    /// Who runs it.
+    /// The user who runs it.
     pub operator: Invoker,
-    /// Where to print.
     pub out: &'a mut Output,
-    /// When the run began.
+    /// The start of the run.
     pub begun: Instant,
-    /// How much of it was waiting for processes of the node to stop, to start and to be well.
+    /// How much of it was waiting for processes to stop, start and become healthy.
     pub waited: Duration,
 }
 
 impl Context<'_> {
-    /// How long the run has taken.
     pub fn elapsed(&self) -> Duration {
         clock::now().saturating_duration_since(self.begun)
     }
 
-    /// Asks before something is changed, unless the operator has said `--yes`.
+    /// Asks before a change, unless `--yes` is set.
     ///
     /// # Errors
-    /// The answer is no, or nobody is there to answer.
+    /// The answer is no, or there is no terminal to confirm on.
     pub fn confirm(&mut self, question: &str, yes: bool) -> Result<(), Error> {
         if yes {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The one thing that can change a node: a set of paths, each with what must be there before and
-//! what is to be there after. Applying it to a disk is the transaction's work.
+//! The only way to change a node: a set of paths, each with its content before and after. Applying it to a
+//! disk is the transaction's work.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Content, Digest, Entry};
 
-/// One path of a [`ChangeSet`]. `None` means that nothing is there.
+/// One path of a [`ChangeSet`]. `None` means that the path doesn't exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Absolute inside the root, free of links.
     pub path: PathBuf,
-    /// What the path must hold, or the change is refused.
+    /// The required old content; otherwise the change is refused.
     pub before: Option<Entry>,
-    /// What it will hold.
+    /// The new content.
     pub after: Option<Entry>,
 }
 
@@ -37,22 +37,19 @@ impl ChangeSet {
         self.changes.values()
     }
 
-    /// The change of this path.
     pub fn get(&self, path: &Path) -> Option<&Change> {
         self.changes.get(path)
     }
 
-    /// Number of paths that change.
     pub fn len(&self) -> usize {
         self.changes.len()
     }
 
-    /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// The way back.
+    /// The change that undoes this one.
     #[must_use]
     pub fn inverted(&self) -> Self {
         let changes = self.changes.iter().map(|(path, change)| {
@@ -63,38 +60,32 @@ impl ChangeSet {
     }
 }
 
-/// What identifies an [`Entry`] on disk without holding it: enough to tell old from new, and safe to
-/// write into a journal. Times are left out: a rename and a restored backup may differ in them.
+/// Identifies an [`Entry`] on disk without its content: enough to distinguish old from new, and safe in a
+/// journal. Times are left out: they may differ after a rename or a restored backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", try_from = "Read")]
 pub enum Fingerprint {
-    /// Nothing is there.
+    /// The path doesn't exist.
     Absent,
-    /// A regular file.
     File {
         /// SHA-256 of the content.
         sha256: Digest,
-        /// Permission bits.
         mode: u32,
-        /// Numeric owner.
         uid: u32,
-        /// Numeric group.
         gid: u32,
     },
-    /// A symbolic link.
     Link {
-        /// Its target as written.
+        /// As written in the link.
         #[serde(with = "super::text")]
         target: PathBuf,
     },
-    /// A directory.
     Directory,
     /// Something that was not read.
     Unread,
 }
 
-/// A [`Fingerprint`] as it is read. A derived reading of an enum with a tag holds everything first, surplus
-/// fields too, at many times their size.
+/// A [`Fingerprint`] as it is parsed. A derived parser of a tagged enum buffers all fields first, unknown
+/// ones too, at many times their size.
 #[derive(Deserialize)]
 struct Read {
     kind: Kind,
@@ -135,7 +126,6 @@ impl TryFrom<Read> for Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of an entry, or of its absence.
     pub fn of(entry: Option<&Entry>) -> Self {
         let Some(Entry { content, attributes }) = entry else {
             return Self::Absent;

@@ -2,23 +2,20 @@
 
 use serde::{Serialize, Serializer};
 
-/// What runs on a control-plane node and reads credentials. Ordered as they are started: etcd first.
+/// A component that reads credentials. In start order: etcd first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
     /// The kubelet, which runs the static pods; systemd starts it.
     Kubelet,
-    /// etcd, where kubeadm runs it as a static pod.
+    /// etcd, as a static pod.
     Etcd,
-    /// kube-apiserver.
     ApiServer,
-    /// kube-controller-manager.
     ControllerManager,
-    /// kube-scheduler.
     Scheduler,
 }
 
 impl Component {
-    /// The static pods of a control plane, in the order in which they are restarted.
+    /// The static pods of a control plane, in restart order.
     pub const STATIC_PODS: [Self; 4] =
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler];
 
@@ -33,7 +30,6 @@ impl Component {
         }
     }
 
-    /// The component of this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Kubelet].into_iter().chain(Self::STATIC_PODS).find(|component| component.name() == name)
     }

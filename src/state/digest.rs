@@ -1,4 +1,4 @@
-//! SHA-256 digests as they stand in archives, journals and reports.
+//! SHA-256 digests in archives, journals and reports.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         let mut out = [0; 32];
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
@@ -25,7 +24,7 @@ impl Digest {
 }
 
 impl From<[u8; 32]> for Digest {
-    /// A digest that was computed piece by piece elsewhere.
+    /// A digest that was computed in pieces elsewhere.
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

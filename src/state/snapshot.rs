@@ -17,12 +17,11 @@ use super::{ChangeSet, Digest};
 /// How many links a path may cross before it is called a loop: Linux's own `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;
 
-/// The bytes of a file. They may hold a private key: wiped when dropped, never shown by `Debug`.
+/// The bytes of a file. They may hold a private key: zeroized when dropped, never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(Arc<Zeroizing<Vec<u8>>>);
 
 impl Bytes {
-    /// SHA-256 of the bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.0)
     }
@@ -54,62 +53,53 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// What a file system keeps beside a file's content.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Attributes {
     /// Permission bits, set-id and sticky bits included (`0o7777`).
     pub mode: u32,
-    /// Numeric owner.
     pub uid: u32,
-    /// Numeric group.
     pub gid: u32,
-    /// Time of the last change of the content.
+    /// Modification time.
     pub mtime: Timestamp,
-    /// Extended attributes, among them the SELinux label.
+    /// Extended attributes, including the SELinux label.
     pub xattrs: BTreeMap<OsString, Vec<u8>>,
 }
 
-/// Why a file that is there was not read.
+/// Why an existing file was not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
-    /// Larger than anything a node keeps there.
+    /// Larger than any file that a node keeps there.
     #[error("{size} bytes: larger than the {limit} bytes that are read of one file")]
     TooLarge {
-        /// Size of the file in bytes.
+        /// Bytes.
         size: u64,
-        /// The limit in bytes.
+        /// Bytes.
         limit: u64,
     },
     /// A FIFO, a socket or a device: opening one can block or have effects.
     #[error("a {0}, not a file")]
     Special(&'static str),
-    /// This user has no permission.
     #[error("permission denied")]
     Denied,
-    /// The operating system refused for another reason.
+    /// Another error of the operating system.
     #[error("{0}")]
     Failed(String),
 }
 
-/// The content of one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A regular file.
     File(Bytes),
     /// A symbolic link and its target as written.
     Link(PathBuf),
-    /// A directory.
     Directory,
-    /// There is something, and it could not or must not be read.
+    /// It exists, and could not or must not be read.
     Unread(Unread),
 }
 
-/// One path of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What is there.
     pub content: Content,
-    /// Mode, owner, times, extended attributes. Of an unread entry: what could be learnt.
+    /// Mode, owner, times, extended attributes. For an unread entry: as far as known.
     pub attributes: Attributes,
 }
 
@@ -122,7 +112,7 @@ impl Entry {
         }
     }
 
-    /// Bytes of what names it at `path` and describes it: the path, a link's target, the extended attributes.
+    /// Bytes of its path, a link's target and its extended attributes.
     pub fn size_of_names(&self, path: &Path) -> u64 {
         let target = match &self.content {
             Content::Link(target) => target.as_os_str().len(),
@@ -134,12 +124,12 @@ impl Entry {
     }
 }
 
-/// Where a path leads after all links.
+/// The target of a path after all links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved<'a> {
     /// The path without any link in it.
     pub path: PathBuf,
-    /// What is there; `None` where nothing is.
+    /// `None` if it doesn't exist.
     pub entry: Option<&'a Entry>,
 }
 
@@ -170,7 +160,7 @@ impl Snapshot {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
-    /// The entries that are there and were not read, with the reason.
+    /// The entries that exist and were not read, with the reason.
     pub fn unread(&self) -> impl Iterator<Item = (&Path, &Unread)> {
         self.iter().filter_map(|(path, entry)| match &entry.content {
             Content::Unread(why) => Some((path, why)),
@@ -178,7 +168,6 @@ impl Snapshot {
         })
     }
 
-    /// Bytes of all files together.
     pub fn size(&self) -> u64 {
         self.entries.values().map(Entry::size).sum()
     }
@@ -226,7 +215,7 @@ impl Snapshot {
         Ok(Resolved { path: at, entry })
     }
 
-    /// The bytes of the file to which `path` leads, where there is one that was read.
+    /// The bytes of the file at the target of `path`, if it exists and was read.
     pub fn file(&self, path: &Path) -> Option<&Bytes> {
         match &self.resolve(path).ok()?.entry?.content {
             Content::File(bytes) => Some(bytes),
@@ -234,7 +223,7 @@ impl Snapshot {
         }
     }
 
-    /// The snapshot after `changes`: what the node will look like.
+    /// The snapshot after `changes`: a prediction of the node.
     #[must_use]
     pub fn with(&self, changes: &ChangeSet) -> Self {
         let mut entries = self.entries.clone();
@@ -247,8 +236,8 @@ impl Snapshot {
         Self { entries }
     }
 
-    /// The change that makes `other` out of `self`, for the paths that `concerns` picks. Entries that
-    /// were not read on either side are left out: nothing is known of them.
+    /// The change from `self` to `other`, for the paths that `concerns` selects. Entries that were not read
+    /// on either side are left out.
     pub fn diff(&self, other: &Self, concerns: impl Fn(&Path) -> bool) -> ChangeSet {
         let mut changes = ChangeSet::default();
         let unread =

@@ -1,5 +1,5 @@
-//! Paths and names of files in JSON without loss: text where it is UTF-8, `{"base64": …}` where it
-//! isn't, because a file name is any bytes.
+//! Paths and file names in JSON without loss: text if it is UTF-8, otherwise `{"base64": …}`, because a file
+//! name is any bytes.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -15,8 +15,8 @@ struct Raw {
     base64: String,
 }
 
-/// A path or a name, read. Nothing but the two forms is taken up: a derived `untagged` would first hold anything
-/// that stands there, at many times its size.
+/// A parsed path or name. Only the two forms are accepted: a derived `untagged` parser would first buffer any
+/// value, at many times its size.
 pub struct Text(pub OsString);
 
 impl<'de> Deserialize<'de> for Text {
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Text {
 /// For `#[serde(with = "…")]` on a `PathBuf` or `OsString`.
 ///
 /// # Errors
-/// What the serializer reports.
+/// Those of the serializer.
 pub fn serialize<S: Serializer>(text: &impl AsRef<OsStr>, serializer: S) -> Result<S::Ok, S::Error> {
     let text = text.as_ref();
     match text.to_str() {
@@ -65,10 +65,21 @@ pub fn serialize<S: Serializer>(text: &impl AsRef<OsStr>, serializer: S) -> Resu
     }
 }
 
-/// For `#[serde(serialize_with = "…")]` on a list of them.
+/// For `#[serde(serialize_with = "…")]` on one that may be missing.
 ///
 /// # Errors
 /// What the serializer reports.
+pub fn optional<T: AsRef<OsStr>, S: Serializer>(text: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => serialize(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// For `#[serde(serialize_with = "…")]` on a list of them.
+///
+/// # Errors
+/// Those of the serializer.
 pub fn list<T: AsRef<OsStr>, S: Serializer>(texts: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     struct One<'a, T>(&'a T);
     impl<T: AsRef<OsStr>> Serialize for One<'_, T> {

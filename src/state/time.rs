@@ -1,4 +1,4 @@
-//! Times as people read them.
+//! Times as text.
 
 use jiff::Timestamp;
 

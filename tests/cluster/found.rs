@@ -136,7 +136,7 @@ fn what_may_not_be_listed_is_told_and_the_rest_goes_on() {
     let run = nobody.run("rollout restart --yes");
     insta::assert_snapshot!(nobody.screen(&run), @r#"
     error [forbidden]: cannot list workloads: 403: User "nobody" cannot get /apis/apps/v1/namespaces/kube-system/daemonsets (SERVER with CONFIG)
-    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    hint: use admin.conf of a control-plane node: /etc/kubernetes/admin.conf
     exit 2
     "#);
     scene.instead("GET", DAEMON_SETS, status(500, "InternalError", "etcdserver: leader changed"));

@@ -268,7 +268,7 @@ fn refusals_change_nothing() {
             403,
             "Forbidden",
             " [forbidden]",
-            "use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf",
+            "use admin.conf of a control-plane node: /etc/kubernetes/admin.conf",
         ),
         (404, "NotFound", "", "kuberescue nodes --kubeconfig CONFIG shows which cluster answers"),
         (
@@ -401,7 +401,7 @@ fn the_first_that_does_not_come_back_ends_it() {
     hint: kubectl -n kube-system rollout status deployment/a
     error [forbidden]: cannot restart deployment/b: 403: no (SERVER with CONFIG)
       | already restarted: deployment/a
-    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    hint: use admin.conf of a control-plane node: /etc/kubernetes/admin.conf
     exit 4
     ");
 
@@ -414,7 +414,7 @@ fn the_first_that_does_not_come_back_ends_it() {
     kube-system   daemonset/etcd-defrag   restart   1                        named
     error [forbidden]: cannot restart deployment/b: 403: no (SERVER with CONFIG)
       | not restarted: daemonset/etcd-defrag
-    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    hint: use admin.conf of a control-plane node: /etc/kubernetes/admin.conf
     exit 2
     ");
     assert_eq!(scene.patches().len(), 3);

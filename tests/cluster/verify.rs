@@ -429,7 +429,7 @@ fn nothing_can_be_asked() {
     let nobody = Scene::asked_by("nobody");
     insta::assert_snapshot!(nobody.screen(&verify(&nobody)), @r#"
     error [forbidden]: cannot check the cluster: 403: User "nobody" cannot get /api/v1/nodes (SERVER with CONFIG)
-    hint: use admin.conf of a control-plane node: --kubeconfig /etc/kubernetes/admin.conf
+    hint: use admin.conf of a control-plane node: /etc/kubernetes/admin.conf
     exit 2
     "#);
 

@@ -29,10 +29,10 @@ fn the_horizon_tells_what_ends_first_in_order() {
             ("2027-11-23T22:23:27Z", "scheduler.conf"),
             ("2027-11-23T22:23:27Z", "apiserver-kubelet-client"),
             ("2027-11-23T22:23:27Z", "front-proxy-client"),
-            ("2027-11-23T22:23:27Z", "admin.conf"),
-            ("2027-11-23T22:23:27Z", "etcd-healthcheck-client"),
             ("2027-11-23T22:23:27Z", "kubelet-serving"),
+            ("2027-11-23T22:23:27Z", "admin.conf"),
             ("2027-11-23T22:23:27Z", "super-admin.conf"),
+            ("2027-11-23T22:23:27Z", "etcd-healthcheck-client"),
         ]
     );
     let text = node.run("diagnose --horizon 2y");

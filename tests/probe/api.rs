@@ -30,7 +30,7 @@ fn a_real_api_servers_answers() {
     assert_eq!(lease.renewed.to_string(), "2026-11-23T22:58:51.472148Z");
     assert_eq!(lease.duration.as_secs(), 40);
     assert_eq!(lease.asked.unwrap().to_string(), "2026-11-23T22:59:01Z");
-    assert!(matches!(api.lease("../../secrets", soon()), Err(ApiError::Unintelligible(_))));
+    assert!(matches!(api.lease("../../secrets", soon()), Err(ApiError::Name { .. })));
     assert!(matches!(api.lease("cp-9", soon()), Err(ApiError::Status { status: 404, .. })));
     let log = log.lock().unwrap();
     assert!(log.iter().all(|request| request.client.as_deref() == Some("kubernetes-admin")), "{log:?}");
@@ -105,7 +105,7 @@ fn a_server_that_hangs_or_talks_nonsense() {
     assert!(start.elapsed() < Duration::from_secs(10));
     for body in [&b"{}"[..], b"[]", b"\xff", b"{\"kind\":\"NodeList\",\"metadata\":{},\"items\":[{}]}"] {
         let (address, _) = https(config(&leaf, Clients::Anyone, &BOTH), move |_| http(200, "", body));
-        assert!(matches!(api(address).nodes(soon()), Err(ApiError::Unintelligible(_))), "{body:?}");
+        assert!(matches!(api(address).nodes(soon()), Err(ApiError::Name { .. })), "{body:?}");
     }
     let (address, _) =
         https(config(&leaf, Clients::Anyone, &BOTH), |_| http(429, "retry-after: 9\r\n", b"slow down\nnow"));

@@ -194,7 +194,7 @@ fn a_real_etcd() {
         ["etcd-client: client-certificate-rejected", "etcd-peer: client-certificate-rejected"]
     );
     let etcd_client = check(&report, "etcd-client");
-    assert_eq!(etcd_client.served.as_ref().unwrap().sha256, server.certificate.fingerprint());
+    assert_eq!(etcd_client.served.as_ref().unwrap().fingerprint, server.certificate.fingerprint());
     assert!(etcd_client.what.contains("expired on 2016-01-01"), "{}", etcd_client.what);
 }
 

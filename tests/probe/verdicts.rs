@@ -37,7 +37,7 @@ fn a_node_that_is_well() {
         (&Phase::Ok, &Phase::Ok, &Phase::Ok)
     );
     let fingerprint = node.served["etcd-client"].certificate.fingerprint();
-    assert_eq!(etcd.served.as_ref().unwrap().sha256, fingerprint);
+    assert_eq!(etcd.served.as_ref().unwrap().fingerprint, fingerprint);
     assert_eq!(etcd.disk.as_ref().unwrap().leaf, etcd.served);
     assert_eq!(check(&report, "etcd-metrics").phases.tls, Phase::NotTried);
     assert!(check(&report, "kube-scheduler").disk.is_none());

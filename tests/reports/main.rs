@@ -14,6 +14,8 @@ mod schema;
 #[path = "../probe/server.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod server;
+#[path = "../common/schema.rs"]
+mod validator;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -165,10 +165,7 @@ fn an_external_etcd_has_its_own_anchor() {
     assert!(joined(&graph, "etcd-ca", Relation::TrustedBy, "kube-apiserver --etcd-cafile"));
     assert!(joined(&graph, "/etc/etcd/client.pem", Relation::SignedBy, "etcd-ca"));
     let client = graph.node(find(&graph, "/etc/etcd/client.pem")).unwrap();
-    assert_eq!(
-        client.if_gone.as_deref(),
-        Some("etcd rejects the API server: nothing can be read or written")
-    );
+    assert_eq!(client.if_gone.as_deref(), Some("etcd rejects kube-apiserver, which exits"));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn other_places() {
         "fetch --admin-kubeconfig admin --cluster a/b",
         2,
         &[
-            "\"cluster-a/b\" is no name of a namespace",
+            "\"cluster-a/b\" is not a valid name of a namespace",
             "\nhint: names consist of lower-case letters, digits, - and .\n",
         ],
     );

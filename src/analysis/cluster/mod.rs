@@ -1,5 +1,5 @@
-//! The objects of a cluster: pods in trouble ([`pods`]), what has to be restarted and how far that is ([`rollout`]),
-//! what is wrong beyond the node ([`verify`]).
+//! The objects of a cluster: pods that are not ready ([`pods`]), what must be restarted and its progress
+//! ([`rollout`]), what is wrong beyond the node ([`verify`]).
 
 pub mod pods;
 pub mod rollout;

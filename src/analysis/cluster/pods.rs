@@ -7,7 +7,6 @@ use crate::formats::objects::pods::{ContainerStatus, Pod, Terminated};
 use crate::state::Code;
 use crate::state::time::minute;
 
-/// Why a pod is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// `None` while it is being deleted and its deadline has not passed.
@@ -16,8 +15,8 @@ pub struct Trouble {
     pub what: String,
 }
 
-/// What is wrong with a pod at `now`; `None` where it runs and is ready, or has completed. `node_ready` is whether its
-/// node is Ready, where that is known: the status of the pods of a node that is not Ready is old.
+/// What is wrong with a pod at `now`; `None` if it runs and is ready, or has completed. `node_ready` is
+/// whether its node is Ready, if known: the pod status on a node that is not Ready is outdated.
 pub fn trouble(pod: &Pod, node_ready: Option<bool>, now: Timestamp) -> Option<Trouble> {
     let (code, what) = reason(pod, now)?;
     let mut what = match pod.status.phase.as_str() {
@@ -66,7 +65,7 @@ fn reason(pod: &Pod, now: Timestamp) -> Option<(Option<Code>, String)> {
     }
 }
 
-/// Whether a container has completed: exit code 0 in a pod that is not restarted always.
+/// Whether a container has completed: exit code 0 in a pod whose restart policy is not Always.
 fn is_done(pod: &Pod, container: &ContainerStatus) -> bool {
     pod.spec.restart_policy != "Always"
         && container.state.terminated.as_ref().is_some_and(|ended| ended.exit_code == 0)
@@ -113,7 +112,7 @@ fn end(ended: &Terminated) -> String {
     format!("exit code {}{reason}{when}{message}", ended.exit_code)
 }
 
-/// `REASON: MESSAGE`, where either may be empty.
+/// `REASON: MESSAGE`; either may be empty.
 pub(super) fn sentence(reason: &str, message: &str) -> String {
     match (reason, message) {
         (reason, "") => reason.to_owned(),

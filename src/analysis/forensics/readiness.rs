@@ -1,4 +1,4 @@
-//! Whether an archived state works once it is restored: the judgement of `diagnose` in one word.
+//! Whether an archived state works once it is restored: the verdict of `diagnose` in one word.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,11 @@ use super::diagnosis::Diagnosis;
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::Condition;
-use crate::state::{Code, Snapshot};
+use crate::state::{Code, Snapshot, text};
 
-/// What the kubelet keeps: configuration, certificates.
+/// The kubelet's configuration and certificates.
 const KUBELET_DIR: &str = "/var/lib/kubelet";
 
-/// The verdict on an archived state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Readiness {
@@ -21,20 +20,19 @@ pub enum Readiness {
     Ready,
     /// Blocking problems that `repair` removes.
     Recoverable,
-    /// Blocking problems, and no command of ours removes them.
+    /// Blocking problems that no command of ours removes.
     NotRecoverable,
 }
 
-/// What an archived state is worth.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
     pub readiness: Readiness,
     /// The command that repairs the node after the restore.
     pub repair: Option<String>,
-    /// What has to be true before that command is run.
+    /// What must be true before that command is run.
     pub conditions: Vec<Condition>,
-    /// Why it is not recoverable; of a recoverable one what the command leaves.
+    /// Why it is not recoverable; for a recoverable one, what the command leaves.
     pub obstacle: Option<String>,
     pub findings: Vec<Finding>,
 }
@@ -58,7 +56,7 @@ impl Judgement {
         Self { readiness, repair: verdict.repair, conditions: verdict.conditions, obstacle, findings }
     }
 
-    /// Files that are no node.
+    /// Files that do not form a node.
     pub fn no_node() -> Self {
         Self {
             readiness: Readiness::NotRecoverable,
@@ -73,15 +71,16 @@ impl Judgement {
     }
 }
 
-/// Which of a node's directories an archive holds anything of.
+/// Which of a node's directories are in an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Scope {
+    #[serde(serialize_with = "text::list")]
     pub holds: Vec<PathBuf>,
+    #[serde(serialize_with = "text::list")]
     pub lacks: Vec<PathBuf>,
 }
 
 impl Scope {
-    /// What of a node is in `archive`.
     pub fn of(archive: &Snapshot, facts: &Facts) -> Self {
         let mut directories =
             vec![facts.pki_dir.value.clone(), facts.manifest_dir.value.clone(), PathBuf::from(KUBELET_DIR)];

@@ -1,5 +1,5 @@
-//! What would bring an archived state back: a plan for people and the [`ChangeSet`] that carries it out, both
-//! functions of the two states. Paths that the archive doesn't know stay unless `exact` is asked for.
+//! How to restore an archived state: a plan for the user and the [`ChangeSet`] that carries it out, both
+//! functions of the two states. Paths that are not in the archive stay, unless `exact` is set.
 
 use std::path::{Path, PathBuf};
 
@@ -13,64 +13,56 @@ use crate::analysis::node::scope;
 use crate::state::Code;
 use crate::state::{Attributes, ChangeSet, Content, Entry, Snapshot, text};
 
-/// What the operator asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Remove what the archive doesn't know.
+    /// Remove what is not in the archive.
     pub exact: bool,
-    /// Go on although the archive is another node's.
+    /// Continue although the archive is of another node.
     pub accept_node: bool,
 }
 
-/// An archive as it was read.
+/// An archive that has been read.
 pub struct Archived<'a> {
-    /// What is in it.
     pub snapshot: &'a Snapshot,
-    /// What that means.
     pub inventory: &'a Inventory,
-    /// Whether it has this tool's manifest. A plain tar knows no labels, may know no exact times, and may hold the
-    /// whole disk: of it only what this tool archives is taken.
+    /// Whether it has this tool's manifest. A plain tar has no labels, may have no exact times, and may hold
+    /// an entire disk: only what this tool archives is taken from it.
     pub is_ours: bool,
-    /// Directories above its paths that the node doesn't have: they are made.
+    /// Directories above its paths that the node lacks: they are created.
     pub missing_parents: &'a [PathBuf],
 }
 
-/// What will be done.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct RestorePlan {
     /// The node's name in the archive.
     pub node: Option<String>,
-    /// Credentials that will be others: before is the node's, after the archive's.
+    /// Credentials that differ: before is the node's, after the archive's.
     pub credentials: Vec<CredentialChange>,
     /// Paths that will change.
+    #[serde(rename = "items")]
     pub paths: Vec<PathChange>,
-    /// Paths that are in both and the same.
+    /// How many paths are the same in both.
     pub same: usize,
     /// Paths of the node that the archive doesn't know, and that stay.
-    #[serde(serialize_with = "texts")]
+    #[serde(serialize_with = "text::list")]
     pub stays: Vec<PathBuf>,
     /// Paths of the archive that are not restored, and why.
     pub left_out: Vec<LeftOut>,
-    /// What stops the plan.
+    /// What stops the plan: an error, not a part of the document.
+    #[serde(skip)]
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
-    /// What else the operator should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 /// A path that is not restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// Why.
     pub why: String,
-}
-
-fn texts<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
 }
 
 /// Decides. `node` is the node as it is now, with every path of the archive looked at.
@@ -121,7 +113,7 @@ pub fn restore(
     (plan, changes)
 }
 
-/// What the archive says shall be there, as far as it is known.
+/// The state that the archive describes, as far as it is known.
 fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
     let within = (!archive.is_ours).then(|| scope::within(archive.snapshot, &archive.inventory.facts));
     let taken = within.as_ref().unwrap_or(archive.snapshot);
@@ -135,7 +127,7 @@ fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
         if !archive.is_ours
             && let Some(there) = there
         {
-            // A plain tar may know neither, and then says nothing of them.
+            // A plain tar may have neither; then the node's are kept.
             if entry.attributes.xattrs.is_empty() {
                 entry.attributes.xattrs.clone_from(&there.attributes.xattrs);
             }
@@ -146,7 +138,7 @@ fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
         if entry.content == Content::Directory
             && there.is_some_and(|there| there.content == Content::Directory)
         {
-            // Its time changes with every name in it.
+            // A directory's time changes with every name in it.
             entry.attributes.mtime = Timestamp::default();
         }
         wanted.insert(path, entry);
@@ -162,12 +154,11 @@ fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
     wanted
 }
 
-/// Whether a directory has to stay because of what will be in it.
+/// Whether a directory must stay because of what will be in it.
 fn holds_more(path: &Path, wanted: &Snapshot) -> bool {
     wanted.iter().any(|(other, _)| other != path && other.starts_with(path))
 }
 
-/// Only the paths that change.
 fn without_what_stays(changes: &ChangeSet) -> ChangeSet {
     let mut left = ChangeSet::default();
     for change in changes.iter() {

@@ -1,6 +1,6 @@
-//! Which static pods read credentials that have changed since they started: a process keeps what it read
-//! at its start. Told by the manifests' flags and mounts, the files' times and the journal of the last
-//! change (a rollback puts the old times back too).
+//! Which static pods read credentials that have changed since they started: a process keeps what it read at
+//! its start. Sources: the manifests' flags and mounts, the files' times, and the journal of the last change
+//! (a rollback restores the old times too).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,14 +15,13 @@ use crate::state::Snapshot;
 /// The credentials that one static pod reads, and when each last changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads {
-    /// Name of the static pod.
     pub component: String,
     /// Path in the manifest → time of the last change.
     pub files: BTreeMap<PathBuf, Timestamp>,
 }
 
 impl Reads {
-    /// The files that a process which started at `started` may not have read as they are now.
+    /// The files that a process started at `started` may have read in an older version.
     pub fn changed_since(&self, started: Timestamp) -> Vec<PathBuf> {
         self.files.iter().filter(|(_, time)| **time > started).map(|(path, _)| path.clone()).collect()
     }

@@ -1,5 +1,5 @@
-//! What a node serves: which ports, by which component, with which certificate file, and how its health is
-//! asked. Read off the manifests' flags and the kubelet's configuration; defaults are the components' own.
+//! What a node serves: which ports, by which component, with which certificate file, and how to check its
+//! health. Read from the manifests' flags and the kubelet's configuration; defaults are the components' own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,10 @@ use crate::formats::manifest::Manifest;
 use crate::state::catalog::Ca;
 use crate::state::text;
 
-/// Whether a port speaks TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// Plain HTTP.
     Http,
-    /// HTTP over TLS.
     Https,
 }
 
@@ -25,33 +22,28 @@ pub enum Scheme {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Served {
-    /// A file on the node.
     File(#[serde(with = "text")] PathBuf),
-    /// Made in memory when the component starts: there is no file to compare.
+    /// Created in memory when the component starts: there is no file to compare.
     Memory,
-    /// None: plain HTTP.
+    /// Plain HTTP: there is no certificate.
     Nothing,
 }
 
-/// What a healthy component answers.
+/// The response of a healthy component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Healthy {
-    /// Status 200.
     Status,
     /// Status 200 and `{"health": "true"}` (etcd).
     EtcdHealth,
 }
 
-/// How a component's health is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Health {
-    /// Path of the request.
     pub path: &'static str,
-    /// kubeadm's name of the client certificate that it is asked with.
+    /// kubeadm's name of the client certificate for the request.
     pub client: Option<&'static str>,
-    /// The good answer.
     pub healthy: Healthy,
 }
 
@@ -62,18 +54,14 @@ pub struct Endpoint {
     pub name: &'static str,
     /// The static pod that serves it, or `kubelet`.
     pub component: &'static str,
-    /// Where it is reached from the node itself.
+    /// The address to reach it from the node itself.
     pub address: SocketAddr,
-    /// TLS or not.
     pub scheme: Scheme,
-    /// Where its certificate comes from.
     pub served: Served,
-    /// How its health is asked.
     pub health: Health,
-    /// Whether its clients refuse it once its certificate has ended. Nobody verifies the kubelet's
+    /// Whether its clients reject it once its certificate has expired. Nobody verifies the kubelet's
     /// self-signed one.
     pub is_verified: bool,
-    /// Where the port is configured.
     pub source: String,
 }
 
@@ -84,31 +72,26 @@ pub enum Gap {
     NotExpected(String),
     /// It should run on this node and has no manifest.
     ManifestMissing(String),
-    /// It has a manifest that nobody can read; the ports that kubeadm gives are assumed.
+    /// Its manifest cannot be read; kubeadm's ports are assumed.
     ManifestUnreadable(String),
 }
 
-/// What a node should serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// The ports.
     pub endpoints: Vec<Endpoint>,
     /// Components that could not be derived from a manifest.
     pub gaps: Vec<(&'static str, Gap)>,
 }
 
-/// The API server.
 pub const API_SERVER: &str = "kube-apiserver";
-/// The kubelet.
 pub const KUBELET: &str = "kubelet";
-/// etcd.
 pub const ETCD: &str = "etcd";
 const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 const SCHEDULER: &str = "kube-scheduler";
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// What this node should serve, in the order in which it starts: etcd first.
+/// What this node should serve, in start order: etcd first.
 pub fn expected(inventory: &Inventory) -> Expected {
     let reader = Reader { inventory };
     let mut found = Expected::default();
@@ -176,8 +159,8 @@ impl<'a> Reader<'a> {
         (None, Some(gap))
     }
 
-    /// Whether a component without a manifest is one that the node has lost. An external etcd leaves etcd's CA
-    /// on the node, but never its serving certificate.
+    /// Whether the node has lost the manifest of this component. An external etcd leaves etcd's CA on the
+    /// node, but never its serving certificate.
     fn should_run(&self, component: &str) -> bool {
         let there = |name: &str| {
             let row = self.inventory.leafs.iter().find(|leaf| leaf.spec.name == name);
@@ -202,7 +185,7 @@ impl<'a> Reader<'a> {
             address: SocketAddr::new(address, facts.secure_port.value),
             scheme: Scheme::Https,
             served: Served::File(file),
-            // Without a client certificate: kubeadm leaves the health paths open to everyone.
+            // No client certificate: kubeadm leaves the health paths open to everyone.
             health: Health { path: "/readyz?verbose", client: None, healthy: Healthy::Status },
             is_verified: true,
             source: pod.source("secure-port"),
@@ -212,7 +195,7 @@ impl<'a> Reader<'a> {
     fn etcd(&self, pod: &Pod<'_>) -> Vec<Endpoint> {
         let node = self.inventory.facts.advertise_address.as_ref().map_or(LOOPBACK, |fact| fact.value);
         let assumed = |host: IpAddr, port: u16| format!("https://{}", SocketAddr::new(host, port));
-        // What etcd does without the flag, and what kubeadm writes where the manifest cannot be read.
+        // etcd's default without the flag, and what kubeadm writes where the manifest cannot be read.
         let urls = |flag: &str, default: &str, of_kubeadm: String| match pod.manifest {
             Some(_) => pod.flag(flag).unwrap_or(default).to_owned(),
             None => of_kubeadm,
@@ -272,14 +255,14 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Controller-manager and scheduler: `/healthz` is open to everyone there.
+    /// Controller-manager and scheduler: their `/healthz` is open to everyone.
     fn stateless(&self, pod: &Pod<'_>, name: &'static str, default: u16) -> Option<Endpoint> {
         let port = pod.flag("secure-port").map_or(Some(default), |port| port.parse().ok());
         let port = port.filter(|port| *port > 0)?;
         let bound = pod.flag("bind-address").and_then(|address| address.parse::<IpAddr>().ok());
         let served = match pod.path("tls-cert-file") {
             Some(path) => Served::File(path),
-            // With a --cert-dir they keep the one that they make.
+            // With a --cert-dir they keep the certificate that they create.
             None => match pod.path("cert-dir") {
                 Some(directory) => Served::File(directory.join(format!("{name}.crt"))),
                 None => Served::Memory,
@@ -321,13 +304,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// From the node itself an address that means every interface is reached over loopback.
+/// An address that means every interface is reached over loopback from the node itself.
 fn reached(bound: Option<IpAddr>) -> IpAddr {
     bound.filter(|address| !address.is_unspecified()).unwrap_or(LOOPBACK)
 }
 
-/// Scheme and address of one of etcd's listen URLs, which have an address or `localhost` and a port. Unix
-/// sockets are passed over.
+/// Scheme and address of one of etcd's listen URLs: an address or `localhost`, and a port. Unix sockets are
+/// skipped.
 fn parse_url(url: &str) -> Option<(Scheme, SocketAddr)> {
     let (scheme, rest) = url.trim().split_once("://")?;
     let scheme = match scheme {
@@ -351,7 +334,7 @@ mod tests {
     const TREES: [&str; 7] =
         ["rsa2048", "ecdsa-p256", "expired-all", "expired-ca", "external-ca", "mixed", "v120-expired"];
 
-    /// A tree of testdata/nodes, its files put through `edit`: `None` takes one away.
+    /// A tree of testdata/nodes, its files put through `edit`: `None` removes one.
     fn tree(name: &str, edit: impl Fn(&str, String) -> Option<String>) -> Inventory {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{name}.tar.gz"));
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));

@@ -1,6 +1,6 @@
-//! What the node says of itself, each fact with the place where it was read: manifests, the kubelet's
-//! files, old certificates. kubeadm asks the API server for these and falls back to defaults when that
-//! is dead (`cmd/kubeadm/app/cmd/certs.go`); here a default is the last resort and is called so.
+//! The facts of a node, each with the place where it was read: manifests, the kubelet's files, old
+//! certificates. kubeadm asks the API server for these and falls back to defaults when it is down
+//! (`cmd/kubeadm/app/cmd/certs.go`); here a default is the last resort and is labelled as one.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,10 +16,8 @@ use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest::Manifest;
 use crate::state::{Bytes, Snapshot, catalog};
 
-/// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact<T> {
-    /// The value.
     pub value: T,
     /// Path and field, or `default`.
     pub source: String,
@@ -31,16 +29,13 @@ impl<T> Fact<T> {
     }
 }
 
-/// A file in the manifest directory.
 #[derive(Clone, Debug)]
 pub struct ManifestFile {
-    /// Its path inside the root.
     pub path: PathBuf,
-    /// The static pod, or why it is none.
+    /// The static pod, or why the file is none.
     pub pod: Result<Manifest, String>,
 }
 
-/// The facts of a node.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Static-pod manifests as found, in path order.
@@ -49,44 +44,34 @@ pub struct Facts {
     pub pki_dir: Fact<PathBuf>,
     /// Where the kubelet looks for static pods.
     pub manifest_dir: Fact<PathBuf>,
-    /// Name of the Node object.
     pub node_name: Option<Fact<String>>,
     /// Whether etcd is a static pod of this node.
     pub local_etcd: Fact<bool>,
-    /// The API server's advertise address.
     pub advertise_address: Option<Fact<IpAddr>>,
-    /// The API server's port.
     pub secure_port: Fact<u16>,
     /// Address of the service `kubernetes`: the first one of the first service network.
     pub service_address: Option<Fact<IpAddr>>,
-    /// The cluster's DNS domain.
     pub dns_domain: Option<Fact<String>>,
-    /// Minor version of Kubernetes.
     pub minor_version: Option<Fact<u32>>,
     /// URL of the API server in admin.conf: the control-plane endpoint.
     pub endpoint: Option<Fact<String>>,
-    /// Name of the cluster in kubeconfigs.
     pub cluster_name: Fact<String>,
-    /// The kubelet's certificate directory.
     pub kubelet_pki_dir: Fact<PathBuf>,
-    /// The kubelet's kubeconfig.
     pub kubelet_kubeconfig: Fact<PathBuf>,
     /// Serving certificate and key, where the kubelet's configuration names them.
     pub kubelet_serving: Option<(PathBuf, PathBuf)>,
-    /// Whether the kubelet asks the cluster's signer for its serving certificate.
+    /// Whether the kubelet requests its serving certificate from the cluster's signer.
     pub server_tls_bootstrap: bool,
-    /// CRI endpoint of the kubelet.
     pub cri_socket: Option<Fact<String>>,
-    /// CRI endpoint of crictl: what the operator's tools use, not always what the kubelet does.
+    /// CRI endpoint of crictl. It may differ from the kubelet's.
     pub crictl_socket: Option<Fact<String>>,
-    /// Address on which the kubelet serves; `0.0.0.0` is every one.
+    /// The kubelet's listen address; `0.0.0.0` means all.
     pub kubelet_address: Fact<IpAddr>,
-    /// Port on which the kubelet serves.
     pub kubelet_port: Fact<u16>,
 }
 
 impl Facts {
-    /// Reads the facts. `cert_dir` is what the operator says the PKI directory is.
+    /// Reads the facts. `cert_dir` is the PKI directory that the user gave.
     pub fn read(snapshot: &Snapshot, cert_dir: Option<&Path>) -> Self {
         let reader = Reader { snapshot };
         let (kubelet, kubelet_path) = reader.kubelet_configuration();
@@ -114,7 +99,7 @@ impl Facts {
             .get("container-runtime-endpoint")
             .map(|(value, source)| Fact::new(value.clone(), format!("{source} --container-runtime-endpoint")))
             .or_else(|| {
-                // kubeadm writes an empty one where the kubelet's default is meant.
+                // kubeadm writes an empty one to mean the kubelet's default.
                 let endpoint = kubelet.container_runtime_endpoint.clone().filter(|path| !path.is_empty())?;
                 Some(Fact::new(endpoint, format!("{kubelet_path} containerRuntimeEndpoint")))
             });
@@ -156,13 +141,13 @@ impl Facts {
         }
     }
 
-    /// The pod of this component, where its manifest is readable.
+    /// The pod of this component, if its manifest is readable.
     pub fn pod(&self, name: &str) -> Option<(&Path, &Manifest)> {
         Pods(&self.manifests).pod(name)
     }
 }
 
-/// A value that the kubelet takes from a flag, or else from its configuration file.
+/// A value that the kubelet takes from a flag, otherwise from its configuration file.
 fn served_by_kubelet<T: FromStr>(
     flags: &BTreeMap<String, (String, &'static str)>,
     name: &str,
@@ -196,7 +181,7 @@ impl Reader<'_> {
         Some(Fact::new(endpoint, format!("{path} runtime-endpoint")))
     }
 
-    /// Flag → value and the file it stands in. Later files win, as in the kubelet's unit.
+    /// Flag → value and the file that sets it. Later files win, as in the kubelet's unit.
     fn kubelet_flags(&self) -> BTreeMap<String, (String, &'static str)> {
         let files = [
             "/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
@@ -219,7 +204,7 @@ impl Reader<'_> {
     fn manifests(&self, directory: &Path) -> Vec<ManifestFile> {
         let mut found = Vec::new();
         for (path, _) in self.snapshot.children(directory) {
-            // The kubelet passes over dot-files (pkg/kubelet/config/file_linux.go).
+            // The kubelet skips dot-files (pkg/kubelet/config/file_linux.go).
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             if let (false, Some(bytes)) = (hidden, self.file(path)) {
                 found.push(ManifestFile { path: path.to_owned(), pod: Manifest::parse(bytes) });

@@ -1,59 +1,52 @@
-//! What is known of a node beyond the files that an archive holds: etcd's data, space, forgotten keys. Of an archive
-//! nothing of it is known, and then nothing is said of it.
+//! What is known of a node beyond the files that an archive holds: etcd's data, free space, stray keys. For
+//! an archive nothing of this is known, and no finding speaks of it.
 
 use std::path::PathBuf;
 
 use crate::state::Snapshot;
 
-/// What is around a node's credentials.
+/// The state of the host around a node's credentials.
 #[derive(Clone, Debug, Default)]
 pub struct HostState {
-    /// etcd's data directory; `None` where it was not looked at.
+    /// `None` where it was not read.
     pub etcd: Option<EtcdData>,
-    /// File systems and what is free on them.
     pub space: Vec<(PathBuf, Free)>,
-    /// Files outside of their places that may hold keys.
+    /// Files outside their usual places that may hold keys.
     pub strays: Snapshot,
-    /// A change or a restart by this tool that did not end.
+    /// A change or restart by this tool that was interrupted.
     pub interrupted: Option<Interrupted>,
-    /// Whether the time that is asked about is what the machine's clock says: only then it can be wrong.
+    /// Whether the time of evaluation comes from the machine's clock: only then the clock can be wrong.
     pub time_is_the_clocks: bool,
 }
 
-/// A run of this tool that was killed, or cut off by a power loss.
+/// A run of this tool that was killed or cut off by a power loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interrupted {
-    /// Files were being replaced.
     Change {
-        /// The journal.
         journal: PathBuf,
-        /// The command line.
         command: String,
-        /// Files of it.
         files: usize,
     },
-    /// Static pods were being restarted, and these manifests are moved away.
+    /// Static pods were being restarted; these manifests are parked.
     Restart(Vec<PathBuf>),
-    /// There is a record, and it can't be read.
+    /// There is a record, and it cannot be read.
     Unreadable(String),
 }
 
-/// What is free on a file system; what only root may use counts.
+/// Free space on a file system, including what is reserved for root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Free {
-    /// Bytes that may still be written.
     pub bytes: u64,
-    /// Files that may still be made (inodes); `None` where their number isn't limited.
+    /// Inodes; `None` where their number isn't limited.
     pub files: Option<u64>,
 }
 
-/// etcd's data directory.
+/// The state of etcd's data directory.
 #[derive(Clone, Debug)]
 pub struct EtcdData {
-    /// The directory.
     pub directory: PathBuf,
-    /// Whether it is there and has a `member` directory.
+    /// Whether it exists and has a `member` directory.
     pub is_there: bool,
-    /// The beginning and the size of `member/snap/db`; `None` where it isn't.
+    /// The beginning and the size of `member/snap/db`; `None` if it doesn't exist.
     pub database: Option<(Vec<u8>, u64)>,
 }

@@ -6,7 +6,8 @@ use super::facts::Facts;
 use super::inventory::{Inventory, KubeletForm};
 use crate::state::{Content, Snapshot, Unread};
 
-/// What tells the other kinds apart. Not part of a node's snapshot: read only where nothing of a control plane is found.
+/// Paths that tell the other kinds apart. Not part of a node's snapshot: read only if nothing of a control
+/// plane is found.
 pub const SIGNS: [&str; 15] = [
     "/var/lib/etcd",
     K3S[0],
@@ -32,30 +33,26 @@ const IN_ETC: [&str; 2] = ["/kubernetes/pki", "/kubernetes/kubelet.conf"];
 const IN_KUBERNETES: [&str; 3] = ["/pki/ca.crt", "/pki/ca.key", "/kubelet.conf"];
 const IN_PKI: [&str; 3] = ["/ca.crt", "/ca.key", "/apiserver.crt"];
 
-/// What a root directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
-    /// It runs, or ran, the API server or etcd, or holds a CA key.
+    /// It runs or ran the API server or etcd, or holds a CA key.
     ControlPlane,
     /// kubeadm's kubelet, and nothing of a control plane.
     Worker,
     /// A machine with kubeconfigs of users and no kubelet.
     Workstation,
-    /// A node of k3s.
     K3s,
-    /// A node of RKE2.
     Rke2,
-    /// A node of RKE, first generation.
+    /// RKE, first generation.
     Rke1,
-    /// A directory inside a node, which is at this path in it.
+    /// A directory inside a node, at this path.
     Inside(&'static str),
-    /// None of these.
     Unknown,
 }
 
 impl NodeKind {
-    /// Judges. Any evidence of a control plane outweighs the rest: a damaged one must not be taken for a worker.
-    /// `signs` holds what is there of [`SIGNS`].
+    /// Any evidence of a control plane outweighs the rest: a damaged one must not be taken for a worker.
+    /// `signs` holds those of [`SIGNS`] that exist.
     pub fn of(signs: &Snapshot, inventory: &Inventory) -> Self {
         let is_there = |path: &&str| signs.get(Path::new(path)).is_some();
         let any = |paths: &[&str]| paths.iter().any(&is_there);
@@ -64,7 +61,7 @@ impl NodeKind {
         if inventory.is_control_plane() || has_ca_key || any(&["/var/lib/etcd"]) && !any(&RKE1) {
             Self::ControlPlane
         } else if inventory.is_kubeadm_node() {
-            // Of a user's admin.conf on a worker nothing follows, and without a kubelet it is no worker.
+            // A user's admin.conf on a worker proves nothing, and without a kubelet it is no worker.
             let has_leaf = inventory.leafs.iter().any(|leaf| !leaf.row.certificate.is_missing());
             if has_leaf && !has_kubelet { Self::ControlPlane } else { Self::Worker }
         } else if any(&RKE2) {

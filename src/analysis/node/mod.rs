@@ -1,6 +1,6 @@
-//! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, its [`kind`], the [`findings`] about them, the
-//! [`plan`] that repairs it, what the node should serve ([`endpoints`]), what runs with old files ([`changed`]) and
-//! what stopping etcd would do ([`quorum`]).
+//! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, its [`kind`], the
+//! [`findings`] about them, the [`plan`] that repairs it, what the node should serve ([`endpoints`]), what
+//! still uses old files ([`changed`]) and what stopping etcd would do ([`quorum`]).
 
 pub mod changed;
 pub mod endpoints;

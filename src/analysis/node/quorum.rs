@@ -14,33 +14,27 @@ use crate::formats::etcd::{self, Member};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
-    /// It answers and has a leader.
     Healthy,
-    /// It answers, and has no leader or can't commit.
+    /// It answers, but has no leader or can't commit.
     Unhealthy,
-    /// Nothing came back.
+    /// No answer.
     Silent,
 }
 
-/// A voting member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Voter {
-    /// Its name, or its address while it has none.
+    /// Its name, or its address if it has none.
     pub name: String,
-    /// Whether it is this node's.
     pub here: bool,
-    /// How it is.
     pub health: Health,
-    /// Whether the certificate that it serves has ended: a member that starts anew doesn't talk to it.
+    /// Whether its serving certificate has expired: a member that restarts rejects it.
     pub ended: bool,
 }
 
-/// The voting members of etcd as far as they are known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quorum {
-    /// The voters.
     pub voters: Vec<Voter>,
-    /// Who says so: a path and flag, or etcd.
+    /// The source: a path and flag, or etcd.
     pub source: String,
 }
 
@@ -48,17 +42,15 @@ pub struct Quorum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// The only member: etcd is away while it restarts, which cannot be otherwise.
+    /// The only member: etcd is down while it restarts, which cannot be avoided.
     OnlyMember,
-    /// The others keep the quorum.
     Kept,
-    /// The quorum is up, or may be, and would be lost.
+    /// There is a quorum, or may be one, and it would be lost.
     Lost,
-    /// There is no quorum to lose.
     AlreadyLost,
 }
 
-/// The members in the manifest of this node's etcd, and where that stands; `None` without a local etcd.
+/// The members in the manifest of this node's etcd, and the path and flag; `None` without a local etcd.
 pub fn in_manifest(facts: &Facts) -> Option<(Vec<Member>, String)> {
     let (path, pod) = facts.pod("etcd")?;
     let members = etcd::initial_cluster(pod.flag("initial-cluster")?);
@@ -66,34 +58,33 @@ pub fn in_manifest(facts: &Facts) -> Option<(Vec<Member>, String)> {
 }
 
 impl Quorum {
-    /// Whether there are several members.
     pub fn has_others(&self) -> bool {
         self.voters.len() > 1
     }
 
-    /// How many voters have to be connected.
+    /// How many voters must be connected.
     pub fn needed(&self) -> usize {
         self.voters.len() / 2 + 1
     }
 
-    /// How many are known to be healthy.
     pub fn healthy(&self) -> usize {
         self.voters.iter().filter(|voter| voter.health == Health::Healthy).count()
     }
 
-    /// The other members whose certificates have ended. Their old connections live on; new ones are refused.
+    /// The other members whose certificates have expired. Their old connections stay up; new ones are
+    /// rejected.
     pub fn ended_elsewhere(&self) -> Vec<&str> {
         let others = self.voters.iter().filter(|voter| !voter.here && voter.ended);
         others.map(|voter| voter.name.as_str()).collect()
     }
 
-    /// Whether this node's member finds a quorum when it starts anew with good certificates.
+    /// Whether this node's member finds a quorum when it restarts with good certificates.
     pub fn is_found_again(&self) -> bool {
         self.effect_of_stopping() != Effect::AlreadyLost
             && self.voters.len() - self.ended_elsewhere().len() >= self.needed()
     }
 
-    /// What stopping this node's member does. What isn't known is taken for the worse.
+    /// The effect of stopping this node's member. What isn't known counts as the worse case.
     pub fn effect_of_stopping(&self) -> Effect {
         if !self.has_others() {
             return Effect::OnlyMember;
@@ -101,9 +92,9 @@ impl Quorum {
         let others =
             self.voters.iter().filter(|voter| !voter.here && voter.health == Health::Healthy).count();
         let here = self.voters.iter().find(|voter| voter.here).map(|voter| voter.health);
-        // A member that answers "no leader" is of no use to a quorum; a silent one may be.
+        // A member that answers "no leader" doesn't count towards a quorum; a silent one may.
         let counts_here = usize::from(matches!(here, Some(Health::Healthy | Health::Silent)));
-        // A healthy member has a leader: the quorum is up, whoever else is silent.
+        // A healthy member has a leader: there is a quorum, whoever else is silent.
         let up = self.healthy() > 0 && here == Some(Health::Healthy) || others + counts_here >= self.needed();
         match (others >= self.needed(), up) {
             (true, _) => Effect::Kept,
@@ -166,7 +157,7 @@ mod tests {
         Quorum { voters: voters.collect(), source: String::new() }.effect_of_stopping()
     }
 
-    /// Whether a member finds a quorum again, of so many with good and with ended certificates beside it.
+    /// Whether a member finds a quorum again with so many good and so many expired certificates beside it.
     fn found_again(good: usize, ended: usize) -> bool {
         let voter = |here, ended| Voter { name: String::new(), here, health: Healthy, ended };
         let mut voters = vec![voter(true, true)];

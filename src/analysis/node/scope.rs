@@ -1,4 +1,4 @@
-//! Which paths of a node are read: a fixed set, and what the files in it refer to.
+//! Which paths of a node are read: a fixed set, and the files that it refers to.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,6 @@ pub const TREES: [&str; 2] = [catalog::KUBERNETES_DIR, catalog::KUBELET_PKI_DIR]
 
 pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
-/// Single files.
 pub const FILES: [&str; 10] = [
     KUBELET_CONFIG,
     "/var/lib/kubelet/kubeadm-flags.env",
@@ -27,17 +26,16 @@ pub const FILES: [&str; 10] = [
     "/root/.kube/config",
 ];
 
-/// Directories of which only the entry itself is read: their time of change shows when the node was
-/// last alive.
+/// Directories of which only the entry itself is read: their times show when the node was last running.
 pub const CLOCKS: [&str; 4] =
     ["/var/lib/etcd/member/wal", "/var/lib/etcd/member/snap", "/var/lib/kubelet", "/var/log/pods"];
 
-/// The directory of users' homes, whose `*/.kube/config` are read.
+/// Users' homes, whose `*/.kube/config` are read.
 pub const HOMES: &str = "/home";
 
-/// What else has to be read, as far as the files read by now tell: PKI and manifest directories
-/// elsewhere, and files that manifests and kubeconfigs name. The caller reads these and asks again
-/// until nothing new comes.
+/// What else must be read, according to the files read so far: PKI and manifest directories elsewhere, and
+/// files that manifests and kubeconfigs name. The caller reads these and calls again until nothing new is
+/// found.
 pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     let mut paths = BTreeSet::from([
         facts.pki_dir.value.clone(),
@@ -70,14 +68,13 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     paths
 }
 
-/// Whether a path that was read of a node belongs into its archive: directories that were only read for their times
-/// don't.
+/// Whether a path belongs in the node's archive: directories that were read only for their times don't.
 pub fn is_archived(path: &Path) -> bool {
     !CLOCKS.iter().any(|clock| Path::new(clock) == path)
 }
 
-/// What of a whole disk this tool would archive: the fixed set, what the files in it refer to, and the links on the
-/// way there.
+/// What this tool would archive of an entire disk: the fixed set, the files that it refers to, and the links
+/// on the way.
 pub fn within(disk: &Snapshot, facts: &Facts) -> Snapshot {
     let homes = disk.iter().map(|(path, _)| path).filter(|path| {
         path.ends_with(".kube/config") && path.starts_with(HOMES) && path.components().count() == 5
@@ -91,8 +88,8 @@ pub fn within(disk: &Snapshot, facts: &Facts) -> Snapshot {
     found
 }
 
-/// Takes what is at `path` and below it, and the links on the way. A link out of a directory is followed too, but not
-/// to a directory that holds the link.
+/// Takes `path` and everything below it, and the links on the way. A link out of a directory is followed too,
+/// but not to a directory that holds the link.
 fn take(disk: &Snapshot, path: &Path, found: &mut Snapshot) {
     let Ok(resolved) = disk.resolve(path) else { return };
     for above in path.ancestors() {

@@ -121,17 +121,18 @@ fn key_matches(
     }
 }
 
-/// Whether one of the authorities issued the leaf certificate, directly or through the intermediates in the kubeconfig.
+/// Whether one of the CAs issued the leaf certificate, directly or through the intermediates in the
+/// kubeconfig.
 fn chains(
     leaf: &Certificate,
     between: &[Certificate],
     authorities: &[Certificate],
     problems: &mut Vec<Problem>,
 ) -> Option<bool> {
-    // That there is no CA is a problem of its own.
+    // A missing CA is a problem of its own.
     let nearest = authorities.first()?;
     let signs = |authority: &Certificate, certificate: &Certificate| {
-        // A signature that cannot be checked is no evidence of a fault.
+        // A signature that cannot be verified is no evidence of a fault.
         matches!(certificate.signed_by(authority), Ok(()) | Err(ChainError::Unsupported(_)))
     };
     let mut link = leaf;
@@ -158,7 +159,7 @@ fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
     let file = user.token_file.as_deref();
     let text = match (file.map(|path| (path, read_token(path, files))), &user.token) {
         (Some((_, Ok(text))), _) => text,
-        // The field is the fallback where the file cannot be read.
+        // The field is the fallback if the file cannot be read.
         (_, Some(token)) => token.as_str(),
         (Some((path, Err(why))), None) => {
             let what = format!("token ({}): {why}", path.display());

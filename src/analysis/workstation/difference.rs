@@ -7,7 +7,7 @@ use crate::formats::certificate::Certificate;
 use crate::state::Digest;
 use crate::state::time::{day, minute};
 
-/// The port of `https` where a URL names none.
+/// The port of `https` if a URL has none.
 const HTTPS: &str = "443";
 
 /// One property of both kubeconfigs.
@@ -30,7 +30,7 @@ pub struct Difference {
     pub same_authorities: bool,
     /// Host and port.
     pub same_server: bool,
-    /// Whether neither the server nor the key of any CA is the same.
+    /// Whether both the server and the keys of all CAs differ.
     pub another_cluster: bool,
     #[serde(rename = "items")]
     pub rows: Vec<Row>,
@@ -107,7 +107,7 @@ fn host_and_port(url: &str) -> (String, String) {
     let authority = rest.get(..end).unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let (host, port) = match authority.rsplit_once(':') {
-        // The colons of an IPv6 address stand in brackets.
+        // The colons of an IPv6 address are in brackets.
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.is_empty() => {
             (host, port)
         }

@@ -1,5 +1,5 @@
-//! The contexts of a kubeconfig at a time: who the user is, when the credential expires, whether the cluster's CA issued
-//! it. What the server serves is in [`Connection`], where it was asked.
+//! The contexts of a kubeconfig at a time: who the user is, when the credential expires, whether the
+//! cluster's CA issued it. [`Connection`] holds what the server serves, if it was contacted.
 //!
 //! Pure: the files that a kubeconfig refers to are passed as a map.
 
@@ -21,7 +21,6 @@ use crate::state::{Code, Severity};
 /// The files that kubeconfigs refer to, or why one cannot be read.
 pub type Files = BTreeMap<PathBuf, Result<Zeroizing<Vec<u8>>, String>>;
 
-/// What is wrong with a context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub code: Code,
@@ -40,7 +39,6 @@ impl Problem {
     }
 }
 
-/// The client certificate of a context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -50,11 +48,11 @@ pub struct Identity {
     pub organizations: Vec<String>,
     #[serde(flatten)]
     pub certificate: CertSummary,
-    /// `None` where no key can be read.
+    /// `None` if no key can be read.
     pub key_matches: Option<bool>,
-    /// Whether a CA of the cluster issued it; `None` where that cannot be checked.
+    /// Whether a CA of the cluster issued it; `None` if that cannot be checked.
     pub chains: Option<bool>,
-    /// Where it is not embedded.
+    /// Set if it is not embedded.
     pub file: Option<String>,
     #[serde(skip)]
     pub der: Vec<u8>,
@@ -68,7 +66,7 @@ pub struct Identity {
 pub struct Token {
     /// Whether it is a JSON Web Token, and so has claims.
     pub jwt: bool,
-    /// Always false: the cluster's public key is not at hand.
+    /// Always false: the cluster's public key is not available.
     pub verified: bool,
     /// `sub`.
     pub subject: Option<String>,
@@ -76,11 +74,11 @@ pub struct Token {
     pub not_before: Option<Timestamp>,
     /// `exp`.
     pub not_after: Option<Timestamp>,
-    /// Where it is not embedded.
+    /// Set if it is not embedded.
     pub file: Option<String>,
 }
 
-/// What answered at the address of a context.
+/// The server at the address of a context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
@@ -92,7 +90,7 @@ pub struct Connection {
     pub verified: bool,
     /// Why there is no connection, or none that a client trusts.
     pub error: Option<String>,
-    /// Why it was not verified, where that is no fault.
+    /// Why it was not verified, if that is no fault.
     pub note: Option<String>,
 }
 
@@ -111,18 +109,17 @@ pub struct Checked {
     pub token: Option<Token>,
     /// Command of an exec plug-in. It was not run.
     pub exec: Option<String>,
-    /// Name of an auth provider. It was not asked.
+    /// Name of an auth provider. It was not used.
     pub auth_provider: Option<String>,
-    /// Name that goes with a password.
+    /// User name of a password.
     pub username: Option<String>,
-    /// The cluster's CA certificates.
     pub authorities: Vec<CertSummary>,
     /// `insecure-skip-tls-verify`.
     pub insecure: bool,
     /// `proxy-url`, without a password.
     pub proxy: Option<String>,
     pub problems: Vec<Problem>,
-    /// `None` where no server was asked.
+    /// `None` if no server was contacted.
     pub connection: Option<Connection>,
     #[serde(skip)]
     pub target: Target,
@@ -131,9 +128,9 @@ pub struct Checked {
 /// The API server of a context, and how its certificate is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// URL as it stands in the file.
+    /// URL as written in the file.
     pub server: String,
-    /// The name that its certificate must be valid for, where that is not the host of the URL.
+    /// The name that its certificate must be valid for, if it differs from the host of the URL.
     pub tls_server_name: Option<String>,
     /// Whether its certificate is not verified.
     pub insecure: bool,
@@ -297,7 +294,7 @@ fn text_of<'a>(place: &'a Place, files: &'a Files) -> Result<&'a [u8], String> {
     }
 }
 
-/// ` (path)` where it is a file.
+/// ` (path)` if it is a file.
 fn at(place: &Place) -> String {
     match place {
         Place::File(path) => format!(" ({})", path.display()),
@@ -305,7 +302,7 @@ fn at(place: &Place) -> String {
     }
 }
 
-/// A URL as it may be shown: a name and a password before the host are left out.
+/// A URL for display: without a user name and a password.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -7,7 +7,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
 use crate::disk::archive::{self, Verified};
 use crate::error::{Exit, Outcome};
-use crate::report::{ArchiveFormat, comparison_json, comparison_text, yaml_of};
+use crate::report::{ArchiveFormat, Compared};
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, archived};
 use crate::state::Snapshot;
@@ -28,7 +28,7 @@ pub struct Args {
     output: ArchiveFormat,
 }
 
-/// Exit 1 where anything differs, as `diff` does.
+/// Exit 1 if anything differs, as in `diff`.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let (before, verified) = archive::open(&args.before)?;
     let (before, before_inventory) = comparable(before, &verified, args)?;
@@ -46,15 +46,13 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let (paths, same) = paths(&before, &after);
     let comparison =
         Comparison { credentials: credentials(&before_inventory, &after_inventory), paths, same };
-    context.out.result(&match args.output {
-        ArchiveFormat::Table => comparison_text(&comparison),
-        ArchiveFormat::Json => comparison_json(&comparison),
-        ArchiveFormat::Yaml => yaml_of(&comparison_json(&comparison)),
-    });
+    let after = args.after.as_ref().unwrap_or(&args.root.root);
+    let compared = Compared { before: &args.before, after, comparison: &comparison };
+    context.out.result(&compared.render(args.output, context.now));
     Ok(if comparison.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 
-/// A plain tar may hold a whole disk: only what this tool archives is compared.
+/// A plain tar may hold an entire disk: only what this tool archives is compared.
 fn comparable(
     snapshot: Snapshot,
     verified: &Verified,

@@ -57,7 +57,7 @@ fn damaged(file: &Path, error: &Error) -> Damaged {
     Damaged { path: file.display().to_string(), code: error.code, message: error.message.clone() }
 }
 
-/// What is there and could not be read.
+/// What exists and could not be read.
 fn missing(snapshot: &Snapshot) -> Vec<Missing> {
     let unread = snapshot.unread();
     unread.map(|(path, why)| Missing { path: shown(path), reason: why.to_string() }).collect()

@@ -1,14 +1,16 @@
-//! `archive restore`: the state that an archive holds, through the same transaction as every change.
+//! `archive restore`: restores an archived state through the same transaction as every change.
 
 use std::path::PathBuf;
 
 use crate::analysis::forensics::restore::Options;
 use crate::disk::archive;
 use crate::error::{Exit, Outcome};
-use crate::report::{ArchiveFormat, restore_json, restore_text, yaml_of};
+use crate::report::{ArchiveFormat, Restoration, restore_text};
 use crate::session::Context;
 use crate::session::change::restore::{carry_out, prepare};
 use crate::session::input::source::RootArgs;
+
+const KIND: &str = "ArchiveRestore";
 
 /// Arguments of `archive restore`.
 #[derive(clap::Args, Debug)]
@@ -33,38 +35,40 @@ pub struct Args {
     /// Directory for the archive of the present state [default: /var/lib/kuberescue of the root]
     #[arg(long, value_name = "DIR")]
     archive_dir: Option<PathBuf>,
-    /// Output format of the plan
+    /// Output format; with json and yaml the plan in words goes to stderr
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     output: ArchiveFormat,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let root = args.root.open()?;
     let (snapshot, verified) = archive::open(&args.file)?;
     let options = Options { exact: args.exact, accept_node: args.accept_node };
     let prepared = prepare(root, &args.root, &snapshot, verified.manifest.is_some(), options, context)?;
-    context.out.result(&match args.output {
-        ArchiveFormat::Table => restore_text(&prepared.plan),
-        ArchiveFormat::Json => restore_json(&prepared.plan),
-        ArchiveFormat::Yaml => yaml_of(&restore_json(&prepared.plan)),
-    });
+    context.out.result(&restore_text(&prepared.plan));
     prepared.refuse(context)?;
-    if prepared.changes.is_empty() {
-        context.out.say("Nothing to restore: the node is in the state of the archive.");
-        return Ok(Exit::Fine);
-    }
-    if args.dry_run {
-        context.out.say("Dry run: nothing was written.");
+    let mut done = Restoration {
+        dry_run: args.dry_run,
+        restored: false,
+        source: &args.file,
+        archive: None,
+        plan: &prepared.plan,
+    };
+    if prepared.changes.is_empty() || args.dry_run {
+        context.out.document(KIND, &done);
+        context.out.say(if prepared.changes.is_empty() {
+            "Nothing to restore: the node is in the state of the archive."
+        } else {
+            "Dry run: nothing was written."
+        });
         return Ok(Exit::Fine);
     }
     context.confirm("Restore this state?", args.yes)?;
     let old = carry_out(&prepared, args.archive_dir.as_deref(), context)?;
-    let done = "Restored: the node is in the state of the archive.";
-    if args.output == ArchiveFormat::Table {
-        context.out.result(&format!("{done}\n"));
-    } else {
-        context.out.say(done);
-    }
+    (done.restored, done.archive) = (true, Some(old.as_path()));
+    context.out.result("Restored: the node is in the state of the archive.\n");
+    context.out.document(KIND, &done);
     context.out.say(&format!("hint: sudo kuberescue rollback undoes this, from {}", old.display()));
     if prepared.root.is_live() {
         context

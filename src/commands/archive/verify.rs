@@ -1,4 +1,4 @@
-//! `archive verify`: one archive, or all of a node, and the history of what was done to it.
+//! `archive verify`: one archive, or all of a node, and the node's history.
 
 use std::path::{Path, PathBuf};
 
@@ -21,10 +21,10 @@ use crate::session::input::source::{open_root, refuse_denied_archives};
 use crate::session::input::who;
 use crate::state::{Code, Snapshot};
 
-/// How the path of the tool's own directory ends, wherever the root is.
+/// The end of the path of the tool's own directory, wherever the root is.
 const OWN: &str = "var/lib/kuberescue";
 
-/// What the exit code says.
+/// Explains the exit code.
 const EXIT_CODES: &str = "READY: no blocking problem. RECOVERABLE: once it is restored, the named command repairs the node.\n\
     NOT RECOVERABLE: blocking problems remain. The findings are those of kuberescue diagnose --root ARCHIVE.\n\n\
     Exit codes: 0 every archive is READY or RECOVERABLE; 1 one is NOT RECOVERABLE or damaged, or the history is;\n\
@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
                 history.problems.extend(another_than_recorded(&history, file, &verified));
                 items.push(report(file, &snapshot, &verified, args.cert_dir.as_deref(), now));
             }
-            // Of one archive that was named it is the answer; of several the others count too.
+            // For one named archive the error is the result; for several the others count too.
             Err(error) if args.file.is_some() => return Err(error),
             Err(failure) => {
                 context.out.fail(&failure);
@@ -80,7 +80,9 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
     }
     let verification = Verification { items, damaged: unusable, history };
-    context.out.result(&verification.render(args.output, now));
+    if !files.is_empty() || args.output == ArchiveFormat::Table {
+        context.out.result(&verification.render(args.output, now));
+    }
     if files.is_empty() {
         return Err(Error::could_not_run(format!(
             "cannot verify: no archive of {} found",
@@ -120,8 +122,8 @@ fn report(
     }
 }
 
-/// An archive that a change has recorded must be the file that it was then. Another one of the same name may lie
-/// elsewhere: only those in the tool's own directory are known by their names.
+/// A recorded archive must be the file that it was then. Another one of the same name may be elsewhere: only
+/// those in the tool's own directory are known by their names.
 fn another_than_recorded(history: &history::Check, file: &Path, verified: &Verified) -> Option<String> {
     let is_own = |path: &Path| path.parent().is_some_and(|parent| parent.ends_with(OWN));
     if !is_own(file) {

@@ -33,7 +33,7 @@ pub struct Args {
     output: KubeconfigFormat,
 }
 
-/// Checks kubeconfigs: exit 1 where a context has a blocker, 2 where a file cannot be read.
+/// Checks kubeconfigs: exit 1 if a context has a blocker, 2 if a file cannot be read.
 ///
 /// # Errors
 /// There is no kubeconfig.
@@ -57,7 +57,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 
 fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<KubeconfigFile> {
     let readable: Vec<_> = kubeconfigs.files.iter().filter_map(|file| file.entries.as_ref().ok()).collect();
-    // Of files that are read as one, the first current-context counts.
+    // Of merged files, the first current-context counts.
     let of_all = readable.iter().find_map(|entries| entries.current.as_deref());
     let mut names: Vec<&str> = Vec::new();
     let mut files = Vec::new();
@@ -103,7 +103,7 @@ fn no_current(name: Option<&str>) -> String {
     }
 }
 
-/// Connects to every server once, however many contexts lead to it.
+/// Connects to every server once, however many contexts use it.
 fn connect(files: &mut [KubeconfigFile], now: Timestamp) {
     let usable = |checked: &&Checked| !checked.target.server.is_empty();
     let contexts = files.iter().flat_map(|file| &file.contexts).filter(usable);

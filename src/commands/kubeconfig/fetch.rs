@@ -1,4 +1,4 @@
-//! `kubeconfig fetch`: the kubeconfig of a cluster, from the Secret that the admin cluster keeps.
+//! `kubeconfig fetch`: the kubeconfig of a cluster, from its Secret in the admin cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ pub struct Args {
     output: ComparisonFormat,
 }
 
-/// Fetches a kubeconfig: exit 1 where it has a blocker, or where the one that it is compared with differs.
+/// Fetches a kubeconfig: exit 1 if it has a blocker, or differs from the one that it is compared with.
 ///
 /// # Errors
 /// The Secret cannot be read, or the file cannot be written.

@@ -1,4 +1,4 @@
-//! `kubeconfig install`: replaces a kubeconfig with a new one that was tried first.
+//! `kubeconfig install`: replaces a kubeconfig with a new one that was tested first.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,9 @@ use crate::disk::replacement::Target;
 use crate::error::{Error, Exit, Outcome};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
-use crate::report::{credential_line, difference_text, later_line, node_list, warning_lines};
+use crate::report::{
+    DocumentFormat, Replacement, credential_line, difference_text, later_line, node_list, warning_lines,
+};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::input::kubeconfigs::of_kubectl;
@@ -41,6 +43,9 @@ pub struct Args {
     /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
+    /// Output format; with json and yaml the course of the work goes to stderr
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: DocumentFormat,
 }
 
 /// Installs a kubeconfig. Nothing is changed before exactly the new bytes have listed the nodes.
@@ -48,6 +53,7 @@ pub struct Args {
 /// # Errors
 /// The new one does not work or is of another cluster (refused), or a file cannot be read or written.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let path = target(args)?;
     let target = Target::open(&path).map_err(|error| no_target(args, error))?;
     let (new, place) = new(args, context)?;
@@ -57,8 +63,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     refuse_what_does_not_work(&new, old.as_ref(), place.as_ref())?;
     let result = compose(args, &path, &target, &new, context)?;
     if target.old().is_some_and(|old| old == result.bytes.as_slice()) {
-        return nothing_to_do(args, &path, &target, context);
+        return nothing_to_do(args, &path, &target, &new, context);
     }
+    let mut done = Replacement::of(path.display().to_string(), &new.source, args.dry_run);
     if let Some(old) = &old {
         refuse_another_cluster(&compare(&old.checked, &new.checked), (old, &new), args.accept_cluster)?;
     }
@@ -71,19 +78,27 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     })?;
     context.out.say(&format!("The new kubeconfig works. Nodes of {}:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
+    done.nodes = nodes;
+    done.comparison = old.as_ref().map(|old| compare(&old.checked, &result.checked));
     say_plan(args, &path, &target, (old.as_ref(), &result), context);
     if args.dry_run {
+        context.out.document(Replacement::KIND, &done);
         context.out.say("Dry run: nothing was changed.");
         return Ok(Exit::Fine);
     }
     context.confirm(&format!("Replace {}?", path.display()), args.yes)?;
     let replaced = replace(&target, &result.bytes, context.now)?;
     context.out.say(&format!("Installed {}", path.display()));
+    done.replaced = true;
     if let Some(kept) = replaced.kept {
         context.out.say(&format!("Old file: {}", kept.display()));
+        done.kept = Some(kept.display().to_string());
     }
     match replaced.unsynced {
-        None => Ok(Exit::Fine),
+        None => {
+            context.out.document(Replacement::KIND, &done);
+            Ok(Exit::Fine)
+        }
         Some(error) => Err(Error::manual_action(format!(
             "cannot sync {} to disk: {error}; it is installed, but a power loss may undo that",
             path.display()
@@ -142,7 +157,7 @@ fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Pla
     })
 }
 
-/// The old kubeconfig. It must be readable where only one of its contexts is replaced.
+/// The old kubeconfig. It must be readable if only one of its contexts is replaced.
 fn old(
     args: &Args,
     path: &Path,
@@ -244,7 +259,15 @@ fn spliced(
     parsed.splice(old, &pems.certificate, &pems.key, authority).map_err(|error| error.to_string())
 }
 
-fn nothing_to_do(args: &Args, path: &Path, target: &Target, context: &mut Context<'_>) -> Outcome {
+fn nothing_to_do(
+    args: &Args,
+    path: &Path,
+    target: &Target,
+    new: &Credential,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let nothing = Replacement::of(path.display().to_string(), &new.source, args.dry_run);
+    context.out.document(Replacement::KIND, &nothing);
     context.out.say(&format!("Nothing to do: {} is up to date", path.display()));
     if let Some(mode) = target.too_wide() {
         if args.dry_run {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::analysis::workstation::difference::compare;
+use crate::analysis::workstation::difference::{Difference, compare};
 use crate::disk::replacement::{self, Kept};
 use crate::error::{Error, Exit, Outcome};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::Fault;
-use crate::live::api::{ApiError, Secret, directory_of};
-use crate::report::{credential_line, difference_text, later_line, node_list, warning_lines};
+use crate::live::api::{ApiError, Node, Secret, directory_of};
+use crate::report::{
+    DocumentFormat, Replacement, credential_line, difference_text, later_line, node_list, warning_lines,
+};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::workstation::credential::{Credential, refuse_another_cluster, stamp};
@@ -42,6 +44,9 @@ pub struct Args {
     /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
+    /// Output format; with json and yaml the course of the work goes to stderr
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: DocumentFormat,
 }
 
 /// Updates the Secret. Nothing is written before exactly the new bytes have listed the nodes.
@@ -50,6 +55,7 @@ pub struct Args {
 /// The new one does not work or is of another cluster (refused); the admin cluster rejects it; or it is not known
 /// whether it was written.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let from = args.from.display().to_string();
     let new =
         Credential::of(read(&args.from)?, from.clone(), Some(&directory_of(&args.from)), None, context.now);
@@ -68,24 +74,17 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.say(&credential_line(&new.source, &new.checked, context.now));
     context.out.say(&warning_lines(&new.checked));
     let result = compose(value.as_deref().map(Vec::as_slice), &new, context)?;
+    let mut done = Replacement::of(found.place.to_string(), &new.source, args.dry_run);
     if value.as_deref().is_some_and(|value| *value == *result.bytes) {
+        context.out.document(Replacement::KIND, &done);
         context.out.say(&format!("Nothing to do: the {} is up to date", found.place));
         return Ok(Exit::Fine);
     }
     refuse(&found, old.as_ref().and_then(|old| old.as_ref().ok()), &new, args)?;
-    verify(args, &result, context)?;
-    match &old {
-        Some(Ok(old)) => {
-            let difference = compare(&old.checked, &result.checked);
-            context.out.result(&difference_text(&difference, ("OLD", "NEW")));
-        }
-        Some(Err(why)) => context.out.note(&format!("the {} holds no kubeconfig: {why}", found.place)),
-        None => context.out.note(&format!("the value of the {} is not base64", found.place)),
-    }
-    if let Some(Ok(old)) = &old {
-        context.out.say(&later_line(&old.checked, &result.checked));
-    }
+    done.nodes = verify(args, &result, context)?;
+    done.comparison = show_difference(&found, old.as_ref(), &result, context);
     if args.dry_run {
+        context.out.document(Replacement::KIND, &done);
         context.out.say("Dry run: nothing was changed.");
         return Ok(Exit::Fine);
     }
@@ -95,6 +94,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         None => None,
     };
     let written = write(&found, &result.bytes, kept.as_ref());
+    done.kept = kept.as_ref().map(|kept| kept.path.display().to_string());
     match (&written, kept) {
         (Err(failure), Some(kept)) if failure.exit() == Exit::CouldNotRun => kept.take_back(),
         (_, Some(kept)) => context.out.say(&format!("Old value: {}", kept.path.display())),
@@ -102,7 +102,29 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     written?;
     context.out.say(&format!("Updated the {}", found.place));
+    done.replaced = true;
+    context.out.document(Replacement::KIND, &done);
     Ok(Exit::Fine)
+}
+
+/// `old` is nothing where the value is not base64.
+fn show_difference(
+    found: &Read,
+    old: Option<&Result<Credential, String>>,
+    new: &Credential,
+    context: &mut Context<'_>,
+) -> Option<Difference> {
+    match old {
+        Some(Ok(old)) => {
+            let difference = compare(&old.checked, &new.checked);
+            context.out.result(&difference_text(&difference, ("OLD", "NEW")));
+            context.out.say(&later_line(&old.checked, &new.checked));
+            return Some(difference);
+        }
+        Some(Err(why)) => context.out.note(&format!("the {} holds no kubeconfig: {why}", found.place)),
+        None => context.out.note(&format!("the value of the {} is not base64", found.place)),
+    }
+    None
 }
 
 fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args) -> Result<(), Error> {
@@ -119,8 +141,8 @@ fn refuse(found: &Read, old: Option<&Credential>, new: &Credential, args: &Args)
     Ok(())
 }
 
-/// The new value: the Secret's own kubeconfig with the new credential and CA, or the whole new file where that is not
-/// possible.
+/// The new value: the Secret's own kubeconfig with the new credential and CA, or the entire new file if that
+/// is not possible.
 fn compose(old: Option<&[u8]>, new: &Credential, context: &mut Context<'_>) -> Result<Credential, Error> {
     let bytes = match spliced(old, new)? {
         Ok(bytes) => bytes,
@@ -158,10 +180,10 @@ fn spliced(old: Option<&[u8]>, new: &Credential) -> Result<Result<Zeroizing<Vec<
     Ok(parsed.splice(old, &pems.certificate, &pems.key, authority).map_err(|error| error.to_string()))
 }
 
-fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<(), Error> {
+fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result<Vec<Node>, Error> {
     if args.unverified {
         context.out.note("not tried first (--unverified)");
-        return Ok(());
+        return Ok(Vec::new());
     }
     let nodes = result.list_nodes(PathBuf::new(), args.secret.request_timeout.time(), context.now);
     let nodes = nodes.map_err(|failure| {
@@ -172,7 +194,7 @@ fn verify(args: &Args, result: &Credential, context: &mut Context<'_>) -> Result
     context.out.say(&format!("The new kubeconfig works. Nodes of {}:", result.checked.server));
     context.out.result(&node_list(&nodes, context.now));
     context.out.result("\n");
-    Ok(())
+    Ok(nodes)
 }
 
 fn keep(args: &Args, found: &Read, value: &[u8], context: &Context<'_>) -> Result<Kept, Error> {
@@ -212,7 +234,7 @@ fn write(found: &Read, value: &[u8], kept: Option<&Kept>) -> Result<(), Error> {
 /// Whether it is certain that nothing was changed.
 fn is_certain(error: &ApiError) -> bool {
     match error {
-        ApiError::Kubeconfig(_) | ApiError::Credential(_) => true,
+        ApiError::Kubeconfig(_) | ApiError::Credential(_) | ApiError::Name { .. } => true,
         ApiError::Status { status, .. } => (400..500).contains(status),
         ApiError::Fault(
             Fault::Refused | Fault::ServerCertificate(_) | Fault::ClientCertificateRejected(_),

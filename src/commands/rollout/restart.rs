@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::analysis::cluster::rollout::Target;
 use crate::error::{Error, Exit, Outcome};
 use crate::formats::objects::workloads::Kind;
-use crate::report::{rollout_obstacle, rollout_plan};
+use crate::report::{DocumentFormat, Rollout, rollout_obstacle, rollout_plan};
 use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, ClusterArgs};
 use crate::session::cluster::rollout;
 use crate::session::cluster::rollout::NAMESPACE;
 use crate::session::input::arguments::{parse_duration, parse_time};
+
+const KIND: &str = "Rollout";
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -42,13 +44,17 @@ pub struct Args {
     /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
+    /// Output format; with json and yaml the course of the work goes to stderr
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: DocumentFormat,
 }
 
-/// Restarts what is named, or what reads renewed files; what cannot be restarted is a finding.
+/// Restarts the named workloads, or those that read renewed files; one that cannot be restarted is a finding.
 ///
 /// # Errors
 /// A workload is not found, cannot be restarted, or is not ready in time.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    context.out.reserve();
     let named = parse(&args.names, &args.namespace)?;
     let cluster = Cluster::connect(&args.cluster, context)?;
     let found = if named.is_empty() {
@@ -65,18 +71,23 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Err(refusal);
     }
     let targets = found.targets();
+    let mut done = Rollout::of(&found.candidates, &found.not_listed, args.dry_run);
     let is_left = found.left().next().is_some() || !found.not_listed.is_empty();
     if targets.is_empty() {
         context.out.result("Nothing to restart.\n");
+        context.out.document(KIND, &done);
         return Ok(if is_left { Exit::Findings } else { Exit::Fine });
     }
     if args.dry_run {
+        context.out.document(KIND, &done);
         context.out.say("Dry run: nothing was restarted.");
         return Ok(if is_left { Exit::Findings } else { Exit::Fine });
     }
     context.confirm("Restart?", args.yes)?;
     let wait = (!args.no_wait).then(|| args.timeout.unsigned_abs());
     rollout::restart(&cluster, &targets, wait, context)?;
+    done.restarted = true;
+    context.out.document(KIND, &done);
     Ok(if is_left { Exit::ActionRequired } else { Exit::Fine })
 }
 

@@ -28,10 +28,10 @@ pub struct Args {
     output: ClusterFormat,
 }
 
-/// Checks a cluster; exit 1 where there is a finding.
+/// Checks a cluster; exit 1 if there is a finding.
 ///
 /// # Errors
-/// Nothing can be asked.
+/// No part can be read.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let cluster = Cluster::connect(&args.cluster, context)?;
     let options = Options {

@@ -1,4 +1,4 @@
-//! `verify …`: whether everything is back after certificates were renewed.
+//! `verify …`: whether everything works again after a renewal.
 
 use clap::Subcommand;
 

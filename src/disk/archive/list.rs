@@ -1,4 +1,4 @@
-//! Which archives a node has.
+//! Listing a node's archives.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,16 +7,15 @@ use crate::disk::handle::{self, Kind};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root};
 
-/// The most archives that are listed.
 const MAX_LISTED: usize = 10_000;
-/// How archives end.
 const EXTENSION: &str = ".tar.gz";
 
-/// The archives in `directory` of the host, or of the node's own place where none is given, by name: for
-/// one node that is by time.
+/// The archives in `directory` of the host, or in the node's own directory if none is given, by name: for one
+/// node that is by time.
 ///
 /// # Errors
-/// The directory can't be read, or the given one doesn't exist. A node's own place is only there once it is needed.
+/// The directory can't be read, or the given one doesn't exist. A node's own directory is created only when
+/// needed.
 pub fn list(root: &Root, directory: Option<&Path>) -> Result<Vec<PathBuf>, Error> {
     let mut archives = match directory {
         Some(directory) => on_host(directory)?,
@@ -28,7 +27,7 @@ pub fn list(root: &Root, directory: Option<&Path>) -> Result<Vec<PathBuf>, Error
 
 fn on_host(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut archives = Vec::new();
-    // Not sorted by the walk, which would hold everything that lies there for that.
+    // Not sorted by the walk, which would hold all entries for that.
     for entry in walkdir::WalkDir::new(directory).min_depth(1).max_depth(1) {
         match entry {
             Ok(entry) if entry.file_type().is_file() && is_named_so(entry.file_name()) => {
@@ -38,7 +37,7 @@ fn on_host(directory: &Path) -> Result<Vec<PathBuf>, Error> {
             Err(error) if error.depth() == 0 => {
                 return Err(Error::no_archive("read the directory", directory)(error.into()));
             }
-            // A file that is gone again.
+            // A file that was removed meanwhile.
             Err(_) => {}
         }
         if archives.len() == MAX_LISTED {
@@ -48,7 +47,7 @@ fn on_host(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(archives)
 }
 
-/// The archives in the node's own place. The links on the way are followed inside the root, as everywhere.
+/// The archives in the node's own directory. Links on the way resolve inside the root.
 fn own(root: &Root) -> Result<Vec<PathBuf>, Error> {
     let Some(state) = StateDir::open(root)? else { return Ok(Vec::new()) };
     let names = handle::names(state.directory, MAX_LISTED, is_named_so);

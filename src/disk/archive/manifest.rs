@@ -1,5 +1,5 @@
-//! The archive's manifest: what was archived, when, where and why, and of each entry all that a tar
-//! header can't hold. It also says what was there and could not be read.
+//! The archive's manifest: what was archived, when, where and why, and for each entry what a tar header can't
+//! hold. It also lists what existed and could not be read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,37 +7,48 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::About;
-use super::line::{Because, Line, OmittedLine};
-use crate::disk::node::MAX_ENTRIES;
-use crate::disk::record::{StoredAttributes, at_most};
-use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread, text};
+use crate::disk::limits::MAX_ENTRIES;
+use crate::disk::record::{StoredAttributes, StoredXattr, at_most, some_xattrs};
+use crate::state::text::{self, Text};
+use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
 /// Version of the format that is written and read.
 pub(super) const FORMAT: u32 = 1;
+
+/// What the manifest says beside the entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Version of the tool.
+    pub version: String,
+    /// The time.
+    pub created: Timestamp,
+    /// Host name of the machine on which the tool runs.
+    pub host: String,
+    /// Name of the node; it also names the file.
+    pub node: String,
+    /// The command line, without secrets.
+    pub command: String,
+    /// Why it is written: "before certs renew".
+    pub reason: String,
+}
 
 /// The manifest of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
-    /// Version of the format.
     pub format: u32,
     /// Version of the tool that wrote it.
     pub version: String,
-    /// When it was written.
     pub created: Timestamp,
     /// Host name of the machine on which the tool ran.
     pub host: String,
-    /// Name of the node.
     pub node: String,
-    /// The command line.
     pub command: String,
-    /// Why it was written.
     pub reason: String,
-    /// What is in it, in path order.
+    /// In path order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<ManifestEntry>,
-    /// What was there and is not in it.
+    /// What existed and is not in it.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -46,14 +57,12 @@ pub struct Manifest {
     pub omitted: Vec<Omitted>,
 }
 
-/// One entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", try_from = "Line")]
 pub struct ManifestEntry {
     /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What it is.
     #[serde(flatten)]
     pub kind: ManifestKind,
     /// Mode, owner, time, extended attributes.
@@ -61,22 +70,17 @@ pub struct ManifestEntry {
     pub attributes: StoredAttributes,
 }
 
-/// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum ManifestKind {
-    /// A regular file.
     File {
-        /// Digest of its content.
         sha256: Digest,
-        /// Its size in bytes.
+        /// Bytes.
         size: u64,
     },
-    /// A directory.
     Directory,
-    /// A symbolic link.
     Link {
-        /// Its target as written.
+        /// As written in the link.
         #[serde(with = "text")]
         target: PathBuf,
     },
@@ -89,9 +93,8 @@ pub struct Omitted {
     /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// Why.
     pub reason: Reason,
-    /// What could be learnt of it.
+    /// What could be read of it.
     #[serde(flatten)]
     pub attributes: StoredAttributes,
 }
@@ -100,21 +103,17 @@ pub struct Omitted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "why", try_from = "Because")]
 pub enum Reason {
-    /// Larger than is read.
     TooLarge {
-        /// Size of the file in bytes.
+        /// Bytes.
         size: u64,
-        /// The limit in bytes.
+        /// Bytes.
         limit: u64,
     },
     /// A FIFO, a socket or a device.
     Special {
-        /// Which.
         what: String,
     },
-    /// The operating system refused.
     Failed {
-        /// Its words.
         text: String,
     },
 }
@@ -173,7 +172,7 @@ impl Manifest {
         }
     }
 
-    /// The entries that were not read, as they stood in the snapshot.
+    /// The entries that were not read, as in the snapshot.
     pub(super) fn unread(&self) -> impl Iterator<Item = (&Path, Entry)> {
         self.omitted.iter().map(|omitted| {
             let attributes = Attributes::from(&omitted.attributes);
@@ -181,7 +180,7 @@ impl Manifest {
         })
     }
 
-    /// The entries by path; an error names a path that is there twice.
+    /// The entries by path; the error is a path that occurs twice.
     pub(super) fn by_path(&self) -> Result<BTreeMap<&Path, &ManifestEntry>, &Path> {
         let mut paths = BTreeMap::new();
         for entry in &self.entries {
@@ -197,7 +196,7 @@ impl Manifest {
 }
 
 impl ManifestEntry {
-    /// The manifest's view of an entry; an unread one has none.
+    /// The manifest's entry; an unread one has none.
     pub(super) fn new<'a>(path: &Path, entry: &'a Entry) -> Result<Self, &'a Unread> {
         let kind = match &entry.content {
             Content::File(bytes) => ManifestKind::File { sha256: bytes.digest(), size: bytes.len() as u64 },
@@ -206,5 +205,105 @@ impl ManifestEntry {
             Content::Unread(unread) => return Err(unread),
         };
         Ok(Self { path: path.to_owned(), kind, attributes: (&entry.attributes).into() })
+    }
+}
+
+// Its lines as they are read. What derives from flattened structs and enums with tags holds everything that stands there
+// first, surplus fields too, at many times their size; these hold what is meant.
+
+/// A [`ManifestEntry`].
+#[derive(Deserialize)]
+struct Line {
+    path: Text,
+    kind: Kind,
+    sha256: Option<Digest>,
+    size: Option<u64>,
+    target: Option<Text>,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: Timestamp,
+    #[serde(default, deserialize_with = "some_xattrs")]
+    xattrs: Vec<StoredXattr>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    File,
+    Directory,
+    Link,
+}
+
+impl TryFrom<Line> for ManifestEntry {
+    type Error = &'static str;
+
+    fn try_from(line: Line) -> Result<Self, Self::Error> {
+        let Line { path, kind, sha256, size, target, mode, uid, gid, mtime, xattrs } = line;
+        let kind = match kind {
+            Kind::Directory => ManifestKind::Directory,
+            Kind::Link => ManifestKind::Link { target: target.ok_or("a link without a target")?.0.into() },
+            Kind::File => ManifestKind::File {
+                sha256: sha256.ok_or("a file without its digest")?,
+                size: size.ok_or("a file without its size")?,
+            },
+        };
+        let attributes = StoredAttributes { mode, uid, gid, mtime, xattrs };
+        Ok(Self { path: path.0.into(), kind, attributes })
+    }
+}
+
+/// An [`Omitted`].
+#[derive(Deserialize)]
+struct OmittedLine {
+    path: Text,
+    reason: Reason,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: Timestamp,
+    #[serde(default, deserialize_with = "some_xattrs")]
+    xattrs: Vec<StoredXattr>,
+}
+
+impl From<OmittedLine> for Omitted {
+    fn from(line: OmittedLine) -> Self {
+        let OmittedLine { path, reason, mode, uid, gid, mtime, xattrs } = line;
+        let attributes = StoredAttributes { mode, uid, gid, mtime, xattrs };
+        Self { path: path.0.into(), reason, attributes }
+    }
+}
+
+/// A [`Reason`].
+#[derive(Deserialize)]
+struct Because {
+    why: Why,
+    size: Option<u64>,
+    limit: Option<u64>,
+    what: Option<String>,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Why {
+    TooLarge,
+    Special,
+    Failed,
+}
+
+impl TryFrom<Because> for Reason {
+    type Error = &'static str;
+
+    fn try_from(because: Because) -> Result<Self, Self::Error> {
+        let Because { why, size, limit, what, text } = because;
+        Ok(match why {
+            Why::TooLarge => Self::TooLarge {
+                size: size.ok_or("too large, without a size")?,
+                limit: limit.ok_or("too large, without a limit")?,
+            },
+            Why::Special => Self::Special { what: what.ok_or("special, without what it is")? },
+            Why::Failed => Self::Failed { text: text.ok_or("failed, without a text")? },
+        })
     }
 }

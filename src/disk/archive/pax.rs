@@ -1,13 +1,13 @@
 //! PAX extended headers, both ways. The tar crate's reader splits at newlines, which may be part of an
-//! extended attribute's value; the length that stands before each record is what counts.
+//! extended attribute's value; only the length before each record is reliable.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// The prefix under which star, GNU tar and bsdtar keep extended attributes.
+/// The prefix of extended attributes in star, GNU tar and bsdtar.
 pub(super) const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// What matters of an entry's extended header.
+/// The fields of an entry's extended header that are used.
 #[derive(Default)]
 pub(super) struct Extended {
     pub(super) path: Option<Vec<u8>>,

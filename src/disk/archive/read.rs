@@ -1,6 +1,6 @@
-//! Reading an archive in one bounded pass, from any stream. With a manifest everything must fit it to
-//! the byte; a foreign tar is taken as a node's tree: what can't be part of it (devices) is an entry
-//! that was not read, a hard link is a copy. Nothing is ever unpacked to a disk.
+//! Reading an archive in one bounded pass, from any stream. With a manifest everything must match it to the
+//! byte; a foreign tar is read as a node's tree: what can't be part of it (devices) is an unread entry, a
+//! hard link is a copy. Nothing is ever unpacked to a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ use super::stream::{Unpacked, broken};
 use super::{MANIFEST, ManifestKind};
 use crate::disk::Error;
 use crate::disk::handle::MAX_XATTRS;
-use crate::disk::node::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
+use crate::disk::limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
 /// 10,000 entries at 800 bytes.
@@ -29,28 +29,28 @@ const MAX_MANIFEST: u64 = 8 << 20;
 /// A long name, and the extended attributes of one entry in all headers before it.
 const MAX_EXTENDED: u64 = (MAX_XATTRS as u64) + (8 << 10);
 
-/// What was found in an archive that is whole.
+/// The content of an intact archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Files, directories and links in it.
     pub entries: usize,
     /// Bytes of all files.
     pub bytes: u64,
-    /// Paths that were there and could not be archived.
+    /// Paths that existed and could not be archived.
     pub omitted: usize,
     /// Digest of the archive file.
     pub sha256: Digest,
     /// Size of the archive file in bytes.
     pub size: u64,
-    /// The manifest; a foreign tar has none.
+    /// `None` for a foreign tar.
     pub manifest: Option<Manifest>,
 }
 
-/// Reads an archive: the snapshot that was archived, unread entries included, and the manifest, which a
-/// foreign tar doesn't have.
+/// Reads an archive: the snapshot, including unread entries, and the manifest, which a foreign tar doesn't
+/// have.
 ///
 /// # Errors
-/// Whatever is truncated, changed, missing, surplus, too large or leads outside, naming the entry.
+/// Anything truncated, changed, missing, surplus, too large or outside the root, naming the entry.
 pub fn read(file: impl Read) -> Result<(Snapshot, Option<Manifest>), Error> {
     read_verified(file).map(|(snapshot, verified)| (snapshot, verified.manifest))
 }
@@ -66,7 +66,7 @@ fn read_verified(file: impl Read) -> Result<(Snapshot, Verified), Error> {
     Ok((snapshot, verified))
 }
 
-/// Reads the archive at `path` on the host, and says what was found in it.
+/// Reads the archive at `path` on the host, and returns what is in it.
 ///
 /// # Errors
 /// It can't be opened, or as [`read`].
@@ -74,7 +74,7 @@ pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
     // A FIFO must not block, and a terminal not become ours.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let open = |flags: OFlag| File::options().read(true).custom_flags(flags.bits()).open(path);
-    // Only the owner and root may leave the access time alone.
+    // Only the owner and root may keep the access time.
     let file =
         open(flags | OFlag::O_NOATIME).or_else(|_| open(flags)).map_err(Error::no_archive("open", path))?;
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
@@ -84,7 +84,7 @@ pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
     read_verified(file).map_err(|error| error.of_archive(path))
 }
 
-/// Reads an archive and keeps nothing of its content: is it whole?
+/// Verifies an archive and keeps nothing of its content.
 ///
 /// # Errors
 /// As [`read`].
@@ -114,12 +114,11 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// One pass over the entries.
 struct Scan {
     manifest: Option<Manifest>,
     /// Every path so far.
     found: BTreeSet<PathBuf>,
-    /// Of a foreign tar: the files so far, for hard links to them.
+    /// In a foreign tar: the files so far, for hard links to them.
     files: BTreeMap<PathBuf, Entry>,
     bytes: u64,
     /// Bytes of paths, link targets and extended attributes.
@@ -192,7 +191,7 @@ impl Scan {
                 let expected = expected.remove_entry(&path);
                 let expected = expected.and_then(|(path, at)| Some((path, entries.get(at)?)));
                 let (path, expected) = expected.ok_or_else(|| fail("not in the manifest"))?;
-                // The path moves from what is expected to what was found, and is held once.
+                // The path moves from the expected to the found ones, and is held once.
                 self.found.insert(path);
                 fit(item, expected).map_err(fail)?
             } else {
@@ -225,7 +224,7 @@ impl Scan {
             EntryType::Directory => Content::Directory,
             EntryType::Symlink => Content::Link(OsString::from_vec(link()).into()),
             EntryType::Regular | EntryType::Continuous => {
-                // Old tars know directories by their names only.
+                // Old tars mark directories only by a trailing slash.
                 if header.path_bytes().ends_with(b"/") {
                     Content::Directory
                 } else {
@@ -321,7 +320,7 @@ fn parse_manifest(text: &[u8]) -> Result<Manifest, Error> {
     Ok(manifest)
 }
 
-/// The path inside the root of an entry's name; `None` is the root itself in a foreign tar. In our own
+/// The path inside the root for an entry's name; `None` is the root itself in a foreign tar. In our own
 /// archives a name has only its plain form.
 fn inside(name: &[u8], strict: bool) -> Result<Option<PathBuf>, &'static str> {
     if name.contains(&0) {
@@ -364,7 +363,7 @@ fn mtime(header: &Header, extended: Option<&str>) -> Timestamp {
     exact.or_else(plain).unwrap_or_default()
 }
 
-/// Compares an entry of our own archive with its line of the manifest, from which it gets the exact time.
+/// Compares an entry of our own archive with its line of the manifest, which has the exact time.
 fn fit(mut item: Entry, expected: &ManifestEntry) -> Result<Entry, &'static str> {
     let header_time = u64::try_from(expected.attributes.mtime.as_second()).unwrap_or(0);
     if u64::try_from(item.attributes.mtime.as_second()).unwrap_or(0) != header_time {

@@ -1,4 +1,4 @@
-//! The bytes below the tar: gzip or plain, counted, capped and digested while they stream by.
+//! The bytes below the tar: gzip or plain, counted, capped and digested as a stream.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -7,8 +7,8 @@ use flate2::bufread::GzDecoder;
 use crate::disk::Error;
 use crate::state::Digest;
 
-/// The most that an archive may unpack to. Above what this tool writes (24 MiB of files and a manifest);
-/// a foreign tar may hold more that is skipped. A gzip bomb ends here.
+/// Limit of an unpacked archive. More than this tool writes (24 MiB of files and a manifest); a foreign tar
+/// may hold more that is skipped. A gzip bomb stops here.
 pub(super) const MAX_UNPACKED: u64 = 1 << 30;
 
 /// The compressed file: digested and counted.
@@ -34,7 +34,6 @@ enum Layer<R: Read> {
     Plain(Packed<R>),
 }
 
-/// The tar stream.
 pub(super) struct Unpacked<R: Read> {
     layer: Layer<R>,
     left: u64,
@@ -55,8 +54,8 @@ impl<R: Read> Unpacked<R> {
         Ok(Self { layer, left: MAX_UNPACKED, zeros: 0 })
     }
 
-    /// After the last entry: nothing but zeros may follow in the tar, and nothing at all after the
-    /// gzip. Returns digest and size of the file.
+    /// After the last entry: only zeros may follow in the tar, and nothing after the gzip. Returns digest and
+    /// size of the file.
     pub(super) fn end(mut self) -> Result<(Digest, u64), Error> {
         let mut buffer = [0; 4096];
         loop {
@@ -101,8 +100,8 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// The stream broke off or is not what it should be. The tar crate's complaints quote what it couldn't read, and that
-/// may be a private key whose file somebody has named by mistake.
+/// The stream broke off or is invalid. The tar crate's messages quote what it couldn't read, which may be a
+/// private key whose file the user has named by mistake.
 pub(super) fn broken(error: &io::Error) -> Error {
     let text = error.to_string();
     let quotes = ["numeric field", "when getting", "invalid utf-8"].iter().any(|part| text.contains(part));

@@ -1,4 +1,4 @@
-//! Round trips, and archives that are broken or hostile.
+//! Round trips, and archives that are damaged or hostile.
 
 use std::io::Write;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn file(bytes: &[u8]) -> Entry {
     entry(Content::File(bytes.to_vec().into()))
 }
 
-/// One of everything, with names as long and as odd as Linux has them.
+/// One of everything, with names as long and as odd as Linux allows.
 fn node() -> Snapshot {
     use std::os::unix::ffi::OsStringExt;
     let odd = std::ffi::OsString::from_vec(b"odd \xff\n\x1b[31m".to_vec());
@@ -136,7 +136,7 @@ fn it_is_private_named_after_the_node_and_never_overwrites() {
     let state = here.directory.path().join("var/lib/kuberescue");
     assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 3, "nothing else is left");
-    // An unfinished one of a dead process goes, one that is being written stays.
+    // An unfinished one of a dead process is removed, one that is being written stays.
     let (dead, alive) = (state.join(".n-1.1.partial"), state.join(".n-2.2.partial"));
     std::fs::File::options().create_new(true).write(true).open(&dead).unwrap();
     let alive = std::fs::File::options().create_new(true).write(true).open(alive).unwrap();
@@ -153,15 +153,15 @@ fn a_flipped_byte_is_found_wherever_it_is() {
     for at in (0..bytes.len()).step_by(7) {
         let mut bytes = bytes.clone();
         bytes[at] ^= 0x10;
-        // Another spelling of the same content is none of our business here (in deflate a run of
-        // one byte has several): the digest of the whole file tells it.
+        // Another encoding of the same content is not checked here (in deflate a run of one byte has
+        // several): the digest of the whole file shows it.
         match read(&bytes[..]) {
             Ok((snapshot, _)) => assert_eq!(snapshot, node(), "byte {at}"),
             Err(_) => found += 1,
         }
     }
     assert!(found > bytes.len() / 7 * 9 / 10, "{found}");
-    // Without gzip's own sum: the tar's headers and the manifest's digests.
+    // Without gzip's own checksum: the tar's headers and the manifest's digests.
     let tar = unpack(&bytes);
     let mut unnoticed = Vec::new();
     for at in (0..tar.len()).step_by(11) {
@@ -171,7 +171,7 @@ fn a_flipped_byte_is_found_wherever_it_is() {
             unnoticed.push(at);
         }
     }
-    // Words about the archive (host, command, an unread entry's reason) have no second copy.
+    // Metadata of the archive (host, command, an unread entry's reason) has no second copy.
     let manifest = 512..unpacked_manifest_end(&tar);
     assert!(unnoticed.iter().all(|at| manifest.contains(at)), "{unnoticed:?}");
 }
@@ -264,7 +264,7 @@ fn a_foreign_tar_of_a_node_is_read_leniently() {
 #[test]
 fn hostile_tars_are_refused_and_say_why() {
     let own = |path: &[u8], kind, link: &[u8]| {
-        // A manifest that lists nothing, and then something.
+        // A manifest that lists nothing, followed by an entry.
         let manifest = serde_json::to_vec(&super::Manifest::new(&Snapshot::default(), &about())).unwrap();
         let size = manifest.len() as u64;
         tar_of(&[(MANIFEST.as_bytes(), Kind::Regular, b"", size, &manifest), (path, kind, link, 0, b"")])
@@ -356,7 +356,7 @@ fn an_archive_that_cannot_be_written_leaves_nothing() {
                 assert!(error.to_string().ends_with("no space left on the device"), "{error}");
                 let state = here.directory.path().join("var/lib/kuberescue");
                 let left: Vec<_> = std::fs::read_dir(state).into_iter().flatten().flatten().collect();
-                // Synced and named, and only the directory's sync failed: it is whole.
+                // Synced and named, and only the directory's sync failed: it is intact.
                 let whole = |file: &std::fs::DirEntry| open(&file.path()).is_ok();
                 assert!(left.iter().all(whole), "{left:?}");
             }

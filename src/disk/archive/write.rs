@@ -1,5 +1,5 @@
-//! Writing an archive: deterministic for the same snapshot and the same words about it, complete and
-//! verified by reading it back before it gets its name.
+//! Writing an archive: deterministic for the same snapshot and metadata, complete and verified by reading it
+//! back before it gets its name.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,11 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-use jiff::Timestamp;
 use nix::fcntl::OFlag;
 use tar::{EntryType, Header};
 
-use super::manifest::Manifest;
+use super::manifest::{About, Manifest};
 use super::{MANIFEST, pax, verify};
 use crate::disk::state_dir::{PARTIAL, StateDir};
 use crate::disk::{Error, Root, effect};
@@ -22,42 +21,23 @@ use crate::state::{Attributes, Content, Digest, Snapshot};
 /// How often a name is tried: archives of one node in one second.
 const MAX_NAMES: u32 = 100;
 
-/// What the manifest says beside the entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
-    /// Version of the tool.
-    pub version: String,
-    /// The time.
-    pub created: Timestamp,
-    /// Host name of the machine on which the tool runs.
-    pub host: String,
-    /// Name of the node; it also names the file.
-    pub node: String,
-    /// The command line, without secrets.
-    pub command: String,
-    /// Why it is written: "before certs renew".
-    pub reason: String,
-}
-
 /// An archive that was written and read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// On the host, as the operator sees it.
+    /// On the host, for the user.
     pub path: PathBuf,
-    /// Digest of the file.
     pub sha256: Digest,
-    /// Its size in bytes.
     pub size: u64,
-    /// What reading it back found.
+    /// The result of reading it back.
     pub verified: super::Verified,
 }
 
-/// Archives `snapshot` as `NODE-YYYYMMDDTHHMMSSZ.tar.gz`, mode 0600, in `dir` on the host, or else in
-/// the node's own `/var/lib/kuberescue`, which is made where it isn't. The file has its name only after
-/// it was synced, read back and compared.
+/// Archives `snapshot` as `NODE-YYYYMMDDTHHMMSSZ.tar.gz`, mode 0600, in `dir` on the host, or by default in
+/// the node's own `/var/lib/kuberescue`, which is created if needed. The file gets its name only after it was
+/// synced, read back and compared.
 ///
 /// # Errors
-/// Where it can't be written or doesn't read back the same; then nothing of it is left.
+/// It can't be written or doesn't read back the same; then nothing of it is left.
 pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About) -> Result<Written, Error> {
     let (directory, shown) = match dir {
         Some(dir) => {
@@ -75,7 +55,7 @@ pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About
     let partial = OsString::from(format!(".{base}.{}{PARTIAL}", std::process::id()));
     let path = shown.join(format!("{base}.tar.gz"));
     let file = effect::create(&directory, &partial).map_err(Error::io("write", &path))?;
-    // Tells it from one that a dead process left behind.
+    // Distinguishes it from one that a dead process left behind.
     let _locked = file.try_lock();
     let written = fill(&file, snapshot, about, &path).and_then(|verified| {
         let name = name(&directory, &partial, &base, &path)?;
@@ -99,7 +79,7 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     effect::sync(file).map_err(failed)?;
     file.rewind().map_err(failed)?;
     let verified = verify(file).map_err(|error| error.named(path))?;
-    // Every digest fits the manifest, and the manifest is the one that was meant. It is not held twice for that.
+    // Every digest matches the manifest, and the manifest is the intended one. It is not held twice for that.
     let text = verified.manifest.as_ref().map(serde_json::to_vec).transpose();
     if text.map_err(|error| failed(error.into()))?.map(|text| Digest::of(&text)) != Some(meant) {
         return Err(Error::archive("does not read back the same"));
@@ -107,7 +87,7 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     Ok(verified)
 }
 
-/// Gives the finished file the first name that is free.
+/// Gives the finished file the first free name.
 fn name(directory: &File, partial: &OsStr, base: &str, path: &Path) -> Result<String, Error> {
     for number in 1..=MAX_NAMES {
         let name = match number {
@@ -126,7 +106,7 @@ fn name(directory: &File, partial: &OsStr, base: &str, path: &Path) -> Result<St
     Err(Error::io("write", path)(io::ErrorKind::AlreadyExists.into()))
 }
 
-/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to what a Kubernetes name may hold.
+/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to the characters of a Kubernetes name.
 fn base_name(about: &About) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
     let node: String = about.node.chars().map(plain).take(100).collect();
@@ -148,7 +128,7 @@ fn entries(out: &mut impl Write, manifest: Manifest, snapshot: &Snapshot) -> io:
         let relative = path.strip_prefix(b"/").unwrap_or(path);
         let attributes = &entry_.attributes;
         match &entry_.content {
-            // The root directory itself: tar knows it as ".".
+            // The root directory itself: tar calls it ".".
             Content::Directory if relative.is_empty() => {
                 entry(out, EntryType::Directory, b"./", &[], attributes, &[])?;
             }
@@ -169,7 +149,7 @@ fn entries(out: &mut impl Write, manifest: Manifest, snapshot: &Snapshot) -> io:
     Ok(digest)
 }
 
-/// One entry, with an extended header before it where the plain one can't hold it.
+/// One entry, preceded by an extended header if the plain one can't hold it.
 fn entry(
     out: &mut impl Write,
     kind: EntryType,
@@ -204,13 +184,13 @@ fn header(kind: EntryType, attributes: &Attributes, size: u64) -> Header {
     header.set_mode(attributes.mode);
     header.set_uid(attributes.uid.into());
     header.set_gid(attributes.gid.into());
-    // Times before 1970 and nanoseconds stand in the manifest.
+    // Times before 1970 and nanoseconds are in the manifest.
     header.set_mtime(u64::try_from(attributes.mtime.as_second()).unwrap_or(0));
     header.set_size(size);
     header
 }
 
-/// Writes `value` into a field of the header, and into the extended header where it is too long.
+/// Writes `value` into a field of the header, and into the extended header if it is too long.
 fn fit(field: &mut [u8; 100], value: &[u8], key: &[u8], extended: &mut Vec<u8>) {
     if value.len() > field.len() {
         pax::render(extended, key, value);

@@ -1,9 +1,9 @@
-//! What was done to a node: one record for each change in `/var/lib/kuberescue/history.jsonl`, each with the
-//! digest of the one before it, so that a record can't be altered or taken out unnoticed. (Someone who can
-//! write the file can make all of it anew: it is evidence of mistakes and of hasty hands, not of a forger.)
+//! The history of a node: one record for each change in `/var/lib/kuberescue/history.jsonl`, each with the
+//! digest of the previous one, so that a record can't be altered or removed unnoticed. (Someone who can write
+//! the file can rewrite all of it: it proves mistakes, not forgery.)
 //!
-//! The record of a change is written beside the log before the change is committed, and after it only renamed:
-//! a disk that is full by then can't keep a node from being finished. A full file is set aside under the number
+//! The record of a change is written beside the log before the change is committed, and after it only
+//! renamed: a disk that is full by then can't prevent completion. A full file is set aside under the number
 //! of its first record. Records hold digests, modes, owners and names, and no content of any file.
 
 mod record;
@@ -15,25 +15,24 @@ pub use record::{Changed, Record, Stamp};
 pub use verify::{Check, Done, verify};
 
 use super::Error;
+use super::journal::Journal;
 use super::state_dir::StateDir;
-use super::transaction::Journal;
 use crate::state::Digest;
 
-/// The log.
 pub(super) const LOG: &str = "history.jsonl";
-/// The log with the record of the change that is under way.
+/// The log with the record of the change that is in progress.
 const NEXT: &str = "history.next";
-/// How files that are full are named: this and the number of their first record.
+/// Full files are named by this and the number of their first record.
 pub(super) const FULL: &str = "history-";
 /// The suffix of every file of the log.
 pub(super) const SUFFIX: &str = ".jsonl";
 
-/// A file this long is full: some 700 changes.
+/// A file of this many bytes is full: some 700 changes.
 const FULL_AT: usize = 4 << 20;
 /// More than a full file with a last record of 10,000 paths.
 pub(super) const MAX_LOG: u64 = 16 << 20;
 
-/// Prepares the record of a change that is going to be committed.
+/// Prepares the record of a change that is about to be committed.
 pub(super) fn prepare(state: &StateDir, journal: &Journal) -> Result<(), Error> {
     match next(state, journal, None)? {
         Some(text) => state.put(NEXT, &text),
@@ -41,8 +40,8 @@ pub(super) fn prepare(state: &StateDir, journal: &Journal) -> Result<(), Error> 
     }
 }
 
-/// Prepares it anew for one that is committed, or turned back, and is ended by somebody else. Best effort: that
-/// the disk is full must not keep a change from being ended.
+/// Prepares the record again for a change that another run completes or rolls back. Best effort: a full disk
+/// must not prevent that.
 pub(super) fn prepare_again(state: &StateDir, journal: &Journal, ended: &Stamp) {
     let _prepared = match next(state, journal, Some(ended)) {
         Ok(Some(text)) => state.replace(NEXT, &text),
@@ -51,8 +50,8 @@ pub(super) fn prepare_again(state: &StateDir, journal: &Journal, ended: &Stamp) 
     };
 }
 
-/// Puts the prepared record of `journal` in its place. Where none is prepared it stands there already, or could
-/// not be written; one of something else is removed.
+/// Renames the prepared record of `journal` into place. If none is prepared it is already there, or could not
+/// be written; one of another change is removed.
 pub(super) fn append(state: &StateDir, journal: &Journal) -> Result<(), Error> {
     let Some(next) = state.read(NEXT, MAX_LOG)? else { return Ok(()) };
     if !last_line(&next).and_then(parse).is_some_and(|record| record.is_of(journal)) {
@@ -67,12 +66,12 @@ pub(super) fn append(state: &StateDir, journal: &Journal) -> Result<(), Error> {
     state.rename(NEXT, LOG)
 }
 
-/// Removes what was prepared for a change that is given up.
+/// Removes the record of a change that is abandoned.
 pub(super) fn discard(state: &StateDir) -> Result<(), Error> {
     state.remove(NEXT)
 }
 
-/// The log with the record of `journal`; `None` where it has it.
+/// The log with the record of `journal`; `None` if it has it.
 fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Option<Vec<u8>>, Error> {
     let mut log = state.read(LOG, MAX_LOG)?.unwrap_or_default();
     if log.is_empty()
@@ -87,7 +86,7 @@ fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Op
     {
         return Ok(None);
     }
-    // After a last line that is none of ours the chain goes on all the same; the check tells of it.
+    // After a foreign last line the chain continues anyway; the check reports it.
     let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
     let last = last.map(|(record, digest)| (record.map_or(lines, |record| record.number), digest));
     let record = Record::new(journal, ended, last.as_ref());
@@ -115,7 +114,7 @@ fn first_number(log: &[u8]) -> Option<u64> {
     log.split(|byte| *byte == b'\n').next().and_then(parse).map(|record| record.number)
 }
 
-/// Files that are full, by the number of their first record.
+/// Full files, by the number of their first record.
 pub(super) fn full_files(state: &StateDir) -> Result<Vec<(u64, String)>, Error> {
     let names = state.names()?;
     let mut found: Vec<(u64, String)> = names

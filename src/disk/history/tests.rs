@@ -23,7 +23,6 @@ impl Node {
         Self { directory, root }
     }
 
-    /// Makes a change of one file.
     fn change(&self, number: u32) {
         let file = |text: String| {
             let attributes = Attributes { mode: 0o600, ..Attributes::default() };
@@ -107,7 +106,7 @@ fn what_was_altered_taken_out_or_cut_off_is_found() {
     let expected = ["line 4: not a record", "the last change is not in it"];
     let problems = node.problems();
     assert!(problems.iter().zip(expected).all(|(found, expected)| found.ends_with(expected)), "{problems:?}");
-    // The chain goes on all the same, and the damage stays to be seen.
+    // The chain continues anyway, and the damage stays visible.
     node.change(5);
     assert_eq!(node.problems().len(), 1);
     node.write(&whole);

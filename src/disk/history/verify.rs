@@ -1,43 +1,55 @@
-//! Is the history whole?
+//! Whether the history is intact.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{LOG, MAX_LOG, Record, full_files, parse};
+use crate::disk::journal::{ArchiveRef, Direction, last};
 use crate::disk::state_dir::StateDir;
-use crate::disk::transaction::{ArchiveRef, Direction, last};
 use crate::disk::{Error, Root};
 use crate::state::{Digest, Invoker};
 
-/// What a check of the history found.
+/// The result of a check of the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// The records, oldest first.
+    /// Oldest first.
     pub records: Vec<Done>,
     /// What is wrong: file, line and reason.
     pub problems: Vec<String>,
 }
 
-/// One change, without its paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Done {
     /// When it was begun, by the clock.
     pub time: Timestamp,
     /// Who began it.
+    #[serde(serialize_with = "in_document")]
     pub operator: Invoker,
-    /// The command line.
     pub command: String,
-    /// Whether it was taken back before its end.
+    /// Whether it was rolled back before its end.
     pub taken_back: bool,
-    /// How many paths it changed.
     pub paths: usize,
-    /// The archive of what was there before, and its digest.
+    /// The archive of the old state, and its digest.
     pub archive: Option<ArchiveRef>,
+}
+
+/// The log has other names than a document.
+fn in_document<S: Serializer>(operator: &Invoker, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct InDocument<'a> {
+        uid: u32,
+        sudo_user: &'a Option<String>,
+        tty: &'a Option<String>,
+    }
+
+    let Invoker { uid, sudo_user, tty } = operator;
+    InDocument { uid: *uid, sudo_user, tty }.serialize(serializer)
 }
 
 /// Checks the chain of records, and that the last change is in it. A node that was never changed has none.
@@ -55,7 +67,7 @@ pub fn verify(root: &Root) -> Result<Check, Error> {
     }
     chain.file(&state, LOG)?;
     let newest = last(root)?;
-    // Not always as the last record: that of a change that is interrupted may be there before the change is done.
+    // Not always as the last record: that of an interrupted change may exist before the change is done.
     if let Some(newest) = newest
         && !chain.changes.contains(&newest.id)
     {
@@ -67,11 +79,10 @@ pub fn verify(root: &Root) -> Result<Check, Error> {
 #[derive(Default)]
 struct Chain {
     check: Check,
-    /// Number and digest of the record before.
+    /// Number and digest of the previous record.
     before: Option<(u64, Digest)>,
     /// Number of the first record of the file.
     first: Option<u64>,
-    /// Ids of the changes.
     changes: BTreeSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Which logs a root has: directories are listed and files are looked at, and none is read.
+//! Which logs a root has: directories are listed and files are checked, but none is read.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,14 +16,12 @@ use crate::disk::Root;
 use crate::disk::error::plain;
 use crate::disk::handle::{self, Kind};
 
-/// The most names of one directory: a node runs some hundred pods.
+/// Limit of names in one directory: a node runs some hundred pods.
 const MAX_NAMES: usize = 10_000;
-/// The most logs that are read.
 const MAX_LOGS: usize = 10_000;
 
 const ETCD: &str = "/var/lib/etcd/member";
 
-/// A log that was found.
 pub(super) struct Log {
     /// Where it was found; a link may lead elsewhere.
     pub(super) path: PathBuf,
@@ -32,7 +30,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens it, and says when it was last written.
+    /// Opens it, and returns when it was last written.
     pub(super) fn open(&self, root: &Root) -> io::Result<(File, Timestamp)> {
         let there = root.walk(&self.path, &mut |_, _, _, _| ()).map_err(|(_, error)| error)?;
         let there = there.ok_or(io::ErrorKind::NotFound)?;
@@ -45,7 +43,7 @@ impl Log {
     }
 }
 
-/// The wanted logs, in the order of their paths in each directory, each file once whatever leads to it.
+/// The wanted logs, by path in each directory, each file once whatever links to it.
 pub(super) fn logs(root: &Root, wanted: &Wanted, logs: &mut Logs) -> Vec<Log> {
     let mut search = Search { root, wanted, logs, seen: BTreeSet::new(), found: Vec::new() };
     search.pods();
@@ -58,7 +56,7 @@ struct Search<'a> {
     root: &'a Root,
     wanted: &'a Wanted,
     logs: &'a mut Logs,
-    /// Device and number of each file.
+    /// Device and inode of each file.
     seen: BTreeSet<(u64, u64)>,
     found: Vec<Log>,
 }
@@ -105,13 +103,12 @@ impl Search<'_> {
                 }
                 self.found.push(Log { path, origin, size: u64::try_from(stat.st_size).unwrap_or(0) });
             }
-            // A link to nothing is what a removed container leaves behind; no log is a directory or a device.
+            // A removed container leaves a dangling link behind; no log is a directory or a device.
             Ok(_) => {}
             Err(error) => self.logs.note(format!("{}: not read: {}", path.display(), plain(&error))),
         }
     }
 
-    /// The names in a directory, if it is one.
     fn names(&mut self, directory: &Path) -> Vec<OsString> {
         match names(self.root, directory) {
             Ok((names, more)) => {
@@ -144,7 +141,7 @@ fn names(root: &Root, directory: &Path) -> io::Result<(Vec<OsString>, bool)> {
     Ok((names, more))
 }
 
-/// What `path` leads to.
+/// The target of `path`.
 fn stat(root: &Root, path: &Path) -> io::Result<Option<FileStat>> {
     let there = root.walk(path, &mut |_, _, _, _| ()).map_err(|(_, error)| error)?;
     there.map_or(Ok(None), |there| handle::stat(&there.parent, &there.name))

@@ -1,9 +1,9 @@
-//! Reading logs: found below a [`Root`], in an archive's [`Snapshot`], or given by the operator. Streamed, never held:
-//! each core has a fixed buffer, so that memory doesn't depend on how much there is. What is compressed with gzip, by
-//! its first bytes, is unpacked on the way.
+//! Reading logs: found below a [`Root`], in an archive's [`Snapshot`], or named by the user. Streamed, never
+//! held: each thread has a fixed buffer, so that memory doesn't depend on the size. Files that begin like
+//! gzip are unpacked.
 //!
-//! Below a root the same rules hold as for everything else there: links stay inside, special files are never opened,
-//! nothing is opened for writing. systemd's binary journal is not read.
+//! Below a root the usual rules hold: links stay inside, special files are never opened, nothing is opened
+//! for writing. systemd's binary journal is not read.
 
 mod find;
 mod stream;
@@ -28,23 +28,22 @@ use crate::analysis::forensics::timeline::{Event, Logs, Origin, PODS, Place, Sca
 use crate::formats::log::Matcher;
 use crate::state::{Content, Snapshot};
 
-/// Where systemd keeps its journal; the second is gone after a boot.
+/// Where systemd keeps its journal; the second is lost at a reboot.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 
-/// Bytes of each core's buffer: large enough to search at full speed, small enough to stay in its cache.
+/// Bytes of each thread's buffer: large enough to search at full speed, small enough to stay in the CPU's
+/// cache.
 const BUFFER: usize = 256 << 10;
 
-/// A log that the operator gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// A file on the host, or a FIFO.
     File(PathBuf),
-    /// Standard input.
     Stdin,
 }
 
 impl Given {
-    /// What was typed: a path, or `-`.
+    /// From an argument: a path, or `-`.
     pub fn new(typed: &Path) -> Self {
         if typed == Path::new("-") { Self::Stdin } else { Self::File(typed.to_owned()) }
     }
@@ -57,8 +56,7 @@ impl Given {
     }
 }
 
-/// Scans the logs below `root` on all cores. Log files are written before `now`, as far as their own dates don't say
-/// more.
+/// Scans the logs below `root` on all cores. `now` bounds the dates of log files whose own times are later.
 pub fn scan_root(root: &Root, matcher: &Matcher, wanted: &Wanted, now: Timestamp) -> Logs {
     let mut logs = Logs::default();
     let found = find::logs(root, wanted, &mut logs);
@@ -72,11 +70,11 @@ pub fn scan_root(root: &Root, matcher: &Matcher, wanted: &Wanted, now: Timestamp
     logs
 }
 
-/// What to do where the kubelet logs to the journal alone.
+/// What to do if the kubelet logs only to the journal.
 const JOURNAL_NOTE: &str = "the kubelet's log is in systemd's journal, which is not read here: \
     pipe it in with `journalctl -u kubelet --since \"60 days ago\" | kuberescue diagnose --timeline --log -`";
 
-/// Scans the logs that are among the entries of an archive.
+/// Scans the logs among the entries of an archive.
 pub fn scan_snapshot(snapshot: &Snapshot, matcher: &Matcher, wanted: &Wanted, now: Timestamp) -> Logs {
     let mut logs = Logs::default();
     let budget = Budget::default();
@@ -108,10 +106,10 @@ pub fn scan_snapshot(snapshot: &Snapshot, matcher: &Matcher, wanted: &Wanted, no
     logs
 }
 
-/// Scans what the operator gives, in the order given, and adds it to `logs`.
+/// Scans the logs that the user names, in the given order, and adds them to `logs`.
 ///
 /// # Errors
-/// A file isn't there or can't be read.
+/// A file doesn't exist or can't be read.
 pub fn scan_given(given: &[Given], matcher: &Matcher, now: Timestamp, logs: &mut Logs) -> Result<(), Error> {
     let budget = Budget::default();
     let mut buffer = vec![0; BUFFER];
@@ -156,7 +154,7 @@ fn given_origin(given: &Given) -> Origin {
     Origin::Given(component.map_or_else(|| name.clone().into_owned(), |component| (*component).to_owned()))
 }
 
-/// When a log was written last: its own date, but not after now.
+/// When a log was last written: its own date, but not after now.
 fn not_after(written: Timestamp, now: Timestamp) -> Timestamp {
     if written == Timestamp::UNIX_EPOCH { now } else { written.min(now) }
 }
@@ -179,8 +177,8 @@ fn add(logs: &mut Logs, path: &Path, origin: &Origin, scan: Scanned) {
     }
 }
 
-/// Scans each of `found`; the answers are in the same order. The largest ones come first, so that no core is left with
-/// one at the end.
+/// Scans each of `found`; the results are in the same order. The largest ones come first, so that no core is
+/// left with one at the end.
 fn in_parallel(root: &Root, found: &[Log], matcher: &Matcher, now: Timestamp) -> Vec<Scanned> {
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(found.get(*index).map(|log| log.size)));
@@ -201,7 +199,7 @@ fn in_parallel(root: &Root, found: &[Log], matcher: &Matcher, now: Timestamp) ->
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(found.len());
     thread::scope(|scope| {
-        // This thread works too, and alone where no other can be had.
+        // This thread works too, and alone if no other is available.
         for _ in 1..cores {
             let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
@@ -221,7 +219,7 @@ fn scan_log(
 ) -> Scanned {
     let (file, written) = log.open(root)?;
     let mut scanner = Scanner::new(matcher, log.origin.clone(), not_after(written, now));
-    // What is appended while it is read would have no end.
+    // A log that grows while it is read would have no end.
     let cut = pump(&mut file.take(log.size), &mut scanner, buffer, budget);
     match cut {
         Some(Cut::Failed(error)) => Err(error),
@@ -229,7 +227,8 @@ fn scan_log(
     }
 }
 
-/// When etcd's files were last written: its database, and the newest of its snapshots and of its log. Nothing is opened.
+/// When etcd's files were last written: its database, and the newest of its snapshots and of its log. Nothing
+/// is opened.
 pub fn etcd_times(root: &Root) -> Vec<Event> {
     find::etcd_times(root)
 }

@@ -1,4 +1,4 @@
-//! The bytes of a log into a scanner: through a fixed buffer, unpacked where they are gzip, with an end to it.
+//! Feeds the bytes of a log to a scanner: through a fixed buffer, unpacked if gzip, with a limit.
 
 use std::fmt;
 use std::io::{self, BufReader, Read};
@@ -9,14 +9,14 @@ use flate2::bufread::MultiGzDecoder;
 use crate::analysis::forensics::timeline::Scanner;
 use crate::disk::error::plain;
 
-/// The most that one compressed log may unpack to: the kubelet rotates at 10 MiB, logrotate at some 100 MiB.
+/// Limit of one unpacked log: the kubelet rotates at 10 MiB, logrotate at some 100 MiB.
 const MAX_UNPACKED: u64 = 1 << 30;
-/// The most that is read of all logs of a run: some minutes. A sparse file or many a gzip bomb ends here.
+/// Limit of all logs of a run: some minutes. A sparse file or many gzip bombs stop here.
 const MAX_ALL: u64 = 64 << 30;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What may still be read, for all cores together.
+/// What may still be read, for all threads together.
 #[derive(Debug)]
 pub(super) struct Budget(AtomicU64);
 
@@ -37,7 +37,7 @@ impl Budget {
 #[derive(Debug)]
 pub(super) enum Cut {
     Failed(io::Error),
-    /// A compressed one that is damaged or was cut off; what came before counts.
+    /// A compressed one that is damaged or truncated; what came before counts.
     Damaged(io::Error),
     Unpacked,
     All,

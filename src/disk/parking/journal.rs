@@ -1,5 +1,5 @@
-//! The journal of parked manifests, `parked.json` in the tool's own directory: there is one exactly while a
-//! manifest may be away from its place. It holds digests, modes, owners and names only.
+//! The journal of parked manifests, `parked.json` in the tool's own directory: it exists exactly while a
+//! manifest may be out of its place. It holds digests, modes, owners and names only.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,36 +8,32 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::journal::is_plain;
 use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
-use crate::disk::transaction::is_plain;
 use crate::disk::{Error, MAX_ENTRIES};
 use crate::state::{Fingerprint, text};
 
 pub(super) const JOURNAL: &str = "parked.json";
-/// How every parked name begins.
 pub(super) const PREFIX: &str = ".kuberescue-parked-";
 
 const FORMAT: u32 = 1;
-/// A manifest directory holds a handful.
+/// A manifest directory holds only a few.
 const MAX_JOURNAL: u64 = 1 << 20;
 
-/// One manifest that was moved out of the kubelet's sight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ParkedManifest {
-    /// Where it belongs: absolute inside the root, its directory free of links.
+    /// Its original path: absolute inside the root, its directory free of links.
     #[serde(with = "text")]
     pub path: PathBuf,
     /// Its hidden name in the same directory.
     #[serde(with = "text")]
     pub parked: OsString,
-    /// What it held.
     pub fingerprint: Fingerprint,
 }
 
 impl ParkedManifest {
-    /// Where it is while it is parked.
     pub fn parked_path(&self) -> PathBuf {
         self.path.with_file_name(&self.parked)
     }
@@ -47,7 +43,6 @@ impl ParkedManifest {
     }
 }
 
-/// The record of one parking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ParkedJournal {
@@ -55,9 +50,9 @@ pub struct ParkedJournal {
     pub format: u32,
     /// When they were moved.
     pub started: Timestamp,
-    /// The boot in which they were; empty where it can't be read.
+    /// The boot in which they were moved; empty if it can't be read.
     pub boot: String,
-    /// The manifests, in the order in which they were moved.
+    /// In the order in which they were moved.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub manifests: Vec<ParkedManifest>,
 }
@@ -84,7 +79,7 @@ impl ParkedJournal {
         Self::parse(&bytes).map(Some).map_err(wrong)
     }
 
-    /// What a file says, checked.
+    /// Parses and checks a journal.
     ///
     /// # Errors
     /// It is no journal; the text says why.
@@ -102,7 +97,7 @@ impl ParkedJournal {
             if !is_plain(&record.path) {
                 return Err("a path is not an absolute one");
             }
-            // Only names that this tool makes are ever renamed or removed.
+            // Only names that this tool creates are ever renamed or removed.
             let parked = record.parked.as_bytes();
             if !parked.starts_with(PREFIX.as_bytes()) || parked.contains(&b'/') || parked.contains(&0) {
                 return Err("a parked manifest's name is not one");

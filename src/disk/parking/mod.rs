@@ -1,11 +1,11 @@
-//! Static-pod manifests moved out of the kubelet's sight and back, for a restart without a container
-//! runtime to ask.
+//! Parking static-pod manifests (hiding them from the kubelet) and restoring them, for a restart without a
+//! container runtime.
 //!
-//! A manifest is renamed to a hidden name in its own directory: the kubelet passes over names that begin
-//! with a dot, in its listing as in its watch (`pkg/kubelet/config/file.go` `[^.]*`, `file_linux.go`
+//! A manifest is renamed to a hidden name in its own directory: the kubelet skips names that begin with a
+//! dot, in its listing as in its watch (`pkg/kubelet/config/file.go` `[^.]*`, `file_linux.go`
 //! `produceWatchEvent`). Such a rename is atomic and keeps inode, mode, labels and dates; another directory
-//! could be another file system. Before the first rename a journal of all of them is on the disk, and it goes
-//! only when all are back: an interruption never leaves a manifest away for good.
+//! could be another file system. Before the first rename a journal of all of them is on the disk, and it is
+//! removed only when all are restored: an interruption never loses a manifest.
 
 mod journal;
 #[cfg(test)]
@@ -26,41 +26,40 @@ use super::{Error, Root, effect, handle};
 use crate::state::{Content, Fingerprint};
 use journal::{JOURNAL, PREFIX};
 
-/// How many leftovers of one manifest are stepped around.
+/// How many leftovers of one manifest are skipped.
 const MAX_LEFTOVERS: u32 = 100;
 
-/// Manifests that are out of the kubelet's sight until [`unpark`] brings them back.
+/// Manifests that are hidden from the kubelet until [`unpark`] restores them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// What was moved, as recorded in the journal.
     pub manifests: Vec<ParkedManifest>,
 }
 
-/// What [`unpark`] did.
+/// The result of [`unpark`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unparked {
-    /// The manifests that are in their places again, those among them that had never left included.
+    /// The manifests that are in their places, including those that had never been moved.
     pub back: Vec<PathBuf>,
-    /// Manifests in whose place somebody has put another file meanwhile. That one stays, and ours lies beside
-    /// it under its hidden name.
+    /// Manifests whose path holds another file now. That file stays, and ours remains beside it under its
+    /// hidden name.
     pub superseded: Vec<ParkedManifest>,
-    /// Manifests that are neither in their places nor where they were moved to.
+    /// Manifests that are neither in their places nor at their parked paths.
     pub lost: Vec<ParkedManifest>,
 }
 
 impl Unparked {
-    /// Whether every manifest is where it belongs.
+    /// Whether every manifest is in its place.
     pub fn is_complete(&self) -> bool {
         self.superseded.is_empty() && self.lost.is_empty()
     }
 }
 
-/// Moves `manifests` (absolute inside the root) out of the kubelet's sight. Either all of them are moved, or
-/// none. `now` is for the journal.
+/// Parks `manifests` (absolute inside the root). Either all of them are moved, or none. `now` is for the
+/// journal.
 ///
 /// # Errors
-/// [`Error::Parked`] or [`Error::Pending`]: something was interrupted before. [`Error::Unsupported`]: a
-/// manifest isn't there, or isn't a file. After any other error the manifests are back, or
+/// [`Error::Parked`] or [`Error::Pending`]: an earlier run was interrupted. [`Error::Unsupported`]: a
+/// manifest doesn't exist, or isn't a file. After any other error the manifests are restored, or
 /// [`Error::StillParked`] says that they aren't.
 pub fn park(root: &Root, lock: &Lock, manifests: &[PathBuf], now: Timestamp) -> Result<Parked, Error> {
     if ParkedJournal::load(&lock.state)?.is_some() {
@@ -100,12 +99,12 @@ pub fn park(root: &Root, lock: &Lock, manifests: &[PathBuf], now: Timestamp) -> 
     }
 }
 
-/// Brings every parked manifest back and ends the journal. What is left to do is derived from the journal and
-/// the directory, so this can be interrupted and called again; without a journal it does nothing. A file that
-/// somebody has put in a manifest's place is never overwritten.
+/// Restores every parked manifest and removes the journal. The remaining work is derived from the journal and
+/// the directory, so this can be interrupted and called again; without a journal it does nothing. Another
+/// file in a manifest's place is never overwritten.
 ///
 /// # Errors
-/// The journal can't be used, or the operating system refuses; the journal stays.
+/// The journal can't be used, or the operating system returns an error; the journal stays.
 pub fn unpark(root: &Root, lock: &Lock) -> Result<Unparked, Error> {
     let Some(journal) = ParkedJournal::load(&lock.state)? else {
         return Ok(Unparked::default());
@@ -118,7 +117,7 @@ pub fn unpark(root: &Root, lock: &Lock) -> Result<Unparked, Error> {
             Place::Nowhere => done.lost.push(record.clone()),
         }
     }
-    // The hidden names go only when the others last: a power loss must not take both.
+    // The hidden names are removed only when the others are synced: a power loss must not take both.
     sync(root, &journal)?;
     let mut removed = false;
     for record in &journal.manifests {
@@ -131,10 +130,10 @@ pub fn unpark(root: &Root, lock: &Lock) -> Result<Unparked, Error> {
     Ok(done)
 }
 
-/// The manifests that an interrupted restart has left out of the kubelet's sight, if any.
+/// The manifests that an interrupted restart has left parked, if any.
 ///
 /// # Errors
-/// The journal can't be read or isn't one.
+/// The journal can't be read or is invalid.
 pub fn parked(root: &Root) -> Result<Option<ParkedJournal>, Error> {
     match StateDir::open(root)? {
         Some(state) => ParkedJournal::load(&state),
@@ -142,14 +141,14 @@ pub fn parked(root: &Root) -> Result<Option<ParkedJournal>, Error> {
     }
 }
 
-/// Where a manifest is after it was brought back.
+/// Where a manifest is after it was restored.
 enum Place {
     Own,
     Taken,
     Nowhere,
 }
 
-/// The directory of `path`, opened, and its own path free of links; `None` where it isn't.
+/// The directory of `path`, opened, and its own path free of links; `None` if it doesn't exist.
 fn directory(root: &Root, path: &Path) -> Result<Option<(File, PathBuf)>, Error> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let there = root.walk(parent, &mut |_, _, _, _| ());
@@ -160,7 +159,7 @@ fn directory(root: &Root, path: &Path) -> Result<Option<(File, PathBuf)>, Error>
     Ok(Some((opened.map_err(Error::io("open", &there.path))?, there.path)))
 }
 
-/// What is to be recorded of a manifest before it is moved.
+/// The record of a manifest before it is moved.
 fn look(root: &Root, manifest: &Path) -> Result<ParkedManifest, Error> {
     let unsupported = |why| Error::Unsupported { path: manifest.to_owned(), why };
     let name = manifest.file_name().ok_or_else(|| unsupported("not the path of a file"))?;
@@ -176,7 +175,7 @@ fn look(root: &Root, manifest: &Path) -> Result<ParkedManifest, Error> {
     Ok(ParkedManifest { parked: free_name(&directory, &path, name)?, path: path.join(name), fingerprint })
 }
 
-/// A hidden name that nothing has: an earlier run may have left one behind for a person to look at.
+/// A free hidden name: an earlier run may have left one behind for manual inspection.
 fn free_name(directory: &File, path: &Path, name: &OsStr) -> Result<OsString, Error> {
     for number in 0..MAX_LEFTOVERS {
         let mut hidden = OsString::from(PREFIX);
@@ -195,7 +194,7 @@ fn free_name(directory: &File, path: &Path, name: &OsStr) -> Result<OsString, Er
 fn out(root: &Root, record: &ParkedManifest) -> Result<(), Error> {
     let gone = || Error::Changed { path: record.path.clone() };
     let (directory, _) = directory(root, &record.path)?.ok_or_else(gone)?;
-    // Nobody else makes such names, and the lock keeps other runs away.
+    // Nothing else creates such names, and the lock excludes other runs.
     effect::rename(&directory, record.name(), &record.parked).map_err(Error::io("move", &record.path))
 }
 
@@ -212,7 +211,7 @@ fn back(root: &Root, record: &ParkedManifest) -> Result<Place, Error> {
             let moved = effect::link_new(&directory, &record.parked, record.name());
             return match moved {
                 Ok(()) => Ok(Place::Own),
-                // Somebody was faster.
+                // Another process created it first.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Place::Taken),
                 Err(error) => Err(Error::io("move back", &record.path)(error)),
             };
@@ -222,7 +221,7 @@ fn back(root: &Root, record: &ParkedManifest) -> Result<Place, Error> {
     Ok(if is_double(&directory, record, &own, &hidden) { Place::Own } else { Place::Taken })
 }
 
-/// Removes the hidden name of a manifest that is in its place under its own. Answers whether it had to.
+/// Removes the hidden name of a manifest that is in its place. Returns whether it existed.
 fn tidy(root: &Root, record: &ParkedManifest) -> Result<bool, Error> {
     let Some((directory, path)) = directory(root, &record.path)? else { return Ok(false) };
     let stat = |name: &OsStr| handle::stat(&directory, name).map_err(Error::io("read", path.join(name)));
@@ -234,8 +233,8 @@ fn tidy(root: &Root, record: &ParkedManifest) -> Result<bool, Error> {
     Ok(is_double)
 }
 
-/// Whether the hidden file is needed no more: both are names of one file, or somebody has put the same text in its
-/// place.
+/// Whether the hidden file is no longer needed: both are names of one file, or the file in its place has the
+/// same content.
 fn is_double(directory: &File, record: &ParkedManifest, own: &FileStat, hidden: &FileStat) -> bool {
     if (own.st_dev, own.st_ino) == (hidden.st_dev, hidden.st_ino) {
         return true;
@@ -250,7 +249,7 @@ fn is_double(directory: &File, record: &ParkedManifest, own: &FileStat, hidden: 
     }
 }
 
-/// Makes the names of all directories concerned last.
+/// Syncs the names in all directories concerned.
 fn sync(root: &Root, journal: &ParkedJournal) -> Result<(), Error> {
     let mut synced: Vec<&Path> = Vec::new();
     for record in &journal.manifests {

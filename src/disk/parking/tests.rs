@@ -1,4 +1,4 @@
-//! Manifests are away only while a journal says so, and come back from wherever the process died.
+//! Manifests are parked only while a journal says so, and are restored wherever the process died.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -66,7 +66,7 @@ impl Node {
         self.directory.path().join(&DIRECTORY[1..]).join(name)
     }
 
-    /// What the kubelet would take for manifests.
+    /// The files that the kubelet would read as manifests.
     fn seen(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.host("")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -120,7 +120,7 @@ fn killed_at_any_call_of_either_way_then_brought_back() {
             points += at;
             break;
         }
-        // Never is one away without a journal that says so.
+        // A manifest is never parked without a journal that says so.
         if parked(&node.root).unwrap().is_none() {
             assert_eq!(node.seen().len(), 5, "away without a journal at {at}");
         }
@@ -177,7 +177,7 @@ fn a_file_that_somebody_put_there_meanwhile_is_not_overwritten() {
     let node = node();
     node.park().unwrap();
     std::fs::write(node.host("etcd.yaml"), "from Ansible").unwrap();
-    // The same text again is no conflict.
+    // The same content again is no conflict.
     std::fs::write(node.host("kube-scheduler.yaml"), "kind: Pod # kube-scheduler.yaml").unwrap();
     let done = node.unpark().unwrap();
     let superseded: Vec<_> = done.superseded.iter().map(|manifest| manifest.path.clone()).collect();
@@ -189,7 +189,7 @@ fn a_file_that_somebody_put_there_meanwhile_is_not_overwritten() {
     let aside = node.host(".kuberescue-parked-etcd.yaml");
     assert_eq!(std::fs::read_to_string(&aside).unwrap(), "kind: Pod # etcd.yaml");
     assert_eq!(parked(&node.root).unwrap(), None);
-    // The leftover is in nobody's way.
+    // The leftover does not matter.
     node.park().unwrap();
     assert!(node.unpark().unwrap().is_complete());
     assert_eq!(std::fs::read_to_string(node.host("etcd.yaml")).unwrap(), "from Ansible");
@@ -249,7 +249,7 @@ fn space_is_asked_of_what_is_there() {
     let of_a_file = node.root.file_system(&manifests().remove(0)).unwrap().1.bytes;
     assert!(here > 0);
     for other in [not_made_yet, of_a_file] {
-        // Others write to the same file system meanwhile.
+        // Other processes write to the same file system meanwhile.
         assert!(other.abs_diff(here) < 1 << 30, "{here} {other}");
     }
 }

@@ -75,7 +75,7 @@ fn a_call_that_fails_leaves_all_as_it_was() {
                 fault::clear();
                 match done {
                     Err(_) => assert_eq!(place.files(), before, "call {at}"),
-                    // The call that could not be made was one after which all is done.
+                    // The failed call was one after which all is done.
                     Ok(done) => {
                         assert_eq!(place.files()["config"], ("new".to_owned(), 0o600), "call {at}");
                         assert_eq!(done.kept.is_some(), old.is_some());
@@ -104,10 +104,10 @@ fn an_end_at_any_call_leaves_old_or_new_and_nothing_wide() {
                 if name != "config" || content == "new" {
                     assert_eq!(*mode, 0o600, "call {at}: {name}");
                 }
-                // A dated copy is whole.
+                // A dated copy is complete.
                 assert!(!name.starts_with("config.") || Some(content.as_str()) == old, "call {at}");
             }
-            // The next run is not in its way.
+            // The next run is not blocked by it.
             drop(target);
             let next = Target::open(&place.path()).unwrap();
             next.replace(b"newer", STAMP).unwrap();

@@ -1,24 +1,24 @@
-//! From the commit record to the end, in either direction. What is still to be done is derived from
-//! the files alone, so this runs again after any interruption, as often as it takes. First everything
-//! is looked at; only when every path can be finished is the first one touched.
+//! From the commit record to the end, in either direction. The remaining work is derived from the files
+//! alone, so this runs again after any interruption, as often as it takes. First every path is checked; only
+//! if all of them can be finished is the first one changed.
 
-use super::journal::{COMMITTED, DONE, Direction, Journal, Record, StoredAttributes};
 use super::stage::{NEW, OLD, Parents, staged};
+use crate::disk::journal::{COMMITTED, DONE, Direction, Journal, Record};
+use crate::disk::record::StoredAttributes;
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, effect, handle, history};
 use crate::state::{Attributes, Fingerprint};
 
-/// One path seen in the direction in which the change goes.
+/// One path, in the direction of the change.
 struct Step<'a> {
     record: &'a Record,
-    /// What the path must hold in the end.
+    /// The content that the path must have in the end.
     wanted: &'a Fingerprint,
-    /// What it holds where it is not done yet.
+    /// Its content if it is not done yet.
     other: &'a Fingerprint,
     attributes: Option<&'a StoredAttributes>,
 }
 
-/// What is left to do at one path.
 enum Todo {
     Nothing,
     Rename,
@@ -27,7 +27,6 @@ enum Todo {
     RemoveDirectory,
 }
 
-/// Finishes a committed change.
 pub(super) fn finish(parents: &mut Parents<'_>, state: &StateDir, journal: &Journal) -> Result<(), Error> {
     let (suffix, leftover) = match journal.direction {
         Direction::Forward => (NEW, OLD),
@@ -68,7 +67,7 @@ pub(super) fn finish(parents: &mut Parents<'_>, state: &StateDir, journal: &Jour
         }
     }
     parents.forget();
-    // Also where nothing was left to do: the interrupted run may not have come to it.
+    // Also if no work remained: the interrupted run may not have synced.
     parents.sync(steps.iter().map(|step| &step.record.path))?;
     for step in steps.iter().rev() {
         set_metadata(parents, step)?;
@@ -118,7 +117,7 @@ fn look(parents: &mut Parents<'_>, step: &Step<'_>, suffix: &str) -> Result<Todo
     }
 }
 
-/// Gives a directory its attributes, last of all because its time changes with what is in it.
+/// Sets a directory's attributes, last because its time changes with its content.
 fn set_metadata(parents: &mut Parents<'_>, step: &Step<'_>) -> Result<(), Error> {
     let (Fingerprint::Directory, Some(stored)) = (step.wanted, step.attributes) else {
         return Ok(());

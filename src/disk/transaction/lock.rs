@@ -1,5 +1,5 @@
-//! One run at a time on a node. The kernel gives the lock up when its process ends, however it ends,
-//! so a lock never has to be broken; what the file says is only for the message.
+//! One run at a time on a node. The kernel releases the lock when its process exits, in any way, so a lock
+//! never has to be broken; the file's content is only for the message.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
@@ -18,11 +18,11 @@ pub struct Lock {
 }
 
 impl Root {
-    /// Takes the node's lock, making `/var/lib/kuberescue` where it isn't, and removes from it what runs that were
-    /// killed have left half written. Doesn't wait.
+    /// Takes the node's lock, creating `/var/lib/kuberescue` if needed, and removes unfinished files of
+    /// killed runs from it. Doesn't wait.
     ///
     /// # Errors
-    /// [`Error::Locked`] at once when another run holds it; or the lock file can't be made.
+    /// [`Error::Locked`] at once if another run holds it; or the lock file can't be created.
     pub fn lock(&self) -> Result<Lock, Error> {
         let state = StateDir::create(self)?;
         let path = state.path.join(LOCK);
@@ -36,28 +36,27 @@ impl Root {
         }
         let boot = boot_id();
         let me = Holder { pid: std::process::id(), boot: boot.clone() };
-        // The text only serves the message of another run: a full disk must not stop the lock.
+        // The text is only for the message of another run: a full disk must not prevent the lock.
         let _told = serde_json::to_vec(&me).map(|text| rewrite(&mut file, &text));
         state.sweep();
         Ok(Lock { file, state, boot, left_by: found })
     }
 }
 
-/// Whether runs that were killed have left something half written in `/var/lib/kuberescue`: taking the lock
-/// removes it.
+/// Whether killed runs have left unfinished files in `/var/lib/kuberescue`: taking the lock removes them.
 pub fn has_unfinished(root: &Root) -> bool {
     let state = StateDir::open(root).ok().flatten();
     state.and_then(|state| state.unfinished().ok()).is_some_and(|names| !names.is_empty())
 }
 
 impl Lock {
-    /// The run that held the lock before and ended without giving it up: it was killed, or the
-    /// machine went down (then the boot is another one).
+    /// The run that held the lock before and died with it: it was killed, or the machine went down (then the
+    /// boot is another one).
     pub fn left_by(&self) -> Option<&Holder> {
         self.left_by.as_ref()
     }
 
-    /// Whether `holder` ran since the machine was started.
+    /// Whether `holder` ran since the last boot.
     pub fn is_of_this_boot(&self, holder: &Holder) -> bool {
         holder.boot == self.boot
     }
@@ -65,7 +64,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // An empty file tells the next run that this one ended in order.
+        // An empty file means that this run exited normally.
         let _emptied = effect::empty(&self.file);
     }
 }
@@ -82,7 +81,7 @@ fn rewrite(file: &mut File, text: &[u8]) -> std::io::Result<()> {
     effect::write(file, text)
 }
 
-/// The id of the running kernel's boot; empty where there is no `/proc`.
+/// The id of the running kernel's boot; empty without `/proc`.
 fn boot_id() -> String {
     let mut text = String::new();
     match File::open("/proc/sys/kernel/random/boot_id")

@@ -1,14 +1,13 @@
 //! The only code that changes a node: all of a [`ChangeSet`] or nothing of it, whatever happens.
 //!
-//! Journal → stage beside the targets → sync → read back → record for the history → **commit: one rename of the journal** →
-//! rename each → sync → done: another rename. Before the commit any failure takes the staged files
-//! away again; after it [`resume`] completes the change and [`rollback`] undoes it from the archive.
-//! What is left to do is derived from the files, so both may be interrupted themselves.
+//! Journal → stage beside the targets → sync → read back → record for the history → **commit: one rename of
+//! the journal** → rename each → sync → done: another rename. Before the commit any failure removes the
+//! staged files; after it [`resume`] completes the change and [`rollback`] undoes it from the archive. The
+//! remaining work is derived from the files, so both may be interrupted themselves.
 //!
-//! Must not know what the files mean, nor who asks.
+//! Must not know what the files mean, nor who calls.
 
 mod finish;
-mod journal;
 mod lock;
 mod recover;
 mod stage;
@@ -18,48 +17,32 @@ mod tests;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
-pub use journal::{
-    ArchiveRef, Direction, Journal, Record, State, StoredAttributes, StoredXattr, last, pending,
-};
 pub use lock::{Lock, has_unfinished};
 pub use recover::{Resumed, RolledBack, resume, rollback};
 
+pub use super::journal::{ArchiveRef, Context, Direction, Journal, Record, State, last, pending};
+use super::journal::{COMMITTED, STAGING, is_plain, pending_in, stage_name};
+pub use super::record::{StoredAttributes, StoredXattr};
 use super::state_dir::StateDir;
 use super::{Error, Root, effect, handle, history};
-use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint, Invoker};
-pub(in crate::disk) use journal::is_plain;
-use journal::{COMMITTED, STAGING, stage_name};
+use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
 use stage::Parents;
-
-/// What the journal says of a change beside its paths.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// The command line, without secrets.
-    pub command: String,
-    /// Who gives it.
-    pub operator: Invoker,
-    /// Where the old content is archived; without it the change can't be rolled back by the tool.
-    pub archive: Option<ArchiveRef>,
-    /// The clock's time.
-    pub now: Timestamp,
-}
 
 /// A change that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Names the change; `None` when there was nothing to change.
+    /// Names the change; `None` if there was nothing to change.
     pub id: Option<String>,
-    /// The paths that changed, in order.
     pub changed: Vec<PathBuf>,
 }
 
-/// Makes `changes` on the node. Paths whose content and attributes stay are not touched. A time of
-/// 1970-01-01 (the default) in `after` means the time of writing.
+/// Makes `changes` on the node. Paths whose content and attributes stay are not touched. A time of 1970-01-01
+/// (the default) in `after` means the time of writing.
 ///
 /// # Errors
 /// [`Error::Pending`]: an earlier change was interrupted. [`Error::Changed`]: a path doesn't hold its
-/// `before`. Any other error with [`Error::committed`] false: nothing has changed. With it true:
-/// [`resume`] or [`rollback`].
+/// `before`. Any other error with [`Error::committed`] false: nothing has changed. With it true: [`resume`]
+/// or [`rollback`].
 pub fn apply(root: &Root, lock: &Lock, changes: &ChangeSet, context: &Context) -> Result<Outcome, Error> {
     run(root, lock, changes, context, None)
 }
@@ -72,7 +55,7 @@ fn run(
     undoes: Option<String>,
 ) -> Result<Outcome, Error> {
     let state = &lock.state;
-    if let Some(journal) = journal::pending_in(state)? {
+    if let Some(journal) = pending_in(state)? {
         return Err(Error::Pending { id: journal.id });
     }
     let changes: Vec<&Change> = changes.iter().filter(|change| !is_same(change)).collect();
@@ -97,7 +80,7 @@ fn stage_all(parents: &mut Parents<'_>, journal: &Journal, changes: &[&Change]) 
     let mut entries = Vec::new();
     for (record, change) in journal.changes.iter().zip(changes) {
         match (&change.after, &record.before) {
-            // Its attributes are set after what is in it has changed.
+            // Its attributes are set after its content has changed.
             (Some(Entry { content: Content::Directory, .. }), Fingerprint::Directory) | (None, _) => {}
             (Some(entry), _) => entries.push((record, entry)),
         }
@@ -114,16 +97,16 @@ fn stage_all(parents: &mut Parents<'_>, journal: &Journal, changes: &[&Change]) 
     Ok(())
 }
 
-/// The commit point. Where the rename can't be made to last it is taken back, so that the answer
-/// "nothing has changed" stays true.
+/// The commit point. If the rename can't be synced it is reverted, so that the answer "nothing has changed"
+/// stays true.
 fn commit(state: &StateDir) -> Result<(), Error> {
     state.rename(STAGING, COMMITTED).inspect_err(|_| {
-        // Where even that fails the journal is found under its committed name: see `give_up`.
+        // If even that fails the journal is found under its committed name: see `give_up`.
         let _back = effect::rename(&state.directory, COMMITTED.as_ref(), STAGING.as_ref());
     })
 }
 
-/// After an error before the commit: takes away what was staged, or says that it couldn't.
+/// After an error before the commit: removes what was staged, or reports that it couldn't.
 fn give_up<T>(
     parents: &mut Parents<'_>,
     state: &StateDir,
@@ -160,7 +143,7 @@ fn record(change: &Change, id: &str, index: usize) -> Record {
     }
 }
 
-/// Whether a change changes nothing; a time that isn't given is no change.
+/// Whether a change changes nothing; a time that isn't set is no change.
 fn is_same(change: &Change) -> bool {
     match (&change.before, &change.after) {
         (Some(before), Some(after)) => {
@@ -211,7 +194,7 @@ fn check(parents: &mut Parents<'_>, changes: &[&Change]) -> Result<(), Error> {
                     }
                 }
             }
-            // It is made by this change, or it is missing.
+            // This change creates it, or it is missing.
             None => {
                 let parent = path.parent().and_then(find);
                 let made = parent.is_some_and(|parent| {

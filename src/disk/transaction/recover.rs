@@ -1,59 +1,48 @@
-//! After an interruption, or when a change was not wanted: [`resume`] and [`rollback`].
+//! After an interruption, or to undo a change: [`resume`] and [`rollback`].
 
 use jiff::Timestamp;
 
-use super::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use super::stage::{self, NEW, OLD, Parents, staged};
 use super::{Context, Lock, after_commit, finish, run};
 use crate::disk::history::{self, Stamp};
+use crate::disk::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use crate::disk::{Error, Root};
 use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Invoker, Snapshot};
 
-/// What [`resume`] did.
+/// The result of [`resume`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resumed {
-    /// No change was pending.
     Nothing,
-    /// The change was not committed: what it had staged is gone, everything is as before it.
+    /// The change was not committed: its staged files are removed, everything is as before it.
     Cleaned {
-        /// The change.
         id: String,
     },
-    /// The change is completed.
     Completed {
-        /// The change.
         journal: Journal,
     },
     /// The change was being rolled back, and now is.
     Undone {
-        /// The change.
         journal: Journal,
     },
 }
 
-/// What [`rollback`] did.
+/// The result of [`rollback`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RolledBack {
     /// No change is recorded, or the last one is undone already.
     Nothing,
-    /// The change was not committed: what it had staged is gone, everything is as before it.
-    Cleaned {
-        /// The change.
-        id: String,
-    },
+    /// The change was not committed: its staged files are removed, everything is as before it.
+    Cleaned { id: String },
     /// The old content is back.
-    Undone {
-        /// The change that was undone.
-        journal: Box<Journal>,
-    },
+    Undone { journal: Box<Journal> },
 }
 
-/// Ends an interrupted change: one that was not committed is cleaned away, one that was is completed in
-/// the direction in which it went. Does nothing where nothing is pending. `operator` and `now` are for the history.
+/// Finishes an interrupted change: one that was not committed is removed, one that was is completed in its
+/// direction. Does nothing if nothing is pending. `operator` and `now` are for the history.
 ///
 /// # Errors
-/// Where a path holds neither the old nor the new content nothing is touched ([`Error::NeedsPerson`]);
-/// the change stays pending after any error.
+/// If a path holds neither the old nor the new content nothing is changed ([`Error::NeedsPerson`]); the
+/// change stays pending after any error.
 pub fn resume(root: &Root, lock: &Lock, operator: &Invoker, now: Timestamp) -> Result<Resumed, Error> {
     let Some(journal) = journal::pending_in(&lock.state)? else {
         return Ok(Resumed::Nothing);
@@ -69,12 +58,12 @@ pub fn resume(root: &Root, lock: &Lock, operator: &Invoker, now: Timestamp) -> R
     })
 }
 
-/// Undoes the pending change, or else the last one, from the archive of what was there before it. A pending
-/// one that is itself the undoing of another is completed.
+/// Undoes the pending change, otherwise the last one, from the archive of the old state. A pending one that
+/// itself undoes another is completed.
 ///
 /// # Errors
-/// [`Error::ArchiveDiffers`]: `archive` is not the one. [`Error::Changed`]: a path was changed since by
-/// someone else. [`Error::NeedsPerson`] as in [`resume`]. Nothing is touched after these.
+/// [`Error::ArchiveDiffers`]: `archive` is another one. [`Error::Changed`]: a path was changed since by
+/// another program. [`Error::NeedsPerson`] as in [`resume`]. Nothing is changed after these.
 pub fn rollback(
     root: &Root,
     lock: &Lock,
@@ -87,7 +76,7 @@ pub fn rollback(
             stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
             Ok(RolledBack::Cleaned { id: journal.id })
         }
-        // It undoes another change: what was asked for is its end, not the way back from it.
+        // It undoes another change: the user wants it completed, not reverted.
         Some(journal) if journal.undoes.is_some() && journal.direction == Direction::Forward => {
             let undone = end(root, lock, &journal, &stamp(lock, operator, now));
             undone.map_err(after_commit(&journal))?;
@@ -110,8 +99,8 @@ pub fn rollback(
     }
 }
 
-/// Rolls a committed change back: the old content is staged, then the journal turns its direction, and
-/// that is the commit of the way back.
+/// Rolls a committed change back: the old content is staged, then the journal's direction is turned, which
+/// commits the rollback.
 fn turn_back(
     root: &Root,
     lock: &Lock,
@@ -127,7 +116,7 @@ fn turn_back(
                 entries.push((record, entry));
             }
         }
-        // An interrupted rollback may have left some; they may be half written.
+        // An interrupted rollback may have left some; they may be incomplete.
         stage::remove_staged(&mut parents, &journal.changes, OLD)?;
         let entries: Vec<(&Record, &Entry)> =
             entries.iter().map(|(record, entry)| (*record, entry)).collect();
@@ -138,8 +127,8 @@ fn turn_back(
             let _removed = stage::unstage(&mut parents, &journal.changes, OLD);
             return Err(error);
         }
-        // The change may have been killed before its commit was synced: else that rename could be lost in a power loss and
-        // this one not, and the name from before the commit would be left.
+        // The change may have been killed before its commit was synced: otherwise that rename could be lost
+        // in a power loss and this one not, and the name from before the commit would be left.
         lock.state.sync()?;
         journal.direction = Direction::Backward;
         journal.write(&lock.state, COMMITTED)?;
@@ -147,7 +136,7 @@ fn turn_back(
     end(root, lock, &journal, ended)
 }
 
-/// Finishes a committed change that somebody else has begun.
+/// Finishes a committed change that another run has begun.
 fn end(root: &Root, lock: &Lock, journal: &Journal, ended: &Stamp) -> Result<(), Error> {
     // It may have been killed before the commit was synced; no target may change before that.
     lock.state.sync()?;
@@ -159,7 +148,7 @@ fn stamp(lock: &Lock, operator: &Invoker, now: Timestamp) -> Stamp {
     Stamp { time: now, boot: lock.boot.clone(), operator: operator.clone() }
 }
 
-/// What has to be staged to bring a path back; `None` where it still holds the old content.
+/// What must be staged to restore a path; `None` if it still holds the old content.
 fn old_content(
     parents: &mut Parents<'_>,
     record: &Record,
@@ -174,12 +163,12 @@ fn old_content(
             why: "holds neither the old nor the new content",
         });
     }
-    // Where the new content is still beside it, the target was not replaced yet. Where it isn't, the
-    // digest alone can't tell: only the time may differ between old and new.
+    // If the new content is still staged, the target was not replaced yet. If it isn't, the digest alone is
+    // not enough: only the time may differ between old and new.
     let replaced = match record.after {
         Fingerprint::File { .. } | Fingerprint::Link { .. } => {
             match parents.look_beside(path, &staged(record, NEW))? {
-                // To take it for there would be to believe that the target is still the old one.
+                // Counting it as staged would mean that the target is still the old one.
                 Some(Entry { content: Content::Unread(_), .. }) => {
                     let why = "the content that is staged beside it cannot be read";
                     return Err(Error::NeedsPerson { path: path.clone(), why });

@@ -1,4 +1,4 @@
-//! Writing content beside its target, and taking it away again. Nothing here touches a target.
+//! Writing content beside its target, and removing it again. Nothing here touches a target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use super::journal::{Journal, Record, STAGING};
 use crate::disk::handle::{self, Limit};
+use crate::disk::journal::{Journal, Record, STAGING};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root, effect, history};
 use crate::state::{Attributes, Content, Entry, Fingerprint};
@@ -37,7 +37,7 @@ impl<'a> Parents<'a> {
         Self { root, open: BTreeMap::new() }
     }
 
-    /// The handle of a directory; `None` where it isn't.
+    /// The handle of a directory; `None` if it doesn't exist.
     pub(super) fn open(&mut self, directory: &Path) -> Result<Option<Rc<File>>, Error> {
         if let Some(open) = self.open.get(directory) {
             return Ok(Some(open.clone()));
@@ -63,12 +63,12 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// The directory that `path` is in.
+    /// The directory of `path`.
     pub(super) fn of(&mut self, path: &Path) -> Result<Option<Rc<File>>, Error> {
         self.open(path.parent().unwrap_or(Path::new("/")))
     }
 
-    /// The directory that `path` is in, which must be there.
+    /// The directory of `path`, which must exist.
     pub(super) fn need(&mut self, path: &Path) -> Result<Rc<File>, Error> {
         let missing = || io::Error::from(Errno::ENOENT);
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -80,12 +80,12 @@ impl<'a> Parents<'a> {
         self.open.clear();
     }
 
-    /// What is at `path` now, read afresh.
+    /// The current entry at `path`.
     pub(super) fn look(&mut self, path: &Path) -> Result<Option<Entry>, Error> {
         self.look_beside(path, path.file_name().unwrap_or_default())
     }
 
-    /// What is beside `path` under another name.
+    /// The entry beside `path` under another name.
     pub(super) fn look_beside(&mut self, path: &Path, name: &OsStr) -> Result<Option<Entry>, Error> {
         let Some(parent) = self.of(path)? else {
             return Ok(None);
@@ -93,7 +93,7 @@ impl<'a> Parents<'a> {
         Ok(handle::entry(&*parent, name, Limit::FILE).map(|(entry, _)| entry))
     }
 
-    /// Makes the names in the directories of all `paths` last; a directory that is gone has none.
+    /// Syncs the names in the directories of all `paths`; a removed directory has none.
     pub(super) fn sync(&mut self, paths: impl Iterator<Item = impl AsRef<Path>>) -> Result<(), Error> {
         let directories: BTreeSet<PathBuf> =
             paths.filter_map(|path| path.as_ref().parent().map(Path::to_owned)).collect();
@@ -113,8 +113,8 @@ pub(super) fn staged(record: &Record, suffix: &str) -> OsString {
     OsString::from_vec(name)
 }
 
-/// Writes `entries` beside their targets, complete with owner, mode and attributes, and makes them
-/// last. Directories are made in their place, and what is staged goes into them.
+/// Writes `entries` beside their targets, complete with owner, mode and attributes, and syncs them.
+/// Directories are created in their place, and what is staged goes into them.
 pub(super) fn stage(
     parents: &mut Parents<'_>,
     entries: &[(&Record, &Entry)],
@@ -155,7 +155,6 @@ fn make_directory(parent: &File, record: &Record, attributes: &Attributes) -> io
     effect::sync(&directory)
 }
 
-/// Reads back what was staged.
 pub(super) fn verify(
     parents: &mut Parents<'_>,
     entries: &[(&Record, &Entry)],
@@ -187,7 +186,7 @@ pub(super) fn remove_staged(
     Ok(())
 }
 
-/// Removes what was staged under `suffix` and the directories made for it; makes that last.
+/// Removes what was staged under `suffix` and the directories created for it; syncs.
 pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &str) -> Result<(), Error> {
     remove_staged(parents, changes, suffix)?;
     for record in changes.iter().rev() {
@@ -202,12 +201,12 @@ pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &st
             effect::remove_directory(&*parent, name).map_err(Error::io("remove", &record.path))?;
         }
     }
-    // A handle of a directory that was removed would still open.
+    // A handle of a removed directory would still open.
     parents.forget();
     parents.sync(changes.iter().map(|record| &record.path))
 }
 
-/// Ends a change that was not committed: all that was staged goes, then the journal.
+/// Finishes a change that was not committed: removes all that was staged, then the journal.
 pub(super) fn clean(parents: &mut Parents<'_>, state: &StateDir, journal: &Journal) -> Result<(), Error> {
     unstage(parents, &journal.changes, NEW)?;
     history::discard(state)?;

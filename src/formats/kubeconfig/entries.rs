@@ -1,8 +1,8 @@
-//! All of a kubeconfig, not only what the current context leads to: every context, cluster and user, as kubectl
-//! reads them (client-go `tools/clientcmd`). Read only; nothing here can be spliced.
+//! An entire kubeconfig, not only its current context: every context, cluster and user, as kubectl reads them
+//! (client-go `tools/clientcmd`). Read only; nothing here can be spliced.
 //!
-//! What is secret (keys, tokens) is wiped when dropped, and no type here shows itself. Passwords, arguments and
-//! environments of plug-ins are not even kept.
+//! Secrets (keys, tokens) are zeroized when dropped, and no type here has a `Debug` that shows them.
+//! Passwords, and a plug-in's arguments and environment, are not kept at all.
 
 use std::path::{Path, PathBuf};
 
@@ -14,71 +14,59 @@ use zeroize::Zeroizing;
 use super::KubeconfigError;
 use crate::formats::{first_items, first_line, too_large};
 
-/// What a kubeconfig says.
 pub struct Entries {
-    /// `current-context`, where there is one.
+    /// `current-context`, if set.
     pub current: Option<String>,
-    /// The contexts, in the file's order.
+    /// In the file's order.
     pub contexts: Vec<Context>,
-    /// The clusters.
     pub clusters: Vec<Cluster>,
-    /// The users.
     pub users: Vec<User>,
 }
 
-/// Which user at which cluster.
 pub struct Context {
-    /// Its name.
     pub name: String,
-    /// Name of the cluster entry; may be empty.
+    /// May be empty.
     pub cluster: String,
-    /// Name of the user entry; may be empty.
+    /// May be empty.
     pub user: String,
 }
 
-/// An API server and how it is known.
+/// An API server and how its certificate is verified.
 pub struct Cluster {
-    /// Its name.
     pub name: String,
-    /// URL; may be empty.
+    /// May be empty.
     pub server: String,
-    /// The name that the server's certificate must be valid for, where it is not that in the URL.
+    /// The name that the server's certificate must be valid for, if it is not the URL's host.
     pub tls_server_name: Option<String>,
     /// `proxy-url`.
     pub proxy: Option<String>,
     /// `insecure-skip-tls-verify`.
     pub insecure: bool,
-    /// The CA certificates.
     pub authority: Option<Place>,
 }
 
-/// How a user proves who it is. kubectl takes what there is of these.
+/// The credentials of a user. kubectl uses whichever are set.
 pub struct User {
-    /// Its name.
     pub name: String,
-    /// The client certificate.
     pub certificate: Option<Place>,
-    /// Its key.
     pub key: Option<Place>,
     /// `token`.
     pub token: Option<Zeroizing<String>>,
-    /// `tokenFile`, which goes before `token`.
+    /// `tokenFile`, which wins over `token`.
     pub token_file: Option<PathBuf>,
     /// Command of the exec plug-in; may be empty.
     pub exec: Option<String>,
-    /// Name of the auth provider; may be empty.
+    /// May be empty.
     pub auth_provider: Option<String>,
-    /// Name for a password.
+    /// User name of a password.
     pub username: Option<String>,
 }
 
-/// Where PEM stands.
+/// The location of PEM data.
 pub enum Place {
-    /// In the kubeconfig.
     Embedded(Zeroizing<Vec<u8>>),
     /// In the kubeconfig, in this field, which is not base64.
     NotBase64(&'static str),
-    /// In a file.
     File(PathBuf),
 }
 
@@ -86,7 +74,7 @@ impl Entries {
     /// Reads a kubeconfig. Paths in it are relative to `base`, its directory.
     ///
     /// # Errors
-    /// It is no kubeconfig, or one that kubectl refuses as a whole because two entries have one name.
+    /// It is no kubeconfig, or kubectl rejects it because two entries have the same name.
     pub fn parse(data: &[u8], base: &Path) -> Result<Self, KubeconfigError> {
         if data.iter().all(u8::is_ascii_whitespace) {
             return Err(KubeconfigError::Empty);
@@ -142,13 +130,13 @@ fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Data goes before a path (`rest/config.go`, TLSClientConfig).
+/// Data wins over a path (`rest/config.go`, TLSClientConfig).
 fn place(field: &'static str, data: Option<String>, path: Option<String>, base: &Path) -> Option<Place> {
     let data = Zeroizing::new(data.unwrap_or_default());
     if data.is_empty() {
         return given(path).map(|path| Place::File(base.join(path)));
     }
-    // Go's decoder passes over line ends.
+    // Go's decoder skips newlines.
     let one_line: Zeroizing<String> =
         Zeroizing::new(data.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
     Some(match STANDARD.decode(one_line.as_bytes()) {

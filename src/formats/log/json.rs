@@ -1,6 +1,6 @@
 //! Lines that are JSON objects: journald's (`journalctl -o json`), docker's, etcd's zap and klog's JSON form.
 //!
-//! Only the top level is walked, and only as far as it goes: a line that was cut off still has the time it began with.
+//! Only the top level is parsed, as far as it is valid: a truncated line still has its time.
 
 use std::borrow::Cow;
 
@@ -44,10 +44,10 @@ fn text_or_number(value: Value<'_>) -> Option<Stamp> {
         Value::Text(text) => Cursor(text).date_and_time(),
         Value::Other(text) => {
             let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-            // zap counts seconds, klog milliseconds; seconds have been below 10^11 since always.
+            // zap counts seconds, klog milliseconds; seconds are below 10^11.
             let milliseconds = if number.abs() < 1e11 { number * 1e3 } else { number };
             let in_range = milliseconds.is_finite() && milliseconds.abs() < 1e15;
-            // Truncation below the microsecond is what a float holds at best.
+            // A float has no more than microseconds anyway.
             #[allow(clippy::cast_possible_truncation, reason = "the range is checked")]
             let microseconds = in_range.then_some((milliseconds * 1e3) as i64)?;
             Timestamp::from_microsecond(microseconds).ok().map(Stamp::Absolute)
@@ -57,7 +57,7 @@ fn text_or_number(value: Value<'_>) -> Option<Stamp> {
 
 #[derive(Clone, Copy)]
 enum Value<'a> {
-    /// What is between the quotes, escapes as they stand.
+    /// Between the quotes, escapes unchanged.
     Text(&'a [u8]),
     /// A number, an object, …
     Other(&'a [u8]),
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
         all.get(..at)
     }
 
-    /// Up to the comma or the brace that ends it.
+    /// Up to the comma or the closing brace.
     fn other(&mut self) -> Option<&'a [u8]> {
         let start = self.0;
         let mut depth = 0_usize;

@@ -1,5 +1,6 @@
-//! Which known line a line is. In two steps, so that whole buffers are searched at the speed of memory: a vectorised
-//! search for the rare texts of the table, and for a line that has one of them a look at all of its texts.
+//! Which known line a line is. In two steps, so that entire buffers are searched at the speed of memory: a
+//! vectorised search for the rare texts of the table, and for a line with one of them a check of all its
+//! texts.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
@@ -8,12 +9,12 @@ use super::known::{KnownLine, RARE, known};
 /// One bit for each text of the table.
 type Texts = u128;
 
-/// The table, ready to be searched for.
+/// The table, prepared for searching.
 #[derive(Debug)]
 pub struct Matcher {
     rare: AhoCorasick,
     texts: AhoCorasick,
-    /// What has to be in a line, and which known line it is then; in the order of the table.
+    /// The texts that a line must contain, and its known line; in the order of the table.
     rules: Vec<(Texts, &'static KnownLine)>,
 }
 
@@ -53,13 +54,12 @@ impl Matcher {
         })
     }
 
-    /// Where in `text`, from `from` on, a line may be a known one: begin and end of what was found.
+    /// Where in `text`, from `from` on, a known line may be: beginning and end of the match.
     pub fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
         let input = Input::new(text).range(from.min(text.len())..);
         self.rare.find(input).map(|found| (found.start(), found.end()))
     }
 
-    /// The known line that `line` is.
     pub fn classify(&self, line: &[u8]) -> Option<&'static KnownLine> {
         let mut found: Texts = 0;
         for text in self.texts.find_overlapping_iter(line) {

@@ -1,8 +1,8 @@
-//! Log lines: when they were written and by whom ([`head()`], [`Stamp`]), which times they name ([`named`]), and what
-//! those say that are known ([`known()`], [`Matcher`]).
+//! Log lines: when they were written and by which program ([`head()`], [`Stamp`]), which times they name
+//! ([`named`]), and which known line they are ([`known()`], [`Matcher`]).
 //!
-//! The forms: CRI (`TIME stderr F text`), klog, etcd's capnslog and zap, journalctl's `short`, `short-iso` and `json`,
-//! docker's JSON lines, and text without any time. A line is any bytes; nothing here is an error.
+//! The forms: CRI (`TIME stderr F text`), klog, etcd's capnslog and zap, journalctl's `short`, `short-iso`
+//! and `json`, docker's JSON lines, and text without any time. A line is any bytes; nothing here is an error.
 
 mod json;
 mod known;
@@ -19,16 +19,14 @@ pub use self::matcher::Matcher;
 use self::stamp::Cursor;
 pub use self::stamp::Stamp;
 
-/// What stands before the text of a line.
+/// What precedes the text of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head<'a> {
-    /// When it was written.
     pub stamp: Option<Stamp>,
-    /// Who wrote it, where the line itself says so (`kubelet[9438]:`, `SYSLOG_IDENTIFIER`).
+    /// The program, if the line itself names it (`kubelet[9438]:`, `SYSLOG_IDENTIFIER`).
     pub program: Option<Cow<'a, str>>,
 }
 
-/// Reads the head of a line.
 pub fn head(line: &[u8]) -> Head<'_> {
     match line.first() {
         Some(b'{') => json::head(line),
@@ -43,7 +41,7 @@ pub fn head(line: &[u8]) -> Head<'_> {
 fn dated(line: &[u8]) -> Head<'_> {
     let mut cursor = Cursor(line);
     let Some(stamp) = cursor.date_and_time() else { return Head::default() };
-    // What a container writes can't name another program: after CRI's time comes its stream.
+    // A container's text can't name another program: CRI's time is followed by its stream.
     let container = cursor.0.starts_with(b" stderr ") || cursor.0.starts_with(b" stdout ");
     let program = if container { None } else { host_and_program(cursor.0) };
     Head { stamp: Some(stamp), program }
@@ -87,19 +85,19 @@ fn host_and_program(rest: &[u8]) -> Option<Cow<'_, str>> {
     let rest = rest.get(host + 1..)?;
     let end = memchr::memchr3(b'[', b':', b' ', rest)?;
     let (name, after) = rest.split_at_checked(end)?;
-    // A time or a text with a colon is none.
+    // A time, or a text with a colon, is no program.
     let is_name = name.first().is_some_and(u8::is_ascii_alphabetic) && !after.starts_with(b" ");
     is_name.then(|| std::str::from_utf8(name).ok().map(Cow::Borrowed))?
 }
 
-/// Times that the text of a line names. Go's TLS writes `current time T is after T2`, with a zone.
+/// Times in the text of a line. Go's TLS writes `current time T is after T2`, with a zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The clock of whoever wrote it, to the second.
+    /// The writer's clock, to the second.
     pub clock: Option<Timestamp>,
-    /// When the certificate in question ended.
+    /// When the certificate in question expired.
     pub ended: Option<Timestamp>,
-    /// When the certificate in question begins, where it has not begun.
+    /// When the certificate in question becomes valid, if it isn't yet.
     pub begins: Option<Timestamp>,
 }
 

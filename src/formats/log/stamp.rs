@@ -1,10 +1,10 @@
-//! The time at the head of a line, as it is written: with a zone, without one, or even without a year.
+//! The time at the head of a line: with a zone, without one, or even without a year.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
-/// When a line was written, as far as it tells by itself.
+/// When a line was written, as far as the line itself shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp {
     /// With a zone.
@@ -15,7 +15,8 @@ pub enum Stamp {
     WithoutYear(DateTime),
 }
 
-/// How many years back a line without a year is looked for: leap days come back after 4, or 8 around 1900 and 2100.
+/// How many years back a line without a year is searched for: leap days come back after 4, or 8 around 1900
+/// and 2100.
 const YEARS_BACK: i16 = 8;
 
 impl Stamp {
@@ -24,7 +25,7 @@ impl Stamp {
         Some(Self::WithoutYear(date.to_datetime(time)))
     }
 
-    /// The moment, where a zone is given.
+    /// The time, if a zone is given.
     pub fn absolute(self) -> Option<Timestamp> {
         match self {
             Self::Absolute(time) => Some(time),
@@ -32,15 +33,15 @@ impl Stamp {
         }
     }
 
-    /// The moment, local times taken as of a zone that is `east` seconds ahead of UTC. A missing year is the last one
-    /// that doesn't put the line after `not_after`.
+    /// The time, with local times in a zone that is `east` seconds ahead of UTC. A missing year is the last
+    /// one that doesn't put the line after `not_after`.
     pub fn resolve(self, east: i32, not_after: Timestamp) -> Option<Timestamp> {
         let offset = Offset::from_seconds(east).ok()?;
         match self {
             Self::Absolute(time) => Some(time),
             Self::Local(local) => offset.to_timestamp(local).ok(),
             Self::WithoutYear(local) => {
-                // By a zone's width it may be another year there.
+                // In another zone it may be another year.
                 let latest = Offset::UTC.to_datetime(not_after).year().saturating_add(1);
                 let years = (0..=YEARS_BACK + 1).map(|back| latest.saturating_sub(back));
                 let times = years.filter_map(|year| offset.to_timestamp(in_year(local, year)?).ok());
@@ -49,13 +50,13 @@ impl Stamp {
         }
     }
 
-    /// The moment, and by how many seconds the node's local time is ahead of UTC, of a line that names its own `clock`.
-    /// `None` where the two have nothing to do with each other.
+    /// The time, and by how many seconds the node's local time is ahead of UTC, for a line that names its own
+    /// `clock`. `None` if the two are unrelated.
     pub fn resolve_by(self, clock: Timestamp) -> Option<(Timestamp, i32)> {
-        /// Zones differ from UTC by whole quarters of an hour, and by 14 hours at most.
+        /// Zones differ from UTC by multiples of 15 minutes, and by 14 hours at most.
         const QUARTER: i64 = 900;
         const WIDEST: i64 = 14 * 3600;
-        /// How long a line may take from reading the clock to being written.
+        /// Seconds between reading the clock and writing the line.
         const SLACK: i64 = 60;
         let candidates: Vec<DateTime> = match self {
             Self::Absolute(_) => return None,
@@ -83,7 +84,7 @@ fn in_year(local: DateTime, year: i16) -> Option<DateTime> {
     Some(Date::new(year, local.month(), local.day()).ok()?.to_datetime(local.time()))
 }
 
-/// What is left of a text while a time is read off its start. A part that doesn't fit leaves it where it was.
+/// The rest of a text while a time is parsed from its start. A part that doesn't match leaves it unchanged.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
@@ -130,7 +131,7 @@ impl Cursor<'_> {
         padded.fold(0, |value, digit| value * 10 + i32::from(digit - b'0'))
     }
 
-    /// `2026-11-23` or `2026/11/23`, `T` or a space, the time, and a zone where there is one.
+    /// `2026-11-23` or `2026/11/23`, `T` or a space, the time, and a zone if there is one.
     pub(super) fn date_and_time(&mut self) -> Option<Stamp> {
         let mut here = *self;
         let local = here.local()?;

@@ -7,7 +7,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The moment of a line, its local time taken as of UTC.
+/// The time of a line, its local time taken as UTC.
 fn time(line: &str) -> Option<Timestamp> {
     head(line.as_bytes()).stamp?.resolve(0, at("2026-11-24T00:00:00Z"))
 }
@@ -15,7 +15,7 @@ fn time(line: &str) -> Option<Timestamp> {
 #[test]
 fn every_form_has_its_time() {
     for (line, expected, program) in [
-        // As they stood on a real node.
+        // From a real node.
         (
             "2026-11-23T22:21:47.344830599Z stderr F [WARNING] Deprecated",
             "2026-11-23T22:21:47.344830599Z",
@@ -158,7 +158,7 @@ fn the_table_is_closed() {
     assert_eq!(codes.len(), known().count(), "a code stands twice");
     for known in known() {
         for pattern in known.patterns {
-            // Each alternative is found, and no entry before takes it.
+            // Each alternative is found, and no earlier entry matches it.
             let line = format!("E1123 22:26:53.803065 9438 x.go:1] {}", pattern.join(" … "));
             assert!(matcher.find(line.as_bytes(), 0).is_some(), "{line}");
             assert_eq!(matcher.classify(line.as_bytes()).map(|found| found.code), Some(known.code), "{line}");

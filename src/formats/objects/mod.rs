@@ -1,5 +1,5 @@
-//! Objects of the Kubernetes API in JSON, only with the fields that are judged: the same object of another version is
-//! as good. What is missing or `null` is nothing.
+//! Objects of the Kubernetes API in JSON, only with the fields that are read: the same object of another
+//! version works too. A missing field and `null` are the default.
 
 pub mod cluster;
 pub mod pods;
@@ -10,62 +10,53 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-/// `null` means the same as nothing.
+/// `null` is the default.
 pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// What every object has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata {
-    /// Its name.
     pub name: String,
-    /// Its namespace; empty where the kind has none.
+    /// Empty if the kind has none.
     pub namespace: String,
-    /// What tells it from another of the same name at another time.
+    /// Distinguishes objects of the same name over time.
     pub uid: String,
     /// How often its specification was changed.
     pub generation: i64,
-    /// When it was made.
     pub creation_timestamp: Option<Timestamp>,
-    /// By when it has to be gone, where it is being deleted.
+    /// The deadline of its deletion, if it is being deleted.
     pub deletion_timestamp: Option<Timestamp>,
-    /// Its labels.
     #[serde(deserialize_with = "nullable")]
     pub labels: BTreeMap<String, String>,
-    /// Its annotations.
     #[serde(deserialize_with = "nullable")]
     pub annotations: BTreeMap<String, String>,
-    /// Whom it belongs to.
     #[serde(deserialize_with = "nullable")]
     pub owner_references: Vec<Owner>,
 }
 
-/// Whom an object belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Owner {
     /// `DaemonSet`, `ReplicaSet`, `Node`.
     pub kind: String,
-    /// Its name.
     pub name: String,
-    /// Which one of that name.
     pub uid: String,
 }
 
-/// Something that is said to hold of an object, or not.
+/// A condition in the status of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// What: `Ready`, `Available`.
+    /// Such as `Ready`, `Available`.
     #[serde(rename = "type")]
     pub kind: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
-    /// Why, in a word.
+    /// Why, in one word.
     #[serde(deserialize_with = "nullable")]
     pub reason: String,
     /// Why, in a sentence.
@@ -75,7 +66,6 @@ pub struct Condition {
     pub last_transition_time: Option<Timestamp>,
 }
 
-/// The condition of this type.
 pub fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.kind == kind)
 }

@@ -1,4 +1,4 @@
-//! What makes pods and makes them anew when its template changes: daemon sets, deployments, stateful sets.
+//! Workloads that replace their pods when their template changes: daemon sets, deployments, stateful sets.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,21 @@ use serde::Deserialize;
 use super::pods::PodSpec;
 use super::{Condition, Metadata, nullable};
 
-/// The annotation of a template that `kubectl rollout restart` changes so that every pod is made anew.
+/// The annotation of a template that `kubectl rollout restart` changes to replace every pod.
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// What can be restarted, in group `apps`.
+/// Kinds that can be restarted, in group `apps`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A pod on each node.
     DaemonSet,
-    /// Any number of equal pods.
     Deployment,
-    /// Numbered pods.
     StatefulSet,
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::DaemonSet, Self::Deployment, Self::StatefulSet];
 
-    /// The kind that kubectl means by this word.
+    /// By kubectl's names.
     pub fn of(word: &str) -> Option<Self> {
         let word = word.to_ascii_lowercase();
         let word = word.strip_suffix(".v1.apps").or_else(|| word.strip_suffix(".apps")).unwrap_or(&word);
@@ -37,7 +33,7 @@ impl Kind {
         })
     }
 
-    /// Its name in paths of the API.
+    /// Its name in API paths.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::DaemonSet => "daemonsets",
@@ -55,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// How owner references call it.
+    /// Its name in owner references.
     pub const fn name(self) -> &'static str {
         match self {
             Self::DaemonSet => "DaemonSet",
@@ -65,138 +61,122 @@ impl Kind {
     }
 }
 
-/// A daemon set, deployment or stateful set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Workload {
-    /// Name, namespace, generation.
     #[serde(deserialize_with = "nullable")]
     pub metadata: Metadata,
-    /// What it shall be.
     #[serde(deserialize_with = "nullable")]
     pub spec: WorkloadSpec,
-    /// How far that is so.
     #[serde(deserialize_with = "nullable")]
     pub status: WorkloadStatus,
 }
 
 impl Workload {
-    /// When it was last restarted by kubectl or as kubectl does.
+    /// When it was last restarted by kubectl, or in the same way.
     pub fn restarted_at(&self) -> Option<&str> {
         self.spec.template.metadata.annotations.get(RESTARTED_AT).map(String::as_str)
     }
 }
 
-/// What a workload shall be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadSpec {
-    /// How many pods, except of a daemon set.
+    /// Not set for a daemon set.
     pub replicas: Option<i64>,
-    /// Whether a deployment doesn't follow its template.
+    /// A paused deployment doesn't follow its template.
     pub paused: bool,
-    /// Which pods are its own.
+    /// Selects its pods.
     #[serde(deserialize_with = "nullable")]
     pub selector: Selector,
-    /// What its pods are made of.
     #[serde(deserialize_with = "nullable")]
     pub template: Template,
-    /// How pods are replaced, except of a deployment.
+    /// How pods are replaced; not set for a deployment.
     #[serde(deserialize_with = "nullable")]
     pub update_strategy: UpdateStrategy,
 }
 
-/// What pods are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Template {
-    /// Labels and annotations.
     #[serde(deserialize_with = "nullable")]
     pub metadata: Metadata,
-    /// Volumes and containers.
     #[serde(deserialize_with = "nullable")]
     pub spec: PodSpec,
 }
 
-/// How pods are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UpdateStrategy {
     /// `RollingUpdate` or `OnDelete`.
     #[serde(rename = "type", deserialize_with = "nullable")]
     pub kind: String,
-    /// How a rolling update goes.
+    /// The parameters of a rolling update.
     pub rolling_update: Option<RollingUpdate>,
 }
 
-/// How a rolling update goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct RollingUpdate {
-    /// The pods of a stateful set below this number stay as they are.
+    /// The pods of a stateful set below this number are not replaced.
     pub partition: Option<i64>,
 }
 
-/// How far a workload is what it shall be.
+/// The progress of a workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadStatus {
     /// The generation that the controller has seen.
     pub observed_generation: i64,
-    /// Of a daemon set: pods that shall be.
+    /// Daemon set: wanted pods.
     pub desired_number_scheduled: i64,
-    /// Of a daemon set: pods of the newest template.
+    /// Daemon set: pods of the newest template.
     pub updated_number_scheduled: i64,
-    /// Of a daemon set: pods that have been ready for long enough.
+    /// Daemon set: pods that have been ready for long enough.
     pub number_available: i64,
-    /// Pods.
     pub replicas: i64,
     /// Pods of the newest template.
     pub updated_replicas: i64,
     /// Pods that have been ready for long enough.
     pub available_replicas: i64,
-    /// Pods that are ready.
     pub ready_replicas: i64,
-    /// Of a stateful set: pods of the old template, or of the only one.
+    /// Stateful set: pods of the old template, or of the only one.
     pub current_replicas: i64,
-    /// Of a stateful set: the old template, or the only one.
+    /// Stateful set: the old template, or the only one.
     #[serde(deserialize_with = "nullable")]
     pub current_revision: String,
-    /// Of a stateful set: the newest template.
+    /// Stateful set: the newest template.
     #[serde(deserialize_with = "nullable")]
     pub update_revision: String,
-    /// `Progressing` among them.
+    /// Includes `Progressing`.
     #[serde(deserialize_with = "nullable")]
     pub conditions: Vec<Condition>,
 }
 
-/// Which pods are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Selector {
-    /// Labels that a pod has.
     #[serde(deserialize_with = "nullable")]
     pub match_labels: BTreeMap<String, String>,
-    /// What else has to hold of its labels.
+    /// Further requirements on labels.
     #[serde(deserialize_with = "nullable")]
     pub match_expressions: Vec<Requirement>,
 }
 
-/// What has to hold of a label.
+/// A requirement on one label.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Requirement {
-    /// The label.
     pub key: String,
     /// `In`, `NotIn`, `Exists`, `DoesNotExist`.
     pub operator: String,
-    /// The values of the first two.
+    /// The values for `In` and `NotIn`.
     #[serde(deserialize_with = "nullable")]
     pub values: Vec<String>,
 }
 
 impl Selector {
-    /// Whether these labels are of a pod that is meant. A selector of nothing means none.
+    /// Whether a pod with these labels is selected. An empty selector selects none.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         let holds = |requirement: &Requirement| {
             let value = labels.get(&requirement.key);
@@ -214,7 +194,7 @@ impl Selector {
             && self.match_expressions.iter().all(holds)
     }
 
-    /// The selector as `kubectl -l` takes it; only its labels, where it has expressions too.
+    /// The selector for `kubectl -l`; only its labels, if it has expressions too.
     pub fn labels(&self) -> String {
         self.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
     }

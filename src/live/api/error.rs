@@ -9,20 +9,21 @@ use crate::state::Code;
 pub enum ApiError {
     #[error("unusable kubeconfig: {0}")]
     Kubeconfig(String),
-    /// An exec plug-in, an OIDC provider or a token file gave no credential.
+    /// An exec plug-in, an OIDC provider or a token file provided no credential.
     #[error("no credential: {0}")]
     Credential(String),
-    /// No answer.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// An answer with another status than 200, and the message of its `Status`.
+    /// A status other than 200, and the message of its `Status` object.
     #[error("{status}: {message}")]
     Status {
-        /// HTTP status.
         status: u16,
         /// The message, or the beginning of the body.
         message: String,
     },
+    /// Not asked for: Kubernetes allows no such name.
+    #[error("\"{name}\" is not a valid name of a {kind}")]
+    Name { kind: String, name: String },
     /// An answer that is not what was asked for.
     #[error("unexpected answer: {0}")]
     Unintelligible(String),
@@ -40,7 +41,7 @@ impl ApiError {
         )
     }
 
-    /// The same code as in every other command; `None` of 404 and 409, which are no faults of a cluster.
+    /// The same code as in every other command; `None` for 404 and 409, which are no faults of a cluster.
     pub const fn code(&self) -> Option<Code> {
         match self {
             Self::Kubeconfig(_) => Some(Code::KubeconfigUnusable),
@@ -49,6 +50,7 @@ impl ApiError {
             Self::Status { status: 401, .. } => Some(Code::Unauthorized),
             Self::Status { status: 403, .. } => Some(Code::Forbidden),
             Self::Status { status: 400..=499, .. } => None,
+            Self::Name { .. } => None,
             Self::Status { .. } | Self::Unintelligible(_) => Some(Code::Unhealthy),
         }
     }
@@ -58,7 +60,7 @@ impl ApiError {
         matches!(self, Self::Status { status: 404, .. })
     }
 
-    /// What an answer with another status than 200 says.
+    /// The error of an answer with a status other than 200.
     pub(super) fn of_answer(status: u16, body: &[u8], retry_after: Option<u64>) -> Self {
         let message = match serde_json::from_slice(body) {
             Ok(Status { message: Some(message) }) => message,
@@ -72,8 +74,8 @@ impl ApiError {
         Self::Status { status, message }
     }
 
-    /// Why a request could not be sent: the client's error types come wrapped in each other. `plugin` is the
-    /// command that gives the credential.
+    /// Why a request could not be sent: the client's error types are wrapped in each other. `plugin` is the
+    /// command that provides the credential.
     pub(super) fn of_sending(error: &kube::Error, plugin: Option<&str>) -> Self {
         match find::<kube::client::AuthError>(error) {
             Some(auth) => Self::of_credential(auth, plugin),
@@ -81,8 +83,8 @@ impl ApiError {
         }
     }
 
-    /// Why there is no credential. Neither what a plug-in printed as its result is shown nor its arguments and
-    /// environment: each may be a secret.
+    /// Why there is no credential. A plug-in's output, arguments and environment are not shown: each may be a
+    /// secret.
     pub(super) fn of_credential(error: &kube::client::AuthError, plugin: Option<&str>) -> Self {
         use kube::client::AuthError as Auth;
         let plugin = format!("the exec plug-in {}", plugin.unwrap_or_default());
@@ -108,10 +110,9 @@ impl ApiError {
     }
 }
 
-/// What a page for people means.
 const PAGE: &str = "an HTML page, from a proxy or a login page instead of an API server";
 
-/// Whether a body is a page for people.
+/// Whether a body is HTML.
 fn is_page(body: &[u8]) -> bool {
     let start = body.trim_ascii_start();
     let starts = |with: &[u8]| start.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));

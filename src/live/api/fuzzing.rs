@@ -1,4 +1,4 @@
-//! What the calls make of an answer's body, for the fuzz targets.
+//! The parsers of an answer's body, for the fuzz targets.
 
 use super::error::first_line;
 use super::objects::{LeaseObject, List};
@@ -8,7 +8,7 @@ use crate::formats::objects::cluster::{self, ApiService, SigningRequest};
 use crate::formats::objects::pods::Pod;
 use crate::formats::objects::workloads::{Kind, Workload};
 
-/// Reads `body` as everything that is asked for; how many nodes and failing checks it has.
+/// Reads `body` as every kind that is read; returns how many nodes and failing checks it has.
 pub(crate) fn answer(body: &[u8]) -> usize {
     let nodes =
         parse::<List<cluster::Node>>(body).map_or(0, |list| list.items.into_iter().map(Node::from).count());
@@ -20,7 +20,7 @@ pub(crate) fn answer(body: &[u8]) -> usize {
     judged + nodes + node + failing_checks(body).map_or(0, |text| text.len())
 }
 
-/// Judges `body` as lists of everything that is judged.
+/// Judges `body` as a list of every kind that is judged.
 fn judged(body: &[u8]) -> Option<usize> {
     let now = jiff::Timestamp::UNIX_EPOCH;
     let pods = parse::<List<Pod>>(body).ok()?.items;

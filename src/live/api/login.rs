@@ -1,5 +1,5 @@
-//! Kubeconfigs as a person has them: one file or several that are read as one, with paths relative to where they
-//! stand, with a proxy from the environment, with a plug-in that gives the credential.
+//! Kubeconfigs as a user has them: one file or several that are merged, with paths relative to their
+//! directories, a proxy from the environment, an exec plug-in.
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
@@ -8,21 +8,22 @@ use zeroize::Zeroizing;
 
 use super::{Api, ApiError};
 
-/// Whom to ask as, and where.
+/// Server and credential of a connection.
 #[derive(Default)]
 pub struct Login {
-    /// Kubeconfigs and the directories that their relative paths mean; of two entries of one name the first counts.
+    /// Kubeconfigs and the base directories of their relative paths; of two entries of one name the first
+    /// counts.
     pub files: Vec<(Zeroizing<Vec<u8>>, PathBuf)>,
-    /// The context, where it is not the current one.
+    /// `None` for the current context.
     pub context: Option<String>,
 }
 
-/// The directory that the relative paths of a kubeconfig mean.
+/// The base directory of a kubeconfig's relative paths.
 pub fn directory_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_path_buf()
 }
 
-/// What leads to the API server of a login.
+/// The client configuration of a login.
 pub(super) fn configuration(login: &Login) -> Result<kube::Config, ApiError> {
     let mut merged: Option<Kubeconfig> = None;
     for (bytes, directory) in &login.files {
@@ -40,24 +41,23 @@ pub(super) fn configuration(login: &Login) -> Result<kube::Config, ApiError> {
     kube::Config::try_from(parsed).map_err(|error| of_loading(&error))
 }
 
-/// Reads one kubeconfig.
 pub(super) fn parse(bytes: &[u8]) -> Result<Kubeconfig, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|_| unusable("not UTF-8"))?;
     Kubeconfig::from_yaml(text).map_err(|error| unusable(&error.to_string()))
 }
 
-/// An error in words; only the first line: the rest of a parser's message quotes the file.
+/// An error with the first line only: the rest of a parser's message quotes the file.
 pub(super) fn unusable(what: &str) -> ApiError {
     ApiError::Kubeconfig(what.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Why a parsed kubeconfig leads nowhere.
+/// Why a parsed kubeconfig cannot be used.
 pub(super) fn of_loading(error: &KubeconfigError) -> ApiError {
     unusable(&error.to_string())
 }
 
-/// Paths are relative to the kubeconfig (client-go `clientcmd.ResolveLocalPaths`); a plug-in's as well, unless it is a
-/// bare name, which is looked up in `PATH`.
+/// Paths are relative to the kubeconfig (client-go `clientcmd.ResolveLocalPaths`); a plug-in's as well,
+/// unless it is a bare name, which is looked up in `PATH`.
 fn resolve(kubeconfig: &mut Kubeconfig, directory: &Path) {
     let absolute = |path: &mut Option<String>| {
         if let Some(path) =
@@ -82,11 +82,11 @@ fn resolve(kubeconfig: &mut Kubeconfig, directory: &Path) {
 }
 
 impl Api {
-    /// Prepares a connection as a person's kubectl would: with the proxy that the kubeconfig or the environment names
-    /// (and its exceptions, `NO_PROXY`), an exec plug-in run, and patience where the server asks for it.
+    /// Prepares a connection as the user's kubectl would: with the proxy of the kubeconfig or the environment
+    /// (and its exceptions, `NO_PROXY`), an exec plug-in, and retries when the server asks for them.
     ///
     /// # Errors
-    /// The kubeconfig cannot be used, or its plug-in gives no credential.
+    /// The kubeconfig cannot be used, or its plug-in provides no credential.
     pub fn log_in(login: &Login) -> Result<Self, ApiError> {
         let mut api = Self::with(configuration(login)?)?;
         api.patient = true;

@@ -1,4 +1,4 @@
-//! Nodes, and the leases by which their kubelets say that they live.
+//! Nodes, and the leases that their kubelets renew.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -9,53 +9,46 @@ use crate::formats::objects::cluster::{self, Address};
 use crate::formats::objects::condition;
 use crate::live::deadline::Deadline;
 
-/// How long a lease is fresh where it doesn't say, in seconds (the kubelet's `nodeLeaseDurationSeconds`).
+/// Default validity of a lease, in seconds (the kubelet's `nodeLeaseDurationSeconds`).
 const LEASE_SECONDS: i64 = 40;
 
-/// A node of the cluster, as the API server tells.
+/// A node of the cluster, according to the API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// Its name.
     pub name: String,
     /// Its `Ready` condition: true, false or unknown.
     pub ready: Option<bool>,
     /// Why it is not ready, in the kubelet's or the controller-manager's words.
     pub reason: String,
-    /// Whether it takes new pods.
     pub schedulable: bool,
     /// Roles from its labels, sorted.
     pub roles: Vec<String>,
-    /// Version of its kubelet.
     pub version: String,
-    /// When it was made.
     pub created: Option<Timestamp>,
-    /// Its addresses by their types: InternalIP, ExternalIP, Hostname.
+    /// By type: InternalIP, ExternalIP, Hostname.
     pub addresses: Vec<Address>,
-    /// Its operating system.
     pub os_image: String,
-    /// Its kernel.
     pub kernel_version: String,
-    /// Its container runtime: `containerd://1.6.20`.
+    /// Such as `containerd://1.6.20`.
     pub container_runtime: String,
 }
 
-/// A node's lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// When the kubelet renewed it last.
+    /// When the kubelet last renewed it.
     pub renewed: Timestamp,
-    /// How long that holds.
+    /// How long a renewal is valid.
     pub duration: SignedDuration,
-    /// The server's clock when it was asked.
+    /// The server's clock at the request.
     pub asked: Option<Timestamp>,
 }
 
 impl Api {
-    /// All nodes: what `kubectl get nodes` asks.
+    /// All nodes, as in `kubectl get nodes`.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn nodes(&self, deadline: Deadline) -> Result<Vec<Node>, ApiError> {
         let objects = self.node_objects(deadline)?;
         if objects.iter().any(|node| node.metadata.name.is_empty()) {
@@ -67,7 +60,7 @@ impl Api {
     /// The lease that the kubelet of this node renews every ten seconds.
     ///
     /// # Errors
-    /// No answer, or none that gives it.
+    /// No answer, or an unexpected one.
     pub fn lease(&self, node: &str, deadline: Deadline) -> Result<Lease, ApiError> {
         let node = segment("node", node)?;
         let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}");

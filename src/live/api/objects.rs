@@ -1,4 +1,4 @@
-//! The API's objects, only with the fields that are asked for: the same object of another version is as good.
+//! The API's objects, only with the fields that are read: the same object of another version works too.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub(super) struct Status {
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub(super) struct List<T> {
     pub(super) metadata: ListMetadata,
-    /// Some aggregated APIs say `null` where there are none.
+    /// Some aggregated APIs return `null` if there are none.
     #[serde(deserialize_with = "nullable")]
     pub(super) items: Vec<T>,
 }

@@ -1,4 +1,4 @@
-//! Pods and their logs, and what else says how a cluster fares.
+//! Pods and their logs, and other objects that show the state of a cluster.
 
 use jiff::Timestamp;
 
@@ -13,12 +13,11 @@ const LINES: usize = 10_000;
 /// How many bytes of them.
 const BYTES: usize = 8 << 20;
 
-/// A container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// Its lines; each begins with its time (RFC 3339).
+    /// Each line begins with its time (RFC 3339).
     pub text: Vec<u8>,
-    /// Whether they are all that was asked for.
+    /// Whether nothing was cut.
     pub whole: bool,
 }
 
@@ -26,7 +25,7 @@ impl Api {
     /// All pods of a namespace, or of all.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn pods(&self, namespace: Option<&str>, deadline: Deadline) -> Result<Vec<Pod>, ApiError> {
         match namespace {
             Some(namespace) => {
@@ -36,10 +35,10 @@ impl Api {
         }
     }
 
-    /// What a container logged since a time, which the API server has its kubelet read.
+    /// What a container has logged since a time; the API server reads it from the kubelet.
     ///
     /// # Errors
-    /// No answer, or none that gives it.
+    /// No answer, or an unexpected one.
     pub fn log(
         &self,
         namespace: &str,
@@ -62,23 +61,23 @@ impl Api {
     /// All nodes, with their addresses.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn node_objects(&self, deadline: Deadline) -> Result<Vec<Node>, ApiError> {
         self.list("/api/v1/nodes", deadline)
     }
 
-    /// Groups and versions of the API, and whether they can be asked.
+    /// Groups and versions of the API, and whether they are available.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn api_services(&self, deadline: Deadline) -> Result<Vec<ApiService>, ApiError> {
         self.list("/apis/apiregistration.k8s.io/v1/apiservices", deadline)
     }
 
-    /// Requests for certificates.
+    /// Certificate signing requests.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn signing_requests(&self, deadline: Deadline) -> Result<Vec<SigningRequest>, ApiError> {
         self.list("/apis/certificates.k8s.io/v1/certificatesigningrequests", deadline)
     }

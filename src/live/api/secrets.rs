@@ -1,5 +1,5 @@
-//! Secrets, of which the tool reads one value and replaces it. What is in them is wiped when dropped, as far as it is
-//! in hand here: the buffers of the HTTP client are its own.
+//! Secrets: one value is read and replaced. Their content is zeroized when dropped, except in the buffers of
+//! the HTTP client.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,21 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{Api, ApiError, Patch, parse, segment};
 use crate::live::deadline::Deadline;
 
-/// A Secret.
 pub struct Secret {
-    /// Of this state of it; what is written names it, so that nobody else's change is lost.
+    /// The resourceVersion that was read; an update names it, so that no concurrent change is lost.
     pub version: String,
     /// Whether the API server refuses to change its data.
     pub immutable: bool,
-    /// What it holds, in base64.
+    /// The values, in base64.
     data: BTreeMap<String, Zeroizing<String>>,
 }
 
-/// A value of a Secret that is not what a Secret holds.
+/// A value of a Secret that is not base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not base64")]
 pub struct NotBase64;
 
 impl Secret {
-    /// The names of its values.
     pub fn keys(&self) -> Vec<&str> {
         self.data.keys().map(String::as_str).collect()
     }
@@ -36,7 +34,7 @@ impl Secret {
     /// The value of this name, decoded.
     pub fn value(&self, key: &str) -> Option<Result<Zeroizing<Vec<u8>>, NotBase64>> {
         let text = self.data.get(key)?;
-        // Go's decoder passes over line ends.
+        // Go's decoder skips newlines.
         let one_line: Zeroizing<String> =
             Zeroizing::new(text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
         Some(STANDARD.decode(one_line.as_bytes()).map(Zeroizing::new).map_err(|_| NotBase64))
@@ -47,16 +45,16 @@ impl Api {
     /// Reads a Secret.
     ///
     /// # Errors
-    /// No answer, or none that gives it; one of the names is none.
+    /// No answer, or an unexpected one; one of the names is invalid.
     pub fn secret(&self, namespace: &str, name: &str, deadline: Deadline) -> Result<Secret, ApiError> {
         let body = Zeroizing::new(self.get(&path(namespace, name)?, deadline)?.good()?);
         parse::<SecretObject>(&body).map(Secret::from)
     }
 
-    /// Replaces one value of a Secret, if it still is in the state of `version`; what it is afterwards.
+    /// Replaces one value of a Secret if it still has the read `version`; returns the new Secret.
     ///
     /// # Errors
-    /// 409 where it was changed meanwhile, 422 where it is immutable, or as any request.
+    /// 409 if it was changed meanwhile, 422 if it is immutable, or as any request.
     pub fn replace_value(
         &self,
         (namespace, name): (&str, &str),

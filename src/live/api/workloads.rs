@@ -1,4 +1,4 @@
-//! Daemon sets, deployments and stateful sets, and how they are restarted.
+//! Daemon sets, deployments and stateful sets, and restarting them.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -11,7 +11,7 @@ impl Api {
     /// All of a kind in a namespace, or in all.
     ///
     /// # Errors
-    /// No answer, or none that gives them.
+    /// No answer, or an unexpected one.
     pub fn workloads(
         &self,
         kind: Kind,
@@ -30,7 +30,7 @@ impl Api {
     /// One of them.
     ///
     /// # Errors
-    /// No answer, or none that gives it.
+    /// No answer, or an unexpected one.
     pub fn workload(
         &self,
         kind: Kind,
@@ -41,11 +41,11 @@ impl Api {
         self.object(&path(kind, namespace, name)?, deadline)
     }
 
-    /// Has all pods of one of them made anew, as `kubectl rollout restart` does (kubectl
-    /// `pkg/cmd/rollout/rollout_restart.go`): its template says when, so that it is another one.
+    /// Recreates all pods of a workload, as `kubectl rollout restart` does (kubectl
+    /// `pkg/cmd/rollout/rollout_restart.go`): an annotation with the time changes its template.
     ///
     /// # Errors
-    /// No answer, after which nobody knows whether it was done; or a refusal.
+    /// No answer, which leaves open whether it was done; or a refusal.
     pub fn restart_workload(
         &self,
         kind: Kind,

@@ -1,72 +1,51 @@
-//! Which socket the runtime listens on: what the operator says, what the kubelet uses, what crictl uses,
-//! the places where runtimes have it.
+//! The runtime's socket: from the option, the kubelet, crictl, or the runtimes' usual paths.
 
 use std::path::{Path, PathBuf};
 
 use super::wire::is_socket;
 use crate::analysis::node::facts::Facts;
 
-/// The sockets of the runtimes of the field, in the order in which they are tried: kubeadm's list
+/// Common runtime sockets, in the order in which they are tried: kubeadm's list
 /// (`cmd/kubeadm/app/constants/constants_unix.go`).
 pub const WELL_KNOWN: [&str; 3] =
     ["/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock"];
 
-/// Where the kubelet before 1.24 served Docker as a CRI by itself.
+/// Where the kubelet before 1.24 served Docker as a CRI itself.
 const DOCKERSHIM: &str = "/var/run/dockershim.sock";
 
-/// A runtime's socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its path.
     pub socket: PathBuf,
-    /// Who says so.
+    /// The option, flag or file that names it.
     pub source: String,
 }
 
-/// Why there is no socket to use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// Something else than a Unix socket.
     #[error(
         "{source_of}: {endpoint}: not a Unix socket; it looks like unix:///run/containerd/containerd.sock"
     )]
     NotUnix {
-        /// What was given.
         endpoint: String,
-        /// Who says so.
+        /// The option, flag or file that names it.
         source_of: String,
     },
     /// Docker through the kubelet.
     #[error("{source_of}: {}: this is dockershim, a part of the kubelet, which goes away when the kubelet does", socket.display())]
     Dockershim {
-        /// The socket.
         socket: PathBuf,
-        /// Who says so.
+        /// The option, flag or file that names it.
         source_of: String,
     },
-    /// No runtime was found.
     #[error("no container runtime found: there is no socket at {}", WELL_KNOWN.join(", "))]
     NotFound,
-}
-
-impl EndpointError {
-    /// The next step for the operator.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NotUnix { .. } => "name the runtime's socket with --cri-socket unix:///PATH".to_owned(),
-            Self::Dockershim { .. } => "restart the static pods without CRI: --restart=manifest".to_owned(),
-            Self::NotFound => {
-                "start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go without CRI: --restart=manifest".to_owned()
-            }
-        }
-    }
 }
 
 /// Finds the socket. `explicit` is the operator's `--cri-socket`. Whether somebody listens there is not
 /// asked, except where several places are possible.
 ///
 /// # Errors
-/// What is named is no Unix socket, or nothing is named and nothing found.
+/// The named path is no Unix socket, or nothing is named and nothing found.
 pub fn find(explicit: Option<&str>, facts: &Facts) -> Result<Endpoint, EndpointError> {
     let named = |fact: &Option<crate::analysis::node::facts::Fact<String>>| {
         fact.as_ref().map(|fact| (fact.value.clone(), fact.source.clone()))
@@ -74,7 +53,7 @@ pub fn find(explicit: Option<&str>, facts: &Facts) -> Result<Endpoint, EndpointE
     choose(explicit, named(&facts.cri_socket), named(&facts.crictl_socket), &is_socket)
 }
 
-/// `kubelet` and `crictl`: endpoint and who says so.
+/// `kubelet` and `crictl`: endpoint and where it was read.
 fn choose(
     explicit: Option<&str>,
     kubelet: Option<(String, String)>,
@@ -82,7 +61,7 @@ fn choose(
     exists: &dyn Fn(&Path) -> bool,
 ) -> Result<Endpoint, EndpointError> {
     if let Some(endpoint) = explicit {
-        // The operator may know better than to be warned of dockershim.
+        // An explicit option overrides the warning about dockershim.
         return parse(endpoint, "--cri-socket");
     }
     if let Some((endpoint, source)) = kubelet {
@@ -121,7 +100,7 @@ fn usable(endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
     }
 }
 
-/// `unix:///path`, or the path alone, as the kubelet takes it.
+/// `unix:///path`, or the path alone, as the kubelet accepts it.
 fn parse(endpoint: &str, source: &str) -> Result<Endpoint, EndpointError> {
     let path = endpoint.strip_prefix("unix://").unwrap_or(endpoint);
     if !path.starts_with('/') || path.contains('\0') {
@@ -168,12 +147,11 @@ mod tests {
     fn what_is_named_but_not_there() {
         let (containerd, none) = (|path: &Path| path == Path::new(CONTAINERD), |_: &Path| false);
         let stale = said("unix:///var/run/dockershim.sock", "/etc/crictl.yaml runtime-endpoint");
-        // The kubelet's word stands; crictl's gives way to a socket that is there.
+        // The kubelet's setting stays; crictl's gives way to a socket that exists.
         assert_eq!(socket(choose(None, said("/k.sock", "kubelet"), None, &containerd)).0, "/k.sock");
         assert_eq!(socket(choose(None, None, stale.clone(), &containerd)).0, CONTAINERD);
         let refused = choose(None, None, stale, &none).unwrap_err();
         assert!(matches!(&refused, EndpointError::Dockershim { .. }), "{refused}");
-        assert!(refused.hint().contains("--restart=manifest"));
         assert_eq!(choose(None, None, None, &none), Err(EndpointError::NotFound));
         let dockershim = |path: &Path| path == Path::new(DOCKERSHIM);
         let found = choose(None, None, None, &dockershim).unwrap_err();

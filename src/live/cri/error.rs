@@ -1,148 +1,66 @@
-//! What can be wrong with a container runtime: each way as its own variant, in words that tell the
-//! operator what to do next.
+//! What can be wrong with a container runtime: each way as its own variant.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why the runtime could not be asked, or what it answered.
+/// Why the runtime could not be reached, or its error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CriError {
-    /// Nothing is at the socket's path.
     #[error("{}: there is no such socket", socket.display())]
-    Missing {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// The socket may not be opened.
+    Missing { socket: PathBuf },
     #[error("{}: permission denied", socket.display())]
-    Denied {
-        /// The socket.
-        socket: PathBuf,
-    },
+    Denied { socket: PathBuf },
     /// A file, a directory or something else.
     #[error("{}: not a socket", socket.display())]
     NotASocket {
-        /// What was taken for one.
+        /// The path that was given.
         socket: PathBuf,
     },
-    /// The socket is left over: nobody listens.
+    /// The socket file exists, but nothing listens on it.
     #[error("{}: nobody listens on this socket: the container runtime is not running", socket.display())]
-    Refused {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// Another failure of the connection.
+    Refused { socket: PathBuf },
     #[error("cannot connect to {}: {why}", socket.display())]
-    Connect {
-        /// The socket.
-        socket: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The connection is accepted and nothing is answered.
+    Connect { socket: PathBuf, why: String },
+    /// The connection is accepted, but there is no answer.
     #[error("{}: accepts connections, but did not answer within {}", socket.display(), seconds(*waited))]
-    Silent {
-        /// The socket.
-        socket: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-    },
+    Silent { socket: PathBuf, waited: Duration },
     /// The connection is accepted and closed without an answer.
     #[error("{}: closes the connection without an answer", socket.display())]
-    Closed {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// It speaks, but HTTP/1: Docker's own socket, for one.
+    Closed { socket: PathBuf },
+    /// It speaks HTTP/1: Docker's own socket, for example.
     #[error("{}: speaks HTTP/1, so this is no CRI socket", socket.display())]
-    Http1 {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// It speaks, but nothing that is known here.
+    Http1 { socket: PathBuf },
+    /// It speaks an unknown protocol.
     #[error("{}: does not speak gRPC, so this is no CRI socket", socket.display())]
-    NotGrpc {
-        /// The socket.
-        socket: PathBuf,
-    },
+    NotGrpc { socket: PathBuf },
     /// A runtime that answers, without CRI: neither `runtime.v1` nor `runtime.v1alpha2`.
     #[error("{}: the runtime answers, but without CRI, neither v1 nor v1alpha2", socket.display())]
-    NoCri {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// A call was not answered in its time.
+    NoCri { socket: PathBuf },
     #[error("{}: {call} was not answered within {}", socket.display(), seconds(*waited))]
     Deadline {
-        /// The socket.
         socket: PathBuf,
         /// The CRI's name of the call.
         call: &'static str,
-        /// How long it was waited for.
         waited: Duration,
     },
-    /// The connection broke, or the runtime is starting or ending.
+    /// The connection broke, or the runtime is starting or stopping.
     #[error("{}: the runtime went away during {call}: {why}", socket.display())]
-    Unavailable {
-        /// The socket.
-        socket: PathBuf,
-        /// The CRI's name of the call.
-        call: &'static str,
-        /// Why.
-        why: String,
-    },
+    Unavailable { socket: PathBuf, call: &'static str, why: String },
     /// The runtime answered with an error.
     #[error("{}: {call} failed: {message} ({code})", socket.display())]
     Answer {
-        /// The socket.
         socket: PathBuf,
-        /// The CRI's name of the call.
         call: &'static str,
         /// gRPC's name of the code: `Internal`.
         code: String,
-        /// The runtime's message, raw.
         message: String,
     },
-    /// The operating system gave no event loop.
+    /// The operating system provided no event loop.
     #[error("cannot talk to {}: {why}", socket.display())]
-    NoLoop {
-        /// The socket.
-        socket: PathBuf,
-        /// Why.
-        why: String,
-    },
+    NoLoop { socket: PathBuf, why: String },
 }
 
 impl CriError {
-    /// The next step for the operator.
-    pub fn hint(&self) -> String {
-        const OTHER: &str = "name the runtime's socket with --cri-socket unix:///PATH";
-        match self {
-            Self::Missing { socket } | Self::Refused { socket } => {
-                format!(
-                    "start the runtime: systemctl start {}; if its socket is elsewhere, {OTHER}",
-                    service(socket)
-                )
-            }
-            Self::Denied { .. } => "run as root".to_owned(),
-            Self::Silent { socket, .. } | Self::Closed { socket } | Self::Deadline { socket, .. } => {
-                format!("see what the runtime does: journalctl -u {0}; systemctl restart {0} leaves the containers running", service(socket))
-            }
-            Self::Unavailable { socket, .. } | Self::Answer { socket, .. } => {
-                format!("see what the runtime says: journalctl -u {}", service(socket))
-            }
-            Self::Http1 { .. } => format!(
-                "if this is Docker's socket, cri-dockerd's is needed (unix:///var/run/cri-dockerd.sock): {OTHER}"
-            ),
-            Self::NoCri { .. } => {
-                "remove \"cri\" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart containerd; or go without CRI: --restart=manifest".to_owned()
-            }
-            Self::NotASocket { .. } | Self::Connect { .. } | Self::NotGrpc { .. } | Self::NoLoop { .. } => {
-                OTHER.to_owned()
-            }
-        }
-    }
-
     /// Whether the same call may succeed a little later: the runtime is slow, restarting or not yet up.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -166,20 +84,6 @@ impl CriError {
             | Self::NotGrpc { .. }
             | Self::NoLoop { .. } => false,
         }
-    }
-}
-
-/// The systemd unit that makes a socket of this path.
-fn service(socket: &Path) -> &'static str {
-    let path = socket.to_string_lossy();
-    if path.contains("crio") {
-        "crio"
-    } else if path.contains("cri-dockerd") {
-        "cri-docker"
-    } else if path.contains("dockershim") {
-        "kubelet"
-    } else {
-        "containerd"
     }
 }
 

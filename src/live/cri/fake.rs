@@ -18,7 +18,6 @@ use tonic::Code;
 use super::{CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID, proto};
 use crate::live::clock;
 
-/// What a call is answered with.
 pub(crate) enum Reply {
     Message(Vec<u8>),
     Error(Code, &'static str),
@@ -30,17 +29,16 @@ pub(crate) const DONE: Reply = Reply::Message(Vec::new());
 type Later = Box<dyn FnOnce(&mut World) + Send>;
 type OnStop = Box<dyn FnMut(&mut World, &str) -> Reply + Send>;
 
-/// What the runtime knows.
 pub(crate) struct World {
     pub(crate) services: Vec<&'static str>,
     pub(crate) containers: Vec<proto::Container>,
     pub(crate) sandboxes: Vec<proto::PodSandbox>,
     pub(crate) statuses: HashMap<String, proto::ContainerStatus>,
-    /// Each stop with what it was about: `StopContainer a1 30`.
+    /// Each stop with its target: `StopContainer a1 30`.
     pub(crate) stops: Vec<String>,
     pub(crate) on_stop: OnStop,
     pub(crate) on_stop_sandbox: OnStop,
-    /// The runtime is away until then.
+    /// The runtime is down until then.
     pub(crate) down_until: Option<Instant>,
     later: Vec<(Instant, Later)>,
 }
@@ -63,7 +61,7 @@ impl World {
         }
     }
 
-    /// Adds what crictl printed of a node: its lists of containers and of sandboxes.
+    /// Adds crictl's output from a node: its lists of containers and of sandboxes.
     pub(crate) fn add_listed(&mut self, containers: &str, sandboxes: &str) {
         let parse = |text| -> serde_json::Value { serde_json::from_str(text).unwrap() };
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -146,7 +144,6 @@ impl World {
         });
     }
 
-    /// The container's process ends.
     pub(crate) fn end(&mut self, id: &str, exit_code: i32) {
         for container in self.containers.iter_mut().filter(|container| container.id == id) {
             container.state = 2;
@@ -158,7 +155,7 @@ impl World {
         status.reason = if exit_code == 0 { "Completed" } else { "Error" }.to_owned();
     }
 
-    /// Does something a little later.
+    /// Runs `event` after a delay.
     pub(crate) fn after(&mut self, milliseconds: u64, event: impl FnOnce(&mut World) + Send + 'static) {
         self.later.push((clock::now() + Duration::from_millis(milliseconds), Box::new(event)));
     }
@@ -233,7 +230,7 @@ fn strings(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The running server; it ends when dropped.
+/// The running server; it stops when dropped.
 pub(crate) struct Fake {
     directory: tempfile::TempDir,
     world: Arc<Mutex<World>>,
@@ -287,7 +284,7 @@ fn serve(
             std::os::unix::net::UnixListener::bind(socket).unwrap()
         });
         listener.set_nonblocking(true).unwrap();
-        // When this is dropped, so are the listener and every connection.
+        // Dropping this drops the listener and every connection.
         let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         reactor.block_on(async {
             let listener = tokio::net::UnixListener::from_std(listener).unwrap();

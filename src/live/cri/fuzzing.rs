@@ -1,4 +1,4 @@
-//! What the calls make of an answer's bytes, for the fuzz targets.
+//! The parsers of an answer's bytes, for the fuzz targets.
 
 use prost::Message as _;
 

@@ -1,4 +1,4 @@
-//! The Container Runtime Interface over its Unix socket: what runs on this node, and stopping it. Every
+//! The Container Runtime Interface over its Unix socket: listing and stopping what runs on this node. Every
 //! call is bounded in time. Async only in here; the callers are plain threads.
 //!
 //! Must not know what the containers are for.
@@ -39,29 +39,29 @@ use wire::Seen;
 const APIS: [(&str, &str); 2] =
     [("v1", "runtime.v1.RuntimeService"), ("v1alpha2", "runtime.v1alpha2.RuntimeService")];
 
-/// Largest answer that is taken: the kubelet's limit (`pkg/kubelet/cri/remote/remote_runtime.go`), enough
-/// for some ten thousand containers.
+/// Largest accepted answer: the kubelet's limit (`pkg/kubelet/cri/remote/remote_runtime.go`), enough for some
+/// ten thousand containers.
 const LARGEST_ANSWER: usize = 16 << 20;
 
-/// Time for an answer that needs no waiting in the runtime; the kubelet's `runtimeRequestTimeout` is 2 min.
+/// Timeout for an answer that needs no waiting in the runtime; the kubelet's `runtimeRequestTimeout` is 2
+/// min.
 const QUICK: Duration = Duration::from_secs(10);
 
-/// How much later than ours the runtime's deadline is: the error that is shown is ours.
+/// The runtime's deadline is this much later than ours, so that our error is the one shown.
 const AFTER_US: Duration = Duration::from_secs(1);
 
-/// A connection to a container runtime.
 #[derive(Debug)]
 pub struct Runtime {
     socket: PathBuf,
     channel: Channel,
     service: &'static str,
     about: About,
-    // Last, so that what runs on it goes first.
+    // Last, so that what runs on it is dropped first.
     reactor: tokio::runtime::Runtime,
 }
 
 impl Runtime {
-    /// Connects to the socket and asks who is there. All of it takes at most `patience`.
+    /// Connects to the socket and reads the runtime's version. Takes at most `patience`.
     ///
     /// # Errors
     /// There is no CRI at this socket; the variant says what there is.
@@ -85,7 +85,6 @@ impl Runtime {
         Ok(Self { socket: socket.to_owned(), channel, service, about, reactor })
     }
 
-    /// Who is there.
     pub fn about(&self) -> &About {
         &self.about
     }
@@ -114,7 +113,7 @@ impl Runtime {
         Ok(answer.items.into_iter().map(Sandbox::from).collect())
     }
 
-    /// What the runtime says of a container; `None` where it knows none of this ID.
+    /// The status of a container; `None` if the runtime doesn't know the ID.
     ///
     /// # Errors
     /// The runtime didn't answer within 10 s, or answered with an error.
@@ -125,11 +124,11 @@ impl Runtime {
         Ok(answer.and_then(|answer| answer.status).map(ContainerStatus::from))
     }
 
-    /// Sends the container its stop signal, kills it after `grace` (whole seconds, rounded up), and comes
-    /// back when it has ended. May be repeated; a container that is gone counts as stopped.
+    /// Sends the container its stop signal, kills it after `grace` (whole seconds, rounded up), and returns
+    /// when it has exited. May be repeated; a container that no longer exists counts as stopped.
     ///
     /// # Errors
-    /// It has not ended within `deadline`, or the runtime answered with an error.
+    /// It has not exited within `deadline`, or the runtime answered with an error.
     pub fn stop_container(&self, id: &str, grace: Duration, deadline: Duration) -> Result<Stopped, CriError> {
         let whole = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
         let timeout = i64::try_from(whole).unwrap_or(i64::MAX);
@@ -138,8 +137,8 @@ impl Runtime {
         Ok(answer.map_or(Stopped::NotFound, |_| Stopped::ByUs))
     }
 
-    /// Stops a pod's sandbox and kills what runs in it; the kubelet makes a new one. One that is gone counts
-    /// as stopped.
+    /// Stops a pod's sandbox and kills what runs in it; the kubelet creates a new one. One that no longer
+    /// exists counts as stopped.
     ///
     /// # Errors
     /// It is not done within `deadline`, or the runtime answered with an error.
@@ -156,7 +155,7 @@ impl Runtime {
         self.ask(method, request, deadline).map_err(|failure| failure.told(&self.socket, method, deadline))
     }
 
-    /// A call about one container or sandbox; `None` where the runtime doesn't know it.
+    /// A call about one container or sandbox; `None` if the runtime doesn't know it.
     fn call_of_known<Q, A>(
         &self,
         method: &'static str,
@@ -186,7 +185,7 @@ impl Runtime {
     }
 }
 
-/// Connects, and asks for the version in each API until one is known.
+/// Connects, and requests the version in each API until one is known.
 async fn greet(socket: &Path, seen: Seen) -> Result<(Channel, &'static str, About), CriError> {
     let lost = |why: String| {
         let why = CriError::Unavailable { socket: socket.to_owned(), call: "Version", why };
@@ -231,7 +230,7 @@ where
     client.ready().await.map_err(|error| Error::Status(Box::new(Status::from_error(error.into()))))?;
     let mut request = Request::new(message);
     if let Some(deadline) = deadline {
-        // The runtime gives up after us, and doesn't go on waiting for nobody.
+        // The runtime times out after us, and doesn't keep waiting without a client.
         request.set_timeout(deadline.saturating_add(AFTER_US));
     }
     let codec = ProstCodec::<Q, A>::default();
@@ -243,7 +242,6 @@ fn selector(labels: &[(&str, &str)]) -> HashMap<String, String> {
     labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Why a call failed.
 enum Error {
     Time,
     Status(Box<Status>),
@@ -258,7 +256,7 @@ impl Error {
         };
         match status.code() {
             Code::Unavailable => CriError::Unavailable { socket, call, why: innermost(&*status) },
-            // Made here, not there: the connection broke.
+            // A local error: the connection broke.
             _ if status.source().is_some() => {
                 CriError::Unavailable { socket, call, why: innermost(&*status) }
             }
@@ -272,13 +270,13 @@ impl Error {
     }
 }
 
-/// dockershim and cri-dockerd pass Docker's words on without the code.
+/// dockershim and cri-dockerd pass Docker's message on without the code.
 fn is_not_found(status: &Status) -> bool {
     status.code() == Code::NotFound
         || (status.code() == Code::Unknown && status.message().contains("No such container"))
 }
 
-/// The cause at the end of the chain: what stands before it says "transport error" only.
+/// The cause at the end of the chain: the outer errors only say "transport error".
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

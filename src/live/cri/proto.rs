@@ -1,18 +1,16 @@
-//! The part of the Container Runtime Interface that is used here, kept by hand: field numbers and types of
-//! `runtime.v1` from kubernetes/cri-api, `pkg/apis/runtime/v1/api.proto`. `runtime.v1alpha2` has the same
-//! ones in this part. Fields that are not read are left out; protobuf skips them.
+//! The part of the Container Runtime Interface that is used here, written by hand: field numbers and types of
+//! `runtime.v1` from kubernetes/cri-api, `pkg/apis/runtime/v1/api.proto`. `runtime.v1alpha2` is the same in
+//! this part. Fields that are not read are left out; protobuf skips them.
 
 use std::collections::HashMap;
 
-/// `VersionRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct VersionRequest {
-    /// Version of the kubelet's runtime API: "0.1.0" since ever.
+    /// Version of the kubelet's runtime API: always "0.1.0".
     #[prost(string, tag = "1")]
     pub(crate) version: String,
 }
 
-/// `VersionResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct VersionResponse {
     #[prost(string, tag = "2")]
@@ -30,21 +28,18 @@ pub(crate) struct ContainerFilter {
     pub(crate) label_selector: HashMap<String, String>,
 }
 
-/// `ListContainersRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ListContainersRequest {
     #[prost(message, optional, tag = "1")]
     pub(crate) filter: Option<ContainerFilter>,
 }
 
-/// `ListContainersResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ListContainersResponse {
     #[prost(message, repeated, tag = "1")]
     pub(crate) containers: Vec<Container>,
 }
 
-/// `ContainerMetadata`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ContainerMetadata {
     #[prost(string, tag = "1")]
@@ -53,7 +48,6 @@ pub(crate) struct ContainerMetadata {
     pub(crate) attempt: u32,
 }
 
-/// `Container`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Container {
     #[prost(string, tag = "1")]
@@ -74,28 +68,24 @@ pub(crate) struct Container {
     pub(crate) annotations: HashMap<String, String>,
 }
 
-/// `PodSandboxFilter`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PodSandboxFilter {
     #[prost(map = "string, string", tag = "3")]
     pub(crate) label_selector: HashMap<String, String>,
 }
 
-/// `ListPodSandboxRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ListPodSandboxRequest {
     #[prost(message, optional, tag = "1")]
     pub(crate) filter: Option<PodSandboxFilter>,
 }
 
-/// `ListPodSandboxResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ListPodSandboxResponse {
     #[prost(message, repeated, tag = "1")]
     pub(crate) items: Vec<PodSandbox>,
 }
 
-/// `PodSandboxMetadata`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PodSandboxMetadata {
     #[prost(string, tag = "1")]
@@ -108,7 +98,6 @@ pub(crate) struct PodSandboxMetadata {
     pub(crate) attempt: u32,
 }
 
-/// `PodSandbox`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PodSandbox {
     #[prost(string, tag = "1")]
@@ -127,21 +116,18 @@ pub(crate) struct PodSandbox {
     pub(crate) annotations: HashMap<String, String>,
 }
 
-/// `ContainerStatusRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ContainerStatusRequest {
     #[prost(string, tag = "1")]
     pub(crate) container_id: String,
 }
 
-/// `ContainerStatusResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ContainerStatusResponse {
     #[prost(message, optional, tag = "1")]
     pub(crate) status: Option<ContainerStatus>,
 }
 
-/// `ContainerStatus`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ContainerStatus {
     #[prost(string, tag = "1")]
@@ -166,7 +152,6 @@ pub(crate) struct ContainerStatus {
     pub(crate) log_path: String,
 }
 
-/// `StopContainerRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StopContainerRequest {
     #[prost(string, tag = "1")]
@@ -176,13 +161,12 @@ pub(crate) struct StopContainerRequest {
     pub(crate) timeout: i64,
 }
 
-/// `StopPodSandboxRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StopPodSandboxRequest {
     #[prost(string, tag = "1")]
     pub(crate) pod_sandbox_id: String,
 }
 
-/// The answer to both stops: it says nothing.
+/// The empty answer to both stops.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Nothing {}

@@ -8,9 +8,7 @@ use super::proto;
 
 /// Label with the container's name in its pod (kubelet, `pkg/kubelet/types/labels.go`).
 pub const CONTAINER_NAME: &str = "io.kubernetes.container.name";
-/// Label with the pod's name.
 pub const POD_NAME: &str = "io.kubernetes.pod.name";
-/// Label with the pod's namespace.
 pub const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
 /// Label with the pod's UID; a static pod's is a digest of its manifest.
 pub const POD_UID: &str = "io.kubernetes.pod.uid";
@@ -19,25 +17,21 @@ pub const GRACE_PERIOD: &str = "io.kubernetes.pod.terminationGracePeriod";
 /// Annotation of a sandbox: `file` for a static pod, `api` for one of the API server.
 pub const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
 
-/// Who answers at the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// `containerd`, `cri-o`, `docker`.
+    /// Such as `containerd`, `cri-o`, `docker`.
     pub runtime: String,
     /// The runtime's own version.
     pub version: String,
-    /// CRI's version that is spoken: `v1` or `v1alpha2`.
+    /// CRI version of the connection: `v1` or `v1alpha2`.
     pub api: &'static str,
 }
 
-/// A container's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContainerState {
-    /// Made, not yet started.
+    /// Created, not yet started.
     Created,
-    /// Its process runs.
     Running,
-    /// Its process has ended.
     Exited,
     /// The runtime doesn't know.
     Unknown,
@@ -54,108 +48,80 @@ impl ContainerState {
     }
 }
 
-/// A container as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Its ID.
     pub id: String,
-    /// The sandbox in which it is.
     pub sandbox: String,
     /// Its name in its pod, from its metadata.
     pub name: String,
-    /// How often it was made before in this pod.
+    /// How often it was created before in this pod.
     pub attempt: u32,
-    /// Its state.
     pub state: ContainerState,
-    /// When it was made; `None` where the runtime doesn't say.
+    /// `None` if the runtime doesn't set it.
     pub created_at: Option<Timestamp>,
-    /// Labels.
     pub labels: HashMap<String, String>,
-    /// Annotations.
     pub annotations: HashMap<String, String>,
 }
 
 impl Container {
-    /// The label of this name; empty where there is none.
+    /// The label of this name; empty if there is none.
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
 
-    /// UID of its pod.
     pub fn pod_uid(&self) -> &str {
         self.label(POD_UID)
     }
 
-    /// Name of its pod.
     pub fn pod_name(&self) -> &str {
         self.label(POD_NAME)
     }
-
-    /// Namespace of its pod.
-    pub fn pod_namespace(&self) -> &str {
-        self.label(POD_NAMESPACE)
-    }
 }
 
-/// A pod's sandbox as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sandbox {
-    /// Its ID.
     pub id: String,
-    /// Whether it is up. After a reboot the old ones are listed and aren't.
+    /// Whether it is running. After a reboot the old ones are listed and aren't.
     pub ready: bool,
-    /// Name of its pod.
     pub pod_name: String,
-    /// Namespace of its pod.
     pub pod_namespace: String,
-    /// UID of its pod.
     pub pod_uid: String,
-    /// How often a sandbox was made before for this pod.
+    /// How often a sandbox was created before for this pod.
     pub attempt: u32,
-    /// When it was made; `None` where the runtime doesn't say.
+    /// `None` if the runtime doesn't set it.
     pub created_at: Option<Timestamp>,
-    /// Labels.
     pub labels: HashMap<String, String>,
-    /// Annotations.
     pub annotations: HashMap<String, String>,
 }
 
 impl Sandbox {
-    /// Whether its pod is a static one, made from a manifest on this node's disk.
+    /// Whether its pod is static: created from a manifest on this node's disk.
     pub fn is_static(&self) -> bool {
         self.annotations.get(CONFIG_SOURCE).is_some_and(|source| source == "file")
     }
 }
 
-/// What the runtime says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerStatus {
-    /// Its ID.
     pub id: String,
-    /// Its state.
     pub state: ContainerState,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
-    /// When its process was started.
     pub started_at: Option<Timestamp>,
-    /// When its process ended.
     pub finished_at: Option<Timestamp>,
-    /// Its process's exit code, where it has ended.
+    /// Its process's exit code, if it has exited.
     pub exit_code: i32,
     /// Why it is in its state, one word: `Error`, `OOMKilled`; may be empty.
     pub reason: String,
-    /// The same in more words; may be empty.
+    /// The reason as a sentence; may be empty.
     pub message: String,
-    /// Its log file; may be empty.
     pub log_path: String,
 }
 
-/// How a container was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     /// The runtime stopped it, or it had exited already.
     ByUs,
-    /// It was gone.
+    /// It no longer existed.
     NotFound,
 }
 
@@ -208,7 +174,7 @@ impl From<proto::ContainerStatus> for ContainerStatus {
     }
 }
 
-/// Nanoseconds since 1970; 0 and less is "not specified".
+/// Nanoseconds since 1970; 0 or less is "not specified".
 fn time(nanoseconds: i64) -> Option<Timestamp> {
     (nanoseconds > 0).then(|| Timestamp::from_nanosecond(nanoseconds.into()).ok()).flatten()
 }

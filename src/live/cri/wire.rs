@@ -1,5 +1,5 @@
-//! The connection to the socket, and what was seen on it: gRPC's own errors say "transport error" for
-//! everything, so the first bytes that came are kept to tell what is at the other end.
+//! The connection to the socket, and the first bytes received on it: gRPC's own errors say "transport error"
+//! for everything, so these bytes show what is at the other end.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,17 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::error::CriError;
 
-/// As many first bytes as are needed: the head of an HTTP/2 frame.
+/// How many first bytes are needed: the head of an HTTP/2 frame.
 const HEAD: usize = 9;
 
-/// What was seen on the newest connection.
+/// What was received on the newest connection.
 #[derive(Debug, Default)]
 struct Sight {
     refused: Option<io::Error>,
     head: Vec<u8>,
 }
 
-/// What was seen on the connections to a socket.
+/// What was received on the connections to a socket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen(Arc<Mutex<Sight>>);
 
@@ -35,7 +35,7 @@ impl Seen {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps what came, as far as it belongs to the head.
+    /// Keeps the bytes that belong to the head.
     fn keep(&self, bytes: &[u8]) {
         self.with(|sight| {
             let missing = HEAD.saturating_sub(sight.head.len());
@@ -43,8 +43,8 @@ impl Seen {
         });
     }
 
-    /// Why the first call failed, from what was seen. `waited` is given where it ended by time. `None`:
-    /// the other end does speak HTTP/2.
+    /// Why the first call failed, from the received bytes. `waited` is set after a timeout. `None`: the other
+    /// end does speak HTTP/2.
     pub(super) fn explain(&self, socket: &Path, waited: Option<Duration>) -> Option<CriError> {
         let socket = socket.to_owned();
         self.with(|sight| {
@@ -67,21 +67,20 @@ fn connect_error(socket: PathBuf, error: &io::Error) -> CriError {
     match error.kind() {
         io::ErrorKind::NotFound => CriError::Missing { socket },
         io::ErrorKind::PermissionDenied => CriError::Denied { socket },
-        // The kernel says "connection refused" of files that are no sockets too.
+        // The kernel says "connection refused" for files that are no sockets too.
         io::ErrorKind::ConnectionRefused if !is_socket(&socket) => CriError::NotASocket { socket },
         io::ErrorKind::ConnectionRefused => CriError::Refused { socket },
         _ => CriError::Connect { socket, why: error.to_string() },
     }
 }
 
-/// Whether a socket is at this path.
 pub(super) fn is_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// A server of HTTP/2 begins with a SETTINGS frame (RFC 9113, 3.4): type 4 of stream 0, its length a
-/// multiple of 6.
+/// An HTTP/2 server begins with a SETTINGS frame (RFC 9113, 3.4): type 4 of stream 0, its length a multiple
+/// of 6.
 fn is_settings(head: &[u8]) -> bool {
     match head {
         [a, b, c, 4, _, 0, 0, 0, 0] => u32::from_be_bytes([0, *a, *b, *c]).is_multiple_of(6),
@@ -89,7 +88,7 @@ fn is_settings(head: &[u8]) -> bool {
     }
 }
 
-/// Opens a channel to the socket. A broken connection is opened anew at the next call.
+/// Opens a channel to the socket. A broken connection is reopened at the next call.
 pub(super) async fn open(socket: PathBuf, seen: Seen) -> Result<Channel, tonic::transport::Error> {
     let connector = tower::service_fn(move |_: Uri| {
         let (socket, seen) = (socket.clone(), seen.clone());
@@ -104,7 +103,7 @@ pub(super) async fn open(socket: PathBuf, seen: Seen) -> Result<Channel, tonic::
             }
         }
     });
-    // The name is never looked up: gRPC wants an authority, and Go's servers refuse an odd one.
+    // The name is never resolved: gRPC requires an authority, and Go's servers reject an unusual one.
     Endpoint::from_static("http://localhost").connect_with_connector(connector).await
 }
 
@@ -128,7 +127,7 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
-    /// After a write failed: the other end has gone, maybe with a word that is still to be read.
+    /// After a failed write: the other end has closed, perhaps with a message that is still to be read.
     fn last_words(&mut self) {
         let mut buffer = [0; HEAD];
         if let Ok(count) = nix::unistd::read(&self.stream, &mut buffer) {

@@ -1,4 +1,4 @@
-//! Why the kubelet could not be restarted, each with what to do.
+//! Why the kubelet could not be restarted.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub enum KubeletError {
     )]
     NotInstalled,
     /// The unit is masked.
-    #[error("the unit kubelet is masked: systemd doesn't start it")]
+    #[error("the unit kubelet is masked: systemd does not start it")]
     Masked,
     /// None runs, and nothing has started one.
     #[error("no kubelet runs, and nothing has started one within {} s", waited.as_secs())]
@@ -24,15 +24,14 @@ pub enum KubeletError {
         systemd: bool,
     },
     /// It was started and didn't stay.
-    #[error("the kubelet doesn't stay up: it exited {deaths} times within seconds")]
+    #[error("the kubelet does not stay up: it exited {deaths} times within seconds")]
     CrashLoop {
-        /// How often it was seen to end.
+        /// How often it was seen to exit.
         deaths: u32,
-        /// Whether systemd starts it.
         systemd: bool,
     },
     /// It was told to end and didn't.
-    #[error("the kubelet (process {pid}) didn't end within {} s of SIGTERM", waited.as_secs())]
+    #[error("the kubelet (process {pid}) did not exit within {} s of SIGTERM", waited.as_secs())]
     WontStop {
         /// The process.
         pid: i32,
@@ -40,36 +39,15 @@ pub enum KubeletError {
         waited: Duration,
     },
     /// It may not be told to end.
-    #[error("the kubelet (process {pid}) can't be told to end: {why}")]
+    #[error("cannot stop the kubelet (process {pid}): {why}")]
     Signal {
-        /// The process.
         pid: i32,
-        /// The operating system's words.
+        /// The operating system's message.
         why: String,
     },
     /// systemd refused, or gave no answer.
     #[error("{0}")]
     Systemd(String),
-}
-
-impl KubeletError {
-    /// What to do.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotInstalled => "install the kubelet of the cluster's version, then run this again",
-            Self::Masked => "systemctl unmask kubelet, then run this again",
-            Self::NotRunning { systemd: true, .. } | Self::Systemd(_) => {
-                "systemctl status kubelet and journalctl -u kubelet -n 20 say why; systemctl restart kubelet"
-            }
-            Self::NotRunning { systemd: false, .. } => {
-                "no systemd runs here: start the kubelet in the way in which this machine starts it, then run this again"
-            }
-            Self::CrashLoop { systemd: true, .. } => "journalctl -u kubelet -n 20 says what it died of",
-            Self::CrashLoop { systemd: false, .. } => "its log says what it died of",
-            Self::WontStop { .. } => "look what it waits for, or end it with kill -9; then run this again",
-            Self::Signal { .. } => "run this as root",
-        }
-    }
 }
 
 impl From<SystemctlError> for KubeletError {

@@ -1,8 +1,8 @@
-//! The kubelet of this machine: whether it runs and since when, and its restart, through systemd or through
-//! whatever else supervises it.
+//! The kubelet of this machine: whether it runs and since when, and its restart, through systemd or another
+//! supervisor.
 //!
-//! It must run before a static pod is stopped, since nothing else starts the pod again. A running one keeps its
-//! client certificate in memory, so after a renewal it has to be restarted.
+//! It must run before a static pod is stopped, since nothing else starts the pod again. A running one keeps
+//! its client certificate in memory, so after a renewal it must be restarted.
 
 mod error;
 mod process;
@@ -23,38 +23,36 @@ pub use systemctl::Unit;
 
 use super::clock;
 
-/// A kubelet that is younger than this and was restarted before is taken for one that keeps dying: with an
-/// expired client certificate it ends within one or two seconds.
+/// A kubelet that is younger than this and was restarted before counts as crash looping: with an expired
+/// client certificate it exits within one or two seconds.
 const YOUNG: Duration = Duration::from_secs(5);
-/// How long systemd may take to say how the unit is.
+/// How long systemd may take to return the unit's state.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Reading start times and files' times off the kernel's clocks is no more exact than this, in milliseconds:
-/// a process's is counted in 1/100 s, a file's in ticks of up to 10 ms.
+/// Precision of process start times and file times from the kernel's clocks, in milliseconds: a process's is
+/// counted in 1/100 s, a file's in ticks of up to 10 ms.
 const CLOCK_GRAIN_MS: i64 = 30;
 
-/// Who starts the kubelet again when it ends.
+/// What restarts the kubelet when it exits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manager {
-    /// systemd, and how the unit `kubelet` is.
+    /// systemd, and the state of the unit `kubelet`.
     Systemd(Unit),
-    /// systemd runs, but couldn't be asked; why not.
+    /// systemd runs but didn't answer, and why.
     Silent(String),
-    /// Something else, or nothing.
     Other,
 }
 
-/// What can be seen of the kubelet at one moment.
+/// The state of the kubelet at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeletStatus {
-    /// The process, where one runs.
+    /// The process, if one runs.
     pub running: Option<Kubelet>,
-    /// Who starts it again.
     pub manager: Manager,
-    /// It dies again and again. Only systemd tells it; elsewhere one look is not enough.
+    /// It crashes again and again. Only systemd shows it; elsewhere one reading is not enough.
     pub crash_looping: bool,
 }
 
-/// Looks at the kubelet of this machine. What can't be read isn't there.
+/// Reads the state of this machine's kubelet. What can't be read counts as missing.
 pub fn look() -> KubeletStatus {
     let manager = if systemctl::is_systemd_running() {
         match systemctl::unit(clock::now() + ANSWER) {
@@ -65,7 +63,7 @@ pub fn look() -> KubeletStatus {
         Manager::Other
     };
     let main_process = match &manager {
-        // Whatever its name is, systemd knows which one it started.
+        // systemd knows the process that it started, whatever its name.
         Manager::Systemd(unit) => unit.main_pid.and_then(process::at),
         _ => None,
     };
@@ -77,8 +75,8 @@ pub fn look() -> KubeletStatus {
     KubeletStatus { running, manager, crash_looping }
 }
 
-/// When the file of the kubelet's certificate was last changed, or the link that leads to it was last swapped:
-/// the kernel's own time of change, which no rollback sets back. `None` where it isn't.
+/// When the kubelet's certificate file was last changed, or the link to it was last swapped: the kernel's
+/// change time (ctime), which no rollback resets. `None` if it doesn't exist.
 pub fn changed_at(path: &Path) -> Option<Timestamp> {
     let time =
         |found: Metadata| Timestamp::new(found.ctime(), i32::try_from(found.ctime_nsec()).unwrap_or(0)).ok();
@@ -88,9 +86,9 @@ pub fn changed_at(path: &Path) -> Option<Timestamp> {
 }
 
 /// Whether a kubelet may have an older client certificate in memory than the file that was changed at
-/// `file_changed_at`: it reads the file when it starts. (While it runs it looks at the file only when it rotates
-/// the certificate itself, client-go `certificate_manager.go`: after such a rotation the answer is yes too, and
-/// wrong. So this tells whether a restart is due after a change of ours, not whether a node is ill.)
+/// `file_changed_at`: it reads the file when it starts. (While it runs it reads the file only when it rotates
+/// the certificate itself, client-go `certificate_manager.go`: after such a rotation the answer is yes too,
+/// and wrong. So this shows whether a restart is due after a change of ours, not whether a node is broken.)
 pub fn uses_old_certificate(kubelet: &Kubelet, file_changed_at: Timestamp) -> bool {
     kubelet
         .started

@@ -7,34 +7,31 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
-/// The kernel counts a process's start in these parts of a second: USER_HZ, 100 on every architecture that
-/// Kubernetes knows.
+/// The kernel counts a process's start in these units: USER_HZ, 100 on every architecture that Kubernetes
+/// supports.
 const TICKS_PER_SECOND: u64 = 100;
-/// What a process's name is in `/proc/PID/stat` when its program is called `kubelet`.
+/// The process name in `/proc/PID/stat` of a program called `kubelet`.
 const NAME: &str = "kubelet";
 
-/// A running kubelet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kubelet {
-    /// Its process id.
     pub pid: i32,
-    /// When it was started, by today's setting of the clock.
+    /// When it was started, by the current setting of the clock.
     pub started: Timestamp,
-    /// How long it had been running when it was looked at; no clock that is set changes it.
+    /// How long it had been running when it was read; setting the clock doesn't change it.
     pub age: Duration,
     /// Program and arguments. Foreign text.
     pub command: Vec<String>,
-    /// Start in ticks since boot: with the pid it names one process for as long as the machine runs.
+    /// Start in ticks since boot: with the pid it identifies one process until the next reboot.
     ticks: u64,
 }
 
 impl Kubelet {
-    /// Whether both are the same process.
     pub fn is(&self, other: &Self) -> bool {
         (self.pid, self.ticks) == (other.pid, other.ticks)
     }
 
-    /// Whether it still runs. One that has ended and only waits to be collected doesn't.
+    /// Whether it still runs. A zombie doesn't.
     pub fn is_running(&self) -> bool {
         at(self.pid).is_some_and(|now| self.is(&now))
     }
@@ -45,8 +42,8 @@ impl Kubelet {
     }
 }
 
-/// The kubelet of this machine. One in a container (another pid namespace) is none; of several the one that
-/// runs longest is meant.
+/// The kubelet of this machine. One in a container (another pid namespace) doesn't count; of several the
+/// longest-running one is taken.
 pub fn find() -> Option<Kubelet> {
     all().into_iter().min_by_key(|kubelet| (kubelet.ticks, kubelet.pid))
 }
@@ -60,18 +57,18 @@ pub(super) fn all() -> Vec<Kubelet> {
     named.filter(|pid| own.is_none() || namespace(&directory(*pid)) == own).filter_map(at).collect()
 }
 
-/// The process of this id, whatever it is called, where it runs.
+/// The running process of this id, whatever its name.
 pub(super) fn at(pid: i32) -> Option<Kubelet> {
     let stat = read_stat(pid)?;
-    // Zombies and the dead have ended.
+    // Zombies and dead processes have exited.
     if matches!(stat.state, 'Z' | 'X' | 'x') {
         return None;
     }
     let since_boot = Duration::from_millis(stat.ticks.saturating_mul(1000 / TICKS_PER_SECOND));
     let (now, boot) = (clock(ClockId::CLOCK_REALTIME)?, clock(ClockId::CLOCK_BOOTTIME)?);
     let age = boot.saturating_sub(since_boot);
-    // `btime` in /proc/stat says the same in whole seconds, too coarse to tell a kubelet that was started just
-    // after its certificate was written from one that was started just before.
+    // `btime` in /proc/stat has the same in whole seconds, too coarse to distinguish a kubelet started just
+    // after its certificate was written from one started just before.
     let started =
         Timestamp::UNIX_EPOCH.checked_add(SignedDuration::try_from(now.saturating_sub(age)).ok()?).ok()?;
     let command = fs::read(directory(pid).join("cmdline")).unwrap_or_default();
@@ -96,7 +93,7 @@ fn read_stat(pid: i32) -> Option<Stat> {
     parse_stat(&String::from_utf8_lossy(&bytes))
 }
 
-/// What is wanted of `/proc/PID/stat`.
+/// The fields of `/proc/PID/stat` that are read.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     name: String,
@@ -104,7 +101,7 @@ struct Stat {
     ticks: u64,
 }
 
-/// The name stands in parentheses and may hold parentheses and spaces itself: the last one closes it.
+/// The name is in parentheses and may itself contain parentheses and spaces: the last one closes it.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (before, after) = text.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;

@@ -1,5 +1,5 @@
-//! The kubelet restarted, and watched until it stays: one with an expired client certificate and no bootstrap
-//! kubeconfig dies one or two seconds after its start, again and again.
+//! Restarts the kubelet and watches that it keeps running: with an expired client certificate and no
+//! bootstrap kubeconfig it exits one or two seconds after its start, again and again.
 
 use std::time::{Duration, Instant};
 
@@ -11,51 +11,45 @@ use super::systemctl;
 use super::{Kubelet, KubeletError, Manager, look, process};
 use crate::live::clock;
 
-/// How long it has to run before it counts as up, where nothing more urgent is to be done meanwhile.
+/// How long it must run before it counts as up, if nothing more urgent is to be done.
 pub const SETTLED: Duration = Duration::from_secs(3);
-/// How often it is looked at.
 const POLL: Duration = Duration::from_millis(50);
-/// How often systemd is asked for its main process where none is called `kubelet`.
+/// How often systemd is asked for its main process if none is called `kubelet`.
 const ASK: Duration = Duration::from_secs(1);
-/// It may end this often less one: the runtime's socket may come a moment later than the kubelet.
+/// At this number of exits the restart fails: one is tolerated, since the runtime's socket may come a moment
+/// later than the kubelet.
 const DEATHS: u32 = 2;
 
-/// By which way it was restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// `systemctl restart`.
     Systemd,
     /// SIGTERM, and its supervisor started it again. Or it only had to be waited for.
     Signal,
 }
 
-/// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It is told to end; the process, where one runs.
+    /// It got SIGTERM; the process, if one runs.
     Stopping(Option<i32>),
-    /// The next one is waited for.
+    /// Waiting for the next one.
     Waiting,
-    /// It runs; whether it stays is to be seen.
+    /// It runs; whether it keeps running is not known yet.
     Settling(i32),
 }
 
-/// A kubelet that was restarted and stays up.
+/// A kubelet that was restarted and keeps running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restarted {
-    /// By which way.
     pub how: How,
-    /// The process before.
     pub old_pid: Option<i32>,
-    /// The process now.
     pub kubelet: Kubelet,
     /// How long it took until the new one was running, without the time in which it was watched.
     pub took: Duration,
 }
 
-/// Restarts the kubelet and watches it until it has run for `settled`, [`SETTLED`] as a rule. Whoever has no time
-/// to watch asks [`Kubelet::is_running`] of the new one later. Takes at most about `within`, and the time in which
-/// the last one is watched.
+/// Restarts the kubelet and watches it until it has run for `settled`, by default [`SETTLED`]. A caller
+/// without time to watch checks [`Kubelet::is_running`] of the new one later. Takes at most about `within`,
+/// plus the time of watching the last one.
 ///
 /// # Errors
 /// See [`KubeletError`]; [`KubeletError::hint`] says what to do.
@@ -73,7 +67,7 @@ pub fn restart(
         Manager::Systemd(unit) if unit.is_loaded() => {
             progress(Progress::Stopping(old.as_ref().map(|old| old.pid)));
             if unit.has_given_up() {
-                // Where this fails and it matters, the restart says so.
+                // If this fails and it matters, the restart reports it.
                 let _forgiven = systemctl::forgive(deadline);
             }
             systemctl::restart(deadline)?;
@@ -96,10 +90,10 @@ pub fn restart(
     Ok(Restarted { how, old_pid: old.map(|old| old.pid), kubelet: new, took })
 }
 
-/// Tells a process to end and waits until it has.
+/// Sends SIGTERM and waits until the process has exited.
 fn stop(old: &Kubelet, deadline: Instant, within: Duration) -> Result<(), KubeletError> {
     let pid = old.pid;
-    // The number may be another process's by now.
+    // The pid may belong to another process by now.
     if !old.is_running() {
         return Ok(());
     }
@@ -121,9 +115,9 @@ struct Watch<'a> {
     old: Option<&'a Kubelet>,
     settled: Duration,
     asked: Option<Instant>,
-    /// systemd's count of its own restarts when it was asked first.
+    /// systemd's count of its own restarts at the first query.
     restarts: Option<u32>,
-    /// How many more of them there were since: of a kubelet that dies too soon to be seen.
+    /// How many restarts since: of a kubelet that exits too soon to be seen.
     more: u32,
 }
 

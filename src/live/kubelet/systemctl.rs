@@ -1,7 +1,7 @@
-//! systemd asked and told, by way of `systemctl`: the only place of the whole program that starts another one.
+//! systemd, through `systemctl`: the only place of the program that starts another one.
 //!
-//! Its D-Bus could be spoken here instead, at the price of a second protocol for one unit; where systemd runs,
-//! `systemctl` is there. Each call has a deadline, nothing to read, and a limit of what it may say.
+//! D-Bus would be a second protocol for one unit; where systemd runs, `systemctl` exists. Each call has a
+//! deadline, no input, and a limit on its output.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,37 +12,34 @@ use std::time::{Duration, Instant};
 use super::YOUNG;
 use crate::live::clock;
 
-/// systemd's own test whether it is the running system's (man sd_booted).
+/// systemd's own test whether it is the running init system (man sd_booted).
 const BOOTED: &str = "/run/systemd/system";
-/// The most that is read of an answer, in bytes.
+/// Bytes.
 const MAX_ANSWER: u64 = 64 << 10;
-/// How often it is looked whether a call has ended.
+/// How often to check whether a call has finished.
 const POLL: Duration = Duration::from_millis(5);
-/// How long its last words are waited for after it has ended.
+/// How long to wait for its remaining output after it has exited.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// What is asked of the unit. systemd before 235 doesn't know `NRestarts` and leaves it out.
+/// The properties that are read. systemd before 235 doesn't know `NRestarts` and leaves it out.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,UnitFileState";
 
-/// Why systemd gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SystemctlError {
-    /// No such program in PATH, or it can't be run.
+    /// There is no such program in PATH, or it can't be run.
     #[error("systemctl can't be run: {0}")]
     CannotRun(String),
-    /// It didn't end in time and was killed.
+    /// It didn't finish in time and was killed.
     #[error("systemctl {0} gave no answer in time")]
     TimedOut(String),
-    /// It ended with an error.
     #[error("systemctl {verb}: {why}")]
     Failed {
-        /// What it was to do.
         verb: String,
-        /// The first line of what it said. Foreign text.
+        /// The first line of its message. Foreign text.
         why: String,
     },
 }
 
-/// How systemd sees the unit `kubelet`.
+/// The state of the unit `kubelet` in systemd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
     /// `loaded`, `not-found`, `masked`, …
@@ -51,18 +48,17 @@ pub struct Unit {
     pub active: String,
     /// `running`, `auto-restart`, `dead`, …
     pub sub: String,
-    /// Why it ended last: `success`, `exit-code`, `start-limit-hit`, …
+    /// Why it last stopped: `success`, `exit-code`, `start-limit-hit`, …
     pub result: String,
-    /// `enabled`, `disabled`, …: whether it comes back with the machine.
+    /// `enabled`, `disabled`, …: whether it starts at boot.
     pub file_state: String,
-    /// How often systemd has started it again by itself.
+    /// How often systemd has restarted it automatically.
     pub restarts: u32,
-    /// Its main process.
     pub main_pid: Option<i32>,
 }
 
 impl Unit {
-    /// Reads the lines `KEY=VALUE` of `systemctl show`.
+    /// Parses the lines `KEY=VALUE` of `systemctl show`.
     fn parse(text: &str) -> Self {
         let mut unit = Self::default();
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
@@ -86,17 +82,16 @@ impl Unit {
         self.load == "loaded"
     }
 
-    /// Whether somebody has forbidden it to start.
     pub fn is_masked(&self) -> bool {
         self.load == "masked"
     }
 
-    /// Whether systemd has given up on it: it takes `reset-failed` before it may be started again.
+    /// Whether it has reached the start limit: it needs `reset-failed` before it may be started again.
     pub fn has_given_up(&self) -> bool {
         self.active == "failed" || self.result == "start-limit-hit"
     }
 
-    /// Whether it dies again and again; `age` is that of its running process.
+    /// Whether it crashes again and again; `age` is that of its running process.
     pub(super) fn is_crash_looping(&self, age: Option<Duration>) -> bool {
         let between_two_tries = self.active == "activating" && self.sub == "auto-restart";
         let just_tried_again = self.restarts > 1 && age.is_some_and(|age| age < YOUNG);
@@ -104,27 +99,26 @@ impl Unit {
     }
 }
 
-/// Whether systemd runs this machine.
 pub(super) fn is_systemd_running() -> bool {
     Path::new(BOOTED).is_dir()
 }
 
-/// How the unit `kubelet` is.
+/// The state of the unit `kubelet`.
 pub(super) fn unit(deadline: Instant) -> Result<Unit, SystemctlError> {
     run(&["show", "kubelet", "--property", PROPERTIES], deadline).map(|text| Unit::parse(&text))
 }
 
-/// Lets a unit that systemd has given up on be started again.
+/// Resets a failed unit, so that it may be started again.
 pub(super) fn forgive(deadline: Instant) -> Result<(), SystemctlError> {
     run(&["reset-failed", "kubelet"], deadline).map(drop)
 }
 
-/// Stops the unit where it runs, and starts it.
+/// Stops the unit if it runs, and starts it.
 pub(super) fn restart(deadline: Instant) -> Result<(), SystemctlError> {
     run(&["restart", "kubelet"], deadline).map(drop)
 }
 
-/// Runs `systemctl` and gives what it says. After `deadline` it is killed.
+/// Runs `systemctl` and returns its output. After `deadline` it is killed.
 fn run(arguments: &[&str], deadline: Instant) -> Result<String, SystemctlError> {
     let verb = || arguments.first().copied().unwrap_or_default().to_owned();
     let cannot = |error: std::io::Error| SystemctlError::CannotRun(error.to_string());
@@ -132,7 +126,7 @@ fn run(arguments: &[&str], deadline: Instant) -> Result<String, SystemctlError> 
     let mut child = Command::new("systemctl")
         .args(["--no-pager", "--no-ask-password"])
         .args(arguments)
-        // Its answers are parsed and quoted: in English, without colours.
+        // Its output is parsed and quoted: in English, without colours.
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")
         .stdin(Stdio::null())
@@ -161,13 +155,13 @@ fn run(arguments: &[&str], deadline: Instant) -> Result<String, SystemctlError> 
 }
 
 fn end(child: &mut Child) {
-    // It may have ended by itself this moment; either way it is collected.
+    // It may just have exited; either way it is reaped.
     let _killed = child.kill();
     let _collected = child.wait();
 }
 
-/// Reads in a thread of its own what the child says. Something that it has started may keep the pipe open, so
-/// the thread is never waited for without limit.
+/// Reads the child's output in a thread of its own. A grandchild may keep the pipe open, so the wait for the
+/// thread is bounded.
 fn listen(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, receiver) = channel();
     if let Some(pipe) = pipe {
@@ -176,7 +170,7 @@ fn listen(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
             let _until_it_broke = pipe.take(MAX_ANSWER).read_to_end(&mut bytes);
             let _nobody_listens = sender.send(String::from_utf8_lossy(&bytes).into_owned());
         };
-        // Without a thread nothing is heard, and the answer is empty.
+        // Without a thread the output is empty.
         let _thread = std::thread::Builder::new().spawn(read);
     }
     receiver

@@ -1,89 +1,61 @@
-//! What a probe found: values that are shown, serialised and asked whether they are green.
+//! The result of a probe: values for the report and JSON.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::formats::certificate::{CertSummary, Certificate};
+use crate::formats::certificate::CertSummary;
 use crate::live::api::Node;
-use crate::state::{Code, Digest, Severity, text};
+use crate::state::{Code, Severity, text};
 
-/// How a phase of a check went.
+/// The result of one phase of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "why")]
 pub enum Phase {
-    /// It was not come to, or there is no such phase.
+    /// It was not reached, or there is no such phase.
     #[default]
     NotTried,
-    /// It went well.
     Ok,
-    /// It did not.
     Failed(String),
 }
 
-/// The phases of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Phases {
-    /// The TCP connection.
     pub tcp: Phase,
-    /// The TLS handshake.
     pub tls: Phase,
-    /// The answer to the request.
     pub answer: Phase,
-}
-
-/// A leaf certificate in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Leaf {
-    #[serde(flatten)]
-    pub certificate: CertSummary,
-    /// Of the whole certificate.
-    pub sha256: Digest,
-}
-
-impl From<&Certificate> for Leaf {
-    fn from(certificate: &Certificate) -> Self {
-        Self { certificate: certificate.summary(), sha256: certificate.fingerprint() }
-    }
 }
 
 /// The certificate on the disk that should be served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OnDisk {
-    /// Its file.
     #[serde(with = "text")]
     pub path: PathBuf,
     /// What it says, where it can be read.
-    pub leaf: Option<Leaf>,
+    pub leaf: Option<CertSummary>,
     /// Why it cannot be used.
     pub error: Option<String>,
 }
 
-/// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Stable name: an endpoint's, or `admin.conf`, `node`, `lease`, `endpoint`.
     pub name: &'static str,
-    /// Where it was asked.
+    /// The address that was contacted.
     pub address: Option<String>,
-    /// What is the matter; none where it is as it should be.
+    /// What is wrong; `None` if nothing is.
     pub code: Option<Code>,
-    /// How much that matters.
     pub severity: Option<Severity>,
-    /// The result in a line.
     pub what: String,
-    /// What to do.
     pub hint: Option<String>,
-    /// How far the request came.
     pub phases: Phases,
     /// The certificate that is served.
-    pub served: Option<Leaf>,
+    pub served: Option<CertSummary>,
     /// The one that should be.
     pub disk: Option<OnDisk>,
 }
 
-/// Something that is the matter, on the way to a check's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) code: Code,
@@ -109,7 +81,7 @@ impl Finding {
 }
 
 impl Check {
-    /// The code of what is the matter, or `ok`.
+    /// The code, or `ok`.
     pub fn result(&self) -> &'static str {
         self.code.map_or("ok", Code::as_str)
     }
@@ -119,7 +91,7 @@ impl Check {
         self.severity == Some(Severity::Blocker)
     }
 
-    /// A check of which nothing is known yet.
+    /// A check without a result yet.
     pub(super) fn new(name: &'static str, address: Option<String>) -> Self {
         Self {
             name,
@@ -134,8 +106,8 @@ impl Check {
         }
     }
 
-    /// With the result of what was found: the gravest finding gives the code, and of equals the first. `well` is
-    /// what is said where nothing was found.
+    /// Adds the result: the most severe finding sets the code, the first one of equals. `well` is the text if
+    /// there is none.
     #[must_use]
     pub(super) fn judged(mut self, mut found: Vec<Finding>, well: impl FnOnce() -> String) -> Self {
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -151,14 +123,13 @@ impl Check {
     }
 }
 
-/// All that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The time against which certificates were judged.
+    /// The time of evaluation of certificates.
     pub time: Timestamp,
     /// The checks, etcd first, the cluster last.
     pub checks: Vec<Check>,
-    /// The cluster's nodes, where the API server told them.
+    /// The cluster's nodes, if the API server returned them.
     pub nodes: Vec<Node>,
 }
 

@@ -1,5 +1,5 @@
-//! What the API server tells when it is asked with the node's kubeconfigs: whom it accepts, whether it is ready,
-//! whether this node is Ready and its kubelet alive. `Ready` can be 40 s old, so the lease is looked at too.
+//! What the API server returns to the node's kubeconfigs: whether it accepts them, whether it is ready,
+//! whether this node is Ready and its kubelet alive. `Ready` can be 40 s old, so the lease is checked too.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,19 +17,19 @@ use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
 use crate::state::{Bytes, Code, Severity, catalog, time};
 
-/// How long another machine is waited for: a dead load balancer must not hold up the proof of this node.
+/// How long to wait for another machine: a dead load balancer must not delay the proof of this node.
 const ELSEWHERE: Duration = Duration::from_secs(2);
 
-/// A kubeconfig that may do everything.
+/// A kubeconfig with admin permissions.
 pub(super) struct Admin {
     name: &'static str,
     bytes: Option<Bytes>,
-    /// When its certificate ended, where it has.
+    /// When its certificate expired, if it has.
     end: Option<Timestamp>,
 }
 
-/// The kubeconfigs with which the API server is asked, in this order: the second one where the first is refused
-/// (since 1.29 the first depends on a role binding in the cluster).
+/// The kubeconfigs to use, in this order: the second one if the first is rejected (since 1.29 the first
+/// depends on a role binding in the cluster).
 pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>) -> Vec<Admin> {
     let one = |name: &'static str| Admin {
         name,
@@ -39,16 +39,16 @@ pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<
     ["admin.conf", "super-admin.conf"].map(one).into()
 }
 
-/// What the API server told.
+/// What the API server answers.
 #[derive(Default)]
 pub(super) struct Cluster {
-    /// Whether it is alive and ready; `None` where nobody could be asked.
+    /// Whether it is alive and ready; `None` if there was no answer.
     pub(super) health: Option<Result<(), ApiError>>,
     pub(super) checks: Vec<Check>,
     pub(super) nodes: Vec<Node>,
 }
 
-/// What is asked of this node's own API server.
+/// A request to this node's own API server.
 pub(super) struct Question<'a> {
     pub(super) server: Server,
     pub(super) kubeconfigs: &'a [Admin],
@@ -57,42 +57,45 @@ pub(super) struct Question<'a> {
     pub(super) deadline: Deadline,
 }
 
-/// What one identity was told.
-struct Told {
+/// What one identity was answered.
+struct Answers {
     health: Result<(), ApiError>,
     nodes: Result<Vec<Node>, ApiError>,
     lease: Option<Result<Lease, ApiError>>,
 }
 
 impl Question<'_> {
-    /// Asks with the first kubeconfig that is accepted.
+    /// Uses the first kubeconfig that is accepted.
     pub(super) fn ask(&self) -> Cluster {
         let mut refused: Vec<(&Admin, ApiError)> = Vec::new();
         let mut health = None;
         for admin in self.kubeconfigs {
             let Some(bytes) = &admin.bytes else { continue };
-            let told = self.told(bytes);
-            let why = match &told {
+            let answers = self.answers(bytes);
+            let why = match &answers {
                 Err(error) => Some(error),
-                Ok(told) => {
-                    told.nodes.as_ref().err().or(told.health.as_ref().err()).filter(|e| e.is_of_identity())
-                }
+                Ok(answers) => answers
+                    .nodes
+                    .as_ref()
+                    .err()
+                    .or(answers.health.as_ref().err())
+                    .filter(|e| e.is_of_identity()),
             };
             if let Some(why) = why {
                 refused.push((admin, why.clone()));
-                // Alive or not may be told to those who may not list nodes.
-                health = health.or(told.ok().map(|told| told.health).filter(Result::is_ok));
+                // Those who may not list nodes may still read the health who may not list nodes.
+                health = health.or(answers.ok().map(|answers| answers.health).filter(Result::is_ok));
                 continue;
             }
-            let Ok(told) = told else { continue };
+            let Ok(answers) = answers else { continue };
             return Cluster {
                 checks: vec![
-                    self.identity(&refused, Some((admin.name, &told))),
-                    self.this_node(&told),
-                    self.lease(&told),
+                    self.identity(&refused, Some((admin.name, &answers))),
+                    self.this_node(&answers),
+                    self.lease(&answers),
                 ],
-                nodes: told.nodes.iter().flatten().cloned().collect(),
-                health: Some(told.health),
+                nodes: answers.nodes.iter().flatten().cloned().collect(),
+                health: Some(answers.health),
             };
         }
         let mut cluster = self.not_asked("the API server accepts no kubeconfig of this node");
@@ -101,7 +104,7 @@ impl Question<'_> {
         cluster
     }
 
-    /// Nothing can be asked: the API server does not answer.
+    /// The result if the API server does not answer.
     pub(super) fn unanswered(&self) -> Cluster {
         let mut cluster = self.not_asked("the API server does not answer");
         cluster.checks.insert(0, self.missing("admin.conf", "the API server does not answer"));
@@ -121,11 +124,11 @@ impl Question<'_> {
         Check::new(name, Some(self.server.address.to_string()))
     }
 
-    fn told(&self, kubeconfig: &[u8]) -> Result<Told, ApiError> {
+    fn answers(&self, kubeconfig: &[u8]) -> Result<Answers, ApiError> {
         let api = Api::connect(kubeconfig, Some(&self.server))?;
         let health = api.livez(self.deadline).and_then(|()| api.readyz(self.deadline));
         let nodes = match &health {
-            // It would not answer the next question either.
+            // It would not answer the next request either.
             Err(error @ ApiError::Fault(_)) => Err(error.clone()),
             _ => api.nodes(self.deadline),
         };
@@ -133,11 +136,11 @@ impl Question<'_> {
             (Ok(_), Some(node)) => Some(api.lease(node, self.deadline)),
             _ => None,
         };
-        Ok(Told { health, nodes, lease })
+        Ok(Answers { health, nodes, lease })
     }
 
     /// Whether admin.conf is accepted.
-    fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Told)>) -> Check {
+    fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Answers)>) -> Check {
         let mut found = Vec::new();
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
@@ -160,10 +163,10 @@ impl Question<'_> {
             let what = format!("{} is not accepted: {}{note}", admin.name, finding.what);
             found.push(Finding { what, ..finding }.hint(hint));
         }
-        let told = accepted.map(|(name, told)| (name, &told.nodes));
+        let answers = accepted.map(|(name, answers)| (name, &answers.nodes));
         let mut check = self.new_check("admin.conf");
         check.phases.answer = Phase::Ok;
-        match told {
+        match answers {
             Some((name, Ok(_))) if !found.is_empty() => {
                 if let Some(first) = found.first_mut() {
                     first.what.push_str(&format!("; {name} is accepted"));
@@ -180,8 +183,8 @@ impl Question<'_> {
         check.judged(found, || "accepted; nodes listed".to_owned())
     }
 
-    fn this_node(&self, told: &Told) -> Check {
-        let found = match (self.node, &told.nodes) {
+    fn this_node(&self, answers: &Answers) -> Check {
+        let found = match (self.node, &answers.nodes) {
             (None, _) => vec![not_asked("the name of this node is not known")],
             (_, Err(error)) => vec![not_asked(&error.to_string())],
             (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
@@ -200,16 +203,16 @@ impl Question<'_> {
         self.new_check("node").judged(found, || format!("{} is Ready", self.node.unwrap_or_default()))
     }
 
-    fn lease(&self, told: &Told) -> Check {
+    fn lease(&self, answers: &Answers) -> Check {
         let mut age = 0;
-        let found = match &told.lease {
+        let found = match &answers.lease {
             None => vec![not_asked("the node's name or the nodes are not known")],
             Some(Err(ApiError::Status { status: 404, message })) => {
                 vec![Finding::new(Code::LeaseStale, message.clone()).hint(restart(KUBELET))]
             }
             Some(Err(error)) => vec![of_error(error)],
             Some(Ok(lease)) => {
-                // By the server's clock: the kubelet's is the same machine's, the caller may have been told
+                // By the server's clock: the kubelet's is the same machine's, the caller's may be another
                 // another time.
                 let asked = lease.asked.unwrap_or(self.options.now);
                 age = asked.duration_since(lease.renewed).as_secs().max(0);
@@ -229,7 +232,7 @@ impl Question<'_> {
     }
 }
 
-/// The address that the kubeconfigs lead to, where it is not this node's own: a load balancer, another node.
+/// The kubeconfigs' server address, if it is not this node's own: a load balancer, another node.
 pub(super) struct Elsewhere<'a> {
     kubeconfig: &'a Bytes,
     server: String,
@@ -246,12 +249,12 @@ impl<'a> Elsewhere<'a> {
         (!same).then_some(Self { kubeconfig, server })
     }
 
-    /// Whether an API server answers there. Whatever is wrong is a warning: it may be another machine's fault.
+    /// Whether an API server answers there. A failure is a warning: another machine may be the cause.
     pub(super) fn check(&self, deadline: Deadline) -> Check {
         let deadline = deadline.at_most(ELSEWHERE);
         let asked = Api::connect(self.kubeconfig, None).and_then(|api| api.livez(deadline));
         let found = match asked {
-            // Whom it accepts is asked of this node's own API server.
+            // Whom it accepts is checked with this node's own API server.
             Ok(()) | Err(ApiError::Status { status: 401 | 403, .. }) => Vec::new(),
             Err(error) => vec![of_error(&error).severity(Severity::Warning)],
         };
@@ -271,7 +274,7 @@ fn of_error(error: &ApiError) -> Finding {
         ApiError::Kubeconfig(_) | ApiError::Credential(_) => Code::KubeconfigUnusable,
         ApiError::Status { status: 401, .. } => Code::Unauthorized,
         ApiError::Status { status: 403, .. } => Code::Forbidden,
-        ApiError::Status { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
+        ApiError::Status { .. } | ApiError::Name { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
     };
     Finding::new(code, error.to_string())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::check::{Check, Finding, Leaf, OnDisk, Phase, Phases};
+use super::check::{Check, Finding, OnDisk, Phase, Phases};
 use crate::analysis::node::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
@@ -12,7 +12,7 @@ use crate::live::fault::Fault;
 use crate::live::https::{Exchange, Reply};
 use crate::state::{Code, Severity, time};
 
-/// The certificate file of an endpoint, as it was found.
+/// The certificate file of an endpoint.
 pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) leaf: Result<Certificate, String>,
@@ -24,16 +24,16 @@ impl File {
     }
 }
 
-/// The client certificate that an endpoint is asked with.
+/// The client certificate for the request to an endpoint.
 pub(super) struct Client {
     pub(super) name: &'static str,
-    /// Why the request went without it.
+    /// Why the request was sent without it.
     pub(super) unusable: Option<String>,
-    /// Since when it has ended, where it has.
+    /// Since when it has been expired, if it is.
     pub(super) ended: Option<Timestamp>,
 }
 
-/// What is known about an endpoint beside the exchange with it.
+/// What is known about an endpoint besides the exchange.
 pub(super) struct Known<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) file: Option<&'a File>,
@@ -51,11 +51,11 @@ impl Known<'_> {
         check.phases = phases;
         let served = chain.first().map(|der| Certificate::from_der(der.clone()));
         if let Some(Ok(leaf)) = &served {
-            check.served = Some(leaf.into());
+            check.served = Some(leaf.summary());
         }
         check.disk = self.file.map(|file| OnDisk {
             path: file.path.clone(),
-            leaf: file.leaf.as_ref().ok().map(Leaf::from),
+            leaf: file.leaf.as_ref().ok().map(Certificate::summary),
             error: file.leaf.as_ref().err().cloned(),
         });
         match &served {
@@ -82,13 +82,13 @@ impl Known<'_> {
         })
     }
 
-    /// The served certificate against the one on the disk and the time.
+    /// The served certificate compared with the one on the disk, and with the time.
     fn certificate(&self, served: &Certificate) -> Option<Finding> {
         let now = self.now;
         let (code, what, hint) = match self.file.map(|file| (&file.path, &file.leaf)) {
             Some((path, Err(why))) => {
                 let what = format!("cannot read {}: {why}", path.display());
-                // The kubelet makes itself a new one.
+                // The kubelet creates a new one itself.
                 let hint = if self.endpoint.is_verified { recover() } else { self.restart() };
                 (Code::CertificateFileUnusable, what, hint)
             }
@@ -110,7 +110,7 @@ impl Known<'_> {
                 }
             }
             on_disk => {
-                // One that is made in memory is new after a restart.
+                // A certificate that is created in memory is new after a restart.
                 let hint = if on_disk.is_some() { recover() } else { self.restart() };
                 if served.expired_at(now) {
                     let what = format!("the served certificate {}", time::expired_on(served.not_after, now));
@@ -139,15 +139,15 @@ impl Known<'_> {
         match (fault, self.client) {
             (Fault::ClientCertificateRejected(_), Some(client)) => self.of_client(finding, client),
             (Fault::ClientCertificateRejected(_), None) => finding,
-            // A component whose certificate has ended doesn't come back by being restarted.
+            // A component with an expired certificate is not repaired by a restart.
             _ if self.file.is_some_and(|file| file.ended(self.now)) => finding.hint(recover()),
             (Fault::TimedOut, _) => finding.hint(self.awaited()),
             _ => finding.hint(self.restart()),
         }
     }
 
-    /// What to do about a component that is there and gives no good answer. An etcd without a leader doesn't: starting it
-    /// anew doesn't give it one.
+    /// What to do about a component that is running and not healthy. An etcd without a leader isn't
+    /// restarted: that doesn't give it one.
     fn awaited(&self) -> String {
         match self.endpoint.component {
             ETCD => "etcd may have no leader: run sudo kuberescue recover on the nodes of the other members first, or, with one member, sudo kuberescue restart etcd"
@@ -161,7 +161,7 @@ impl Known<'_> {
         let (why, hint) = match (&client.unusable, client.ended) {
             (Some(why), _) => (format!("asked without {name}: {why}"), recover()),
             (None, Some(end)) => (format!("{name} {}", time::expired_on(end, self.now)), recover()),
-            // The certificate is right: the server knows only an older CA.
+            // The certificate is valid: the server knows only an older CA.
             (None, None) => (format!("asked with {name}"), self.restart()),
         };
         let what = format!("{} ({why})", finding.what);
@@ -187,7 +187,7 @@ impl Known<'_> {
         let finding = Finding::new(code, what);
         Some(match self.client {
             Some(client) if code != Code::Unhealthy => self.of_client(finding, client),
-            // It asks the API server whether the client may, and has no answer of its own without it.
+            // It asks the API server whether the client is authorised, and has no answer without it.
             _ if self.endpoint.component == KUBELET && reply.status == 500 => {
                 finding.hint("the kubelet asks the API server; fix the API server first: kuberescue diagnose")
             }
@@ -200,7 +200,7 @@ impl Known<'_> {
     }
 }
 
-/// How a component is restarted.
+/// The command that restarts a component.
 pub(super) fn restart(component: &str) -> String {
     if component == KUBELET {
         "sudo systemctl restart kubelet".to_owned()
@@ -213,7 +213,6 @@ pub(super) fn recover() -> String {
     "sudo kuberescue recover".to_owned()
 }
 
-/// A fault as a finding.
 pub(super) fn of_fault(fault: &Fault) -> Finding {
     let code = match fault {
         Fault::Refused => Code::NotListening,
@@ -226,7 +225,7 @@ pub(super) fn of_fault(fault: &Fault) -> Finding {
     Finding::new(code, fault.to_string())
 }
 
-/// The certificates that were seen, and how far the request came.
+/// The served certificates, and how far the request got.
 pub(super) fn phases(scheme: Scheme, exchange: &Exchange) -> (&[Vec<u8>], Phases) {
     let failed = |fault: &Fault| Phase::Failed(fault.to_string());
     match exchange {

@@ -1,8 +1,8 @@
-//! The proof: every port that the node should serve is asked at once, what it serves is held against the disk,
-//! and the API server tells of the nodes.
+//! The proof: all ports that the node should serve are contacted in parallel, what they serve is compared
+//! with the disk, and the API server reports the nodes.
 //!
-//! Nothing is changed and nothing is written. All of it together takes no longer than [`Options::timeout`], so
-//! it can be asked again and again until it is green.
+//! Nothing is changed and nothing is written. Takes no longer than [`Options::timeout`], so it can be
+//! repeated until no check fails.
 
 mod check;
 mod cluster;
@@ -26,20 +26,19 @@ use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::state::{Bytes, Code, Severity};
 
-pub use self::check::{Check, Leaf, OnDisk, Phase, Phases, Report};
+pub use self::check::{Check, OnDisk, Phase, Phases, Report};
 
-/// What a probe is asked with.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The time against which certificates are judged.
+    /// The time of evaluation of certificates.
     pub now: Timestamp,
     /// How long all of it may take.
     pub timeout: Duration,
-    /// The kubelet must have renewed its lease after this moment: its own restart, as a rule.
+    /// The kubelet must have renewed its lease after this time: usually its own restart.
     pub renewed_since: Option<Timestamp>,
 }
 
-/// Asks everything that this node should serve. `read` gives the node's files as they are now.
+/// Probes everything that this node should serve. `read` returns the node's files as they are now.
 pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, options: &Options) -> Report {
     let deadline = Deadline::within(options.timeout);
     let expected = endpoints::expected(inventory);
@@ -83,8 +82,8 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
     report
 }
 
-/// This node's own API server, for a client with one of its kubeconfigs; nothing where it should have none. `read`
-/// gives the node's files as they are now.
+/// This node's own API server, for a client with one of its kubeconfigs; `None` if it should have none.
+/// `read` returns the node's files as they are now.
 pub fn own_api_server(
     inventory: &Inventory,
     read: &dyn Fn(&Path) -> Option<Bytes>,
@@ -97,7 +96,6 @@ pub fn own_api_server(
 
 type Task<'a> = Box<dyn Fn() -> Part + Send + Sync + 'a>;
 
-/// What one task gives.
 struct Part {
     check: Check,
     cluster: Cluster,
@@ -109,7 +107,7 @@ impl From<Check> for Part {
     }
 }
 
-/// Runs the tasks beside each other and gives their results in order.
+/// Runs the tasks in parallel and returns their results in order.
 fn at_once(tasks: Vec<Task<'_>>) -> Vec<Part> {
     std::thread::scope(|scope| {
         let started: Vec<_> = tasks
@@ -118,7 +116,7 @@ fn at_once(tasks: Vec<Task<'_>>) -> Vec<Part> {
                 (task, std::thread::Builder::new().name("probe".to_owned()).spawn_scoped(scope, task))
             })
             .collect();
-        // Where there is no thread to be had, the task is done here.
+        // Without a free thread the task is done here.
         let ended = started.into_iter().map(|(task, thread)| match thread.map(|thread| thread.join()) {
             Ok(Ok(part)) => part,
             _ => task(),
@@ -127,7 +125,7 @@ fn at_once(tasks: Vec<Task<'_>>) -> Vec<Part> {
     })
 }
 
-/// An endpoint with what it is asked with and compared to.
+/// An endpoint with its client certificate and its expected certificate.
 struct Target<'a> {
     endpoint: &'a Endpoint,
     file: Option<File>,
@@ -183,8 +181,7 @@ impl<'a> Target<'a> {
         Known { endpoint: self.endpoint, file, client, now: self.now }.check(exchange, more)
     }
 
-    /// The API server is asked for its certificate and its health as anyone may, then with the node's
-    /// kubeconfigs.
+    /// Reads the API server's certificate and health anonymously, then with the node's kubeconfigs.
     fn api_server(&self, question: &Question<'_>) -> Part {
         let mut exchange = self.ask(question.deadline);
         let cluster = match &exchange {
@@ -195,7 +192,7 @@ impl<'a> Target<'a> {
         if let Exchange::Connected { reply, .. } = &mut exchange {
             match &cluster.health {
                 Some(Ok(())) => *reply = Ok(Reply { status: 200, body: Vec::new() }),
-                // Anonymous requests may be switched off: what an identity was told counts.
+                // Anonymous requests may be disabled: the answer to an identity counts.
                 Some(Err(ApiError::Status { status, message })) if reply_is_not(reply, 200) => {
                     *reply = Ok(Reply { status: *status, body: message.clone().into_bytes() });
                 }
@@ -211,7 +208,7 @@ impl<'a> Target<'a> {
     }
 
     /// This API server, for a client: its certificate must be valid for the address, or for the name that
-    /// kubeadm always gives it.
+    /// kubeadm always includes.
     fn server(&self) -> Server {
         let address = self.endpoint.address;
         let leaf = self.file.as_ref().and_then(|file| file.leaf.as_ref().ok());

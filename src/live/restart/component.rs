@@ -14,17 +14,16 @@ use crate::state::Component;
 /// Time for the first list: the runtime may be restarting.
 const LISTING: Duration = Duration::from_secs(20);
 
-/// Between two looks at the containers. What a look costs the runtime is about a millisecond.
+/// Polling interval. A list costs the runtime about a millisecond.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Between the first two tries to stop; then twice as long each time, up to the longest.
+/// Pause before the second try to stop; doubled for each further try, up to the limit.
 const BACK_OFF: Duration = Duration::from_millis(200);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 
 /// Time for stopping a sandbox: its containers are killed at once.
 const SANDBOX: Duration = Duration::from_secs(30);
 
-/// The work on one component.
 pub(super) struct Work<'a> {
     options: &'a Options,
     wanted: &'a Wanted,
@@ -33,14 +32,13 @@ pub(super) struct Work<'a> {
     watch: Watch,
 }
 
-/// Where it hung, and why.
+/// The phase in which it failed, and why.
 type Hung = (Phase, String);
 
-/// What was there before anything was stopped.
+/// What existed before anything was stopped.
 struct Before {
-    /// Containers that have read the old files; a running one of these is not yet back.
+    /// Containers that have read the old files; if one of these runs, the component is not back.
     old: HashSet<String>,
-    /// Every container.
     known: HashSet<String>,
 }
 
@@ -57,7 +55,7 @@ impl<'a> Work<'a> {
     pub(super) fn restart(mut self) -> Report {
         let outcome = match self.run() {
             Ok(outcome) => {
-                // etcd is back when it is healthy, where that is asked for.
+                // etcd is back when it is healthy, if that is required.
                 if self.options.order == Order::Together || self.wanted.component != Component::Etcd {
                     self.tell(Phase::Back);
                 }
@@ -119,8 +117,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Stops the container and returns how long that took. Stopping may be repeated, so it is after every
-    /// error that may pass, once the container was seen to live on.
+    /// Stops the container and returns how long that took. A stop may be repeated, so it is after every
+    /// transient error if the container still runs.
     fn stop(&mut self, container: &Container) -> Result<Duration, Hung> {
         let began = clock::now();
         let grace = self.grace(container);
@@ -148,7 +146,7 @@ impl<'a> Work<'a> {
                     thread::sleep(pause);
                     break;
                 }
-                // The runtime is away: looking for it costs nothing.
+                // The runtime is down: a list is cheap.
                 thread::sleep(BACK_OFF);
             }
         }
@@ -170,8 +168,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Waits until a container that is not of the old ones runs and goes on running. Returns its ID and how
-    /// long it took to come.
+    /// Waits until a new container runs and keeps running. Returns its ID and how long it took.
     fn wait(&mut self, before: &Before) -> Result<(String, Duration), Hung> {
         let (began, patience, steady) = (clock::now(), self.options.patience, self.options.steady);
         let mut running: Option<(String, Instant)> = None;
@@ -205,7 +202,7 @@ impl<'a> Work<'a> {
                 Some((id, since)) if since.elapsed() >= steady => {
                     return Ok((id, since.saturating_duration_since(began)));
                 }
-                // One that came in time may show that it stays.
+                // One that came in time gets the time to prove that it keeps running.
                 Some((id, since)) if began.elapsed() < patience + steady => running = Some((id, since)),
                 None if began.elapsed() < patience => {}
                 _ => return Err((Phase::WaitingForNew { note }, self.why_not_back(came, sandbox_stopped))),
@@ -218,8 +215,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The second step: the kubelet makes the pod anew. Returns whether there was a sandbox and it was
-    /// stopped. A failure is told, and the waiting goes on.
+    /// The second step: the kubelet recreates the pod. Returns whether there was a sandbox and it was
+    /// stopped. A failure is reported, and the waiting continues.
     fn stop_sandbox(&mut self, note: &mut Option<String>, left: Duration) -> bool {
         let stopped = self.watch.ready_sandbox().and_then(|sandbox| {
             let Some(sandbox) = sandbox else { return Ok(false) };
@@ -242,7 +239,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Of a container that ran and runs no more.
+    /// The exit of a container that ran and no longer does.
     fn how_it_ended(&mut self) -> String {
         match self.watch.newest() {
             Some(status) if status.reason.is_empty() => format!("it exited with code {}", status.exit_code),
@@ -272,7 +269,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// What a component's newest container said last.
+/// The last log lines of a component's newest container.
 pub(super) fn last_lines_of(socket: &Path, component: Component) -> Vec<String> {
     Watch::new(socket, component).last_lines()
 }

@@ -1,4 +1,4 @@
-//! The end of a container's log: what it said before it failed.
+//! The end of a container's log: its last lines before it failed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -8,14 +8,14 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use serde::Deserialize;
 
-/// How much of the file's end is read.
+/// How many bytes of the file's end are read.
 const WINDOW: u64 = 64 << 10;
 
 /// Longest line that is kept, in bytes.
 const LONGEST: usize = 2000;
 
-/// The last `count` lines that the container wrote, without the runtime's time and stream. Empty where the
-/// file can't be read.
+/// The last `count` lines that the container wrote, without the runtime's time and stream. Empty if the file
+/// can't be read.
 pub(super) fn tail(path: &Path, count: usize) -> Vec<String> {
     let Some((bytes, from_start)) = read_end(path) else { return Vec::new() };
     let mut lines = messages(&String::from_utf8_lossy(&bytes), from_start);
@@ -25,7 +25,7 @@ pub(super) fn tail(path: &Path, count: usize) -> Vec<String> {
 
 /// The file's end, and whether that is all of it.
 fn read_end(path: &Path) -> Option<(Vec<u8>, bool)> {
-    // A pipe in the log's place must not hang us.
+    // A pipe in the log's place must not block us.
     let mut file: File = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
@@ -48,7 +48,7 @@ pub(in crate::live) fn messages_of(text: &str) -> Vec<String> {
 fn messages(text: &str, from_start: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut begun = String::new();
-    // The first line of a window is most likely cut.
+    // The first line of a window is usually cut.
     for line in text.lines().skip(usize::from(!from_start)) {
         let (message, ends) = message(line);
         push_bounded(&mut begun, &message);
@@ -62,9 +62,9 @@ fn messages(text: &str, from_start: bool) -> Vec<String> {
     found
 }
 
-/// What the container wrote, and whether its line ends here. The CRI's format is `TIME stdout|stderr TAGS
-/// TEXT`, the first of the tags P for a part of a line and F for its end (`pkg/kubelet/kuberuntime/logs`);
-/// Docker's is JSON.
+/// The container's text, and whether its line ends here. The CRI's format is `TIME stdout|stderr TAGS TEXT`,
+/// the first of the tags P for a part of a line and F for its end (`pkg/kubelet/kuberuntime/logs`); Docker's
+/// is JSON.
 fn message(line: &str) -> (String, bool) {
     #[derive(Deserialize)]
     struct Docker {

@@ -1,9 +1,8 @@
-//! Stopping the control plane's containers, and seeing the kubelet bring them back: the way a static pod
-//! reads new certificates. One thread a component, each with its own connection.
+//! Stopping the control plane's containers, and watching the kubelet restart them: this is how a static pod
+//! reads new certificates. One thread per component, each with its own connection.
 //!
 //! A container belongs to a component by the exact name in its labels, by the namespace [`NAMESPACE`], and by
-//! its pod being made from a manifest on this node. So `etcd-defrag` does not, nor does a user's pod of the
-//! same name.
+//! its pod being static. So `etcd-defrag` does not, nor does a user's pod of the same name.
 //!
 //! Must not know which files changed, nor who shows the progress.
 
@@ -33,28 +32,25 @@ pub const NAMESPACE: &str = "kube-system";
 /// The grace period of the components that keep no data.
 pub const SHORT_GRACE: Duration = Duration::from_secs(2);
 
-/// The pod's grace period where its annotation says nothing: Kubernetes' default.
+/// The pod's grace period without its annotation: Kubernetes' default.
 const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
-/// How long a container may take to end by itself before it is killed.
+/// How long a container may take to exit before it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grace {
-    /// As its pod says; 30 s where it doesn't, or says 0.
+    /// The pod's terminationGracePeriod; 30 s if it is not set or 0.
     OfThePod,
-    /// This long.
     Fixed(Duration),
 }
 
-/// A component that is to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub component: Component,
-    /// Its time to end.
     pub grace: Grace,
 }
 
 impl Wanted {
-    /// etcd always with its pod's grace period: a kill may cost it data. The others keep none and get
+    /// etcd always gets its pod's grace period: a kill may cost it data. The others are stateless and get
     /// `grace`, or [`SHORT_GRACE`].
     pub fn new(component: Component, grace: Option<Duration>) -> Self {
         let grace = match component {
@@ -65,23 +61,19 @@ impl Wanted {
     }
 }
 
-/// Who waits for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// All at once: with a single etcd member the control plane is away in any case.
+    /// All at once: with a single etcd member the control plane is down in any case.
     Together,
     /// etcd must be back and healthy before anything else is stopped.
     EtcdFirst,
 }
 
-/// How to restart.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The runtime's socket.
     pub socket: PathBuf,
-    /// Who waits for whom.
     pub order: Order,
-    /// When the files were changed. A container made since then has read the new ones and is not stopped.
+    /// When the files were changed. A container created since then has read the new ones and is not stopped.
     pub since: Option<Timestamp>,
     /// How long to wait for a component to come back after it was stopped, and for etcd to be healthy.
     pub patience: Duration,
@@ -92,7 +84,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// All at once, 120 s to come back, 3 s steady, the grace period and 120 s to stop.
+    /// All at once, 120 s to come back, 3 s steady, the grace period plus 120 s to stop.
     pub fn new(socket: PathBuf) -> Self {
         Self {
             socket,
@@ -105,46 +97,40 @@ impl Options {
     }
 }
 
-/// What is being done with a component.
+/// The phase of a component's restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The runtime is asked for its containers.
     Listing,
-    /// The container was told to end.
+    /// The container got its stop signal.
     Stopping {
-        /// Its time to do so.
         grace: Duration,
     },
     /// Stopping failed and is tried again.
     Retrying {
         /// 1 for the first repetition.
         attempt: u32,
-        /// Why the last one failed.
+        /// Why the last try failed.
         why: String,
     },
-    /// The container has ended.
     Stopped,
-    /// None was running.
     NothingToStop,
-    /// The running container was made after the files were changed.
+    /// The running container was created after the files were changed.
     StartedByItself,
-    /// The kubelet is to make a new container.
+    /// Waiting for the kubelet to create a new container.
     WaitingForNew {
-        /// What came in between: a new container that ended again, a runtime that doesn't answer.
+        /// What happened meanwhile: a new container that exited again, a runtime that doesn't answer.
         note: Option<String>,
     },
     /// A new container runs; it is watched for a moment.
     Running,
-    /// No new container came: the pod's sandbox is stopped, so that the kubelet makes all of it anew.
+    /// No new container came: the pod's sandbox is stopped, so that the kubelet recreates the pod.
     StoppingSandbox,
-    /// etcd runs and is asked whether it is well.
+    /// etcd runs; waiting until it is healthy.
     AwaitingHealth {
-        /// What it is missing, as last heard.
+        /// What it lacks, as last reported.
         why: Option<String>,
     },
-    /// It is back.
     Back,
-    /// It is not.
     Failed,
 }
 
@@ -171,72 +157,54 @@ impl fmt::Display for Phase {
     }
 }
 
-/// News of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Which one.
     pub component: Component,
-    /// What is being done now.
     pub phase: Phase,
     /// Since the work on this component began.
     pub elapsed: Duration,
 }
 
-/// How it ended for a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Stopped, and back as another container.
     Back {
-        /// ID of the stopped container.
         old_id: String,
-        /// ID of the new one.
         new_id: String,
-        /// From the stop to its end.
+        /// From the stop to its exit.
         stop_took: Duration,
-        /// From there until the new one ran, its watched moments not counted.
+        /// From the exit until the new one ran, without the time of watching it.
         start_took: Duration,
     },
-    /// Nothing ran, and now it does.
     Started {
-        /// ID of its container.
         new_id: String,
-        /// Until it ran.
         start_took: Duration,
     },
-    /// Its container was made after the files were changed; it was left alone.
+    /// Its container was created after the files were changed; it was not stopped.
     StartedByItself {
-        /// ID of its container.
         id: String,
     },
-    /// It is not back.
     Failed {
-        /// Where it hung.
+        /// The phase in which it failed.
         phase: Phase,
-        /// Why, in words.
         why: String,
-        /// What its newest container said last, raw.
+        /// The last log lines of its newest container, raw.
         last_lines: Vec<String>,
     },
-    /// It was not touched.
     NotTried {
-        /// Why not.
         why: String,
     },
 }
 
-/// What became of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Which one.
     pub component: Component,
-    /// How it ended.
     pub outcome: Outcome,
-    /// All of it.
     pub elapsed: Duration,
 }
 
 impl Report {
-    /// Whether the component runs, and with the files as they are now.
+    /// Whether the component runs with the current files.
     pub fn is_back(&self) -> bool {
         matches!(
             self.outcome,
@@ -245,13 +213,13 @@ impl Report {
     }
 }
 
-/// Restarts the components and waits until each is back, or its time is over. The reports come in the order
-/// of `wanted`. `etcd_healthy` is asked only with [`Order::EtcdFirst`] and must end by itself; `progress` is
+/// Restarts the components and waits until each is back, or its time is over. The reports are in the order of
+/// `wanted`. `etcd_healthy` is called only with [`Order::EtcdFirst`] and must return by itself; `progress` is
 /// called from several threads.
 ///
-/// A component takes at most about 20 s to be listed, the grace period, the slack and the patience to stop,
-/// the patience and its steady moments to come back; with [`Order::EtcdFirst`] all that begins after etcd's
-/// own time and its patience to be healthy.
+/// A component takes at most about 20 s to be listed; the grace period, the slack and the patience to stop;
+/// the patience and the steady time to come back. With [`Order::EtcdFirst`] the others begin after etcd's own
+/// time and its patience to be healthy.
 pub fn restart(
     options: &Options,
     wanted: &[Wanted],
@@ -305,7 +273,7 @@ fn together(options: &Options, wanted: &[&Wanted], progress: &(dyn Fn(Progress) 
     })
 }
 
-/// etcd's container runs: is etcd well?
+/// Waits until a running etcd is healthy.
 fn await_health(
     options: &Options,
     report: &mut Report,

@@ -22,7 +22,8 @@ fn wanted(components: &[Component]) -> Vec<Wanted> {
     components.iter().map(|component| Wanted::new(*component, None)).collect()
 }
 
-/// A control plane as a real one was seen, its newest containers running, with what must be left alone.
+/// A control plane recorded from a real one, its newest containers running, with others that must not be
+/// stopped.
 fn control_plane() -> World {
     let mut world = World::new();
     for name in Component::STATIC_PODS.map(Component::name) {
@@ -43,7 +44,7 @@ fn control_plane() -> World {
     world
 }
 
-/// The kubelet: a new container some time after `id` ended.
+/// The kubelet: a new container some time after `id` exited.
 fn come_back(world: &mut World, id: &str, milliseconds: u64) {
     let (name, count) = id.rsplit_once('-').unwrap();
     let (name, count) = (name.to_owned(), count.parse::<i64>().unwrap() + 1);
@@ -52,7 +53,7 @@ fn come_back(world: &mut World, id: &str, milliseconds: u64) {
     });
 }
 
-/// Runs, and gives the reports and the phases, one line each.
+/// Runs, and returns the reports and the phases, one line each.
 fn run(options: &Options, wanted: &[Wanted]) -> (Vec<Report>, Vec<String>) {
     run_with(options, wanted, &|| panic!("health is not asked for"))
 }
@@ -360,7 +361,7 @@ fn nobody_brings_it_back() {
         assert_eq!(phase, &Phase::WaitingForNew { note: None });
         assert!(why.ends_with("although its sandbox was stopped too: is the kubelet running?"), "{why}");
     }
-    // Where there is no sandbox, none is said to have been stopped.
+    // Without a sandbox, none is reported as stopped.
     fake.world().sandboxes.clear();
     let (reports, _) = run(&options, &wanted(&[Component::Etcd]));
     assert_eq!(failure(&reports[0]).1, "no new container came within 0.6 s: is the kubelet running?");

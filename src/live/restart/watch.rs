@@ -1,5 +1,5 @@
-//! Looking at one component's containers: which are its own, which of them runs. The connection is made
-//! anew after each error, because a runtime that restarts closes it.
+//! The containers of one component: which are its own, which of them runs. The connection is reopened after
+//! each error, because a restarting runtime closes it.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How many lines of a log are shown.
 const LINES: usize = 10;
 
-/// One component, seen through a connection that comes and goes.
+/// One component, seen through a connection that may break.
 pub(super) struct Watch {
     socket: PathBuf,
     component: Component,
@@ -32,7 +32,7 @@ impl Watch {
         Self { socket: socket.to_owned(), component, connection: None, sandboxes: HashMap::new() }
     }
 
-    /// One call; its connection is given up when it fails.
+    /// One call; its connection is dropped if it fails.
     pub(super) fn call<T>(
         &mut self,
         call: impl FnOnce(&Runtime) -> Result<T, CriError>,
@@ -46,8 +46,8 @@ impl Watch {
         Ok(answer)
     }
 
-    /// The component's containers of every state: exact labels, and a static pod. Exited ones of earlier
-    /// boots are among them.
+    /// The component's containers of every state: exact labels, and a static pod. Includes exited ones of
+    /// earlier boots.
     pub(super) fn containers(&mut self) -> Result<Vec<Container>, CriError> {
         let labels = [(CONTAINER_NAME, self.component.name()), (POD_NAMESPACE, NAMESPACE)];
         let mut found = self.call(|runtime| runtime.containers(&labels))?;
@@ -55,13 +55,13 @@ impl Watch {
             for sandbox in self.sandboxes()? {
                 self.sandboxes.insert(sandbox.id.clone(), sandbox.is_static());
             }
-            // Left over from a sandbox that was removed: never to be asked for again.
+            // Left over from a sandbox that was removed: never looked up again.
             for container in found.iter().filter(|container| !is_live(container)) {
                 self.sandboxes.entry(container.sandbox.clone()).or_insert(false);
             }
         }
         found.retain(|container| self.sandboxes.get(&container.sandbox) == Some(&true));
-        // The newest last; an ID is no order, but it makes one.
+        // The newest last; the ID only makes the order stable.
         found.sort_by(|a, b| (a.created_at, a.attempt, &a.id).cmp(&(b.created_at, b.attempt, &b.id)));
         Ok(found)
     }
@@ -70,7 +70,7 @@ impl Watch {
         self.call(|runtime| runtime.sandboxes(&[(POD_NAMESPACE, NAMESPACE)]))
     }
 
-    /// The sandbox that is up of the pod in which the component ran last.
+    /// The running sandbox of the pod in which the component last ran.
     pub(super) fn ready_sandbox(&mut self) -> Result<Option<String>, CriError> {
         let Some(newest) = self.containers()?.pop() else { return Ok(None) };
         let ready = self
@@ -80,13 +80,13 @@ impl Watch {
         Ok(ready.map(|sandbox| sandbox.id))
     }
 
-    /// What the runtime says of the newest container.
+    /// The status of the newest container.
     pub(super) fn newest(&mut self) -> Option<ContainerStatus> {
         let newest = self.containers().ok()?.pop()?;
         self.call(|runtime| runtime.status(&newest.id)).ok()?
     }
 
-    /// What the newest container said last.
+    /// The last log lines of the newest container.
     pub(super) fn last_lines(&mut self) -> Vec<String> {
         let status = self.newest().filter(|status| Path::new(&status.log_path).is_absolute());
         status.map_or_else(Vec::new, |status| log::tail(Path::new(&status.log_path), LINES))

@@ -1,14 +1,13 @@
-//! Time on a line: which stretch of it is shown, and where years and months begin.
+//! A time axis: its interval, and where years and months begin.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400;
-/// How many marks there are, about: more can't be read on a phone.
+/// The approximate number of ticks: more can't be read on a phone.
 const MOST_TICKS: i64 = 7;
 
-/// A stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Axis {
     from: i64,
@@ -16,8 +15,8 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The stretch in which these intervals and `at` lie. What lasts more than `longest` years and would squeeze the
-    /// others doesn't count, where there are others.
+    /// The interval that contains `intervals` and `at`. An interval longer than `longest` years that would
+    /// squeeze the others is ignored, if there are others.
     pub(super) fn of(intervals: &[(Timestamp, Timestamp)], at: Timestamp, longest: i64) -> Self {
         let all = intervals.iter().map(|(from, to)| (from.as_second(), to.as_second()));
         let short = |(from, to): &(i64, i64)| to.saturating_sub(*from) <= longest * 366 * DAY;
@@ -28,12 +27,12 @@ impl Axis {
         let at = at.as_second();
         let from = counted.iter().map(|(from, _)| *from).chain([at]).min().unwrap_or(at);
         let to = counted.iter().map(|(_, to)| *to).chain([at]).max().unwrap_or(at);
-        // Room at both ends; a day at least, so that there is a stretch.
+        // Margins at both ends; at least a day, so that the interval isn't empty.
         let room = (to.saturating_sub(from) / 40).max(DAY);
         Self { from: from.saturating_sub(room), to: to.saturating_add(room) }
     }
 
-    /// Where a moment is: 0 at the left, 100 at the right; outside of that where it is outside.
+    /// The position of a time: 0 at the left, 100 at the right; outside that range if it is outside the axis.
     #[allow(clippy::cast_precision_loss, reason = "seconds of ten thousand years fit")]
     pub(super) fn place(self, moment: Timestamp) -> f64 {
         let offset = moment.as_second().saturating_sub(self.from) as f64;
@@ -111,7 +110,7 @@ mod tests {
             assert!(labels(axis).len() <= 12, "{:?}", labels(axis));
             assert!(axis.place(all.0) >= 0.0);
         }
-        // Nothing but a moment.
+        // A single moment.
         let axis = Axis::of(&[], time("2026-11-24T00:00:00Z"), 5);
         assert!((axis.place(time("2026-11-24T00:00:00Z")) - 50.0).abs() < 0.01);
     }

@@ -1,8 +1,8 @@
-//! The validity chart: a bar for each certificate, on one time axis for those that live for a year or so and on another
-//! for authorities, whose ten years would squeeze the others.
+//! The validity chart: a bar for each certificate, on one time axis for leaf certificates and on another for
+//! CAs, whose ten years would squeeze the others.
 //!
-//! Places along the axis are percentages, so that the chart is as wide as the page and its text stays as large. How a
-//! bar is to be read is told by its pattern and in words, not by colour alone.
+//! Positions along the axis are percentages, so that the chart is as wide as the page and its text keeps its
+//! size. Patterns and words explain a bar, not colour alone.
 
 use jiff::Timestamp;
 
@@ -14,10 +14,9 @@ use crate::analysis::node::findings::Code;
 /// Height of the axis above the bars, and of one bar with its name.
 const TOP: usize = 46;
 const ROW: usize = 42;
-/// How much of a name is shown above its bar, in characters: the end, because names may be paths.
+/// How many characters of a name are shown above its bar: the end, because names may be paths.
 const LONGEST_NAME: usize = 30;
 
-/// How a certificate stands to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Expired,
@@ -60,7 +59,7 @@ impl Condition {
     }
 }
 
-/// `ENDED 53 days ago`.
+/// `EXPIRED 53 days ago`.
 pub(super) fn words(validity: &Validity, diagnosis: &Diagnosis) -> String {
     let at = diagnosis.at;
     match Condition::of(validity, diagnosis) {
@@ -71,7 +70,7 @@ pub(super) fn words(validity: &Validity, diagnosis: &Diagnosis) -> String {
     }
 }
 
-/// `5 hours`, `53 days`, `9 years`: down, never up.
+/// `5 hours`, `53 days`, `9 years`: rounded down.
 fn span(from: Timestamp, to: Timestamp) -> String {
     let hours = to.as_second().saturating_sub(from.as_second()).max(0) / 3600;
     let (count, unit) = match hours {
@@ -82,7 +81,7 @@ fn span(from: Timestamp, to: Timestamp) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Both charts, and what their patterns mean.
+/// Both charts, and the legend of their patterns.
 pub(super) fn section(diagnosis: &Diagnosis) -> Markup {
     let mut out = Markup::default();
     if diagnosis.credentials.is_empty() && diagnosis.unreadable.is_empty() {
@@ -132,7 +131,7 @@ const LEGEND: &str = "<ul class=\"legend\" aria-label=\"How bars are to be read\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><line class=\"at\" x1=\"17\" x2=\"17\" y1=\"0\" y2=\"14\"/>\
     </svg> the moment that is asked about</li>\n</ul>\n";
 
-/// One chart. An interval of more than `longest` years is cut at the edge where others are shorter.
+/// One chart. An interval of more than `longest` years is cut at the edge if others are shorter.
 fn chart(rows: &[&Validity], diagnosis: &Diagnosis, longest: i64) -> Markup {
     let intervals: Vec<_> = rows.iter().map(|row| (row.not_before, row.not_after)).collect();
     let axis = Axis::of(&intervals, diagnosis.at, longest);
@@ -144,7 +143,7 @@ fn chart(rows: &[&Validity], diagnosis: &Diagnosis, longest: i64) -> Markup {
     );
     for (index, (moment, label)) in axis.ticks().iter().enumerate() {
         let place = axis.place(*moment);
-        // Every other mark goes without a name where there is little room.
+        // Every other tick has no name if there is little space.
         out.raw(if index % 2 == 1 { "<g class=\"tick odd\">" } else { "<g class=\"tick\">" });
         vertical(&mut out, "<line", place, TOP - 10, bottom);
         label_at(&mut out, "<text", place, TOP - 16, label);
@@ -178,7 +177,7 @@ fn bar(out: &mut Markup, row: &Validity, diagnosis: &Diagnosis, axis: Axis, top:
         .raw("\"><title>")
         .text(&told)
         .raw("</title>\n");
-    // The whole row answers to a pointer.
+    // The pointer reacts to the entire row.
     out.raw("<rect class=\"ground\" x=\"0\" width=\"100%\" height=\"42\" y=\"")
         .text(&top.to_string())
         .raw("\"/>");
@@ -192,7 +191,7 @@ fn bar(out: &mut Markup, row: &Validity, diagnosis: &Diagnosis, axis: Axis, top:
     out.raw(condition.bar()).raw(" x=\"").text(&percent(left)).raw("\" width=\"");
     out.text(&percent((right - left).max(0.3))).raw("\" y=\"").text(&(top + 22).to_string());
     out.raw("\" height=\"13\" rx=\"2\"/>");
-    // A bar that goes on beyond the edge is torn off there.
+    // A bar that continues beyond the edge has a torn end there.
     if start < 0.0 {
         torn(
             out,
@@ -225,7 +224,7 @@ fn vertical(out: &mut Markup, opening: &'static str, place: f64, top: usize, bot
     out.raw("\" y1=\"").text(&top.to_string()).raw("\" y2=\"").text(&bottom.to_string()).raw("\"/>");
 }
 
-/// Text that stays inside of the chart.
+/// Text that stays inside the chart.
 fn label_at(out: &mut Markup, opening: &'static str, place: f64, y: usize, label: &str) {
     let anchor = match place {
         place if place < 12.0 => " text-anchor=\"start\" x=\"",

@@ -1,7 +1,7 @@
-//! What is wrong: each finding with what follows from it, what to do, and what shows it.
+//! The findings: each with its consequence, its remedy, and its evidence.
 
 use super::markup::Markup;
-use crate::analysis::forensics::diagnosis::{Diagnosis, Told};
+use crate::analysis::forensics::diagnosis::{Diagnosis, RankedFinding};
 use crate::analysis::node::findings::{Evidence, Severity};
 
 /// The findings of one severity, in their order.
@@ -32,7 +32,7 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
         Severity::Warning => "</p>\n<ol class=\"findings warning\">\n",
         Severity::Note => "</p>\n<ol class=\"findings note\">\n",
     });
-    let mut before: Option<&Told> = None;
+    let mut before: Option<&RankedFinding> = None;
     for told in found {
         out.piece(&finding(told, before));
         before = Some(told);
@@ -41,13 +41,13 @@ pub(super) fn section(diagnosis: &Diagnosis, severity: Severity) -> Markup {
     out
 }
 
-fn same_remedy(above: &Told, below: &Told) -> bool {
+fn same_remedy(above: &RankedFinding, below: &RankedFinding) -> bool {
     above.finding.remedy == below.finding.remedy
 }
 
 /// A finding. What it has in common with the one before is not said again in the open.
-fn finding(told: &Told, before: Option<&Told>) -> Markup {
-    let Told { finding, consequence } = told;
+fn finding(told: &RankedFinding, before: Option<&RankedFinding>) -> Markup {
+    let RankedFinding { finding, consequence } = told;
     let mut out = Markup::default();
     out.raw("<li>\n<h3><span class=\"subject\">").text(&finding.subject).raw("</span> <span class=\"what\">");
     out.text(&finding.what).raw("</span></h3>\n");

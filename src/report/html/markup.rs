@@ -1,29 +1,26 @@
-//! HTML that is put together piece by piece. Markup is `&'static str`: whatever comes from a node can only get in as
-//! text, which is escaped.
+//! HTML, composed piece by piece. Markup is `&'static str`: text from a node can only get in escaped.
 
 use super::super::sanitise::line;
 
-/// What is longer is broken where it must be: it has to fit on a phone.
+/// Longer text is broken anywhere: it has to fit on a phone.
 const LONGEST_UNBROKEN: usize = 30;
 
-/// A piece of a page.
 #[derive(Default)]
 pub(super) struct Markup(String);
 
 impl Markup {
-    /// Markup, as it stands in the source.
     pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// Text between tags or inside of an attribute's double quotes.
+    /// Text between tags or inside an attribute's double quotes.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.0.push_str(&escape(text));
         self
     }
 
-    /// Text between two pieces of markup, and a line's end.
+    /// Text between two pieces of markup, and a newline.
     pub(super) fn wrapped(&mut self, before: &'static str, text: &str, after: &'static str) -> &mut Self {
         self.raw(before).text(text).raw(after).raw("\n")
     }
@@ -41,7 +38,6 @@ impl Markup {
         self
     }
 
-    /// Another piece.
     pub(super) fn piece(&mut self, piece: &Self) -> &mut Self {
         self.0.push_str(&piece.0);
         self
@@ -52,8 +48,7 @@ impl Markup {
     }
 }
 
-/// Text as HTML: first as it would go to a terminal, control characters and invisible marks shown, then what means
-/// something to a browser.
+/// Text as HTML: first sanitised as for a terminal, then with HTML's special characters escaped.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in line(text).chars() {

@@ -1,7 +1,7 @@
-//! A diagnosis as one self-contained HTML file, for a ticket, a screen at night, or paper: no script, nothing from
-//! outside, and a content security policy that says so.
+//! A diagnosis as one self-contained HTML file, for a ticket, a dark screen, or paper: no script, no external
+//! resource, and a content security policy that says so.
 //!
-//! What a sign says with a colour it says with a word or a shape too.
+//! Whatever a colour says is also said by a word or a shape.
 
 mod axis;
 mod chart;
@@ -17,45 +17,37 @@ use super::trust::Row;
 use crate::analysis::forensics::diagnosis::Diagnosis;
 use crate::analysis::node::findings::Severity;
 
-/// What happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Story {
-    /// The first failure against what had ended by then, in one sentence.
+    /// The first failure and what had expired by then, in one sentence.
     pub first_failure: Option<String>,
-    /// Clocks that can't have been right, and what was not read; a sentence each.
+    /// Wrong clocks, and what was not read; a sentence each.
     pub remarks: Vec<String>,
-    /// Everything that has a time, oldest first; also what is still to come.
+    /// Everything that has a time, oldest first, including future expiries.
     pub moments: Vec<Moment>,
 }
 
-/// A line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// When.
     pub at: jiff::Timestamp,
-    /// Who says so: a component for its log, a file, a certificate.
+    /// The source: a component for its log, a file, a certificate.
     pub source: String,
-    /// What happened.
     pub event: String,
-    /// How often, where it is counted.
     pub count: Option<u64>,
-    /// Where it stands.
+    /// The file of the event.
     pub path: Option<PathBuf>,
 }
 
-/// What the page is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The diagnosis.
     pub diagnosis: &'a Diagnosis,
-    /// The trust graph as rows; a section is left out that has none.
+    /// The trust graph as rows; the section is left out if there are none.
     pub trust: &'a [Row],
-    /// What happened; nothing where nobody has looked.
+    /// `None` if no logs were read.
     pub timeline: Option<&'a Story>,
 }
 
 impl Page<'_> {
-    /// The whole file.
     pub fn render(self) -> String {
         let Self { diagnosis, trust, timeline } = self;
         let mut page = Markup::default();
@@ -101,7 +93,7 @@ fn title(diagnosis: &Diagnosis) -> String {
     format!("{}: {} – kuberescue", name(diagnosis), verdict::badge(diagnosis.verdict.state))
 }
 
-/// Where to go on the page: what there is and how much of it.
+/// The table of contents, with the number of entries.
 fn contents(diagnosis: &Diagnosis, trust: &[Row], timeline: Option<&Story>) -> Markup {
     let mut nav = Markup::default();
     nav.raw("<nav aria-label=\"Contents\">\n<ul>\n");

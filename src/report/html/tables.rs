@@ -1,4 +1,4 @@
-//! What ends next, what happened, who trusts whom, and every credential with its dates.
+//! What expires next, what happened, who trusts whom, and every credential with its dates.
 
 use jiff::Timestamp;
 
@@ -7,10 +7,10 @@ use super::{Story, chart};
 use crate::analysis::forensics::diagnosis::Diagnosis;
 use crate::report::trust::{Row, RowKind, Status};
 
-/// The deepest nesting of the trust graph that is shown: a chain of authorities may be as long as a hostile file.
+/// The deepest nesting of the trust graph that is shown: a hostile file may hold a chain of any length.
 const DEEPEST: usize = 12;
 
-/// What ends within the horizon.
+/// What expires within the horizon.
 pub(super) fn horizon(diagnosis: &Diagnosis) -> Markup {
     let mut out = Markup::default();
     if diagnosis.horizon.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn horizon(diagnosis: &Diagnosis) -> Markup {
     out
 }
 
-/// What happened, in order, with a line between what was and what is still to come.
+/// What happened, in order, with a line between past and future.
 pub(super) fn timeline(timeline: Option<&Story>, at: Timestamp) -> Markup {
     let mut out = Markup::default();
     let Some(story) = timeline else { return out };
@@ -69,7 +69,7 @@ pub(super) fn timeline(timeline: Option<&Story>, at: Timestamp) -> Markup {
     out
 }
 
-/// Every certificate with its dates, issuer and file: what the charts show, to be read and searched.
+/// Every certificate with its dates, issuer and file: the data of the charts, to read and search.
 pub(super) fn credentials(diagnosis: &Diagnosis) -> Markup {
     let mut out = Markup::default();
     if diagnosis.credentials.is_empty() {
@@ -93,7 +93,7 @@ pub(super) fn credentials(diagnosis: &Diagnosis) -> Markup {
     out
 }
 
-/// Who trusts whom, as nested lists.
+/// The trust graph as nested lists.
 pub(super) fn trust(rows: &[Row]) -> Markup {
     let mut out = Markup::default();
     if rows.is_empty() {
@@ -104,7 +104,7 @@ pub(super) fn trust(rows: &[Row]) -> Markup {
     // How many lists are open; the item at each of them is open too, once there is one.
     let mut open = 0;
     for row in rows {
-        // No row is more than one step deeper than the one above it, whatever it says of itself.
+        // A row is at most one step deeper than the previous one, whatever its own depth says.
         let wanted = (row.depth.min(DEEPEST) + 1).min(open + 1);
         if wanted > open {
             out.raw(if open == 0 { "<ul class=\"tree\">\n" } else { "\n<ul>\n" });
@@ -126,7 +126,7 @@ pub(super) fn trust(rows: &[Row]) -> Markup {
     out
 }
 
-/// A row, its item left open for what is below it.
+/// A row, its item left open for the rows below it.
 fn trust_row(row: &Row) -> Markup {
     let mut out = Markup::default();
     out.raw(match (row.kind, row.status) {

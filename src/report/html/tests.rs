@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::analysis::forensics::diagnosis::{
-    EtcdPlace, Expiry, Role, State, Summary, Told, Unreadable, Validity, Verdict,
+    EtcdPlace, Expiry, RankedFinding, Role, State, Summary, Unreadable, Validity, Verdict,
 };
 use crate::analysis::node::findings::{Code, Evidence, Finding, Remedy};
 use crate::report::trust::{RowKind, Status};
@@ -26,7 +26,7 @@ fn validity(name: &str, from: &str, to: &str) -> Validity {
     }
 }
 
-fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> Told {
+fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> RankedFinding {
     let evidence = Evidence {
         path: HOSTILE.into(),
         line: Some(7),
@@ -38,7 +38,7 @@ fn told(code: Code, severity: Severity, subject: &str, remedy: &str) -> Told {
         remedy: Remedy { command: None, reason: remedy.to_owned() },
         ..Finding::new(code, severity, subject, HOSTILE, HOSTILE)
     };
-    Told { finding, consequence: (severity == Severity::Blocker).then_some("nothing goes") }
+    RankedFinding { finding, consequence: (severity == Severity::Blocker).then_some("nothing goes") }
 }
 
 fn diagnosis() -> Diagnosis {
@@ -105,7 +105,7 @@ fn row(depth: usize) -> Row {
 
 fn rendered() -> String {
     let diagnosis = diagnosis();
-    // Deeper than is shown, back to the top at once, and a step that leaves some out.
+    // Deeper than is shown, back to the top at once, and a step that skips levels.
     let rows: Vec<_> = [0, 1, 2, 1, 0].into_iter().chain(0..40).chain([0, 5]).map(row).collect();
     let moment = |at: &str| Moment {
         at: at.parse().unwrap(),
@@ -122,7 +122,7 @@ fn rendered() -> String {
     Page { diagnosis: &diagnosis, trust: &rows, timeline: Some(&story) }.render()
 }
 
-/// The tags that are open at the end, and what is closed that isn't open.
+/// The tags that are open at the end, and closing tags without an open one.
 fn unbalanced(page: &str) -> Vec<String> {
     const VOID: [&str; 6] = ["meta", "br", "rect", "line", "path", "circle"];
     let body = page.split_once("</style>").unwrap().1;
@@ -159,7 +159,7 @@ fn nothing_is_asked_for_from_outside() {
     let page = rendered();
     for wrong in ["http:", "https:", "//", "src=", "@import", " on", "javascript:", "<link", "<iframe"] {
         let found = page.match_indices(wrong).find(|(at, _)| {
-            // Words, comments and references to other parts of the page are no harm.
+            // Words, comments and references to other parts of the page are harmless.
             let before = &page[..*at];
             wrong != " on" || before.rfind('<') > before.rfind('>')
         });
@@ -181,7 +181,7 @@ fn conditions_are_told_in_words_and_by_pattern() {
         assert!(page.contains(&format!(">{words}</text>")), "{words}");
         assert!(page.contains(&format!("<rect class=\"{class}\" x=\"")), "{class}");
     }
-    // What lasts beyond the axis is torn off, on both sides; a long name keeps its end.
+    // What lasts beyond the axis has torn ends, on both sides; a long name keeps its end.
     assert!(page.contains("<svg class=\"torn\" x=\"0%\"") && page.contains("<svg class=\"torn\" x=\"100%\""));
     assert!(page.contains(">…y/of/a/long/name/.kube/config</text>"));
     assert!(page.contains("<td class=\"count\">4711 ×</td>"));

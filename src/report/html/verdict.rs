@@ -1,4 +1,4 @@
-//! What is read first: which node, what is the matter, what to run.
+//! The top of the page: which node, what is wrong, what to run.
 
 use super::markup::Markup;
 use super::name;
@@ -75,14 +75,14 @@ pub(super) fn header(diagnosis: &Diagnosis) -> Markup {
     out
 }
 
-/// The verdict, what becomes of the workloads, and the command that helps.
+/// The verdict, what happens to the workloads, and the command that helps.
 pub(super) fn verdict(diagnosis: &Diagnosis) -> Markup {
     let verdict = &diagnosis.verdict;
     let mut out = Markup::default();
     out.raw(opening(verdict.state)).raw("<p class=\"badge\">").raw(icon(verdict.state)).raw("<span>");
     out.text(badge(verdict.state)).raw("</span></p>\n");
     let line = &verdict.line;
-    // The part before the colon is what has to be understood, the rest is why.
+    // The part before the colon is the most important, the rest is the reason.
     let (head, rest) = match line.split_once(": ") {
         Some((head, rest)) => (head, Some(rest)),
         None => (line.as_str(), None),

@@ -1,10 +1,10 @@
-//! What the two drawn forms of the graph have in common: what stands in a box and on an arrow.
+//! What DOT and Mermaid have in common: the text of boxes and arrows.
 
 use super::words::{Index, Status, mark};
 use crate::analysis::forensics::trust::{Edge, Kind, Place, Relation};
 use crate::report::sanitise::line;
 
-/// How many characters of a line stand in a box.
+/// How many characters of a line are shown in a box.
 const LONGEST: usize = 80;
 
 /// Fill, border and text of the boxes of each status.
@@ -15,7 +15,7 @@ pub(super) const COLOURS: [(Status, &str, [&str; 3]); 4] = [
     (Status::Faulty, "faulty", ["#fce8e6", "#c5221f", "#1f1f1f"]),
 ];
 
-/// The lines of a box, harmless for a terminal and not yet escaped for a language.
+/// The lines of a box, sanitised for a terminal and not yet escaped for a language.
 pub(super) fn lines(index: &Index<'_>, id: usize) -> Vec<String> {
     let path = |places: &[Place]| match places {
         [] => None,
@@ -35,14 +35,14 @@ pub(super) fn lines(index: &Index<'_>, id: usize) -> Vec<String> {
             [Some(format!("key of {}", key.name)), at, Some(index.state(id))].into_iter().flatten().collect()
         }
         Some(Kind::Certificate(leaf)) => {
-            let end = leaf.told.as_ref().map(|told| until(told.not_after));
+            let end = leaf.summary.as_ref().map(|told| until(told.not_after));
             let known = [Some(leaf.name.clone()), path(&leaf.places), end, Some(index.state(id))];
             known.into_iter().flatten().collect()
         }
         Some(Kind::Ca(anchor)) => {
             let copy = anchor.certificates.first();
             let at = copy.map_or_else(|| path(&anchor.places), |copy| path(&copy.places));
-            let end = copy.map(|copy| until(copy.told.not_after));
+            let end = copy.map(|copy| until(copy.summary.not_after));
             let known = [Some(anchor.name.clone()), at, end, Some(index.state(id))];
             known.into_iter().flatten().collect()
         }
@@ -50,7 +50,7 @@ pub(super) fn lines(index: &Index<'_>, id: usize) -> Vec<String> {
     found.iter().map(|text| short(text)).collect()
 }
 
-/// What stands on an arrow.
+/// The text of an arrow.
 pub(super) fn arrow(index: &Index<'_>, edge: &Edge) -> Vec<String> {
     let role = match index.kind(edge.from) {
         Some(Kind::Certificate(leaf)) => leaf.role,
@@ -69,7 +69,7 @@ pub(super) fn arrow(index: &Index<'_>, edge: &Edge) -> Vec<String> {
     std::iter::once(relation.to_owned()).chain(fault).collect()
 }
 
-/// A line without what acts on a terminal, or what no XML may hold, cut where it is long.
+/// A line without terminal control characters and without what XML forbids, shortened.
 fn short(text: &str) -> String {
     let clean = line(text);
     let mut out: String = clean.chars().take(LONGEST).map(xml).collect();
@@ -79,7 +79,7 @@ fn short(text: &str) -> String {
     out
 }
 
-/// Noncharacters are none of XML's (1.0, section 2.2).
+/// Noncharacters are not allowed in XML (1.0, section 2.2).
 fn xml(c: char) -> char {
     if matches!(c, '\u{fffe}' | '\u{ffff}') { char::REPLACEMENT_CHARACTER } else { c }
 }

@@ -6,7 +6,6 @@ use super::diagram::{COLOURS, arrow, lines};
 use super::words::Index;
 use crate::analysis::forensics::trust::{Graph, Kind};
 
-/// The graph as DOT.
 pub fn dot(graph: &Graph) -> String {
     let index = Index::of(graph);
     let mut out = String::from(

@@ -1,5 +1,5 @@
-//! The graph as a Mermaid flowchart, for what renders Markdown. (Mermaid draws 500 edges and 50,000 characters unless
-//! told otherwise: enough for a node, not for a disk full of certificates.)
+//! The graph as a Mermaid flowchart, for Markdown renderers. (Mermaid draws 500 edges and 50,000 characters
+//! by default: enough for a node, not for a disk full of certificates.)
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,6 @@ use super::diagram::{COLOURS, arrow, lines};
 use super::words::Index;
 use crate::analysis::forensics::trust::{Graph, Kind};
 
-/// The graph as Mermaid.
 pub fn mermaid(graph: &Graph) -> String {
     let index = Index::of(graph);
     let mut out = String::from("flowchart LR\n");
@@ -38,8 +37,9 @@ pub fn mermaid(graph: &Graph) -> String {
     out
 }
 
-/// A string in double quotes. Mermaid takes it through regular expressions, its own entities, Markdown and HTML: every
-/// character that any of these might read is written as an entity (`#35;`), and what is left is safe in all of them.
+/// A string in double quotes. Mermaid processes it with regular expressions, its own entities, Markdown and
+/// HTML: every character that any of these might interpret is written as an entity (`#35;`), and the rest is
+/// safe in all of them.
 fn quoted(lines: &[String]) -> String {
     let mut out = String::from("\"");
     for (index, text) in lines.iter().enumerate() {

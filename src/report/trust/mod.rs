@@ -1,6 +1,7 @@
-//! The trust graph for people (an indented tree), for scripts (JSON) and for drawing (DOT, Mermaid).
+//! The trust graph as an indented tree, as JSON, and for drawing (DOT, Mermaid).
 //!
-//! All of them show the same [`Graph`]; the tree is the text of [`rows`], which other reports lay out in their own way.
+//! All of them show the same [`Graph`]; the tree is the text of [`rows`], which other reports lay out in
+//! their own way.
 
 mod diagram;
 mod dot;
@@ -18,12 +19,13 @@ use super::json::document;
 use super::sanitise::line;
 use crate::analysis::forensics::trust::Graph;
 
-/// The widest that a column is padded to; what is longer pushes the rest aside.
+/// The maximum width of a padded column; longer text shifts the rest.
 const WIDEST: [usize; 2] = [72, 24];
 /// The deepest indentation that is shown.
 const DEEPEST: usize = 16;
 
-/// The graph as an indented tree: label, state, detail, and below it what is wrong and what breaks if it is gone.
+/// The graph as an indented tree: label, state, detail, and below it the faults and what breaks if it is
+/// gone.
 pub fn tree(graph: &Graph) -> String {
     let lines: Vec<_> = rows(graph)
         .into_iter()

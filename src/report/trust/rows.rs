@@ -1,5 +1,5 @@
-//! The graph as nested rows: anchors, below each what it signed, below that who uses it; what has no place there stands
-//! at the end.
+//! The graph as nested rows: anchors, below each what it signed, below that its consumers; the rest is at the
+//! end.
 
 use std::collections::BTreeSet;
 
@@ -8,44 +8,37 @@ use serde::Serialize;
 use super::words::{Index, Status, expected_authority, mark};
 use crate::analysis::forensics::trust::{Anchor, Consumer, Edge, Graph, Kind, Place, Relation, State};
 
-/// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
-    /// The heading of those at the end.
     Heading,
-    /// An authority.
     Ca,
-    /// Another certificate of the authority above.
+    /// Another certificate of the CA above.
     Copy,
-    /// A certificate.
     Certificate,
-    /// A key.
     Key,
-    /// Who uses what is above.
+    /// A consumer of what is above.
     Consumer,
 }
 
-/// One line of the graph. All text is as found: whoever shows it makes it harmless.
+/// One line of the graph. All text is raw: the caller sanitises it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Row {
-    /// 0 for anchors and headings; what is below them is deeper.
+    /// 0 for anchors and headings; rows below them are deeper.
     pub depth: usize,
-    /// What it is about.
     pub kind: RowKind,
-    /// Id of its node in the graph; a heading has none.
+    /// Id of its node in the graph; `None` for a heading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<usize>,
-    /// Its name.
     pub label: String,
-    /// How it is to be read.
+    /// Its status, for the colour.
     pub status: Status,
-    /// `ok`, or what is wrong in capitals (`ENDED 53 d ago`, `NOT SIGNED BY ca`).
+    /// `ok`, or what is wrong in capitals (`EXPIRED 53 d ago`, `NOT SIGNED BY ca`).
     pub state: String,
     /// Dates and places.
     pub detail: String,
-    /// What is wrong, in plain words.
+    /// What is wrong: a sentence each.
     pub notes: Vec<String>,
     /// What breaks if it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +74,7 @@ impl<'a> Tree<'a> {
         for id in roots {
             self.authority(id, 0);
         }
-        // Authorities that signed each other in a circle have no root.
+        // CAs that signed each other in a circle have no root.
         for id in below {
             if !self.shown.contains(&id) {
                 self.authority(id, 0);
@@ -89,7 +82,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// An authority and everything below it. A chain may be as long as a hostile file: no recursion.
+    /// A CA and everything below it. A hostile file may hold a chain of any length: no recursion.
     fn authority(&mut self, root: usize, depth: usize) {
         let mut open = vec![(root, depth)];
         while let Some((id, depth)) = open.pop() {
@@ -99,7 +92,8 @@ impl<'a> Tree<'a> {
             let Some(Kind::Ca(anchor)) = self.index.kind(id) else { continue };
             self.node_row(id, depth, RowKind::Ca, anchor.name.clone(), anchor_detail(anchor));
             for copy in anchor.certificates.iter().skip(1) {
-                let (detail, ended) = (until(&copy.told.not_after, &copy.places), copy.state != State::Valid);
+                let (detail, ended) =
+                    (until(&copy.summary.not_after, &copy.places), copy.state != State::Valid);
                 self.rows.push(Row {
                     depth: depth + 1,
                     kind: RowKind::Copy,
@@ -129,10 +123,10 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Certificates that aren't there or can't be read stand where they belong.
+    /// Missing or unreadable certificates are placed below their CA.
     fn lost_leafs_of(&mut self, authority: &str, depth: usize) {
         let lost = self.ids(|kind| {
-            matches!(kind, Kind::Certificate(leaf) if leaf.told.is_none()
+            matches!(kind, Kind::Certificate(leaf) if leaf.summary.is_none()
                 && leaf.role.and_then(expected_authority) == Some(authority))
         });
         for id in lost {
@@ -145,7 +139,7 @@ impl<'a> Tree<'a> {
         if !self.shown.insert(id) {
             return;
         }
-        let detail = match &leaf.told {
+        let detail = match &leaf.summary {
             Some(told) => until(&told.not_after, &leaf.places),
             None => places(&leaf.places),
         };
@@ -219,7 +213,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// What has no anchor: tokens' keys, and what is left over.
+    /// What has no anchor: tokens' keys, and the rest.
     fn orphans(&mut self) {
         let unknown = self.ids(|kind| matches!(kind, Kind::Ca(anchor) if anchor.state == State::Unknown));
         self.section("unknown issuers", unknown, |tree, id| tree.authority(id, 1));
@@ -232,7 +226,7 @@ impl<'a> Tree<'a> {
         let has = |tree: &Self, id: usize, relations: &[Relation]| {
             tree.index.leaving(id).iter().any(|edge| relations.contains(&edge.relation))
         };
-        // Neither of those that aren't there: their certificates say so.
+        // Missing keys and certificates are reported by their counterpart.
         let alone: Vec<usize> = keys
             .into_iter()
             .filter(|id| {
@@ -254,10 +248,10 @@ impl<'a> Tree<'a> {
         self.section("keys without a certificate, in use", used, name);
         self.section("keys without a certificate", unused, name);
 
-        // A certificate that can't be read says nothing of its key.
+        // An unreadable certificate says nothing about its key.
         let keyless = leafs.into_iter().filter(|id| {
             let readable =
-                matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.told.is_some());
+                matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.summary.is_some());
             let mut keys = self.index.entering(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);
             readable && keys.all(|edge| edge.fault.is_some())
         });
@@ -303,7 +297,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Component and flag; how many more flags name the same kubeconfig.
+/// Component and flag, and how many more flags name the same kubeconfig.
 fn consumer_label(consumer: &Consumer) -> String {
     match consumer.fields.len().saturating_sub(1) {
         more if more > 0
@@ -325,7 +319,7 @@ fn consumer_detail(consumer: &Consumer, edge: &Edge) -> String {
 
 fn anchor_detail(anchor: &Anchor) -> String {
     match anchor.certificates.first() {
-        Some(copy) => until(&copy.told.not_after, &copy.places),
+        Some(copy) => until(&copy.summary.not_after, &copy.places),
         None => places(&anchor.places),
     }
 }

@@ -1,4 +1,4 @@
-//! States and faults in words, and how bad they are.
+//! States and faults as text, and how severe they are.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,19 @@ use serde::Serialize;
 use crate::analysis::forensics::trust::{Edge, FaultKind, Graph, Kind, Relation, State};
 use crate::state::catalog::{self, KUBELET_CLIENT};
 
-/// How a line or a box of the graph is to be read; what colours are chosen by.
+/// The status of a line or a box of the graph; it selects the colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// Nothing is wrong with it.
     Ok,
-    /// Nothing is known of it, which may be meant so.
+    /// Nothing is known about it; this may be intended.
     Unknown,
-    /// It is fine itself, and uses something that isn't.
+    /// Valid itself, but it uses something that isn't.
     Affected,
-    /// Something is wrong with it.
     Faulty,
 }
 
-/// Name under which the authority goes that should have signed this leaf of the catalog.
+/// The name of the CA that should have signed this leaf certificate of the catalog.
 pub(super) fn expected_authority(role: &str) -> Option<&'static str> {
     if role == KUBELET_CLIENT {
         return Some(catalog::Ca::Cluster.name());
@@ -30,11 +28,11 @@ pub(super) fn expected_authority(role: &str) -> Option<&'static str> {
     Some(catalog::cert_spec(role)?.authority.name())
 }
 
-/// The end of a certificate, where the node has one.
+/// notBefore and notAfter of a certificate, if the node has one.
 fn dates(kind: &Kind) -> Option<(Timestamp, Timestamp)> {
     let told = match kind {
-        Kind::Certificate(leaf) => leaf.told.as_ref(),
-        Kind::Ca(anchor) => anchor.certificates.first().map(|copy| &copy.told),
+        Kind::Certificate(leaf) => leaf.summary.as_ref(),
+        Kind::Ca(anchor) => anchor.certificates.first().map(|copy| &copy.summary),
         Kind::Key(_) | Kind::Consumer(_) => None,
     };
     told.map(|told| (told.not_before, told.not_after))
@@ -97,7 +95,7 @@ impl<'a> Index<'a> {
         }
         let mut index = Self { graph, out, into, statuses: Vec::new() };
         index.statuses = graph.nodes.iter().map(|node| index.own_status(node.id, &node.kind)).collect();
-        // Certificates before consumers: a certificate of an authority that has ended is as good as ended.
+        // Certificates before consumers: a certificate of an expired CA is as good as expired.
         for certificates in [true, false] {
             let concerned = graph.nodes.iter().filter(|node| match node.kind {
                 Kind::Certificate(_) => certificates,
@@ -156,7 +154,6 @@ impl<'a> Index<'a> {
         words.join(", ")
     }
 
-    /// How a node is to be read.
     pub(super) fn status(&self, id: usize) -> Status {
         self.statuses.get(id).copied().unwrap_or(Status::Unknown)
     }
@@ -176,7 +173,8 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Whether what it depends on is broken: of a consumer what it uses, of a certificate who signed it.
+    /// Whether something that it depends on is broken: for a consumer what it uses, for a certificate its
+    /// signer.
     fn is_affected(&self, id: usize) -> bool {
         let broken = |id: usize| matches!(self.status(id), Status::Faulty | Status::Affected);
         match self.kind(id) {

@@ -1,5 +1,5 @@
-//! Changing a node, which `certs renew` and `recover` do alike: issue in memory, check, archive, apply,
-//! check again. Undoing that ([`undo`]), or giving a node an archived state ([`restore`]).
+//! Changing a node, the same way in `certs renew` and `recover`: issue in memory, check, archive, apply,
+//! check again. Undoing a change ([`undo`]), and restoring an archived state ([`restore`]).
 
 mod outcome;
 pub mod restore;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::input::arguments::{parse_code, parse_time};
-use super::input::source::{RootArgs, about, archived, could_not, read_again};
+use super::input::source::{RootArgs, about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
@@ -89,45 +89,34 @@ impl ChangeArgs {
     }
 }
 
-/// A node that is about to be changed.
 pub struct Prepared {
     root: Root,
     lock: Option<Lock>,
-    /// Its files.
     pub snapshot: Snapshot,
-    /// What they mean.
     pub inventory: Inventory,
-    /// What is around them.
     around: HostState,
-    /// What is wrong with it.
     pub findings: Vec<Finding>,
-    /// What will be done.
     pub plan: Plan,
-    /// The present time.
     pub now: Timestamp,
 }
 
-/// What was done.
 pub struct Done {
-    /// The archive of the old state.
     pub archive: PathBuf,
-    /// The node as it is now.
     pub inventory: Inventory,
-    /// What is still wrong with it.
     pub findings: Vec<Finding>,
 }
 
-/// What is going to be written, checked in memory.
+/// What will be written, checked in memory.
 pub struct Issued {
-    /// The files.
     pub changes: ChangeSet,
-    /// The node as it will be.
+    /// The node after the change.
     pub inventory: Inventory,
-    /// What will still be wrong with it.
+    /// Findings that will remain.
     pub findings: Vec<Finding>,
 }
 
-/// Reads the node, judges it and plans; `whole_node` asks for a node that works afterwards. Nothing is written, not even a lock.
+/// Reads the node, judges it and plans; `whole_node` requires that the node works afterwards. Writes nothing,
+/// not even a lock.
 ///
 /// # Errors
 /// There is no readable node, or an earlier change was interrupted.
@@ -141,19 +130,19 @@ pub fn prepare(
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_control_plane(&root)?;
     refuse_if_interrupted(&root)?;
-    // Whoever changes a node says with --at what time it is: the disk has its word on that too.
+    // A change with --at sets the time: the clock is still compared with the disk.
     let around = look_around(&root, &snapshot, &inventory, true);
     let findings = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
     let plan = decide(&snapshot, &inventory, &findings, &args.options(selection, whole_node), now);
     Ok(Prepared { root, lock: None, snapshot, inventory, around, findings, plan, now })
 }
 
-/// Takes a node's lock, and tells of a run that has ended without giving it up.
+/// Takes the node's lock, and reports a lock that a dead run left behind.
 ///
 /// # Errors
-/// Another run is under way, or the disk can't be written.
+/// Another run is in progress, or the disk can't be written.
 pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Error> {
-    let lock = root.lock().map_err(|error| locked(&error))?;
+    let lock = root.lock()?;
     if let Some(left) = lock.left_by() {
         let how = if lock.is_of_this_boot(left) {
             "was killed"
@@ -165,20 +154,12 @@ pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Error> 
     Ok(lock)
 }
 
-/// Where nothing is pending: removes what a run that was killed has left half written, which may hold keys.
-/// Best effort: nothing depends on it.
+/// If nothing is pending: removes unfinished files of a killed run, which may hold keys. Best effort: nothing
+/// depends on it.
 pub fn sweep(root: &Root, context: &mut Context<'_>) {
     if transaction::has_unfinished(root) && root.lock().is_ok() {
         context.out.say("Removed what a run that was killed had left half written in /var/lib/kuberescue");
     }
-}
-
-fn locked(error: &crate::disk::Error) -> Error {
-    let hint = match error {
-        crate::disk::Error::Locked { .. } => "nothing was changed; wait for the other run to end",
-        _ => "nothing was changed; the disk must be writable, and this must run as root",
-    };
-    could_not(error).hint(hint)
 }
 
 /// Refuses where an earlier change or restart was interrupted.
@@ -186,7 +167,7 @@ fn locked(error: &crate::disk::Error) -> Error {
 /// # Errors
 /// One was, or its record can't be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
-    if let Some(away) = parked(root).map_err(|error| could_not(&error))? {
+    if let Some(away) = parked(root)? {
         let names: Vec<_> =
             away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
         let what = format!(
@@ -197,7 +178,7 @@ pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
             Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume")
         );
     }
-    match transaction::pending(root).map_err(|error| could_not(&error))? {
+    match transaction::pending(root)? {
         None => Ok(()),
         Some(_) => {
             Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
@@ -207,12 +188,11 @@ pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
 }
 
 impl Prepared {
-    /// Whether this is the running machine's own root.
     pub fn is_live(&self) -> bool {
         self.root.is_live()
     }
 
-    /// What this node's cluster and the context of its admin.conf are called.
+    /// The names of this node's cluster and of the context of its admin.conf.
     pub fn names(&self) -> ClusterNames {
         let admin = Path::new(catalog::KUBERNETES_DIR).join("admin.conf");
         let entries = self.root().file(&admin).and_then(|bytes| Entries::parse(&bytes, Path::new("")).ok());
@@ -222,12 +202,11 @@ impl Prepared {
         }
     }
 
-    /// Its root.
     pub fn root(&self) -> &Root {
         &self.root
     }
 
-    /// Its lock, once it is taken.
+    /// Its lock, once taken.
     ///
     /// # Errors
     /// It is not taken.
@@ -235,28 +214,28 @@ impl Prepared {
         self.lock.as_ref().ok_or_else(|| Error::could_not_run("nothing is changed without the node's lock"))
     }
 
-    /// Takes the node's lock. What another run has changed since the node was read, the transaction sees:
+    /// Takes the node's lock. The transaction detects what another run has changed since the node was read:
     /// it checks each path before it begins.
     ///
     /// # Errors
-    /// Another run is under way, or the disk can't be written.
+    /// Another run is in progress, or the disk can't be written.
     pub fn lock(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
         self.lock = Some(take_lock(&self.root, context)?);
         refuse_if_interrupted(&self.root)
     }
 
-    /// Refuses where the plan does.
+    /// Refuses if the plan does.
     ///
     /// # Errors
-    /// The last refusal; the others are told on the way.
+    /// The last refusal; the others are printed before.
     pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Error> {
         refuse(&self.plan.refusals, context)
     }
 
-    /// Makes keys and certificates in memory and checks that the node would be right with them.
+    /// Creates keys and certificates in memory and checks the node with them.
     ///
     /// # Errors
-    /// Something could not be made, or would not be right.
+    /// Something could not be created, or would not be valid.
     pub fn issue(&self) -> Result<Issued, Error> {
         let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
         let snapshot = self.snapshot.with(&changes);
@@ -267,8 +246,8 @@ impl Prepared {
         Ok(Issued { changes, inventory, findings })
     }
 
-    /// What is wrong with the node once its credentials have changed. The clock was judged before: what is written now
-    /// says nothing of it.
+    /// The findings once the credentials have changed. The clock was judged before: what is written now says
+    /// nothing about it.
     fn findings_after(&self, snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
         let around = HostState { time_is_the_clocks: false, ..self.around.clone() };
         findings(Node { snapshot, inventory, around: &around }, self.now)
@@ -277,8 +256,8 @@ impl Prepared {
     /// Archives the old state, applies `changes` and reads the node again.
     ///
     /// # Errors
-    /// The archive could not be made or verified, or the change could not be made; the failure says
-    /// whether anything was changed.
+    /// The archive could not be created or verified, or the change failed; the error says whether anything
+    /// was changed.
     pub fn carry_out(
         &self,
         changes: &ChangeSet,
@@ -298,10 +277,10 @@ impl Prepared {
     }
 }
 
-/// Refuses where a plan does.
+/// Refuses if a plan does.
 ///
 /// # Errors
-/// The last refusal; the others are told on the way.
+/// The last refusal; the others are printed before.
 pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Error> {
     let Some((last, others)) = refusals.split_last() else { return Ok(()) };
     for other in others {
@@ -312,19 +291,19 @@ pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Err
 
 /// What a change replaces, and where its archive goes.
 pub struct Old<'a> {
-    /// The node as it is.
+    /// The node before the change.
     pub snapshot: &'a Snapshot,
-    /// What the archive says of itself.
+    /// The archive's metadata.
     pub about: &'a archive::About,
-    /// Where it goes, if not to the node's own place.
+    /// The directory of the archive, if it isn't the default.
     pub directory: Option<&'a Path>,
 }
 
 /// Archives the old state and applies `changes`; returns the archive's path.
 ///
 /// # Errors
-/// The archive could not be made or verified, or the change could not be made; the failure says whether anything
-/// was changed.
+/// The archive could not be created or verified, or the change failed; the error says whether anything was
+/// changed.
 pub fn replace(
     root: &Root,
     lock: &Lock,
@@ -334,7 +313,7 @@ pub fn replace(
 ) -> Result<PathBuf, Error> {
     let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
     let written = written.map_err(|error| {
-        could_not(&error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
+        Error::from(error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
     })?;
     context.out.say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
     let record = transaction::Context {
@@ -343,18 +322,8 @@ pub fn replace(
         archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
         now: context.now,
     };
-    transaction::apply(root, lock, changes, &record).map_err(|error| apply_failure(&error))?;
+    transaction::apply(root, lock, changes, &record)?;
     Ok(written.path)
-}
-
-/// A failure of the transaction: before its commit record nothing has changed.
-fn apply_failure(error: &crate::disk::Error) -> Error {
-    if error.committed() {
-        return Error::manual_action(error)
-            .hint("kuberescue resume completes the change, kuberescue rollback undoes it");
-    }
-    let failure = could_not(error);
-    failure.hint("nothing was changed; run the same command again once the cause is gone")
 }
 
 /// Every credential that was made must be free of the faults that reissuing repairs, by the judgement that any node gets.

@@ -1,4 +1,4 @@
-//! What became of a node, as a document.
+//! The result of a change, as a document.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use crate::error::Exit;
 use crate::report::Recovery;
 
 impl<'a> Recovery<'a> {
-    /// What became of a node, or would: `archive` is there once it is changed, `after` is what is wrong then.
+    /// The result, or the predicted one: `archive` is set once the node has been changed; `after` is what
+    /// remains wrong.
     pub fn of(
         prepared: &'a Prepared,
         archive: Option<&'a Path>,

@@ -1,4 +1,4 @@
-//! Putting a node into the state that an archive holds: read both, plan, archive what is there, apply, look again.
+//! Restoring an archived state: read both, plan, archive the current state, apply, check again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,16 @@ use crate::session::Context;
 use crate::session::input::source::{RootArgs, about};
 use crate::state::{ChangeSet, Fingerprint, Snapshot, catalog};
 
-/// A node that is about to get another state.
 pub struct Prepared {
-    /// Its root.
     pub root: Root,
-    /// What will be done, for people.
+    /// What will be done, for the user.
     pub plan: RestorePlan,
-    /// What will be done.
     pub changes: ChangeSet,
     node: Snapshot,
     inventory: Inventory,
 }
 
-/// Reads the node beside the archive, and plans. Nothing is written.
+/// Reads the node and the archive, and plans. Writes nothing.
 ///
 /// # Errors
 /// The archive holds no kubeadm node, or an earlier change of this node was interrupted.
@@ -46,8 +43,8 @@ pub fn prepare(
     Ok(Prepared { root, plan, changes, node, inventory })
 }
 
-/// What is above the archive's paths and not on the node: on an empty disk `/etc`. What is above the tool's own
-/// directory comes with its lock.
+/// Parent directories of the archive's paths that the node lacks: on an empty disk `/etc`. Those of the
+/// tool's own directory are created with its lock.
 fn missing_parents(root: &Root, archive: &Snapshot) -> Vec<PathBuf> {
     let own = Path::new(catalog::RESCUE_DIR);
     let above: BTreeSet<&Path> = archive.iter().flat_map(|(path, _)| path.ancestors().skip(1)).collect();
@@ -60,19 +57,19 @@ fn missing_parents(root: &Root, archive: &Snapshot) -> Vec<PathBuf> {
 }
 
 impl Prepared {
-    /// Refuses where the plan does.
+    /// Refuses if the plan does.
     ///
     /// # Errors
-    /// The last refusal; the others are told on the way.
+    /// The last refusal; the others are printed before.
     pub fn refuse(&self, context: &mut Context<'_>) -> Result<(), Error> {
         super::refuse(&self.plan.refusals, context)
     }
 }
 
-/// Archives the present state and applies the change; returns the archive's path.
+/// Archives the current state and applies the change; returns the archive's path.
 ///
 /// # Errors
-/// Another run is under way, or the change could not be made; the failure says whether anything was changed.
+/// Another run is in progress, or the change failed; the error says whether anything was changed.
 pub fn carry_out(
     prepared: &Prepared,
     archive_dir: Option<&Path>,

@@ -1,15 +1,15 @@
-//! Signals that have to wait while a node is between two states.
+//! Holding back signals while a node is between two states.
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Signals that wait until this is dropped; what came meanwhile takes effect then.
+/// Blocks signals until it is dropped; pending ones are delivered then.
 #[derive(Debug)]
 pub struct SignalGuard(SigSet);
 
-/// Lets `signals` wait, in this thread and those that it starts from now on.
+/// Blocks `signals` in this thread and in those that it starts from now on.
 pub fn hold(signals: &[Signal]) -> SignalGuard {
     let set: SigSet = signals.iter().copied().collect();
-    // Where that fails they end the run as ever: every state that it can be in has a way back.
+    // If that fails, a signal terminates the run as usual: every state can be resumed or rolled back.
     let _blocked = set.thread_block();
     SignalGuard(set)
 }

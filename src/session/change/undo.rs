@@ -1,4 +1,4 @@
-//! Putting back what the last change replaced, from its archive.
+//! Restoring what the last change replaced, from its archive.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 use crate::state::Code;
 use crate::state::{Invoker, Snapshot};
 
-/// The change that would be rolled back: one that was interrupted, or the last one unless it is a rollback itself.
+/// The change to roll back: one that was interrupted, or the last one unless it is a rollback itself.
 ///
 /// # Errors
 /// The record can't be read.
@@ -22,10 +22,10 @@ pub fn last_change(root: &Root) -> Result<Option<Journal>, Error> {
     Ok(last.filter(|journal| !journal.is_undoing()))
 }
 
-/// Undoes `journal`. `archive` is the operator's own choice of an archive.
+/// Undoes `journal`. `archive` is an archive that the user named.
 ///
 /// # Errors
-/// The archive is gone or broken, or files have changed since: then nothing is touched.
+/// The archive is missing or damaged, or files have changed since: then nothing is changed.
 pub fn undo(
     root: &Root,
     lock: &Lock,
@@ -38,15 +38,15 @@ pub fn undo(
     transaction::rollback(root, lock, &old, operator, now).map_err(failure)
 }
 
-/// Before the commit nothing has changed: what stands in the way is a refusal.
+/// Before the commit nothing has changed: the failure is a refusal.
 fn failure(error: disk::Error) -> Error {
     let is_refusal = error.refuses_rollback();
     let failure = Error::from(error);
     if is_refusal { Error { kind: Kind::Refused, ..failure.code(Code::CannotRollBack) } } else { failure }
 }
 
-/// The archive where the change recorded it, or by its name in the root's own place: a disk that was
-/// mounted then may be the machine's own by now.
+/// The archive where the change recorded it, or by its name in the root's own directory: a disk that was
+/// mounted then may be the machine's own now.
 fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
     let same_name = |path: &PathBuf| path.file_name() == recorded.file_name();
     let moved = || archive::list(root, None).ok()?.into_iter().find(same_name);
@@ -54,7 +54,8 @@ fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
 }
 
 fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<Snapshot, Error> {
-    // What hadn't begun is only cleaned away, and what is on its way back has all it needs beside its targets.
+    // A change that hadn't begun is only cleaned up, and an interrupted undo has all it needs beside its
+    // targets.
     if journal.state == State::Staging || journal.is_undoing() {
         return Ok(Snapshot::default());
     }

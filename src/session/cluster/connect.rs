@@ -1,4 +1,4 @@
-//! The connection to the API server of a cluster, with the kubeconfig that is named or that kubectl would use.
+//! The connection to the API server of a cluster, with the given kubeconfig or kubectl's.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 
 use crate::analysis::workstation::{Files, check};
 use crate::disk::workstation;
-use crate::error::{ApiFailure, Error};
+use crate::error::{ApiFailure, Error, FileFailure};
 use crate::formats::kubeconfig::entries::Entries;
 use crate::live::api::{Api, ApiError, Login, Server, directory_of};
 use crate::live::deadline::Deadline;
 use crate::session::Context;
 use crate::session::input::arguments::parse_duration;
-use crate::session::input::kubeconfigs::{hint, of_kubectl, why};
+use crate::session::input::kubeconfigs::of_kubectl;
 
 /// Newer than any copy of it, so it takes precedence over `~/.kube/config`.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
@@ -47,7 +47,7 @@ impl RequestTimeout {
 /// A cluster and the credential for it.
 pub struct Cluster {
     pub api: Api,
-    /// The kubeconfig as it was named.
+    /// The kubeconfig, as the user named it.
     pub source: String,
     /// When the client certificate expired, and the time of the run.
     expired: Option<(Timestamp, Timestamp)>,
@@ -72,7 +72,7 @@ impl Cluster {
         Self::log_in(&login, names.join(", "), args.request_timeout.time(), context.now)
     }
 
-    /// `source` is what the kubeconfig is called in messages. Nothing is sent yet.
+    /// `source` is the kubeconfig's name in messages. Nothing is sent yet.
     ///
     /// # Errors
     /// The kubeconfig cannot be used.
@@ -107,10 +107,10 @@ impl Cluster {
         format!("{}{through} with {}", self.api.server(), self.source)
     }
 
-    /// Makes one request, within its timeout; `what` is verb and object of the message where it fails.
+    /// Sends one request, within its timeout; `what` is verb and object of the error message.
     ///
     /// # Errors
-    /// No answer, or not the one that was asked for.
+    /// There is no answer, or an unexpected one.
     pub fn ask<T>(
         &self,
         what: &str,
@@ -126,7 +126,7 @@ impl Cluster {
     }
 }
 
-/// The kubeconfigs to use where none is named.
+/// The kubeconfigs to use by default.
 fn default_files() -> Result<Vec<PathBuf>, Error> {
     let (from, found) = of_kubectl();
     let admin = Path::new(ADMIN);
@@ -146,9 +146,7 @@ fn default_files() -> Result<Vec<PathBuf>, Error> {
 /// It cannot be read.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let read = if path == Path::new("-") { workstation::read_input() } else { workstation::read(path) };
-    read.map_err(|error| {
-        Error::could_not_run(format!("cannot read {}: {}", path.display(), why(&error))).hint(hint(&error))
-    })
+    read.map_err(|error| FileFailure { path, error: &error }.into())
 }
 
 fn unusable(source: &str, login: &Login, error: &ApiError) -> Error {
@@ -158,7 +156,7 @@ fn unusable(source: &str, login: &Login, error: &ApiError) -> Error {
     failure.hint(format!("kuberescue kubeconfig check {source}"))
 }
 
-/// When the client certificate of a login expired, where it has.
+/// When the client certificate of a login expired, if it has.
 fn expired(login: &Login, now: Timestamp) -> Option<Timestamp> {
     let parsed: Vec<_> =
         login.files.iter().filter_map(|(bytes, base)| Entries::parse(bytes, base).ok()).collect();

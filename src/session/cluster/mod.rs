@@ -1,5 +1,5 @@
-//! The cluster's API server: connecting to it ([`connect`]), restarting workloads through it ([`rollout`]), and
-//! whether all came back ([`verify`]).
+//! The cluster's API server: connecting to it ([`connect`]), restarting workloads through it ([`rollout`]),
+//! and verifying that everything works again ([`verify`]).
 
 pub mod connect;
 pub mod rollout;

@@ -25,13 +25,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// Timeout of the last request, after the deadline.
 const LAST_REQUEST: Duration = Duration::from_secs(5);
 
-/// How many pods are named where a rollout is not complete in time.
+/// How many pods are named if a rollout is not complete in time.
 const NAMED: usize = 10;
 
-/// Workloads that read renewed files, or could.
+/// Workloads that read renewed files, or may read them.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// In the order in which they are restarted.
+    /// In restart order.
     pub candidates: Vec<Candidate>,
     /// What could not be listed, and why.
     pub not_listed: Vec<String>,
@@ -43,14 +43,14 @@ impl Found {
         all.map(|candidate| candidate.target.clone()).collect()
     }
 
-    /// What should be restarted and cannot be.
+    /// What must be restarted and cannot be.
     pub fn left(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|found| matches!(found.verdict, Verdict::OnDelete | Verdict::Paused))
     }
 }
 
-/// Finds what reads renewed files in a namespace, or in all. Pods that started after `since`, when files were renewed,
-/// have read the new ones.
+/// Finds what reads renewed files in a namespace, or in all. Pods that started after `since`, when files were
+/// renewed, have read the new ones.
 ///
 /// # Errors
 /// Nothing can be listed.
@@ -88,7 +88,7 @@ pub fn find(cluster: &Cluster, namespace: Option<&str>, since: Option<Timestamp>
     }
 }
 
-/// Whether other kinds may be listed all the same.
+/// Whether other kinds may still be listed.
 fn is_of_part(error: &ApiError) -> bool {
     matches!(error, ApiError::Status { status: 403 | 404, .. })
 }
@@ -109,11 +109,12 @@ pub fn named(cluster: &Cluster, targets: &[Target]) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// Restarts these one after the other, and waits for each as long as `wait` says. Stops at the first that is not ready
-/// in time: what is wrong with its new pods would be wrong with the next ones too.
+/// Restarts these one after the other, and waits for each as long as `wait` says. Stops at the first that is
+/// not ready in time: its problem would affect the next ones too.
 ///
 /// # Errors
-/// One of them cannot be restarted, or is not ready in time; the details name those that were restarted before.
+/// One of them cannot be restarted, or is not ready in time; the details name those that were restarted
+/// before.
 pub fn restart(
     cluster: &Cluster,
     targets: &[Target],
@@ -260,7 +261,7 @@ fn wait_for(
                 failure.message = format!("{restarted}; {}", failure.message);
                 return Err(failure);
             }
-            // The API server may be gone for a moment while it restarts itself.
+            // The API server may be down for a moment while it restarts itself.
             Err(error) => format!("no answer from the API server, retrying: {error}"),
         };
         if words != said {

@@ -1,5 +1,5 @@
-//! Checks of a cluster after its certificates were renewed, asked of its API server part by part: a part that cannot be
-//! asked does not stop the others.
+//! Checks a cluster after its certificates were renewed, through its API server, part by part: a part that
+//! cannot be read does not stop the others.
 
 use std::time::Duration;
 
@@ -23,10 +23,9 @@ const NOT_READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many logs are read: those of 50 control-plane nodes.
 const MOST_LOGS: usize = 200;
 
-/// What is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The time by which dates are judged.
+    /// The time of evaluation.
     pub now: Timestamp,
     /// Logs are read from this time on; `None`: from the start of each container.
     pub since: Option<Timestamp>,
@@ -37,7 +36,7 @@ pub struct Options {
 /// Checks all parts of a cluster.
 ///
 /// # Errors
-/// Nothing can be asked.
+/// No part can be read.
 pub fn check(cluster: &Cluster, options: &Options) -> Result<Report, Error> {
     let mut run = Run { cluster, options, checks: Vec::new(), answered: false, first_error: None };
     run.api_server()?;
@@ -53,7 +52,7 @@ pub fn check(cluster: &Cluster, options: &Options) -> Result<Report, Error> {
         run.checks.extend(verify::requests(&requests, nodes.as_deref(), options.now));
     }
     match run.first_error {
-        // Anyone may ask whether the API server is ready.
+        // Every user may read whether the API server is ready.
         Some(error) if !run.answered => Err(cluster.failure("check the cluster", &error)),
         _ => Ok(Report { time: options.now, server: cluster.api.server().to_owned(), checks: run.checks }),
     }
@@ -168,7 +167,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether the answer may be that of something between here and the API server.
+/// Whether the answer may come from a proxy between here and the API server.
 fn is_of_proxy(cluster: &Cluster, error: &ApiError) -> bool {
     matches!(error, ApiError::Status { status: 502..=504, .. }) && cluster.api.proxy().is_some()
 }

@@ -1,5 +1,4 @@
-//! Reading nodes as evidence: their logs ([`timeline`]), one or several of
-//! them ([`nodes`]).
+//! Reading nodes as evidence: their logs ([`timeline`]), one or several of them ([`nodes`]).
 
 pub mod nodes;
 pub mod timeline;

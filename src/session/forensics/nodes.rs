@@ -1,4 +1,4 @@
-//! Diagnosing many nodes in one run, on several threads, each node forgotten but for a few words.
+//! Diagnosing many nodes in one run, on several threads, each node forgotten but for its diagnosis.
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -23,22 +23,18 @@ use crate::state::Snapshot;
 /// At most this many nodes are in memory at a time, each of 20 MiB at most.
 const MOST_THREADS: usize = 8;
 
-/// A node that was read.
 pub struct Read {
-    /// Its files.
     pub snapshot: Snapshot,
-    /// What they mean.
     pub inventory: Inventory,
-    /// What is around them.
     pub around: HostState,
-    /// Where they were read from; an archive has none.
+    /// Where they were read from; `None` for an archive.
     pub root: Option<Root>,
-    /// All that is in an archive: its logs too.
+    /// The entire content of an archive, including its logs.
     pub archive: Option<Snapshot>,
 }
 
 impl Read {
-    /// Reads a node from its root or an archive. `at` is the moment that the operator asks about, if any.
+    /// Reads a node from its root or an archive. `at` is the time of evaluation, if the user set one.
     ///
     /// # Errors
     /// There is no readable node.
@@ -56,13 +52,11 @@ impl Read {
         })
     }
 
-    /// What is wrong with it.
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let Self { snapshot, inventory, around, .. } = self;
         findings(Node { snapshot, inventory, around }, now)
     }
 
-    /// Diagnoses it.
     pub fn diagnose(
         &self,
         source: &Path,
@@ -76,11 +70,11 @@ impl Read {
     }
 }
 
-/// Diagnoses all of `sources`.
 pub fn diagnose_all(
     sources: &[PathBuf],
     cert_dir: Option<&Path>,
     at: Option<Timestamp>,
+    horizon: SignedDuration,
     context: &mut Context<'_>,
 ) -> Nodes {
     let now = at.unwrap_or(context.now);
@@ -92,7 +86,7 @@ pub fn diagnose_all(
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send(brief(source, cert_dir, at, now)).is_err() {
+                    if sender.send(brief(source, cert_dir, at, now, horizon)).is_err() {
                         break;
                     }
                 }
@@ -121,15 +115,16 @@ fn brief(
     cert_dir: Option<&Path>,
     at: Option<Timestamp>,
     now: Timestamp,
+    horizon: SignedDuration,
 ) -> Result<Brief, Unreadable> {
     let args = RootArgs { root: source.to_owned(), cert_dir: cert_dir.map(Path::to_owned) };
     match Read::of(&args, at) {
-        Ok(read) => Ok(Brief::of(&read.diagnose(source, None, now, SignedDuration::ZERO), &read.inventory)),
+        Ok(read) => Ok(Brief::of(read.diagnose(source, None, now, horizon), &read.inventory)),
         Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
     }
 }
 
-/// A bar over the line before it.
+/// A progress bar that overwrites the previous line.
 fn progress(done: usize, all: usize) -> String {
     const WIDTH: usize = 40;
     let full = done * WIDTH / all.max(1);

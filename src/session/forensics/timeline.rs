@@ -1,4 +1,5 @@
-//! The timeline of a node: its logs, the history of what was done to it, and what its files say, read and merged.
+//! The timeline of a node: its logs, the history of changes by this tool, and its files' times, read and
+//! merged.
 
 use jiff::Timestamp;
 
@@ -8,24 +9,22 @@ use crate::disk::logs::{Given, etcd_times, scan_given, scan_root, scan_snapshot}
 use crate::disk::{Root, history};
 use crate::error::Error;
 use crate::formats::log::Matcher;
-use crate::session::input::source::could_not;
 use crate::state::Code;
 use crate::state::Snapshot;
 
-/// Which logs.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Files of the operator's, and standard input.
+    /// Files that the user named, and standard input.
     pub given: Vec<Given>,
-    /// Containers beside those of the control plane.
+    /// Containers besides those of the control plane.
     pub wanted: Wanted,
 }
 
-/// Reads the logs of a node and merges all that has a time. `root` is where `snapshot` was read from; without it the
-/// snapshot is an archive's, and the logs are those that are in it.
+/// Reads the logs of a node and merges everything that has a time. `root` is where `snapshot` was read from;
+/// without it the snapshot is an archive's, and the logs are those in the archive.
 ///
 /// # Errors
-/// A log that the operator gave can't be read.
+/// A log that the user named can't be read.
 pub fn read(
     root: Option<&Root>,
     snapshot: &Snapshot,
@@ -39,7 +38,7 @@ pub fn read(
         None => scan_snapshot(snapshot, &matcher, &request.wanted, now),
     };
     scan_given(&request.given, &matcher, now, &mut logs).map_err(|error| {
-        could_not(&error)
+        Error::from(error)
             .code(Code::LogUnreadable)
             .hint("--log takes a file on this machine, or - for standard input")
     })?;

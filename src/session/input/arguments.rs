@@ -1,12 +1,11 @@
-//! Values as operators type them: moments, lengths of time, formats.
+//! Values as operators type them: moments, lengths of time, codes.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::report::{DiagnosisFormat, Format};
 use crate::state::Code;
 
-/// A moment as an operator types it: RFC 3339, or a day.
+/// RFC 3339, or a date.
 ///
 /// # Errors
 /// It is neither.
@@ -21,10 +20,10 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a time such as 2027-03-01T12:00:00Z, or a day such as 2027-03-01".to_owned())
 }
 
-/// A length of time as an operator types it: `30d`, `12h`, Go's `720h30m`.
+/// `30d`, `12h`, Go's `720h30m`.
 ///
 /// # Errors
-/// It is none.
+/// It is no duration.
 pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
     let wrong = || "a length of time such as 30d, 12h or 90m".to_owned();
     let mut seconds: i64 = 0;
@@ -49,44 +48,12 @@ pub fn parse_duration(text: &str) -> Result<jiff::SignedDuration, String> {
     if text.is_empty() { Err(wrong()) } else { Ok(jiff::SignedDuration::from_secs(seconds)) }
 }
 
-/// A finding's code as an operator types it.
+/// A code by its name.
 ///
 /// # Errors
-/// There is none of this name.
+/// There is no such code.
 pub fn parse_code(text: &str) -> Result<Code, String> {
     Code::named(text).ok_or_else(|| "a code, as it stands in brackets (kuberescue explain --list)".to_owned())
-}
-
-/// An output format as an operator types it.
-///
-/// # Errors
-/// It is none.
-pub fn parse_format(text: &str) -> Result<Format, String> {
-    Ok(match text {
-        // kubeadm calls its tables text.
-        "table" | "text" => Format::Table,
-        "wide" => Format::Wide,
-        "json" => Format::Json,
-        "yaml" => Format::Yaml,
-        _ => return Err("one of table, wide, json, yaml".to_owned()),
-    })
-}
-
-/// A form of a diagnosis as an operator types it.
-///
-/// # Errors
-/// It is none.
-pub fn parse_diagnosis_format(text: &str) -> Result<DiagnosisFormat, String> {
-    Ok(match text {
-        "table" | "text" => DiagnosisFormat::Table,
-        "json" => DiagnosisFormat::Json,
-        "yaml" => DiagnosisFormat::Yaml,
-        "html" => DiagnosisFormat::Html,
-        "prometheus" => DiagnosisFormat::Prometheus,
-        "dot" => DiagnosisFormat::Dot,
-        "mermaid" => DiagnosisFormat::Mermaid,
-        _ => return Err("one of table, json, yaml, html, prometheus, dot, mermaid".to_owned()),
-    })
 }
 
 #[cfg(test)]

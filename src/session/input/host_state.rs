@@ -1,4 +1,4 @@
-//! Looking around on a node or in an archive beyond its credentials: etcd's data, space, forgotten keys.
+//! Reads the state of a node or an archive beyond its credentials: etcd's data, free space, stray keys.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use crate::disk::{Root, strays_among, transaction};
 use crate::formats::bolt;
 use crate::state::Snapshot;
 
-/// Where etcd of kubeadm keeps its data.
+/// kubeadm's data directory of etcd.
 const ETCD_DATA: &str = "/var/lib/etcd";
 
-/// What every system has: a root without it is a copy of some files, of which nothing else can be said.
+/// Every system has it: a root without it is a copy of some files, which says nothing about the host.
 const WHOLE_DISK: &str = "/usr";
 
-/// Looks around. `time_is_the_clocks`: nobody asks about another moment.
+/// `time_is_the_clocks`: the time of evaluation is the machine's clock.
 pub fn look_around(
     root: &Root,
     snapshot: &Snapshot,
@@ -44,7 +44,7 @@ pub fn look_around(
     }
 }
 
-/// A change or a restart that did not end. A record that can't be read counts: nobody knows what it would say.
+/// An interrupted change or restart. An unreadable record counts: its content is unknown.
 fn interrupted(root: &Root) -> Option<Interrupted> {
     let unreadable = |error: crate::disk::Error| Interrupted::Unreadable(error.to_string());
     match parked(root) {
@@ -65,7 +65,7 @@ fn interrupted(root: &Root) -> Option<Interrupted> {
     }
 }
 
-/// What an archive holds beyond the node's own files: the node's files alone, and what lies about.
+/// The content of an archive, split into the node's own files and the state around them.
 pub fn look_into(archive: &Snapshot, inventory: &Inventory) -> (Snapshot, HostState) {
     let own = scope::within(archive, &inventory.facts);
     let strays = strays_among(archive, &own);

@@ -1,20 +1,18 @@
-//! Kubeconfigs of this machine: those that are named, or those that kubectl would use.
+//! Kubeconfigs of this machine: the named ones, or those that kubectl would use.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::Files;
 use crate::disk::workstation;
-use crate::error::Error;
+use crate::error::{Error, os_hint, os_reason};
 use crate::formats::kubeconfig::entries::Entries;
 
 pub struct Kubeconfigs {
-    /// In the order in which they were named.
+    /// In the order of the command line.
     pub files: Vec<Loaded>,
-    /// Whether kubectl reads them as one (`$KUBECONFIG`), so that a context of one may need a cluster of another.
+    /// Whether kubectl merges them (`$KUBECONFIG`), so that a context of one may need a cluster of another.
     pub merged: bool,
-    /// The files that they refer to.
     pub referenced: Files,
 }
 
@@ -23,13 +21,12 @@ pub struct Loaded {
     pub entries: Result<Entries, Unread>,
 }
 
-/// Why a kubeconfig cannot be read.
 pub struct Unread {
     pub why: String,
     pub hint: &'static str,
 }
 
-/// Reads the named kubeconfigs (`-` is standard input), or those of kubectl where none is named.
+/// Reads the named kubeconfigs (`-` is standard input), or kubectl's if none is named.
 ///
 /// # Errors
 /// None is named and kubectl would find none.
@@ -45,13 +42,13 @@ pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Error> {
 pub(in crate::session) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entries>) -> Files {
     let mut files = Files::new();
     for path in all.into_iter().flat_map(Entries::files) {
-        let read = || workstation::read_regular(path).map_err(|error| why(&error));
+        let read = || workstation::read_regular(path).map_err(|error| os_reason(&error));
         files.entry(path.to_path_buf()).or_insert_with(read);
     }
     files
 }
 
-/// Where kubectl looks (`$KUBECONFIG`, else `~/.kube/config`), and which of these files exist.
+/// Where kubectl looks (`$KUBECONFIG`, otherwise `~/.kube/config`), and which of these files exist.
 pub fn of_kubectl() -> (&'static str, Vec<PathBuf>) {
     let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let (from, paths) = match (set("KUBECONFIG"), set("HOME")) {
@@ -82,26 +79,7 @@ fn load(path: PathBuf) -> Loaded {
             why: error.to_string(),
             hint: "kubectl cannot read it either: copy it from its source again, or restore a backup",
         }),
-        Err(error) => Err(Unread { why: why(&error), hint: hint(&error) }),
+        Err(error) => Err(Unread { why: os_reason(&error), hint: os_hint(&error) }),
     };
     Loaded { path, entries }
-}
-
-/// The error without the system's error number.
-pub(in crate::session) fn why(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "not found".to_owned(),
-        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// The next step after such an error.
-pub(in crate::session) fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::IsADirectory => "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
-        io::ErrorKind::PermissionDenied => "run the command as the owner of the file, or with sudo",
-        _ => "look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig",
-    }
 }

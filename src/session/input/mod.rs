@@ -1,5 +1,5 @@
-//! What a run starts from: a node's files ([`source`]) and what is around them ([`host_state`]), kubeconfigs ([`kubeconfigs`]), and values as they are typed
-//! ([`arguments`]).
+//! The input of a run: a node's files ([`source`]) and the state around them ([`host_state`]), kubeconfigs
+//! ([`kubeconfigs`]), and values of the command line ([`arguments`]).
 
 pub mod arguments;
 pub mod host_state;

@@ -1,4 +1,4 @@
-//! Reading a node: from its root directory, or from an archive of it.
+//! Reading a node: from its root directory, or from an archive.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::live::invoker;
 use crate::session::Context;
 use crate::state::{Code, Snapshot, Unread, catalog};
 
-/// How often files may refer to further files before it is given up.
+/// How many rounds of references to further files are followed.
 const ROUNDS: usize = 4;
 
 /// Which node.
@@ -32,12 +32,12 @@ impl RootArgs {
     /// Reads a node or an archive of one.
     ///
     /// # Errors
-    /// It isn't there, cannot be read, or is no kubeadm node.
+    /// It doesn't exist, cannot be read, or is no kubeadm node.
     pub fn read(&self) -> Result<Inventory, Error> {
         self.read_all().map(|(_, inventory, _)| inventory)
     }
 
-    /// Reads a node with all its files: from its root, which comes along, or from an archive.
+    /// Reads a node with all its files: from its root, which is returned too, or from an archive.
     ///
     /// # Errors
     /// As [`RootArgs::read`].
@@ -68,7 +68,7 @@ impl RootArgs {
     /// The root as a directory: what a command that writes needs.
     ///
     /// # Errors
-    /// It isn't there, cannot be read, or is an archive.
+    /// It doesn't exist, cannot be read, or is an archive.
     pub fn open(&self) -> Result<Root, Error> {
         if self.root.is_file() {
             let what = format!("--root {}: an archive can't be changed", self.root.display());
@@ -87,7 +87,7 @@ impl RootArgs {
         Ok((snapshot, inventory))
     }
 
-    /// What a snapshot means.
+    /// The inventory of a snapshot.
     ///
     /// # Errors
     /// It is no kubeadm node.
@@ -110,10 +110,10 @@ impl RootArgs {
         Ok(inventory)
     }
 
-    /// Reads a node whose certificates are to be issued anew.
+    /// Reads a node whose certificates are to be reissued.
     ///
     /// # Errors
-    /// As [`RootArgs::read_from`], and it is a worker.
+    /// As [`RootArgs::read_from`], and if it is a worker.
     pub fn read_control_plane(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
         let (snapshot, inventory) = self.read_from(root)?;
         let kind = who::kind(&Signs::Disk(root), &inventory);
@@ -123,10 +123,10 @@ impl RootArgs {
         Ok((snapshot, inventory))
     }
 
-    /// Reads whatever is there, kubeadm node or not, and each of `more` too: what an archive is held against.
+    /// Reads the root, kubeadm node or not, and each path of `more` too: for the comparison with an archive.
     ///
     /// # Errors
-    /// This user has no permission to read it.
+    /// Permission denied.
     pub fn read_beside(&self, root: &Root, more: &Snapshot) -> Result<(Snapshot, Inventory), Error> {
         let (mut snapshot, facts) = self.snapshot(root);
         for (path, _) in more.iter() {
@@ -152,7 +152,7 @@ impl RootArgs {
     }
 }
 
-/// Reads the credentials of a node again whose facts are known, after a change of credentials alone.
+/// Reads a node's credentials again after a change of credentials alone; its facts are known.
 pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
     let mut snapshot = fixed_set(root, earlier);
     read_referred(root, &mut snapshot, facts);
@@ -180,7 +180,7 @@ fn fixed_set(root: &Root, earlier: &Snapshot) -> Snapshot {
     snapshot
 }
 
-/// Reads what the files read by now refer to; whether anything new came.
+/// Reads what the files read so far refer to; returns whether anything new was found.
 fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
     let known = snapshot.iter().count();
     let trees = [&facts.pki_dir.value, &facts.kubelet_pki_dir.value, &facts.manifest_dir.value];
@@ -192,26 +192,26 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
     snapshot.iter().count() > known
 }
 
-/// Opens a root directory; `hint` says what --root takes.
+/// Opens a root directory; `hint` explains the value of --root.
 ///
 /// # Errors
-/// It isn't there, or cannot be read.
+/// It doesn't exist, or cannot be read.
 pub fn open_root(path: &Path, hint: &str) -> Result<Root, Error> {
     Root::open(path).map_err(|error| match error {
         disk::Error::RootDenied { path } => not_root(&path),
-        other => could_not(&other).code(Code::RootUnreadable).hint(hint),
+        other => Error::from(other).code(Code::RootUnreadable).hint(hint),
     })
 }
 
-/// Before any verdict: a file that this user has no permission to read is not a broken file.
+/// Before any verdict: permission denied does not mean that a file is broken.
 fn refuse_denied(snapshot: &Snapshot, inventory: &Inventory) -> Result<(), Error> {
     kind::denied(snapshot, inventory).map_or(Ok(()), |path| Err(not_root(&path)))
 }
 
-/// Refuses where the tool's own directory, with the archives and the history, can't be read.
+/// Refuses if the tool's own directory, with the archives and the history, can't be read.
 ///
 /// # Errors
-/// This user has no permission to read it.
+/// Permission denied.
 pub fn refuse_denied_archives(root: &Root) -> Result<(), Error> {
     let mut there = Snapshot::default();
     root.read(&mut there, Path::new(catalog::RESCUE_DIR), Depth::File);
@@ -219,28 +219,15 @@ pub fn refuse_denied_archives(root: &Root) -> Result<(), Error> {
     denied.map_or(Ok(()), |(path, _)| Err(not_root(path)))
 }
 
-/// No permission to read `path`.
 fn not_root(path: &Path) -> Error {
     let uid = invoker::effective_uid();
     let error =
         Error::could_not_run(format!("cannot read {}: permission denied (uid {uid})", path.display()));
     if uid == 0 {
-        // sudo would change nothing.
+        // sudo would not help.
         return error.code(Code::RootUnreadable).hint(format!("namei -l {}", path.display()));
     }
     error.code(Code::NotRoot).hint(invoker::with_sudo())
-}
-
-/// A failure of the disk room before anything was changed, with a hint for where the caller has no better one.
-pub fn could_not(error: &crate::disk::Error) -> Error {
-    Error::could_not_run(error).hint(match error {
-        crate::disk::Error::Journal { .. } => {
-            "that file is damaged, or not of this tool: see what is in it before you move it away; the archives \
-             beside it hold the old states (kuberescue archive list)"
-        }
-        crate::disk::Error::Archive { .. } => "kuberescue archive list shows the archives that there are",
-        _ => "nothing was changed; see to what is said to be in the way, and run as root",
-    })
 }
 
 /// What of a snapshot goes into an archive.
@@ -249,7 +236,7 @@ pub fn archived(snapshot: &Snapshot) -> Snapshot {
     entries.map(|(path, entry)| (path.to_owned(), entry.clone())).collect()
 }
 
-/// What an archive says of itself.
+/// The metadata of an archive.
 pub fn about(inventory: &Inventory, reason: &str, context: &Context<'_>) -> archive::About {
     archive::About {
         version: env!("CARGO_PKG_VERSION").to_owned(),

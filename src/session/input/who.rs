@@ -1,4 +1,4 @@
-//! What is said where a root is no control-plane node: what it is, and the command that helps there.
+//! The error for a root that is no control-plane node: what it is, and the next command.
 
 use std::path::Path;
 
@@ -8,15 +8,12 @@ use crate::disk::{Depth, Root};
 use crate::error::Error;
 use crate::state::{Code, Snapshot};
 
-/// Where the signs of a kind are looked for.
+/// Where the signs of a kind are read.
 pub enum Signs<'a> {
-    /// On the disk.
     Disk(&'a Root),
-    /// In what an archive holds.
     Archive(&'a Snapshot),
 }
 
-/// What kind of node it is.
 pub fn kind(signs: &Signs<'_>, inventory: &Inventory) -> NodeKind {
     match signs {
         Signs::Archive(snapshot) => NodeKind::of(snapshot, inventory),
@@ -30,7 +27,7 @@ pub fn kind(signs: &Signs<'_>, inventory: &Inventory) -> NodeKind {
     }
 }
 
-/// Nothing can be signed on a worker; what helps is a kubelet.conf from a control-plane node.
+/// Nothing can be signed on a worker; the remedy is a kubelet.conf from a control-plane node.
 pub fn worker(inventory: &Inventory, verb: &str) -> Error {
     let node = inventory.facts.node_name.as_ref().map_or("NODE", |name| name.value.as_str());
     let mut error =
@@ -44,7 +41,7 @@ pub fn worker(inventory: &Inventory, verb: &str) -> Error {
     error
 }
 
-/// Passes on what an archive holds, unless it is of a worker.
+/// Returns the archive, unless it is of a worker.
 ///
 /// # Errors
 /// It is of a worker.
@@ -56,7 +53,7 @@ pub fn refuse_worker(archive: Snapshot, cert_dir: Option<&Path>) -> Result<Snaps
     }
 }
 
-/// What `root` is instead of a kubeadm node.
+/// The error that says what `root` is instead of a kubeadm node.
 pub fn not_kubeadm(kind: NodeKind, root: &Path, snapshot: &Snapshot, inventory: &Inventory) -> Error {
     let (code, what, hint) = match kind {
         NodeKind::K3s => (Code::K3sNode, "this is a k3s node".to_owned(), service("k3s", "k3s")),

@@ -1,6 +1,6 @@
-//! The last stage of a recovery, once the node itself is well: the rest of the cluster, as far as the node's own
-//! admin.conf may ask. What has read renewed files is restarted, and what isn't well is listed. Nothing here makes
-//! the recovery of the node undone.
+//! The last stage of a recovery, once the node itself is healthy: the rest of the cluster, as far as the
+//! node's own admin.conf has permission. Workloads that have read renewed files are restarted, and problems
+//! are listed. Nothing here rolls the node back.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,28 +24,26 @@ use crate::session::cluster::verify;
 use crate::session::workstation::secret::KEY;
 use crate::state::{Bytes, catalog};
 
-/// How long one request may take: the node is well, and its operator waits.
+/// Timeout of one request: the node is healthy, and the user waits.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long one set of pods may take to be made anew.
+/// Timeout of one workload's rollout.
 const ROLLOUT: Duration = Duration::from_secs(120);
 
-/// What the last stage needs to know.
 pub struct Afterwards<'a> {
     /// The node as it is now.
     pub inventory: &'a Inventory,
-    /// Its files.
     pub read: &'a dyn Fn(&Path) -> Option<Bytes>,
     /// When its files were renewed: pods that are newer have read them.
     pub since: Timestamp,
-    /// Whether sets of pods may be restarted.
+    /// Whether workloads may be restarted.
     pub rollout: bool,
 }
 
 impl Afterwards<'_> {
-    /// Sees to the rest of the cluster.
+    /// Restarts and checks the rest of the cluster.
     ///
     /// # Errors
-    /// A set of pods was restarted and is not back.
+    /// A workload was restarted and is not ready.
     pub fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let (cluster, nodes) = match self.cluster() {
             Ok(found) => found,
@@ -68,12 +66,12 @@ impl Afterwards<'_> {
         restarted
     }
 
-    /// An admin cluster keeps the kubeconfigs of its clusters, and of itself, in Secrets: where this one keeps its own,
-    /// it is said whether that has ended too. It is not changed: that is `kubeconfig push`.
+    /// An admin cluster keeps the kubeconfigs of its clusters, and of itself, in Secrets: if this one keeps
+    /// its own, the report says whether it has expired. It is not changed: that is `kubeconfig push`.
     fn look_at_secret(&self, cluster: &Cluster, context: &mut Context<'_>) {
         let name = &self.inventory.facts.cluster_name.value;
         let (namespace, secret) = (format!("cluster-{name}"), format!("{name}-kubeconfig"));
-        // Not every cluster has one, and not every user may see it.
+        // Not every cluster has one, and not every user may read it.
         let Ok(found) = cluster.api.secret(&namespace, &secret, cluster.deadline()) else { return };
         let Some(Ok(value)) = found.value(KEY) else { return };
         let Ok(kubeconfig) = Kubeconfig::parse(&value) else { return };
@@ -91,7 +89,7 @@ impl Afterwards<'_> {
         }
     }
 
-    /// The cluster, with the first of the node's kubeconfigs that is accepted by its own API server.
+    /// The cluster, with the first of the node's kubeconfigs that its API server accepts.
     fn cluster(&self) -> Result<(Cluster, Vec<Node>), Error> {
         let server = own_api_server(self.inventory, self.read, clock::wall());
         let mut refused = Error::could_not_run("this node has no admin.conf");
@@ -113,8 +111,8 @@ impl Afterwards<'_> {
         Err(refused)
     }
 
-    /// Restarts what has read old files. Not while a control-plane node still waits for its own recovery: pods that
-    /// are made anew there would find ended certificates, and their set would never be done.
+    /// Restarts what has read old files. Not while a control-plane node still waits for its own recovery: new
+    /// pods there would find expired certificates, and the rollout would never complete.
     fn restart(&self, cluster: &Cluster, nodes: &[Node], context: &mut Context<'_>) -> Result<(), Error> {
         let found = match rollout::find(cluster, Some(NAMESPACE), Some(self.since)) {
             Ok(found) => found,

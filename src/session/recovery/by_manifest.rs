@@ -1,8 +1,8 @@
-//! Restarting static pods without a container runtime to ask: their manifests are moved out of the kubelet's
-//! sight, and back once their ports are closed.
+//! Restarting static pods without a container runtime: their manifests are parked, and restored once their
+//! ports are closed.
 //!
-//! Ctrl-C, a hang-up and SIGTERM wait until the manifests are back; after a SIGKILL or a power cut `resume`
-//! brings them back from their journal.
+//! SIGINT, SIGHUP and SIGTERM are held back until the manifests are restored; after a SIGKILL or a power cut
+//! `resume` restores them from their journal.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,18 +24,18 @@ use crate::session::Context;
 use crate::session::change::signals::hold;
 use crate::state::Component;
 
-/// How long the pods may take to end: the kubelet looks at its manifests at least every 20 s
-/// (`fileCheckFrequency`), and etcd's pod has 30 s to end.
+/// How long the pods may take to stop: the kubelet reads its manifests at least every 20 s
+/// (`fileCheckFrequency`), and etcd's pod has a grace period of 30 s.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long one port may take to refuse a connection.
 const REFUSAL: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Stops the pods of these components by their manifests and lets the kubelet start them again. That they are
-/// well afterwards the proof tells.
+/// Stops the pods of these components by their manifests and lets the kubelet start them again. The proof
+/// shows whether they are healthy.
 ///
 /// # Errors
-/// A manifest can't be moved, then nothing was stopped; or it can't be brought back; or a pod doesn't end.
+/// A manifest can't be moved (then nothing was stopped) or can't be restored, or a pod doesn't stop.
 pub fn restart(
     root: &Root,
     lock: &Lock,
@@ -48,7 +48,7 @@ pub fn restart(
         .filter_map(|component| inventory.facts.pod(component.name()))
         .map(|(path, _)| path.to_owned())
         .collect();
-    // What comes meanwhile ends the run afterwards, with every manifest in its place.
+    // Signals that arrive meanwhile terminate the run afterwards, with every manifest in its place.
     let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
     let _held = hold(&signals);
     away_and_back(root, lock, inventory, components, &manifests, context)
@@ -66,7 +66,7 @@ fn away_and_back(
         Error::manual_action(error).hint("no static pod was stopped; kuberescue resume if one is missing")
     })?;
     let closed = wait_until_closed(inventory, components, context);
-    // First of all they go back, however that went.
+    // The manifests are restored first, whatever the result.
     if bring_back(root, lock, context)? != Exit::Fine {
         return Err(Error::manual_action("not every manifest is in its place again"));
     }
@@ -79,7 +79,7 @@ fn away_and_back(
     })
 }
 
-/// Waits until nobody answers at the ports of these components any more.
+/// Waits until these components' ports are closed.
 fn wait_until_closed(
     inventory: &Inventory,
     components: &[Component],

@@ -1,5 +1,5 @@
-//! The running node: which of its processes read files that have changed since they started, and what it
-//! would mean to stop them. Nothing is stopped here.
+//! The running node: which of its processes use files that have changed since they started, and the effect of
+//! stopping them. Nothing is stopped here.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,11 +15,10 @@ use crate::analysis::node::quorum::{Effect, Quorum};
 use crate::disk::{Root, transaction};
 use crate::error::Error;
 use crate::live::cri::endpoint::{self, Endpoint};
-use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, CriError, POD_NAMESPACE, Runtime};
+use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, KubeletStatus};
 use crate::live::{clock, etcd, restart};
 use crate::session::input::arguments::parse_duration;
-use crate::session::input::source::could_not;
 use crate::state::{Code, Component, Snapshot};
 
 /// How long the runtime may take to answer.
@@ -52,29 +51,27 @@ impl HostArgs {
     }
 }
 
-/// The container runtime, answering.
+/// A connected container runtime.
 pub struct Cri {
-    /// Where it was found, and how.
+    /// Its socket, and where the socket's path was read.
     pub endpoint: Endpoint,
-    /// What it says of itself.
+    /// Name and versions that it reports.
     pub about: About,
     runtime: Runtime,
 }
 
 impl Cri {
-    /// Finds the runtime's socket and asks who is there.
+    /// Finds the runtime's socket and connects.
     ///
     /// # Errors
-    /// There is none, or it doesn't answer as a container runtime does. Nothing was changed.
+    /// There is none, or it doesn't answer as a container runtime. Nothing was changed.
     pub fn connect(args: &HostArgs, facts: &Facts) -> Result<Self, Error> {
-        let endpoint = endpoint::find(args.cri_socket.as_deref(), facts)
-            .map_err(|error| Error::could_not_run(&error).code(Code::NoRuntime).hint(error.hint()))?;
-        let runtime =
-            Runtime::connect(&endpoint.socket, RUNTIME_PATIENCE).map_err(|error| no_runtime(&error))?;
+        let endpoint = endpoint::find(args.cri_socket.as_deref(), facts)?;
+        let runtime = Runtime::connect(&endpoint.socket, RUNTIME_PATIENCE)?;
         Ok(Self { about: runtime.about().clone(), endpoint, runtime })
     }
 
-    /// The containers of the control plane that run.
+    /// The running containers of the control plane.
     ///
     /// # Errors
     /// The runtime doesn't answer.
@@ -82,13 +79,12 @@ impl Cri {
         let labels = [(POD_NAMESPACE, restart::NAMESPACE)];
         let static_pods: Vec<String> = self
             .runtime
-            .sandboxes(&labels)
-            .map_err(|error| no_runtime(&error))?
+            .sandboxes(&labels)?
             .into_iter()
             .filter(|sandbox| sandbox.is_static())
             .map(|sandbox| sandbox.id)
             .collect();
-        let mut containers = self.runtime.containers(&labels).map_err(|error| no_runtime(&error))?;
+        let mut containers = self.runtime.containers(&labels)?;
         containers.retain(|container| {
             container.state == ContainerState::Running
                 && static_pods.contains(&container.sandbox)
@@ -98,13 +94,9 @@ impl Cri {
     }
 }
 
-/// The component that a container of a static pod is.
+/// The component of a static pod's container.
 fn component(container: &Container) -> &str {
     container.label(CONTAINER_NAME)
-}
-
-fn no_runtime(error: &CriError) -> Error {
-    Error::could_not_run(error).code(Code::NoRuntime).hint(error.hint())
 }
 
 /// The components that this node has a manifest of.
@@ -113,12 +105,12 @@ pub fn components(facts: &Facts) -> Vec<Component> {
 }
 
 /// The paths of the last change by this tool, each with the time at which it was put in place: new content is
-/// older than that by as long as staging took, and what a rollback put back has its old date.
+/// older than that by the time of staging, and a rollback restores old dates.
 ///
 /// # Errors
 /// The record can't be read.
 pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Error> {
-    let last = transaction::last(root).map_err(|error| could_not(&error))?;
+    let last = transaction::last(root)?;
     let changes = last.into_iter().flat_map(|journal| {
         let started = journal.started;
         journal.changes.into_iter().map(move |change| {
@@ -129,8 +121,8 @@ pub fn recorded(root: &Root) -> Result<Vec<(PathBuf, Timestamp)>, Error> {
     Ok(changes.collect())
 }
 
-/// What has to be restarted, by what runs since when. A component with a manifest that doesn't run at all is
-/// part of it: it has to come.
+/// What must be restarted, by the start times of what runs. Includes a component with a manifest that doesn't
+/// run: it must be started.
 pub fn outdated_pods(
     inventory: &Inventory,
     snapshot: &Snapshot,
@@ -153,15 +145,15 @@ pub fn outdated_pods(
     found.collect()
 }
 
-/// The files that changed after a start; a start that nobody knows is long ago.
+/// The files that changed after a start; an unknown start counts as long ago.
 fn changed_since(reads: &Reads, started: Option<Timestamp>) -> Option<Vec<PathBuf>> {
     let files = reads.changed_since(started.unwrap_or(Timestamp::UNIX_EPOCH));
     (!files.is_empty()).then_some(files)
 }
 
-/// Whether the kubelet has to be restarted, and why: this tool has changed its credentials since it started, it
-/// keeps dying, or none runs. That its files are newer counts only where `is_lost`, the API server hears
-/// nothing of it: a kubelet renews them itself.
+/// Whether the kubelet must be restarted, and why: this tool has changed its credentials since it started, it
+/// keeps crashing, or none runs. Newer files alone count only if `is_lost`, that is if the API server doesn't
+/// hear from it: a kubelet renews them itself.
 pub fn outdated_kubelet(
     look: &KubeletStatus,
     inventory: &Inventory,
@@ -188,15 +180,15 @@ pub fn outdated_kubelet(
     task(RestartReason::StartedBeforeChange { files: vec![changed.clone()] })
 }
 
-/// etcd's members as they are now; `None` where this node has no etcd.
+/// etcd's members as they are now; `None` if this node has no etcd.
 pub fn members(inventory: &Inventory) -> Option<Quorum> {
     etcd::quorum(inventory, clock::wall(), ETCD_PATIENCE)
 }
 
-/// etcd's members and what stopping this node's does to them.
+/// etcd's members and the effect of stopping this node's.
 ///
 /// # Errors
-/// The quorum would be lost, and nobody said that this is meant. Nothing was changed.
+/// The quorum would be lost, and that was not accepted. Nothing was changed.
 pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Result<Option<Quorum>, Error> {
     let Some(quorum) = members(inventory) else { return Ok(None) };
     if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {

@@ -1,17 +1,16 @@
-//! Bringing static-pod manifests back that a restart has moved out of the kubelet's sight: at its end, and
-//! by whoever comes after an interruption.
+//! Restoring static-pod manifests that a restart has parked: at its end, and after an interruption.
 
 use crate::disk::Root;
-use crate::disk::parking::unpark;
+use crate::disk::parking::{ParkedJournal, unpark};
 use crate::disk::transaction::{Journal, Lock, State};
 use crate::error::{Error, Exit};
 use crate::session::Context;
 
-/// Brings them back and says so. Where none is away it does and says nothing. [`Exit::ActionRequired`] where one
-/// is lost, or another file stands in its place.
+/// Restores them and says so. Does nothing if none is parked. [`Exit::ActionRequired`] if one is lost, or
+/// another file is in its place.
 ///
 /// # Errors
-/// They can't be brought back: the next `resume` tries again.
+/// They can't be restored: the next `resume` tries again.
 pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result<Exit, Error> {
     let done = unpark(root, lock).map_err(|error| {
         Error::manual_action(error)
@@ -38,6 +37,12 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         );
     }
     Ok(if done.is_complete() { Exit::Fine } else { Exit::ActionRequired })
+}
+
+/// The paths of manifests that were moved away.
+pub fn moved(away: Option<&ParkedJournal>) -> Vec<String> {
+    let manifests = away.into_iter().flat_map(|away| &away.manifests);
+    manifests.map(|manifest| manifest.path.display().to_string()).collect()
 }
 
 /// The failure of [`bring_back`], with a word on the change that is still to be ended beside it.

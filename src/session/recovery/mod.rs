@@ -1,5 +1,5 @@
-//! The second half of a recovery, on a running node: restart what has to read the new files, prove that all
-//! is well, and put the old state back where that is asked for and it isn't.
+//! The second half of a recovery, on a running node: restart what must read the new files, prove that all is
+//! healthy, and otherwise roll back if requested.
 
 pub mod afterwards;
 pub mod by_manifest;
@@ -33,9 +33,9 @@ use crate::live::{clock, kubelet};
 use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, restart_plan, took};
 use crate::state::{Code, Component, Snapshot};
 
-/// How long a node that needs no restart may take to be well: something may just be starting.
+/// How long a node that needs no restart may take to be healthy: a component may just be starting.
 const SHORT_PROOF: Duration = Duration::from_secs(30);
-/// How long etcd is waited for where the other members have to be brought back first.
+/// How long to wait for etcd if the other members must be recovered first.
 const LONELY_PROOF: Duration = Duration::from_secs(45);
 
 /// How static pods are restarted.
@@ -49,29 +49,24 @@ pub enum Restart {
     None,
 }
 
-/// How a running node is treated.
 pub struct Live<'a> {
-    /// How its processes are.
     pub host: &'a HostArgs,
-    /// How static pods are restarted.
     pub restart: Restart,
-    /// How long the node may take to be well.
+    /// How long the node may take to be healthy.
     pub proof_timeout: Duration,
-    /// Whether the old state is put back when it isn't.
+    /// Whether the old state is restored if it isn't.
     pub rollback_on_failure: bool,
-    /// Whether sets of pods that read renewed files are restarted.
+    /// Whether workloads that read renewed files are restarted.
     pub rollout: bool,
-    /// Whether no question is asked.
+    /// Whether confirmation is skipped.
     pub yes: bool,
-    /// Whether nothing is done.
     pub dry_run: bool,
 }
 
-/// Restarts what has to be restarted and proves that the node is back. `inventory` is the node as it is now.
+/// Restarts what must be restarted and proves that the node is healthy. `inventory` is the node as it is now.
 ///
 /// # Errors
-/// Something doesn't come back, or the node isn't well in time; with the old state put back where that is
-/// asked for.
+/// Something doesn't come back, or the node isn't healthy in time; the old state is restored if requested.
 pub fn revive_and_prove(
     prepared: &Prepared,
     inventory: &Inventory,
@@ -91,7 +86,7 @@ pub fn revive_and_prove(
     }
 }
 
-/// One way through the second half.
+/// The state of the second half.
 struct Stage<'a> {
     prepared: &'a Prepared,
     inventory: &'a Inventory,
@@ -102,13 +97,14 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn run(&self, restarts: &Restarts, context: &mut Context<'_>) -> Result<(), Error> {
-        // A connection that is lost at 3 am must not leave a node half restarted.
+        // A lost connection (SIGHUP) must not leave a node half restarted.
         let _held = hold(&[Signal::SIGHUP]);
         let since = clock::wall();
         self.restart(restarts, since, context)?;
         let renewed_since = restarts.has(Component::Kubelet).then_some(since);
         let timeout = match self.quorum {
-            // The other members come first, one after the other: all of the time would be spent in vain.
+            // The other members must be recovered first, one after the other: waiting the full time would be
+            // in vain.
             Some(quorum) if quorum.has_others() && !quorum.is_found_again() => {
                 self.live.proof_timeout.min(LONELY_PROOF)
             }
@@ -127,7 +123,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// The rest of the cluster, which doesn't make the node's recovery undone, and what is to be done elsewhere.
+    /// The rest of the cluster, which doesn't roll the node's recovery back, and what to do elsewhere.
     fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {
         let read = |path: &std::path::Path| self.prepared.root().file(path);
         let rollout = self.live.rollout;
@@ -169,7 +165,8 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// A kubelet that kept dying may have been started again after the change: then it has read the new files.
+    /// A crashing kubelet may have been restarted by systemd after the change: then it has read the new
+    /// files.
     fn kubelet_came_by_itself(&self, since: Timestamp) -> bool {
         let look = kubelet::look();
         !look.crash_looping && look.running.is_some_and(|running| running.started > since)
@@ -185,7 +182,7 @@ impl Stage<'_> {
         prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
     }
 
-    /// Static pods that are none of kubeadm's and read what the plan has changed.
+    /// Static pods other than kubeadm's that read what the plan has changed.
     fn others(&self) -> Option<String> {
         let others = &self.prepared.plan.restarts.other_pods;
         (!others.is_empty()).then(|| others.join(", "))
@@ -207,8 +204,8 @@ impl Stage<'_> {
     }
 }
 
-/// Puts the old files back. The processes go on with what they have read: a recovery changes something only where
-/// the old credentials are of no use.
+/// Restores the old files. The processes keep what they have read: a recovery changes only credentials that
+/// no longer work.
 fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
     let undone = || {
         let root = prepared.root();
@@ -226,7 +223,8 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
     }
 }
 
-/// A running node whose files are in order: what runs with old ones is restarted, and all of it is probed.
+/// A running node whose files are valid: processes that use old files are restarted, and everything is
+/// probed.
 ///
 /// # Errors
 /// The runtime doesn't answer, etcd would lose its quorum, or something doesn't come back.
@@ -272,7 +270,7 @@ pub fn without_change(
     Ok(Exit::Fine)
 }
 
-/// When the newest certificate below the PKI directory was written: nothing of it was changed in this run.
+/// When the newest certificate below the PKI directory was written: this run has changed nothing.
 fn renewed(prepared: &Prepared) -> Timestamp {
     let pki = &prepared.inventory.facts.pki_dir.value;
     let certificates = prepared.snapshot.iter().filter(|(path, _)| {

@@ -1,5 +1,4 @@
-//! What has to be right before a running node is changed: looked at first, so that a run that can't end well
-//! doesn't begin.
+//! Checks before a running node is changed, so that a run that can't succeed doesn't begin.
 
 use std::path::Path;
 
@@ -11,30 +10,27 @@ use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::{Issued, Prepared};
-use crate::session::input::source::could_not;
 use crate::state::{ChangeSet, Code, Component, catalog};
 
-/// What the journal, the lock and a staged copy of each file take beside the contents, in bytes.
+/// Bytes for the journal, the lock and a staged copy of each file, besides the contents.
 const MARGIN: u64 = 1 << 20;
 
-/// What has to be made beside a file for each that is changed: archive, journal, lock, history, directories.
+/// Inodes besides one for each changed file: archive, journal, lock, history, directories.
 const MORE_FILES: u64 = 16;
 
-/// A running node that can be changed.
+/// The result for a running node that can be changed.
 pub struct Preflight {
-    /// The container runtime, where it is needed.
+    /// The container runtime, if it is needed.
     pub cri: Option<Cri>,
-    /// etcd's members.
     pub quorum: Option<Quorum>,
-    /// What has to be restarted after the change.
+    /// What must be restarted after the change.
     pub restarts: Restarts,
-    /// What was looked at, name and result.
+    /// What was checked: name and result.
     pub lines: Vec<(&'static str, String)>,
 }
 
-/// Looks. `issued` is what is going to be written; etcd is asked with a client certificate that is in there.
-/// Without `needs_cri` the container runtime is not asked; `archive_elsewhere` says that the archive goes to a
-/// place of the operator's.
+/// Checks. `issued` is what will be written; it includes the client certificate for etcd. Without `needs_cri`
+/// the container runtime is not used; `archive_elsewhere` means that the user chose the archive's directory.
 ///
 /// # Errors
 /// Something is missing, or etcd would lose its quorum. Nothing was changed.
@@ -80,7 +76,7 @@ pub fn preflight(
     Ok(Preflight { cri, quorum, restarts, lines })
 }
 
-/// What has to be restarted after the plan's change, told before it is made.
+/// What must be restarted after the plan's change, determined before it.
 fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus) -> Result<Restarts, Error> {
     let (inventory, snapshot) = (&prepared.inventory, &prepared.snapshot);
     let recorded = recorded(prepared.root())?;
@@ -99,13 +95,13 @@ fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus)
     Ok(Restarts::of_tasks(tasks))
 }
 
-/// A runtime that doesn't answer can be done without.
+/// Adds how to continue without a runtime that doesn't answer.
 pub fn or_without(failure: Error) -> Error {
     let hint = failure.hints.join("; ");
     failure.hint(format!("{hint}; or go without it: --restart=manifest, --restart=none"))
 }
 
-/// The kubelet in a line. `client` is the file of its client certificate.
+/// The kubelet in one line. `client` is the file of its client certificate.
 fn in_words(look: &KubeletStatus, client: &Path) -> String {
     let by = match &look.manager {
         Manager::Systemd(_) => "under systemd",
@@ -126,13 +122,13 @@ fn in_words(look: &KubeletStatus, client: &Path) -> String {
 
 fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Result<String, Error> {
     let new: u64 = changes.iter().filter_map(|change| change.after.as_ref()).map(|entry| entry.size()).sum();
-    // The archive is compressed; that it isn't is the worst case.
+    // The archive is compressed; the worst case is that it can't be.
     let archive = if elsewhere { MARGIN } else { prepared.snapshot.size() + MARGIN };
     let places =
         [(Path::new(catalog::RESCUE_DIR), archive), (Path::new(catalog::KUBERNETES_DIR), new + MARGIN)];
     let mut told = String::new();
     for (place, needed) in places {
-        let (_, free) = prepared.root().file_system(place).map_err(|error| could_not(&error))?;
+        let (_, free) = prepared.root().file_system(place)?;
         let (free, files) = (free.bytes, free.files);
         let files_needed =
             u64::try_from(changes.iter().count()).unwrap_or(u64::MAX).saturating_add(MORE_FILES);

@@ -1,4 +1,4 @@
-//! The proof that a node is back: everything is probed again and again until all of it is green.
+//! The proof that a node is healthy: everything is probed again and again until no check fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +12,11 @@ use crate::report::Progress;
 use crate::session::Context;
 use crate::state::Bytes;
 
-/// How long one round may take: a port that hangs must not hide the others.
+/// Timeout of one round: a port that hangs must not hide the others.
 const ROUND: Duration = Duration::from_secs(5);
-/// How long between two rounds.
+/// Pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Probes once.
 pub fn look(
     inventory: &Inventory,
     read: &dyn Fn(&Path) -> Option<Bytes>,
@@ -26,8 +25,8 @@ pub fn look(
     probe(inventory, read, &Options { now: clock::wall(), timeout: ROUND, renewed_since })
 }
 
-/// Probes until nothing is wrong or the time is over, and gives the last round. The kubelet must have renewed
-/// its lease after `renewed_since`.
+/// Probes until nothing is wrong or the time is over, and returns the last round. The kubelet must have
+/// renewed its lease after `renewed_since`.
 pub fn prove(
     inventory: &Inventory,
     read: &dyn Fn(&Path) -> Option<Bytes>,
@@ -47,7 +46,7 @@ pub fn prove(
             return report;
         }
         std::thread::sleep(PAUSE);
-        // A round that was not green yet was waiting, too.
+        // A failed round counts as waiting, too.
         context.waited += round.elapsed();
     }
 }

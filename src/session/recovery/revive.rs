@@ -1,4 +1,4 @@
-//! Restarting the kubelet and the static pods, with progress as it goes.
+//! Restarting the kubelet and the static pods, with progress.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -11,49 +11,48 @@ use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::clock;
-use crate::live::kubelet::{self, KubeletError};
+use crate::live::kubelet;
 use crate::live::restart::{self, Options, Order, Report, Wanted};
 use crate::report::{Progress, restart_failures};
 use crate::session::Context;
 use crate::state::Component;
 
-/// How long a new kubelet has to run before it counts: with an expired certificate it ends within a second.
+/// How long a new kubelet must run before it counts: with an expired certificate it exits within a second.
 const KUBELET_SETTLED: Duration = Duration::from_millis(1200);
-/// How often a terminal's clocks move.
+/// Refresh interval of the elapsed times on a terminal.
 const TICK: Duration = Duration::from_millis(200);
 
 /// How the static pods are restarted.
 pub struct StaticPods<'a> {
-    /// The runtime.
     pub cri: &'a Cri,
-    /// What the operator says.
     pub args: &'a HostArgs,
     /// The node, with a client certificate for etcd that works.
     pub inventory: &'a Inventory,
-    /// etcd's members, as they were before.
+    /// etcd's members before the restart.
     pub quorum: Option<&'a Quorum>,
-    /// Containers that were made after this time have read what is there now.
+    /// Containers created after this time use the current files.
     pub since: Timestamp,
-    /// How long a new container has to run before it counts.
+    /// How long a new container must run before it counts.
     pub steady: Duration,
 }
 
-/// How long a new container has to run before it counts, where nothing else is looked at.
+/// How long a new container must run before it counts, if nothing else is checked.
 pub const STEADY: Duration = Duration::from_secs(3);
-/// The same where the proof follows, which sees more than that a process runs.
+/// The same if the proof follows, which checks more than that a process runs.
 pub const STEADY_BEFORE_PROOF: Duration = Duration::from_secs(1);
 
-/// What a component does now, told from a thread.
+/// A component's progress, sent from a thread.
 struct Step {
     component: Component,
     what: String,
     done: bool,
 }
 
-/// Restarts the kubelet first, since nothing else starts a static pod again; static pods only where `pods` says how. Each may take `patience` to be back.
+/// Restarts the kubelet first, since nothing else starts a static pod again; static pods only if `pods` is
+/// set. Each may take `patience` to be back.
 ///
 /// # Errors
-/// Something doesn't come back. What was stopped is started by the kubelet as soon as it can.
+/// Something doesn't come back. The kubelet starts what was stopped as soon as it can.
 pub fn revive(
     restarts: &Restarts,
     pods: Option<&StaticPods<'_>>,
@@ -80,7 +79,7 @@ pub fn revive(
         let progress = |progress: restart::Progress| {
             let done = matches!(progress.phase, restart::Phase::Back | restart::Phase::Failed);
             let what = progress.phase.to_string();
-            // Nobody listens any more: the restart goes on.
+            // The receiver is gone: the restart continues.
             let _unheard = steps.send(Step { component: progress.component, what, done });
         };
         restart::restart(&options, &wanted, &healthy, &progress)
@@ -110,11 +109,11 @@ pub fn restart_kubelet(patience: Duration, context: &mut Context<'_>) -> Result<
         }
         restarted
     });
-    restarted.map(drop).map_err(|error: KubeletError| Error::manual_action(&error).hint(error.hint()))
+    restarted.map(drop).map_err(Error::from)
 }
 
-/// Whether this node's etcd is healthy again; where it finds no quorum, that it runs is enough: the
-/// other members have to be brought back first.
+/// Whether this node's etcd is healthy again; if it finds no quorum, running is enough: the other members
+/// must be recovered first.
 fn etcd_is_back(pods: &StaticPods<'_>) -> Result<(), String> {
     use crate::analysis::node::quorum::Health::{Healthy, Silent, Unhealthy};
     let finds_quorum = pods.quorum.is_none_or(Quorum::is_found_again);
@@ -122,7 +121,7 @@ fn etcd_is_back(pods: &StaticPods<'_>) -> Result<(), String> {
     let here = now.as_ref().and_then(|quorum| quorum.voters.iter().find(|voter| voter.here));
     match here.map(|voter| voter.health) {
         Some(Healthy) => Ok(()),
-        // One without a leader doesn't open its port to clients; that its container runs has been seen.
+        // Without a leader it doesn't open its client port; its container is known to run.
         Some(Unhealthy | Silent) if !finds_quorum => Ok(()),
         Some(Unhealthy) => Err("no leader yet".to_owned()),
         Some(Silent) | None => Err("no answer yet".to_owned()),
@@ -138,7 +137,7 @@ fn outcome(reports: &[Report], context: &mut Context<'_>) -> Result<(), Error> {
     Err(last)
 }
 
-/// Runs `work` on another thread and shows its steps on the board as they come.
+/// Runs `work` on another thread and shows its steps as they arrive.
 fn shown<'n, T: Send>(
     names: impl IntoIterator<Item = &'n str>,
     context: &mut Context<'_>,
@@ -150,14 +149,14 @@ fn shown<'n, T: Send>(
     let done = std::thread::scope(|scope| {
         let work = scope.spawn(move || work(sender));
         show(&receiver, &mut board, context);
-        // A panic in there is one of ours: it goes on here.
+        // A panic in there is one of ours: pass it on.
         work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     context.waited += began.elapsed();
     done
 }
 
-/// Draws until the sender is gone.
+/// Draws until the sender is dropped.
 fn show(receiver: &Receiver<Step>, board: &mut Progress, context: &mut Context<'_>) {
     loop {
         match receiver.recv_timeout(TICK) {

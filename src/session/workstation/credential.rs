@@ -1,4 +1,4 @@
-//! A kubeconfig that is to replace another one: its problems, and whether it works.
+//! A kubeconfig that will replace another one: its problems, and whether it works.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Pems {
 }
 
 impl Credential {
-    /// Checks the context of this name, or the current one. Files that it refers to are read only where it has a
+    /// Checks the context of this name, or the current one. Files that it refers to are read only if it has a
     /// directory: for a kubeconfig from the network no file of this machine is opened.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Credential {
     /// Lists the nodes with exactly these bytes, as a file in `directory`.
     ///
     /// # Errors
-    /// Refused as `not-working` where that fails.
+    /// Refused as `not-working` if that fails.
     pub fn list_nodes(
         &self,
         directory: PathBuf,
@@ -130,8 +130,8 @@ impl Pems {
     }
 }
 
-/// The credential of a user that is not only an embedded certificate and key. For a kubeconfig from the network no
-/// plug-in is run and no file is sent.
+/// The credential of a user that is not only an embedded certificate and key. For a kubeconfig from the
+/// network no plug-in is run and no file is sent.
 fn other_than_a_pair(user: &User) -> Option<&'static str> {
     let in_file = |place: &Option<Place>| matches!(place, Some(Place::File(_)));
     if user.exec.is_some() {

@@ -1,5 +1,5 @@
-//! The kubeconfigs of a workstation: one that is about to replace another ([`credential`]), and the Secret that the
-//! admin cluster keeps of it ([`secret`]).
+//! The kubeconfigs of a workstation: one that will replace another ([`credential`]), and its copy in a Secret
+//! of the admin cluster ([`secret`]).
 
 pub mod credential;
 pub mod secret;

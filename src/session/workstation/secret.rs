@@ -51,7 +51,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// A Secret that was read.
 pub struct Read {
     /// The admin cluster.
     pub cluster: Cluster,
@@ -107,9 +106,6 @@ fn not_read(cluster: &Cluster, place: &Place, error: &ApiError) -> Error {
     match error {
         _ if error.is_not_found() => {
             failure.hint(format!("kubectl --kubeconfig {} get secrets -A | grep kubeconfig", cluster.source))
-        }
-        ApiError::Unintelligible(why) if why.contains("is no name of a") => {
-            failure.hint("names consist of lower-case letters, digits, - and .")
         }
         _ => failure,
     }

@@ -1,4 +1,4 @@
-//! Pages: Refusals, and changes that were interrupted.
+//! Pages: Refusals, and interrupted changes.
 
 use super::Class::{Change, Refusal};
 use super::{Code, Page, page};

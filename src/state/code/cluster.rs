@@ -1,4 +1,4 @@
-//! Pages: What a cluster's API server says of its nodes, pods and requests.
+//! Pages: A cluster's nodes, pods and requests, according to its API server.
 
 use super::Class::Cluster;
 use super::{Code, Page, page};

@@ -1,4 +1,4 @@
-//! Pages: log lines about the kubelet's start, and about refused certificates, keys and credentials.
+//! Pages: Log lines about the kubelet's start, and about rejected certificates, keys and credentials.
 
 use super::Class::Log;
 use super::{Code, Page, page};

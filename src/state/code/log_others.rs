@@ -1,4 +1,4 @@
-//! Pages: log lines about etcd's data and the machine, lines that follow from other problems, and timestamps that
+//! Pages: Log lines about etcd's data and the machine, consequences of other problems, and timestamps that
 //! contradict each other.
 
 use super::Class::Log;

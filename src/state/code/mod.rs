@@ -1,7 +1,7 @@
-//! Every code that is ever printed in brackets, each with its page: what it means, how it comes about, what to do.
+//! Every code that is ever printed in brackets, each with its page: meaning, cause, remedy.
 //!
-//! The codes are part of the command line's contract: none is renamed or used for something else. A new one is a line
-//! in the list here and a page in the file of its class.
+//! The codes are part of the command line's contract: none is renamed or reused. A new one is a line in the
+//! list here and a page in the file of its class.
 
 mod ca;
 mod change;
@@ -29,50 +29,43 @@ pub enum Severity {
     Blocker,
 }
 
-/// What kind of problem a code is about.
+/// The kind of problem of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
-    /// The system clock.
     Clock,
     /// Space on the disk.
     Disk,
     /// etcd's data and members.
     Etcd,
-    /// Static-pod manifests.
     Manifest,
-    /// The kubelet's configuration.
     Kubelet,
     /// Certificates, keys, kubeconfigs: what kuberescue reissues.
     Credential,
     /// Keys that others can read.
     Exposure,
-    /// Kubeconfigs away from a node.
+    /// Kubeconfigs of a workstation.
     Kubeconfig,
     /// What the running node serves and answers.
     Probe,
-    /// What the cluster's API server says of its nodes, pods and requests.
+    /// The cluster's nodes, pods and requests, according to its API server.
     Cluster,
-    /// A change by this tool that did not end.
+    /// An interrupted change by this tool.
     Change,
-    /// What is rejected for safety, or cannot be done here.
+    /// What is refused for safety, or cannot be done here.
     Refusal,
     /// Known log lines, and timestamps that contradict each other.
     Log,
 }
 
-/// The page of a code.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Page {
-    /// The code.
     pub code: Code,
-    /// What kind of problem it is.
     pub class: Class,
-    /// In a few words.
     pub title: &'static str,
     /// What it means for the node.
     pub meaning: &'static str,
-    /// How it comes about.
+    /// What causes it.
     pub cause: &'static str,
     /// What to do. `FILE` stands for the file of the finding, `FILE_DIR` for its directory.
     pub remedy: &'static str,
@@ -89,7 +82,7 @@ const fn page(
     Page { code, class, title, meaning, cause, remedy }
 }
 
-/// Makes the enum and the list of all codes from one table.
+/// Generates the enum and the list of all codes from one table.
 macro_rules! codes {
     ($($name:ident $code:literal,)*) => {
         /// A stable code; `explain` prints its page.
@@ -102,7 +95,7 @@ macro_rules! codes {
         pub const CODES: &[Code] = &[$(Code::$name),*];
 
         impl Code {
-            /// As it is printed.
+            /// As printed.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $code,)*
@@ -319,16 +312,15 @@ const PAGES: &[&[Page]] = &[
     log_others::PAGES,
 ];
 
-/// Stands in for a page that nobody wrote; a test holds that there is none.
+/// Replaces a missing page; a test proves that there is none.
 const NO_PAGE: Page = page(Code::RootUnreadable, Class::Refusal, "", "", "", "");
 
 impl Code {
-    /// Its page.
+    /// Its page in `explain`.
     pub fn page(self) -> &'static Page {
         PAGES.iter().copied().flatten().find(|page| page.code == self).unwrap_or(&NO_PAGE)
     }
 
-    /// The code of this name.
     pub fn named(name: &str) -> Option<Self> {
         CODES.iter().copied().find(|code| code.as_str() == name)
     }

@@ -1,4 +1,4 @@
-//! Pages: what the running node serves and answers.
+//! Pages: What the running node serves and answers.
 
 use super::Class::Probe;
 use super::{Code, Page, page};

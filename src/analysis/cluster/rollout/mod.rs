@@ -1,4 +1,4 @@
-//! Workloads that have to be restarted because they read renewed files, and the progress of such a restart.
+//! Workloads that must be restarted because they read renewed files, and the progress of such a restart.
 
 mod progress;
 mod reads;
@@ -28,7 +28,7 @@ impl Target {
     }
 }
 
-/// The action for one of them.
+/// The action for a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Restart,
@@ -41,7 +41,7 @@ pub enum Verdict {
     Paused,
 }
 
-/// A workload that reads renewed files, or could.
+/// A workload that reads renewed files, or may read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub target: Target,
@@ -55,8 +55,8 @@ pub struct Candidate {
     pub selector: String,
 }
 
-/// Whether a workload has to be restarted. `pods` are those of its namespace, or of all; `since` is when files were
-/// renewed, where that is known: pods that started later have read the new ones.
+/// Whether a workload must be restarted. `pods` are those of its namespace, or of all; `since` is when files
+/// were renewed, if known: pods that started later have read the new ones.
 pub fn judge(kind: Kind, workload: &Workload, pods: &[Pod], since: Option<Timestamp>) -> Option<Candidate> {
     let known =
         (workload.metadata.name == KNOWN).then(|| Reason { certain: true, what: "known by name".into() });

@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(of(2, 2, 2, 2, ""), done("deployment \"a\" successfully rolled out"));
         let stuck = Progress::Stuck("deployment \"a\" exceeded its progress deadline".to_owned());
         assert_eq!(of(2, 3, 1, 1, "ProgressDeadlineExceeded"), stuck);
-        // Of the generation before it says nothing.
+        // A status of the previous generation says nothing.
         assert!(matches!(of(1, 3, 1, 1, "ProgressDeadlineExceeded"), Progress::Running(_)));
     }
 

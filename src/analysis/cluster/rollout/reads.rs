@@ -1,5 +1,5 @@
-//! Which of a node's renewed files a pod reads, by its template: what its containers mount, and the paths in their
-//! command lines and environments, followed through the mounts to the node.
+//! Which of a node's renewed files a pod reads, according to its template: its containers' mounts, and the
+//! paths in their command lines and environments, resolved through the mounts.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::state::catalog;
 /// Why a pod may have to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Whether it reads renewed files for certain.
+    /// Whether it certainly reads renewed files.
     pub certain: bool,
     pub what: String,
 }
@@ -17,18 +17,17 @@ pub struct Reason {
 /// How many words and mounts of a container are read: more than a real object of 1.5 MiB, etcd's limit, has.
 const MOST: usize = 10_000;
 
-/// What a path of the node has to do with renewed files.
+/// How a path of the node relates to renewed files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Relation {
-    /// It is one, or a directory that is for them.
+    /// It is one, or a directory made for them.
     Renewed,
-    /// They stand below it among others, or it may be one.
+    /// It contains some among other files, or may be one.
     Near,
-    /// Nothing.
     None,
 }
 
-/// Why pods of this template read renewed files, or could; the certain reasons first, each once.
+/// Why pods of this template read renewed files, or may read them; the certain reasons first, each once.
 pub fn reasons(template: &PodSpec) -> Vec<Reason> {
     let mut found: Vec<Reason> = Vec::new();
     for container in template.init_containers.iter().chain(&template.containers) {
@@ -65,7 +64,7 @@ fn named(template: &PodSpec, container: &Container) -> Vec<Reason> {
         .take(MOST)
         .map(|mount| (clean(Path::new(&mount.mount_path)), mount))
         .collect();
-    // The innermost of several counts.
+    // The innermost mount counts.
     mounts.sort_by_key(|(path, _)| std::cmp::Reverse(path.components().count()));
     let mut found = Vec::new();
     for path in words.flat_map(|word| paths(word)).take(MOST) {
@@ -94,7 +93,7 @@ fn named(template: &PodSpec, container: &Container) -> Vec<Reason> {
     found
 }
 
-/// A path that would be a renewed file, were it the node's.
+/// A path in the container that would be a renewed file on the node.
 fn unseen(container: &Container, path: &Path, what: &str) -> Option<Reason> {
     let what = format!("container {} names {}, {what}", container.name, path.display());
     (relation(path) == Relation::Renewed).then_some(Reason { certain: false, what })
@@ -113,7 +112,7 @@ fn paths(word: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The same path without `.`, `..` and doubled slashes.
+/// The same path without `.`, `..` and double slashes.
 fn clean(path: &Path) -> PathBuf {
     let mut out = PathBuf::from("/");
     for part in path.components() {
@@ -145,7 +144,7 @@ fn relation(path: &Path) -> Relation {
     }
 }
 
-/// Files that renewing does not change: CAs and service-account keys.
+/// Files that a renewal does not change: CAs and service-account keys.
 fn is_kept(below: &Path) -> bool {
     let name = below.file_stem().unwrap_or_default();
     let is_file = below.extension().is_some_and(|end| end == "crt" || end == "key" || end == "pub");
@@ -208,7 +207,7 @@ mod tests {
             [(true, "container c mounts /etc/kubernetes/pki".to_owned())]
         );
         assert_eq!(mounts("/etc", "cni"), []);
-        // A volume that no container sees is read by none.
+        // A volume that no container mounts is not read.
         assert_eq!(told(&json!([{"name": "v", "hostPath": {"path": "/etc/kubernetes/pki"}}]), json!({})), []);
     }
 

@@ -1,5 +1,5 @@
-//! Errors about certificates in the logs of the control plane's containers since they were started, and what it means
-//! when a log cannot be read: the API server reads them from the kubelets.
+//! Certificate errors in the logs of the control plane's containers since they were started, and what it
+//! means when a log cannot be read: the API server reads them from the kubelets.
 
 use jiff::{SignedDuration, Timestamp};
 use memchr::memmem;
@@ -18,8 +18,8 @@ const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manage
 /// The annotation of the mirror pod of a static pod.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// How long after its start a component may be refused by others that still have old certificates: they are restarted
-/// one after the other.
+/// For this long after its start a component may be rejected by others that still use old certificates: they
+/// are restarted one after the other.
 const SETTLING: SignedDuration = SignedDuration::from_mins(2);
 
 /// TLS errors that certificates do not cause: a peer that does not speak TLS, or an old version of it.
@@ -41,7 +41,7 @@ pub struct ContainerLog {
     pub started: Option<Timestamp>,
 }
 
-/// The lines of a log about refused certificates.
+/// The lines of a log about rejected certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lines {
@@ -50,11 +50,11 @@ pub struct Lines {
     pub count: usize,
     /// The last one.
     pub text: String,
-    /// Codes of the known lines that they are, each once.
+    /// Codes of these lines, each once.
     pub codes: Vec<Code>,
 }
 
-/// The containers of the control plane, and a check for each static pod that is missing: a control-plane node has all
+/// The containers of the control plane, and a check for each missing static pod: a control-plane node has all
 /// of them, only etcd may be external.
 pub fn control_plane(pods: &[Pod], nodes: &[Node]) -> (Vec<ContainerLog>, Vec<Check>) {
     let label = |pod: &Pod, name: &str| pod.metadata.labels.get(name).cloned().unwrap_or_default();
@@ -75,7 +75,7 @@ pub fn control_plane(pods: &[Pod], nodes: &[Node]) -> (Vec<ContainerLog>, Vec<Ch
         }
     }
     let mut missing = Vec::new();
-    // A cluster without any has a hosted control plane.
+    // A cluster without such nodes has a hosted control plane.
     let is_member = |node: &&Node| {
         CONTROL_PLANE.iter().any(|role| node.metadata.labels.contains_key(&format!("{ROLE}{role}")))
     };
@@ -99,8 +99,8 @@ fn started(state: &State) -> Option<Timestamp> {
     running.or_else(|| state.terminated.as_ref()?.started_at)
 }
 
-/// The errors in a log. Its lines begin with their times, as the API gives them with `timestamps=true`. `whole` is
-/// whether all of it was read.
+/// The errors in a log. Its lines begin with their times, as the API returns them with `timestamps=true`.
+/// `whole` is whether all of it was read.
 pub fn read_log(
     component: &ContainerLog,
     log: &[u8],
@@ -172,15 +172,15 @@ pub fn read_log(
     check
 }
 
-/// How much of a line is kept, in bytes.
+/// How many bytes of a line are kept.
 const LONGEST: usize = 500;
 
 fn of(component: &ContainerLog, verdict: Verdict, what: String) -> Check {
     Check::new(Part::Logs, format!("kube-system/{}", component.pod), verdict, what).on(&component.node)
 }
 
-/// What it means that the API server answered without the log: it passes on what the kubelet said, or what happened on
-/// the way there.
+/// The check for a log that the API server did not return: it passes on the kubelet's error, or its own
+/// connection error.
 pub fn log_refused(component: &ContainerLog, status: u16, message: &str) -> Check {
     let node = &component.node;
     let has = |text: &str| message.contains(text);

@@ -1,5 +1,5 @@
-//! Cluster health beyond the certificates of a node, judged by what the API server says: whether everything is back
-//! after a renewal.
+//! Cluster health beyond the certificates of a node, according to the API server: whether everything works
+//! again after a renewal.
 
 mod logs;
 mod objects;
@@ -14,23 +14,20 @@ pub use self::objects::{api_services, nodes, not_ready, pods};
 pub use self::requests::requests;
 use crate::state::{Code, Severity};
 
-/// Part of a cluster that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     ApiServer,
     Nodes,
     Pods,
-    /// Errors about certificates in the control plane's logs.
+    /// Certificate errors in the control plane's logs.
     Logs,
-    /// Aggregated APIs.
     ApiServices,
     /// Certificate signing requests.
     Requests,
 }
 
 impl Part {
-    /// Its name, as in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ApiServer => "api-server",
@@ -43,7 +40,6 @@ impl Part {
     }
 }
 
-/// What was found of one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Ok,
@@ -56,7 +52,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// As it is printed: the code, or a state that is no finding.
+    /// As printed: the code, or a state that is no finding.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -92,12 +88,11 @@ impl Serialize for Verdict {
     }
 }
 
-/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     pub part: Part,
-    /// `NAMESPACE/NAME`, or `NAME` of what has no namespace. Empty where all objects of this part are meant.
+    /// `NAMESPACE/NAME`, or `NAME` without a namespace. Empty if all objects of this part are meant.
     pub object: String,
     pub node: Option<String>,
     /// In JSON: `result`, `code` and `severity`.
@@ -115,7 +110,7 @@ impl Check {
         Self { part, object: object.into(), node: None, verdict, what: what.into(), hint: None, lines: None }
     }
 
-    /// No node where the name is empty.
+    /// No node if the name is empty.
     #[must_use]
     pub fn on(mut self, node: &str) -> Self {
         self.node = Some(node.to_owned()).filter(|node| !node.is_empty());
@@ -128,17 +123,15 @@ impl Check {
         self
     }
 
-    /// Whether it is worse than a note. What could not be asked is a finding too: its state is not known.
+    /// Whether it is worse than a note. A failed request is a finding too: the state is not known.
     pub fn is_finding(&self) -> bool {
         self.verdict.severity() > Some(Severity::Note)
     }
 }
 
-/// All checks of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub time: Timestamp,
-    /// URL of the API server.
     pub server: String,
     pub checks: Vec<Check>,
 }

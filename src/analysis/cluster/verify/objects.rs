@@ -45,13 +45,14 @@ pub fn not_ready(nodes: &[Node]) -> Vec<&str> {
     readiness(nodes).into_iter().filter(|(_, ready)| !ready).map(|(name, _)| name).collect()
 }
 
-/// One check for each pod that does not run or is not ready, or one for all. `namespaces` is what the sentence says.
+/// One check for each pod that does not run or is not ready, or one for all. `namespaces` is the wording for
+/// the sentence.
 pub fn pods(pods: &[Pod], nodes: &[Node], namespaces: &str, now: Timestamp) -> Vec<Check> {
     let ready = readiness(nodes);
     let wrong = pods.iter().filter_map(|pod| {
         let (namespace, name, node) =
             (&pod.metadata.namespace, &pod.metadata.name, pod.spec.node_name.as_str());
-        // Of a node that was removed nothing is known either.
+        // A node that was removed is unknown too.
         let node_ready = if node.is_empty() || nodes.is_empty() {
             None
         } else {
@@ -101,7 +102,7 @@ pub fn api_services(services: &[ApiService]) -> Vec<Check> {
     or_ok(wrong.collect(), Part::ApiServices, || count(services.len(), "API service", "available"))
 }
 
-/// The checks, after one that says that all is well where it is.
+/// The checks; if there is none, one that says that all is well.
 pub(super) fn or_ok(checks: Vec<Check>, part: Part, ok: impl FnOnce() -> String) -> Vec<Check> {
     let found = checks.iter().any(Check::is_finding);
     let ok = (!found).then(|| Check::new(part, "", Verdict::Ok, ok()));

@@ -1,5 +1,5 @@
-//! Certificate signing requests. A kubelet's request is approved by a person where no approver runs, and whoever
-//! approves a forged one gives an identity away: so each is decoded and compared with what is known of its node.
+//! Certificate signing requests. A kubelet's request is approved by hand if no approver runs, and approving a
+//! forged one gives an identity away: so each is decoded and compared with its node.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,25 +13,25 @@ use crate::formats::request::Request;
 use crate::state::time::minute;
 use crate::state::{Code, Severity};
 
-/// Who signs the kubelets' serving certificates.
+/// The signer of the kubelets' serving certificates.
 const SERVING: &str = "kubernetes.io/kubelet-serving";
-/// Who signs the kubelets' client certificates.
+/// The signer of the kubelets' client certificates.
 const CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 
-/// What the controller-manager signs itself.
+/// Prefix of the signers that the controller-manager implements itself.
 const OWN: &str = "kubernetes.io/";
 
-/// How long signing may take after the approval: it takes a second.
+/// How long signing may take after the approval: it usually takes a second.
 const SIGNED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 const PREFIX: &str = "system:node:";
 
-/// Checks of requests: pending ones of kubelets (the newest of each node), approved ones that were not issued, and how
-/// many pending ones others have. `nodes` is `None` where they could not be listed.
+/// Checks of requests: pending ones of kubelets (the newest of each node), approved ones that were not
+/// issued, and the number of other pending ones. `nodes` is `None` if they could not be listed.
 pub fn requests(requests: &[SigningRequest], nodes: Option<&[Node]>, now: Timestamp) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut others: Vec<&SigningRequest> = Vec::new();
-    // By signer and user: a kubelet sends a new request every quarter of an hour and waits for the newest only.
+    // By signer and user: a kubelet sends a new request every 15 minutes and waits only for the newest.
     let mut waiting: BTreeMap<(&str, &str), Vec<&SigningRequest>> = BTreeMap::new();
     for request in requests {
         match state(request) {
@@ -76,7 +76,7 @@ pub fn requests(requests: &[SigningRequest], nodes: Option<&[Node]>, now: Timest
 
 enum State<'a> {
     Pending,
-    /// And since when, without a certificate yet.
+    /// Since when, without a certificate yet.
     Approved(Option<Timestamp>),
     Failed(&'a str),
     Decided,
@@ -154,8 +154,8 @@ fn node_of(request: &SigningRequest) -> &str {
     request.spec.username.strip_prefix(PREFIX).unwrap_or_default()
 }
 
-/// What is wrong with a kubelet's request, by Kubernetes `pkg/apis/certificates/helpers.go` and by the names and
-/// addresses of its node.
+/// What is wrong with a kubelet's request, according to Kubernetes `pkg/apis/certificates/helpers.go` and the
+/// names and addresses of its node.
 fn problems(request: &SigningRequest, nodes: Option<&[Node]>) -> Vec<String> {
     let spec = &request.spec;
     let mut found = Vec::new();

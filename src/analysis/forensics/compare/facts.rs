@@ -2,92 +2,51 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Row, ServiceAccount};
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{CertSummary, Certificate};
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::state::{Digest, text};
 
-/// A credential that is not the same in both states.
+/// A credential that differs between the two states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct CredentialChange {
     /// kubeadm's name, or a path.
     pub name: String,
-    /// Where it is.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// In the first state.
     pub before: State,
-    /// In the second state.
     pub after: State,
-    /// Whether both have the same key; `None` where that can't be told.
+    /// `None` if it can't be determined.
     pub same_key: Option<bool>,
 }
 
-/// What a credential is in one state.
+/// A credential in one state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum State {
-    /// There is none.
     Missing,
-    /// There is something that can't be used.
+    /// There is a file that can't be used.
     Unreadable {
-        /// Why not.
         why: String,
     },
-    /// There is one.
     Present(Certified),
 }
 
-/// What is said of a credential that is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Certified {
-    /// Its certificate; the service-account key has none.
-    #[serde(flatten)]
-    pub certificate: Option<Told>,
-    /// SHA-256 of the private key's public half, where the key is there.
-    pub key: Option<Digest>,
-    /// Why the private key can't be used, where it can't.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_problem: Option<String>,
-}
-
-/// What a certificate says.
+/// A credential that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
-    /// Serial number, hexadecimal.
-    pub serial: String,
-    /// Subject as text.
-    pub subject: String,
-    /// Issuer as text.
-    pub issuer: String,
-    /// Start of validity.
-    pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
-    /// Subject alternative names.
-    pub names: Vec<String>,
-    /// SHA-256 of the certificate in DER.
-    pub fingerprint: Digest,
-}
-
-impl From<&Certificate> for Told {
-    fn from(certificate: &Certificate) -> Self {
-        Self {
-            serial: certificate.serial.clone(),
-            subject: certificate.subject.clone(),
-            issuer: certificate.issuer.clone(),
-            not_before: certificate.not_before,
-            not_after: certificate.not_after,
-            names: certificate.alternative_names(),
-            fingerprint: certificate.fingerprint(),
-        }
-    }
+pub struct Certified {
+    /// The service-account key has none.
+    #[serde(flatten)]
+    pub certificate: Option<CertSummary>,
+    /// SHA-256 of the private key's public half, where the key is there.
+    pub key: Option<Digest>,
+    /// Why the private key can't be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_problem: Option<String>,
 }
 
 /// The credentials that differ: authorities, the service-account key, kubeadm's leafs, the kubelet's, those in homes.
@@ -155,12 +114,12 @@ fn state(certificate: &Parsed<Certificate>, key: &Parsed<PrivateKey>) -> State {
                 Parsed::Present(_) => None,
             };
             let key = key.get().and_then(digest);
-            State::Present(Certified { certificate: Some(certificate.into()), key, key_problem })
+            State::Present(Certified { certificate: Some(certificate.summary()), key, key_problem })
         }
     }
 }
 
-/// The same key in another wrapping has the same digest.
+/// The same key in another encoding has the same digest.
 fn digest(key: &PrivateKey) -> Option<Digest> {
     public_key_bits(key.spki()).ok().map(|bits| Digest::of(&bits))
 }

@@ -8,87 +8,63 @@ use serde::Serialize;
 
 use crate::state::{Content, Entry, Snapshot, text};
 
-/// One path that is not the same in both trees.
+/// A path that differs between the two trees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct PathChange {
     /// Absolute inside the root.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// How.
     #[serde(flatten)]
     pub kind: PathKind,
 }
 
-/// How a path differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum PathKind {
-    /// Only the second tree has it.
     Added,
-    /// Only the first tree has it.
     Removed,
-    /// Both have it.
     Changed {
-        /// In what.
         aspects: Vec<Aspect>,
     },
     /// It could not be read on one side.
     Unknown {
-        /// Why not.
         why: String,
     },
 }
 
-/// What of a path differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
 pub enum Aspect {
-    /// A file here, a link or a directory there.
+    /// A file in one, a link or a directory in the other.
     Type,
-    /// The bytes of a file.
     Content {
-        /// Size in bytes.
+        /// Bytes.
         before: u64,
-        /// Size in bytes.
         after: u64,
     },
-    /// Where a link leads.
     Target {
-        /// As written.
+        /// As written in the link.
         #[serde(with = "text")]
         before: PathBuf,
-        /// As written.
         #[serde(with = "text")]
         after: PathBuf,
     },
     /// Permission bits.
-    Mode {
-        /// As a number.
-        before: u32,
-        /// As a number.
-        after: u32,
-    },
-    /// User and group.
+    Mode { before: u32, after: u32 },
     Owner {
-        /// Numeric.
+        /// User and group id.
         before: (u32, u32),
-        /// Numeric.
         after: (u32, u32),
     },
-    /// Extended attributes, SELinux labels among them.
+    /// Extended attributes, including SELinux labels.
     Attributes,
-    /// Time of the last change of the content; of files and links alone.
-    Time {
-        /// In the first tree.
-        before: Timestamp,
-        /// In the second tree.
-        after: Timestamp,
-    },
+    /// Modification time; of files and links only.
+    Time { before: Timestamp, after: Timestamp },
 }
 
-/// The paths that differ, in path order, and how many are the same. A directory's time changes with every name in
-/// it and is left out.
+/// The paths that differ, in path order, and how many are the same. A directory's time changes with every
+/// name in it and is ignored.
 pub fn paths(before: &Snapshot, after: &Snapshot) -> (Vec<PathChange>, usize) {
     let all: BTreeSet<&Path> = before.iter().chain(after.iter()).map(|(path, _)| path).collect();
     let count = all.len();

@@ -1,4 +1,4 @@
-//! A node's diagnosis as one value: what every report is made of.
+//! A node's diagnosis as one value: the input of every report.
 
 mod verdict;
 
@@ -18,135 +18,112 @@ use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::text;
 
-/// A log line of the last day tells how things are.
+/// A log line of the last day describes the current state.
 const FRESH_SECONDS: i64 = 86_400;
 
-/// What is known of a node at a moment.
+/// What is known of a node at a time.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
-    /// The moment that is asked about: the envelope's `time`.
+    /// The time of evaluation: `time` in JSON.
     #[serde(skip)]
     pub at: Timestamp,
     /// Where the node was read from: its root directory, or an archive.
     pub source: String,
-    /// The node.
     pub node: Summary,
-    /// What is to be said first.
     pub verdict: Verdict,
     /// What is wrong, in order.
-    pub findings: Vec<Told>,
+    pub findings: Vec<RankedFinding>,
     /// When everything ends, authorities first.
     pub credentials: Vec<Validity>,
     /// The credentials of which nothing is known, because their files can't be read.
     pub unreadable: Vec<Unreadable>,
-    /// What ends within the horizon, in order.
+    /// What expires within the horizon, in order.
     pub horizon: Vec<Expiry>,
 }
 
-/// What kind of node it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Its name.
     pub name: Option<String>,
-    /// What it does in the cluster.
     pub role: Role,
-    /// Kubernetes' version, as far as the manifests tell: `1.36`.
+    /// Kubernetes' version, as far as the manifests show it: `1.36`.
     pub version: Option<String>,
-    /// Where etcd is.
+    /// Where etcd runs.
     pub etcd: EtcdPlace,
 }
 
-/// What a node does in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It runs the control plane.
     ControlPlane,
-    /// It runs workloads alone.
+    /// It runs only workloads.
     Worker,
 }
 
-/// Where etcd is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EtcdPlace {
-    /// On this node.
     Local,
-    /// Elsewhere.
     External,
     /// A worker has none.
     None,
 }
 
-/// A finding, and what follows from it.
+/// A finding and its consequence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub struct RankedFinding {
     /// The finding.
     #[serde(flatten)]
     pub finding: Finding,
-    /// What follows, where it keeps something from working.
+    /// Set if the finding keeps something from working.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consequence: Option<&'static str>,
 }
 
-/// When a credential is valid.
+/// The validity of a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Validity {
-    /// kubeadm's name, or a path.
     pub name: String,
-    /// Its file.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// Whether it signs others.
+    /// Whether it is a CA.
     pub authority: bool,
-    /// Subject as text.
     pub subject: String,
-    /// Issuer as text.
     pub issuer: String,
-    /// Parts of the subject, as `CN`; of each the first.
+    /// Parts of the subject, such as `CN`; the first of each.
     #[serde(skip)]
     pub subject_parts: Vec<(&'static str, String)>,
-    /// Parts of the issuer.
     #[serde(skip)]
     pub issuer_parts: Vec<(&'static str, String)>,
-    /// Serial number, hexadecimal.
+    /// Hexadecimal.
     pub serial: String,
-    /// Start.
     pub not_before: Timestamp,
-    /// End.
     pub not_after: Timestamp,
 }
 
-/// A credential whose file is there and can't be read.
+/// A credential whose file exists and can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unreadable {
-    /// kubeadm's name, or a path.
     pub name: String,
-    /// Its file.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What is wrong with it.
     pub why: String,
 }
 
-/// A credential that will end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiry {
-    /// When.
     pub at: Timestamp,
-    /// kubeadm's name, or a path.
     pub name: String,
-    /// What follows.
+    /// What breaks when it expires.
     pub consequence: String,
 }
 
-/// Diagnoses a node.
 pub fn diagnose(
     node: Node<'_>,
     timeline: Option<&Timeline>,
@@ -165,7 +142,7 @@ pub fn diagnose(
     let blocks = |finding: &Finding| finding.severity == crate::analysis::node::findings::Severity::Blocker;
     let told = findings.into_iter().map(|finding| {
         let consequence = if blocks(&finding) { order::follows(&finding) } else { None };
-        Told { finding, consequence }
+        RankedFinding { finding, consequence }
     });
     Diagnosis {
         at: now,
@@ -179,7 +156,7 @@ pub fn diagnose(
     }
 }
 
-/// What etcd says in its log of a snapshot that is gone. A line of long ago may have been seen to since.
+/// etcd's log lines about a lost snapshot. An old line may have been fixed since.
 fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
     const CODES: [Code; 2] = [Code::EtcdNoSnapshot, Code::EtcdDatabaseSnapshotMissing];
     let hit = timeline.lines.iter().filter(|hit| CODES.contains(&hit.code)).max_by_key(|hit| hit.last)?;
@@ -251,7 +228,7 @@ fn expiries(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> V
             Expiry { at: not_after, name, consequence }
         })
         .collect();
-    // What ends in the same second falls in causal order.
+    // What expires in the same second is sorted in causal order.
     expiries.sort_by_key(|death| (death.at, order::place(&death.name), death.name.clone()));
     expiries
 }

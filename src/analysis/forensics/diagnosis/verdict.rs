@@ -1,51 +1,47 @@
-//! The verdict: one line that a tired person reads first.
+//! The verdict: the one line that the reader sees first.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::analysis::node::findings::order;
-use crate::analysis::node::findings::order::Without;
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
+use crate::state::catalog::Without;
 use crate::state::time;
 
-/// The command that repairs a node.
 const RECOVER: &str = "kuberescue recover";
 
-/// How a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Nothing keeps it from working.
+    /// No blocking problem.
     Well,
-    /// It works, and something should be seen to.
+    /// It works, with warnings.
     Warnings,
     /// Certificates, keys or kubeconfigs keep it from working.
     Credentials,
-    /// Something else does.
+    /// Something else keeps it from working.
     Other,
 }
 
-/// The verdict on a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// How it is.
     pub state: State,
-    /// In one line: what is wrong, without what to do.
+    /// One line: what is wrong, without the remedy.
     pub line: String,
-    /// What becomes of the workloads that run.
+    /// What happens to the running workloads.
     pub workloads: String,
-    /// The command that repairs it, where one does.
+    /// The command that repairs the node, if one does.
     pub repair: Option<String>,
-    /// What has to be true before that command is run, and can't be seen from here.
+    /// What must be true before that command is run, and can't be checked from here.
     pub conditions: Vec<Condition>,
-    /// What that command leaves, or what keeps it from running, what fails first at the top.
+    /// What that command leaves, or what keeps it from running, root cause first.
     pub obstacle: Option<String>,
 }
 
-/// What is to be said first. `plan` is what `recover` would do.
+/// The verdict on a node. `plan` is what `recover` would do.
 pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp) -> Verdict {
     let blockers: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Blocker).collect();
     let (credentials, others): (Vec<&Finding>, Vec<&Finding>) =
@@ -99,7 +95,7 @@ fn subject(inventory: &Inventory) -> &'static str {
     if inventory.is_control_plane() { "control plane" } else { "kubelet" }
 }
 
-/// How bad it is.
+/// How severe the blockers are.
 fn degree(inventory: &Inventory, blockers: &[&Finding]) -> &'static str {
     let worst = blockers.iter().map(|finding| order::without(finding)).max();
     match worst {
@@ -107,11 +103,11 @@ fn degree(inventory: &Inventory, blockers: &[&Finding]) -> &'static str {
         Some(Without::NotAgain) if !inventory.is_control_plane() => "cannot start",
         Some(Without::Perhaps) => "may not start",
         Some(Without::NotAgain) => "cannot start again once it is stopped",
-        Some(Without::InPart) | None => "works only in part",
+        Some(Without::GoesOn | Without::InPart) | None => "works only in part",
     }
 }
 
-/// What becomes of the pods that run.
+/// What happens to the running pods.
 fn workloads(inventory: &Inventory, blockers: &[&Finding]) -> &'static str {
     let has = |code| blockers.iter().any(|finding| finding.code == code);
     let worst = blockers.iter().map(|finding| order::without(finding)).max();
@@ -134,7 +130,7 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
     let control_plane = inventory.is_control_plane();
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     let mut line = format!("no blocking problem on this disk: the {} can work", subject(inventory));
-    // What keeps nothing from working and has ended all the same: admin.conf, homes.
+    // Expired, but keeps nothing from working: admin.conf, homes.
     let ended = |f: &&Finding| f.code == Code::Expired && f.severity == Severity::Warning;
     let ended: Vec<_> = findings.iter().filter(ended).collect();
     if let Some(first) = ended.first() {
@@ -179,7 +175,8 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
     }
 }
 
-/// The command that renews what expires soon or has expired and keeps nothing from working: only what it would renew.
+/// The command that renews what expires soon, or has expired and keeps nothing from working: only what it
+/// would renew.
 fn renewal(findings: &[Finding], plan: &Plan) -> Option<String> {
     let can = |name: &str| plan.steps.iter().any(|step| step.name == name);
     let old = |f: &&Finding| matches!(f.code, Code::Expired | Code::Expiring) && can(&f.subject);
@@ -256,13 +253,13 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
     parts.join("; ")
 }
 
-/// Three of them by name.
+/// At most three names.
 fn some(names: &[String]) -> String {
     let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
     format!("{}{more}", names.iter().take(3).cloned().collect::<Vec<_>>().join(", "))
 }
 
-/// ` 53 days ago`; with the first and the last where days lie between.
+/// ` 53 days ago`; with the first and the last if days lie between.
 fn ago(ends: &[Timestamp], now: Timestamp) -> String {
     match (ends.iter().min(), ends.iter().max()) {
         (Some(first), Some(last)) if last.as_second() - first.as_second() > 2 * 86_400 => {
@@ -277,7 +274,7 @@ fn ago(ends: &[Timestamp], now: Timestamp) -> String {
     }
 }
 
-/// Until when the CAs are valid, where none has ended.
+/// Until when the CAs are valid, if none has expired.
 fn valid_authorities(inventory: &Inventory, now: Timestamp) -> Option<String> {
     let ends = inventory.authorities.iter().filter_map(|row| Some(row.certificate.get()?.not_after)).min();
     match ends {

@@ -13,52 +13,48 @@ use crate::formats::etcd::Member;
 use crate::formats::key::public_key_bits;
 use crate::state::Digest;
 
-/// One node in a few words.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Brief {
     /// Where it was read from.
     pub source: String,
-    /// The node.
     #[serde(flatten)]
     pub summary: Summary,
-    /// What is to be said of it first.
     pub verdict: Verdict,
-    /// Findings that keep it from working.
+    /// Number of blocking findings.
     pub blockers: usize,
-    /// Findings that should be seen to.
     pub warnings: usize,
-    /// What ends next, and when.
+    /// What expires next, and when.
     pub next_end: Option<End>,
-    /// SHA-256 of the public key of each authority.
+    /// SHA-256 of the public key of each CA.
     pub authorities: BTreeMap<&'static str, Digest>,
     /// SHA-256 of the public half of `sa.key`.
     pub service_accounts: Option<Digest>,
     /// URL of the API server in its kubeconfigs.
     pub endpoint: Option<String>,
+    /// All that is known of it: an item of the document.
+    #[serde(skip)]
+    pub diagnosis: Diagnosis,
     /// SHA-256 of each leaf's public key.
     #[serde(skip)]
     pub leafs: BTreeMap<String, Digest>,
     /// Members in etcd's manifest.
     #[serde(skip)]
     pub members: Vec<Member>,
-    /// Whether etcd's credentials here are of no use.
+    /// Whether etcd's credentials here no longer work.
     #[serde(skip)]
     pub etcd_is_blocked: bool,
 }
 
-/// A credential that ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct End {
-    /// kubeadm's name, or a path.
     pub name: String,
-    /// When.
     pub at: Timestamp,
 }
 
 impl Brief {
     /// Of a diagnosis and the inventory that it was made of.
-    pub fn of(diagnosis: &Diagnosis, inventory: &Inventory) -> Self {
+    pub fn of(diagnosis: Diagnosis, inventory: &Inventory) -> Self {
         let count =
             |severity| diagnosis.findings.iter().filter(|told| told.finding.severity == severity).count();
         let next = diagnosis.credentials.iter().filter(|validity| validity.not_after >= diagnosis.at);
@@ -91,6 +87,7 @@ impl Brief {
                 .findings
                 .iter()
                 .any(|told| told.finding.severity == Severity::Blocker && blocks_etcd(&told.finding.subject)),
+            diagnosis,
         }
     }
 
@@ -99,7 +96,7 @@ impl Brief {
         self.summary.name.as_deref().unwrap_or(&self.source)
     }
 
-    /// Its name among these: two archives of one node are told apart by where they are.
+    /// Its name among these: two archives of one node are distinguished by their paths.
     pub(super) fn label(&self, among: &[Self]) -> String {
         let namesakes = among.iter().filter(|other| other.name() == self.name()).count();
         if namesakes > 1 { format!("{} ({})", self.name(), self.source) } else { self.name().to_owned() }

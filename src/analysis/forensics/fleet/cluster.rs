@@ -1,4 +1,4 @@
-//! Nodes that belong together.
+//! Grouping nodes into clusters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,51 +9,44 @@ use crate::analysis::forensics::diagnosis::{EtcdPlace, Role};
 use crate::analysis::node::findings::Code;
 use crate::state::Digest;
 
-/// Nodes of one cluster.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct Cluster {
-    /// By what it is known: the API server's URL, or the first node's name.
+    /// The API server's URL, or the first node's name.
     pub name: String,
-    /// Its nodes by name.
+    /// Sorted by name.
     pub nodes: Vec<Brief>,
-    /// What is wrong between them.
     pub findings: Vec<Across>,
-    /// etcd, where its members are known.
+    /// Set if etcd's members are known.
     pub etcd: Option<EtcdState>,
 }
 
-/// Something that is wrong between nodes.
+/// A problem between nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Across {
-    /// Stable code.
     pub code: Code,
-    /// What it is about.
     pub subject: String,
-    /// The nodes.
     pub nodes: Vec<String>,
-    /// In plain words.
     pub what: String,
 }
 
 /// Whether etcd can have a quorum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub struct EtcdState {
-    /// Names of its members, as manifests tell them.
+    /// Names of its members, from the manifests.
     pub members: Vec<String>,
-    /// How many have to work.
+    /// How many members a quorum needs.
     pub needed: usize,
-    /// Members whose credentials are in order.
+    /// Members whose credentials are valid.
     pub ready: Vec<String>,
-    /// Members whose credentials are of no use.
+    /// Members whose credentials no longer work.
     pub blocked: Vec<String>,
-    /// Members that were not looked at.
+    /// Members whose nodes were not read.
     pub unknown: Vec<String>,
 }
 
 impl EtcdState {
-    /// In one sentence.
     pub fn sentence(&self) -> String {
         let Self { members, needed, ready, blocked, unknown } = self;
         let unknown_too = if unknown.is_empty() {
@@ -81,7 +74,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Puts nodes together that share a CA's key, an API server's URL, or a member of etcd.
+/// Groups nodes that share a CA's key, an API server's URL, or a member of etcd.
 pub(super) fn group(mut briefs: Vec<Brief>) -> Vec<Cluster> {
     briefs.sort_by(|a, b| (a.name(), &a.source).cmp(&(b.name(), &b.source)));
     let mut owner: BTreeMap<String, usize> = BTreeMap::new();
@@ -168,7 +161,8 @@ fn differs<'a>(
     })
 }
 
-/// Leafs with the same key on nodes of different names. (Several archives of one node share theirs.)
+/// Leaf certificates with the same key on nodes of different names. (Several archives of one node share
+/// theirs.)
 fn copied(nodes: &[Brief]) -> Vec<Across> {
     let mut by_key: BTreeMap<(&str, Digest), BTreeSet<&str>> = BTreeMap::new();
     for node in nodes {
@@ -195,7 +189,7 @@ fn etcd(nodes: &[Brief]) -> Option<EtcdState> {
     if members.is_empty() {
         return None;
     }
-    // Of several archives of one node the last one in the list counts.
+    // Of several archives of one node the last in the list counts.
     let known: BTreeMap<&str, bool> = nodes
         .iter()
         .filter(|node| node.summary.role == Role::ControlPlane)

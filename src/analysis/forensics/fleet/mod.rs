@@ -1,7 +1,7 @@
-//! Several nodes side by side: which belong together, whether they hold what all nodes of a cluster must share, what
-//! was copied between them, who is done, and whether etcd can have a quorum.
+//! Several nodes side by side: which belong together, whether they hold what all nodes of a cluster must
+//! share, what was copied between them, which are repaired, and whether etcd can have a quorum.
 //!
-//! Of each node only a [`Brief`] is kept, which holds no key and no file: a thousand archives fit into memory.
+//! Of each node only a [`Brief`] and its diagnosis are kept, which hold no key and no file: a thousand archives fit into memory.
 
 mod brief;
 mod cluster;
@@ -12,40 +12,31 @@ use serde::Serialize;
 pub use brief::{Brief, End};
 pub use cluster::{Across, Cluster, EtcdState};
 
-/// Version of the JSON form.
-const SCHEMA: u32 = 1;
-
 /// Several nodes.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug)]
 pub struct Nodes {
-    /// Version of this form; `docs/nodes.schema.json` describes it.
-    pub schema: u32,
     /// The moment that is asked about.
     pub at: Timestamp,
-    /// The nodes by cluster.
     pub clusters: Vec<Cluster>,
-    /// What couldn't be read.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A source that is no node.
+/// A source that is not a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
-    /// As it was named.
+    /// As the user named it.
     pub source: String,
-    /// Why not.
     pub why: String,
 }
 
 impl Nodes {
-    /// Puts nodes that belong together side by side, in the order of their names.
+    /// Groups nodes into clusters, sorted by name.
     pub fn of(briefs: Vec<Brief>, mut unreadable: Vec<Unreadable>, at: Timestamp) -> Self {
         unreadable.sort_by(|a, b| a.source.cmp(&b.source));
-        Self { schema: SCHEMA, at, clusters: cluster::group(briefs), unreadable }
+        Self { at, clusters: cluster::group(briefs), unreadable }
     }
 
-    /// Whether anything should be seen to.
+    /// Whether there is any finding.
     pub fn has_findings(&self) -> bool {
         let bad = |cluster: &Cluster| {
             !cluster.findings.is_empty() || cluster.nodes.iter().any(|node| node.blockers + node.warnings > 0)

@@ -1,4 +1,4 @@
-//! Times that contradict each other: the clock of the node was wrong once, or is now.
+//! Times that contradict each other: the node's clock was wrong once, or is now.
 
 use std::path::PathBuf;
 
@@ -12,26 +12,23 @@ use crate::analysis::node::inventory::Inventory;
 use crate::formats::log::Nature;
 use crate::state::{Code, Snapshot, text};
 
-/// A log that is being written while it is read is a little ahead of the time at which the run began.
+/// A log that is written while it is read is slightly ahead of the start of this run.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
-/// Certificates are dated back, by kubeadm not at all, by others up to a day (openshift/installer #10591).
+/// Certificates are backdated: not at all by old kubeadm, by up to a day by others (openshift/installer
+/// #10591).
 const BACKDATED: SignedDuration = SignedDuration::from_hours(24);
 
-/// A contradiction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Anomaly {
     pub code: Code,
-    /// When.
     pub time: Timestamp,
-    /// What, in plain words.
     pub what: String,
-    /// The file.
     #[serde(with = "text")]
     pub path: PathBuf,
 }
 
-/// All of them, by code and time.
+/// All anomalies, by code and time.
 pub(super) fn find(
     events: &[Event],
     snapshot: &Snapshot,
@@ -75,10 +72,10 @@ pub(super) fn find(
     found
 }
 
-/// What is later than now, one for each kind of event: the latest.
+/// What is later than now: the latest event of each kind.
 fn in_the_future(events: &[Event], now: Timestamp) -> Vec<Anomaly> {
     let mut found: Vec<(Kind, Anomaly, usize)> = Vec::new();
-    // Events are in order: the last one of a kind is the latest.
+    // Events are sorted: the last one of a kind is the latest.
     for event in events.iter().rev() {
         let ahead = event.time.duration_since(now);
         if event.kind == Kind::ValidUntil || ahead <= AHEAD {

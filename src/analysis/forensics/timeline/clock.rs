@@ -1,22 +1,21 @@
-//! The times of one log: from when to when it goes, and whether they go forward.
+//! The times of one log: its period, and whether its times are in order.
 
 use jiff::{SignedDuration, Timestamp};
 
 /// How many jumps of the clock are kept.
 const MAX_JUMPS: usize = 4;
-/// Lines of several threads and streams may stand in another order than they were written in.
+/// Lines of several threads and streams may be out of order by this much.
 const JUMP: SignedDuration = SignedDuration::from_secs(10);
 
 /// A line that was written earlier than the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jump {
-    /// The time of the line before.
+    /// The time of the previous line.
     pub from: Timestamp,
-    /// The time of the line.
     pub to: Timestamp,
 }
 
-/// First and last time, apart for moments and for local times.
+/// First and last time, separately for absolute and local times.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     absolute: Option<(Timestamp, Timestamp)>,
@@ -30,7 +29,7 @@ impl Spans {
         (*first, *last) = ((*first).min(time), (*last).max(time));
     }
 
-    /// Both as one, the local times `east` seconds ahead of UTC.
+    /// Both as one, with local times `east` seconds ahead of UTC.
     pub(super) fn at(&self, east: i32) -> Option<(Timestamp, Timestamp)> {
         let local = self.local.map(|(first, last)| (shifted(first, east), shifted(last, east)));
         match (self.absolute, local) {
@@ -44,7 +43,7 @@ fn shifted(time: Timestamp, east: i32) -> Timestamp {
     time.checked_sub(SignedDuration::from_secs(i64::from(east))).unwrap_or(time)
 }
 
-/// Whether times go forward.
+/// Whether times are in order.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     latest: Option<(Timestamp, bool)>,
@@ -67,7 +66,7 @@ impl Order {
         }
     }
 
-    /// None where most lines go back: that is a log printed newest first.
+    /// None if most lines go back: that log is printed newest first.
     pub(super) fn jumps(self, east: i32) -> Vec<Jump> {
         if self.backward * 2 > self.seen {
             return Vec::new();

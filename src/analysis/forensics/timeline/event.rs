@@ -1,4 +1,4 @@
-//! Events: something with a time, what it was, and where that is read.
+//! Events: something with a time, what it was, and its source.
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -6,32 +6,30 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::gather::Logs;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
 use crate::state::{Code, Content, Snapshot, text};
 
-/// What kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A certificate's first moment.
+    /// A certificate's notBefore.
     ValidFrom,
-    /// A certificate's last moment.
+    /// A certificate's notAfter.
     ValidUntil,
-    /// A file was written.
     FileChanged,
-    /// The kubelet stored a certificate, by the name of the file.
+    /// The kubelet stored a certificate, according to the file's name.
     KubeletStored,
-    /// The logs of a program begin.
+    /// The first line of a program's logs.
     LogBegins,
     /// A known line was written for the first time.
     FirstSeen,
     /// It was written for the last time.
     LastSeen,
-    /// The logs of a program end.
+    /// The last line of a program's logs.
     LogEnds,
     /// kuberescue changed the node.
     Rescued,
@@ -41,34 +39,22 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When.
     pub time: Timestamp,
-    /// Who says so: a component for its log, `certificate`, `file`, `kubelet`, `kuberescue`.
+    /// The source: a component for its log, `certificate`, `file`, `kubelet`, `kuberescue`.
     pub source: String,
-    /// What kind.
     pub kind: Kind,
-    /// What, in plain words.
     pub what: String,
-    /// Of a known log line.
+    /// Code of a known log line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
-    /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// The file that is meant, or in which it stands.
-    #[serde(serialize_with = "optional_path", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
 }
 
-fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => text::serialize(path, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 impl Event {
-    /// An event without a count.
     pub fn new(
         time: Timestamp,
         source: &str,
@@ -87,7 +73,6 @@ impl Event {
         }
     }
 
-    /// The change of a file.
     pub fn of_file(time: Timestamp, what: impl Into<String>, path: &Path) -> Self {
         Self::new(time, "file", Kind::FileChanged, what, Some(path))
     }
@@ -111,7 +96,7 @@ impl PartialOrd for Event {
     }
 }
 
-/// A certificate of the node: its name, where it is, what it says.
+/// The node's certificates: name, path, content.
 pub(super) fn certificates(inventory: &Inventory) -> impl Iterator<Item = (&str, &Path, &Certificate)> {
     let authorities = inventory.authorities.iter().filter_map(|row| {
         Some((row.authority.name(), row.certificate_path.as_path(), row.certificate.get()?))
@@ -123,7 +108,7 @@ pub(super) fn certificates(inventory: &Inventory) -> impl Iterator<Item = (&str,
     authorities.chain(rows)
 }
 
-/// Begin and end of every certificate.
+/// notBefore and notAfter of every certificate.
 pub(super) fn of_credentials(inventory: &Inventory) -> Vec<Event> {
     let mut events = Vec::new();
     for (name, path, certificate) in certificates(inventory) {
@@ -136,7 +121,7 @@ pub(super) fn of_credentials(inventory: &Inventory) -> Vec<Event> {
     events
 }
 
-/// Changes of credentials, manifests and whatever else of a node is looked at, and the kubelet's dated files.
+/// Changes of credentials, manifests and other files that are read, and the kubelet's dated files.
 pub(super) fn of_files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Event> {
     let facts = &inventory.facts;
     let kubelet = &facts.kubelet_pki_dir.value;
@@ -153,7 +138,7 @@ pub(super) fn of_files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Event>
             || path.starts_with("/etc/kubernetes")
             || path.starts_with("/var/lib/kubelet")
             || path.ends_with(".kube/config");
-        // Where nothing was learnt of a file, its date is none.
+        // A file whose time could not be read has none.
         let is_dated = entry.attributes.mtime != Timestamp::UNIX_EPOCH;
         let what = match &entry.content {
             Content::File(_) | Content::Unread(_) if is_node_file => "changed",
@@ -168,7 +153,8 @@ pub(super) fn of_files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Event>
     events
 }
 
-/// The time in a name such as `kubelet-client-2026-11-23-22-24-31.pem`. The kubelet writes local time; it is taken as UTC.
+/// The time in a name such as `kubelet-client-2026-11-23-22-24-31.pem`. The kubelet writes local time; it is
+/// taken as UTC.
 pub(super) fn kubelet_date(path: &Path) -> Option<Timestamp> {
     let name = path.file_name()?.to_str()?.strip_suffix(".pem")?;
     let date = name.strip_prefix("kubelet-client-").or_else(|| name.strip_prefix("kubelet-server-"))?;
@@ -183,7 +169,7 @@ pub(super) fn kubelet_date(path: &Path) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(time).ok()
 }
 
-/// The first and the last of each known line, and where the logs of each program begin and end.
+/// The first and the last occurrence of each known line, and the period of each program's logs.
 pub(super) fn of_logs(logs: &Logs) -> Vec<Event> {
     let mut events = Vec::new();
     for hit in logs.hits() {

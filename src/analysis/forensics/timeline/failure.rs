@@ -1,4 +1,4 @@
-//! The first failure that was seen, held against what had ended by then.
+//! The first failure in the logs, compared with what had expired by then.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -9,34 +9,30 @@ use crate::analysis::node::inventory::Inventory;
 use crate::formats::log::Nature;
 use crate::state::Code;
 
-/// The first line that tells of a refused certificate.
+/// The first line about a rejected certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FirstFailure {
-    /// When it was written.
     pub time: Timestamp,
-    /// Who wrote it.
     pub source: String,
     pub code: Code,
-    /// What had ended by then.
+    /// What had expired by then.
     pub ended: Option<Ended>,
-    /// All of it in one sentence.
+    /// The failure and its cause in one sentence.
     pub sentence: String,
 }
 
-/// A certificate that had ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ended {
-    /// Its name; a certificate that is not on the disk any more has none.
+    /// `None` for a certificate that is no longer on the disk.
     pub name: Option<String>,
-    /// When it ended.
     pub time: Timestamp,
-    /// Whether the line itself speaks of it.
+    /// Whether the line itself names it.
     pub is_named: bool,
 }
 
-/// The first failure in the logs, where there is one with a time.
+/// The first failure in the logs that has a time.
 pub(super) fn first(logs: &Logs, inventory: &Inventory) -> Option<FirstFailure> {
     let failures = logs.hits().filter(|hit| matches!(hit.nature, Nature::Tls | Nature::KubeletStart));
     let (time, hit) = failures.filter_map(|hit| Some((hit.first?, hit))).min_by_key(|(time, _)| *time)?;
@@ -56,7 +52,7 @@ pub(super) fn first(logs: &Logs, inventory: &Inventory) -> Option<FirstFailure> 
     Some(FirstFailure { time, source: hit.source.clone(), code: hit.code, ended, sentence })
 }
 
-/// The end that the lines name first, or else the last end before the failure.
+/// The expiry that the lines name first, otherwise the last expiry before the failure.
 fn ended(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Ended> {
     let before = |end: &Timestamp| *end <= time;
     let named = hit.ends.iter().copied().filter(before).max();
@@ -72,7 +68,7 @@ fn ended(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Ended> {
     Some(Ended { name: name.map(str::to_owned), time: last, is_named: false })
 }
 
-/// Of certificates that ended at the same moment the one that such a line is about, as a rule.
+/// Of certificates that expired at the same time, the one that such a line is usually about.
 fn likely<'a>(names: impl Iterator<Item = &'a str>, hit: &Hit) -> Option<&'a str> {
     let wanted: &[&str] = match (hit.source.as_str(), hit.code) {
         (_, Code::EtcdPeerRefused) => &["etcd-peer"],

@@ -1,4 +1,4 @@
-//! What several logs gave, as one.
+//! The results of several logs, merged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::scanner::{Found, Scan};
 use crate::formats::log::Nature;
 use crate::state::{Code, text};
 
-/// More sources than a node has containers that matter. What is above counts as one.
+/// More sources than a node has containers that matter. The rest counts as one source.
 const MAX_SOURCES: usize = 200;
 const OTHERS: &str = "others";
 const MAX_ENDS: usize = 16;
@@ -21,30 +21,24 @@ const MAX_JUMPS: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hit {
-    /// Who wrote it.
     pub source: String,
     pub code: Code,
-    /// What it is about.
     pub nature: Nature,
-    /// What it means.
     pub meaning: &'static str,
-    /// The first time.
     pub first: Option<Timestamp>,
-    /// The last time.
     pub last: Option<Timestamp>,
-    /// How often.
     pub count: u64,
     /// How often without a time.
     pub undated: u64,
-    /// The log with the first one, and the line itself, not longer than 400 bytes.
+    /// The log of the first occurrence.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// The log with the last one.
+    /// The log of the last occurrence.
     #[serde(with = "text")]
     pub last_path: PathBuf,
-    /// The first one.
+    /// The first occurrence, at most 400 bytes.
     pub sample: String,
-    /// When the certificates ended that the lines speak of; the 16 earliest.
+    /// Expiry times of the certificates that the lines name; the 16 earliest.
     pub ends: Vec<Timestamp>,
 }
 
@@ -69,7 +63,7 @@ impl Hit {
     fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.undated += other.undated;
-        // A dated one goes before one without a time.
+        // A line with a time goes before one without.
         if other.first.is_some_and(|time| self.first.is_none_or(|first| time < first)) {
             (self.first, self.path, self.sample) = (other.first, other.path, other.sample);
         }
@@ -83,32 +77,29 @@ impl Hit {
     }
 }
 
-/// How much of logs was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scanned {
-    /// Log files.
     pub files: u64,
     /// Bytes of text in them.
     pub bytes: u64,
 }
 
-/// What was found in all logs of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
     hits: BTreeMap<(String, Code), Hit>,
-    /// By source: when its logs begin and end, and in which file.
+    /// By source: the beginning and the end of its logs, and the files.
     covered: BTreeMap<String, (Edge, Edge)>,
     jumps: Vec<(PathBuf, Jump)>,
     scanned: Scanned,
     notes: Vec<String>,
 }
 
-/// The begin or the end of a source's logs.
+/// The beginning or the end of a source's logs.
 pub(super) type Edge = (Timestamp, PathBuf);
 
 impl Logs {
-    /// Adds what was found in the log at `path`. `program` is who wrote it, where that is known of all of it.
+    /// Adds the result of the log at `path`. `program` is set if one program wrote all of it.
     pub fn add(&mut self, path: &Path, program: Option<&str>, scan: Scan) {
         self.scanned.files += 1;
         self.scanned.bytes += scan.bytes;
@@ -138,7 +129,7 @@ impl Logs {
         self.jumps.extend(scan.jumps.into_iter().take(room).map(|jump| (path.to_owned(), jump)));
     }
 
-    /// Adds something that was not read.
+    /// Adds a note about what was not read.
     pub fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -146,17 +137,16 @@ impl Logs {
         }
     }
 
-    /// Takes a note back, `if` it holds no longer.
+    /// Removes a note if it no longer holds.
     pub fn drop_note(&mut self, note: &str, holds_no_longer: bool) {
         self.notes.retain(|other| !holds_no_longer || other != note);
     }
 
-    /// Whether any log of this program was read, or a line of its in another one.
+    /// Whether any log of this program was read, or a line of it in another log.
     pub fn has_program(&self, name: &str) -> bool {
         self.covered.contains_key(name) || self.hits.keys().any(|(source, _)| source == name)
     }
 
-    /// The known lines, by source and code.
     pub fn hits(&self) -> impl Iterator<Item = &Hit> {
         self.hits.values()
     }
@@ -169,12 +159,10 @@ impl Logs {
         &self.jumps
     }
 
-    /// How much was read.
     pub fn scanned(&self) -> Scanned {
         self.scanned
     }
 
-    /// The notes alone.
     pub fn into_notes(self) -> Vec<String> {
         self.notes
     }

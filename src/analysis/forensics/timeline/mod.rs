@@ -1,7 +1,8 @@
-//! What happened when: the dates of certificates, changes of files, and the known lines of logs, in one list with the
-//! source of each event; when the first failure was seen, and what had ended then; clocks that can't have been right.
+//! What happened when: the dates of certificates, changes of files, and the known lines of logs, in one list
+//! with the source of each event; when the first failure was logged, and what had expired by then; clocks
+//! that must have been wrong.
 //!
-//! [`Scanner`] takes the bytes of one log, [`Logs`] gathers what several of them gave, [`Timeline::new`] merges it all.
+//! [`Scanner`] takes the bytes of one log, [`Logs`] merges several, [`Timeline::new`] builds the list.
 
 mod anomaly;
 mod clock;
@@ -26,31 +27,30 @@ pub use self::scanner::{MAX_LINE, Origin, Scan, Scanner};
 use crate::analysis::node::inventory::Inventory;
 use crate::state::Snapshot;
 
-/// What happened on a node, by the evidence on it.
+/// What happened on a node, according to the evidence on it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// The present; the `time` of the document.
+    /// The present; `time` in JSON.
     #[serde(skip)]
     pub now: Timestamp,
-    /// When the first failure of a certificate was seen, where one was.
+    /// The first failure of a certificate in the logs.
     pub first_failure: Option<FirstFailure>,
-    /// Everything that has a time, oldest first; also what is still to come.
+    /// Everything that has a time, oldest first, including future expiries.
     pub events: Vec<Event>,
-    /// The known lines of the logs: each with its meaning, a sample and how often it was written. Among them those
-    /// without any time, which are no events.
+    /// The known lines of the logs: each with its meaning, a sample and a count. Includes those without a
+    /// time, which are no events.
     pub lines: Vec<Hit>,
-    /// Clocks that can't have been right.
+    /// Clocks that must have been wrong.
     pub anomalies: Vec<Anomaly>,
-    /// How much was read.
     pub scanned: Scanned,
     /// What was not read, and how to have it read.
     pub notes: Vec<String>,
 }
 
 impl Timeline {
-    /// Merges what is known: the credentials of `inventory`, the files of `snapshot`, `logs`, and `others`, such as a
-    /// history of changes.
+    /// Merges what is known: the credentials of `inventory`, the files of `snapshot`, `logs`, and `others`,
+    /// such as a history of changes.
     pub fn new(
         snapshot: &Snapshot,
         inventory: &Inventory,

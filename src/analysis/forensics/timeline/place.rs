@@ -1,22 +1,22 @@
-//! Which files of a node are logs that matter, by their paths alone.
+//! Which files of a node are relevant logs, by their paths alone.
 
 use std::path::Path;
 
 use super::scanner::Origin;
 
-/// The kubelet's directory of containers' logs: `NAMESPACE_POD_UID/CONTAINER/N.log`.
+/// The kubelet's directory of container logs: `NAMESPACE_POD_UID/CONTAINER/N.log`.
 pub const PODS: &str = "/var/log/pods";
 /// Links to those: `POD_NAMESPACE_CONTAINER-ID.log`.
 pub const CONTAINERS: &str = "/var/log/containers";
-/// Where the system's text logs are.
+/// The directory of the system's text logs.
 pub const TEXT_LOGS: &str = "/var/log";
 
-/// Text logs of the system, without what a rotation appends.
+/// Text logs of the system, without the suffix of a rotation.
 const SYSTEM: [&str; 4] = ["messages", "syslog", "kern.log", "daemon.log"];
-/// Beside them, where a kubelet is told to write a file.
+/// A log file that a kubelet may be configured to write there.
 const KUBELET: &str = "kubelet.log";
 
-/// The containers whose logs are read without being asked for.
+/// The containers whose logs are read by default.
 const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const NAMESPACE: &str = "kube-system";
 
@@ -33,22 +33,20 @@ impl Wanted {
         namespace == NAMESPACE || !self.containers.is_empty()
     }
 
-    /// Whether this container is.
     pub fn container(&self, namespace: &str, name: &str) -> bool {
         (namespace == NAMESPACE && CONTROL_PLANE.contains(&name))
             || self.containers.iter().any(|other| other == name)
     }
 }
 
-/// What a path is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Who wrote the log.
+    /// The program that wrote the log.
     pub origin: Origin,
 }
 
 impl Place {
-    /// The log at `path` of a node, if it is a wanted one.
+    /// The log at `path` of a node, if it is wanted.
     pub fn of(path: &Path, wanted: &Wanted) -> Option<Self> {
         if path.to_str().is_none_or(is_compressed_otherwise) {
             return None;
@@ -102,7 +100,7 @@ fn text_log(name: &str) -> Option<Origin> {
     SYSTEM.iter().any(|base| is(base)).then_some(Origin::System)
 }
 
-/// Whether a file is compressed in a way that is not read here.
+/// Whether a file is compressed in a format that is not read here.
 pub fn is_compressed_otherwise(name: &str) -> bool {
     [".xz", ".bz2", ".zst", ".lz4"].iter().any(|suffix| name.ends_with(suffix))
 }

@@ -1,8 +1,8 @@
-//! One log as a stream of bytes: which known lines are in it, how often, the first and the last time.
+//! One log as a stream of bytes: which known lines it contains, how often, the first and the last time.
 //!
-//! The speed comes from not looking: a buffer is searched as a whole for the texts of known lines, and only a line that
-//! has one is cut out, dated and counted. What is found doesn't depend on how the stream was cut into chunks, and memory
-//! is bounded whatever the stream holds.
+//! For speed, a buffer is searched for the texts of known lines, and only matching lines are cut out, dated
+//! and counted. The result doesn't depend on how the stream was cut into chunks, and memory is bounded
+//! whatever the stream holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use super::clock::{Jump, Order, Spans};
 use crate::formats::log::{self, Head, KnownLine, Matcher, Named, Nature, Stamp};
 use crate::state::Code;
 
-/// The longest line: of a longer one only this much is looked at. The container runtime cuts lines at 16 KiB.
+/// The longest line: only this much of a longer one is read. The container runtime cuts lines at 16 KiB.
 pub const MAX_LINE: usize = 64 << 10;
 
-/// How much of a line is kept as a sample.
+/// How many bytes of a line are kept as a sample.
 const SAMPLE: usize = 400;
-/// How many different ends of certificates are kept of each known line.
+/// How many different expiry times are kept for each known line.
 const MAX_ENDS: usize = 16;
-/// One line in so many bytes is dated in any case, for the order of times and where the log begins and ends.
+/// One line in this many bytes is always dated, for the order of times and the period of the log.
 const PROBE: u64 = 64 << 10;
 /// A node's local time may be this much ahead of UTC.
 const WIDEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
@@ -42,33 +42,31 @@ const PROGRAMS: [&str; 13] = [
     "systemd-timesyncd",
 ];
 
-/// Where a log comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// One program wrote it: a container, by its name.
+    /// One program wrote it: a container, by name.
     Program(String),
-    /// The system's log: only lines that name one of the programs that matter here.
+    /// The system's log: only lines that name one of the relevant programs.
     System,
-    /// What an operator gave. A line's source is the program that it names, the one that alone writes such lines, or
-    /// this name.
+    /// A file that the user gave. A line's source is the program that it names, the one that alone writes
+    /// such lines, or this name.
     Given(String),
 }
 
-/// What is under way of a scan.
 #[derive(Debug)]
 pub struct Scanner<'m> {
     matcher: &'m Matcher,
     origin: Origin,
     not_after: Timestamp,
-    /// The begin of a line whose end has not come; empty between lines.
+    /// The beginning of an incomplete line; empty between lines.
     carry: Vec<u8>,
-    /// Where in the stream that line begins.
+    /// The position of that line in the stream.
     carried_from: u64,
-    /// How much has been fed.
+    /// How many bytes have been fed.
     position: u64,
-    /// From where on the next line is dated in any case.
+    /// From this position the next line is always dated.
     next_probe: u64,
-    /// The last line that was complete.
+    /// The time of the last complete line.
     last_line: Option<Stamp>,
     zone: Option<i32>,
     tallies: BTreeMap<(Option<&'static str>, Code), Tally>,
@@ -76,35 +74,28 @@ pub struct Scanner<'m> {
     order: Order,
 }
 
-/// What was found in one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// The known lines, by source and code.
     pub found: Vec<Found>,
     /// The times of its first and its last line.
     pub covered: Option<(Timestamp, Timestamp)>,
     /// Where its clock went back.
     pub jumps: Vec<Jump>,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// A known line of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Who wrote it.
     pub source: String,
-    /// Which line.
     pub known: &'static KnownLine,
-    /// The first and the last time.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// How often.
     pub count: u64,
     /// How often without a time.
     pub undated: u64,
-    /// The first of them.
+    /// The first occurrence.
     pub sample: String,
-    /// When the certificates ended that the lines speak of.
+    /// Expiry times of the certificates that the lines name.
     pub ends: BTreeSet<Timestamp>,
 }
 
@@ -117,7 +108,7 @@ impl PartialEq for KnownLine {
 impl Eq for KnownLine {}
 
 impl<'m> Scanner<'m> {
-    /// A scan of a log that was written before `not_after`, which tells the year of lines without one.
+    /// A scan of a log that was written before `not_after`, which sets the year of lines without one.
     pub fn new(matcher: &'m Matcher, origin: Origin, not_after: Timestamp) -> Self {
         Self {
             matcher,
@@ -135,7 +126,6 @@ impl<'m> Scanner<'m> {
         }
     }
 
-    /// The next bytes of the log.
     pub fn feed(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         if !self.carry.is_empty() {
@@ -154,7 +144,6 @@ impl<'m> Scanner<'m> {
         self.carry(begun);
     }
 
-    /// The end of the log.
     pub fn finish(mut self) -> Scan {
         if !self.carry.is_empty() {
             self.carried();
@@ -198,7 +187,7 @@ impl<'m> Scanner<'m> {
         self.carry = line;
     }
 
-    /// Whole lines, of which the first begins at `start` of the stream.
+    /// Complete lines; the first begins at `start` of the stream.
     fn lines(&mut self, lines: &[u8], start: u64) {
         let matcher = self.matcher;
         let mut at = 0;
@@ -219,7 +208,7 @@ impl<'m> Scanner<'m> {
         }
     }
 
-    /// Dates the lines that are due up to the one that begins at `upto`.
+    /// Dates the lines that are due, up to the one that begins at `upto`.
     fn probe(&mut self, lines: &[u8], start: u64, upto: usize) {
         while self.next_probe <= start + upto as u64 {
             let due = usize::try_from(self.next_probe.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -262,7 +251,7 @@ impl<'m> Scanner<'m> {
             Some((time, local)) => {
                 tally.spans.add(time, local);
                 self.covered.add(time, local);
-                // A line that told its zone is not in order with those that didn't.
+                // A line with a time zone cannot be ordered against lines without one.
                 if local || head.stamp.is_some_and(|stamp| stamp.absolute().is_some()) {
                     self.order.add(time, local);
                 }
@@ -277,7 +266,7 @@ impl<'m> Scanner<'m> {
         }
     }
 
-    /// Who wrote it: `Some(None)` is the log's own name, `None` somebody who doesn't matter.
+    /// The program that wrote it: `Some(None)` is the log's own name, `None` an irrelevant program.
     fn source(&self, head: &Head<'_>, known: &KnownLine) -> Option<Option<&'static str>> {
         let named = || {
             let program = head.program.as_deref()?;
@@ -290,7 +279,7 @@ impl<'m> Scanner<'m> {
         }
     }
 
-    /// The time of a line, and whether it is one of a zone that is not known yet.
+    /// The time of a line, and whether its time zone is not known yet.
     fn moment(&self, stamp: Stamp) -> Option<(Timestamp, bool)> {
         Some((stamp.resolve(0, self.not_after)?, stamp.absolute().is_none()))
     }
@@ -300,7 +289,7 @@ fn bounded(line: &[u8]) -> &[u8] {
     line.get(..MAX_LINE).unwrap_or(line)
 }
 
-/// What is counted of one known line.
+/// The counts of one known line.
 #[derive(Debug)]
 struct Tally {
     known: &'static KnownLine,
@@ -316,7 +305,7 @@ impl Tally {
         let start = line.get(..SAMPLE).unwrap_or(line);
         let mut sample = String::from_utf8_lossy(start.trim_ascii_end()).into_owned();
         if start.len() < line.len() {
-            // A character that was cut through.
+            // A character that was cut.
             sample.truncate(sample.trim_end_matches('\u{fffd}').len());
             sample.push('…');
         }

@@ -95,8 +95,8 @@ fn the_real_kubelet_logs() {
 
     let running = scan(program("kubelet"), &[&real("kubelet-running-expired.log")]);
     let counts: Vec<_> = running.found.iter().map(|found| (found.known.code, found.count)).collect();
-    // 69 lines with an expired certificate, 5 of them of the rotation and 27 of watches. A sixth of the rotation is of a
-    // timeout, which is no refusal.
+    // 69 lines with an expired certificate, 5 of them of the rotation and 27 of watches. A sixth line of the
+    // rotation is a timeout, which is no rejection.
     let count = |code: Code| counts.iter().find(|(other, _)| *other == code).map_or(0, |(_, count)| *count);
     assert_eq!(
         count(Code::KubeletRotationRefused) + count(Code::WatchRefused) + count(Code::CertificateExpired),
@@ -110,7 +110,7 @@ fn the_real_kubelet_logs() {
 
 #[test]
 fn a_log_in_local_time_is_put_right_by_the_times_it_names() {
-    // As written in Kolkata, half past five ahead of UTC.
+    // As written in Kolkata, 5:30 h ahead of UTC.
     let text = b"E1124 03:50:00.000000 1 a.go:1] connect: connection refused\n\
         E1124 03:56:53.800000 1 a.go:1] x509: certificate has expired or is not yet valid: current time 2026-11-23T22:26:53Z is after 2026-10-24T22:26:21Z\n";
     let scan = scan(program("kubelet"), &[text]);
@@ -151,7 +151,7 @@ fn a_clock_that_was_set_back_is_seen_and_a_log_printed_backwards_is_none() {
     assert_eq!(forward.jumps, [Jump { from: at("2026-11-23T22:03:00Z"), to: at("2026-11-23T22:01:00Z") }]);
     let backward = scan(program("etcd"), &[lines(&[5, 4, 3, 2, 1]).as_bytes()]);
     assert_eq!(backward.jumps, []);
-    // Lines without anything known are looked at too, one in 64 KiB.
+    // Lines without anything known are dated too, one in 64 KiB.
     let plain = |minute: u32| format!("2026-11-23T22:{minute:02}:00Z stderr F {}\n", "x".repeat(60_000));
     let text: String = [1, 2, 3, 1, 2].map(plain).concat();
     let quiet = scan(program("etcd"), &[text.as_bytes()]);
@@ -190,7 +190,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // Failures are printed whole: nothing is to be kept beside the sources.
+    // Failures are printed in full: no file beside the sources.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

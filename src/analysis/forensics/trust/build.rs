@@ -1,4 +1,4 @@
-//! The graph while it is made: what is the same certificate or key becomes one node, by content.
+//! Building the graph: the same certificate or key becomes one node, by content.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{Anchor, Copied, Edge, Graph, Key, Kind, Leaf, Node, Place, Relation, State};
-use crate::analysis::forensics::compare::Told;
 use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, PrivateKey, public_key_bits};
@@ -26,15 +25,15 @@ pub(super) fn graph(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) 
     Graph { at: now, nodes: builder.nodes, edges: builder.edges }
 }
 
-/// An authority's node and which of its certificates.
+/// A CA's node, and which of its certificates.
 pub(super) type CopyOf = (usize, usize);
 
 /// A kubeconfig in the graph.
 #[derive(Clone)]
 pub(super) struct Connected {
-    /// The client certificate's node and the field that leads to it.
+    /// The client certificate's node and the field that refers to it.
     pub(super) leaf: (usize, &'static str),
-    /// The authorities that it trusts and the field that leads to them.
+    /// The CAs that it trusts and the field that refers to them.
     pub(super) trusts: (Vec<CopyOf>, &'static str),
 }
 
@@ -43,17 +42,17 @@ pub(super) struct Builder<'a> {
     pub(super) now: Timestamp,
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<Edge>,
-    /// The certificate of a leaf, the first certificate of an authority.
+    /// The certificate of a leaf, or the first certificate of a CA.
     pub(super) parsed: HashMap<usize, Cow<'a, Certificate>>,
-    /// Issuer → the authorities of that name.
+    /// Issuer → the CAs of that name.
     pub(super) by_subject: HashMap<Vec<u8>, Vec<usize>>,
-    /// Leafs and the file of the authority that should have signed them.
+    /// Leaf certificates and the file of the CA that should have signed them.
     pub(super) expected: Vec<(usize, &'static str, PathBuf)>,
-    /// File → the authorities in it.
+    /// File → the CAs in it.
     pub(super) bundles: HashMap<PathBuf, Vec<CopyOf>>,
-    /// Kubeconfig → what is in it.
+    /// Kubeconfig → its content.
     pub(super) connections: HashMap<PathBuf, Connected>,
-    /// Files that have been looked at.
+    /// Files that have been read.
     pub(super) seen: HashSet<PathBuf>,
     embedded: HashMap<Digest, Vec<CopyOf>>,
     keys: HashMap<Digest, usize>,
@@ -101,7 +100,7 @@ impl<'a> Builder<'a> {
         self.nodes.get(id).map(|node| &node.kind)
     }
 
-    /// Notes where a node was found, once for each place.
+    /// Records a path of a node, once for each place.
     fn place(&mut self, id: usize, copy: usize, place: Place) {
         self.seen.insert(place.path.clone());
         if !self.placed.insert((id, place.clone())) {
@@ -118,7 +117,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The node of something that isn't there or can't be used: one for each place.
+    /// The node of something missing or unusable: one for each place.
     fn lost(
         &mut self,
         what: &'static str,
@@ -146,7 +145,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The node of a private key.
     pub(super) fn private_key(&mut self, name: &str, key: &Parsed<PrivateKey>, place: Place) -> usize {
         let lost = |name: &str| {
             let name = name.to_owned();
@@ -177,7 +175,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The node of the public half of a key, which lies there by itself.
+    /// The node of a public key in a file of its own.
     pub(super) fn public_key(&mut self, name: &str, spki: &[u8], place: Place) -> Option<usize> {
         let algorithm = KeyAlgorithm::of_spki(spki).ok()?;
         let id = self.known_key(name, public_sha256(spki)?, algorithm);
@@ -207,7 +205,7 @@ impl<'a> Builder<'a> {
         id
     }
 
-    /// The node of a certificate that somebody presents.
+    /// The node of a certificate that a component presents.
     pub(super) fn leaf(
         &mut self,
         name: &str,
@@ -215,9 +213,9 @@ impl<'a> Builder<'a> {
         certificate: Parsed<Cow<'a, Certificate>>,
         place: Place,
     ) -> usize {
-        let make = |state, why, told, public_sha256| {
+        let make = |state, why, summary, public_sha256| {
             let (name, places) = (name.to_owned(), Vec::new());
-            Kind::Certificate(Leaf { name, role, state, why, places, public_sha256, told })
+            Kind::Certificate(Leaf { name, role, state, why, places, public_sha256, summary })
         };
         let certificate = match certificate {
             Parsed::Missing => {
@@ -228,13 +226,13 @@ impl<'a> Builder<'a> {
             }
             Parsed::Present(certificate) => certificate,
         };
-        let told = Told::from(certificate.as_ref());
-        let id = match self.leafs.get(&told.fingerprint) {
+        let summary = certificate.summary();
+        let id = match self.leafs.get(&summary.fingerprint) {
             Some(id) => *id,
             None => {
-                let fingerprint = told.fingerprint;
+                let fingerprint = summary.fingerprint;
                 let state = self.state(&certificate);
-                let id = self.push(make(state, None, Some(told), public_sha256(&certificate.spki)));
+                let id = self.push(make(state, None, Some(summary), public_sha256(&certificate.spki)));
                 self.leafs.insert(fingerprint, id);
                 self.parsed.insert(id, certificate);
                 id
@@ -244,7 +242,7 @@ impl<'a> Builder<'a> {
         id
     }
 
-    /// The node of an authority that should be at `place` and isn't.
+    /// The node of a CA that should be at `place` and isn't.
     pub(super) fn lost_authority(
         &mut self,
         name: &str,
@@ -260,7 +258,7 @@ impl<'a> Builder<'a> {
         self.lost("authority", place, make, why)
     }
 
-    /// The node of an authority, with this certificate among its own.
+    /// The node of a CA, with this certificate added to its own.
     pub(super) fn authority(
         &mut self,
         name: Option<&str>,
@@ -268,12 +266,12 @@ impl<'a> Builder<'a> {
         certificate: Cow<'a, Certificate>,
         place: Place,
     ) -> CopyOf {
-        let told = Told::from(certificate.as_ref());
-        if let Some((id, copy)) = self.copies.get(&told.fingerprint).copied() {
+        let summary = certificate.summary();
+        if let Some((id, copy)) = self.copies.get(&summary.fingerprint).copied() {
             self.place(id, copy, place);
             return (id, copy);
         }
-        let (fingerprint, state) = (told.fingerprint, self.state(&certificate));
+        let (fingerprint, state) = (summary.fingerprint, self.state(&certificate));
         let public = public_sha256(&certificate.spki);
         let same = (certificate.subject_der.clone(), public.unwrap_or(fingerprint));
         let id = match self.authorities.get(&same) {
@@ -300,20 +298,20 @@ impl<'a> Builder<'a> {
         let mut copy = 0;
         if let Some(Kind::Ca(anchor)) = self.nodes.get_mut(id).map(|node| &mut node.kind) {
             copy = anchor.certificates.len();
-            anchor.certificates.push(Copied { state, places: Vec::new(), told });
+            anchor.certificates.push(Copied { state, places: Vec::new(), summary });
         }
         self.copies.insert(fingerprint, (id, copy));
         self.place(id, copy, place);
         (id, copy)
     }
 
-    /// The authorities in a bundle.
+    /// The CAs in a bundle.
     pub(super) fn bundle(&mut self, certificates: Vec<Certificate>, place: &Place) -> Vec<CopyOf> {
         let certificates = certificates.into_iter();
         certificates.map(|one| self.authority(None, None, Cow::Owned(one), place.clone())).collect()
     }
 
-    /// The authorities in a kubeconfig, which many may have in the same bytes.
+    /// The CAs in a kubeconfig; many kubeconfigs may have the same bytes.
     pub(super) fn embedded_bundle(&mut self, pem: &[u8], place: &Place) -> Vec<CopyOf> {
         let digest = Digest::of(pem);
         if let Some(found) = self.embedded.get(&digest).cloned() {
@@ -324,7 +322,7 @@ impl<'a> Builder<'a> {
         }
         let found = match super::read::bundle(pem) {
             Ok(certificates) => self.bundle(certificates, place),
-            // Each place has a fault of its own.
+            // Each place has its own fault.
             Err(why) => {
                 return vec![(self.lost_authority(&place.to_string(), None, Some(&why), place.clone()), 0)];
             }
@@ -350,7 +348,7 @@ impl Place {
     }
 }
 
-/// The same key has the same digest, however its algorithm is written.
+/// The same key has the same digest, whatever the encoding of its algorithm.
 pub(super) fn public_sha256(spki: &[u8]) -> Option<Digest> {
     public_key_bits(spki).ok().map(|bits| Digest::of(&bits))
 }

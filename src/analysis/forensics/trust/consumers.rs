@@ -1,4 +1,4 @@
-//! Who uses what: the static pods' flags, the kubelet, people with a kubeconfig.
+//! Who uses what: the static pods' flags, the kubelet, users of a kubeconfig.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,6 @@ impl<'a> Builder<'a> {
         self.trusted_by(&found, consumer, Some(authority_field));
     }
 
-    /// Everyone who uses something.
     pub(super) fn take_consumers(&mut self, inventory: &'a Inventory) {
         for file in &inventory.facts.manifests {
             if let ManifestFile { path, pod: Ok(pod) } = file {
@@ -85,7 +84,7 @@ impl<'a> Builder<'a> {
                 self.take_flag(manifest, pod, flag.name, value, flag.does);
             }
         }
-        // Flags that this tool has never heard of, of pods that it doesn't know: told by what they name.
+        // Unknown flags and unknown pods: recognised by the files that they name.
         for (name, value) in &pod.flags {
             if !done.contains(name.as_str()) && is_credential(Path::new(value)) {
                 let does = self.guess(Path::new(value));
@@ -143,7 +142,7 @@ impl<'a> Builder<'a> {
                         let key = read::parse(self.snapshot, &key_path, read::private_key);
                         let name = key_path.display().to_string();
                         let key = self.private_key(&name, &key, Place::file(&key_path));
-                        // The flag says that it must be here; kubeadm leaves it empty where it needn't.
+                        // The flag means that it must exist here; kubeadm leaves it empty otherwise.
                         self.pair(key, *id, false);
                         let fields = vec![format!("--{key_flag}")];
                         let consumer = self.consumer(&pod.name, fields, manifest, &key_path, false);
@@ -189,7 +188,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whom the kubelet accepts, and the file that says so; a flag wins over the configuration.
+    /// The CA that the kubelet accepts clients of, and the file that says so; a flag wins over the
+    /// configuration.
     fn kubelet_client_ca(&self) -> Option<(PathBuf, PathBuf)> {
         for file in
             scope::FILES.iter().map(Path::new).filter(|path| *path != Path::new(KUBELET_CONFIGURATION))
@@ -207,7 +207,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Where it stands which serving certificate the kubelet uses.
+/// The file that configures the kubelet's serving certificate.
 fn serving_source(facts: &Facts) -> PathBuf {
     match &facts.kubelet_serving {
         Some(_) => PathBuf::from(KUBELET_CONFIGURATION),

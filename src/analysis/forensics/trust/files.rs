@@ -1,4 +1,4 @@
-//! Files that somebody names, as nodes: kubeconfigs, bundles, pairs, keys. Each is read once.
+//! Files that a component names, as nodes: kubeconfigs, bundles, pairs, keys. Each is read once.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::read::{self, EMBEDDED, EMBEDDED_AUTHORITY};
 use crate::analysis::node::inventory::Parsed;
 
 impl Builder<'_> {
-    /// The kubeconfig at a path, whoever names it.
+    /// The kubeconfig at a path.
     pub(super) fn connection(&mut self, path: &Path) -> Connected {
         if let Some(known) = self.connections.get(path) {
             return known.clone();
@@ -44,7 +44,7 @@ impl Builder<'_> {
         found
     }
 
-    /// The authorities in the file at a path.
+    /// The CAs in the file at a path.
     pub(super) fn trusted_file(&mut self, path: &Path) -> Vec<CopyOf> {
         if let Some(known) = self.bundles.get(path) {
             return known.clone();
@@ -60,7 +60,7 @@ impl Builder<'_> {
         found
     }
 
-    /// The certificate that stands first in the file at a path, with its key.
+    /// The first certificate in the file at a path, with its key.
     pub(super) fn presented_file(&mut self, path: &Path, key_path: Option<&Path>) -> usize {
         let name = path.display().to_string();
         let certificate = match read::parse(self.snapshot, path, read::chain) {
@@ -80,7 +80,7 @@ impl Builder<'_> {
         leaf
     }
 
-    /// The key at a path, or the public half of one.
+    /// The private or public key at a path.
     pub(super) fn key_file(&mut self, path: &Path) -> usize {
         let (name, place) = (path.display().to_string(), Place::file(path));
         let private = read::parse(self.snapshot, path, read::private_key);

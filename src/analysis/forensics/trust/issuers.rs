@@ -1,4 +1,5 @@
-//! Who signed what, checked; and whether each side of a connection trusts who signed the other's certificate.
+//! Who signed what, verified; and whether each side of a connection trusts the signer of the other's
+//! certificate.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,19 +8,20 @@ use super::flags::{self, MEETINGS, Use};
 use super::{Anchor, Edge, Fault, FaultKind, Kind, Relation, State};
 use crate::formats::certificate::{Certificate, ChainError};
 
-/// How many authorities of one name are tried for a certificate: nobody had more than a few.
+/// How many CAs of one name are tried for a certificate: real nodes have only a few.
 const CANDIDATES: usize = 8;
-/// How many signatures are checked at most, because each costs tens of microseconds and a hostile disk may hold many.
+/// How many signatures are verified at most: each costs tens of microseconds, and a hostile disk may hold
+/// many.
 const CHECKS: usize = 40_000;
-/// How many authorities a chain has at most.
+/// How many CAs a chain has at most.
 const LONGEST_CHAIN: usize = 8;
 
-/// What a look at the known authorities says of a certificate's issuer.
+/// What the known CAs show about a certificate's issuer.
 enum Issuer {
     Signed(usize),
-    /// Of that name, and its signature can't be checked.
+    /// Same name; the signature can't be verified.
     Unchecked(usize),
-    /// Of that name, and with another key.
+    /// Same name, another key.
     OtherKey(usize, String),
     Nobody,
 }
@@ -37,7 +39,7 @@ impl Builder<'_> {
         for id in 0..self.nodes.len() {
             let leaf = matches!(self.kind(id), Some(Kind::Certificate(_)));
             let Some(certificate) = self.parsed.get(&id) else { continue };
-            // The signature under an anchor is not looked at by those who trust it.
+            // Clients don't verify the signature of a trust anchor.
             if !leaf && certificate.subject_der == certificate.issuer_der {
                 continue;
             }
@@ -105,7 +107,7 @@ impl Builder<'_> {
         found
     }
 
-    /// Marks what is presented to somebody who doesn't trust who signed it.
+    /// Marks what is presented to a component that doesn't trust its signer.
     pub(super) fn check_meetings(&mut self) {
         let mut signer: HashMap<usize, usize> = HashMap::new();
         let mut trusted: HashMap<usize, BTreeSet<usize>> = HashMap::new();
@@ -121,7 +123,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        // An anchor that can't be read trusts nobody, and that is said of itself.
+        // An unreadable anchor trusts nobody; it has its own fault.
         let usable = |id: &usize| match self.kind(*id) {
             Some(Kind::Ca(anchor)) => !anchor.certificates.is_empty(),
             _ => false,
@@ -160,7 +162,7 @@ impl Builder<'_> {
         let Some(Kind::Consumer(consumer)) = self.kind(consumer) else { return false };
         if component == flags::KUBECONFIGS {
             let first = consumer.fields.first().map_or("", String::as_str).trim_start_matches('-');
-            // A kubeconfig in somebody's home has no entry: it may lead to another cluster.
+            // A kubeconfig in a home has no entry: it may be for another cluster.
             return flags::entry(&consumer.component, first).map(|flag| flag.does) == Some(Use::Kubeconfig);
         }
         consumer.component == component

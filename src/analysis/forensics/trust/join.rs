@@ -1,4 +1,4 @@
-//! Consumers and edges of the graph while it is made.
+//! Consumers and edges while the graph is built.
 
 use std::path::Path;
 
@@ -32,8 +32,8 @@ impl Builder<'_> {
         id
     }
 
-    /// Joins two nodes. Of two edges between them the one without a fault stays: a bundle may hold an old and a new
-    /// certificate of one authority.
+    /// Joins two nodes. Of two edges between them the one without a fault stays: a bundle may hold an old and
+    /// a new certificate of one CA.
     pub(super) fn join(&mut self, edge: Edge) {
         let key = (edge.from, edge.to, edge.relation);
         match self.joined.get(&key).and_then(|at| self.edges.get_mut(*at)) {
@@ -49,7 +49,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Joins a key with what lies beside it. An authority's key may be meant to be elsewhere.
+    /// Joins a key with the certificate beside it. A CA's key may be elsewhere on purpose.
     pub(super) fn pair(&mut self, key: usize, of: usize, may_be_elsewhere: bool) {
         let owner = match self.kind(of) {
             Some(Kind::Certificate(leaf)) => leaf.public_sha256,

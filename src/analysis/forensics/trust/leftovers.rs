@@ -1,4 +1,4 @@
-//! Keys that lie beside something, keys that lie about, and what of the PKI directory nobody has spoken of.
+//! Keys beside something, stray keys, and unreferenced files of the PKI directory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::{Edge, Fault, FaultKind, Kind, Relation};
 use crate::analysis::node::scope::is_credential;
 
 impl Builder<'_> {
-    /// What lies in the PKI directory and nothing has spoken of yet.
+    /// Takes unreferenced files of the PKI directory.
     pub(super) fn take_the_rest_of(&mut self, pki: &Path) {
         let Ok(resolved) = self.snapshot.resolve(pki) else { return };
         let snapshot = self.snapshot;
@@ -35,7 +35,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Keys that were found by themselves: whose are they? And those that lie beside what isn't theirs.
+    /// Finds the owner of keys found by themselves, and keys beside a certificate of another key.
     pub(super) fn pair_lone_keys(&mut self) {
         let mut owners = HashMap::new();
         for node in &self.nodes {

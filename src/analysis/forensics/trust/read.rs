@@ -9,7 +9,6 @@ use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::pem;
 use crate::state::{Bytes, Content, Snapshot};
 
-/// The bytes that are at a path.
 pub(super) fn file<'a>(snapshot: &'a Snapshot, path: &Path) -> Parsed<&'a Bytes> {
     let resolved = match snapshot.resolve(path) {
         Ok(resolved) => resolved,
@@ -25,7 +24,7 @@ pub(super) fn file<'a>(snapshot: &'a Snapshot, path: &Path) -> Parsed<&'a Bytes>
     }
 }
 
-/// What a reader makes of the bytes at a path.
+/// The parsed content of the file at a path.
 pub(super) fn parse<T>(
     snapshot: &Snapshot,
     path: &Path,
@@ -45,7 +44,7 @@ fn item<T>(result: Result<T, String>) -> Parsed<T> {
     }
 }
 
-/// Every certificate of a PEM file that can be understood: Go's `AppendCertsFromPEM` passes over the others too.
+/// Every readable certificate of a PEM file: Go's `AppendCertsFromPEM` skips the others too.
 pub(super) fn bundle(data: &[u8]) -> Result<Vec<Certificate>, String> {
     let mut found = Vec::new();
     let mut wrong = None;
@@ -61,20 +60,19 @@ pub(super) fn bundle(data: &[u8]) -> Result<Vec<Certificate>, String> {
     }
 }
 
-/// The first certificate of a PEM file, and those behind it.
+/// The first certificate of a PEM file, and those that follow it.
 pub(super) fn chain(data: &[u8]) -> Result<(Certificate, Vec<Certificate>), String> {
     let first = Certificate::from_pem(data).map_err(|error| error.to_string())?;
     let rest = bundle(data)?.into_iter().filter(|certificate| certificate.der != first.der).collect();
     Ok((first, rest))
 }
 
-/// The private key of a PEM file.
 pub(super) fn private_key(data: &[u8]) -> Result<PrivateKey, String> {
     PrivateKey::from_pem(data).map_err(|error| error.to_string())
 }
 
-/// The public half of the first key in a PEM file, as subject public key info: of a public key, a private one, or a
-/// certificate's, as `--service-account-key-file` takes them.
+/// The public half of the first key in a PEM file, as subject public key info: of a public key, a private
+/// key, or a certificate, as `--service-account-key-file` accepts them.
 pub(super) fn any_public_key(data: &[u8]) -> Result<Vec<u8>, String> {
     if let Ok(spki) = pem::public_key(data) {
         return Ok(spki);
@@ -85,13 +83,12 @@ pub(super) fn any_public_key(data: &[u8]) -> Result<Vec<u8>, String> {
     private_key(data).map(|key| key.spki().to_vec())
 }
 
-/// What a kubeconfig connects with, and whom it trusts.
+/// What a kubeconfig connects with, and which CAs it trusts.
 pub(super) struct Connection {
-    /// Its certificate and the field that leads there.
+    /// Its certificate and the field that refers to it.
     pub(super) certificate: (Parsed<Certificate>, &'static str),
-    /// Its key.
     pub(super) key: Parsed<PrivateKey>,
-    /// The authorities that it trusts, and the field that leads there; `None` where it names none.
+    /// The CAs that it trusts, and the field that refers to them; `None` if it names none.
     pub(super) authorities: Option<(Parsed<Vec<Certificate>>, &'static str)>,
 }
 
@@ -110,7 +107,7 @@ pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Parsed<Connection>
             Err(error) => return Parsed::Unreadable(error.to_string()),
         },
     };
-    // Relative paths count from the kubeconfig's own directory (client-go `tools/clientcmd/loader.go`).
+    // Relative paths are relative to the kubeconfig's directory (client-go `tools/clientcmd/loader.go`).
     let beside = |name: &str| path.parent().unwrap_or(path).join(name);
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let (certificate, key) = match &config.credential {

@@ -1,4 +1,4 @@
-//! The rows of the inventory as nodes: what kubeadm and the kubelet keep, and kubeconfigs in homes.
+//! The rows of the inventory as nodes: kubeadm's and the kubelet's files, and kubeconfigs in homes.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(super) fn as_ref<T: Clone>(item: &Parsed<T>) -> Parsed<Cow<'_, T>> {
 }
 
 impl<'a> Builder<'a> {
-    /// What kubeadm and the kubelet keep.
+    /// Takes kubeadm's and the kubelet's files.
     pub(super) fn take_inventory(&mut self, inventory: &'a Inventory) {
         for row in &inventory.authorities {
             let (name, place) = (row.authority.name(), Place::file(&row.certificate_path));
@@ -29,7 +29,7 @@ impl<'a> Builder<'a> {
                 }
                 other => self.lost_authority(name, Some(name), other.reason(), place.clone()),
             };
-            // Whatever else the file holds while authorities are being changed.
+            // The file may hold several CAs while they are being replaced.
             self.trusted_file(&row.certificate_path);
             if row.certificate.get().is_some() || !row.key.is_missing() {
                 let key = self.private_key(name, &row.key, Place::file(&row.key_path));
@@ -50,7 +50,7 @@ impl<'a> Builder<'a> {
             self.expect(inventory, id, Ca::Cluster);
             let serving = &inventory.kubelet_serving;
             if !serving.certificate.is_missing() || !serving.key.is_missing() {
-                // Behind a serving certificate that the kubelet made for itself stands its throw-away authority.
+                // A self-signed serving certificate of the kubelet is followed by its temporary CA.
                 if let Parsed::Present((_, rest)) = read::parse(self.snapshot, &serving.path, read::chain) {
                     self.bundle(rest, &Place::file(&serving.path));
                 }
@@ -84,7 +84,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A row of the inventory, with its key and, of a kubeconfig, whom it trusts.
+    /// A row of the inventory, with its key and, for a kubeconfig, the CAs that it trusts.
     fn row(&mut self, row: &'a Row, role: Option<&'static str>, kubeconfig: bool) -> usize {
         let by_path = matches!(&row.not_replaceable, Some(KubeconfigError::NotEmbedded { uses, .. }) if uses == "files");
         let field = if by_path { BY_PATH } else { EMBEDDED };
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
         leaf
     }
 
-    /// Whom a kubeconfig without readable embedded certificates trusts.
+    /// The CAs trusted by a kubeconfig without readable embedded certificates.
     pub(super) fn trusts_of(&mut self, config: &Path) -> (Vec<CopyOf>, &'static str) {
         let Parsed::Present(connection) = read::kubeconfig(self.snapshot, config) else {
             return (Vec::new(), EMBEDDED_AUTHORITY);

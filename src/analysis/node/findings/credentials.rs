@@ -1,4 +1,4 @@
-//! Credentials: dates, keys, chains, the names of another node.
+//! Credentials: dates, keys, chains, names of another node.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::catalog::{self, Ca, Names};
 use crate::state::time::{expired_on, minute};
 
-/// Everything that is wrong at `now`: authorities first, since what they lack no leaf can make up for.
+/// Everything that is wrong at `now`: CAs first, since no leaf certificate can make up for a broken CA.
 pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     for row in &inventory.authorities {
         if let Some((code, what)) = authority_problem(row, now) {
             let (subject, path) = (row.authority.name().to_owned(), row.certificate_path.clone());
-            // An external authority is a way to run a cluster, not a fault.
+            // An external CA is a way to run a cluster, not a fault.
             let external = code == Code::CaKeyMissing;
             let severity = if external { Severity::Warning } else { Severity::Blocker };
             let mut finding = Finding::new(code, severity, subject, path, what);
@@ -69,7 +69,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     found
 }
 
-/// What a kubeconfig is called: kubeadm's by their file's name, others by their path.
+/// The name of a kubeconfig: kubeadm's by file name, others by path.
 fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     if path == inventory.facts.kubelet_kubeconfig.value {
         return "kubelet.conf".to_owned();
@@ -78,7 +78,6 @@ fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Whether a CA with this finding cannot sign.
 pub fn keeps_from_signing(code: Code) -> bool {
     matches!(
         code,
@@ -93,7 +92,7 @@ pub fn keeps_from_signing(code: Code) -> bool {
     )
 }
 
-/// Why an authority cannot sign at `now`; `None` where it can.
+/// Why a CA cannot sign at `now`; `None` if it can.
 pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {
         Parsed::Missing => return Some((Code::CaMissing, "certificate not found".to_owned())),
@@ -124,12 +123,9 @@ pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, St
     }
 }
 
-/// One thing that is wrong with a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// Stable code.
     pub code: Code,
-    /// What is wrong, in plain words.
     pub what: String,
 }
 
@@ -145,7 +141,7 @@ impl Problem {
     }
 }
 
-/// What of a credential shows it.
+/// The fields of a credential that show it.
 fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
     let Some(certificate) = row.certificate.get() else { return Vec::new() };
     let field = |name: &str, value: &dyn std::fmt::Display| vec![Evidence::field(&row.path, name, value)];
@@ -171,7 +167,7 @@ fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
     }
 }
 
-/// What a certificate is made for, in the words of the extensions.
+/// The key usages, as openssl names them.
 fn purposes(certificate: &Certificate) -> String {
     let all = [
         (certificate.may_serve, "serverAuth"),
@@ -182,7 +178,7 @@ fn purposes(certificate: &Certificate) -> String {
     if good.is_empty() { "none that TLS needs".to_owned() } else { good.join(", ") }
 }
 
-/// What is wrong with a credential, its authority considered.
+/// What is wrong with a credential, its CA considered.
 pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
     let certificate = match &row.certificate {
         Parsed::Missing => return vec![Problem::new(Code::Missing, "not found")],
@@ -212,18 +208,19 @@ pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp)
     problems
 }
 
-/// What is wrong with the kubelet's serving certificate. Nobody checks the end of it unless told to
-/// (`--kubelet-certificate-authority`), but a pair of its own that it can't load keeps the kubelet from starting.
+/// What is wrong with the kubelet's serving certificate. Nobody checks its expiry by default
+/// (`--kubelet-certificate-authority`), but the kubelet doesn't start with a pair of its own that it can't
+/// load.
 pub(super) fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
     let row = &inventory.kubelet_serving;
     let warnings =
         |problems: Vec<Problem>| problems.into_iter().map(|problem| (problem, Severity::Warning)).collect();
     match inventory.serving_form {
-        // The kubelet makes the one, and asks the cluster for the other.
+        // The kubelet creates the one, and requests the other from the cluster.
         ServingForm::SelfSigned if row.certificate.is_missing() && row.key.is_missing() => Vec::new(),
         ServingForm::Signed if row.certificate.is_missing() => Vec::new(),
         ServingForm::Configured => warnings(dates(row, now)),
-        // Who else may sign it is the cluster's business (`--cluster-signing-kubelet-serving-cert-file`).
+        // The cluster may configure another signer (`--cluster-signing-kubelet-serving-cert-file`).
         ServingForm::Signed => {
             let mut problems = row_problems(row, None, now);
             problems.extend(names_of_another_node(inventory, row));
@@ -268,7 +265,7 @@ fn chain(certificate: &Certificate, authority: &Certificate) -> Option<Problem> 
     }
 }
 
-/// A serving certificate that speaks neither of this node's name nor of its address was copied here.
+/// A serving certificate with neither this node's name nor its address was copied here.
 pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
     let certificate = row.certificate.get()?;
     let name = &inventory.facts.node_name.as_ref()?.value;
@@ -285,14 +282,13 @@ pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<
 }
 
 impl Inventory {
-    /// Whether there is a kubelet at all: a tree with only `/etc/kubernetes` has none to repair.
+    /// Whether there is a kubelet: a tree with only `/etc/kubernetes` has none to repair.
     pub fn has_kubelet(&self) -> bool {
         self.kubelet_form != KubeletForm::NoKubeconfig
             || !self.kubelet_client.certificate.is_missing()
             || !self.kubelet_serving.certificate.is_missing()
     }
 
-    /// The row of this name: a kubeadm leaf or one of the kubelet's certificates.
     pub fn row(&self, name: &str) -> Option<&Row> {
         let mut leafs = self.leafs.iter().map(|leaf| &leaf.row);
         leafs.find(|row| row.name == name).or(match name {
@@ -303,23 +299,23 @@ impl Inventory {
     }
 }
 
-/// A client certificate of the kubelet's that was copied from another node, as its member of etcd says: the API server
-/// lets it touch nothing of this one.
+/// A kubelet client certificate that was copied from another node, according to etcd's member name: the API
+/// server gives it no access to this node.
 pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
     let (path, etcd) = inventory.facts.pod("etcd")?;
     let source = format!("{} --name", path.display());
     kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))
 }
 
-/// A kubelet that speaks for another node than the one of this name.
+/// A kubelet whose certificate names another node than this one.
 pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Problem> {
     let own = node_of_kubelet(inventory)?;
     let what = || format!("issued for node {own}, but this node is {node} ({source})");
     (!own.eq_ignore_ascii_case(node)).then(|| Problem::new(Code::NamesOfAnotherNode, what()))
 }
 
-/// Whether the API server's certificate, of this node by its address, has the name of the kubelet's node too. Then etcd's
-/// member has been given a name of its own.
+/// Whether the API server's certificate, which is this node's by its address, also has the name of the
+/// kubelet's node. Then etcd's member has a custom name.
 fn kubelet_is_known(inventory: &Inventory) -> bool {
     let certificate = inventory.row("apiserver").and_then(|row| row.certificate.get());
     let address = inventory.facts.advertise_address.as_ref();
@@ -330,7 +326,7 @@ fn kubelet_is_known(inventory: &Inventory) -> bool {
     certificate.zip(node_of_kubelet(inventory)).is_some_and(known)
 }
 
-/// The node for which the kubelet's client certificate speaks.
+/// The node that the kubelet's client certificate names.
 fn node_of_kubelet(inventory: &Inventory) -> Option<&str> {
     inventory.kubelet_client.certificate.get()?.common_name().strip_prefix("system:node:")
 }

@@ -15,18 +15,14 @@ use crate::formats::pem::{self, PemError};
 use crate::state::Snapshot;
 use crate::state::catalog::{KUBELET_CLIENT, Place};
 
-/// A node as far as it is known.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
-    /// Its files.
     pub snapshot: &'a Snapshot,
-    /// What they mean.
     pub inventory: &'a Inventory,
-    /// What is around them.
     pub around: &'a HostState,
 }
 
-/// Everything that is wrong at `now`: blockers first, and of these what fails first.
+/// Everything that is wrong at `now`: blockers first, root cause first.
 pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
     let Node { snapshot, inventory, around } = node;
     let on_kubelet = kubelet::find(snapshot, inventory, now);
@@ -57,7 +53,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
     found
 }
 
-/// What the narrow look finds, told more closely.
+/// The findings about single credentials, with a more specific code where the snapshot allows it.
 fn of_credentials(
     snapshot: &Snapshot,
     inventory: &Inventory,
@@ -91,7 +87,7 @@ fn concerns_a_worker(finding: &Finding) -> bool {
     subject.starts_with("kubelet") || subject.starts_with('/') || (subject == "ca" && !no_key)
 }
 
-/// Nothing can be signed on a worker: what helps there is the cluster.
+/// Nothing can be signed on a worker: the remedy is on a control-plane node.
 fn for_a_worker(finding: &mut Finding) {
     let of_kubelet = finding.code.page().class == Class::Credential
         && (finding.subject == KUBELET_CLIENT || finding.subject == "kubelet");
@@ -104,10 +100,10 @@ fn for_a_worker(finding: &mut Finding) {
     }
 }
 
-/// kubernetes.io, "Kubelet client certificate rotation fails": the way without a bootstrap token.
+/// kubernetes.io, "Kubelet client certificate rotation fails": the procedure without a bootstrap token.
 pub(super) const WORKER_REMEDY: &str = "On a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME > kubelet.conf, with this node's name. Here: mv /var/lib/kubelet/pki/kubelet-client* /root/, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.";
 
-/// How much a finding matters, all told.
+/// Sets the severity, all findings considered.
 fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
     if finding.severity == Severity::Blocker && order::goes_on_without(&finding.subject) {
         finding.severity = Severity::Warning;
@@ -122,7 +118,7 @@ fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
     }
 }
 
-/// A kubeconfig in a home with a CA and a server that are none of this cluster's.
+/// A kubeconfig in a home whose CA and server belong to another cluster.
 fn is_of_another_cluster(snapshot: &Snapshot, inventory: &Inventory, finding: &Finding) -> bool {
     let facts = &inventory.facts;
     if finding.code != Code::EmbeddedCaDiffers || !finding.subject.starts_with('/') {
@@ -141,7 +137,7 @@ fn is_of_another_cluster(snapshot: &Snapshot, inventory: &Inventory, finding: &F
     host_of(&config.server).is_some_and(|host| !own.iter().flatten().any(|own| own == host))
 }
 
-/// What kind of unreadable a file is.
+/// The specific code for an unreadable file.
 fn closer(snapshot: &Snapshot, inventory: &Inventory, finding: &Finding) -> Code {
     match finding.code {
         Code::Expired if kubelet::is_own_serving(inventory, &finding.subject) => Code::KubeletServingExpired,
@@ -159,7 +155,7 @@ fn is_pem_place(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "crt" || extension == "pem")
 }
 
-/// A leaf's file with more than the leaf.
+/// A leaf certificate's file that holds more certificates.
 fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let pairs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Pair(_)));
     pairs

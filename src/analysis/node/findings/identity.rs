@@ -1,4 +1,4 @@
-//! Who a certificate says it is, for what, and how well: names, usages, keys, hashes, serial numbers.
+//! The identity and strength of a certificate: names, usages, keys, hashes, serial numbers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,7 +19,6 @@ use crate::state::time::{day, expires_on};
 const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A CA is reported this long before it expires.
 const CA_WARNING: SignedDuration = SignedDuration::from_hours(730 * 24);
-/// RSA keys below this are short.
 const SHORT_RSA: usize = 2048;
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
@@ -69,12 +68,13 @@ fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)>
         let what = format!("lacks {}, which its use requires", lacks.join(" and "));
         return Some((Problem::new(Code::UsageWrong, what), Severity::Blocker));
     }
-    // RFC 5280 section 4.2.1.12: without the extension it is good for everything.
+    // RFC 5280 section 4.2.1.12: without the extension it is valid for every purpose.
     let what = "has no extendedKeyUsage: it is accepted, but kubeadm refuses to renew it";
     (!certificate.has_usage).then(|| (Problem::new(Code::UsageWrong, what), Severity::Warning))
 }
 
-/// The names by which a server is asked: what must be in its certificate, and whether much breaks without.
+/// The names that clients use for a server, which its certificate must contain; `true` if much breaks
+/// without.
 fn wanted(snapshot: &Snapshot, inventory: &Inventory, spec: &CertSpec) -> Vec<(String, String, Severity)> {
     let facts = &inventory.facts;
     let mut wanted = Vec::new();
@@ -169,7 +169,7 @@ fn weakness(certificate: &Certificate) -> Vec<(Problem, Severity)> {
     }
     if let Some(hash) = certificate.weak_hash {
         let problem = Problem::new(Code::WeakSignature, format!("signed with {hash}"));
-        // Nobody checks a CA's signature of itself.
+        // Nobody checks a CA's self-signature.
         let is_own = certificate.subject_der == certificate.issuer_der;
         found.push((problem, if is_own { Severity::Warning } else { Severity::Blocker }));
     }
@@ -192,7 +192,7 @@ fn front_proxy(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     Some(finding)
 }
 
-/// kubeadm 1.29 changed admin.conf; renewing keeps what is there.
+/// kubeadm 1.29 changed admin.conf; a renewal keeps the old subject.
 fn admin_still_masters(inventory: &Inventory) -> Option<Finding> {
     let version = inventory.facts.minor_version.as_ref()?;
     let row = inventory.row("admin.conf")?;
@@ -229,8 +229,8 @@ fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     found
 }
 
-/// Different certificates of one issuer with one serial number. A CA of kubeadm before 1.28 has the number 0, and
-/// is its own issuer.
+/// Different certificates of one issuer with the same serial number. A CA of kubeadm before 1.28 has the
+/// number 0 and is its own issuer.
 fn serials(inventory: &Inventory) -> Vec<Finding> {
     let mut known: BTreeMap<(&[u8], &str), Vec<&Row>> = BTreeMap::new();
     for row in inventory.rows() {

@@ -1,4 +1,4 @@
-//! The kubelet: its configuration, the link to its current certificate, what happens when it is started anew.
+//! The kubelet: its configuration, the link to its current certificate, what happens when it restarts.
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ fn configuration(snapshot: &Snapshot) -> Option<Finding> {
     }
 }
 
-/// Without a kubeconfig the kubelet asks for one with `bootstrap-kubelet.conf`, where that is still there.
+/// Without a kubeconfig the kubelet requests one with `bootstrap-kubelet.conf`, if that still exists.
 fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     if !lacks_kubeconfig(snapshot, inventory) || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
         return None;
@@ -63,7 +63,7 @@ fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     Some(Finding::new(Code::KubeletConfMissing, Severity::Blocker, "kubelet", path, what))
 }
 
-/// Whether the kubelet's kubeconfig is missing, or none at all.
+/// Whether the kubelet's kubeconfig is missing or invalid.
 pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bool {
     let path = &inventory.facts.kubelet_kubeconfig.value;
     let parses = || snapshot.file(path).is_some_and(|bytes| Kubeconfig::parse(bytes).is_ok());
@@ -74,8 +74,8 @@ pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bo
     }
 }
 
-/// A worker's kubelet that speaks for another node than the host is called. That is a hint only: clouds give nodes other
-/// names.
+/// A worker's kubelet whose certificate names another node than the host name. Only a hint: clouds give nodes
+/// other names.
 fn other_host(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let overridden = |path: &&str| {
         let text = snapshot.file(Path::new(path)).map(|bytes| String::from_utf8_lossy(bytes));
@@ -90,12 +90,12 @@ fn other_host(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     Some(problem.finding(&inventory.kubelet_client, Severity::Warning))
 }
 
-/// Whether the kubelet speaks for another node: then its name is not this node's.
+/// Whether the kubelet's certificate names another node: then its name is not this node's.
 pub(super) fn speaks_for_another(snapshot: &Snapshot, inventory: &Inventory) -> bool {
     kubelet_of_another_node(inventory).is_some() || other_host(snapshot, inventory).is_some()
 }
 
-/// The state of `kubelet-client-current.pem`, where the kubeconfig leads to it.
+/// The state of `kubelet-client-current.pem`, if the kubeconfig refers to it.
 fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let KubeletForm::File(path) = &inventory.kubelet_form else { return None };
     if path.file_name()? != catalog::KUBELET_CLIENT_LINK {
@@ -124,7 +124,7 @@ fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     }
 }
 
-/// A dated file that is better than the one that the link leads to.
+/// A dated file that is better than the one that the link points to.
 fn newer(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     let row = &inventory.kubelet_client;
     let current = row.certificate.get()?;
@@ -169,7 +169,7 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     Some(Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what))
 }
 
-/// kubelet `pkg/kubelet/certificate/bootstrap` LoadClientConfig: a certificate that has ended needs
+/// kubelet `pkg/kubelet/certificate/bootstrap` LoadClientConfig: an expired certificate requires
 /// `bootstrap-kubelet.conf`, which kubeadm has deleted.
 fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     let row = &inventory.kubelet_client;
@@ -188,7 +188,8 @@ fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Opt
     Some(finding)
 }
 
-/// Whether what was found of the serving certificate is only that it has ended, where the kubelet made it itself.
+/// Whether the only problem of the serving certificate is that it has expired, and the kubelet created it
+/// itself.
 pub(super) fn is_own_serving(inventory: &Inventory, subject: &str) -> bool {
     subject == catalog::KUBELET_SERVING && inventory.serving_form == ServingForm::SelfSigned
 }

@@ -1,4 +1,4 @@
-//! What is no matter of certificates: the clock, space, etcd's data, the service accounts' key.
+//! Problems other than certificates: the clock, disk space, etcd's data, the service accounts' key.
 
 use std::path::Path;
 
@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::host_state::{Free, HostState, Interrupted};
 use crate::analysis::node::inventory::{Inventory, Parsed};
-use crate::analysis::node::plan::CLOCK_TOLERANCE_SECONDS;
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
@@ -15,13 +14,17 @@ use crate::state::Snapshot;
 use crate::state::catalog::RESCUE_DIR;
 use crate::state::time::{expired_on, minute};
 
+/// A clock may be this many seconds earlier than the newest evidence on the disk.
+const CLOCK_TOLERANCE_SECONDS: i64 = 600;
+
 /// With less than this on its file system, in bytes, etcd and the kubelet are in trouble.
 const TOO_LITTLE: u64 = 16 << 20;
 
-/// With fewer inodes than this the next rotation of a log or a certificate, or the next segment of etcd's log, may fail.
+/// With fewer inodes than this, the next rotation of a log or a certificate, or the next segment of etcd's
+/// log, may fail.
 const TOO_FEW: u64 = 16;
 
-/// A run of this tool that did not end: until it is completed or undone, nothing else is worth repairing.
+/// An interrupted run of this tool: it must be completed or undone before anything else.
 pub(super) fn interrupted(around: &HostState) -> Option<Finding> {
     let own = Path::new(RESCUE_DIR);
     let finding = |code, path: &Path, what: String| {
@@ -64,7 +67,8 @@ pub(super) fn space(around: &HostState) -> Vec<Finding> {
     around.space.iter().filter_map(|(path, free)| full(path, *free)).collect()
 }
 
-/// A file system without room, or without inodes: with none of those no file is made, however many bytes are free.
+/// A file system without free space or without inodes: without inodes no file can be created, however many
+/// bytes are free.
 fn full(path: &Path, free: Free) -> Option<Finding> {
     let (what, evidence) = match free.files {
         _ if free.bytes < TOO_LITTLE => {

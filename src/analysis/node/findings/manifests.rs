@@ -1,4 +1,4 @@
-//! Static-pod manifests: missing, broken, doubled, or naming files that are not there.
+//! Static-pod manifests: missing, broken, duplicate, or naming files that do not exist.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     found
 }
 
-/// Without a kubelet's files there is nothing that would start them: a copy of `/etc/kubernetes/pki`, say.
+/// Without a kubelet's files nothing would start them: a copy of `/etc/kubernetes/pki`, for example.
 fn missing(inventory: &Inventory) -> Vec<Finding> {
     let facts = &inventory.facts;
     if !inventory.has_kubelet() {
@@ -25,7 +25,7 @@ fn missing(inventory: &Inventory) -> Vec<Finding> {
     let wanted = Component::STATIC_PODS.into_iter();
     let wanted = wanted.filter(|component| *component != Component::Etcd || facts.local_etcd.value);
     let lacking = wanted.map(Component::name).filter(|name| facts.pod(name).is_none()).filter(|name| {
-        // One that is there and can't be read is told of as such.
+        // An unreadable one has a finding of its own.
         !facts.manifests.iter().any(|file| file.pod.is_err() && stem(&file.path) == *name)
     });
     let directory = &facts.manifest_dir.value;
@@ -69,7 +69,7 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
     let doubled = pods.into_iter().filter(|(_, paths)| paths.len() > 1);
     doubled
         .filter_map(|((_, name), paths)| {
-            // The one that is named after the component is the right one, as a rule.
+            // The one that is named after the component is usually the right one.
             let extra = paths
                 .iter()
                 .copied()
@@ -84,8 +84,8 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
-/// Files that flags name and that are not there. kubeadm's own credentials have findings of their own, and what is
-/// not mounted from the node is inside of the container.
+/// Files that flags name and that do not exist. kubeadm's own credentials have their own findings, and what
+/// is not mounted from the node is inside the container.
 fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
     for file in &inventory.facts.manifests {
@@ -110,7 +110,7 @@ fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     found
 }
 
-/// Whether findings of its own speak of this path.
+/// Whether this path has findings of its own.
 fn is_known(inventory: &Inventory, path: &Path) -> bool {
     let pair = &inventory.service_account;
     inventory.rows().any(|row| row.path == path || row.key_path == path)

@@ -1,7 +1,7 @@
 //! What is wrong with a node at a given time, each finding with a stable code, evidence and a remedy.
 //!
-//! [`findings`] is the one judgement: `diagnose`, `recover`, `certs`, `archive verify` and every report show what it
-//! gives, in its order: what fails first comes first.
+//! [`findings`] is the one judgement: `diagnose`, `recover`, `certs`, `archive verify` and every report show
+//! its findings, in its order: root cause first.
 
 mod credentials;
 mod examine;
@@ -24,35 +24,31 @@ pub use order::consequence;
 pub use crate::state::{Class, Code, Severity};
 use crate::state::{Snapshot, text};
 
-/// What shows a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// The file.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// The line in it, from 1, where it is a text that a person would open.
+    /// The line, from 1, if the file is a text that a person would open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// The field of a certificate, the flag of a manifest, the attribute of a file.
     pub field: String,
-    /// What it says.
     pub value: String,
 }
 
 impl Evidence {
-    /// What a field of a file says.
     pub fn field(path: &Path, field: &str, value: impl Display) -> Self {
         Self { path: path.to_owned(), line: None, field: field.to_owned(), value: value.to_string() }
     }
 
-    /// What a flag of a manifest says, with its line.
+    /// The value of a manifest's flag, with its line.
     pub(crate) fn flag(snapshot: &Snapshot, manifest: &Path, flag: &str, value: impl Display) -> Self {
         let flag = format!("--{flag}");
         Self::field(manifest, &flag, value).on_line_in(snapshot, &flag)
     }
 
-    /// The line of its file in which `needle` stands, where it does.
+    /// Adds the line of its file that contains `needle`, if one does.
     #[must_use]
     pub(crate) fn on_line_in(self, snapshot: &Snapshot, needle: &str) -> Self {
         match snapshot.file(&self.path) {
@@ -61,7 +57,7 @@ impl Evidence {
         }
     }
 
-    /// The line in which `needle` stands in `text`, where it does.
+    /// Adds the line of `text` that contains `needle`, if one does.
     #[must_use]
     pub fn on_line_of(mut self, text: &[u8], needle: &str) -> Self {
         let text = String::from_utf8_lossy(text);
@@ -70,7 +66,6 @@ impl Evidence {
     }
 }
 
-/// What to do about a finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Remedy {
     /// One command that can be pasted, where one is enough.
@@ -80,7 +75,7 @@ pub struct Remedy {
 }
 
 impl Remedy {
-    /// The remedy of a code's page for this path, as a shell takes it whatever the path's characters.
+    /// The remedy of a code's page for this path, quoted for a shell.
     fn of(code: Code, path: &Path) -> Self {
         let directory = path.parent().unwrap_or(path);
         let reason = code.page().remedy.replace("FILE_DIR", &quoted(directory));
@@ -88,24 +83,18 @@ impl Remedy {
     }
 }
 
-/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Stable code, for scripts and for `explain`.
+    /// For scripts and for `explain`.
     pub code: Code,
-    /// How much it matters.
     pub severity: Severity,
     /// kubeadm's name of the credential, the component, or a path.
     pub subject: String,
-    /// The file.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What is wrong, in plain words.
     pub what: String,
-    /// What shows it.
     pub evidence: Vec<Evidence>,
-    /// What to do.
     pub remedy: Remedy,
 }
 
@@ -130,14 +119,14 @@ impl Finding {
         .with_code(code)
     }
 
-    /// The same, more closely told.
+    /// The same finding with a more specific code.
     #[must_use]
     pub(crate) fn with_code(self, code: Code) -> Self {
         Self { code, remedy: Remedy::of(code, &self.path), ..self }
     }
 }
 
-/// A path as a shell takes it for one word.
+/// A path as one word for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=".contains(c);

@@ -1,102 +1,14 @@
-//! Causal order: what fails first, and what follows from it.
+//! Causal order: root causes first, and the consequence of each.
 
 use super::{Class, Code, Finding, Severity};
+use crate::state::catalog::{self, Without};
 
-/// What the control plane is without a credential or component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::analysis) enum Without {
-    /// A part of it doesn't work.
-    InPart,
-    /// It runs, and doesn't come back once it is stopped.
-    NotAgain,
-    /// Whether it starts depends on more than is known here.
-    Perhaps,
-    /// It doesn't start.
-    Dead,
-}
-
-/// The order in which a node comes to life, and so in which it fails: who stands further up keeps the rest from
-/// working. Beside each how bad it is without, and what follows.
-const CHAIN: [(&str, Without, &str); 20] = [
-    (
-        "etcd-ca",
-        Without::Dead,
-        "etcd's members, the API server and etcd reject each other: nothing can be read or written",
-    ),
-    ("etcd-server", Without::Dead, "the API server rejects etcd: nothing can be read or written"),
-    (
-        "etcd-peer",
-        Without::Perhaps,
-        "etcd's members reject each other: with several there is no leader, and nothing can be written",
-    ),
-    ("etcd", Without::Dead, "kube-apiserver has no datastore and exits"),
-    ("etcd client", Without::Dead, "etcd rejects kube-apiserver, which exits"),
-    ("apiserver-etcd-client", Without::Dead, "etcd rejects kube-apiserver, which exits"),
-    (
-        "ca",
-        Without::Dead,
-        "the API server's clients and the API server reject each other: kubectl, kubelets, controller manager, scheduler",
-    ),
-    (
-        "apiserver",
-        Without::Dead,
-        "every client rejects the API server: kubectl, kubelets, controller manager, scheduler",
-    ),
-    ("kube-apiserver", Without::Dead, "nothing can be managed"),
-    ("sa", Without::Dead, "the API server rejects every token: all pods lose access to the API"),
-    (
-        "kubelet-client",
-        Without::NotAgain,
-        "the API server rejects the kubelet: the node is NotReady, and pods are not updated",
-    ),
-    (
-        "kubelet.conf",
-        Without::InPart,
-        "the kubelet rejects the API server: the node is NotReady, and pods are not updated",
-    ),
-    ("kubelet", Without::NotAgain, "no static pod is started: what is stopped stays down"),
-    (
-        "controller-manager.conf",
-        Without::InPart,
-        "the controller manager cannot work: no new pods, no CSRs signed, failed nodes not detected",
-    ),
-    ("kube-controller-manager", Without::InPart, "no new pods, no CSRs signed, failed nodes not detected"),
-    ("scheduler.conf", Without::InPart, "the scheduler cannot work: pods stay Pending"),
-    ("kube-scheduler", Without::InPart, "pods stay Pending"),
-    (
-        "apiserver-kubelet-client",
-        Without::InPart,
-        "kubelets reject the API server: no logs, no exec, no port-forward",
-    ),
-    (
-        "front-proxy-ca",
-        Without::InPart,
-        "aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating",
-    ),
-    (
-        "front-proxy-client",
-        Without::InPart,
-        "aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating",
-    ),
-];
-
-/// What else follows: none of these keeps the cluster from working.
-const BESIDE: [(&str, &str); 5] = [
-    ("admin.conf", "kubectl with admin.conf is rejected; the cluster goes on"),
-    ("super-admin.conf", "kubectl with super-admin.conf is rejected; the cluster goes on"),
-    ("etcd-healthcheck-client", "health checks of etcd with this certificate fail; etcd goes on"),
-    ("kubelet-serving", "kubectl logs and exec fail where the API server checks it; by default it does not"),
-    ("clock", "valid certificates are treated as expired or not yet valid"),
-];
-
-/// What follows where the credential or component of this name is no longer usable.
+/// The consequence when the credential or component of this name is no longer usable.
 pub fn consequence(subject: &str) -> Option<&'static str> {
-    let chain = CHAIN.iter().map(|(name, _, follows)| (name, follows));
-    let beside = BESIDE.iter().map(|(name, follows)| (name, follows));
-    chain.chain(beside).find(|(name, _)| **name == subject).map(|(_, follows)| *follows)
+    catalog::consequence(subject).map(|(_, row)| row.text)
 }
 
-/// What follows from a finding, where it keeps something from working.
+/// The consequence of a finding, if it keeps something from working.
 pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
     match finding.code {
         Code::DiskFull => Some("etcd can't write, and what is written now ends up empty or cut off"),
@@ -107,31 +19,31 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
     }
 }
 
-/// What the control plane is with this blocker.
+/// The state of the control plane with this blocker.
 pub(in crate::analysis) fn without(finding: &Finding) -> Without {
     match finding.code {
-        // The pair is there, and the API server starts with it.
+        // The pair exists, and the API server starts with it.
         Code::SaPairMismatch => Without::InPart,
-        // One of the two may come up.
+        // One of the two may start.
         Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
-        _ => {
-            let known = CHAIN.iter().find(|(name, _, _)| *name == finding.subject);
-            known.map_or(Without::InPart, |(_, without, _)| *without)
-        }
+        _ => catalog::consequence(&finding.subject).map_or(Without::InPart, |(_, row)| {
+            // A blocker of a subject without which the cluster continues still is one.
+            row.without.max(Without::InPart)
+        }),
     }
 }
 
-/// Whether the cluster goes on without the credential of this name.
+/// Whether the cluster continues without the credential of this name.
 pub(in crate::analysis) fn goes_on_without(subject: &str) -> bool {
-    ["admin.conf", "super-admin.conf", "etcd-healthcheck-client"].contains(&subject)
+    catalog::consequence(subject).is_some_and(|(_, row)| row.without == Without::GoesOn)
 }
 
-/// How early in the chain the credential or component of this name fails.
+/// The rank of this credential or component in the chain: the lowest fails first.
 pub(in crate::analysis) fn place(subject: &str) -> usize {
-    CHAIN.iter().position(|(name, _, _)| *name == subject).unwrap_or(CHAIN.len())
+    catalog::consequence(subject).map_or(usize::MAX, |(place, _)| place)
 }
 
-/// Sorts: blockers, warnings, notes; of blockers what fails first.
+/// Sorts: blockers, warnings, notes; blockers root cause first.
 pub(in crate::analysis) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| key(a).cmp(&key(b)));
 }
@@ -159,15 +71,6 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::catalog::{CAS, CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING};
-
-    #[test]
-    fn everything_in_the_catalog_has_a_consequence() {
-        let names = CERT_SPECS.iter().map(|spec| spec.name).chain(CAS.iter().map(|ca| ca.name()));
-        for name in names.chain([KUBELET_CLIENT, KUBELET_SERVING]) {
-            assert!(consequence(name).is_some(), "{name}");
-        }
-    }
 
     #[test]
     fn what_fails_first_comes_first() {

@@ -1,4 +1,4 @@
-//! Who can read private keys, and where some lie that nobody thinks of.
+//! Who can read private keys, and stray copies of keys.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Place};
 use crate::state::{Content, Entry, Snapshot};
 
-/// Whatever group and others may do.
+/// All permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &HostState) -> Vec<Finding> {
@@ -72,7 +72,6 @@ fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     stray(path, entry, inventory)
 }
 
-/// Where kubeadm keeps private keys.
 fn keys(inventory: &Inventory) -> Vec<PathBuf> {
     let pki = &inventory.facts.pki_dir.value;
     let pairs = CERT_SPECS.iter().filter_map(|spec| match spec.place {
@@ -83,7 +82,6 @@ fn keys(inventory: &Inventory) -> Vec<PathBuf> {
     bases.map(|base| pki.join(format!("{base}.key"))).collect()
 }
 
-/// Where kubeadm keeps kubeconfigs.
 fn kubeconfigs() -> Vec<PathBuf> {
     let names = CERT_SPECS.iter().filter_map(|spec| match spec.place {
         Place::Pair(_) => None,
@@ -122,7 +120,7 @@ fn secret(entry: &Entry) -> Option<Secret> {
     if pem::private_key(bytes).is_ok() {
         return PrivateKey::from_pem(bytes).ok().map(|key| Secret::Key(Box::new(key)));
     }
-    // Parsing YAML is slow: only where it looks like one.
+    // Parsing YAML is slow: only if it looks like a kubeconfig.
     if !bytes.windows(15).any(|part| part == b"client-key-data") {
         return None;
     }
@@ -130,7 +128,7 @@ fn secret(entry: &Entry) -> Option<Secret> {
     matches!(config.credential, Credential::Embedded(_)).then_some(Secret::Kubeconfig(config.user))
 }
 
-/// Whose key it is, where that is known on this node.
+/// The owner of a key, if it is known on this node.
 fn owner(key: &PrivateKey, inventory: &Inventory) -> Option<String> {
     let bits = public_key_bits(key.spki()).ok()?;
     let is = |spki: &[u8]| public_key_bits(spki).is_ok_and(|other| other == bits);

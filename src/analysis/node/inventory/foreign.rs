@@ -11,13 +11,12 @@ use crate::state::catalog::Ca;
 /// A CA certificate inside a kubeconfig that is not the node's.
 #[derive(Clone, Debug)]
 pub struct ForeignCa {
-    /// The kubeconfig.
     pub path: PathBuf,
     /// What is wrong with its copy.
     pub what: String,
-    /// Whether what the node's CA signs is good under the copy too, but for its dates.
+    /// Whether certificates that the node's CA signs are valid under the copy too, its dates aside.
     pub same_key: bool,
-    /// End of its first certificate, where it has one.
+    /// Expiry of its first certificate, if it has one.
     pub not_after: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! The kubelet's own credentials: which form they have on this node, and what they say.
+//! The kubelet's own credentials: their form on this node and their content.
 
 use std::path::PathBuf;
 
@@ -7,28 +7,27 @@ use crate::analysis::node::facts::Facts;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
 use crate::state::catalog;
 
-/// How the kubelet's client certificate is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KubeletForm {
-    /// In the kubelet's kubeconfig itself, as before 1.17.
+    /// Inside the kubelet's kubeconfig, as before 1.17.
     Embedded,
-    /// In a PEM file that the kubeconfig names; `kubelet-client-current.pem`, as a rule.
+    /// In a PEM file that the kubeconfig names, usually `kubelet-client-current.pem`.
     File(PathBuf),
-    /// There is no kubeconfig that could tell.
+    /// There is no kubeconfig to read it from.
     NoKubeconfig,
-    /// The kubeconfig uses something else, which is left alone.
+    /// The kubeconfig uses another method, which is not changed.
     Other,
 }
 
 /// Where the kubelet's serving certificate comes from (kubernetes `cmd/kubelet/app/server.go` InitializeTLS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServingForm {
-    /// `kubelet.crt` and `kubelet.key`, which the kubelet makes when both are missing: signed by an authority that
-    /// is made for it alone and stands behind it in the file.
+    /// `kubelet.crt` and `kubelet.key`, which the kubelet creates if both are missing: signed by a CA created
+    /// only for this certificate, which follows it in the file.
     SelfSigned,
     /// `kubelet-server-current.pem`, signed by the cluster (`serverTLSBootstrap`).
     Signed,
-    /// Files that the kubelet's configuration names: somebody else's business.
+    /// Files that the kubelet's configuration names: not ours to replace.
     Configured,
 }
 
@@ -63,7 +62,7 @@ impl Reader<'_> {
         let signed = directory.join(catalog::KUBELET_SERVING_LINK);
         let own = directory.join("kubelet.crt");
         let there = |path| self.snapshot.get(path).is_some();
-        // Where the configuration doesn't say it, a rotated certificate without one of the kubelet's own does.
+        // If the configuration doesn't say so, a rotated certificate without a self-signed one does.
         let is_signed = facts.server_tls_bootstrap || (there(&signed) && !there(&own));
         let (form, certificate, key) = match &facts.kubelet_serving {
             Some((certificate, key)) => (ServingForm::Configured, certificate.clone(), key.clone()),

@@ -1,4 +1,4 @@
-//! Every credential of a node as a row: where it is, what it says, or why it cannot be read.
+//! Every credential of a node as a row: its path, its content, or why it cannot be read.
 
 mod foreign;
 mod kubelet;
@@ -20,19 +20,16 @@ use crate::state::{Bytes, Content, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
-/// Something that a file should hold.
+/// The content of a file.
 #[derive(Clone, Debug)]
 pub enum Parsed<T> {
-    /// There is no such file.
     Missing,
-    /// There is one, and this is why it cannot be used.
+    /// There is a file; the reason why it cannot be used.
     Unreadable(String),
-    /// Here it is.
     Present(T),
 }
 
 impl<T> Parsed<T> {
-    /// The thing, where it is there.
     pub fn get(&self) -> Option<&T> {
         match self {
             Self::Present(item) => Some(item),
@@ -40,12 +37,11 @@ impl<T> Parsed<T> {
         }
     }
 
-    /// Whether there is no such file.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing)
     }
 
-    /// Why it cannot be used, where there is a file.
+    /// Why it cannot be used, if there is a file.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Unreadable(reason) => Some(reason),
@@ -54,10 +50,8 @@ impl<T> Parsed<T> {
     }
 }
 
-/// A certificate authority.
 #[derive(Clone, Debug)]
 pub struct CaRow {
-    /// Which one.
     pub authority: Ca,
     pub certificate_path: PathBuf,
     pub key_path: PathBuf,
@@ -66,85 +60,69 @@ pub struct CaRow {
 }
 
 impl CaRow {
-    /// kubeadm's notion of an external authority: the certificate is there and the key is not
-    /// (`phases/certs/certs.go` UsingExternalCA).
+    /// kubeadm's external CA: the certificate exists and the key doesn't (`phases/certs/certs.go`
+    /// UsingExternalCA).
     pub fn is_external(&self) -> bool {
         self.key.is_missing() && self.certificate.get().is_some_and(|certificate| certificate.is_ca)
     }
 }
 
-/// A credential in a pair of files, a kubeconfig or the kubelet's store.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// kubeadm's name, or the kubelet's; a path for what is found elsewhere.
+    /// kubeadm's or the kubelet's name; a path for what is found elsewhere.
     pub name: String,
     /// Where the certificate is, as configured.
     pub path: PathBuf,
-    /// Where the key is; the same as `path` where one file holds both.
+    /// The same as `path` if one file holds both.
     pub key_path: PathBuf,
-    /// The leaf.
     pub certificate: Parsed<Certificate>,
-    /// Its key.
     pub key: Parsed<PrivateKey>,
-    /// Why the credential cannot be replaced where it is, although the file is fine.
+    /// Why the credential cannot be replaced in place, although the file is readable.
     pub not_replaceable: Option<KubeconfigError>,
-    /// The kubeconfig that it is in or that leads to it, and the PEM of the CA certificates there.
+    /// The kubeconfig that contains it or refers to it, and the PEM of its CA certificates.
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
 }
 
-/// The pair that signs the tokens of service accounts. It has no certificate.
+/// The key pair of service-account tokens. It has no certificate.
 #[derive(Clone, Debug)]
 pub struct ServiceAccount {
-    /// Path of `sa.key`.
     pub key_path: PathBuf,
-    /// Path of `sa.pub`.
     pub public_path: PathBuf,
-    /// The private key: the controller manager signs with it.
+    /// The controller manager signs with it.
     pub key: Parsed<PrivateKey>,
-    /// The public key as subject public key info, in DER: the API server checks with it.
+    /// Subject public key info, in DER: the API server verifies with it.
     pub public: Parsed<Vec<u8>>,
 }
 
-/// A kubeadm leaf.
 #[derive(Clone, Debug)]
 pub struct LeafRow {
-    /// Its entry in the catalog.
     pub spec: &'static CertSpec,
-    /// The credential.
     pub row: Row,
 }
 
-/// Everything a node holds.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    /// The node's facts.
     pub facts: Facts,
-    /// The authorities that this node should have, in kubeadm's order.
+    /// The CAs that this node should have, in kubeadm's order.
     pub authorities: Vec<CaRow>,
-    /// The key of the service accounts' tokens.
     pub service_account: ServiceAccount,
-    /// The leafs that this node should have, in kubeadm's order.
+    /// The leaf certificates that this node should have, in kubeadm's order.
     pub leafs: Vec<LeafRow>,
-    /// How the kubelet keeps its client certificate.
     pub kubelet_form: KubeletForm,
-    /// The kubelet's client certificate.
     pub kubelet_client: Row,
-    /// Where the kubelet's serving certificate comes from.
     pub serving_form: ServingForm,
-    /// The kubelet's serving certificate.
     pub kubelet_serving: Row,
-    /// Kubeconfigs in homes.
     pub elsewhere: Vec<Row>,
     /// Copies of the cluster's CA that differ from it.
     pub foreign_authorities: Vec<ForeignCa>,
-    /// The latest time that anything on the disk speaks of, and what does.
+    /// The newest timestamp on the disk, and its source.
     pub newest_evidence: Option<(Timestamp, String)>,
-    /// Whether a member of etcd has its data here.
+    /// Whether an etcd member has its data here.
     has_etcd_data: bool,
 }
 
 impl Inventory {
-    /// Reads a snapshot. `cert_dir` is what the operator says the PKI directory is.
+    /// Reads a snapshot. `cert_dir` is the PKI directory that the user gave.
     pub fn read(snapshot: &Snapshot, cert_dir: Option<&Path>) -> Self {
         Self::with_facts(snapshot, Facts::read(snapshot, cert_dir))
     }
@@ -188,22 +166,21 @@ impl Inventory {
         inventory
     }
 
-    /// The row of an authority, where the node should have it.
     pub fn authority(&self, authority: Ca) -> Option<&CaRow> {
         self.authorities.iter().find(|row| row.authority == authority)
     }
 
-    /// Every credential with a certificate that is no authority's: kubeadm's leafs, the kubelet's, those in homes.
+    /// All credentials with a leaf certificate: kubeadm's, the kubelet's, those in homes.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         let leafs = self.leafs.iter().map(|leaf| &leaf.row);
         leafs.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
     }
 
-    /// Whether this is a control-plane node: one that runs the API server or etcd, or holds their credentials. A worker
-    /// has a kubelet and `ca.crt`.
+    /// Whether this is a control-plane node: one that runs the API server or etcd, or holds their
+    /// credentials. A worker has a kubelet and `ca.crt`.
     pub fn is_control_plane(&self) -> bool {
         let is_there = |row: &Row| !row.certificate.is_missing() || !row.key.is_missing();
-        // An administrator's kubeconfig is copied to workers too.
+        // An administrator's kubeconfig is often copied to workers too.
         let leafs = self.leafs.iter().filter(|leaf| leaf.spec.name != "admin.conf");
         let others = self.authorities.iter().filter(|row| row.authority != Ca::Cluster);
         self.has_etcd_data
@@ -215,7 +192,7 @@ impl Inventory {
                 && self.authorities.iter().any(|row| !row.key.is_missing()))
     }
 
-    /// Leaves out what a worker never has, so that nothing of it is shown as missing.
+    /// Removes what a worker never has, so that it isn't shown as missing.
     pub fn without_missing(&mut self) {
         self.authorities.retain(|row| row.authority == Ca::Cluster || !row.certificate.is_missing());
         self.leafs.retain(|leaf| !leaf.row.certificate.is_missing() || !leaf.row.key.is_missing());
@@ -225,7 +202,7 @@ impl Inventory {
         self.kubelet_form != KubeletForm::NoKubeconfig
     }
 
-    /// Whether anything here was made by kubeadm: a PKI, a kubeconfig or a manifest.
+    /// Whether kubeadm has created anything here: a PKI, a kubeconfig or a manifest.
     pub fn is_kubeadm_node(&self) -> bool {
         let there = |row: &CaRow| !row.certificate.is_missing() || !row.key.is_missing();
         self.authorities.iter().any(there)

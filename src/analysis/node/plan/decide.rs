@@ -1,4 +1,4 @@
-//! The decisions: for each leaf, whether it is renewed, issued anew, skipped or refused.
+//! The decisions: for each leaf certificate, whether it is renewed, issued, skipped or refused.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ pub fn decide(
         decision.kubelet_serving();
     }
     let Decision { steps, skipped, .. } = decision;
-    // On a worker the findings say what helps there.
+    // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
     let repair = Repair::of(findings, &steps, reasons);
     refusals.extend(refuse::clock(findings));
@@ -71,7 +71,7 @@ pub fn decide(
     }
     refusals.retain(|refusal| !options.accept.contains(&refusal.code));
     if options.partial {
-        // Where no authority can sign, what a kubelet makes for itself alone is not worth a change.
+        // If no CA can sign, reissuing the kubelet's self-signed certificate alone is not worth a change.
         let signed = steps.iter().any(|step| step.authority.authority().is_some());
         refusals.retain(|refusal| !refusal.partial_helps || !signed);
     }
@@ -109,7 +109,7 @@ impl Decision<'_> {
         *self.signing.borrow_mut().entry(authority).or_insert_with(|| key.can_sign())
     }
 
-    /// Whether a credential has one of the findings that go away when it is reissued.
+    /// Whether a credential has a finding that a reissue removes.
     pub(super) fn wants_reissue(&self, name: &str) -> bool {
         self.findings.iter().any(|finding| finding.subject == name && goes_with_reissue(finding.code))
     }
@@ -160,7 +160,7 @@ impl Decision<'_> {
         let signer = self.signer(authority)?;
         let unknown = |what: String| (Why::Unknown(what), true);
         let target = target(self).map_err(unknown)?;
-        // kubeadm refuses a template without a purpose too; unlike kubeadm, the catalog knows it.
+        // kubeadm refuses a template without a usage too; unlike kubeadm, the catalog knows it.
         let template = row.certificate.get().filter(|certificate| certificate.has_usage);
         let (action, profile) = match (template, &row.certificate) {
             (Some(_), _) => (Action::Renew, None),
@@ -221,7 +221,7 @@ impl Decision<'_> {
             // An expired external CA is not merely external.
             return Err(unable(finding.code, &finding.what, finding.code == Code::CaKeyMissing));
         }
-        // On a worker no finding speaks of it.
+        // On a worker no finding reports it.
         if row.key.get().is_none() {
             return Err(unable(
                 Code::CaKeyMissing,
@@ -282,7 +282,7 @@ impl Decision<'_> {
         Ok((Dates { not_before: not_before.max(whole(signer.not_before)), not_after: whole(not_after) }, cut))
     }
 
-    /// From so many seconds before now for the days that were asked for.
+    /// From `backdate` seconds before now, for the requested days.
     pub(super) fn life(&self, backdate: i64) -> Result<Dates, String> {
         let start = self.now.checked_sub(SignedDuration::from_secs(backdate));
         let not_before = whole(start.map_err(|error| error.to_string())?);
@@ -309,7 +309,7 @@ impl Decision<'_> {
             }
             let own = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
             let copies = config.authority_pem().map(Certificate::all_from_pem);
-            // A bundle that holds the node's CA is kept: it is there for a reason, such as a rotation.
+            // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
             let authority = match (copies, own) {
                 (Some(Ok(copies)), Some(own)) => !copies.iter().any(|copy| copy.der == own.der),
                 (Some(Err(_)), Some(_)) => true,
@@ -332,7 +332,7 @@ impl Decision<'_> {
     }
 }
 
-/// X.509 knows whole seconds.
+/// X.509 has whole seconds.
 fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
@@ -349,10 +349,10 @@ fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
     encoding == KeyEncoding::Pkcs8 || encoding == KeyEncoding::of_kubeadm(algorithm)
 }
 
-/// The algorithm of another leaf of the same authority: a cluster uses one for all.
+/// The algorithm of another leaf certificate of the same CA: a cluster uses one for all.
 fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
     if [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str()) {
-        // The kubelet makes P-256 keys whatever the cluster uses (client-go certificate_manager.go).
+        // The kubelet creates P-256 keys in every cluster (client-go certificate_manager.go).
         return Some(KeyAlgorithm::EcdsaP256);
     }
     let authority = catalog::cert_spec(&row.name)?.authority;

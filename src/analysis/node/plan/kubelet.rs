@@ -1,4 +1,4 @@
-//! The kubelet's own certificates, which kubeadm doesn't renew: the one as a client, and the one that it serves.
+//! The kubelet's own client and serving certificates, which kubeadm doesn't renew.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::state::catalog::{self, Ca};
 
-/// Seconds by which the kubelet dates a certificate of its own back (client-go `util/cert/cert.go`).
+/// Seconds by which the kubelet backdates a self-signed certificate (client-go `util/cert/cert.go`).
 const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
 
 impl Decision<'_> {
-    /// What of the kubelet's certificates is of no use any more, or all of them where that was asked for.
+    /// Those of the kubelet's certificates that no longer work, or all of them if requested.
     pub(super) fn kubelet_where_useless(&mut self) {
         let forced = self.options.kubelet;
         if forced || self.wants_reissue(catalog::KUBELET_CLIENT) {
@@ -87,7 +87,7 @@ impl Decision<'_> {
         }
     }
 
-    /// A pair as the kubelet makes it where there is none, for the names of the old one.
+    /// A pair as the kubelet creates it, with the names of the old one.
     fn self_signed(&self, row: &Row) -> Result<Step, String> {
         let old = row.certificate.get();
         let node = || self.inventory.facts.node_name.as_ref().map(|node| node.value.clone());
@@ -140,7 +140,8 @@ impl Decision<'_> {
     fn kubelet_pem(&self, link: &Path, prefix: &str) -> Result<Target, String> {
         let directory = link.parent().unwrap_or(Path::new("/"));
         let real = self.resolved(directory)?;
-        // The kubelet's own naming (client-go certificate_store.go); UTC, since the disk's zone is unknown.
+        // The kubelet's own naming (client-go certificate_store.go); UTC, since the disk's time zone is
+        // unknown.
         let mut at = self.now;
         loop {
             let name = format!("{prefix}-{}.pem", at.strftime("%Y-%m-%d-%H-%M-%S"));
@@ -153,7 +154,7 @@ impl Decision<'_> {
     }
 }
 
-/// The host that a kubelet has made its certificate for: `HOST@UNIXTIME` is its subject.
+/// The host of a self-signed kubelet certificate, whose subject is `HOST@UNIXTIME`.
 fn host(old: &Certificate) -> Option<String> {
     let from_subject = old.common_name().rsplit_once('@').map(|(host, _)| host.to_owned());
     let first_name = || old.dns_names.first().cloned();

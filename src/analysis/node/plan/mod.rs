@@ -1,5 +1,5 @@
-//! What will be done to a node, decided before any key is made: steps, what is skipped and why, what is
-//! refused, which components have to be restarted. Serialisable; holds no secret.
+//! What will be done to a node, decided before any key is created: steps, what is skipped and why, what is
+//! refused, which components must be restarted. Serialisable; holds no secret.
 
 mod decide;
 mod kubelet;
@@ -23,35 +23,30 @@ use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::state::Code;
 use crate::state::catalog::{Ca, CertSpec};
 
-/// Seconds by which a new certificate starts before now, as kubeadm ≥1.31 and the cluster's signer do.
+/// Seconds by which a new certificate is backdated, as by kubeadm ≥1.31 and the cluster's signer.
 pub const BACKDATE_SECONDS: i64 = 300;
-/// Days that a new leaf lives unless told otherwise: kubeadm's 8760 hours.
+/// Validity of a new leaf certificate in days: kubeadm's 8760 hours.
 pub const DEFAULT_DAYS: u32 = 365;
-/// A clock may be this many seconds earlier than the newest evidence on the disk.
-pub const CLOCK_TOLERANCE_SECONDS: i64 = 600;
 
-/// What the operator asks for.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which leafs.
     pub selection: Selection,
-    /// Renew the kubelet's certificates too, even if they have not expired.
+    /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
-    /// Keep the keys that are there.
     pub reuse_keys: bool,
-    /// Lifetime of the new leafs in days.
+    /// Validity of the new leaf certificates in days.
     pub days: u32,
-    /// Go on without the leafs whose authority cannot sign.
+    /// Continue without the leaf certificates whose CA cannot sign.
     pub partial: bool,
-    /// Blockers that are known and accepted: the plan goes on in spite of them.
+    /// Blockers that are known and accepted: the plan ignores them.
     pub accept: Vec<Code>,
-    /// The node has to work afterwards: a blocker that reissuing doesn't repair, and that is no matter of credentials,
-    /// stops the plan.
+    /// The node must work afterwards: a blocker that reissuing doesn't repair, and that isn't about
+    /// credentials, stops the plan.
     pub whole_node: bool,
 }
 
 impl Options {
-    /// What `recover` does unless told otherwise.
+    /// The defaults of `recover`.
     pub fn recovery() -> Self {
         Self {
             selection: Selection::All,
@@ -68,9 +63,9 @@ impl Options {
 /// Which leaf certificates are renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// Everything, and those of the kubelet's certificates that are of no use any more.
+    /// Everything, and those of the kubelet's certificates that no longer work.
     All,
-    /// One kubeadm leaf.
+    /// One of kubeadm's leaf certificates.
     One(&'static CertSpec),
     /// Only the kubelet's client certificate.
     Kubelet,
@@ -82,75 +77,61 @@ pub enum Selection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dates {
-    /// Start.
     pub not_before: Timestamp,
-    /// End.
     pub not_after: Timestamp,
 }
 
-/// Why a certificate is made.
+/// Why a certificate is reissued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Action {
     /// The old certificate is the template.
     Renew,
-    /// There is no usable one: the catalog and the node's facts are.
+    /// There is no usable one: the template is the catalog with the node's facts.
     Issue {
         /// What is wrong with the old one.
         because: String,
     },
 }
 
-/// The key of a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyPlan {
-    /// Algorithm and size.
     pub algorithm: KeyAlgorithm,
-    /// How it is wrapped in its file.
     pub encoding: KeyEncoding,
-    /// The key that is there stays.
     pub reuse: bool,
 }
 
-/// Where a new certificate and its key go. Paths are free of links.
+/// Where a new certificate and its key are written. Paths are free of links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum Target {
-    /// Two PEM files.
     Pair {
-        /// The certificate's.
         certificate: PathBuf,
-        /// The key's.
         key: PathBuf,
     },
     /// Values inside an existing kubeconfig.
     Splice {
-        /// The kubeconfig.
         file: PathBuf,
         /// Its CA is replaced by the node's.
         authority: bool,
     },
-    /// A kubeconfig written anew.
     NewKubeconfig {
-        /// The kubeconfig.
         file: PathBuf,
-        /// URL of the API server.
         server: String,
-        /// Name of the cluster.
         cluster: String,
     },
-    /// A dated PEM file of the kubelet and the link to it.
+    /// A dated PEM file of the kubelet, and the link to it.
     KubeletPem {
         /// `kubelet-client-current.pem` or `kubelet-server-current.pem`.
         link: PathBuf,
-        /// The dated file: what the link will lead to, absolute, as the kubelet writes it.
+        /// The dated file: the link's new target, absolute, as the kubelet writes it.
         file: PathBuf,
     },
 }
 
 impl Target {
-    /// Whether both would write a file in common, as where one is a link to the other.
+    /// Whether both would write the same file, for example through a link.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.files().iter().any(|file| other.files().contains(file))
     }
@@ -163,7 +144,7 @@ impl Target {
         }
     }
 
-    /// The file that a person would look at.
+    /// The path to show.
     pub fn path(&self) -> &PathBuf {
         match self {
             Self::Pair { certificate, .. } => certificate,
@@ -173,17 +154,15 @@ impl Target {
     }
 }
 
-/// Who signs a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedBy {
-    /// An authority of the cluster.
     Ca(Ca),
-    /// An authority of this common name that is made for the one certificate; its key is not kept.
+    /// A CA with this common name, created for this one certificate; its key is not kept.
     Own(String),
 }
 
 impl SignedBy {
-    /// kubeadm's name of the authority, or the common name of the one that is made.
+    /// kubeadm's name of the CA, or the common name of the created one.
     pub fn name(&self) -> &str {
         match self {
             Self::Ca(authority) => authority.name(),
@@ -191,7 +170,7 @@ impl SignedBy {
         }
     }
 
-    /// The authority of the cluster, where it is one.
+    /// The CA, if it is one of the cluster's.
     pub fn authority(&self) -> Option<Ca> {
         match self {
             Self::Ca(authority) => Some(*authority),
@@ -206,80 +185,64 @@ impl Serialize for SignedBy {
     }
 }
 
-/// One certificate to be made.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// kubeadm's name.
     pub name: String,
-    /// kubeadm's words for it.
+    /// kubeadm's description of it.
     #[serde(skip)]
     pub long_name: &'static str,
-    /// Renewed or issued.
     pub action: Action,
-    /// Where it goes.
     pub target: Target,
-    /// Who signs.
     pub authority: SignedBy,
-    /// Subject, as text.
     pub subject: String,
-    /// Subject alternative names.
     pub names: Vec<String>,
-    /// Its key.
     pub key: KeyPlan,
-    /// Validity of the old certificate, where there is one.
+    /// Validity of the old certificate, if there is one.
     pub old: Option<Dates>,
-    /// Validity of the new one.
     pub new: Dates,
-    /// It ends with its authority, before the days that were asked for.
+    /// It expires with its CA, before the requested days.
     pub cut_to_authority: bool,
-    /// What else the operator should know.
     pub notes: Vec<String>,
-    /// The old certificate, where it is the template.
+    /// The old certificate, if it is the template.
     #[serde(skip)]
     pub template: Option<Certificate>,
-    /// What to issue, where there is no template.
+    /// What to issue, if there is no template.
     #[serde(skip)]
     pub profile: Option<Profile>,
 }
 
-/// A leaf that is left as it is.
+/// A leaf certificate that is not changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
-    /// kubeadm's name.
     pub name: String,
-    /// kubeadm's words for it.
     #[serde(skip)]
     pub long_name: &'static str,
-    /// Why.
     pub why: Why,
-    /// Whether somebody has to see to it.
     pub needs_person: bool,
 }
 
-/// Why a leaf is left as it is.
+/// Why a leaf certificate is not changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind", content = "detail")]
 pub enum Why {
-    /// Not there, and not every node has it.
+    /// It doesn't exist, and not every node has it.
     NotOnThisNode,
-    /// Its authority cannot sign; kubeadm calls it external where only the key is missing.
+    /// Its CA cannot sign; kubeadm calls it external if only the key is missing.
     Ca {
-        /// kubeadm's base name of the authority.
+        /// kubeadm's base name of the CA.
         base: &'static str,
-        /// The finding, or the refusal.
+        /// The code of the finding or the refusal.
         code: Code,
-        /// What the authority lacks.
         what: String,
-        /// The key is not on this node.
         external: bool,
     },
     /// The kubeconfig does not embed a certificate.
     NotEmbedded(String),
-    /// Something that would be needed is not known.
     Unknown(String),
-    /// Somebody else makes it.
+    /// Another program creates it.
     NotOurs(String),
 }
 
@@ -293,45 +256,36 @@ impl std::fmt::Display for Why {
     }
 }
 
-/// Something that is not done, for safety.
+/// Something that is refused for safety.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// Stable code.
     pub code: Code,
-    /// What is wrong, in plain words.
     pub what: String,
-    /// What to do.
     pub hint: String,
-    /// `--partial` goes on without what this blocks.
+    /// `--partial` continues without what this blocks.
     pub partial_helps: bool,
 }
 
-/// What will be done.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The node.
     pub node: Option<Fact<String>>,
-    /// Its PKI directory.
     pub pki_dir: Fact<PathBuf>,
-    /// Whether etcd is a static pod of it.
+    /// Whether etcd is a static pod of this node.
     pub local_etcd: Fact<bool>,
-    /// The time that all new certificates start from.
+    /// The start of all new certificates, before backdating.
     pub at: Timestamp,
-    /// Certificates to be made, in kubeadm's order.
+    /// Certificates to be created, in kubeadm's order.
     pub steps: Vec<Step>,
-    /// What is left as it is.
     pub skipped: Vec<Skipped>,
-    /// What stops the plan.
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
-    /// What becomes of the node's blockers.
     pub repair: Repair,
 }
 
 impl Plan {
-    /// Whether somebody has to see to what is left out.
+    /// Whether something that is skipped requires manual action.
     pub fn needs_action(&self) -> bool {
         self.skipped.iter().any(|skipped| skipped.needs_person)
     }

@@ -1,5 +1,5 @@
-//! What to issue where there is no old certificate to go by: the catalog filled in with the node's
-//! facts (kubeadm `util/pkiutil/pki_helpers.go` GetAPIServerAltNames, GetEtcdAltNames; 1.36).
+//! What to issue if there is no old certificate as a template: the catalog filled in with the node's facts
+//! (kubeadm `util/pkiutil/pki_helpers.go` GetAPIServerAltNames, GetEtcdAltNames; 1.36).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,6 @@ pub struct Profile {
     pub common_name: String,
     /// O.
     pub organization: Option<String>,
-    /// Extended key usage.
     pub usage: Usage,
     /// DNS names, sorted.
     pub dns_names: Vec<String>,
@@ -25,10 +24,10 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of a kubeadm leaf on this node.
+    /// The profile of a kubeadm leaf certificate on this node.
     ///
     /// # Errors
-    /// The fact that is missing, in words.
+    /// A missing fact, as a sentence.
     pub fn of(spec: &CertSpec, inventory: &Inventory) -> Result<Self, String> {
         let facts = &inventory.facts;
         let common_name = match spec.common_name {
@@ -75,8 +74,8 @@ impl Profile {
         })
     }
 
-    /// The profile of a serving certificate that the cluster signs for its kubelet (signer
-    /// `kubernetes.io/kubelet-serving`): the node's name, and its address where that is known.
+    /// The profile of a kubelet serving certificate that the cluster signs (signer
+    /// `kubernetes.io/kubelet-serving`): the node's name, and its address if known.
     ///
     /// # Errors
     /// The node's name is not known.
@@ -86,7 +85,7 @@ impl Profile {
         Ok(Self { usage: Usage::Server, dns_names: vec![node_name(facts)?], addresses, ..client })
     }
 
-    /// The profile of a serving certificate that a kubelet makes for itself at `now` (client-go
+    /// The profile of a serving certificate that a kubelet creates for itself at `now` (client-go
     /// `util/cert/cert.go` GenerateSelfSignedCertKey).
     pub fn of_self_signed(
         host: &str,
@@ -98,7 +97,6 @@ impl Profile {
         Self { common_name, organization: None, usage: Usage::Server, dns_names, addresses }
     }
 
-    /// The subject as text.
     pub fn subject(&self) -> String {
         match &self.organization {
             Some(organization) => format!("O={organization}, CN={}", self.common_name),
@@ -106,7 +104,7 @@ impl Profile {
         }
     }
 
-    /// Names and addresses, in the words of openssl.
+    /// Names and addresses as openssl prints them.
     pub fn alternative_names(&self) -> Vec<String> {
         let names = self.dns_names.iter().map(|name| format!("DNS:{name}"));
         names.chain(self.addresses.iter().map(|address| format!("IP:{address}"))).collect()
@@ -118,7 +116,7 @@ fn node_name(facts: &Facts) -> Result<String, String> {
     Ok(facts.node_name.as_ref().ok_or(missing)?.value.clone())
 }
 
-/// The version decides between two organizations; a sibling of the same cluster tells it as well.
+/// The version decides between two organizations; a certificate of the same cluster shows it as well.
 fn minor_version(inventory: &Inventory) -> Result<u32, String> {
     if let Some(version) = &inventory.facts.minor_version {
         return Ok(version.value);

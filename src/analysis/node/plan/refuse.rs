@@ -9,7 +9,7 @@ use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
 use crate::state::Code;
 use crate::state::catalog::{self, Ca, Names};
 
-/// The clock is earlier than what the disk has seen.
+/// The clock is behind the newest timestamp on the disk.
 pub(super) fn clock(findings: &[Finding]) -> Option<Refusal> {
     let finding = findings.iter().find(|finding| finding.code == Code::ClockBehind)?;
     Some(Refusal {
@@ -22,7 +22,7 @@ pub(super) fn clock(findings: &[Finding]) -> Option<Refusal> {
     })
 }
 
-/// What keeps the node from working and is no matter of certificates.
+/// Blockers that keep the node from working and aren't about certificates.
 pub(super) fn blockers(repair: &Repair) -> impl Iterator<Item = Refusal> {
     let stopping = repair.remaining.iter().filter(|blocker| prevents(blocker));
     stopping.filter(|blocker| blocker.code != Code::ClockBehind).map(|blocker| Refusal {
@@ -38,7 +38,7 @@ pub(super) fn of_another_node<'a>(findings: &'a [Finding], name: &str) -> Option
     findings.iter().find(|finding| finding.code == Code::NamesOfAnotherNode && finding.subject == name)
 }
 
-/// One refusal for each authority that something waits for, with the list of what waits.
+/// One refusal for each CA that blocks something, with the list of what it blocks.
 pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped]) -> Vec<Refusal> {
     let mut blocked: BTreeMap<Ca, (Code, &str, Vec<&str>)> = BTreeMap::new();
     for skipped in skipped {
@@ -79,7 +79,7 @@ fn authority_hint(code: Code, row: &CaRow) -> String {
     }
 }
 
-/// A serving certificate that was copied from another node: renewing it would make the copy last.
+/// A serving certificate that was copied from another node: a renewal would make the copy permanent.
 pub(super) fn names(inventory: &Inventory, findings: &[Finding], steps: &[Step]) -> Vec<Refusal> {
     let foreign = |step: &Step| {
         let spec = catalog::cert_spec(&step.name).filter(|spec| spec.names != Names::None)?;
@@ -100,8 +100,8 @@ pub(super) fn names(inventory: &Inventory, findings: &[Finding], steps: &[Step])
     steps.iter().filter_map(foreign).collect()
 }
 
-/// A kubelet's client certificate that was copied from another node: what is issued here is issued for the node that it
-/// names, and renewing it would make the copy last.
+/// A kubelet's client certificate that was copied from another node: it would be reissued for the node that
+/// it names, and the copy would become permanent.
 pub(super) fn kubelet(
     inventory: &Inventory,
     findings: &[Finding],

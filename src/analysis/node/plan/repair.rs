@@ -1,4 +1,4 @@
-//! Whether a plan repairs its node: which blockers go away with it, which stay, and what has to be true for it.
+//! Whether a plan repairs its node: which blockers it removes, which remain, and under which conditions.
 
 use serde::Serialize;
 
@@ -7,56 +7,48 @@ use crate::analysis::node::findings::{Finding, Remedy};
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::{Class, Code, Severity};
 
-/// What a plan does about the blockers of its node.
+/// The effect of a plan on the blockers of its node.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repair {
-    /// Blockers that its steps remove.
     pub repaired: Vec<Blocker>,
-    /// Blockers that stay, what fails first at the top.
+    /// Blockers that remain, root cause first.
     pub remaining: Vec<Blocker>,
-    /// What has to be true, and can't be seen from this node.
+    /// What must be true and can't be checked from this node.
     pub conditions: Vec<Condition>,
 }
 
-/// A blocker, as far as a plan is concerned with it.
+/// A blocker as the plan sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocker {
-    /// Its code.
     pub code: Code,
-    /// What it is about.
     pub subject: String,
-    /// What is wrong.
     pub what: String,
-    /// What to do where the plan doesn't.
+    /// What to do if the plan doesn't remove it.
     pub remedy: Remedy,
 }
 
-/// What a person has to make sure of before a plan is applied.
+/// What the user must check before a plan is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
-    /// Certificates of another CA are replaced by ones of this node's CA: that one has to be the cluster's.
+    /// Certificates of another CA are replaced by ones of this node's CA: this must be the cluster's CA.
     SameCaOnAllNodes,
 }
 
-/// How far a plan brings its node.
+/// How far a plan repairs its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outlook {
-    /// No blocker.
     NothingToDo,
-    /// Every blocker goes away.
     Repairable,
-    /// Some go away.
     InPart,
-    /// None goes away.
     NotRepairable,
 }
 
 impl Repair {
-    /// What `steps` do about `findings`; the reasons of `skipped` are the remedies of what they leave.
+    /// The effect of `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
     pub(super) fn of(findings: &[Finding], steps: &[Step], skipped: &[Skipped]) -> Self {
         let mut repair = Self::default();
         for finding in findings.iter().filter(|finding| finding.severity == Severity::Blocker) {
@@ -83,7 +75,6 @@ impl Repair {
         repair
     }
 
-    /// How far the plan brings its node.
     pub fn outlook(&self) -> Outlook {
         match (self.repaired.is_empty(), self.remaining.is_empty()) {
             (true, true) => Outlook::NothingToDo,
@@ -94,8 +85,8 @@ impl Repair {
     }
 }
 
-/// Whether the blocker is about something else than credentials: certificates that are made meanwhile help nobody, and
-/// what is restarted may not come back.
+/// Whether the blocker is about something other than credentials: new certificates don't help, and what is
+/// restarted may not start again.
 pub(super) fn prevents(blocker: &Blocker) -> bool {
     match blocker.code.page().class {
         Class::Clock | Class::Disk | Class::Etcd | Class::Manifest | Class::Kubelet | Class::Change => true,
@@ -109,7 +100,7 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
     }
 }
 
-/// Whether a certificate that is made in the place of one with this finding is free of it.
+/// Whether reissuing a certificate removes this finding.
 pub fn goes_with_reissue(code: Code) -> bool {
     matches!(
         code,
@@ -137,7 +128,7 @@ fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
     let step = |name: &str| steps.iter().find(|step| step.name == name);
     match finding.code {
         Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(KUBELET_CLIENT).is_some(),
-        // A kubeconfig's copy of the CA is replaced with its certificate.
+        // A kubeconfig's copy of the CA is replaced together with its certificate.
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })
         }),

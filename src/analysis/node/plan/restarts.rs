@@ -1,4 +1,4 @@
-//! What has to be restarted, and why: as data, from which the reports write the sentences.
+//! What must be restarted, and why: as data, from which the reports write the sentences.
 
 use std::path::{Path, PathBuf};
 
@@ -8,62 +8,56 @@ use super::Step;
 use crate::analysis::node::inventory::{Inventory, Row};
 use crate::state::{Component, Snapshot, text};
 
-/// Why a component has to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "kind")]
 pub enum RestartReason {
-    /// The change replaces files that it reads only when it starts.
+    /// The change replaces files that it reads only at its start.
     CredentialsChanged {
         #[serde(serialize_with = "text::list")]
         files: Vec<PathBuf>,
     },
-    /// The running process is older than files that it has read.
+    /// The running process is older than files that it reads.
     StartedBeforeChange {
         #[serde(serialize_with = "text::list")]
         files: Vec<PathBuf>,
     },
     NotRunning,
-    /// It ends again and again.
     CrashLooping,
-    /// The container runtime cannot be asked, and the node is not healthy.
+    /// The container runtime doesn't answer, and the node is not healthy.
     NodeUnhealthy,
-    /// By the operator.
     Requested,
 }
 
-/// A component that has to be restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestartTask {
     pub component: Component,
     pub reason: RestartReason,
-    /// Whether there is something to stop first; true where nobody has looked.
+    /// Whether there is a process to stop first; true if unknown.
     pub running: bool,
 }
 
-/// What has to be restarted so that every process has read the files that are there now.
+/// What must be restarted so that every process uses the current files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restarts {
-    /// In the order in which they are restarted: the kubelet, etcd, the others.
+    /// In restart order: the kubelet, etcd, the others.
     pub tasks: Vec<RestartTask>,
-    /// Static pods that are none of kubeadm's and read changed files: named, never restarted.
+    /// Static pods other than kubeadm's that read changed files: listed, never restarted.
     pub other_pods: Vec<String>,
 }
 
 impl Restarts {
-    /// Of these tasks alone, brought into order.
+    /// These tasks, sorted.
     pub fn of_tasks(tasks: impl IntoIterator<Item = RestartTask>) -> Self {
         let mut tasks: Vec<_> = tasks.into_iter().collect();
         tasks.sort_by_key(|task| task.component);
         Self { tasks, other_pods: Vec::new() }
     }
 
-    /// Whether nothing of kubeadm's has to be restarted.
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// Whether this component is among the tasks.
     pub fn has(&self, component: Component) -> bool {
         self.tasks.iter().any(|task| task.component == component)
     }
@@ -80,13 +74,13 @@ impl Restarts {
     }
 }
 
-/// What reads the credentials of these steps.
+/// The components that read the credentials of these steps.
 pub(in crate::analysis) fn of(inventory: &Inventory, steps: &[Step]) -> Restarts {
     let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
     restarts(inventory, &changed)
 }
 
-/// What reads credentials at these paths, which are free of links.
+/// The components that read credentials at these paths, which are free of links.
 pub(in crate::analysis) fn reading(
     inventory: &Inventory,
     snapshot: &Snapshot,
@@ -102,7 +96,7 @@ pub(in crate::analysis) fn reading(
     restarts(inventory, &rows)
 }
 
-/// The kubelet, and which static pods read a changed file, by their flags and by what they mount.
+/// The kubelet, and the static pods that read a changed file, by their flags and mounts.
 fn restarts(inventory: &Inventory, changed: &[&Row]) -> Restarts {
     let task = |component, files| RestartTask {
         component,

@@ -1,5 +1,5 @@
-//! The transaction stopped after every single writing call, in every way out of it: the process dies,
-//! or a call fails once or from then on.
+//! The transaction stopped after every single writing call, in every way: the process dies, or a call fails
+//! once or from then on.
 
 use nix::errno::Errno;
 
@@ -48,7 +48,7 @@ fn killed_at_any_call_then_resumed_or_rolled_back() {
     assert!(points > 50 && olds > 0 && news > 0, "{points} points: {olds} end old, {news} new");
 }
 
-/// A node whose change died somewhere in the middle of the renames.
+/// A node whose change died in the middle of the renames.
 pub(super) fn half_done(at: u32) -> Node {
     let node = node();
     fault::set(at, Fault::Expiry);
@@ -91,7 +91,7 @@ fn killed_again_while_resuming_or_rolling_back() {
             half,
             |node| node.rollback().is_ok(),
             |node, at| {
-                // Either way out of a rollback that died.
+                // Both ways to continue a rollback that died.
                 if at % 2 == 0 {
                     node.rollback().unwrap();
                     node.assert(&node.old, &format!("rolled back twice after {first}, {at}"));
@@ -122,7 +122,7 @@ fn killed_again_while_resuming_or_rolling_back() {
             _ => node.assert(&node.wanted(), &format!("undoing not begun at {at}")),
         },
     );
-    // The same again: what it undoes it undoes, though the archive holds nothing to come back from there.
+    // Again: it can still be undone, though the archive holds nothing to return to.
     points += every_death(
         done,
         |node| node.rollback().is_ok(),

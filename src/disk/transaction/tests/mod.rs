@@ -7,12 +7,12 @@ use std::path::Path;
 
 use super::*;
 use crate::disk::Depth;
-use crate::state::{Attributes, Snapshot};
+use crate::state::{Attributes, Invoker, Snapshot};
 use crashes::{committed_points, half_done};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 5);
 
-/// Memory, where there is one: thousands of trees are made and synced.
+/// In memory, if there is a tmpfs: thousands of trees are created and synced.
 fn temporary() -> tempfile::TempDir {
     let shm = Path::new("/dev/shm");
     if shm.is_dir() { tempfile::tempdir_in(shm).unwrap() } else { tempfile::tempdir().unwrap() }
@@ -84,8 +84,8 @@ fn link_like(old: &Snapshot) -> Entry {
     entry
 }
 
-/// All that counts: names, content, mode, owner, xattrs, times of files. A directory's time changes
-/// with every name in it.
+/// All that counts: names, content, mode, owner, xattrs, times of files. A directory's time changes with
+/// every name in it.
 fn tree(root: &Root) -> Snapshot {
     let mut snapshot = Snapshot::default();
     root.read(&mut snapshot, Path::new("/etc"), Depth::Tree);

@@ -1,4 +1,4 @@
-//! Lines of the kubelet's start, and of refused certificates, keys and credentials.
+//! Lines of the kubelet's start, and of rejected certificates, keys and credentials.
 
 use super::Nature::{FollowUp, KubeletStart, Setup, Tls};
 use super::{KnownLine, line};
@@ -9,7 +9,7 @@ const API: Option<&str> = Some("kube-apiserver");
 const KUBELET: Option<&str> = Some("kubelet");
 const KUBECTL: Option<&str> = Some("kubectl");
 
-/// The kubelet's start, and whatever refuses a certificate.
+/// The kubelet's start, and rejected certificates.
 pub(super) static LINES: &[KnownLine] = &[
     // The kubelet's start.
     line(
@@ -96,7 +96,7 @@ pub(super) static LINES: &[KnownLine] = &[
             &["TLS handshake error from", "client didn't provide a certificate"],
         ],
     ),
-    // Everyone's clients.
+    // Any client.
     line(
         Code::KubectlRefused,
         KUBECTL,

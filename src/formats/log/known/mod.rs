@@ -1,8 +1,8 @@
-//! The known lines, as a table in two files. The first entry that fits a line names it, so that the special ones stand
-//! before the general ones.
+//! The known lines, as a table in two files. The first entry that matches a line names it, so special ones
+//! come before general ones.
 //!
-//! The texts are those of Go's crypto/tls and crypto/x509, etcd 3.4 to 3.6 (capnslog and zap), Kubernetes 1.18 to 1.36,
-//! chrony, systemd and Linux. None holds a quotation mark, because JSON forms escape it.
+//! The texts are those of Go's crypto/tls and crypto/x509, etcd 3.4 to 3.6 (capnslog and zap), Kubernetes
+//! 1.18 to 1.36, chrony, systemd and Linux. None contains a quotation mark, because JSON forms escape it.
 
 mod certificates;
 mod others;
@@ -11,15 +11,15 @@ use serde::Serialize;
 
 use crate::state::Code;
 
-/// What a known line is about.
+/// The subject of a known line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Nature {
-    /// A certificate or a key was refused.
+    /// A certificate or a key was rejected.
     Tls,
     /// The kubelet doesn't start.
     KubeletStart,
-    /// What follows when something else is down; no cause by itself.
+    /// A consequence of another failure; no cause by itself.
     FollowUp,
     /// etcd's data, not its certificates.
     EtcdData,
@@ -35,22 +35,14 @@ pub enum Nature {
     Setup,
 }
 
-impl Nature {
-    /// Whether such a line can be what breaks a control plane although every certificate is good.
-    pub fn is_no_certificate_problem(self) -> bool {
-        !matches!(self, Self::Tls | Self::KubeletStart | Self::FollowUp)
-    }
-}
-
 /// A known line.
 #[derive(Debug)]
 pub struct KnownLine {
     pub code: Code,
-    /// Who writes it, where only one does.
+    /// The program, if only one writes it.
     pub writer: Option<&'static str>,
-    /// What it is about.
     pub nature: Nature,
-    /// Alternatives; of one of them every text has to be in the line.
+    /// Alternatives; a line must contain every text of one of them.
     pub patterns: &'static [&'static [&'static str]],
 }
 
@@ -63,8 +55,9 @@ const fn line(
     KnownLine { code, writer, nature, patterns }
 }
 
-/// What whole logs are searched for: each alternative of each known line holds one of these, and lines without any are
-/// never looked at. Few enough for the vectorised search, which takes 64, and rare in the logs of a healthy node.
+/// The texts that logs are searched for: each alternative of each known line contains one of these, and lines
+/// without any are skipped. Few enough for the vectorised search, which takes 64, and rare in the logs of a
+/// healthy node.
 pub(super) static RARE: &[&str] = &[
     "x509: ",
     "tls: ",
@@ -115,7 +108,6 @@ pub(super) static RARE: &[&str] = &[
     "connection refused",
 ];
 
-/// Every known line.
 pub fn known() -> impl Iterator<Item = &'static KnownLine> {
     certificates::LINES.iter().chain(others::LINES)
 }

@@ -1,4 +1,4 @@
-//! Lines that say that it is no matter of certificates, and those that follow from anything.
+//! Lines about problems other than certificates, and about consequences.
 
 use super::Nature::{Clock, Disk, EtcdData, FollowUp, Image, Memory, Setup};
 use super::{KnownLine, line};
@@ -7,7 +7,7 @@ use crate::state::Code;
 const ETCD: Option<&str> = Some("etcd");
 const KERNEL: Option<&str> = Some("kernel");
 
-/// What is no matter of certificates, and what follows from anything.
+/// Problems other than certificates, and consequences of any problem.
 pub(super) static LINES: &[KnownLine] = &[
     // etcd's data.
     line(Code::EtcdDatabaseSnapshotMissing, ETCD, EtcdData, &[&["failed to find database snapshot file"]]),
@@ -93,7 +93,7 @@ pub(super) static LINES: &[KnownLine] = &[
             &["stat /etc/kubernetes/", "no such file or directory"],
         ],
     ),
-    // What follows from any of these.
+    // Consequences of any of these.
     line(Code::LeaderLost, None, FollowUp, &[&["leaderelection lost"], &["lost lease", "leaderelection"]]),
     line(Code::EtcdNoLeader, None, FollowUp, &[&["etcdserver: no leader"]]),
     line(Code::HandshakeTimeout, None, FollowUp, &[&["net/http: TLS handshake timeout"]]),

@@ -1,22 +1,26 @@
-//! Everything kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
-//! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.36), and the kubelet's own credentials beside it.
+//! Everything that kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
+//! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.36), and the kubelet's own credentials.
+
+mod consequence;
+
+pub use consequence::{Consequence, Without, consequence};
 
 /// A certificate authority of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ca {
     /// Signs the API server's certificates, the kubeconfigs and the kubelets' certificates.
     Cluster,
-    /// Signs everything that talks to etcd.
+    /// Signs the certificates of etcd and its clients.
     Etcd,
     /// Signs the API server's client certificate towards aggregated APIs.
     FrontProxy,
 }
 
-/// All authorities, in the order of kubeadm's table.
+/// In the order of kubeadm's table.
 pub const CAS: [Ca; 3] = [Ca::Cluster, Ca::Etcd, Ca::FrontProxy];
 
 impl Ca {
-    /// kubeadm's name of the authority, as in its tables.
+    /// kubeadm's name of the CA, as in its tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cluster => "ca",
@@ -35,7 +39,6 @@ impl Ca {
     }
 }
 
-/// Where a credential lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// `NAME.crt` and `NAME.key` below the PKI directory.
@@ -44,7 +47,6 @@ pub enum Place {
     Kubeconfig(&'static str),
 }
 
-/// The common name of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommonName {
     /// The same on every node.
@@ -62,18 +64,15 @@ pub struct Organization {
     pub since_1_29: Option<&'static str>,
 }
 
-/// Extended key usages that kubeadm gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// TLS server.
     Server,
-    /// TLS client.
     Client,
     /// Both, in this order, as for etcd's members.
     ServerAndClient,
 }
 
-/// Which subject alternative names a certificate has.
+/// The subject alternative names of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// None: a client.
@@ -87,29 +86,25 @@ pub enum Names {
 /// One leaf certificate that kubeadm issues and renews.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CertSpec {
-    /// kubeadm's name, as typed on the command line.
+    /// kubeadm's name, as on the command line.
     pub name: &'static str,
-    /// kubeadm's words for it in its messages.
+    /// kubeadm's description in its messages.
     pub long_name: &'static str,
-    /// Where it lives.
     pub place: Place,
-    /// Who signs it.
     pub authority: Ca,
     /// CN.
     pub common_name: CommonName,
     /// O.
     pub organization: Organization,
-    /// Extended key usage.
     pub usage: Usage,
-    /// Subject alternative names.
     pub names: Names,
-    /// Not every node has it: its absence is no fault. (`super-admin.conf` is made by `init` of 1.29
-    /// and later, never by `join`.)
+    /// Not every node has it: its absence is no fault. (`super-admin.conf` is created by `init` of 1.29 and
+    /// later, never by `join`.)
     pub optional: bool,
 }
 
 impl CertSpec {
-    /// Whether it belongs to the etcd that kubeadm runs, and is absent with an external one.
+    /// Whether it belongs to a local etcd, and doesn't exist with an external one.
     pub fn needs_local_etcd(&self) -> bool {
         self.authority == Ca::Etcd
     }
@@ -123,7 +118,7 @@ const MASTERS_UNTIL_1_28: Organization =
 const ADMINS: Organization =
     Organization { until_1_28: Some("system:masters"), since_1_29: Some("kubeadm:cluster-admins") };
 
-/// The leafs in the order in which kubeadm lists and renews them: by name.
+/// The leaf certificates in kubeadm's order: by name.
 pub const CERT_SPECS: [CertSpec; 11] = [
     CertSpec {
         name: "admin.conf",
@@ -248,26 +243,26 @@ pub const CERT_SPECS: [CertSpec; 11] = [
     },
 ];
 
-/// The leaf of this kubeadm name.
+/// The leaf certificate of this kubeadm name.
 pub fn cert_spec(name: &str) -> Option<&'static CertSpec> {
     CERT_SPECS.iter().find(|spec| spec.name == name)
 }
 
-/// Name under which plans and reports speak of the kubelet's client certificate.
+/// The name of the kubelet's client certificate in plans and reports.
 pub const KUBELET_CLIENT: &str = "kubelet-client";
-/// The kubelet's client certificate in words, in the manner of kubeadm's long names.
+/// Its description, in the style of kubeadm's long names.
 pub const KUBELET_CLIENT_LONG: &str = "certificate for the kubelet to access the Kubernetes API";
 /// The link to the kubelet's current client certificate and key, in its certificate directory.
 pub const KUBELET_CLIENT_LINK: &str = "kubelet-client-current.pem";
-/// Name under which plans and reports speak of the kubelet's serving certificate.
+/// The name of the kubelet's serving certificate in plans and reports.
 pub const KUBELET_SERVING: &str = "kubelet-serving";
-/// The kubelet's serving certificate in words, in the manner of kubeadm's long names.
+/// Its description, in the style of kubeadm's long names.
 pub const KUBELET_SERVING_LONG: &str = "certificate for serving the kubelet's own API";
-/// The link to the kubelet's current serving certificate and key, where the cluster signs it.
+/// The link to the kubelet's current serving certificate and key, if the cluster signs it.
 pub const KUBELET_SERVING_LINK: &str = "kubelet-server-current.pem";
-/// The kubelet's certificate directory where nothing else is configured.
+/// The kubelet's default certificate directory.
 pub const KUBELET_PKI_DIR: &str = "/var/lib/kubelet/pki";
-/// Where kubeadm keeps its kubeconfigs: a constant there too.
+/// kubeadm's directory of kubeconfigs, a constant there too.
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// The tool's own directory inside the root: archives, journal, lock.
 pub const RESCUE_DIR: &str = "/var/lib/kuberescue";

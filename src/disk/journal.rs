@@ -1,9 +1,9 @@
-//! The journal of one change: what every path held and will hold, as fingerprints. It is written once,
-//! before anything is staged, and then only renamed: its name says how far the change is, so that each
-//! step forward is one atomic rename of a file that is already on the disk.
+//! The journal of one change: the old and the new fingerprint of every path. It is written once, before
+//! anything is staged, and then only renamed: its name is the state of the change, so that each step forward
+//! is one atomic rename of a file that is already on the disk.
 //!
-//! `staging.json` → nothing changed yet · `journal.json` → committed · `last.json` → done.
-//! It holds no content of any file: digests, modes, owners and names only.
+//! `staging.json` → nothing changed yet · `journal.json` → committed · `last.json` → done. It holds no
+//! content of any file: digests, modes, owners and names only.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,10 +12,9 @@ use std::path::{Component, Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::record::at_most;
-pub use crate::disk::record::{StoredAttributes, StoredXattr};
-use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, MAX_ENTRIES, Root};
+use super::record::{StoredAttributes, at_most};
+use super::state_dir::StateDir;
+use super::{Error, MAX_ENTRIES, Root};
 use crate::state::{Digest, Fingerprint, Invoker, text};
 
 pub(super) const STAGING: &str = "staging.json";
@@ -25,21 +24,19 @@ pub(super) const DONE: &str = "last.json";
 const FORMAT: u32 = 1;
 /// 10,000 changes at 800 bytes.
 const MAX_JOURNAL: u64 = 8 << 20;
-/// A name has at most 255 bytes on Linux; this many are left of it in the staged file's name.
+/// A name has at most 255 bytes on Linux; this many are kept in the staged file's name.
 const MAX_NAME_KEPT: usize = 180;
 
-/// How far a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// New content is being written beside the old; no target has changed.
     Staging,
     /// Everything is staged and will be put in place.
     Committed,
-    /// Done.
     Done,
 }
 
-/// Which way a committed change goes.
+/// The direction of a committed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -49,37 +46,46 @@ pub enum Direction {
     Backward,
 }
 
-/// The archive that holds what was there before a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveRef {
-    /// On the host, as the operator saw it.
+    /// On the host, for the user.
     #[serde(with = "text")]
     pub path: PathBuf,
     /// Digest of the archive file.
     pub sha256: Digest,
 }
 
-/// One path of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
     /// Absolute inside the root, free of links.
     #[serde(with = "text")]
     pub path: PathBuf,
-    /// What it held.
     pub before: Fingerprint,
-    /// What it will hold.
     pub after: Fingerprint,
     /// Name of the staged file beside the target, without `-new` (the new content) or `-old`.
     #[serde(with = "text")]
     pub stage: OsString,
-    /// Of a directory: what it had.
+    /// Of a directory: the old ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_attributes: Option<StoredAttributes>,
-    /// Of a directory: what it will have.
+    /// Of a directory: the new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_attributes: Option<StoredAttributes>,
+}
+
+/// What the journal says of a change beside its paths.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The command line, without secrets.
+    pub command: String,
+    /// Who gives it.
+    pub operator: Invoker,
+    /// Where the old content is archived; without it the change can't be rolled back by the tool.
+    pub archive: Option<ArchiveRef>,
+    /// The clock's time.
+    pub now: Timestamp,
 }
 
 /// The record of one change.
@@ -90,28 +96,23 @@ pub struct Journal {
     pub format: u32,
     /// Names the change, its staged files and its record.
     pub id: String,
-    /// When it was begun.
     pub started: Timestamp,
-    /// The command line.
     pub command: String,
-    /// Who gave it.
     #[serde(default)]
     pub operator: Invoker,
-    /// Where the old content is.
+    /// The archive of the old content.
     pub archive: Option<ArchiveRef>,
     /// The change that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// Which way it goes once committed.
     pub direction: Direction,
     /// Process id of the run that began it.
     pub pid: u32,
-    /// The boot in which it was begun; empty where it can't be read.
+    /// The boot in which it was begun; empty if it can't be read.
     pub boot: String,
-    /// The changes in path order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub changes: Vec<Record>,
-    /// How far it is; the file's name says it.
+    /// From the file's name.
     #[serde(skip, default = "staging")]
     pub state: State,
 }
@@ -121,9 +122,8 @@ fn staging() -> State {
 }
 
 impl Journal {
-    /// A new journal, still to be written.
     pub(super) fn new(
-        context: &super::Context,
+        context: &Context,
         boot: String,
         undoes: Option<String>,
         changes: impl FnOnce(&str) -> Vec<Record>,
@@ -147,7 +147,7 @@ impl Journal {
         }
     }
 
-    /// Whether the change took its effect back, or is itself the undoing of another one.
+    /// Whether the change was rolled back, or itself undoes another one.
     pub fn is_undoing(&self) -> bool {
         self.undoes.is_some() || self.direction == Direction::Backward
     }
@@ -177,8 +177,8 @@ impl Journal {
         Ok(Some(journal))
     }
 
-    /// What a file says, checked: nothing is done by it that a journal of this tool doesn't do. `state` is
-    /// [`State::Staging`], whatever the file is called.
+    /// Parses and checks a journal: it can't do anything that a journal of this tool doesn't do. `state` is
+    /// [`State::Staging`], whatever the file's name.
     ///
     /// # Errors
     /// It is no journal; the text says why.
@@ -203,7 +203,7 @@ impl Journal {
             if last.replace(&record.path).is_some_and(|last| last >= &record.path) {
                 return Err("its paths are not in order");
             }
-            // Only names that this tool makes are ever removed or renamed.
+            // Only names that this tool creates are ever removed or renamed.
             let (stage, own) = (record.stage.as_bytes(), format!(".kuberescue-{}", self.id));
             let tail = stage.windows(own.len()).any(|part| part == own.as_bytes());
             if stage.first() != Some(&b'.') || !tail || stage.contains(&b'/') {
@@ -215,7 +215,7 @@ impl Journal {
 }
 
 /// Whether a path is absolute, in its shortest form and has only names below the root.
-pub(in crate::disk) fn is_plain(path: &Path) -> bool {
+pub(super) fn is_plain(path: &Path) -> bool {
     let rebuilt: PathBuf = path.components().collect();
     path.is_absolute()
         && path.file_name().is_some()
@@ -224,7 +224,7 @@ pub(in crate::disk) fn is_plain(path: &Path) -> bool {
         && path.components().skip(1).all(|component| matches!(component, Component::Normal(_)))
 }
 
-/// `.NAME.kuberescue-ID`: hidden, so that the kubelet doesn't take it for a static pod's manifest.
+/// `.NAME.kuberescue-ID`: hidden, so that the kubelet doesn't read it as a static pod's manifest.
 pub(super) fn stage_name(path: &Path, id: &str, index: usize) -> OsString {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let mut stage = vec![b'.'];
@@ -240,7 +240,7 @@ pub(super) fn stage_name(path: &Path, id: &str, index: usize) -> OsString {
 /// The change that was interrupted, if any: staging or committed.
 ///
 /// # Errors
-/// The journal can't be read or isn't one.
+/// The journal can't be read or is invalid.
 pub fn pending(root: &Root) -> Result<Option<Journal>, Error> {
     match StateDir::open(root)? {
         Some(state) => pending_in(&state),
@@ -258,7 +258,7 @@ pub(super) fn pending_in(state: &StateDir) -> Result<Option<Journal>, Error> {
 /// The last change that was completed, if any.
 ///
 /// # Errors
-/// The journal can't be read or isn't one.
+/// The journal can't be read or is invalid.
 pub fn last(root: &Root) -> Result<Option<Journal>, Error> {
     match StateDir::open(root)? {
         Some(state) => Journal::load(&state, DONE),

@@ -1,0 +1,309 @@
+//! Every failure of a lower layer as an [`Error`]: its code, its kind and the next step, in one place.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Error, Kind};
+use crate::analysis::node::plan::Refusal;
+use crate::disk;
+use crate::live::Fault;
+use crate::live::api::ApiError;
+use crate::live::cri::CriError;
+use crate::live::cri::endpoint::EndpointError;
+use crate::live::kubelet::KubeletError;
+use crate::state::Code;
+use crate::state::time::expired_on;
+
+impl From<&Refusal> for Error {
+    fn from(refusal: &Refusal) -> Self {
+        Self::refused(refusal.code, &refusal.what).hint(refusal.hint.clone())
+    }
+}
+
+impl From<crate::issue::IssueError> for Error {
+    fn from(error: crate::issue::IssueError) -> Self {
+        Self::could_not_run(error)
+    }
+}
+
+/// A request to an API server that failed.
+pub struct ApiFailure<'a> {
+    /// Verb and object of the sentence: `list the nodes`.
+    pub what: &'a str,
+    /// The kubeconfig as it was named.
+    pub source: &'a str,
+    /// URL of the API server.
+    pub server: &'a str,
+    pub proxy: Option<&'a str>,
+    /// When the client certificate expired, and now.
+    pub expired: Option<(Timestamp, Timestamp)>,
+    pub error: &'a ApiError,
+}
+
+impl From<ApiFailure<'_>> for Error {
+    fn from(failed: ApiFailure<'_>) -> Self {
+        let ApiFailure { what, source, server, error, .. } = failed;
+        let code = error.code();
+        let expired = failed
+            .expired
+            .filter(|_| matches!(code, Some(Code::Unauthorized | Code::ClientCertificateRejected)));
+        let expired = expired.map(|(end, now)| format!("; its client certificate {}", expired_on(end, now)));
+        let proxy = failed.proxy.map(|proxy| format!(" through proxy {proxy}")).unwrap_or_default();
+        let message =
+            format!("cannot {what}: {error} ({server}{proxy} with {source}{})", expired.unwrap_or_default());
+        let error = Self::could_not_run(message).hint(hint(&failed));
+        Self { code, ..error }
+    }
+}
+
+/// The next command after an answer of an API server, or after none.
+fn hint(failed: &ApiFailure<'_>) -> String {
+    let source = failed.source;
+    match failed.error {
+        ApiError::Kubeconfig(_) | ApiError::Fault(Fault::ClientCertificateRejected(_)) => {
+            format!("kuberescue kubeconfig check {source}")
+        }
+        ApiError::Status { status: 401, .. } => format!("kuberescue kubeconfig check {source}"),
+        ApiError::Credential(_) => {
+            "use admin.conf of a control-plane node (/etc/kubernetes/admin.conf), or repair the plug-in"
+                .to_owned()
+        }
+        ApiError::Status { status: 403, .. } => {
+            "use admin.conf of a control-plane node: /etc/kubernetes/admin.conf".to_owned()
+        }
+        ApiError::Name { .. } => "names consist of lower-case letters, digits, - and .".to_owned(),
+        ApiError::Status { status: 404, .. } => {
+            format!("kuberescue nodes --kubeconfig {source} shows which cluster answers")
+        }
+        ApiError::Status { status: 409, .. } => {
+            "it was changed by somebody else at the same time; nothing was changed: run the command again"
+                .to_owned()
+        }
+        ApiError::Status { status: 429, .. } => {
+            "the API server is overloaded: run the command again later, or with --request-timeout 60s"
+                .to_owned()
+        }
+        ApiError::Status { status: 502..=504, .. } | ApiError::Fault(_) if failed.proxy.is_some() => {
+            "bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig"
+                .to_owned()
+        }
+        ApiError::Status { .. } => "on a control-plane node: sudo kuberescue probe".to_owned(),
+        ApiError::Fault(Fault::TimedOut) => {
+            "check firewalls, or wait longer: --request-timeout 60s".to_owned()
+        }
+        ApiError::Fault(Fault::Refused | Fault::Unreachable(_)) => {
+            format!("check the address in {source}; on a control-plane node: sudo kuberescue probe")
+        }
+        ApiError::Fault(Fault::ServerCertificate(_) | Fault::Tls(_) | Fault::Answer(_) | Fault::Proxy(_))
+        | ApiError::Unintelligible(_) => format!("kuberescue kubeconfig check --connect {source}"),
+    }
+}
+
+impl From<disk::Error> for Error {
+    fn from(error: disk::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// The hint is what helps wherever the error comes from; a caller who knows better replaces it.
+impl From<&disk::Error> for Error {
+    fn from(error: &disk::Error) -> Self {
+        use disk::Error as Disk;
+        let failure = Self::could_not_run(error);
+        match error {
+            Disk::AfterCommit { .. } => Self::manual_action(error)
+                .code(Code::InterruptedChange)
+                .hint("sudo kuberescue resume completes the change, sudo kuberescue rollback undoes it"),
+            Disk::StillParked { .. } => {
+                Self::manual_action(error).code(Code::InterruptedRestart).hint("sudo kuberescue resume")
+            }
+            Disk::Changed { .. } | Disk::NeedsPerson { .. } | Disk::ArchiveDiffers { .. } => {
+                failure.hint("nothing was changed; kuberescue archive diff ARCHIVE shows what differs")
+            }
+            Disk::Locked { .. } => failure.hint("wait for the other run to end, then run the same command again"),
+            Disk::Pending { .. } => {
+                failure.code(Code::InterruptedChange).hint("sudo kuberescue resume, or sudo kuberescue rollback")
+            }
+            Disk::Parked => failure.code(Code::InterruptedRestart).hint("sudo kuberescue resume"),
+            Disk::Journal { .. } => failure.hint(
+                "that file is damaged or was not written by kuberescue: read it before you move it away; the archives \
+                 beside it hold the old states (sudo kuberescue archive list)",
+            ),
+            Disk::ArchiveFile { .. } => Self::new(Kind::Findings, error)
+                .code(Code::ArchiveDamaged)
+                .hint("sudo kuberescue archive list"),
+            Disk::NoArchive { .. } => failure.code(Code::NoArchive).hint("sudo kuberescue archive list"),
+            Disk::Archive { .. } => failure.hint("nothing was changed; run the same command again"),
+            Disk::RootNotFound { .. } | Disk::RootNotADirectory { .. } => failure
+                .code(Code::RootUnreadable)
+                .hint("--root takes the directory under which the node's /etc/kubernetes is"),
+            Disk::RootDenied { .. } => failure.code(Code::NotRoot).hint("run the same command with sudo"),
+            Disk::Io { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => {
+                    failure.code(Code::NotRoot).hint("run the same command with sudo")
+                }
+                ErrorKind::NotFound => failure.hint("check the path; nothing was changed"),
+                _ => failure.hint("nothing was changed; run the same command again once the cause is gone"),
+            },
+            Disk::Unsupported { .. } | Disk::ReadBack { .. } | Disk::NotCleaned { .. } => {
+                failure.hint("nothing was changed; run the same command again once the cause is gone")
+            }
+        }
+    }
+}
+
+/// A file on this machine, outside of any node, that cannot be read.
+#[derive(Clone, Copy)]
+pub struct FileFailure<'a> {
+    pub path: &'a Path,
+    pub error: &'a io::Error,
+}
+
+/// The reason in words, without the system's error number.
+pub fn os_reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "not found".to_owned(),
+        ErrorKind::IsADirectory => "is a directory".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl From<FileFailure<'_>> for Error {
+    fn from(FileFailure { path, error }: FileFailure<'_>) -> Self {
+        let failure = Self::could_not_run(format!("cannot read {}: {}", path.display(), os_reason(error)));
+        failure.hint(os_hint(error))
+    }
+}
+
+/// The next step where a kubeconfig cannot be read.
+pub fn os_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::IsADirectory => "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
+        ErrorKind::PermissionDenied => "run the command as the owner of the file, or with sudo",
+        ErrorKind::FileTooLarge | ErrorKind::InvalidData => {
+            "a kubeconfig is a small text file: check the path"
+        }
+        _ => "look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig",
+    }
+}
+
+const NAME_THE_SOCKET: &str = "name the runtime's socket with --cri-socket unix:///PATH";
+
+impl From<EndpointError> for Error {
+    fn from(error: EndpointError) -> Self {
+        Self::could_not_run(&error).code(Code::NoRuntime).hint(match error {
+            EndpointError::NotUnix { .. } => NAME_THE_SOCKET,
+            EndpointError::Dockershim { .. } => "restart the static pods without CRI: --restart=manifest",
+            EndpointError::NotFound => {
+                "start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go \
+                 without CRI: --restart=manifest"
+            }
+        })
+    }
+}
+
+impl From<CriError> for Error {
+    fn from(error: CriError) -> Self {
+        let hint = match &error {
+            CriError::Missing { socket } | CriError::Refused { socket } => format!(
+                "start the runtime: systemctl start {}; if its socket is elsewhere, {NAME_THE_SOCKET}",
+                runtime_unit(socket)
+            ),
+            CriError::Denied { .. } => "run the same command with sudo".to_owned(),
+            CriError::Silent { socket, .. } | CriError::Closed { socket } | CriError::Deadline { socket, .. } => {
+                format!(
+                    "see journalctl -u {0}; systemctl restart {0} leaves the containers running",
+                    runtime_unit(socket)
+                )
+            }
+            CriError::Unavailable { socket, .. } | CriError::Answer { socket, .. } => {
+                format!("see journalctl -u {}", runtime_unit(socket))
+            }
+            CriError::Http1 { .. } => format!(
+                "if this is Docker's socket, cri-dockerd's is needed (unix:///var/run/cri-dockerd.sock): \
+                 {NAME_THE_SOCKET}"
+            ),
+            CriError::NoCri { .. } => {
+                "remove \"cri\" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart \
+                 containerd; or go without CRI: --restart=manifest"
+                    .to_owned()
+            }
+            CriError::NotASocket { .. }
+            | CriError::Connect { .. }
+            | CriError::NotGrpc { .. }
+            | CriError::NoLoop { .. } => NAME_THE_SOCKET.to_owned(),
+        };
+        Self::could_not_run(&error).code(Code::NoRuntime).hint(hint)
+    }
+}
+
+/// The systemd unit that makes a socket of this path.
+fn runtime_unit(socket: &Path) -> &'static str {
+    let path = socket.to_string_lossy();
+    if path.contains("crio") {
+        "crio"
+    } else if path.contains("cri-dockerd") {
+        "cri-docker"
+    } else if path.contains("dockershim") {
+        "kubelet"
+    } else {
+        "containerd"
+    }
+}
+
+/// A kubelet is restarted after a change, so manual action is required.
+impl From<KubeletError> for Error {
+    fn from(error: KubeletError) -> Self {
+        Self::manual_action(&error).hint(match error {
+            KubeletError::NotInstalled => "install the kubelet of the cluster's version, then run this again",
+            KubeletError::Masked => "systemctl unmask kubelet, then run this again",
+            KubeletError::NotRunning { systemd: true, .. } | KubeletError::Systemd(_) => {
+                "see systemctl status kubelet and journalctl -u kubelet -n 20, then systemctl restart kubelet"
+            }
+            KubeletError::NotRunning { systemd: false, .. } => {
+                "systemd does not run here: start the kubelet as this machine starts it, then run this again"
+            }
+            KubeletError::CrashLoop { systemd: true, .. } => "journalctl -u kubelet -n 20",
+            KubeletError::CrashLoop { systemd: false, .. } => "see the kubelet's log",
+            KubeletError::WontStop { .. } => {
+                "see what the kubelet waits for, or stop it with kill -9; then run this again"
+            }
+            KubeletError::Signal { .. } => "run the same command with sudo",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn screen(error: impl Into<Error>) -> String {
+        let error = error.into();
+        let code = error.code.map(|code| format!(" [{code}]")).unwrap_or_default();
+        format!("{}{code}: {}\n  hint: {}\n", error.exit() as u8, error.message, error.hints.join("; "))
+    }
+
+    #[test]
+    fn a_runtime_or_kubelet_that_fails_names_the_next_step() {
+        let socket = || PathBuf::from("/run/containerd/containerd.sock");
+        let waited = Duration::from_secs(5);
+        let all = [
+            screen(CriError::Missing { socket: "/var/run/crio/crio.sock".into() }),
+            screen(CriError::Denied { socket: socket() }),
+            screen(CriError::Silent { socket: socket(), waited }),
+            screen(CriError::Http1 { socket: "/var/run/docker.sock".into() }),
+            screen(CriError::NoCri { socket: socket() }),
+            screen(EndpointError::NotFound),
+            screen(KubeletError::NotInstalled),
+            screen(KubeletError::CrashLoop { deaths: 3, systemd: true }),
+            screen(KubeletError::WontStop { pid: 7, waited }),
+        ];
+        insta::assert_snapshot!(all.concat(), @"");
+    }
+}

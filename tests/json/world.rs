@@ -1,0 +1,84 @@
+//! What the commands are run on: nodes, an archive, a cluster's API server, a workstation.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::apiserver::ApiServer;
+use crate::common::{NOW, Node, Run, base64, kuberescue, run};
+
+const LOG: &str = "\
+E1123 22:10:01.123456    1234 reflector.go:138] Failed to watch *v1.Node: Get \"https://192.168.10.11:6443/api/v1/nodes\": x509: \
+certificate has expired or is not yet valid: current time 2026-11-23T22:10:01Z is after 2024-12-31T00:00:00Z
+x509: certificate signed by unknown authority
+";
+const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
+
+pub struct World {
+    /// Its certificates have expired; its change was made and is still to be rolled back.
+    pub node: Node,
+    pub other: Node,
+    pub changed: Node,
+    pub empty: Node,
+    pub server: ApiServer,
+    pub directory: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let (server, directory) = (ApiServer::start(), tempfile::tempdir().unwrap());
+        let world = Self {
+            node: Node::of("expired-all"),
+            other: Node::of("mixed"),
+            changed: Node::of("expired-all"),
+            empty: Node::empty(),
+            server,
+            directory,
+        };
+        let archive = world.run("archive create --root CHANGED");
+        assert_eq!(archive.code, 0, "{archive}");
+        std::fs::rename(archive.out.trim(), world.path("archive.tar.gz")).unwrap();
+        let renewed = world.run(&format!("certs renew all --root CHANGED --at {NOW}"));
+        assert_eq!(renewed.code, 0, "{renewed}");
+        let (ended, good) = (
+            world.server.authority.ended("kubernetes-admin"),
+            world.server.authority.leaf("kubernetes-admin"),
+        );
+        std::fs::write(world.path("kubelet.log"), LOG).unwrap();
+        std::fs::write(world.path("config"), world.server.admin()).unwrap();
+        std::fs::write(world.path("old"), world.server.kubeconfig(&ended)).unwrap();
+        std::fs::write(world.path("new"), world.server.kubeconfig(&good)).unwrap();
+        world.keep_in_secret(&format!("{}\n", world.server.kubeconfig(&good)));
+        world
+    }
+
+    pub fn keep_in_secret(&self, kubeconfig: &str) {
+        let value = base64(kubeconfig.as_bytes());
+        self.server.store().object(SECRET)["data"] = json!({"value": value});
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Runs a command line in which capitals stand for what is in this world.
+    pub fn run(&self, arguments: &str) -> Run {
+        let mut command = kuberescue();
+        command.current_dir(self.directory.path()).env_remove("KUBECONFIG").env("HOME", self.path("home"));
+        command.env("NO_PROXY", "127.0.0.1");
+        command.args(arguments.split_whitespace().map(|word| match word {
+            "NODE" => self.node.root().display().to_string(),
+            "OTHER" => self.other.root().display().to_string(),
+            "CHANGED" => self.changed.root().display().to_string(),
+            "EMPTY" => self.empty.root().display().to_string(),
+            "ARCHIVE" => self.path("archive.tar.gz"),
+            word => word.to_owned(),
+        }));
+        run(command)
+    }
+
+    /// The one document on stdout.
+    pub fn json(&self, arguments: &str) -> Value {
+        let run = self.run(&format!("{arguments} -o json"));
+        serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{arguments}: {error}\n{run}"))
+    }
+}
