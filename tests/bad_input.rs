@@ -696,11 +696,11 @@ fn a_read_only_disk_is_left_in_peace() {
     assert_snapshot!(told.0, @"
     ## certs renew all
     error: cannot make the directory /var/lib/kuberescue: the file system is read-only
-    hint: nothing was changed; the disk must be writable, and this must run as root
+    hint: nothing was changed; run the same command again once the cause is gone
 
     ## recover --yes --at 2027-12-01
     error: cannot make the directory /var/lib/kuberescue: the file system is read-only
-    hint: nothing was changed; the disk must be writable, and this must run as root
+    hint: nothing was changed; run the same command again once the cause is gone
     ");
     before.assert_identical(&node.state(), "read-only");
 }
@@ -1003,7 +1003,7 @@ fn a_file_that_changes_between_plan_and_apply_is_not_overwritten() {
     let error = &rest[rest.find("error: ").unwrap_or_else(|| panic!("{rest}"))..];
     assert_snapshot!(error.replace("\r\n", "\n"), @"
     error: /etc/kubernetes/pki/apiserver.crt: changed since it was read: nothing was written
-    hint: nothing was changed; run the same command again once the cause is gone
+    hint: nothing was changed; kuberescue archive diff ARCHIVE shows what differs
     ");
     before.assert_same(&node.state(), "a file changed since it was planned");
 }

@@ -232,10 +232,10 @@ fn another_moment_can_be_asked_about() {
     not-yet-valid      apiserver-kubelet-client   not valid until 2026-11-23 22:18 UTC
     ca-not-yet-valid   front-proxy-ca             not valid until 2026-11-23 22:18 UTC
     not-yet-valid      front-proxy-client         not valid until 2026-11-23 22:18 UTC
-    not-yet-valid      admin.conf                 not valid until 2026-11-23 22:18 UTC
-    not-yet-valid      etcd-healthcheck-client    not valid until 2026-11-23 22:18 UTC
     not-yet-valid      kubelet-serving            not valid until 2026-11-23 21:23 UTC
+    not-yet-valid      admin.conf                 not valid until 2026-11-23 22:18 UTC
     not-yet-valid      super-admin.conf           not valid until 2026-11-23 22:18 UTC
+    not-yet-valid      etcd-healthcheck-client    not valid until 2026-11-23 22:18 UTC
     ");
 }
 

@@ -211,7 +211,7 @@ fn where_nothing_starts_it_that_is_said() {
     in_a_machine_of_its_own("where_nothing_starts_it_that_is_said", |machine| {
         let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error, KubeletError::NotRunning { waited: A_MOMENT, systemd: false });
-        insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"no systemd runs here: start the kubelet in the way in which this machine starts it, then run this again");
+        insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"systemd does not run here: start the kubelet as this machine starts it, then run this again");
         // The same after one that did run was ended.
         let mut child = machine.kubelet("1000");
         eventually("a kubelet", || find().is_some());
@@ -313,7 +313,7 @@ fn what_systemd_refuses_is_told_in_its_words() {
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
         let error = restart(ENOUGH, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "systemctl restart: Job for kubelet.service failed.");
-        insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"systemctl status kubelet and journalctl -u kubelet -n 20 say why; systemctl restart kubelet");
+        insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"see systemctl status kubelet and journalctl -u kubelet -n 20, then systemctl restart kubelet");
 
         std::fs::write(machine.path("shown"), "LoadState=masked\nActiveState=inactive\n").unwrap();
         assert_eq!(restart(ENOUGH, SOON, &mut |_| ()).unwrap_err(), KubeletError::Masked);
