@@ -39,6 +39,18 @@
 //! | CertSpec | a row of the catalog: one leaf certificate that kubeadm issues |
 
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::dbg_macro,
+    clippy::todo
+)]
 
 pub mod analysis;
 pub mod cli;

@@ -1,4 +1,16 @@
 //! The binary: parses the command line, reads the clock, runs, returns the exit code.
+#![warn(unreachable_pub)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::dbg_macro,
+    clippy::todo
+)]
 
 use std::process::ExitCode;
 use std::time::Duration;

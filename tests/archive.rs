@@ -1,31 +1,18 @@
 //! Archives as an operator uses them: made, compared, verified, restored, with the history beside them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 
 use std::path::PathBuf;
 
+use common::screen::{Screens, screen};
 use common::{Node, Run, fixture, kuberescue, run};
+use insta::assert_snapshot;
 
 /// Makes an archive of the node outside of it.
 fn archive(node: &Node) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let made = node.must(&format!("archive create --archive-dir {}", directory.path().display()));
     (directory, PathBuf::from(made.out.trim()))
-}
-
-fn json(run: &Run) -> serde_json::Value {
-    serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}\n{run}"))
 }
 
 #[test]
@@ -39,28 +26,105 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
     node.must("certs renew all");
     let new = node.state();
     let differs = node.run(&format!("archive diff {file}"));
-    assert_eq!(differs.code, 1, "{differs}");
-    assert!(
-        differs.out.contains("apiserver                  another certificate, another key: serial "),
-        "{differs}"
-    );
-    assert!(differs.out.contains("; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z"), "{differs}");
-    assert!(differs.out.contains("changed  /etc/kubernetes/pki/apiserver.key  content ("), "{differs}");
-    assert!(!differs.out.contains("/etc/kubernetes/pki/ca.crt"), "{differs}");
-    let told = json(&node.run(&format!("archive diff {file} -o json")));
+    assert_snapshot!(node.shown(&differs), @"
+    exit 1
+    Credentials:
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-30T23:55:00Z → 2027-11-24T00:00:00Z
+      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z; subject CN=cp-1@1704067200 → CN=cp-1@1795478400; issuer CN=cp-1-ca@1704067200 → CN=cp-1-ca@1795478400
+    Paths:
+      changed  /etc/kubernetes/admin.conf  content (SIZE)
+      changed  /etc/kubernetes/controller-manager.conf  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-etcd-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-etcd-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-kubelet-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-kubelet-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/healthcheck-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/healthcheck-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/peer.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/peer.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/server.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/server.key  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-client.key  content (SIZE)
+      changed  /etc/kubernetes/scheduler.conf  content (SIZE)
+      changed  /etc/kubernetes/super-admin.conf  content (SIZE)
+      added    /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem
+      changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem → /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem
+      changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
+      changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
+    22 paths differ, 20 are the same.
+    ");
+    let told = node.run(&format!("archive diff {file} -o json")).json();
     assert_eq!(told["credentials"].as_array().unwrap().len(), 13);
     assert_eq!(told["credentials"][0]["sameKey"], false);
 
-    let dry = node.must(&format!("archive restore {file} --exact --dry-run"));
-    assert!(dry.out.starts_with("Restore of cp-1: 22 paths change, 20 are the same\n"), "{dry}");
-    assert!(dry.out.contains("NOTE: 11 certificates in the archive have expired"), "{dry}");
-    assert!(dry.out.contains("To be restarted afterwards: kubelet, etcd, kube-apiserver"), "{dry}");
+    assert_snapshot!(node.screen(&format!("archive restore {file} --exact --dry-run")), @"
+    exit 0
+    Restore of cp-1: 22 paths change, 20 are the same
+    Credentials:
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-30T23:55:00Z
+      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z; subject CN=cp-1@1795478400 → CN=cp-1@1704067200; issuer CN=cp-1-ca@1795478400 → CN=cp-1-ca@1704067200
+    Paths:
+      changed  /etc/kubernetes/admin.conf  content (SIZE)
+      changed  /etc/kubernetes/controller-manager.conf  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-etcd-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-etcd-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-kubelet-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-kubelet-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/healthcheck-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/healthcheck-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/peer.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/peer.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/server.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/server.key  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-client.key  content (SIZE)
+      changed  /etc/kubernetes/scheduler.conf  content (SIZE)
+      changed  /etc/kubernetes/super-admin.conf  content (SIZE)
+      removed  /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem
+      changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem → /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
+      changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
+      changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
+    NOTE: 11 certificates in the archive have expired: kuberescue recover renews them afterwards
+    To be restarted afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
+    Dry run: nothing was written.
+    ");
     new.assert_same(&node.state(), "a dry run");
     node.must(&format!("archive restore {file} --exact --yes"));
     old.assert_same(&node.state(), "restored");
     node.must(&format!("archive diff {file}"));
-    let nothing = node.must(&format!("archive restore {file} --exact --yes"));
-    assert!(nothing.err.contains("Nothing to restore"), "{nothing}");
+    assert_snapshot!(node.screen(&format!("archive restore {file} --exact --yes")), @"
+    exit 0
+    Restore of cp-1: 0 paths change, 41 are the same
+    NOTE: 11 certificates in the archive have expired: kuberescue recover renews them afterwards
+    Nothing to restore: the node is in the state of the archive.
+    ");
     node.must("rollback --yes");
     new.assert_same(&node.state(), "the restore was undone");
 }
@@ -70,12 +134,14 @@ fn keys_that_stay_are_said_to_stay() {
     let node = Node::of("ecdsa-p256");
     let (_directory, file) = archive(&node);
     node.must("certs renew apiserver --reuse-keys");
-    let differs = node.run(&format!("archive diff {}", file.display()));
-    assert!(
-        differs.out.contains("apiserver                  another certificate, the same key: serial "),
-        "{differs}"
-    );
-    assert_eq!(differs.out.matches("changed  ").count(), 1, "{differs}");
+    assert_snapshot!(node.screen(&format!("archive diff {}", file.display())), @"
+    exit 1
+    Credentials:
+      apiserver                  another certificate, the same key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:27Z → 2027-11-24T00:00:00Z
+    Paths:
+      changed  /etc/kubernetes/pki/apiserver.crt  content (SIZE)
+    1 paths differ, 40 are the same.
+    ");
 }
 
 #[test]
@@ -83,16 +149,66 @@ fn two_archives_are_compared_without_a_node() {
     let (here, there) = (fixture("rsa2048"), fixture("expired-all"));
     let mut command = kuberescue();
     command.args(["archive", "diff"]).args([&here, &there]);
-    let differs = run(command);
-    assert_eq!(differs.code, 1, "{differs}");
-    assert!(
-        differs.out.contains("  ca                         another certificate, another key"),
-        "{differs}"
-    );
-    assert!(
-        differs.out.contains("  sa                         a key pair without certificate, another key"),
-        "{differs}"
-    );
+    assert_snapshot!(screen(here.parent().unwrap(), &run(command)), @"
+    exit 1
+    Credentials:
+      ca                         another certificate, another key: serial SERIAL → SERIAL; ends 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
+      etcd-ca                    another certificate, another key: serial SERIAL → SERIAL; ends 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
+      front-proxy-ca             another certificate, another key: serial SERIAL → SERIAL; ends 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
+      sa                         a key pair without certificate, another key
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:18:25Z → 2024-12-30T23:55:00Z
+      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z; subject CN=cp-1@1795472605 → CN=cp-1@1704067200; issuer CN=cp-1-ca@1795472605 → CN=cp-1-ca@1704067200
+    Paths:
+      changed  /etc/kubernetes/admin.conf  content (SIZE)
+      changed  /etc/kubernetes/controller-manager.conf  content (SIZE)
+      changed  /etc/kubernetes/kubelet.conf  content (SIZE)
+      changed  /etc/kubernetes/manifests/etcd.yaml  time 2026-11-23T22:23:26Z → 2026-11-23T22:23:54Z
+      changed  /etc/kubernetes/manifests/kube-apiserver.yaml  time 2026-11-23T22:23:26Z → 2026-11-23T22:23:54Z
+      changed  /etc/kubernetes/manifests/kube-controller-manager.yaml  time 2026-11-23T22:23:26Z → 2026-11-23T22:23:54Z
+      changed  /etc/kubernetes/manifests/kube-scheduler.yaml  time 2026-11-23T22:23:26Z → 2026-11-23T22:23:54Z
+      changed  /etc/kubernetes/pki/apiserver-etcd-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-etcd-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-kubelet-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver-kubelet-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/apiserver.key  content (SIZE)
+      changed  /etc/kubernetes/pki/ca.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/ca.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/ca.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/ca.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/healthcheck-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/healthcheck-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/peer.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/peer.key  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/server.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/etcd/server.key  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-ca.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-ca.key  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-client.crt  content (SIZE)
+      changed  /etc/kubernetes/pki/front-proxy-client.key  content (SIZE)
+      changed  /etc/kubernetes/pki/sa.key  content (SIZE)
+      changed  /etc/kubernetes/pki/sa.pub  content (SIZE)
+      changed  /etc/kubernetes/scheduler.conf  content (SIZE)
+      changed  /etc/kubernetes/super-admin.conf  content (SIZE)
+      changed  /var/lib/kubelet/config.yaml  time 2026-11-23T22:23:26Z → 2026-11-23T22:23:54Z
+      added    /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
+      removed  /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem
+      changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem → /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
+      changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
+      changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
+    37 paths differ, 5 are the same.
+    ");
     let mut command = kuberescue();
     command.args(["archive", "diff"]).args([&here, &here]);
     assert_eq!(run(command).code, 0);
@@ -104,11 +220,19 @@ fn what_the_archive_does_not_know_stays_unless_asked_otherwise() {
     let (_directory, file) = archive(&node);
     node.write("/etc/kubernetes/pki/mine.crt", "mine");
     node.write("/etc/kubernetes/admin.conf", "broken");
-    let restored = node.must(&format!("archive restore {} --yes", file.display()));
-    assert!(
-        restored.out.contains("stays (--exact removes it) (1):\n  /etc/kubernetes/pki/mine.crt\n"),
-        "{restored}"
-    );
+    assert_snapshot!(node.screen(&format!("archive restore {} --yes", file.display())), @"
+    exit 0
+    Restore of cp-1: 1 paths change, 40 are the same
+    Credentials:
+      admin.conf                 unreadable (not a kubeconfig: error: line 1 column 1: expected mapping start) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
+    Paths:
+      changed  /etc/kubernetes/admin.conf  content (SIZE)
+    Not in the archive, and stays (--exact removes it) (1):
+      /etc/kubernetes/pki/mine.crt
+    Restored: the node is in the state of the archive.
+    Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    hint: sudo kuberescue rollback undoes this, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    ");
     assert!(node.exists("/etc/kubernetes/pki/mine.crt"));
     node.must(&format!("archive restore {} --yes --exact", file.display()));
     assert!(!node.exists("/etc/kubernetes/pki/mine.crt"));
@@ -132,17 +256,89 @@ fn an_empty_disk_becomes_the_node() {
 fn a_plain_tar_is_restored_as_far_as_it_concerns_a_node() {
     let onto = Node::empty();
     let file = fixture("ecdsa-p256");
-    let restored = onto.must(&format!("archive restore {} --yes", file.display()));
-    assert!(restored.out.contains("NOTE: not made by kuberescue"), "{restored}");
-    assert!(
-        restored.out.contains("/kubeadm.yaml: nothing that a kubeadm node's credentials depend on"),
-        "{restored}"
-    );
+    let here = env!("CARGO_MANIFEST_DIR");
+    let restored = onto.screen(&format!("archive restore {} --yes", file.display()));
+    assert_snapshot!(restored.replace(here, "HERE"), @"
+    exit 0
+    Restore of cp-1: 43 paths change, 0 are the same
+    Credentials:
+      ca                         missing → certificate 7d163a43af8723a7 until 2036-11-20T22:23:27Z
+      etcd-ca                    missing → certificate 178e9b0b387d00c5 until 2036-11-20T22:23:27Z
+      front-proxy-ca             missing → certificate 4c368aa22ab325b3 until 2036-11-20T22:23:27Z
+      sa                         missing → there
+      admin.conf                 missing → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
+      apiserver                  missing → certificate 7d41ca95752db028 until 2027-11-23T22:23:27Z
+      apiserver-etcd-client      missing → certificate 348459eae4b491d6 until 2027-11-23T22:23:27Z
+      apiserver-kubelet-client   missing → certificate 5df841905e2b4de0 until 2027-11-23T22:23:27Z
+      controller-manager.conf    missing → certificate 6f46fcbca0469082 until 2027-11-23T22:23:27Z
+      etcd-healthcheck-client    missing → certificate 5226c51355462381 until 2027-11-23T22:23:27Z
+      etcd-peer                  missing → certificate 782287efdaf7dfa7 until 2027-11-23T22:23:27Z
+      etcd-server                missing → certificate 68df3c6599535407 until 2027-11-23T22:23:27Z
+      front-proxy-client         missing → certificate 3c75c6cac1c12b98 until 2027-11-23T22:23:27Z
+      scheduler.conf             missing → certificate 23ce7b32e644c9d2 until 2027-11-23T22:23:27Z
+      super-admin.conf           missing → certificate 4d9013c66716b5b0 until 2027-11-23T22:23:27Z
+      kubelet-client             missing → certificate 5816d700b16ee019150cd94e17b73098 until 2027-11-23T22:18:27Z
+      kubelet-serving            missing → certificate 1136bf0978d74602 until 2027-11-23T22:23:27Z
+    Paths:
+      added    /etc
+      added    /etc/kubernetes
+      added    /etc/kubernetes/admin.conf
+      added    /etc/kubernetes/controller-manager.conf
+      added    /etc/kubernetes/kubelet.conf
+      added    /etc/kubernetes/manifests
+      added    /etc/kubernetes/manifests/etcd.yaml
+      added    /etc/kubernetes/manifests/kube-apiserver.yaml
+      added    /etc/kubernetes/manifests/kube-controller-manager.yaml
+      added    /etc/kubernetes/manifests/kube-scheduler.yaml
+      added    /etc/kubernetes/pki
+      added    /etc/kubernetes/pki/apiserver-etcd-client.crt
+      added    /etc/kubernetes/pki/apiserver-etcd-client.key
+      added    /etc/kubernetes/pki/apiserver-kubelet-client.crt
+      added    /etc/kubernetes/pki/apiserver-kubelet-client.key
+      added    /etc/kubernetes/pki/apiserver.crt
+      added    /etc/kubernetes/pki/apiserver.key
+      added    /etc/kubernetes/pki/ca.crt
+      added    /etc/kubernetes/pki/ca.key
+      added    /etc/kubernetes/pki/etcd
+      added    /etc/kubernetes/pki/etcd/ca.crt
+      added    /etc/kubernetes/pki/etcd/ca.key
+      added    /etc/kubernetes/pki/etcd/healthcheck-client.crt
+      added    /etc/kubernetes/pki/etcd/healthcheck-client.key
+      added    /etc/kubernetes/pki/etcd/peer.crt
+      added    /etc/kubernetes/pki/etcd/peer.key
+      added    /etc/kubernetes/pki/etcd/server.crt
+      added    /etc/kubernetes/pki/etcd/server.key
+      added    /etc/kubernetes/pki/front-proxy-ca.crt
+      added    /etc/kubernetes/pki/front-proxy-ca.key
+      added    /etc/kubernetes/pki/front-proxy-client.crt
+      added    /etc/kubernetes/pki/front-proxy-client.key
+      added    /etc/kubernetes/pki/sa.key
+      added    /etc/kubernetes/pki/sa.pub
+      added    /etc/kubernetes/scheduler.conf
+      added    /etc/kubernetes/super-admin.conf
+      added    /var/lib/kubelet
+      added    /var/lib/kubelet/config.yaml
+      added    /var/lib/kubelet/pki
+      added    /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem
+      added    /var/lib/kubelet/pki/kubelet-client-current.pem
+      added    /var/lib/kubelet/pki/kubelet.crt
+      added    /var/lib/kubelet/pki/kubelet.key
+    In the archive, and not restored (1):
+      /kubeadm.yaml: nothing that a kubeadm node's credentials depend on
+    NOTE: not made by kuberescue: there was no digest to check its content against
+    To be restarted afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
+    Restored: the node is in the state of the archive.
+    Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/node-TIME.tar.gz
+    hint: sudo kuberescue rollback undoes this, from ROOT/var/lib/kuberescue/node-TIME.tar.gz
+    ");
     assert!(!onto.exists("/kubeadm.yaml"));
     onto.must("certs check-expiration");
     let exact =
         onto.refuses(&format!("archive restore {} --yes --exact", file.display()), "exact-needs-own-archive");
-    assert!(exact.err.contains("leave --exact out"), "{exact}");
+    assert_snapshot!(onto.talk(&exact).replace(here, "HERE"), @"
+    error [exact-needs-own-archive]: --exact removes what the archive doesn't know, and a plain tar may hold only a part of a node
+    hint: leave --exact out; what stays is named in the plan
+    ");
 }
 
 #[test]
@@ -159,7 +355,20 @@ fn an_archive_of_another_node_is_refused() {
     let (_directory, file) = archive(&other);
     let refused =
         node.refuses(&format!("archive restore {} --yes", file.display()), "archive-of-another-node");
-    assert!(refused.err.contains("of node cp-2, and this is node cp-1"), "{refused}");
+    assert_snapshot!(node.shown(&refused), @"
+    exit 5
+    Restore of cp-2: 1 paths change, 34 are the same
+    Paths:
+      changed  /etc/kubernetes/manifests/etcd.yaml  content (SIZE)
+    Not in the archive, and stays (--exact removes it) (5):
+      /etc/kubernetes/kubelet.conf
+      /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem
+      /var/lib/kubelet/pki/kubelet-client-current.pem
+      /var/lib/kubelet/pki/kubelet.crt
+      /var/lib/kubelet/pki/kubelet.key
+    error [archive-of-another-node]: the archive is of node cp-2, and this is node cp-1: its certificates would not be valid here
+    hint: take an archive of this node (kuberescue archive list); if the node was renamed on purpose: --accept-node
+    ");
     node.must(&format!("archive restore {} --yes --accept-node", file.display()));
 }
 
@@ -172,16 +381,44 @@ fn a_broken_archive_and_no_archive_change_nothing() {
     bytes[middle] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let before = node.state();
-    for (what, code) in
-        [(file.clone(), 1), (directory.path().join("none"), 2), (directory.path().to_owned(), 2)]
-    {
+    let mut told = Screens::default();
+    for what in [file.clone(), directory.path().join("none"), directory.path().to_owned()] {
         for command in ["restore --yes", "diff"] {
             let (verb, flags) = command.split_once(' ').unwrap_or((command, ""));
-            let run = node.run(&format!("archive {verb} {} {flags}", what.display()));
-            assert_eq!(run.code, code, "{run}");
-            assert!(run.err.starts_with("error") && run.err.contains("\nhint: "), "{run}");
+            told.add(command, &node.screen(&format!("archive {verb} {} {flags}", what.display())));
         }
     }
+    assert_snapshot!(told.0, @"
+    ## restore --yes
+    exit 1
+    error [archive-damaged]: cannot read the archive DIR/cp-1-TIME.tar.gz: etc/kubernetes/pki/apiserver.key: its content is not what the manifest's digest says
+    hint: sudo kuberescue archive list
+
+    ## diff
+    exit 1
+    error [archive-damaged]: cannot read the archive DIR/cp-1-TIME.tar.gz: etc/kubernetes/pki/apiserver.key: its content is not what the manifest's digest says
+    hint: sudo kuberescue archive list
+
+    ## restore --yes
+    exit 2
+    error [no-archive]: cannot read the archive DIR/none: not found
+    hint: sudo kuberescue archive list
+
+    ## diff
+    exit 2
+    error [no-archive]: cannot read the archive DIR/none: not found
+    hint: sudo kuberescue archive list
+
+    ## restore --yes
+    exit 2
+    error: cannot open DIR: not a file
+    hint: nothing was changed; run the same command again once the cause is gone
+
+    ## diff
+    exit 2
+    error: cannot open DIR: not a file
+    hint: nothing was changed; run the same command again once the cause is gone
+    ");
     before.assert_identical(&node.state(), "refused");
 }
 
@@ -191,9 +428,16 @@ fn nobody_is_asked_and_nothing_is_restored() {
     let (_directory, file) = archive(&node);
     node.write("/etc/kubernetes/admin.conf", "broken");
     let before = node.state();
-    let run = node.run(&format!("archive restore {}", file.display()));
-    assert_eq!(run.code, 2, "{run}");
-    assert!(run.err.contains("run it again with --yes"), "{run}");
+    assert_snapshot!(node.screen(&format!("archive restore {}", file.display())), @"
+    exit 2
+    Restore of cp-1: 1 paths change, 40 are the same
+    Credentials:
+      admin.conf                 unreadable (not a kubeconfig: error: line 1 column 1: expected mapping start) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
+    Paths:
+      changed  /etc/kubernetes/admin.conf  content (SIZE)
+    error: no terminal to confirm on; nothing was changed
+    hint: run it again with --yes
+    ");
     before.assert_same(&node.state(), "not asked");
 }
 
@@ -202,25 +446,41 @@ fn verify_checks_every_archive_and_the_history() {
     let node = Node::of("ecdsa-p256");
     node.must("certs renew all");
     node.must("certs renew apiserver --accept-clock");
-    let good = node.must("archive verify --at 2026-11-24");
-    assert_eq!(good.out.matches("every digest matches").count(), 2, "{good}");
-    assert!(good.out.contains("history: 2 changes since ") && good.out.contains(": intact\n"), "{good}");
-    assert!(good.out.contains("kuberescue certs renew apiserver"), "{good}");
-    assert_eq!(
-        json(&node.must("archive verify -o json --at 2026-11-24"))["history"]["records"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_snapshot!(node.screen("archive verify --at 2026-11-24"), @"
+    exit 0
+    ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: READY
+      41 entries, SIZE; every digest matches
+      created TIME on node cp-1 (host HOST) by kuberescue 0.1.0: kuberescue certs renew apiserver --accept-clock --at 2026-11-24T00:00:00Z --root ROOT
+
+    ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz: READY
+      41 entries, SIZE; every digest matches
+      created TIME on node cp-1 (host HOST) by kuberescue 0.1.0: kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT
+
+    history: 2 changes since TIME: intact
+      TIME  uid UID  kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT (18 paths)
+      TIME  uid UID  kuberescue certs renew apiserver --accept-clock --at 2026-11-24T00:00:00Z --root ROOT (2 paths)
+    ");
+    let good = node.must("archive verify -o json --at 2026-11-24").json();
+    assert_eq!(good["history"]["records"].as_array().unwrap().len(), 2);
 
     let log = "/var/lib/kuberescue/history.jsonl";
     let whole = node.text(log);
     node.write(log, whole.replace("certs renew all", "certs renew ALL"));
-    let broken = node.run("archive verify --at 2026-11-24");
-    assert_eq!(broken.code, 1, "{broken}");
-    assert!(broken.out.contains("history: 2 changes since "), "{broken}");
-    assert!(broken.out.contains("DAMAGED\n  /var/lib/kuberescue/history.jsonl, line 2: "), "{broken}");
+    assert_snapshot!(node.screen("archive verify --at 2026-11-24"), @"
+    exit 1
+    ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: READY
+      41 entries, SIZE; every digest matches
+      created TIME on node cp-1 (host HOST) by kuberescue 0.1.0: kuberescue certs renew apiserver --accept-clock --at 2026-11-24T00:00:00Z --root ROOT
+
+    ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz: READY
+      41 entries, SIZE; every digest matches
+      created TIME on node cp-1 (host HOST) by kuberescue 0.1.0: kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT
+
+    history: 2 changes since TIME: DAMAGED
+      /var/lib/kuberescue/history.jsonl, line 2: the record before it is another one than when it was written
+      TIME  uid UID  kuberescue certs renew ALL --at 2026-11-24T00:00:00Z --root ROOT (18 paths)
+      TIME  uid UID  kuberescue certs renew apiserver --accept-clock --at 2026-11-24T00:00:00Z --root ROOT (2 paths)
+    ");
     node.write(log, &whole);
 
     // Another archive under the name that the history knows.
@@ -235,15 +495,29 @@ fn verify_checks_every_archive_and_the_history() {
     let archives = names(&node);
     let (_directory, other) = archive(&node);
     std::fs::copy(other, &archives[0]).unwrap();
-    let run = node.run("archive verify --at 2026-11-24");
-    assert_eq!(run.code, 1, "{run}");
-    assert!(run.out.contains("intact, but not the file that the history records"), "{run}");
+    assert_snapshot!(node.screen("archive verify --at 2026-11-24"), @"
+    exit 1
+    ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: READY
+      41 entries, SIZE; every digest matches
+      created TIME on node cp-1 (host HOST) by kuberescue 0.1.0: kuberescue archive create --archive-dir DIR --root ROOT
+
+    ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz: READY
+      41 entries, SIZE; every digest matches
+      created TIME on node cp-1 (host HOST) by kuberescue 0.1.0: kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT
+
+    history: 2 changes since TIME: DAMAGED
+      ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: intact, but not the file that the history records
+      TIME  uid UID  kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT (18 paths)
+      TIME  uid UID  kuberescue certs renew apiserver --accept-clock --at 2026-11-24T00:00:00Z --root ROOT (2 paths)
+    ");
 
     std::fs::write(&archives[0], "no archive").unwrap();
     let run = node.run("archive verify --at 2026-11-24");
-    assert_eq!(run.code, 1, "{run}");
-    assert_eq!(run.out.matches("every digest matches").count(), 1, "{run}");
-    assert!(run.err.starts_with("error [archive-damaged]: cannot read the archive "), "{run}");
+    assert_eq!((run.code, run.out.matches("every digest matches").count()), (1, 1), "{run}");
+    assert_snapshot!(node.talk(&run), @"
+    error [archive-damaged]: cannot read the archive ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: failed to read entire block
+    hint: sudo kuberescue archive list
+    ");
 }
 
 #[test]
@@ -254,9 +528,45 @@ fn a_linked_directory_is_restored_where_it_leads() {
     let (_directory, file) = archive(&node);
     let old = node.state();
     node.must("certs renew all --accept-clock");
-    let restored = node.must(&format!("archive restore {} --yes --exact", file.display()));
-    assert!(restored.out.contains("changed  /opt/k8s/pki/apiserver.crt"), "{restored}");
-    assert!(restored.out.contains("restarted afterwards: etcd, kube-apiserver"), "{restored}");
+    assert_snapshot!(node.screen(&format!("archive restore {} --yes --exact", file.display())), @"
+    exit 0
+    Restore of cp-1: 18 paths change, 24 are the same
+    Credentials:
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+    Paths:
+      changed  /opt/k8s/admin.conf  content (SIZE)
+      changed  /opt/k8s/controller-manager.conf  content (SIZE)
+      changed  /opt/k8s/pki/apiserver-etcd-client.crt  content (SIZE)
+      changed  /opt/k8s/pki/apiserver-etcd-client.key  content (SIZE)
+      changed  /opt/k8s/pki/apiserver-kubelet-client.crt  content (SIZE)
+      changed  /opt/k8s/pki/apiserver-kubelet-client.key  content (SIZE)
+      changed  /opt/k8s/pki/apiserver.crt  content (SIZE)
+      changed  /opt/k8s/pki/apiserver.key  content (SIZE)
+      changed  /opt/k8s/pki/etcd/healthcheck-client.crt  content (SIZE)
+      changed  /opt/k8s/pki/etcd/healthcheck-client.key  content (SIZE)
+      changed  /opt/k8s/pki/etcd/peer.crt  content (SIZE)
+      changed  /opt/k8s/pki/etcd/peer.key  content (SIZE)
+      changed  /opt/k8s/pki/etcd/server.crt  content (SIZE)
+      changed  /opt/k8s/pki/etcd/server.key  content (SIZE)
+      changed  /opt/k8s/pki/front-proxy-client.crt  content (SIZE)
+      changed  /opt/k8s/pki/front-proxy-client.key  content (SIZE)
+      changed  /opt/k8s/scheduler.conf  content (SIZE)
+      changed  /opt/k8s/super-admin.conf  content (SIZE)
+    To be restarted afterwards: etcd, kube-apiserver, kube-controller-manager, kube-scheduler
+    Restored: the node is in the state of the archive.
+    Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    hint: sudo kuberescue rollback undoes this, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    ");
     old.assert_same(&node.state(), "restored");
     let onto = Node::empty();
     onto.must(&format!("archive restore {} --yes", file.display()));
@@ -278,10 +588,10 @@ fn verified(tree: &str, more: &str) -> Run {
 fn verify_says_in_three_words_what_diagnose_says() {
     for tree in ["rsa2048", "expired-all", "v120-expired", "mixed", "expired-ca", "external-ca"] {
         let told = verified(tree, "-o json --at 2026-11-24");
-        let item = json(&told)["items"][0].clone();
+        let item = told.json()["items"][0].clone();
         let mut command = kuberescue();
         command.args(["diagnose", "-o", "json", "--at", "2026-11-24", "--root"]).arg(fixture(tree));
-        let diagnosis = json(&run(command));
+        let diagnosis = run(command).json();
         let codes = |findings: &serde_json::Value| -> Vec<String> {
             findings.as_array().unwrap().iter().map(|finding| finding["code"].to_string()).collect()
         };
@@ -304,14 +614,14 @@ fn first_line(text: &str) -> &str {
 #[test]
 fn verify_screens() {
     let ready = verified("rsa2048", "--at 2026-11-24");
-    insta::assert_snapshot!(first_line(&ready.out), @"ARCHIVE: READY");
+    assert_snapshot!(first_line(&ready.out), @"ARCHIVE: READY");
     // A healthy node whose CA key is elsewhere works.
     let external = verified("external-ca", "--at 2026-11-24");
-    insta::assert_snapshot!(first_line(&external.out), @"ARCHIVE: READY");
+    assert_snapshot!(first_line(&external.out), @"ARCHIVE: READY");
     let expired = verified("expired-all", "--at 2026-11-24");
-    insta::assert_snapshot!(first_line(&expired.out), @"ARCHIVE: RECOVERABLE (with: kuberescue recover)");
+    assert_snapshot!(first_line(&expired.out), @"ARCHIVE: RECOVERABLE (with: kuberescue recover)");
     let ca = verified("expired-ca", "--at 2026-11-24");
-    assert!(first_line(&ca.out).starts_with("ARCHIVE: NOT RECOVERABLE ("), "{ca}");
+    assert_snapshot!(first_line(&ca.out), @"ARCHIVE: NOT RECOVERABLE (the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired))");
     assert_eq!(ca.code, 1, "{ca}");
 }
 
@@ -326,54 +636,57 @@ fn a_partial_tar_says_what_it_holds() {
     assert!(tar.status().unwrap().success());
     let mut command = kuberescue();
     command.args(["archive", "verify", "--at", "2026-11-24"]).arg(&file).arg("--root").arg(directory.path());
-    let told = run(command);
-    assert!(
-        told.out.contains(
-            "  scope: only /etc/kubernetes/pki, /etc/kubernetes/manifests; not in the archive: /var/lib/kubelet\n"
-        ),
-        "{told}"
-    );
+    assert_snapshot!(screen(directory.path(), &run(command)), @"
+    exit 1
+    ROOT/etc.tar: NOT RECOVERABLE (kubelet: /var/lib/kubelet/config.yaml not found; reissuing certificates does not repair this [kubelet-config-missing]: Copy it from another node of the same version: scp NODE:/var/lib/kubelet/config.yaml /var/lib/kubelet/config.yaml; then systemctl restart kubelet. To go on all the same: --accept kubelet-config-missing)
+      36 entries, SIZE; not created by kuberescue: no digests to compare with
+      scope: only /etc/kubernetes/pki, /etc/kubernetes/manifests; not in the archive: /var/lib/kubelet
+    Blocking problems (root cause first):
+      kubelet-link-missing   kubelet-client: not found
+      kubelet-config-missing kubelet: /var/lib/kubelet/config.yaml not found
+      kubelet-crash-loop     kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
+    ");
 }
 
 #[test]
 fn no_archive_is_an_error() {
     let node = Node::of("rsa2048");
     let show = |run: Run| run.to_string().replace(node.root().to_str().unwrap(), "ROOT");
-    insta::assert_snapshot!(show(node.run("archive verify")), @r"
+    assert_snapshot!(show(node.run("archive verify")), @r"
     exit 2
     --- stdout
     --- stderr
     error [no-archive]: cannot verify: no archive of ROOT found
     hint: sudo kuberescue archive create
     ");
-    insta::assert_snapshot!(show(node.run("archive list")), @r"
+    assert_snapshot!(show(node.run("archive list")), @r"
     exit 0
     --- stdout
     --- stderr
     No archives found.
     hint: sudo kuberescue archive create
     ");
-    insta::assert_snapshot!(show(node.run("archive list --archive-dir /nowhere")), @r"
+    assert_snapshot!(show(node.run("archive list --archive-dir /nowhere")), @r"
     exit 2
     --- stdout
     --- stderr
     error [no-archive]: cannot read the archive /nowhere: not found
     hint: sudo kuberescue archive list
     ");
-    insta::assert_snapshot!(show(node.run("archive verify /nowhere")), @r"
+    assert_snapshot!(show(node.run("archive verify /nowhere")), @r"
     exit 2
     --- stdout
     --- stderr
     error [no-archive]: cannot read the archive /nowhere: not found
     hint: sudo kuberescue archive list
     ");
-    insta::assert_snapshot!(show(node.run("resume")), @r"
+    assert_snapshot!(show(node.run("resume")), @r"
     exit 0
     --- stdout
     Nothing to resume: no change was interrupted.
     --- stderr
     ");
-    insta::assert_snapshot!(show(node.run("rollback --yes")), @r"
+    assert_snapshot!(show(node.run("rollback --yes")), @r"
     exit 0
     --- stdout
     Nothing to roll back: kuberescue has changed nothing here, or it was rolled back already.
@@ -388,7 +701,7 @@ fn an_archive_that_lacks_something_says_so_at_the_end() {
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let made = node.run(&format!("archive create --archive-dir {}", directory.path().display()));
-    insta::assert_snapshot!(format!("exit {}\n{}", made.code, made.err), @r"
+    assert_snapshot!(format!("exit {}\n{}", made.code, made.err), @r"
     exit 4
     Read back and verified. The archive holds private keys: protect it like the node itself.
     Not in the archive (1 path):
@@ -399,7 +712,7 @@ fn an_archive_that_lacks_something_says_so_at_the_end() {
 #[test]
 fn documents_have_the_envelope() {
     let node = Node::of("expired-all");
-    let created = json(&node.must("archive create -o json"));
+    let created = node.must("archive create -o json").json();
     assert_eq!((&created["apiVersion"], &created["kind"]), (&"kuberescue/v1".into(), &"Archive".into()));
     node.must("certs renew all");
     for (command, kind) in [
@@ -410,7 +723,7 @@ fn documents_have_the_envelope() {
         ("rollback --yes -o json", "RollbackResult"),
     ] {
         let run = node.run(command);
-        let document = json(&run);
+        let document = run.json();
         assert_eq!(document["apiVersion"], "kuberescue/v1", "{run}");
         assert_eq!(document["kind"], kind, "{run}");
         assert!(document["items"].is_array() && document["time"].is_string(), "{run}");

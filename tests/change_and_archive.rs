@@ -1,6 +1,5 @@
 //! A real node's tree through archive and transaction: restored into an empty root, changed, rolled
 //! back from its archive; a full and a read-only file system.
-#![expect(clippy::unwrap_used, reason = "a test fails that way")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,7 +108,6 @@ fn archive_change_and_rollback_from_the_archive() {
     for round in 0..5 {
         let old = tree(&root);
         let changes = renewal(&old);
-        #[expect(clippy::disallowed_methods, reason = "a measurement")]
         let begin = std::time::Instant::now();
         let lock = root.lock().unwrap();
         let written = archive::write(&root, None, &old, &about()).unwrap();
@@ -148,7 +146,6 @@ fn a_rollback_of_a_path_that_changed_since_is_refused() {
     let old = tree(&root);
     let lock = root.lock().unwrap();
     transaction::apply(&root, &lock, &renewal(&old), &context(None)).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "someone else writes")]
     std::fs::write(directory.path().join("etc/kubernetes/admin.conf"), "x").unwrap();
     let error = transaction::rollback(&root, &lock, &old, &Invoker::default(), NOW).unwrap_err();
     assert!(matches!(error, Error::Changed { path } if path == Path::new("/etc/kubernetes/admin.conf")));
@@ -163,7 +160,6 @@ impl Mounted {
         mounted.run("mount", &["-t", "tmpfs", "-o", options, "tmpfs"]).then_some(mounted)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the test mounts a file system")]
     fn run(&self, program: &str, arguments: &[&str]) -> bool {
         let status = std::process::Command::new(program).args(arguments).arg(self.0.path()).status();
         status.is_ok_and(|status| status.success())

@@ -1,19 +1,10 @@
 //! Several nodes side by side: what they must share, what was copied, who is done, etcd's quorum, and many archives.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 
+use common::screen::steady;
 use common::{Node, PKI, Run, fixture, kuberescue, run};
+use insta::assert_snapshot;
 
 const AT: &str = "2026-11-24";
 /// Members of etcd on every node.
@@ -66,23 +57,36 @@ fn diagnose(nodes: &[&Node], more: &[&str]) -> Run {
     run(command)
 }
 
+/// A tree at a path behind those of all other nodes: nodes of one name are shown in the order of their paths.
+fn last(tree: &str) -> Node {
+    Node::within(tempfile::Builder::new().prefix("z").tempdir().unwrap()).filled(tree)
+}
+
+/// What a diagnosis of several nodes says above and below those of the nodes.
+fn summary(nodes: &[&Node], run: &Run) -> String {
+    let mut text = run.to_string();
+    for (index, node) in nodes.iter().enumerate() {
+        text = text.replace(node.root().to_str().unwrap(), &format!("NODE-{index}"));
+    }
+    steady(&text)
+}
+
 #[test]
 fn nodes_of_one_cluster_are_held_side_by_side() {
     let nodes = [member("rsa2048", 1), own("rsa2048", 2), own("rsa2048", 3)];
     let nodes = nodes.each_ref();
-    let text = diagnose(&nodes, &[]);
-    assert_eq!(text.code, 0, "{text}");
-    assert!(
-        text.out.starts_with("Cluster https://192.168.10.11:6443: 3 nodes, 3 in order, 0 to be recovered\n"),
-        "{text}"
-    );
-    assert!(
-        text.out.contains(
-            "etcd: 3 members, 2 needed; in order: cp-1, cp-2, cp-3; not usable: none: a quorum is possible\n"
-        ),
-        "{text}"
-    );
-    let json: serde_json::Value = serde_json::from_str(&diagnose(&nodes, &["-o", "json"]).out).unwrap();
+    assert_snapshot!(summary(&nodes, &diagnose(&nodes, &[])), @"
+    exit 0
+    --- stdout
+    Cluster https://192.168.10.11:6443: 3 nodes, 3 in order, 0 to be recovered
+    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
+    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
+    cp-2      control-plane   in order   0          0          2027-11-24 admin.conf       NODE-1
+    cp-3      control-plane   in order   0          0          2027-11-24 admin.conf       NODE-2
+    etcd: 3 members, 2 needed; in order: cp-1, cp-2, cp-3; not usable: none: a quorum is possible
+    --- stderr
+    ");
+    let json = diagnose(&nodes, &["-o", "json"]).json();
     let cluster = &json["clusters"][0];
     assert_eq!(cluster["findings"], serde_json::json!([]));
     let names: Vec<_> =
@@ -93,13 +97,42 @@ fn nodes_of_one_cluster_are_held_side_by_side() {
 #[test]
 fn who_is_done_and_what_etcd_needs_is_told() {
     let nodes = [member("expired-all", 1), own("expired-all", 2), member("expired-all", 3)];
-    let run = diagnose(&nodes.each_ref(), &[]);
-    assert_eq!(run.code, 1, "{run}");
-    assert!(run.out.contains("3 nodes, 1 in order, 2 to be recovered"), "{run}");
-    let etcd = "etcd: 3 members, 2 needed; in order: cp-2; not usable: cp-1, cp-3: no quorum until 1 more are recovered\n";
-    assert!(run.out.contains(etcd), "{run}");
-    let run = diagnose(&[&nodes[1], &nodes[2]], &[]);
-    assert!(run.out.contains("not looked at: cp-1: whether a quorum is possible hangs on those"), "{run}");
+    let all = nodes.each_ref();
+    assert_snapshot!(summary(&all, &diagnose(&all, &[])), @"
+    exit 1
+    --- stdout
+    Cluster https://192.168.10.11:6443: 3 nodes, 1 in order, 2 to be recovered
+    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                SOURCE
+    cp-1      control-plane   to be recovered   10         4          2033-12-29 ca           NODE-0
+    cp-2      control-plane   in order          0          0          2027-11-24 admin.conf   NODE-1
+    cp-3      control-plane   to be recovered   11         3          2033-12-29 ca           NODE-2
+      nodes-copied           admin.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           apiserver is the same on cp-1, cp-3: it was copied
+      nodes-copied           apiserver-etcd-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           apiserver-kubelet-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           controller-manager.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           etcd-healthcheck-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           etcd-peer is the same on cp-1, cp-3: it was copied
+      nodes-copied           etcd-server is the same on cp-1, cp-3: it was copied
+      nodes-copied           front-proxy-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           scheduler.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           super-admin.conf is the same on cp-1, cp-3: it was copied
+    etcd: 3 members, 2 needed; in order: cp-2; not usable: cp-1, cp-3: no quorum until 1 more are recovered
+    cp-1: control plane cannot start: all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
+    cp-3: control plane cannot start: all 11 certificates expired 693 days ago; CAs valid until 2033-12-29
+    --- stderr
+    ");
+    assert_snapshot!(summary(&all, &diagnose(&all[1..], &[])), @"
+    exit 1
+    --- stdout
+    Cluster https://192.168.10.11:6443: 2 nodes, 1 in order, 1 to be recovered
+    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                SOURCE
+    cp-2      control-plane   in order          0          0          2027-11-24 admin.conf   NODE-1
+    cp-3      control-plane   to be recovered   11         3          2033-12-29 ca           NODE-2
+    etcd: 3 members, 2 needed; in order: cp-2; not usable: cp-3, not looked at: cp-1: whether a quorum is possible hangs on those that were not looked at
+    cp-3: control plane cannot start: all 11 certificates expired 693 days ago; CAs valid until 2033-12-29
+    --- stderr
+    ");
 }
 
 #[test]
@@ -108,35 +141,54 @@ fn copied_leafs_and_other_keys_are_told_with_their_nodes() {
     let nodes = [member("rsa2048", 1), own("rsa2048", 2), member("rsa2048", 3)];
     nodes[1].write(&format!("{PKI}/sa.key"), Node::of("expired-all").text(&format!("{PKI}/sa.key")));
     nodes[1].write(&format!("{PKI}/sa.pub"), Node::of("expired-all").text(&format!("{PKI}/sa.pub")));
-    let run = diagnose(&nodes.each_ref(), &[]);
-    assert_eq!(run.code, 1, "{run}");
-    assert!(
-        run.out.contains("nodes-copied           apiserver is the same on cp-1, cp-3: it was copied\n"),
-        "{run}"
-    );
-    assert!(
-        run.out.contains("nodes-copied           etcd-peer is the same on cp-1, cp-3: it was copied\n"),
-        "{run}"
-    );
-    assert!(
-        run.out.contains(
-            "nodes-sa-differs       sa is another pair on some nodes than on others: cp-1, cp-3 | cp-2\n"
-        ),
-        "{run}"
-    );
-    assert!(!run.out.contains("nodes-ca-differs"), "{run}");
+    let all = nodes.each_ref();
+    assert_snapshot!(summary(&all, &diagnose(&all, &[])), @"
+    exit 1
+    --- stdout
+    Cluster https://192.168.10.11:6443: 3 nodes, 2 in order, 1 to be recovered
+    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                    SOURCE
+    cp-1      control-plane   in order          0          0          2027-11-23 kubelet-client   NODE-0
+    cp-2      control-plane   in order          0          0          2027-11-24 admin.conf       NODE-1
+    cp-3      control-plane   to be recovered   3          0          2027-11-23 admin.conf       NODE-2
+      nodes-sa-differs       sa is another pair on some nodes than on others: cp-1, cp-3 | cp-2
+      nodes-copied           admin.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           apiserver is the same on cp-1, cp-3: it was copied
+      nodes-copied           apiserver-etcd-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           apiserver-kubelet-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           controller-manager.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           etcd-healthcheck-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           etcd-peer is the same on cp-1, cp-3: it was copied
+      nodes-copied           etcd-server is the same on cp-1, cp-3: it was copied
+      nodes-copied           front-proxy-client is the same on cp-1, cp-3: it was copied
+      nodes-copied           scheduler.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           super-admin.conf is the same on cp-1, cp-3: it was copied
+    etcd: 3 members, 2 needed; in order: cp-1, cp-2; not usable: cp-3: a quorum is possible
+    cp-3: control plane cannot start: unusable: etcd-server (names-of-another-node), etcd-peer (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
+    --- stderr
+    ");
     // A node that was made anew with kubeadm reset and init.
-    let other = Node::of("ecdsa-p256");
-    let run = diagnose(&[&nodes[0], &nodes[1], &other], &[]);
-    assert!(
-        run.out.contains("nodes-ca-differs       ca has another key on some nodes than on others: "),
-        "{run}"
-    );
+    let other = last("ecdsa-p256");
+    let all = [&nodes[0], &nodes[1], &other];
+    assert_snapshot!(summary(&all, &diagnose(&all, &[])), @"
+    exit 1
+    --- stdout
+    Cluster https://192.168.10.11:6443: 3 nodes, 3 in order, 0 to be recovered
+    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
+    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
+    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-2
+    cp-2      control-plane   in order   0          0          2027-11-24 admin.conf       NODE-1
+      nodes-ca-differs       ca has another key on some nodes than on others: cp-1 (NODE-0), cp-2 | cp-1 (NODE-2)
+      nodes-ca-differs       etcd-ca has another key on some nodes than on others: cp-1 (NODE-0), cp-2 | cp-1 (NODE-2)
+      nodes-ca-differs       front-proxy-ca has another key on some nodes than on others: cp-1 (NODE-0), cp-2 | cp-1 (NODE-2)
+      nodes-sa-differs       sa is another pair on some nodes than on others: cp-1 (NODE-0) | cp-1 (NODE-2) | cp-2
+    etcd: 3 members, 2 needed; in order: cp-1, cp-2; not usable: none, not looked at: cp-3: a quorum is possible
+    --- stderr
+    ");
 }
 
 #[test]
 fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
-    let (here, there) = (Node::of("rsa2048"), Node::of("ecdsa-p256"));
+    let (here, there) = (Node::of("rsa2048"), last("ecdsa-p256"));
     for file in [
         "admin.conf",
         "super-admin.conf",
@@ -148,14 +200,34 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
         there.replace(&format!("/etc/kubernetes/{file}"), "192.168.10.11", "192.168.20.11");
     }
     let empty = Node::empty();
-    let run = diagnose(&[&here, &there, &empty], &[]);
-    assert_eq!(run.code, 1, "{run}");
-    assert_eq!(run.out.matches("Cluster https://").count(), 2, "{run}");
-    assert!(run.out.contains("Not read (1):\n"), "{run}");
-    assert!(!run.out.contains("nodes-"), "{run}");
-    let run = diagnose(&[&empty, &empty], &[]);
-    assert_eq!(run.code, 2, "{run}");
-    assert!(run.err.contains("not a kubeadm node") && run.err.contains("\nhint: "), "{run}");
+    let all = [&here, &there, &empty];
+    assert_snapshot!(summary(&all, &diagnose(&all, &[])), @"
+    exit 1
+    --- stdout
+    Cluster https://192.168.10.11:6443: 1 nodes, 1 in order, 0 to be recovered
+    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
+    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
+    etcd: 1 members, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+
+    Cluster https://192.168.20.11:6443: 1 nodes, 0 in order, 1 to be recovered
+    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                    SOURCE
+    cp-1      control-plane   to be recovered   1          0          2027-11-23 kubelet-client   NODE-1
+    etcd: 1 members, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+    cp-1: control plane cannot start: unusable: apiserver (names-missing); CAs valid until 2036-11-20
+
+    Not read (1):
+      NODE-2: cannot use --root NODE-2: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    --- stderr
+    ");
+    assert_snapshot!(summary(&[&empty], &diagnose(&[&empty, &empty], &[])), @"
+    exit 2
+    --- stdout
+    --- stderr
+    error: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    error: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    error: none of these is a node that can be read
+    hint: name root directories of nodes, or archives of them (tar, tar.gz)
+    ");
 }
 
 #[test]
@@ -163,9 +235,16 @@ fn two_archives_of_one_node_are_no_copies() {
     let file = fixture("rsa2048");
     let mut command = kuberescue();
     command.arg("diagnose").args([&file, &file]).args(["--at", AT]);
-    let run = run(command);
-    assert_eq!(run.code, 0, "{run}");
-    assert!(!run.out.contains("nodes-copied"), "{run}");
+    assert_snapshot!(run(command).to_string().replace(file.to_str().unwrap(), "FILE"), @"
+    exit 0
+    --- stdout
+    Cluster https://192.168.10.11:6443: 2 nodes, 2 in order, 0 to be recovered
+    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
+    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   FILE
+    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   FILE
+    etcd: 1 members, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+    --- stderr
+    ");
 }
 
 #[test]
@@ -192,6 +271,6 @@ fn a_thousand_archives_in_bounded_memory() {
     command.args(&files).args(["--at", AT, "-o", "json"]);
     let run = run(command);
     assert_eq!(run.code, 0, "{}", run.err);
-    let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let json = run.json();
     assert_eq!(json["clusters"][0]["nodes"].as_array().unwrap().len(), 1000);
 }

@@ -6,16 +6,6 @@
 //! `kuberescue` line must be one that the program's parser takes.
 //!
 //! `KUBERESCUE_DOCUMENTS=update cargo test --test documents` writes what the program says into blocks without `…`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test: it runs the program and reads documents"
-)]
 
 mod common;
 

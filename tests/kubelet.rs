@@ -3,17 +3,6 @@
 //!
 //! No systemd runs in a test, so `systemctl` is a script there, put first in PATH: it judges what it is told and
 //! answers as systemd would. These stories show our calls, not systemd's behaviour.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 
@@ -222,7 +211,7 @@ fn where_nothing_starts_it_that_is_said() {
     in_a_machine_of_its_own("where_nothing_starts_it_that_is_said", |machine| {
         let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error, KubeletError::NotRunning { waited: A_MOMENT, systemd: false });
-        assert!(kuberescue::error::Error::from(error.clone()).hints[0].contains("start the kubelet"));
+        insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"systemd does not run here: start the kubelet as this machine starts it, then run this again");
         // The same after one that did run was ended.
         let mut child = machine.kubelet("1000");
         eventually("a kubelet", || find().is_some());
@@ -324,7 +313,7 @@ fn what_systemd_refuses_is_told_in_its_words() {
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
         let error = restart(ENOUGH, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "systemctl restart: Job for kubelet.service failed.");
-        assert!(kuberescue::error::Error::from(error.clone()).hints[0].contains("journalctl -u kubelet"));
+        insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"see systemctl status kubelet and journalctl -u kubelet -n 20, then systemctl restart kubelet");
 
         std::fs::write(machine.path("shown"), "LoadState=masked\nActiveState=inactive\n").unwrap();
         assert_eq!(restart(ENOUGH, SOON, &mut |_| ()).unwrap_err(), KubeletError::Masked);

@@ -1,21 +1,11 @@
 //! The certificate that a kubelet serves: a pair of its own is made again as the kubelet makes it, one that the
 //! cluster has signed is signed again, and what somebody has configured is left alone. openssl is the judge.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 
 use std::net::IpAddr;
 
+use insta::assert_snapshot;
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use kuberescue::issue::{KeyRequest, Profile, Signer, Validity, create, generate};
@@ -150,10 +140,17 @@ fn an_ended_pair_is_made_again_as_the_kubelet_makes_it() {
 fn recover_leaves_nothing_of_it_to_be_seen_to_and_names_the_kubelet() {
     let node = Node::of("expired-all");
     let run = node.must("recover --yes");
-    assert!(run.out.contains("- renew kubelet-serving: "), "{run}");
-    assert!(run.out.contains("signed by cp-1-ca@1795478400, created for it alone"), "{run}");
-    assert!(!run.out.split("\nAfter:").nth(1).unwrap().contains("Warnings"), "{run}");
-    assert!(run.out.contains("Restart afterwards: kubelet, etcd"), "{run}");
+    let step = &run.out[run.out.find("- renew kubelet-serving: ").unwrap()..];
+    let (step, after) = step.split_once("\nAfter:").unwrap();
+    assert_snapshot!(step, @"
+    - renew kubelet-serving: /var/lib/kubelet/pki/kubelet.crt and /var/lib/kubelet/pki/kubelet.key
+        subject CN=cp-1@1795478400, signed by cp-1-ca@1795478400, created for it alone
+        for DNS:cp-1
+        expires 2027-11-24 00:00 UTC (old: 2024-12-31 00:00 UTC)
+        new key, RSA-2048
+    Restart afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
+    ");
+    assert!(!after.lines().any(|line| line.starts_with("Warnings")), "{run}");
     node.settle();
     let before = node.state();
     node.must("recover --yes");
@@ -162,6 +159,7 @@ fn recover_leaves_nothing_of_it_to_be_seen_to_and_names_the_kubelet() {
 
 #[test]
 fn one_that_is_fine_is_left_alone_unless_it_is_named() {
+    let mut told = String::new();
     for (command, changes) in [
         ("certs renew all", false),
         ("certs renew kubelet-client", false),
@@ -170,17 +168,22 @@ fn one_that_is_fine_is_left_alone_unless_it_is_named() {
     ] {
         let node = Node::of("ecdsa-p256");
         let old = node.read(CERTIFICATE);
-        let plan = node.must(&format!("{command} --dry-run"));
-        assert_eq!(plan.out.contains("- renew kubelet-serving"), changes, "{command}\n{plan}");
+        let document = node.must(&format!("{command} --dry-run -o json")).json();
+        let mut steps = document["plan"]["steps"].as_array().unwrap().iter();
+        assert_eq!(steps.any(|step| step["name"] == "kubelet-serving"), changes, "{command}");
         let run = node.must(command);
         assert_eq!(node.read(CERTIFICATE) != old, changes, "{command}");
-        assert_eq!(run.out.contains("serving the kubelet's own API renewed"), changes, "{command}\n{run}");
+        let said = run.out.lines().filter(|line| line.contains("kubelet's own API"));
+        told.extend(said.map(|line| format!("{command}: {line}\n")));
     }
+    assert_snapshot!(told, @"
+    certs renew all --kubelet: certificate for serving the kubelet's own API renewed
+    certs renew kubelet-serving: certificate for serving the kubelet's own API renewed
+    ");
     // Alone, it changes nothing else, and the kubelet is what has to be restarted.
     let node = Node::of("ecdsa-p256");
     let before = node.state();
-    let plan = node.must("certs renew kubelet-serving --dry-run -o json");
-    let document: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    let document = node.must("certs renew kubelet-serving --dry-run -o json").json();
     let plan = &document["plan"];
     assert_eq!(plan["restarts"]["tasks"].as_array().unwrap().len(), 1, "{plan:#}");
     assert_eq!(plan["restarts"]["tasks"][0]["reason"]["files"][0], CERTIFICATE);
@@ -249,7 +252,12 @@ fn a_pair_that_is_missing_altogether_is_left_to_the_kubelet() {
     assert!(!node.exists(CERTIFICATE) && !node.exists(KEY));
     node.settle();
     let run = node.refuses("certs renew kubelet-serving", "nothing-to-renew");
-    assert!(run.out.contains("not renewed: it is missing, and the kubelet makes it"), "{run}");
+    assert_snapshot!(node.shown(&run), @"
+    exit 5
+    certificate for serving the kubelet's own API not renewed: it is missing, and the kubelet makes it when it starts
+    error [nothing-to-renew]: there is nothing to renew
+    hint: see the reasons above; --dry-run shows the plan
+    ");
 }
 
 #[test]
@@ -270,7 +278,12 @@ fn what_the_configuration_names_is_somebody_elses() {
     assert!(run.out.contains(own) && run.code == 1, "still told\n{run}");
     node.settle();
     let run = node.refuses("certs renew kubelet-serving", "nothing-to-renew");
-    assert!(run.out.contains("whoever made it renews it"), "{run}");
+    assert_snapshot!(node.shown(&run), @"
+    exit 5
+    certificate for serving the kubelet's own API not renewed: the kubelet's configuration names /etc/kubernetes/own.crt: whoever made it renews it
+    error [nothing-to-renew]: there is nothing to renew
+    hint: see the reasons above; --dry-run shows the plan
+    ");
 }
 
 #[test]
@@ -324,7 +337,7 @@ fn one_that_was_copied_from_another_node_is_issued_for_this_one() {
     let names = ["cp-9", "192.168.10.19"];
     let node = rotating("expired-all", |node| signed_by_the_cluster(node, "system:node:cp-9", &names, ENDED));
     let run = node.must("certs renew all");
-    assert!(run.out.contains("serving the kubelet's own API issued"), "{run}");
+    assert_snapshot!(run.out.lines().find(|line| line.ends_with(" issued")).unwrap(), @"certificate for serving the kubelet's own API issued");
     let new = node.read("/var/lib/kubelet/pki/kubelet-server-2026-11-24-00-00-00.pem");
     assert_serves(&node, &node.read(&format!("{PKI}/ca.crt")), &new, "cp-1");
     assert!(openssl("x509 -noout -subject", &new).contains("system:node:cp-1"));
@@ -384,5 +397,9 @@ fn a_pair_of_its_own_needs_no_cluster_authority() {
     // What the cluster signs does.
     let node = rotating("expired-ca", |_| b"x".to_vec());
     let run = node.refuses("certs renew kubelet-serving", "ca-expired");
-    assert!(run.err.contains("kubelet-serving"), "{run}");
+    assert_snapshot!(node.shown(&run), @"
+    exit 5
+    error [ca-expired]: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks kubelet-serving
+    hint: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+    ");
 }

@@ -2,7 +2,6 @@
 //!
 //! Code under `#[cfg(test)]` is exempt. Paths are read from tokens, not by the compiler: a path through a renamed
 //! import is not seen here (clippy's `disallowed_methods` sees the calls that matter).
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,6 +1,5 @@
 //! Reading a node's directory, friendly or hostile: links stay inside, nothing special is opened,
 //! nothing is too large, nothing stops the rest.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails that way")]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -11,7 +10,6 @@ use kuberescue::state::{Content, Snapshot, Unread};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::mkfifo;
 
-#[expect(clippy::disallowed_methods, reason = "a test makes its tree")]
 fn put(root: &Path, path: &str, text: &[u8]) {
     let path = root.join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -191,7 +189,6 @@ fn what_is_forbidden_is_an_entry_with_the_reason() {
     for name in ["pki/open", "pki/secret", "pki/closed/in/it"] {
         put(at, name, b"open");
     }
-    #[expect(clippy::disallowed_methods, reason = "a test makes its tree")]
     let mode = |path: &str, mode| {
         std::fs::set_permissions(at.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -201,7 +198,6 @@ fn what_is_forbidden_is_an_entry_with_the_reason() {
     mode("", 0o755);
     mode("pki/secret", 0);
     mode("pki/closed", 0);
-    #[expect(clippy::disallowed_methods, reason = "the test runs itself as another user")]
     let mut command = std::process::Command::new(&program);
     command
         .args(["--exact", "what_is_forbidden_is_an_entry_with_the_reason"])

@@ -1,16 +1,5 @@
 //! What `certs renew all` writes, judged by others' eyes: openssl, webpki and kubectl, for every tree in which
 //! something can be renewed and for every kind of key.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 

@@ -1,22 +1,12 @@
 //! Manifests that an interrupted restart has left out of the kubelet's sight: everything else waits until
 //! `resume` or `rollback` has brought them back.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 
 use std::path::PathBuf;
 
 use common::Node;
+use insta::{allow_duplicates, assert_snapshot};
 use kuberescue::disk::Root;
 use kuberescue::disk::parking;
 
@@ -41,7 +31,11 @@ fn nothing_is_changed_while_manifests_are_away() {
     let (node, before) = parked("ecdsa-p256");
     for command in ["certs renew all", "recover --yes", "certs renew all --dry-run"] {
         let run = node.refuses(command, "interrupted-restart");
-        assert!(run.err.contains("kuberescue resume") && run.err.contains("kube-scheduler.yaml"), "{run}");
+        allow_duplicates! { assert_snapshot!(node.shown(&run), @"
+        exit 5
+        error [interrupted-restart]: an earlier restart was interrupted, and manifests are still moved away: /etc/kubernetes/manifests/etcd.yaml, /etc/kubernetes/manifests/kube-apiserver.yaml, /etc/kubernetes/manifests/kube-controller-manager.yaml, /etc/kubernetes/manifests/kube-scheduler.yaml
+        hint: bring them back with kuberescue resume
+        ") }
     }
     let run = node.must("resume");
     assert_eq!(run.out.lines().filter(|line| line.ends_with("is in its place again.")).count(), 4, "{run}");
@@ -54,8 +48,11 @@ fn nothing_is_changed_while_manifests_are_away() {
 #[test]
 fn rollback_brings_them_back_too() {
     let (node, before) = parked("ecdsa-p256");
-    let looked = node.must("rollback --dry-run");
-    assert!(looked.err.contains("Restores 4 manifests"), "{looked}");
+    assert_snapshot!(node.screen("rollback --dry-run"), @"
+    exit 0
+    Restores 4 manifests that an interrupted restart has moved away
+    Dry run: nothing was written.
+    ");
     assert!(!node.exists(&format!("{MANIFESTS}/etcd.yaml")), "only looked at");
     node.must("rollback --yes");
     before.assert_same(&node.state(), "rolled back");
@@ -75,9 +72,15 @@ fn rollback_brings_them_back_too() {
 fn a_manifest_that_somebody_wrote_meanwhile_stays_and_a_person_is_told() {
     let (node, _) = parked("ecdsa-p256");
     node.write(&format!("{MANIFESTS}/etcd.yaml"), "kind: Pod\n");
-    let run = node.run("resume");
-    assert_eq!(run.code, 4, "{run}");
-    assert!(run.err.contains("etcd.yaml: another file was put there") && run.err.contains("hint: "), "{run}");
+    assert_snapshot!(node.screen("resume"), @"
+    exit 4
+    /etc/kubernetes/manifests/kube-apiserver.yaml is in its place again.
+    /etc/kubernetes/manifests/kube-controller-manager.yaml is in its place again.
+    /etc/kubernetes/manifests/kube-scheduler.yaml is in its place again.
+    Restores 4 manifests that an interrupted restart has moved away
+    error: /etc/kubernetes/manifests/etcd.yaml: another file was put there meanwhile; it stays
+    hint: compare it with the one that was there before, /etc/kubernetes/manifests/.kuberescue-parked-etcd.yaml, and remove that one
+    ");
     assert_eq!(node.text(&format!("{MANIFESTS}/etcd.yaml")), "kind: Pod\n");
     assert!(node.exists(&format!("{MANIFESTS}/kube-apiserver.yaml")));
     assert!(node.must("resume").out.starts_with("Nothing to resume"));

@@ -2,13 +2,6 @@
 //!
 //! `KUBERESCUE_STATIC` names it (`make test` builds and sets it). Without the variable nothing is tested here: said
 //! loudly on a developer's machine, a failure in CI.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test: it unpacks a tree and runs the binary"
-)]
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,15 +1,4 @@
 //! The timeline of a node: its logs in every form, what its files say, and what is made of them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, and what fails shall fail loudly"
-)]
 
 mod common;
 
@@ -19,6 +8,7 @@ use std::path::{Path, PathBuf};
 use common::Node;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use insta::assert_snapshot;
 use jiff::Timestamp;
 use kuberescue::analysis::forensics::timeline::{Kind, Timeline};
 use kuberescue::analysis::node::facts::Facts;
@@ -153,8 +143,7 @@ fn a_log_that_is_given_takes_the_journals_place() {
     // It ran before etcd refused anyone, with a certificate that is not on the disk.
     let failure = with.first_failure.unwrap();
     assert_eq!((failure.source.as_str(), failure.code), ("kubelet", Code::KubeletRotationRefused));
-    let sentence = "30 d after the end of a certificate that is not on the disk any more";
-    assert!(failure.sentence.contains(sentence), "{}", failure.sentence);
+    assert_snapshot!(failure.sentence, @"first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the end of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
 }
 
 #[test]
@@ -182,7 +171,7 @@ fn a_log_that_is_not_there_is_told() {
     let request = Request { given: vec![Given::new(Path::new("/nowhere.log"))], ..Request::default() };
     let failure = read(Some(&root), &snapshot, &inventory, &request, now()).err().unwrap();
     assert_eq!(failure.code, Some(Code::LogUnreadable));
-    assert!(failure.message.contains("/nowhere.log"), "{}", failure.message);
+    assert_snapshot!(failure.message, @"cannot open /nowhere.log: no such file or directory");
 }
 
 #[test]
@@ -192,7 +181,45 @@ fn a_healthy_node_has_no_failure_and_no_anomaly() {
     assert_eq!(timeline.first_failure, None);
     assert_eq!((timeline.lines.as_slice(), timeline.anomalies.as_slice()), ([].as_slice(), [].as_slice()));
     assert!(timeline.events.iter().any(|event| event.kind == Kind::ValidUntil && event.time > now()));
-    assert!(timeline_text(&timeline).contains("--- now ---"));
+    assert_snapshot!(timeline_text(&timeline), @"
+    TIME                   SOURCE        COUNT     EVENT
+    2026-11-23T21:23:25Z   certificate             kubelet-serving becomes valid (/var/lib/kubelet/pki/kubelet.crt)
+    2026-11-23T22:18:25Z   certificate             admin.conf becomes valid (/etc/kubernetes/admin.conf)
+    2026-11-23T22:18:25Z   certificate             controller-manager.conf becomes valid (/etc/kubernetes/controller-manager.conf)
+    2026-11-23T22:18:25Z   certificate             apiserver-etcd-client becomes valid (/etc/kubernetes/pki/apiserver-etcd-client.crt)
+    2026-11-23T22:18:25Z   certificate             apiserver-kubelet-client becomes valid (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
+    2026-11-23T22:18:25Z   certificate             apiserver becomes valid (/etc/kubernetes/pki/apiserver.crt)
+    2026-11-23T22:18:25Z   certificate             ca becomes valid (/etc/kubernetes/pki/ca.crt)
+    2026-11-23T22:18:25Z   certificate             etcd-ca becomes valid (/etc/kubernetes/pki/etcd/ca.crt)
+    2026-11-23T22:18:25Z   certificate             etcd-healthcheck-client becomes valid (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
+    2026-11-23T22:18:25Z   certificate             etcd-peer becomes valid (/etc/kubernetes/pki/etcd/peer.crt)
+    2026-11-23T22:18:25Z   certificate             etcd-server becomes valid (/etc/kubernetes/pki/etcd/server.crt)
+    2026-11-23T22:18:25Z   certificate             front-proxy-ca becomes valid (/etc/kubernetes/pki/front-proxy-ca.crt)
+    2026-11-23T22:18:25Z   certificate             front-proxy-client becomes valid (/etc/kubernetes/pki/front-proxy-client.crt)
+    2026-11-23T22:18:25Z   certificate             scheduler.conf becomes valid (/etc/kubernetes/scheduler.conf)
+    2026-11-23T22:18:25Z   certificate             super-admin.conf becomes valid (/etc/kubernetes/super-admin.conf)
+    2026-11-23T22:18:25Z   certificate             kubelet-client becomes valid (/var/lib/kubelet/pki/kubelet-client-current.pem)
+    2026-11-23T22:23:25Z   file          16        /etc/kubernetes/pki/apiserver-kubelet-client.crt and 15 more: changed
+    2026-11-23T22:23:25Z   kubelet                 the kubelet got a certificate, by the name of its file (/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem)
+    2026-11-23T22:23:26Z   file          19        /etc/kubernetes/admin.conf and 18 more: changed
+    2026-11-24T00:00:00Z                           --- now ---
+    2027-11-23T22:18:25Z   certificate             kubelet-client ends (/var/lib/kubelet/pki/kubelet-client-current.pem)
+    2027-11-23T22:23:25Z   certificate             admin.conf ends (/etc/kubernetes/admin.conf)
+    2027-11-23T22:23:25Z   certificate             controller-manager.conf ends (/etc/kubernetes/controller-manager.conf)
+    2027-11-23T22:23:25Z   certificate             apiserver-etcd-client ends (/etc/kubernetes/pki/apiserver-etcd-client.crt)
+    2027-11-23T22:23:25Z   certificate             apiserver-kubelet-client ends (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
+    2027-11-23T22:23:25Z   certificate             apiserver ends (/etc/kubernetes/pki/apiserver.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-healthcheck-client ends (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-peer ends (/etc/kubernetes/pki/etcd/peer.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-server ends (/etc/kubernetes/pki/etcd/server.crt)
+    2027-11-23T22:23:25Z   certificate             front-proxy-client ends (/etc/kubernetes/pki/front-proxy-client.crt)
+    2027-11-23T22:23:25Z   certificate             scheduler.conf ends (/etc/kubernetes/scheduler.conf)
+    2027-11-23T22:23:25Z   certificate             super-admin.conf ends (/etc/kubernetes/super-admin.conf)
+    2027-11-23T22:23:25Z   certificate             kubelet-serving ends (/var/lib/kubelet/pki/kubelet.crt)
+    2036-11-20T22:23:25Z   certificate             ca ends (/etc/kubernetes/pki/ca.crt)
+    2036-11-20T22:23:25Z   certificate             etcd-ca ends (/etc/kubernetes/pki/etcd/ca.crt)
+    2036-11-20T22:23:25Z   certificate             front-proxy-ca ends (/etc/kubernetes/pki/front-proxy-ca.crt)
+    ");
 }
 
 #[test]

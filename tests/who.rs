@@ -1,16 +1,5 @@
 //! Who reads, and what is read: users without permission, workers, workstations, nodes of other tools. Each is said
 //! to be what it is, before any verdict.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod common;
 

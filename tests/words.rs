@@ -1,14 +1,4 @@
 //! The words of the output: what operators read uses the words of kubeadm, kubectl and openssl, always the same one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test: it runs the program and reads sources"
-)]
 
 mod common;
 

@@ -1,16 +1,5 @@
 //! The rest of the cluster, over the API: real HTTPS with client certificates against a stand-in of the API server that
 //! begins with recorded objects of a real one; kubectl is asked the same where it can be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes files, runs programs, and what fails shall fail loudly"
-)]
 
 #[path = "../apiserver/mod.rs"]
 mod apiserver;

@@ -5,6 +5,8 @@
 //! present time is always [`NOW`], given with `--at`.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod screen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -253,9 +255,7 @@ impl Node {
     pub fn refuses(&self, arguments: &str, code: &str) -> Run {
         let before = self.state();
         let run = self.run(arguments);
-        assert_eq!(run.code, 5, "{arguments}\n{run}");
-        assert!(run.err.contains(&format!("error [{code}]: ")), "{arguments}\n{run}");
-        assert!(run.err.contains("\nhint: "), "{arguments}\n{run}");
+        run.fails(5, code);
         before.assert_same(&self.state(), arguments);
         run
     }
@@ -332,6 +332,21 @@ pub struct Run {
 impl std::fmt::Display for Run {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)
+    }
+}
+
+impl Run {
+    /// Asserts that it ended with this exit code and this error, with a hint.
+    pub fn fails(&self, exit: i32, code: &str) -> &Self {
+        assert_eq!(self.code, exit, "{self}");
+        let told = |start: &str| self.err.lines().any(|line| line.starts_with(start));
+        assert!(told(&format!("error [{code}]: ")) && told("hint: "), "[{code}] is expected\n{self}");
+        self
+    }
+
+    /// The result as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{self}"))
     }
 }
 

@@ -1,16 +1,5 @@
 //! Findings proven by scenarios: one table says how a node is broken and what `diagnose` must find then, and no more.
 //! Every code has a scenario; verdicts, evidence, order and pages are judged on the same scenes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod breakages;
 mod clock_and_disk;

@@ -22,7 +22,6 @@ fn subject(node: &Node) -> String {
 #[test]
 fn the_kubelets_certificate_of_another_node_is_not_renewed() {
     let node = of_another_node();
-    let said = "issued for node cp-2, but this node is cp-1 (/etc/kubernetes/manifests/etcd.yaml --name)";
     for command in [
         "recover --yes",
         "recover --dry-run",
@@ -34,8 +33,10 @@ fn the_kubelets_certificate_of_another_node_is_not_renewed() {
         "certs renew apiserver --kubelet",
     ] {
         let run = node.refuses(command, "names-of-another-node");
-        assert!(run.err.contains(&format!("{CURRENT} was copied from another node: {said}")), "{run}");
-        assert!(run.err.contains(&format!("hint: move {CURRENT} to a safe place")), "{run}");
+        insta::allow_duplicates! { insta::assert_snapshot!(node.talk(&run), @"
+        error [names-of-another-node]: /var/lib/kubelet/pki/kubelet-client-current.pem was copied from another node: issued for node cp-2, but this node is cp-1 (/etc/kubernetes/manifests/etcd.yaml --name)
+        hint: move /var/lib/kubelet/pki/kubelet-client-current.pem to a safe place; kuberescue recover then issues a certificate for this node
+        ") }
     }
     // What is no matter of the kubelet goes on.
     node.must("certs renew apiserver");
@@ -50,8 +51,10 @@ fn one_in_the_kubeconfig_is_refused_too() {
     let node = of_another_node();
     acts::embed(&node);
     let run = node.refuses("recover --yes", "names-of-another-node");
-    assert!(run.err.contains("hint: move /etc/kubernetes/kubelet.conf to a safe place"), "{run}");
-    assert!(run.err.contains("kubeadm init phase kubeconfig kubelet"), "{run}");
+    insta::assert_snapshot!(node.talk(&run), @"
+    error [names-of-another-node]: /etc/kubernetes/kubelet.conf was copied from another node: issued for node cp-2, but this node is cp-1 (/etc/kubernetes/manifests/etcd.yaml --name)
+    hint: move /etc/kubernetes/kubelet.conf to a safe place and create it for this node: kubeadm init phase kubeconfig kubelet; then run this command again
+    ");
 }
 
 /// What can't be read is no other node's, nor is one that the API server's certificate knows.

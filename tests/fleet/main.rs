@@ -3,17 +3,7 @@
 //! stand-ins.
 //!
 //! Ignored by `cargo test`: it needs root, Debian's packages and ansible-core. `make test-node` runs it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
+#![allow(dead_code, reason = "each story uses a part of it")]
 
 mod controller;
 #[path = "../live_node/node.rs"]

@@ -2,17 +2,6 @@
 //! hint, prints only what a terminal may show, and touches nothing outside of its root.
 //!
 //! Each command runs below a process of its own (the ignored test here), which is asked how much memory it took.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod archives;
 #[path = "../common/mod.rs"]

@@ -1,12 +1,4 @@
 //! Issued certificates judged by others: openssl, webpki, kubeadm's own work, and field by field.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: openssl is a process, its input are files, and what fails shall fail loudly"
-)]
 
 mod hand_made;
 mod support;

@@ -1,15 +1,4 @@
 //! Documents: every command with `-o json` and `-o yaml`, and every kind against its schema in `docs/`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 #[path = "../apiserver/mod.rs"]
 mod apiserver;

@@ -3,18 +3,6 @@
 //! The trees and their breakages come from seeds, so that a failure can be seen again:
 //! `KUBERESCUE_JUDGEMENT_SEED=17 cargo test --test judgement`. `KUBERESCUE_JUDGEMENT=1000` takes more trees.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
-
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -1,16 +1,5 @@
 //! `kubeconfig check`: what the credentials of a workstation are worth. Judged by openssl, by kubectl, and by real
 //! TLS servers. No test depends on the day: the time of asking is given.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes files, runs programs, and what fails shall fail loudly"
-)]
 
 #[path = "../common/mod.rs"]
 mod common;

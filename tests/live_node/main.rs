@@ -2,17 +2,7 @@
 //! controller-manager and the scheduler in them are stand-ins (`scripts/testnode/standins`).
 //!
 //! All are ignored by `cargo test`: they need root and Debian's packages. `make test-node` runs them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
+#![allow(dead_code, reason = "each story uses a part of it")]
 
 mod cluster;
 mod manifest;

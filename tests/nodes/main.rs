@@ -1,16 +1,6 @@
 //! `nodes`, and with it how every command of this program talks to an API server that is not this node's own: whose
 //! kubeconfig is taken, what goes wrong on the way and how that is said. Real HTTPS, to a stand-in of the API server
 //! that answers as a real one once did (tests/apiserver).
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    unreachable_pub,
-    reason = "a test"
-)]
 
 #[path = "../apiserver/mod.rs"]
 mod apiserver;

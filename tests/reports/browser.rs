@@ -1,6 +1,7 @@
 //! `-o html` in a real browser without a screen: it shows something in light, in dark and on paper, says nothing on its
 //! console, and its content security policy holds.
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +11,6 @@ use tempfile::TempDir;
 
 use crate::common::{Node, skip};
 use crate::diagnose;
-use crate::png::Picture;
 
 /// How long a browser may take on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,6 +25,40 @@ struct Seen {
     console: Vec<String>,
     picture: Picture,
     pdf: Vec<u8>,
+}
+
+/// Pixels, row by row.
+struct Picture {
+    width: usize,
+    height: usize,
+    pixels: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    fn parse(file: &[u8]) -> Self {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut bytes).unwrap();
+        let pixels = bytes[..frame.buffer_size()].chunks_exact(frame.color_type.samples());
+        Self {
+            width: frame.width as usize,
+            height: frame.height as usize,
+            pixels: pixels.map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+        }
+    }
+
+    fn at(&self, x: usize, y: usize) -> [u8; 3] {
+        self.pixels[y * self.width + x]
+    }
+
+    /// How often each colour is there.
+    fn colours(&self) -> HashMap<[u8; 3], usize> {
+        let mut colours = HashMap::new();
+        for pixel in &self.pixels {
+            *colours.entry(*pixel).or_default() += 1;
+        }
+        colours
+    }
 }
 
 fn chromium() -> bool {

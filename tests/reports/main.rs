@@ -1,16 +1,5 @@
 //! The forms in which a diagnosis leaves the node, each read by a program that others wrote: a JSON Schema validator,
 //! Prometheus' parser, a browser.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes trees, runs programs, and what fails shall fail loudly"
-)]
 
 mod browser;
 #[path = "../common/mod.rs"]
@@ -20,7 +9,6 @@ mod common;
 mod desk;
 mod html;
 mod kubeconfigs;
-mod png;
 mod prometheus;
 mod schema;
 #[path = "../probe/server.rs"]

@@ -1,17 +1,6 @@
 //! `kubeconfig fetch`, `install` and `push`: real HTTPS between the program and stand-ins of two API servers, the admin
 //! cluster's and the cluster's own; files on a real disk, judged by kubectl, by openssl and by strace. The stand-ins
 //! keep what they are given and know conflicts; they are no API servers.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test: it writes files, runs programs, and what fails shall fail loudly"
-)]
 
 #[path = "../apiserver/mod.rs"]
 mod apiserver;
