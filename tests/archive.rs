@@ -224,7 +224,7 @@ fn what_the_archive_does_not_know_stays_unless_asked_otherwise() {
     exit 0
     Restore of cp-1: 1 paths change, 40 are the same
     Credentials:
-      admin.conf                 unreadable (not a kubeconfig: error: line 1 column 1: expected mapping start) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
+      admin.conf                 unreadable (not a kubeconfig: line 1, column 1: a value has another type than expected) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
     Paths:
       changed  /etc/kubernetes/admin.conf  content (SIZE)
     Not in the archive, and stays (--exact removes it) (1):
@@ -432,7 +432,7 @@ fn nobody_is_asked_and_nothing_is_restored() {
     exit 2
     Restore of cp-1: 1 paths change, 40 are the same
     Credentials:
-      admin.conf                 unreadable (not a kubeconfig: error: line 1 column 1: expected mapping start) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
+      admin.conf                 unreadable (not a kubeconfig: line 1, column 1: a value has another type than expected) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
     Paths:
       changed  /etc/kubernetes/admin.conf  content (SIZE)
     error: no terminal to confirm on; nothing was changed

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::node::{COMPONENTS, Container, Options, PATIENCE, Run, TestNode};
+use crate::node::{COMPONENTS, Container, PATIENCE, Run, TestNode};
 
 /// Where the static pods' manifests are.
 pub(crate) const MANIFESTS: &str = "/etc/kubernetes/manifests";
