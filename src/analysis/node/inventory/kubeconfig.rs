@@ -16,6 +16,7 @@ impl Reader<'_> {
             certificate: Parsed::Missing,
             key: Parsed::Missing,
             not_replaceable: None,
+            foreign_issuer: None,
             embedded_authority: None,
         };
         let config = match self.file(path) {

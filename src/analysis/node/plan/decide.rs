@@ -40,7 +40,7 @@ pub fn decide(
     let mut refusals = Vec::new();
     match &options.selection {
         Selection::All => {
-            for leaf in &inventory.leafs {
+            for leaf in inventory.served() {
                 decision.leaf(leaf.spec, &leaf.row);
             }
             if inventory.has_kubelet() {
@@ -127,6 +127,15 @@ impl Decision<'_> {
         if let Some(error) = &row.not_replaceable {
             let needs_person = !matches!(error, KubeconfigError::NotEmbedded { .. });
             return self.skip(spec.name, spec.long_name, Why::NotEmbedded(error.to_string()), needs_person);
+        }
+        if let Some(issuer) = &row.foreign_issuer {
+            let why = Why::NotOurs(format!("issued by {issuer}, whose key is not on this node"));
+            let is_asked = self.options.selection != Selection::All;
+            return self.skip(spec.name, spec.long_name, why, is_asked || self.wants_reissue(spec.name));
+        }
+        if catalog::cert_spec(spec.name).is_none() && row.certificate.get().is_none() {
+            let why = "the names that it is for are not known: it is missing or unreadable".to_owned();
+            return self.skip(spec.name, spec.long_name, Why::Unknown(why), true);
         }
         let profile = || Profile::of(spec, self.inventory);
         let target = |decision: &Self| match spec.place {
