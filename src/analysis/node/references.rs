@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
 use crate::formats::manifest::{Manifest, sni_pair};
-use crate::state::catalog::{self, CAS, Ca, CertSpec, CommonName, Names, Organization, Usage};
+use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, CommonName, Names, Organization, Usage};
 use crate::state::{Component, Snapshot};
 
 const API: &str = Component::ApiServer.name();
@@ -126,6 +126,11 @@ pub(super) fn leaf(facts: &Facts, spec: &CertSpec) -> Files {
     }
     let key = pod.flag(key).map_or_else(|| certificate.with_extension("key"), |value| pod.host(value));
     Files { certificate, key }
+}
+
+/// The files of all leafs, whatever their names: what a known flag names is read.
+pub(super) fn leafs(facts: &Facts) -> impl Iterator<Item = Files> {
+    CERT_SPECS.iter().map(|spec| leaf(facts, spec)).chain(served_by_name(facts))
 }
 
 const fn served(name: &'static str) -> CertSpec {

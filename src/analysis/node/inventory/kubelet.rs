@@ -62,7 +62,7 @@ impl Reader<'_> {
         let directory = &facts.kubelet_pki_dir.value;
         let signed = directory.join(catalog::KUBELET_SERVING_LINK);
         let own = directory.join("kubelet.crt");
-        let there = |path| self.snapshot.get(path).is_some();
+        let there = |path| self.snapshot.entry_itself(path).is_some();
         // If the configuration doesn't say so, a rotated certificate without a self-signed one does.
         let is_signed = facts.server_tls_bootstrap || (there(&signed) && !there(&own));
         let (form, certificate, key) = match &facts.kubelet_serving {

@@ -18,7 +18,7 @@ use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
-use crate::state::{Bytes, Content, Snapshot};
+use crate::state::{Bytes, Content, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
@@ -264,7 +264,7 @@ impl Reader<'_> {
             Err(error) => return Parsed::Unreadable(error.to_string()),
         };
         match resolved.entry.map(|entry| &entry.content) {
-            None if resolved.path != path && self.snapshot.get(path).is_some() => {
+            None if resolved.path != path && self.snapshot.entry_itself(path).is_some_and(is_link) => {
                 Parsed::Unreadable(format!("the link leads to {}, which is missing", resolved.path.display()))
             }
             None => Parsed::Missing,
@@ -331,6 +331,10 @@ impl Reader<'_> {
         let paths = self.snapshot.iter().map(|(path, _)| path).filter(|path| user(path));
         paths.map(|path| self.kubeconfig(&path.display().to_string(), path)).collect()
     }
+}
+
+fn is_link(entry: &Entry) -> bool {
+    matches!(entry.content, Content::Link(_))
 }
 
 fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Parsed<T> {
