@@ -14,7 +14,7 @@
 mod common;
 
 use common::{
-    KUBECONFIGS, Node, PAIRS, PKI, credential, end_of, expected, identity, openssl, pair_named,
+    KUBECONFIGS, Node, PAIRS, PKI, credential, embedded, end_of, expected, identity, openssl, pair_named,
     public_key_of_certificate, public_key_of_key, start_of,
 };
 
@@ -712,6 +712,27 @@ fn the_pair_that_a_flag_names_is_the_one_that_is_renewed() {
     assert_eq!(node.read(place[0]), old);
     assert_eq!(node.mode(both), 0o600);
     assert!(node.run("diagnose -v").out.contains("unused-pair"));
+}
+
+#[test]
+fn the_files_that_a_kubeconfig_names_are_renewed() {
+    let node = Node::of("ecdsa-p256");
+    let conf = "/etc/kubernetes/scheduler.conf";
+    let mut text = String::from_utf8(node.read(conf)).unwrap();
+    // Relative to the kubeconfig.
+    for (field, file) in [("client-certificate", "refs/s.crt"), ("client-key", "refs/s.key")] {
+        node.write(&format!("/etc/kubernetes/{file}"), embedded(&text, &format!("{field}-data")));
+        let line = text.lines().find(|line| line.contains(&format!("{field}-data:"))).unwrap().to_owned();
+        text = text.replace(&line, &format!("    {field}: {file}"));
+    }
+    node.write(conf, &text);
+    let [certificate, key] = ["/etc/kubernetes/refs/s.crt", "/etc/kubernetes/refs/s.key"];
+    let old = node.read(certificate);
+    let run = node.must("certs renew scheduler.conf");
+    assert_ne!(public_key_of_certificate(&node.read(certificate)), public_key_of_certificate(&old), "{run}");
+    assert_eq!(public_key_of_certificate(&node.read(certificate)), public_key_of_key(&node.read(key)));
+    assert_eq!(node.read(conf), text.as_bytes());
+    assert_eq!(node.mode(key), 0o600);
 }
 
 #[test]

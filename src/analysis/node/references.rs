@@ -128,6 +128,16 @@ pub(super) fn leaf(facts: &Facts, spec: &CertSpec) -> Files {
     Files { certificate, key }
 }
 
+/// A path that the kubeconfig of a leaf names, where its component finds it. A relative one is relative to the kubeconfig
+/// (client-go `tools/clientcmd/loader.go`).
+pub(super) fn beside(facts: &Facts, name: &str, kubeconfig: &Path, path: &str) -> PathBuf {
+    let component = LEAF_FLAGS.iter().find(|(leaf, ..)| *leaf == name).map(|(_, component, ..)| *component);
+    match component.and_then(|component| facts.pod(component)) {
+        Some((_, pod)) if path.starts_with('/') => pod.host(path),
+        _ => kubeconfig.parent().unwrap_or(kubeconfig).join(path),
+    }
+}
+
 /// The files of all leafs, whatever their names: what a known flag names is read.
 pub(super) fn leafs(facts: &Facts) -> impl Iterator<Item = Files> {
     CERT_SPECS.iter().map(|spec| leaf(facts, spec)).chain(served_by_name(facts))

@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::references;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::KubeletConfiguration;
+use crate::state::catalog::{CERT_SPECS, Place};
 use crate::state::{Content, Entry, Snapshot, catalog};
 
 /// Directories that are read with everything below them.
@@ -48,13 +49,16 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
     paths.extend(references::leafs(facts).flat_map(|files| [files.certificate, files.key]));
     paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
-    if let Ok(resolved) = snapshot.resolve(&facts.kubelet_kubeconfig.value)
-        && let Some(Content::File(bytes)) = resolved.entry.map(|entry| &entry.content)
-        && let Ok(config) = Kubeconfig::parse(bytes)
-    {
-        paths.extend(config.authority_file.map(PathBuf::from));
+    let kubeconfigs = CERT_SPECS.iter().filter(|spec| matches!(spec.place, Place::Kubeconfig(_)));
+    let kubeconfigs = kubeconfigs.map(|spec| (spec.name, references::leaf(facts, spec).certificate.clone()));
+    for (name, path) in kubeconfigs.chain([("", facts.kubelet_kubeconfig.value.clone())]) {
+        let Some(config) = snapshot.file(&path).and_then(|bytes| Kubeconfig::parse(bytes).ok()) else {
+            continue;
+        };
+        let named = |text: &str| references::beside(facts, name, &path, text);
+        paths.extend(config.authority_file.as_deref().map(named));
         if let Credential::Files { certificate, key } = config.credential {
-            paths.extend([PathBuf::from(certificate), PathBuf::from(key)]);
+            paths.extend([named(&certificate), named(&key)]);
         }
     }
     if let Some(bytes) = snapshot.file(Path::new(KUBELET_CONFIG))
@@ -162,7 +166,7 @@ mod tests {
             "/var/lib/kubelet/pki/",
         ];
         let with = |more: &[&'static str]| directories_of(&[&trees[..], more].concat());
-        assert_eq!(with(&[]), [PathBuf::new(); 0]);
+        assert_eq!(with(&[]), Vec::<PathBuf>::new());
         let elsewhere = with(&[
             "/etc/kubernetes/admin.conf -> /root/.kube/config",
             "/root/.kube/config",

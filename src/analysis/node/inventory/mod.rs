@@ -83,6 +83,8 @@ pub struct Row {
     pub not_replaceable: Option<KubeconfigError>,
     /// Its issuer, where a flag names it and no CA of this cluster issued it.
     pub foreign_issuer: Option<String>,
+    /// Certificate and key, where a kubeconfig names files.
+    pub files: Option<(PathBuf, PathBuf)>,
     /// The kubeconfig that contains it or refers to it, and the PEM of its CA certificates.
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
 }
@@ -297,6 +299,7 @@ impl Reader<'_> {
             key_path,
             not_replaceable: None,
             foreign_issuer: None,
+            files: None,
             embedded_authority: None,
         }
     }

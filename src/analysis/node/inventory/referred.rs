@@ -47,7 +47,7 @@ pub(super) fn mark_foreign(reader: &Reader<'_>, authorities: &[CaRow], leafs: &m
         let is_judged = authorities
             .iter()
             .any(|authority| authority.authority == spec.authority && authority.certificate.get().is_some());
-        let is_named = references::place(reader.facts, spec).certificate != row.path;
+        let is_named = row.files.is_some() || references::place(reader.facts, spec).certificate != row.path;
         if let Some(certificate) = row.certificate.get().filter(|_| is_judged && is_named)
             && !own.iter().any(|authority| authority.subject_der == certificate.issuer_der)
         {
