@@ -3,7 +3,7 @@
 mod common;
 
 use common::{
-    KUBECONFIGS, Node, PAIRS, PKI, credential, end_of, expected, identity, pair_named,
+    KUBECONFIGS, Node, PAIRS, PKI, credential, embedded, end_of, expected, identity, openssl, pair_named,
     public_key_of_certificate, public_key_of_key, start_of,
 };
 use insta::{allow_duplicates, assert_snapshot};
@@ -846,4 +846,74 @@ fn two_runs_at_once_do_not_meet() {
         let certificate = node.read(&pair.certificate());
         assert_eq!(public_key_of_certificate(&certificate), public_key_of_key(&node.read(&pair.key())));
     }
+}
+
+const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+
+#[test]
+fn the_pair_that_a_flag_names_is_the_one_that_is_renewed() {
+    let node = Node::of("ecdsa-p256");
+    let place = ["/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/apiserver.key"];
+    let both = "/etc/kubernetes/pki/serving.pem";
+    node.write(both, place.map(|path| node.read(path)).concat());
+    node.replace(API_SERVER, &format!("--tls-cert-file={}", place[0]), &format!("--tls-cert-file={both}"));
+    node.replace(
+        API_SERVER,
+        &format!("--tls-private-key-file={}", place[1]),
+        &format!("--tls-private-key-file={both}"),
+    );
+    let old = node.read(place[0]);
+    node.must("certs renew apiserver");
+    let new = node.read(both);
+    assert_eq!(public_key_of_certificate(&new), public_key_of_key(&new));
+    assert_ne!(public_key_of_certificate(&new), public_key_of_certificate(&old));
+    assert_eq!(node.read(place[0]), old);
+    assert_eq!(node.mode(both), 0o600);
+    assert!(node.run("diagnose -v").out.contains("unused-pair"));
+}
+
+#[test]
+fn the_files_that_a_kubeconfig_names_are_renewed() {
+    let node = Node::of("ecdsa-p256");
+    let conf = "/etc/kubernetes/scheduler.conf";
+    let mut text = String::from_utf8(node.read(conf)).unwrap();
+    // Relative to the kubeconfig.
+    for (field, file) in [("client-certificate", "refs/s.crt"), ("client-key", "refs/s.key")] {
+        node.write(&format!("/etc/kubernetes/{file}"), embedded(&text, &format!("{field}-data")));
+        let line = text.lines().find(|line| line.contains(&format!("{field}-data:"))).unwrap().to_owned();
+        text = text.replace(&line, &format!("    {field}: {file}"));
+    }
+    node.write(conf, &text);
+    let [certificate, key] = ["/etc/kubernetes/refs/s.crt", "/etc/kubernetes/refs/s.key"];
+    let old = node.read(certificate);
+    let run = node.must("certs renew scheduler.conf");
+    assert_ne!(public_key_of_certificate(&node.read(certificate)), public_key_of_certificate(&old), "{run}");
+    assert_eq!(public_key_of_certificate(&node.read(certificate)), public_key_of_key(&node.read(key)));
+    assert_eq!(node.read(conf), text.as_bytes());
+    assert_eq!(node.mode(key), 0o600);
+}
+
+#[test]
+fn a_pair_of_another_issuer_is_left_alone_and_blocks_once_it_has_expired() {
+    let node = Node::of("ecdsa-p256");
+    let [certificate, key] = ["/etc/kubernetes/pki/corp.pem", "/etc/kubernetes/pki/corp.key"];
+    let files = [key, certificate].map(|path| node.path(path).display().to_string());
+    let made = format!(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {} -out {} -subj /CN=Corp -days 40 -addext subjectAltName=DNS:api.corp.test",
+        files[0], files[1]
+    );
+    openssl(&made, b"");
+    node.replace(API_SERVER, "/etc/kubernetes/pki/apiserver.crt", certificate);
+    node.replace(API_SERVER, "/etc/kubernetes/pki/apiserver.key", key);
+    let end: jiff::Timestamp = end_of(&node.read(certificate)).parse().unwrap();
+    let after = |days: i64| end + jiff::SignedDuration::from_hours(24 * days);
+    let found = |days| node.run_as_given(&format!("diagnose -o json --at {}", after(days))).out;
+    let of_apiserver = |text: &str| {
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        let findings = document["findings"].as_array().unwrap().clone();
+        findings.into_iter().filter(|finding| finding["subject"] == "apiserver").collect::<Vec<_>>()
+    };
+    assert_eq!(of_apiserver(&found(-35)), Vec::<serde_json::Value>::new());
+    let expired = of_apiserver(&found(1));
+    assert_eq!((&expired[0]["code"], &expired[0]["severity"]), (&"expired".into(), &"blocker".into()));
 }

@@ -98,6 +98,12 @@ impl Composer<'_> {
                     Some(own) => [certificate.to_pem(), own.to_pem()].concat(),
                     None => self.with_the_rest_of(path, certificate),
                 };
+                if path == key_path {
+                    // One file for both.
+                    let both = Zeroizing::new([text.as_str(), key.to_pem().as_str()].concat());
+                    self.put_file(path, wiped(&both), KEY_MODE, KEY_MASK);
+                    return Ok(());
+                }
                 self.put_file(path, text.into_bytes().into(), CERTIFICATE_MODE, !0);
                 if !step.key.reuse {
                     self.put_file(key_path, wiped(&key.to_pem()), KEY_MODE, KEY_MASK);

@@ -215,6 +215,12 @@ impl Snapshot {
         Ok(Resolved { path: at, entry })
     }
 
+    /// The entry at `path` itself, as `lstat` sees it: links of its directory are followed, one at its end is not.
+    pub fn entry_itself(&self, path: &Path) -> Option<&Entry> {
+        let directory = self.resolve(path.parent()?).ok()?.path;
+        self.get(&directory.join(path.file_name()?))
+    }
+
     /// The bytes of the file at the target of `path`, if it exists and was read.
     pub fn file(&self, path: &Path) -> Option<&Bytes> {
         match &self.resolve(path).ok()?.entry?.content {
@@ -294,6 +300,15 @@ mod tests {
         let resolved = node.resolve(Path::new("/etc/kubernetes/pki/ca.crt")).unwrap();
         assert_eq!(resolved.path, Path::new("/opt/k8s/pki/ca.crt"));
         assert!(resolved.entry.is_some());
+    }
+
+    #[test]
+    fn the_entry_itself_is_found_through_a_linked_directory() {
+        let node =
+            tree(&[("/k", link("/data/k")), ("/data/k/now", link("/k/dated")), ("/data/k/dated", file("x"))]);
+        assert_eq!(node.entry_itself(Path::new("/k/now")), Some(&link("/k/dated")));
+        assert_eq!(node.entry_itself(Path::new("/k")), Some(&link("/data/k")));
+        assert_eq!(node.entry_itself(Path::new("/k/gone")), None);
     }
 
     #[test]

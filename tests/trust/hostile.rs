@@ -127,6 +127,8 @@ fn twenty_thousand_certificates_take_no_time_to_speak_of() {
             certificate: Parsed::Present(certificate),
             key: inventory.leafs[1].row.key.clone(),
             not_replaceable: None,
+            foreign_issuer: None,
+            files: None,
             embedded_authority: authority.clone().map(|(_, pem)| (path.clone(), pem)),
             path,
         });

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
-use crate::formats::manifest::Manifest;
-use crate::state::catalog::{CAS, Ca};
+use crate::formats::manifest::{Manifest, sni_pair};
+use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, CommonName, Names, Organization, Usage};
 use crate::state::{Component, Snapshot};
 
 const API: &str = Component::ApiServer.name();
@@ -83,6 +83,99 @@ pub(super) fn service_account(snapshot: &Snapshot, facts: &Facts) -> Files {
     Files { certificate, key }
 }
 
+/// A leaf of the catalog, the component that reads it, and its flags for the certificate and the key. A kubeconfig has
+/// one flag.
+const LEAF_FLAGS: [(&str, &str, &str, &str); 8] = [
+    ("apiserver", API, "tls-cert-file", "tls-private-key-file"),
+    ("apiserver-etcd-client", API, "etcd-certfile", "etcd-keyfile"),
+    ("apiserver-kubelet-client", API, "kubelet-client-certificate", "kubelet-client-key"),
+    ("controller-manager.conf", MANAGER, "kubeconfig", "kubeconfig"),
+    ("etcd-peer", ETCD, "peer-cert-file", "peer-key-file"),
+    ("etcd-server", ETCD, "cert-file", "key-file"),
+    ("front-proxy-client", API, "proxy-client-cert-file", "proxy-client-key-file"),
+    ("scheduler.conf", Component::Scheduler.name(), "kubeconfig", "kubeconfig"),
+];
+
+/// Where kubeadm has a leaf; a kubeconfig is both files.
+pub(super) fn place(facts: &Facts, spec: &CertSpec) -> Files {
+    match spec.place {
+        catalog::Place::Pair(base) => {
+            let path = |extension: &str| facts.pki_dir.value.join(format!("{base}.{extension}"));
+            Files { certificate: path("crt"), key: path("key") }
+        }
+        catalog::Place::Kubeconfig(file) => {
+            let path = Path::new(catalog::KUBERNETES_DIR).join(file);
+            Files { certificate: path.clone(), key: path }
+        }
+    }
+}
+
+/// Where its component reads a leaf: where the flags say, or else in kubeadm's place. What is in kubeadm's place of
+/// another PKI directory than `--cert-dir` is taken from that.
+pub(super) fn leaf(facts: &Facts, spec: &CertSpec) -> Files {
+    let place = place(facts, spec);
+    let flags = LEAF_FLAGS.iter().find(|(name, ..)| *name == spec.name);
+    let Some((_, component, certificate, key)) = flags else { return place };
+    let Some((_, pod)) = facts.pod(component) else { return place };
+    let Some(certificate) = pod.flag(certificate).map(|value| pod.host(value)) else { return place };
+    if let catalog::Place::Pair(base) = spec.place
+        && facts.cert_dir_given
+        && certificate.ends_with(format!("{base}.crt"))
+    {
+        return place;
+    }
+    let key = pod.flag(key).map_or_else(|| certificate.with_extension("key"), |value| pod.host(value));
+    Files { certificate, key }
+}
+
+/// A path that the kubeconfig of a leaf names, where its component finds it. A relative one is relative to the kubeconfig
+/// (client-go `tools/clientcmd/loader.go`).
+pub(super) fn beside(facts: &Facts, name: &str, kubeconfig: &Path, path: &str) -> PathBuf {
+    let component = LEAF_FLAGS.iter().find(|(leaf, ..)| *leaf == name).map(|(_, component, ..)| *component);
+    match component.and_then(|component| facts.pod(component)) {
+        Some((_, pod)) if path.starts_with('/') => pod.host(path),
+        _ => kubeconfig.parent().unwrap_or(kubeconfig).join(path),
+    }
+}
+
+/// The files of all leafs, whatever their names: what a known flag names is read.
+pub(super) fn leafs(facts: &Facts) -> impl Iterator<Item = Files> {
+    CERT_SPECS.iter().map(|spec| leaf(facts, spec)).chain(served_by_name(facts))
+}
+
+const fn served(name: &'static str) -> CertSpec {
+    CertSpec {
+        name,
+        long_name: "certificate for serving the Kubernetes API under another name",
+        place: catalog::Place::Pair(name),
+        authority: Ca::Cluster,
+        common_name: CommonName::Fixed("kube-apiserver"),
+        organization: Organization { until_1_28: None, since_1_29: None },
+        usage: Usage::Server,
+        names: Names::None,
+        optional: false,
+    }
+}
+
+/// The entries of the API server's `--tls-sni-cert-key`, in order. kubeadm has none.
+pub(super) static SERVED_BY_NAME: [CertSpec; 8] = [
+    served("apiserver-sni"),
+    served("apiserver-sni-2"),
+    served("apiserver-sni-3"),
+    served("apiserver-sni-4"),
+    served("apiserver-sni-5"),
+    served("apiserver-sni-6"),
+    served("apiserver-sni-7"),
+    served("apiserver-sni-8"),
+];
+
+/// The files of these entries.
+pub(super) fn served_by_name(facts: &Facts) -> Vec<Files> {
+    let Some((_, pod)) = facts.pod(API) else { return Vec::new() };
+    let pairs = pod.sni_pairs.iter().filter_map(|value| sni_pair(value));
+    pairs.map(|(certificate, key)| Files { certificate: pod.host(certificate), key: pod.host(key) }).collect()
+}
+
 /// Whether both lead to the same file.
 pub(super) fn is_same(snapshot: &Snapshot, one: &Path, other: &Path) -> bool {
     let real = |path: &Path| snapshot.resolve(path).map(|resolved| resolved.path);
@@ -127,5 +220,34 @@ mod tests {
         let api: &[&str] = &["--client-ca-file=/c/all.crt", "--tls-cert-file=/p/apiserver.crt"];
         let files = [("/c/all.crt", ""), ("/p/ca.crt", "")];
         assert_eq!(found(&[(API, api)], &files, Ca::Cluster), pair("/p/ca.crt", "/p/ca.key"));
+    }
+
+    #[test]
+    fn a_leaf_is_where_its_component_reads_it() {
+        let api: &[&str] = &[
+            "--client-ca-file=/p/ca.crt",
+            "--tls-cert-file=/p/apiserver.crt",
+            "--tls-private-key-file=/p/apiserver.key",
+            "--etcd-certfile=srv/all.pem",
+            "--etcd-keyfile=srv/all.pem",
+        ];
+        let scheduler: &[&str] = &["--kubeconfig=/c/s.conf"];
+        let snapshot = node(&[(API, api), (Component::Scheduler.name(), scheduler)], &[]);
+        let found = |name: &str, cert_dir: Option<&str>| {
+            let facts = Facts::read(&snapshot, cert_dir.map(Path::new));
+            let files = leaf(&facts, catalog::cert_spec(name).unwrap());
+            [files.certificate, files.key].map(|path| path.display().to_string())
+        };
+        let pair = |certificate: &str, key: &str| [certificate.to_owned(), key.to_owned()];
+        assert_eq!(found("apiserver", None), pair("/p/apiserver.crt", "/p/apiserver.key"));
+        assert_eq!(found("apiserver", Some("/q")), pair("/q/apiserver.crt", "/q/apiserver.key"));
+        for cert_dir in [None, Some("/q")] {
+            assert_eq!(found("apiserver-etcd-client", cert_dir), pair("/srv/all.pem", "/srv/all.pem"));
+            assert_eq!(found("scheduler.conf", cert_dir), pair("/c/s.conf", "/c/s.conf"));
+        }
+        assert_eq!(
+            found("front-proxy-client", None),
+            pair("/p/front-proxy-client.crt", "/p/front-proxy-client.key")
+        );
     }
 }

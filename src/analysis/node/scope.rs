@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::references;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::KubeletConfiguration;
+use crate::state::catalog::{CERT_SPECS, Place};
 use crate::state::{Content, Entry, Snapshot, catalog};
 
 /// Directories that are read with everything below them.
@@ -46,14 +47,18 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     ]);
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
+    paths.extend(references::leafs(facts).flat_map(|files| [files.certificate, files.key]));
     paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
-    if let Ok(resolved) = snapshot.resolve(&facts.kubelet_kubeconfig.value)
-        && let Some(Content::File(bytes)) = resolved.entry.map(|entry| &entry.content)
-        && let Ok(config) = Kubeconfig::parse(bytes)
-    {
-        paths.extend(config.authority_file.map(PathBuf::from));
+    let kubeconfigs = CERT_SPECS.iter().filter(|spec| matches!(spec.place, Place::Kubeconfig(_)));
+    let kubeconfigs = kubeconfigs.map(|spec| (spec.name, references::leaf(facts, spec).certificate.clone()));
+    for (name, path) in kubeconfigs.chain([("", facts.kubelet_kubeconfig.value.clone())]) {
+        let Some(config) = snapshot.file(&path).and_then(|bytes| Kubeconfig::parse(bytes).ok()) else {
+            continue;
+        };
+        let named = |text: &str| references::beside(facts, name, &path, text);
+        paths.extend(config.authority_file.as_deref().map(named));
         if let Credential::Files { certificate, key } = config.credential {
-            paths.extend([PathBuf::from(certificate), PathBuf::from(key)]);
+            paths.extend([named(&certificate), named(&key)]);
         }
     }
     if let Some(bytes) = snapshot.file(Path::new(KUBELET_CONFIG))
@@ -63,6 +68,18 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     }
     paths.retain(|path| path.is_absolute());
     paths
+}
+
+/// The directories that hold a credential, where links or references lead out of the trees that are read: a credential
+/// that is replaced or created there needs them in the snapshot, otherwise they would be taken for missing.
+pub fn directories(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
+    let places = referred(snapshot, facts).into_iter().flat_map(|path| {
+        let end = snapshot.resolve(&path).ok()?;
+        let is_directory = end.entry.is_some_and(|entry| matches!(entry.content, Content::Directory));
+        let above = snapshot.resolve(path.parent()?).ok()?.path;
+        (!is_directory).then(|| [Some(above), end.path.parent().map(Path::to_owned)])
+    });
+    places.flatten().flatten().filter(|directory| snapshot.get(directory).is_none()).collect()
 }
 
 /// Whether a path belongs in the node's archive: directories that were read only for their times don't.
@@ -117,4 +134,45 @@ fn take(disk: &Snapshot, path: &Path, found: &mut Snapshot) {
 pub(in crate::analysis) fn is_credential(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     path.is_absolute() && matches!(extension, Some("crt" | "key" | "pem" | "pub" | "conf" | "kubeconfig"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Attributes;
+
+    /// Directories end in `/`, links hold their target after `->`, everything else is an empty file.
+    fn tree(paths: &[&str]) -> Snapshot {
+        let entry = |content| Entry { content, attributes: Attributes::default() };
+        let entries = paths.iter().map(|text| match text.split_once(" -> ") {
+            Some((path, target)) => (path.into(), entry(Content::Link(target.into()))),
+            None if text.ends_with('/') => (text.trim_end_matches('/').into(), entry(Content::Directory)),
+            None => (text.into(), entry(Content::File(Vec::new().into()))),
+        });
+        entries.collect()
+    }
+
+    fn directories_of(paths: &[&str]) -> Vec<PathBuf> {
+        let snapshot = tree(paths);
+        directories(&snapshot, &Facts::read(&snapshot, None)).into_iter().collect()
+    }
+
+    #[test]
+    fn the_directories_of_credentials_that_are_links() {
+        let trees = [
+            "/etc/kubernetes/",
+            "/etc/kubernetes/pki/",
+            "/etc/kubernetes/pki/etcd/",
+            "/var/lib/kubelet/pki/",
+        ];
+        let with = |more: &[&'static str]| directories_of(&[&trees[..], more].concat());
+        assert_eq!(with(&[]), Vec::<PathBuf>::new());
+        let elsewhere = with(&[
+            "/etc/kubernetes/admin.conf -> /root/.kube/config",
+            "/root/.kube/config",
+            "/etc/kubernetes/pki/apiserver.crt -> /srv/tls/apiserver.crt",
+            "/etc/kubernetes/pki/apiserver.key -> /srv/missing/apiserver.key",
+        ]);
+        assert_eq!(elsewhere, ["/root/.kube", "/srv/missing", "/srv/tls"].map(PathBuf::from));
+    }
 }

@@ -148,6 +148,7 @@ impl RootArgs {
             }
             facts = Facts::read(&snapshot, self.cert_dir.as_deref());
         }
+        read_directories(root, &mut snapshot, &facts);
         (snapshot, facts)
     }
 }
@@ -156,6 +157,7 @@ impl RootArgs {
 pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
     let mut snapshot = fixed_set(root, earlier);
     read_referred(root, &mut snapshot, facts);
+    read_directories(root, &mut snapshot, facts);
     let inventory = Inventory::with_facts(&snapshot, facts.clone());
     (snapshot, inventory)
 }
@@ -190,6 +192,13 @@ fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
         }
     }
     snapshot.iter().count() > known
+}
+
+/// Reads the entries of the directories in which credentials are, where they are in none of the trees.
+fn read_directories(root: &Root, snapshot: &mut Snapshot, facts: &Facts) {
+    for directory in scope::directories(snapshot, facts) {
+        root.read(snapshot, &directory, Depth::File);
+    }
 }
 
 /// Opens a root directory; `hint` explains the value of --root.

@@ -42,7 +42,7 @@ const API_SERVER: Option<Component> = Some(Component::ApiServer);
 
 /// In the order in which a node comes to life, and so in which it fails: what stands further up keeps the rest from
 /// working.
-const CONSEQUENCES: [Consequence; 25] = [
+const CONSEQUENCES: [Consequence; 26] = [
     row(
         "etcd-ca",
         Without::Dead,
@@ -116,6 +116,7 @@ const CONSEQUENCES: [Consequence; 25] = [
         "kubelets reject the API server: no logs, no exec, no port-forward",
         API_SERVER,
     ),
+    row("apiserver-sni", Without::InPart, "clients that ask for its names reject the API server", API_SERVER),
     row(
         "front-proxy-ca",
         Without::InPart,

@@ -85,6 +85,14 @@ pub(super) const PAGES: &[Page] = &[
         "See what they are: openssl crl2pkcs7 -nocrl -certfile FILE | openssl pkcs7 -print_certs -noout. Remove those that are not needed; kuberescue certs renew keeps only the first one.",
     ),
     page(
+        Code::UnusedPair,
+        Credential,
+        "a certificate in kubeadm's place is not used",
+        "The component reads another file, which a flag names. This one is neither checked nor renewed.",
+        "The flag was changed by hand or by another tool, and the old file stayed.",
+        "Nothing has to be done. See the flags of the manifest: kuberescue diagnose --trust shows who reads what.",
+    ),
+    page(
         Code::KeyMissing,
         Credential,
         "the key of a certificate was not found",

@@ -158,6 +158,7 @@ codes! {
     FileTruncated "file-truncated",
     FileNotPem "file-not-pem",
     SeveralCertificates "several-certificates",
+    UnusedPair "unused-pair",
     KeyMissing "key-missing",
     KeyUnreadable "key-unreadable",
     KeyMismatch "key-mismatch",

@@ -72,6 +72,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         &[("flag-file-missing", B, "kube-apiserver")],
     ),
+    of(
+        "a flag that names another pair",
+        |node| {
+            copy(node, "/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/serving.crt");
+            node.replace(
+                API_SERVER_POD,
+                "tls-cert-file=/etc/kubernetes/pki/apiserver.crt",
+                "tls-cert-file=/etc/kubernetes/pki/serving.crt",
+            );
+        },
+        &[("unused-pair", N, "/etc/kubernetes/pki/apiserver.crt")],
+    ),
     // etcd.
     of("etcd data missing", |node| node.remove("/var/lib/etcd/member"), &[("etcd-data-missing", B, "etcd")]),
     of(

@@ -7,7 +7,6 @@ use super::build::{Builder, Connected, CopyOf};
 use super::read::{self, BY_PATH, EMBEDDED, EMBEDDED_AUTHORITY};
 use super::{Edge, Fault, FaultKind, Place, Relation};
 use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed, Row};
-use crate::formats::kubeconfig::KubeconfigError;
 use crate::state::catalog::{self, Ca, Place as SlotPlace};
 
 pub(super) fn as_ref<T: Clone>(item: &Parsed<T>) -> Parsed<Cow<'_, T>> {
@@ -41,7 +40,9 @@ impl<'a> Builder<'a> {
             if !(leaf.spec.optional && leaf.row.certificate.is_missing()) {
                 let embedded = matches!(leaf.spec.place, SlotPlace::Kubeconfig(_));
                 let id = self.row(&leaf.row, Some(leaf.spec.name), embedded);
-                self.expect(inventory, id, leaf.spec.authority);
+                if leaf.row.foreign_issuer.is_none() {
+                    self.expect(inventory, id, leaf.spec.authority);
+                }
             }
         }
         if inventory.has_kubelet() {
@@ -86,7 +87,7 @@ impl<'a> Builder<'a> {
 
     /// A row of the inventory, with its key and, for a kubeconfig, the CAs that it trusts.
     fn row(&mut self, row: &'a Row, role: Option<&'static str>, kubeconfig: bool) -> usize {
-        let by_path = matches!(&row.not_replaceable, Some(KubeconfigError::NotEmbedded { uses, .. }) if uses == "files");
+        let by_path = row.files.is_some();
         let field = if by_path { BY_PATH } else { EMBEDDED };
         let place = |path| if kubeconfig { Place::field(path, field) } else { Place::file(path) };
         let leaf = self.leaf(&row.name, role, as_ref(&row.certificate), place(&row.path));

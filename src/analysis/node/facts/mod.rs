@@ -90,6 +90,12 @@ impl Facts {
         };
         let manifests = reader.manifests(&manifest_dir.value);
         let pods = Pods(&manifests);
+        // Relative to the configuration's directory (kubelet `configfiles.go` resolveRelativePaths), a flag to that of
+        // the service.
+        let of_kubelet = |flag: &str, path: &Option<PathBuf>| {
+            let directory = Path::new(kubelet_path).parent().filter(|_| !flags.contains_key(flag));
+            Some(directory.unwrap_or(Path::new("/")).join(path.as_ref()?))
+        };
         let kubelet_ca = kubelet.client_ca_file().filter(|path| path.is_absolute());
         let kubelet_ca = kubelet_ca
             .map(|path| Fact::new(path.clone(), format!("{kubelet_path} authentication.x509.clientCAFile")));
@@ -137,7 +143,8 @@ impl Facts {
             minor_version: pods.minor_version(),
             endpoint: reader.endpoint(),
             cluster_name: pods.cluster_name(),
-            kubelet_serving: kubelet.tls_cert_file.clone().zip(kubelet.tls_private_key_file.clone()),
+            kubelet_serving: of_kubelet("tls-cert-file", &kubelet.tls_cert_file)
+                .zip(of_kubelet("tls-private-key-file", &kubelet.tls_private_key_file)),
             server_tls_bootstrap: kubelet.server_tls_bootstrap.unwrap_or(false),
             manifests,
             pki_dir,

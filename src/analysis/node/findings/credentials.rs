@@ -30,13 +30,13 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             found.push(finding);
         }
     }
-    for leaf in &inventory.leafs {
+    for leaf in inventory.served() {
         if leaf.spec.optional && leaf.row.certificate.is_missing() {
             continue;
         }
         let authority = inventory.authority(leaf.spec.authority);
         let mut problems = row_problems(&leaf.row, authority, now);
-        if leaf.spec.names != Names::None {
+        if leaf.spec.names != Names::None && leaf.row.foreign_issuer.is_none() {
             problems.extend(names_of_another_node(inventory, &leaf.row));
         }
         found.extend(problems.into_iter().map(|problem| problem.finding(&leaf.row, Severity::Blocker)));
@@ -73,6 +73,9 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
 fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     if path == inventory.facts.kubelet_kubeconfig.value {
         return "kubelet.conf".to_owned();
+    }
+    if let Some(leaf) = inventory.leafs.iter().find(|leaf| leaf.row.path == path) {
+        return leaf.spec.name.to_owned();
     }
     let name = path.file_name().filter(|_| path.parent() == Some(Path::new(catalog::KUBERNETES_DIR)));
     name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
@@ -202,7 +205,9 @@ pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp)
         }
         Parsed::Present(_) => {}
     }
-    if let Some(authority) = authority.and_then(|row| row.certificate.get()) {
+    if row.foreign_issuer.is_none()
+        && let Some(authority) = authority.and_then(|row| row.certificate.get())
+    {
         problems.extend(chain(certificate, authority));
     }
     problems
@@ -290,7 +295,7 @@ impl Inventory {
     }
 
     pub fn row(&self, name: &str) -> Option<&Row> {
-        let mut leafs = self.leafs.iter().map(|leaf| &leaf.row);
+        let mut leafs = self.served().map(|leaf| &leaf.row);
         leafs.find(|row| row.name == name).or(match name {
             catalog::KUBELET_CLIENT => Some(&self.kubelet_client),
             catalog::KUBELET_SERVING => Some(&self.kubelet_serving),

@@ -5,11 +5,12 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{
-    Class, Code, Finding, Remedy, Severity, credentials, identity, kubelet, machine, manifests, order, places,
+    Class, Code, Finding, Remedy, Severity, credentials, identity, kubelet, machine, manifests, order,
+    places, references,
 };
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::host_state::HostState;
-use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::inventory::{Inventory, LeafRow};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::pem::{self, PemError};
 use crate::state::Snapshot;
@@ -42,6 +43,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
         found.extend(machine::etcd(snapshot, inventory, around, now));
         found.extend(machine::service_account(inventory));
         found.extend(several(snapshot, inventory));
+        found.extend(references::find(snapshot, inventory, now));
         found.extend(super_admin(inventory));
     } else {
         found.extend(places::authority_keys(inventory));
@@ -158,7 +160,9 @@ fn is_pem_place(path: &Path) -> bool {
 
 /// A leaf certificate's file that holds more certificates.
 fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
-    let pairs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Pair(_)));
+    let is_ours =
+        |leaf: &&LeafRow| matches!(leaf.spec.place, Place::Pair(_)) && leaf.row.foreign_issuer.is_none();
+    let pairs = inventory.served().filter(is_ours);
     pairs
         .filter_map(|leaf| {
             let count = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?.len();

@@ -26,10 +26,15 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     let kubelet = &inventory.kubelet_client;
     let as_client = kubelet.certificate.get().and_then(|certificate| usage(Usage::Client, certificate));
     found.extend(as_client.map(|(problem, severity)| problem.finding(kubelet, severity)));
-    for leaf in &inventory.leafs {
+    for leaf in inventory.served() {
         let Some(certificate) = leaf.row.certificate.get() else { continue };
-        let as_its_place = usage(leaf.spec.usage, certificate);
+        // What somebody else issues need not be what kubeadm renews.
+        let as_its_place = usage(leaf.spec.usage, certificate)
+            .filter(|(_, severity)| leaf.row.foreign_issuer.is_none() || *severity == Severity::Blocker);
         found.extend(as_its_place.map(|(problem, severity)| problem.finding(&leaf.row, severity)));
+        if leaf.row.foreign_issuer.is_some() {
+            continue;
+        }
         if leaf.spec.names != Names::None && names_of_another_node(inventory, &leaf.row).is_none() {
             found.extend(names(snapshot, inventory, leaf.spec, &leaf.row, certificate));
         }

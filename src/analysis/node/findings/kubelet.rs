@@ -49,7 +49,7 @@ fn configuration(snapshot: &Snapshot) -> Option<Finding> {
 
 /// Without a kubeconfig the kubelet requests one with `bootstrap-kubelet.conf`, if that still exists.
 fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
-    if !lacks_kubeconfig(snapshot, inventory) || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+    if !lacks_kubeconfig(snapshot, inventory) || snapshot.entry_itself(Path::new(BOOTSTRAP)).is_some() {
         return None;
     }
     let path = &inventory.facts.kubelet_kubeconfig.value;
@@ -108,7 +108,7 @@ fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
         finding.evidence.push(names.on_line_in(snapshot, "client-certificate:"));
         Some(finding)
     };
-    match snapshot.get(path).map(|entry| &entry.content) {
+    match snapshot.entry_itself(path).map(|entry| &entry.content) {
         None => finding(Code::KubeletLinkMissing, "not found".to_owned()),
         Some(Content::Link(target)) => match snapshot.resolve(path) {
             Ok(resolved) if resolved.entry.is_some() => None,
@@ -175,7 +175,7 @@ fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Opt
     let row = &inventory.kubelet_client;
     let usable = row.certificate.get().is_some_and(|certificate| !certificate.expired_at(now));
     let is_told = inventory.kubelet_form == KubeletForm::Other && lacks_kubeconfig(snapshot, inventory);
-    if usable || is_told || snapshot.get(Path::new(BOOTSTRAP)).is_some() {
+    if usable || is_told || snapshot.entry_itself(Path::new(BOOTSTRAP)).is_some() {
         return None;
     }
     let what = format!(

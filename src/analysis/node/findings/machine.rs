@@ -124,7 +124,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
     );
     note.evidence.push(Evidence::flag(snapshot, manifest, "etcd-servers", servers));
     let mut found = vec![note];
-    let path = std::path::Path::new(pod.flag("etcd-certfile").unwrap_or_default());
+    let path = &pod.host(pod.flag("etcd-certfile").unwrap_or_default());
     if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::from_pem(bytes).ok())
         && certificate.expired_at(now)
     {

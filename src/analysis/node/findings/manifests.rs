@@ -148,7 +148,7 @@ fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
 }
 
 /// Whether this path has findings of its own.
-fn is_known(inventory: &Inventory, path: &Path) -> bool {
+pub(super) fn is_known(inventory: &Inventory, path: &Path) -> bool {
     let pair = &inventory.service_account;
     inventory.rows().any(|row| row.path == path || row.key_path == path)
         || inventory.authorities.iter().any(|row| row.certificate_path == path || row.key_path == path)

@@ -11,6 +11,7 @@ mod machine;
 mod manifests;
 pub(in crate::analysis) mod order;
 mod places;
+mod references;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{Parsed, Reader, Row, present};
+use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
-use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
+use crate::formats::kubeconfig::{Credential, Kubeconfig};
 
 impl Reader<'_> {
     pub(super) fn kubeconfig(&self, name: &str, path: &Path) -> Row {
@@ -16,6 +17,8 @@ impl Reader<'_> {
             certificate: Parsed::Missing,
             key: Parsed::Missing,
             not_replaceable: None,
+            foreign_issuer: None,
+            files: None,
             embedded_authority: None,
         };
         let config = match self.file(path) {
@@ -37,12 +40,12 @@ impl Reader<'_> {
                 )
             }
             Ok(Credential::Files { certificate, key }) => {
-                let error = KubeconfigError::NotEmbedded { user: name.to_owned(), uses: "files".to_owned() };
-                row.not_replaceable = Some(error);
-                (
-                    self.parse(Path::new(&certificate), Certificate::from_pem),
-                    self.parse(Path::new(&key), PrivateKey::from_pem),
-                )
+                let [certificate, key] =
+                    [certificate, key].map(|file| references::beside(self.facts, name, path, &file));
+                let Row { certificate: parsed, key: parsed_key, .. } =
+                    self.pair(name, certificate.clone(), key.clone());
+                row.files = Some((certificate, key));
+                (parsed, parsed_key)
             }
             Ok(Credential::Other(error)) => {
                 row.not_replaceable = Some(error.clone());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::kubeconfig::embedded_authority;
 use super::{Parsed, Reader, Row};
 use crate::analysis::node::facts::Facts;
+use crate::analysis::node::references;
 use crate::formats::kubeconfig::{Credential, Kubeconfig, KubeconfigError};
 use crate::state::catalog;
 
@@ -46,8 +47,8 @@ impl Reader<'_> {
         match config.map(|config| config.credential) {
             Ok(Credential::Embedded(_)) => (KubeletForm::Embedded, self.kubeconfig(name, path)),
             Ok(Credential::Files { certificate, key }) => {
-                let file = PathBuf::from(certificate);
-                let row = self.pair(name, file.clone(), PathBuf::from(key));
+                let [file, key] = [certificate, key].map(|file| references::beside(facts, name, path, &file));
+                let row = self.pair(name, file.clone(), key);
                 (KubeletForm::File(file), Row { embedded_authority: embedded, ..row })
             }
             Ok(Credential::Other(_)) => (KubeletForm::Other, self.kubeconfig(name, path)),
@@ -62,7 +63,7 @@ impl Reader<'_> {
         let directory = &facts.kubelet_pki_dir.value;
         let signed = directory.join(catalog::KUBELET_SERVING_LINK);
         let own = directory.join("kubelet.crt");
-        let there = |path| self.snapshot.get(path).is_some();
+        let there = |path| self.snapshot.entry_itself(path).is_some();
         // If the configuration doesn't say so, a rotated certificate without a self-signed one does.
         let is_signed = facts.server_tls_bootstrap || (there(&signed) && !there(&own));
         let (form, certificate, key) = match &facts.kubelet_serving {

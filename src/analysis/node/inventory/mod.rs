@@ -3,6 +3,7 @@
 mod foreign;
 mod kubeconfig;
 mod kubelet;
+mod referred;
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,8 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
-use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, Place};
-use crate::state::{Bytes, Content, Snapshot};
+use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
+use crate::state::{Bytes, Content, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
@@ -80,6 +81,10 @@ pub struct Row {
     pub key: Parsed<PrivateKey>,
     /// Why the credential cannot be replaced in place, although the file is readable.
     pub not_replaceable: Option<KubeconfigError>,
+    /// Its issuer, where a flag names it and no CA of this cluster issued it.
+    pub foreign_issuer: Option<String>,
+    /// Certificate and key, where a kubeconfig names files.
+    pub files: Option<(PathBuf, PathBuf)>,
     /// The kubeconfig that contains it or refers to it, and the PEM of its CA certificates.
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
 }
@@ -109,6 +114,8 @@ pub struct Inventory {
     pub service_account: ServiceAccount,
     /// The leaf certificates that this node should have, in kubeadm's order.
     pub leafs: Vec<LeafRow>,
+    /// What the API server presents to those who ask for another name (`--tls-sni-cert-key`).
+    pub served_by_name: Vec<LeafRow>,
     pub kubelet_form: KubeletForm,
     pub kubelet_client: Row,
     pub serving_form: ServingForm,
@@ -137,11 +144,15 @@ impl Inventory {
             .filter(|authority| local || *authority != Ca::Etcd)
             .map(|authority| reader.authority(authority))
             .collect();
-        let leafs: Vec<_> = CERT_SPECS
+        let mut leafs: Vec<_> = CERT_SPECS
             .iter()
             .filter(|spec| local || !spec.needs_local_etcd())
             .map(|spec| LeafRow { spec, row: reader.leaf(spec) })
             .collect();
+        referred::without_repeated(&mut leafs);
+        let mut served_by_name = reader.served_by_name(&leafs);
+        referred::mark_foreign(&reader, &authorities, &mut leafs);
+        referred::mark_foreign(&reader, &authorities, &mut served_by_name);
         let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
         let (serving_form, kubelet_serving) = reader.kubelet_serving(&facts);
         let elsewhere = reader.elsewhere();
@@ -157,6 +168,7 @@ impl Inventory {
             facts,
             authorities,
             leafs,
+            served_by_name,
             kubelet_form,
             kubelet_client,
             serving_form,
@@ -173,8 +185,13 @@ impl Inventory {
 
     /// All credentials with a leaf certificate: kubeadm's, the kubelet's, those in homes.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        let leafs = self.leafs.iter().map(|leaf| &leaf.row);
+        let leafs = self.served().map(|leaf| &leaf.row);
         leafs.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
+    }
+
+    /// kubeadm's leafs, and what is served for other names.
+    pub fn served(&self) -> impl Iterator<Item = &LeafRow> {
+        self.leafs.iter().chain(&self.served_by_name)
     }
 
     /// Whether this is a control-plane node: one that runs the API server or etcd, or holds their
@@ -249,7 +266,7 @@ impl Reader<'_> {
             Err(error) => return Parsed::Unreadable(error.to_string()),
         };
         match resolved.entry.map(|entry| &entry.content) {
-            None if resolved.path != path && self.snapshot.get(path).is_some() => {
+            None if resolved.path != path && self.snapshot.entry_itself(path).is_some_and(is_link) => {
                 Parsed::Unreadable(format!("the link leads to {}, which is missing", resolved.path.display()))
             }
             None => Parsed::Missing,
@@ -281,6 +298,8 @@ impl Reader<'_> {
             path,
             key_path,
             not_replaceable: None,
+            foreign_issuer: None,
+            files: None,
             embedded_authority: None,
         }
     }
@@ -308,18 +327,6 @@ impl Reader<'_> {
         }
     }
 
-    fn leaf(&self, spec: &CertSpec) -> Row {
-        match spec.place {
-            Place::Pair(base) => {
-                let path = |extension: &str| self.facts.pki_dir.value.join(format!("{base}.{extension}"));
-                self.pair(spec.name, path("crt"), path("key"))
-            }
-            Place::Kubeconfig(file) => {
-                self.kubeconfig(spec.name, &Path::new(catalog::KUBERNETES_DIR).join(file))
-            }
-        }
-    }
-
     fn elsewhere(&self) -> Vec<Row> {
         let user = |path: &Path| {
             path.ends_with(".kube/config") && (path.starts_with("/home") || path.starts_with("/root"))
@@ -327,6 +334,10 @@ impl Reader<'_> {
         let paths = self.snapshot.iter().map(|(path, _)| path).filter(|path| user(path));
         paths.map(|path| self.kubeconfig(&path.display().to_string(), path)).collect()
     }
+}
+
+fn is_link(entry: &Entry) -> bool {
+    matches!(entry.content, Content::Link(_))
 }
 
 fn present<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Parsed<T> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
+use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
@@ -40,7 +41,7 @@ pub fn decide(
     let mut refusals = Vec::new();
     match &options.selection {
         Selection::All => {
-            for leaf in &inventory.leafs {
+            for leaf in inventory.served() {
                 decision.leaf(leaf.spec, &leaf.row);
             }
             if inventory.has_kubelet() {
@@ -128,13 +129,29 @@ impl Decision<'_> {
             let needs_person = !matches!(error, KubeconfigError::NotEmbedded { .. });
             return self.skip(spec.name, spec.long_name, Why::NotEmbedded(error.to_string()), needs_person);
         }
+        let kubelet = &self.inventory.kubelet_client.path;
+        if row.files.as_ref().is_some_and(|(file, _)| references::is_same(self.snapshot, file, kubelet)) {
+            let why = format!("it uses the kubelet's own certificate, {}", kubelet.display());
+            return self.skip(spec.name, spec.long_name, Why::NotOurs(why), false);
+        }
+        if let Some(issuer) = &row.foreign_issuer {
+            let why = Why::NotOurs(format!("issued by {issuer}, whose key is not on this node"));
+            let is_asked = self.options.selection != Selection::All;
+            return self.skip(spec.name, spec.long_name, why, is_asked || self.wants_reissue(spec.name));
+        }
+        if catalog::cert_spec(spec.name).is_none() && row.certificate.get().is_none() {
+            let why = "the names that it is for are not known: it is missing or unreadable".to_owned();
+            return self.skip(spec.name, spec.long_name, Why::Unknown(why), true);
+        }
         let profile = || Profile::of(spec, self.inventory);
-        let target = |decision: &Self| match spec.place {
-            Place::Pair(_) => {
-                let certificate = decision.resolved(&row.path)?;
-                Ok(Target::Pair { certificate, key: decision.resolved(&row.key_path)? })
-            }
-            Place::Kubeconfig(_) => decision.kubeconfig_target(row, spec),
+        let pair = |decision: &Self, certificate: &Path, key: &Path| {
+            let certificate = decision.resolved(certificate)?;
+            Ok(Target::Pair { certificate, key: decision.resolved(key)? })
+        };
+        let target = |decision: &Self| match (spec.place, &row.files) {
+            (Place::Pair(_), _) => pair(decision, &row.path, &row.key_path),
+            (Place::Kubeconfig(_), Some((certificate, key))) => pair(decision, certificate, key),
+            (Place::Kubeconfig(_), None) => decision.kubeconfig_target(row, spec),
         };
         match self.step(row, spec.name, spec.long_name, spec.authority, profile, target) {
             Ok(step) => match self.steps.iter().find(|other| other.target.overlaps(&step.target)) {

@@ -1,0 +1,59 @@
+//! What flags name besides kubeadm's credentials, and what of kubeadm's they don't name.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Code, Evidence, Finding, Severity, manifests};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::references;
+use crate::analysis::node::scope::is_credential;
+use crate::formats::certificate::Certificate;
+use crate::formats::manifest::Manifest;
+use crate::state::Snapshot;
+use crate::state::time::expired_on;
+
+pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let mut found = unused(snapshot, inventory);
+    found.extend(expired(snapshot, inventory, now));
+    found
+}
+
+/// What is in kubeadm's place while the component reads another file.
+fn unused(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for leaf in &inventory.leafs {
+        let place = references::place(&inventory.facts, leaf.spec).certificate;
+        let is_read = inventory.rows().any(|row| references::is_same(snapshot, &row.path, &place));
+        if is_read || snapshot.file(&place).is_none() {
+            continue;
+        }
+        let what = format!("not used: {} is read instead", leaf.row.path.display());
+        let subject = place.display().to_string();
+        found.push(Finding::new(Code::UnusedPair, Severity::Note, subject, place, what));
+    }
+    found
+}
+
+/// Leaf certificates that flags name and no row of the inventory has.
+fn expired(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let pods = inventory.facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
+    let named: BTreeSet<_> = pods.flat_map(Manifest::paths).filter(|path| is_credential(path)).collect();
+    // One of an external etcd has a finding of its own.
+    let etcd =
+        inventory.facts.pod("kube-apiserver").and_then(|(_, pod)| Some(pod.host(pod.flag("etcd-certfile")?)));
+    let others =
+        named.into_iter().filter(|path| etcd.as_ref() != Some(path) && !manifests::is_known(inventory, path));
+    let mut found = Vec::new();
+    for path in others {
+        let certificate = snapshot.file(&path).and_then(|bytes| Certificate::from_pem(bytes).ok());
+        if let Some(certificate) = certificate.filter(|leaf| !leaf.is_ca && leaf.expired_at(now)) {
+            let what = expired_on(certificate.not_after, now);
+            let subject = path.display().to_string();
+            let mut finding = Finding::new(Code::Expired, Severity::Warning, subject, &path, what);
+            finding.evidence.push(Evidence::field(&path, "notAfter", certificate.not_after));
+            found.push(finding);
+        }
+    }
+    found
+}
