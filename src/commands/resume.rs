@@ -8,6 +8,7 @@ use crate::session::Context;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
+use crate::state::text::count;
 
 const KIND: &str = "ResumeResult";
 
@@ -47,8 +48,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     }
     if let Some(away) = &away {
-        let count = away.manifests.len();
-        context.out.say(&format!("Restores {count} manifests that an interrupted restart has moved away"));
+        let manifests = count(away.manifests.len(), "manifest");
+        context.out.say(&format!("Restores {manifests} that an interrupted restart has moved away"));
     }
     if let Some(journal) = &pending {
         context.out.say(&plan_text(journal));

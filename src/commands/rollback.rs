@@ -12,6 +12,7 @@ use crate::session::change::undo::{last_change, undo};
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
+use crate::state::text::count;
 
 const KIND: &str = "RollbackResult";
 
@@ -45,8 +46,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let change = last_change(&root)?;
     let manifests = moved(away.as_ref());
     if let Some(away) = &away {
-        let count = away.manifests.len();
-        context.out.say(&format!("Restores {count} manifests that an interrupted restart has moved away"));
+        let manifests = count(away.manifests.len(), "manifest");
+        context.out.say(&format!("Restores {manifests} that an interrupted restart has moved away"));
     }
     let Some(journal) = change else {
         if away.is_some() {

@@ -10,6 +10,7 @@ use super::sanitise::line;
 use super::{DocumentFormat, condition_text, finding_sections, table};
 use crate::analysis::forensics::readiness::{Judgement, Readiness, Scope};
 use crate::disk::history;
+use crate::state::text::count;
 use crate::state::time::minute;
 use crate::state::{Code, Digest};
 
@@ -183,7 +184,7 @@ impl ArchiveReport {
             out.push('\n');
         };
         add(format!("{}: {}", self.path, self.verdict()));
-        let size = format!("{}, {} KiB", entries(self.entries), self.bytes.div_ceil(1024));
+        let size = format!("{}, {} KiB", count(self.entries, "entry"), self.bytes.div_ceil(1024));
         match &self.creation {
             Some(Creation { created, host, node, command, version }) => {
                 add(format!("  {size}; every digest matches"));
@@ -229,13 +230,4 @@ impl ArchiveReport {
 fn paths(paths: &[std::path::PathBuf]) -> String {
     let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     if names.is_empty() { "other files".to_owned() } else { names.join(", ") }
-}
-
-fn entries(number: usize) -> String {
-    if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
-}
-
-/// `1 path`, `2 paths`.
-pub(super) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

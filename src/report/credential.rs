@@ -4,24 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::kubeconfig::{identity, problem_line};
-use super::{json, sanitise, table};
+use super::{DocumentFormat, sanitise, table};
 use crate::analysis::workstation::Checked;
 use crate::analysis::workstation::difference::Difference;
 use crate::live::api::Node;
 use crate::state::Severity;
 use crate::state::time::{day, expired_on, expires_on};
-
-/// Output formats of `kubeconfig fetch --compare`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ComparisonFormat {
-    /// One line a property
-    #[default]
-    Table,
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-}
 
 /// Whose credential it is, when it expires, and for which server.
 pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> String {
@@ -80,14 +68,10 @@ pub fn difference(
     difference: &Difference,
     names: (&str, &str),
     time: Timestamp,
-    format: ComparisonFormat,
+    format: DocumentFormat,
 ) -> String {
     let body = Body { old: names.0, new: names.1, difference };
-    match format {
-        ComparisonFormat::Table => difference_text(difference, names),
-        ComparisonFormat::Json => json::document("KubeconfigComparison", time, &body),
-        ComparisonFormat::Yaml => json::yaml_document("KubeconfigComparison", time, &body),
-    }
+    format.render("KubeconfigComparison", time, &body, |body| difference_text(body.difference, names))
 }
 
 /// What `kubeconfig install` and `push` did, or would do: the document `KubeconfigReplacement`.

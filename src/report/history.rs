@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Output;
-use super::archive::count;
 use super::sanitise::line;
 use crate::disk::history::{Check, Done};
 use crate::state::Invoker;
+use crate::state::text::count;
 use crate::state::time::minute;
 
 /// How many of the last changes are shown.

@@ -33,8 +33,7 @@ pub use archive::{
 };
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
-    ComparisonFormat, Replacement, credential_line, difference, difference_text, later_line, problem_lines,
-    warning_lines,
+    Replacement, credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use expiration::{Expiration, Format};

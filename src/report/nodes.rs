@@ -9,6 +9,7 @@ use super::sanitise::line;
 use super::table;
 use crate::analysis::forensics::diagnosis::{Diagnosis, Role};
 use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes, Unreadable};
+use crate::state::text::count;
 
 /// See `docs/diagnosis-list.schema.json`.
 #[derive(Serialize)]
@@ -49,8 +50,8 @@ fn cluster_text(cluster: &Cluster) -> String {
     let done = nodes.iter().filter(|node| node.blockers == 0).count();
     let mut out = String::new();
     let what = format!(
-        "Cluster {name}: {} nodes, {done} in order, {} to be recovered",
-        nodes.len(),
+        "Cluster {name}: {}, {done} in order, {} to be recovered",
+        count(nodes.len(), "node"),
         nodes.len() - done
     );
     let _ = writeln!(out, "{}", line(&what));

@@ -13,6 +13,7 @@ use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::restart::{Outcome, Phase, Report};
 use crate::state::Component;
+use crate::state::text::count;
 
 /// How many of a container's last lines are shown.
 const LAST_LINES: usize = 10;
@@ -89,8 +90,9 @@ fn plan_line(task: &RestartTask, grace: Duration) -> String {
 
 fn reason(reason: &RestartReason) -> String {
     match reason {
-        RestartReason::CredentialsChanged { files } if files.len() == 1 => "reads 1 renewed file".to_owned(),
-        RestartReason::CredentialsChanged { files } => format!("reads {} renewed files", files.len()),
+        RestartReason::CredentialsChanged { files } => {
+            format!("reads {}", count(files.len(), "renewed file"))
+        }
         RestartReason::StartedBeforeChange { files } => format!("started before {} changed", first(files)),
         RestartReason::NotRunning => "not running".to_owned(),
         RestartReason::CrashLooping => "crash-looping".to_owned(),

@@ -9,6 +9,7 @@ use super::json::document;
 use super::sanitise::line;
 use super::table;
 use crate::analysis::forensics::timeline::{Event, Kind, Timeline};
+use crate::state::text::count;
 
 /// The timeline as text: the first failure, everything that has a time, the lines without one, wrong clocks.
 pub fn timeline_text(timeline: &Timeline) -> String {
@@ -119,7 +120,8 @@ fn what(event: &Event, group: usize) -> String {
 
 fn undated(timeline: &Timeline) -> Vec<String> {
     let hits = timeline.lines.iter().filter(|hit| hit.undated > 0);
-    hits.map(|hit| format!("{} times {}: {} [{}]", hit.undated, hit.source, hit.meaning, hit.code)).collect()
+    hits.map(|hit| format!("{} {}: {} [{}]", count(hit.undated, "time"), hit.source, hit.meaning, hit.code))
+        .collect()
 }
 
 fn section(out: &mut String, title: &str, lines: Vec<String>) {

@@ -1,5 +1,5 @@
 //! Paths and file names in JSON without loss: text if it is UTF-8, otherwise `{"base64": …}`, because a file
-//! name is any bytes.
+//! name is any bytes; and numbers of things.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -9,6 +9,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// `1 file`, `2 files`, `2 entries`, as kubectl counts.
+pub fn count(number: impl TryInto<u64>, unit: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    match (number, unit.strip_suffix('y')) {
+        (1, _) => format!("1 {unit}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {unit}s"),
+    }
+}
 
 #[derive(Serialize)]
 struct Raw {

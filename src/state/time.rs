@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::text::count;
+
 /// `2027-11-26 22:40 UTC`.
 pub fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
@@ -25,11 +27,10 @@ pub fn expires_on(end: Timestamp, now: Timestamp) -> String {
 /// `53 days`, `1 day`, `5 hours`: from the earlier to the later time, rounded down.
 pub fn span(later: Timestamp, earlier: Timestamp) -> String {
     let seconds = later.as_second().saturating_sub(earlier.as_second()).max(0);
-    let plural = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
     match seconds {
-        0..3600 => plural(seconds / 60, "minute"),
-        3600..86_400 => plural(seconds / 3600, "hour"),
-        _ => plural(seconds / 86_400, "day"),
+        0..3600 => count(seconds / 60, "minute"),
+        3600..86_400 => count(seconds / 3600, "hour"),
+        _ => count(seconds / 86_400, "day"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Refusal, Restarts, restarts};
 use crate::analysis::node::scope;
 use crate::state::Code;
+use crate::state::text::count;
 use crate::state::{Attributes, ChangeSet, Content, Entry, Snapshot, text};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -244,7 +245,8 @@ fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Tim
     let expired = expired.filter(|certificate| certificate.expired_at(now)).count();
     if expired > 0 {
         notes.push(format!(
-            "{expired} certificates in the archive have expired: kuberescue recover renews them afterwards"
+            "expired in the archive: {}; kuberescue recover renews them afterwards",
+            count(expired, "certificate")
         ));
     }
     if !archive.is_ours {

@@ -6,7 +6,7 @@ use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::api::directory_of;
-use crate::report::{ComparisonFormat, credential_line, difference, problem_lines};
+use crate::report::{DocumentFormat, credential_line, difference, problem_lines};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::workstation::credential::{Credential, not_replaced, replace};
@@ -30,7 +30,7 @@ pub struct Args {
     compare: Option<PathBuf>,
     /// Output format of the comparison
     #[arg(short, long, default_value = "table", value_name = "FORMAT", requires = "compare")]
-    output: ComparisonFormat,
+    output: DocumentFormat,
 }
 
 /// Fetches a kubeconfig: exit 1 if it has a blocker, or differs from the one that it is compared with.
@@ -88,7 +88,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
 fn compare_with(
     path: &Path,
     fetched: &Credential,
-    format: ComparisonFormat,
+    format: DocumentFormat,
     context: &mut Context<'_>,
 ) -> Result<bool, Error> {
     let name = path.display().to_string();

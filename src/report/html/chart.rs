@@ -10,6 +10,7 @@ use super::axis::Axis;
 use super::markup::Markup;
 use crate::analysis::forensics::diagnosis::{Diagnosis, Validity};
 use crate::analysis::node::findings::Code;
+use crate::state::text::count;
 
 /// Height of the axis above the bars, and of one bar with its name.
 const TOP: usize = 46;
@@ -73,12 +74,12 @@ pub(super) fn words(validity: &Validity, diagnosis: &Diagnosis) -> String {
 /// `5 hours`, `53 days`, `9 years`: rounded down.
 fn span(from: Timestamp, to: Timestamp) -> String {
     let hours = to.as_second().saturating_sub(from.as_second()).max(0) / 3600;
-    let (count, unit) = match hours {
+    let (number, unit) = match hours {
         0..48 => (hours, "hour"),
         48..26_280 => (hours / 24, "day"),
         _ => (hours / 8766, "year"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    count(number, unit)
 }
 
 /// Both charts, and the legend of their patterns.

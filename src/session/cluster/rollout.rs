@@ -15,6 +15,7 @@ use crate::live::clock;
 use crate::live::deadline::Deadline;
 use crate::report::{restart_command, rollout_obstacle};
 use crate::session::Context;
+use crate::state::text::count;
 
 /// The namespace of the static pods.
 pub const NAMESPACE: &str = "kube-system";
@@ -290,8 +291,7 @@ fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: Strin
         Err(error) => vec![format!("cannot list its pods: {error}")],
     };
     let more = lines.len().saturating_sub(NAMED);
-    let more = (more > 0)
-        .then(|| if more == 1 { "and 1 more pod".to_owned() } else { format!("and {more} more pods") });
+    let more = (more > 0).then(|| format!("and {}", count(more, "more pod")));
     let none = lines.is_empty().then(|| "all its pods are ready: check kube-controller-manager".to_owned());
     Error::manual_action(what).details(lines.into_iter().take(NAMED).chain(more).chain(none)).hint(format!(
         "kubectl -n {} rollout status {}",

@@ -15,6 +15,7 @@ use crate::formats::objects::cluster::Node;
 use crate::formats::objects::pods::Pod;
 use crate::live::api::ApiError;
 use crate::live::deadline::Deadline;
+use crate::state::text::count;
 use crate::state::{Code, Severity};
 
 /// Timeout for a log of a node that is not Ready: its kubelet may not answer.
@@ -147,7 +148,7 @@ impl Run<'_> {
         }
         let more = components.len().saturating_sub(MOST_LOGS);
         if more > 0 {
-            let what = format!("{more} more containers: only the first {MOST_LOGS} logs are read");
+            let what = format!("{}: only the first {MOST_LOGS} logs are read", count(more, "more container"));
             self.checks.push(Check::new(Part::Logs, "", NOT_ASKED, what));
         }
     }

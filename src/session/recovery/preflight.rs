@@ -10,6 +10,7 @@ use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::{Issued, Prepared};
+use crate::state::text::count;
 use crate::state::{ChangeSet, Code, Component, catalog};
 
 /// Bytes for the journal, the lock and a staged copy of each file, besides the contents.
@@ -134,8 +135,9 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
             u64::try_from(changes.iter().count()).unwrap_or(u64::MAX).saturating_add(MORE_FILES);
         if let Some(files) = files.filter(|files| *files < files_needed) {
             let what = format!(
-                "{}: {files} more files can be made there (inodes) and {files_needed} are needed; nothing was changed",
-                place.display()
+                "{}: {} can be made there (inodes) and {files_needed} are needed; nothing was changed",
+                place.display(),
+                count(files, "more file")
             );
             return Err(Error::could_not_run(what)
                 .code(Code::NoSpace)

@@ -9,6 +9,7 @@ use super::{Check, Part, Verdict};
 use crate::formats::log::{self, Matcher, Nature};
 use crate::formats::objects::cluster::{CONTROL_PLANE, Node, ROLE};
 use crate::formats::objects::pods::{Pod, State};
+use crate::state::text::count;
 use crate::state::time::minute;
 use crate::state::{Code, Severity};
 
@@ -143,7 +144,7 @@ pub fn read_log(
         (_, Some(at)) | (Some(at), None) => minute(at),
         (None, None) => "without times".to_owned(),
     };
-    let how_many = if found.count == 1 { "1 line".to_owned() } else { format!("{} lines", found.count) };
+    let how_many = count(found.count, "line");
     let ended = component.started.zip(found.last);
     let early = ended.is_some_and(|(started, last)| last.duration_since(started) <= SETTLING);
     let over = ended.is_some_and(|(_, last)| now.duration_since(last) > SETTLING);

@@ -10,6 +10,7 @@ use super::objects::or_ok;
 use super::{Check, Part, Verdict};
 use crate::formats::objects::cluster::{Node, SigningRequest};
 use crate::formats::request::Request;
+use crate::state::text::count;
 use crate::state::time::minute;
 use crate::state::{Code, Severity};
 
@@ -60,9 +61,8 @@ pub fn requests(requests: &[SigningRequest], nodes: Option<&[Node]>, now: Timest
         let mut signers: Vec<_> = others.iter().map(|request| request.spec.signer_name.as_str()).collect();
         signers.sort_unstable();
         signers.dedup();
-        let count =
-            if others.len() == 1 { "1 request".to_owned() } else { format!("{} requests", others.len()) };
-        let what = format!("{count} for other signers pending: {}", signers.join(", "));
+        let number = count(others.len(), "request");
+        let what = format!("{number} for other signers pending: {}", signers.join(", "));
         let object = if others.len() == 1 { first.metadata.name.as_str() } else { "" };
         checks.push(Check::new(
             Part::Requests,

@@ -17,6 +17,7 @@ use crate::formats::certificate::Certificate;
 use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::text;
+use crate::state::text::count;
 
 /// A log line of the last day describes the current state.
 const FRESH_SECONDS: i64 = 86_400;
@@ -163,7 +164,7 @@ fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
     let is_fresh = hit.last.is_some_and(|last| now.as_second() - last.as_second() <= FRESH_SECONDS);
     let severity = if is_fresh { Severity::Blocker } else { Severity::Warning };
     let when = hit.last.map(|last| format!(", the last time {last:.0}")).unwrap_or_default();
-    let what = format!("its log says so {} times{when}", hit.count);
+    let what = format!("its log says so {}{when}", count(hit.count, "time"));
     let mut finding = Finding::new(Code::EtcdNoSnapshot, severity, "etcd", &hit.last_path, what);
     finding.evidence.push(Evidence::field(&hit.path, "log line", &hit.sample));
     Some(finding)

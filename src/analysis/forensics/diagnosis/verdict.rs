@@ -8,6 +8,7 @@ use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
 use crate::state::catalog::Without;
+use crate::state::text::count;
 use crate::state::time;
 
 const RECOVER: &str = "kuberescue recover";
@@ -144,9 +145,9 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
             line.push_str(&format!(": kubectl with {them} is rejected"));
         }
     }
-    let count =
+    let valid =
         inventory.rows().filter(|row| row.certificate.get().is_some_and(|c| !c.expired_at(now))).count();
-    line.push_str(&format!("; {count} certificates valid"));
+    line.push_str(&format!("; {} valid", count(valid, "certificate")));
     // The kubelet renews its own.
     let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
     let next = leafs.chain((!control_plane).then_some(&inventory.kubelet_client));
@@ -162,7 +163,7 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
         line.push_str(&format!("; {valid}"));
     }
     if warnings > 0 {
-        line.push_str(&format!("; {warnings} {}", if warnings == 1 { "warning" } else { "warnings" }));
+        line.push_str(&format!("; {}", count(warnings, "warning")));
     }
     let repair = if control_plane { renewal(findings, plan) } else { None };
     Verdict {

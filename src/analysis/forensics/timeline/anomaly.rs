@@ -10,6 +10,7 @@ use super::failure::passed;
 use super::gather::Logs;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::log::Nature;
+use crate::state::text::count;
 use crate::state::{Code, Snapshot, text};
 
 /// A log that is written while it is read is slightly ahead of the start of this run.
@@ -65,7 +66,7 @@ pub(super) fn find(
     }
     for hit in logs.hits().filter(|hit| hit.nature == Nature::Clock) {
         if let Some(time) = hit.first {
-            let what = format!("{}: {} ({} times)", hit.source, hit.meaning, hit.count);
+            let what = format!("{}: {} ({})", hit.source, hit.meaning, count(hit.count, "time"));
             found.push(Anomaly { code: hit.code, time, what, path: hit.path.clone() });
         }
     }

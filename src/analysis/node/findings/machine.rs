@@ -12,6 +12,7 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
 use crate::state::Snapshot;
 use crate::state::catalog::RESCUE_DIR;
+use crate::state::text::count;
 use crate::state::time::{expired_on, minute};
 
 /// A clock may be this many seconds earlier than the newest evidence on the disk.
@@ -34,7 +35,7 @@ pub(super) fn interrupted(around: &HostState) -> Option<Finding> {
     };
     Some(match around.interrupted.as_ref()? {
         Interrupted::Change { journal, command, files } => {
-            let what = format!("a change of {files} files was interrupted: {command}");
+            let what = format!("a change of {} was interrupted: {command}", count(*files, "file"));
             finding(Code::InterruptedChange, journal, what)
         }
         Interrupted::Restart(manifests) => {
@@ -75,7 +76,7 @@ fn full(path: &Path, free: Free) -> Option<Finding> {
             (format!("only {} KiB free", free.bytes >> 10), Evidence::field(path, "free bytes", free.bytes))
         }
         Some(files) if files < TOO_FEW => {
-            let what = format!("{} MiB free, but only {files} inodes", free.bytes >> 20);
+            let what = format!("{} MiB free, but only {}", free.bytes >> 20, count(files, "inode"));
             (what, Evidence::field(path, "free inodes", files))
         }
         _ => return None,
