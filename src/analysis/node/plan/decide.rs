@@ -12,12 +12,12 @@ use super::{
     Target, Why, goes_with_reissue, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
-use crate::analysis::node::inventory::{Inventory, Parsed, Row};
+use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed, Row, Vouch, vouch};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
 use crate::state::catalog::{self, Ca, CertSpec, Place};
-use crate::state::{Code, Content, Snapshot};
+use crate::state::{Code, Content, Severity, Snapshot};
 
 /// Decides what to do about a node with these findings at `now`.
 pub fn decide(
@@ -58,10 +58,11 @@ pub fn decide(
         decision.kubelet_client();
         decision.kubelet_serving();
     }
+    let trust = decision.trust();
     let Decision { steps, skipped, .. } = decision;
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
-    let repair = Repair::of(findings, &steps, reasons);
+    let repair = Repair::of(findings, &steps, trust.is_some(), reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped));
@@ -81,8 +82,9 @@ pub fn decide(
         pki_dir: inventory.facts.pki_dir.clone(),
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
-        restarts: restarts::of(inventory, &steps),
+        restarts: restarts::of(inventory, &steps, trust.as_deref()),
         steps,
+        trust,
         skipped,
         refusals,
         repair,
@@ -293,6 +295,25 @@ impl Decision<'_> {
         Ok(Dates { not_before, not_after })
     }
 
+    /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
+    fn trust(&self) -> Option<PathBuf> {
+        let in_file = matches!(self.inventory.kubelet_form, KubeletForm::File(_));
+        if !in_file || !self.options.whole_node || self.options.selection != Selection::All {
+            return None;
+        }
+        let path = &self.inventory.facts.kubelet_kubeconfig.value;
+        let differs = |finding: &&Finding| {
+            finding.code == Code::EmbeddedCaDiffers
+                && finding.path == *path
+                && finding.severity == Severity::Blocker
+        };
+        self.findings.iter().find(differs)?;
+        self.inventory.authority(Ca::Cluster)?.certificate.get()?;
+        let file = self.resolved(path).ok()?;
+        let config = Kubeconfig::parse(self.snapshot.file(&file)?).ok()?;
+        (config.authority_pem().is_some() && config.authority_not_replaceable().is_none()).then_some(file)
+    }
+
     pub(super) fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
         Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
     }
@@ -308,11 +329,11 @@ impl Decision<'_> {
             if let Some(error) = config.authority_error() {
                 return Err(error.to_string());
             }
-            let own = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
+            let own = self.inventory.authority(Ca::Cluster).filter(|row| row.certificate.get().is_some());
             let copies = config.authority_pem().map(Certificate::all_from_pem);
             // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
             let authority = match (copies, own) {
-                (Some(Ok(copies)), Some(own)) => !copies.iter().any(|copy| copy.der == own.der),
+                (Some(Ok(copies)), Some(own)) => vouch(&copies, own) != Vouch::Yes,
                 (Some(Err(_)), Some(_)) => true,
                 _ => false,
             };
