@@ -74,6 +74,9 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
             }
         }
     }
+    if let Some(file) = &plan.trust {
+        composer.trust(file)?;
+    }
     Ok(composer.changes)
 }
 
@@ -117,7 +120,7 @@ impl Composer<'_> {
                     });
                 };
                 let config = Kubeconfig::parse(old)?;
-                let authority = if *authority { Some(self.authority_pem(step)?) } else { None };
+                let authority = if *authority { Some(self.authority_pem(&step.name)?) } else { None };
                 let (pem, key) = (certificate.to_pem(), key.to_pem());
                 let new = config.splice(
                     old,
@@ -128,7 +131,8 @@ impl Composer<'_> {
                 self.put_file(file, new.into(), KEY_MODE, KEY_MASK);
             }
             Target::NewKubeconfig { file, server, cluster } => {
-                let (authority, pem, key) = (self.authority_pem(step)?, certificate.to_pem(), key.to_pem());
+                let (authority, pem, key) =
+                    (self.authority_pem(&step.name)?, certificate.to_pem(), key.to_pem());
                 let new = NewKubeconfig {
                     cluster,
                     user: certificate.common_name(),
@@ -161,12 +165,22 @@ impl Composer<'_> {
         text
     }
 
-    fn authority_pem(&self, step: &Step) -> Result<String, IssueError> {
-        let row = self.inventory.authority(Ca::Cluster);
-        let certificate = row.and_then(|row| row.certificate.get());
+    /// The file of the cluster's CA: with the old one while that is replaced, with the chain of an intermediate one.
+    fn authority_pem(&self, name: &str) -> Result<String, IssueError> {
+        let row = self.inventory.authority(Ca::Cluster).filter(|row| !row.bundle.is_empty());
+        let vanished = || IssueError::Vanished { name: name.to_owned(), what: "the cluster's CA".to_owned() };
+        Ok(row.ok_or_else(vanished)?.bundle.iter().map(Certificate::to_pem).collect())
+    }
+
+    /// Replaces the CA in a kubeconfig, and nothing else.
+    fn trust(&mut self, file: &Path) -> Result<(), IssueError> {
         let vanished =
-            || IssueError::Vanished { name: step.name.clone(), what: "the cluster's CA".to_owned() };
-        Ok(certificate.ok_or_else(vanished)?.to_pem())
+            || IssueError::Vanished { name: "kubelet.conf".to_owned(), what: "its file".to_owned() };
+        let old = self.snapshot.file(file).ok_or_else(vanished)?;
+        let authority = self.authority_pem("kubelet.conf")?;
+        let new = Kubeconfig::parse(old)?.splice_authority(old, authority.as_bytes())?;
+        self.put_file(file, new.into(), KEY_MODE, !0);
+        Ok(())
     }
 
     fn put_file(&mut self, path: &Path, bytes: Bytes, mode: u32, mask: u32) {

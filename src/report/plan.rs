@@ -37,10 +37,14 @@ pub fn plan_text(plan: &Plan) -> String {
             add(format!("    NOTE: {note}"));
         }
     }
+    if let Some(file) = &plan.trust {
+        add(format!("- replace the CA in kubelet.conf: {}", file.display()));
+        add("    because the kubelet trusts another CA than this node's ca.crt".to_owned());
+    }
     for skipped in &plan.skipped {
         add(format!("- skip {}: {}", skipped.name, skipped.why));
     }
-    if plan.steps.is_empty() {
+    if plan.is_empty() {
         add("- no change".to_owned());
     }
     let names = plan.restarts.names();

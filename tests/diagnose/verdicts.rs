@@ -126,7 +126,6 @@ fn the_verdict_is_read_first() {
     Running pods are not affected, but nothing can be managed until this is repaired.
     hint: sudo kuberescue recover
     Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
-    Manual action required as well: kubelet.conf (embedded-ca-differs): Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.
 
     [leafs copied from another node]
     VERDICT: control plane cannot start: unusable: etcd-server (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
@@ -151,7 +150,7 @@ fn the_verdict_is_read_first() {
     [another CA in kubelet.conf]
     VERDICT: control plane works only in part: unusable: kubelet.conf (embedded-ca-differs); CAs valid until 2036-11-20
     Running pods are not affected.
-    Manual action required: kubelet.conf (embedded-ca-differs): Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig /etc/kubernetes/kubelet.conf --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.
+    hint: sudo kuberescue recover
 
     [another CA in kubelet.conf, and one that can't sign]
     VERDICT: control plane cannot start: unusable: ca (ca-not-yet-valid), apiserver (missing), kubelet.conf (embedded-ca-differs); CAs valid until 2036-01-01

@@ -344,5 +344,10 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
             return Err(format!("{}: the new one is not where it should be, {path}", step.name));
         }
     }
-    Ok(())
+    let distrusts =
+        |finding: &&Finding| finding.code == Code::EmbeddedCaDiffers && finding.subject == "kubelet.conf";
+    match plan.trust.as_ref().and_then(|_| findings.iter().find(distrusts)) {
+        Some(finding) => Err(format!("kubelet.conf: {}", finding.what)),
+        None => Ok(()),
+    }
 }

@@ -98,6 +98,6 @@ pub(super) const PAGES: &[Page] = &[
         "a kubeconfig holds another CA than this node's",
         "Who uses it refuses the API server's certificate, unless both have the same key.",
         "The CA was replaced, and this copy is still the old one.",
-        "Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig FILE --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews, which kubelet.conf and copies in homes are not.",
+        "Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig FILE --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews and in kubelet.conf; copies in homes are yours.",
     ),
 ];

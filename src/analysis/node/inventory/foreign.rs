@@ -20,19 +20,61 @@ pub struct ForeignCa {
     pub not_after: Option<Timestamp>,
 }
 
+/// What copies of a CA say of a certificate that the node's CA signs.
+///
+/// Go looks for the issuer by its name in DER, byte for byte, and then checks the signature with its key; the key
+/// identifiers only decide the order (crypto/x509 `cert_pool.go` findPotentialParents, `verify.go`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouch {
+    /// The CA itself is among them, or the one that issued it.
+    Yes,
+    /// Another certificate of the same name and key is.
+    SameKey,
+    /// The key is the same, and the name is not, or not in the same encoding: Go finds no issuer.
+    OtherName,
+    /// None of them has to do with it.
+    No,
+}
+
+/// Whether a client that trusts `copies` accepts what the CA of `row` signs, their dates aside.
+pub fn vouch(copies: &[Certificate], row: &CaRow) -> Vouch {
+    let Some(own) = row.certificate.get() else { return Vouch::No };
+    let is = |copy: &Certificate| copy.der == own.der;
+    if copies.iter().any(is) || is_issued_by(own, copies, &row.bundle) {
+        return Vouch::Yes;
+    }
+    let same_key = || copies.iter().filter(|copy| copy.spki == own.spki);
+    if same_key().any(|copy| copy.subject_der == own.subject_der) {
+        return Vouch::SameKey;
+    }
+    if same_key().next().is_some() { Vouch::OtherName } else { Vouch::No }
+}
+
+/// Whether one of `roots` issued an intermediate CA, by way of the certificates of its own file.
+fn is_issued_by(own: &Certificate, roots: &[Certificate], bundle: &[Certificate]) -> bool {
+    let mut next = Some(own);
+    for _ in 0..=bundle.len() {
+        let Some(current) = next.filter(|one| one.subject_der != one.issuer_der) else { return false };
+        if roots.iter().any(|root| root.is_ca && current.signed_by(root).is_ok()) {
+            return true;
+        }
+        next = bundle.iter().find(|above| above.is_ca && current.signed_by(above).is_ok());
+    }
+    false
+}
+
 /// The copies in these credentials that differ from the node's own CA.
 pub(super) fn authorities<'a>(authorities: &[CaRow], rows: impl Iterator<Item = &'a Row>) -> Vec<ForeignCa> {
     let own = authorities.iter().find(|row| row.authority == Ca::Cluster);
-    let Some(own) = own.and_then(|row| row.certificate.get()) else { return Vec::new() };
+    let Some(own) = own.filter(|row| row.certificate.get().is_some()) else { return Vec::new() };
     let mut found = Vec::new();
     for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
         let copies = Certificate::all_from_pem(pem);
-        let (what, same_key) = match &copies {
-            Ok(copies) if copies.iter().any(|copy| copy.der == own.der) => continue,
-            Ok(copies) if copies.iter().any(|copy| copy.spki == own.spki) => {
-                ("an older certificate of the same key", true)
-            }
-            Ok(_) => ("another CA", false),
+        let (what, same_key) = match copies.as_ref().map(|copies| vouch(copies, own)) {
+            Ok(Vouch::Yes) => continue,
+            Ok(Vouch::SameKey) => ("an older certificate of the same key", true),
+            Ok(Vouch::OtherName) => ("a certificate of the same key under another name (encoding)", false),
+            Ok(Vouch::No) => ("another CA", false),
             Err(_) => ("an unreadable CA", false),
         };
         let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));
@@ -40,3 +82,6 @@ pub(super) fn authorities<'a>(authorities: &[CaRow], rows: impl Iterator<Item = 
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::foreign::ForeignCa;
+pub use self::foreign::{ForeignCa, Vouch, vouch};
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::{Facts, ManifestFile};
 use super::{references, scope};
@@ -57,8 +57,11 @@ pub struct CaRow {
     pub authority: Ca,
     pub certificate_path: PathBuf,
     pub key_path: PathBuf,
+    /// The one that belongs to the key; the first of the file where none does.
     pub certificate: Parsed<Certificate>,
     pub key: Parsed<PrivateKey>,
+    /// Every certificate of the file: old and new while a CA is replaced, the chain of an intermediate CA.
+    pub bundle: Vec<Certificate>,
 }
 
 impl CaRow {
@@ -306,9 +309,21 @@ impl Reader<'_> {
 
     fn authority(&self, authority: Ca) -> CaRow {
         let files = references::authority(self.snapshot, self.facts, authority);
-        let Row { path, key_path, certificate, key, .. } =
+        let Row { path, key_path, mut certificate, key, .. } =
             self.pair(authority.name(), files.certificate, files.key);
-        CaRow { authority, certificate_path: path, key_path, certificate, key }
+        let mut bundle = self.parse(&path, Certificate::all_from_pem).get().cloned().unwrap_or_default();
+        if bundle.is_empty() {
+            // One that cannot be read stands behind it.
+            bundle.extend(certificate.get().cloned());
+        }
+        // Renewed with the same key, the one that lives longer counts.
+        let of_key = key
+            .get()
+            .and_then(|key| bundle.iter().filter(|one| one.is_of(key)).max_by_key(|one| one.not_after));
+        if let Some(own) = of_key {
+            certificate = Parsed::Present(own.clone());
+        }
+        CaRow { authority, certificate_path: path, key_path, certificate, key, bundle }
     }
 
     fn service_account(&self) -> ServiceAccount {

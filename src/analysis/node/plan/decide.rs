@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,9 +16,9 @@ use crate::analysis::node::inventory::{Inventory, Parsed, Row};
 use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
-use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
+use crate::formats::kubeconfig::KubeconfigError;
 use crate::state::catalog::{self, Ca, CertSpec, Place};
-use crate::state::{Code, Content, Snapshot};
+use crate::state::{Code, Snapshot};
 
 /// Decides what to do about a node with these findings at `now`.
 pub fn decide(
@@ -59,10 +59,11 @@ pub fn decide(
         decision.kubelet_client();
         decision.kubelet_serving();
     }
+    let trust = decision.trust();
     let Decision { steps, skipped, .. } = decision;
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
-    let repair = Repair::of(findings, &steps, reasons);
+    let repair = Repair::of(findings, &steps, trust.is_some(), reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped));
@@ -82,8 +83,9 @@ pub fn decide(
         pki_dir: inventory.facts.pki_dir.clone(),
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
-        restarts: restarts::of(inventory, &steps),
+        restarts: restarts::of(inventory, &steps, trust.as_deref()),
         steps,
+        trust,
         skipped,
         refusals,
         repair,
@@ -308,48 +310,6 @@ impl Decision<'_> {
         let end = self.now.checked_add(life);
         let not_after = whole(end.map_err(|error| format!("--days {}: {error}", self.options.days))?);
         Ok(Dates { not_before, not_after })
-    }
-
-    pub(super) fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
-        Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
-    }
-
-    pub(super) fn kubeconfig_target(&self, row: &Row, spec: &CertSpec) -> Result<Target, String> {
-        let file = self.resolved(&row.path)?;
-        let facts = &self.inventory.facts;
-        let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
-            Some(Content::File(bytes)) => Kubeconfig::parse(bytes).ok(),
-            _ => None,
-        };
-        if let Some(config) = old {
-            if let Some(error) = config.authority_error() {
-                return Err(error.to_string());
-            }
-            let own = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
-            let copies = config.authority_pem().map(Certificate::all_from_pem);
-            // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
-            let authority = match (copies, own) {
-                (Some(Ok(copies)), Some(own)) => !copies.iter().any(|copy| copy.der == own.der),
-                (Some(Err(_)), Some(_)) => true,
-                _ => false,
-            };
-            if authority && let Some(error) = config.authority_not_replaceable() {
-                return Err(error.to_string());
-            }
-            return Ok(Target::Splice { file, authority });
-        }
-        let local = || {
-            let address = facts.advertise_address.as_ref()?.value;
-            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
-            Some(format!("https://{host}:{}", facts.secure_port.value))
-        };
-        let endpoint = || facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
-        let to_local = matches!(spec.name, "controller-manager.conf" | "scheduler.conf");
-        let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
-        let server = server.ok_or(
-            "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",
-        )?;
-        Ok(Target::NewKubeconfig { file, server, cluster: facts.cluster_name.value.clone() })
     }
 }
 

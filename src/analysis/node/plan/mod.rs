@@ -2,6 +2,7 @@
 //! refused, which components must be restarted. Serialisable; holds no secret.
 
 mod decide;
+mod kubeconfig;
 mod kubelet;
 mod profile;
 mod refuse;
@@ -278,6 +279,9 @@ pub struct Plan {
     pub at: Timestamp,
     /// Certificates to be created, in kubeadm's order.
     pub steps: Vec<Step>,
+    /// The kubelet's kubeconfig, where only the CA in it is replaced by this node's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PathBuf>,
     pub skipped: Vec<Skipped>,
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
@@ -285,6 +289,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it changes no file.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.trust.is_none()
+    }
+
     /// Whether something that is skipped requires manual action.
     pub fn needs_action(&self) -> bool {
         self.skipped.iter().any(|skipped| skipped.needs_person)

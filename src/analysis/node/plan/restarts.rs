@@ -1,6 +1,6 @@
 //! What must be restarted, and why: as data, from which the reports write the sentences.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -75,9 +75,25 @@ impl Restarts {
 }
 
 /// The components that read the credentials of these steps.
-pub(in crate::analysis) fn of(inventory: &Inventory, steps: &[Step]) -> Restarts {
+pub(in crate::analysis) fn of(inventory: &Inventory, steps: &[Step], trust: Option<&Path>) -> Restarts {
     let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
-    restarts(inventory, &changed)
+    let mut restarts = restarts(inventory, &changed);
+    if let Some(file) = trust {
+        let of_kubelet = |task: &&mut RestartTask| task.component == Component::Kubelet;
+        match restarts.tasks.iter_mut().find(of_kubelet).map(|task| &mut task.reason) {
+            Some(RestartReason::CredentialsChanged { files }) => files.push(file.to_owned()),
+            Some(_) => {}
+            None => restarts.tasks.insert(
+                0,
+                RestartTask {
+                    component: Component::Kubelet,
+                    reason: RestartReason::CredentialsChanged { files: vec![file.to_owned()] },
+                    running: true,
+                },
+            ),
+        }
+    }
+    restarts
 }
 
 /// The components that read credentials at these paths, which are free of links.

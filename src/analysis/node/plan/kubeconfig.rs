@@ -1,0 +1,75 @@
+//! Which kubeconfig is changed, and how much of it.
+
+use std::path::{Path, PathBuf};
+
+use super::decide::Decision;
+use super::{Selection, Target};
+use crate::analysis::node::findings::Finding;
+use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
+use crate::formats::certificate::Certificate;
+use crate::formats::kubeconfig::Kubeconfig;
+use crate::state::catalog::{Ca, CertSpec};
+use crate::state::{Code, Content, Severity};
+
+impl Decision<'_> {
+    /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
+    pub(super) fn trust(&self) -> Option<PathBuf> {
+        let in_file = matches!(self.inventory.kubelet_form, KubeletForm::File(_));
+        if !in_file || !self.options.whole_node || self.options.selection != Selection::All {
+            return None;
+        }
+        let path = &self.inventory.facts.kubelet_kubeconfig.value;
+        let differs = |finding: &&Finding| {
+            finding.code == Code::EmbeddedCaDiffers
+                && finding.path == *path
+                && finding.severity == Severity::Blocker
+        };
+        self.findings.iter().find(differs)?;
+        self.inventory.authority(Ca::Cluster)?.certificate.get()?;
+        let file = self.resolved(path).ok()?;
+        let config = Kubeconfig::parse(self.snapshot.file(&file)?).ok()?;
+        (config.authority_pem().is_some() && config.authority_not_replaceable().is_none()).then_some(file)
+    }
+
+    pub(super) fn resolved(&self, path: &Path) -> Result<PathBuf, String> {
+        Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
+    }
+
+    pub(super) fn kubeconfig_target(&self, row: &Row, spec: &CertSpec) -> Result<Target, String> {
+        let file = self.resolved(&row.path)?;
+        let facts = &self.inventory.facts;
+        let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
+            Some(Content::File(bytes)) => Kubeconfig::parse(bytes).ok(),
+            _ => None,
+        };
+        if let Some(config) = old {
+            if let Some(error) = config.authority_error() {
+                return Err(error.to_string());
+            }
+            let own = self.inventory.authority(Ca::Cluster).filter(|row| row.certificate.get().is_some());
+            let copies = config.authority_pem().map(Certificate::all_from_pem);
+            // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
+            let authority = match (copies, own) {
+                (Some(Ok(copies)), Some(own)) => vouch(&copies, own) != Vouch::Yes,
+                (Some(Err(_)), Some(_)) => true,
+                _ => false,
+            };
+            if authority && let Some(error) = config.authority_not_replaceable() {
+                return Err(error.to_string());
+            }
+            return Ok(Target::Splice { file, authority });
+        }
+        let local = || {
+            let address = facts.advertise_address.as_ref()?.value;
+            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+            Some(format!("https://{host}:{}", facts.secure_port.value))
+        };
+        let endpoint = || facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
+        let to_local = matches!(spec.name, "controller-manager.conf" | "scheduler.conf");
+        let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
+        let server = server.ok_or(
+            "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",
+        )?;
+        Ok(Target::NewKubeconfig { file, server, cluster: facts.cluster_name.value.clone() })
+    }
+}
