@@ -11,7 +11,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
-use crate::formats::kubeconfig::{self, Kubeconfig, NewKubeconfig};
+use crate::formats::kubeconfig::{self, Credential, Kubeconfig, NewKubeconfig};
 use crate::formats::pem;
 use crate::state::catalog::Ca;
 use crate::state::{Attributes, Bytes, ChangeSet, Content, Entry, Snapshot};
@@ -99,7 +99,10 @@ impl Composer<'_> {
             Target::Pair { certificate: path, key: key_path } => {
                 let text = match own {
                     Some(own) => [certificate.to_pem(), own.to_pem()].concat(),
-                    None => self.with_the_rest_of(path, certificate),
+                    None => with_the_rest_of(
+                        self.snapshot.file(path).map_or(&[], |old| old.as_ref()),
+                        certificate,
+                    ),
                 };
                 if path == key_path {
                     // One file for both.
@@ -121,7 +124,11 @@ impl Composer<'_> {
                 };
                 let config = Kubeconfig::parse(old)?;
                 let authority = if *authority { Some(self.authority_pem(&step.name)?) } else { None };
-                let (pem, key) = (certificate.to_pem(), key.to_pem());
+                let old_pem = match &config.credential {
+                    Credential::Embedded(old) => old.certificate_pem(),
+                    _ => &[],
+                };
+                let (pem, key) = (with_the_rest_of(old_pem, certificate), key.to_pem());
                 let new = config.splice(
                     old,
                     pem.as_bytes(),
@@ -152,17 +159,6 @@ impl Composer<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Certificates that follow the leaf certificate in its file are kept: kubeadm drops them silently.
-    fn with_the_rest_of(&self, path: &Path, leaf: &Certificate) -> String {
-        let mut text = leaf.to_pem();
-        if let Some(Entry { content: Content::File(old), .. }) = self.snapshot.get(path) {
-            for der in pem::certificates(old).unwrap_or_default().iter().skip(1) {
-                text.push_str(&pem::encode(pem::Label::Certificate, der));
-            }
-        }
-        text
     }
 
     /// The file of the cluster's CA: with the old one while that is replaced, with the chain of an intermediate one.
@@ -222,6 +218,15 @@ impl Composer<'_> {
         }
         self.changes.put(path, self.snapshot.get(path).cloned(), Some(entry));
     }
+}
+
+/// Certificates that follow the leaf certificate, its chain, are kept: kubeadm drops them silently.
+fn with_the_rest_of(old: &[u8], leaf: &Certificate) -> String {
+    let mut text = leaf.to_pem();
+    for der in pem::certificates(old).unwrap_or_default().iter().skip(1) {
+        text.push_str(&pem::encode(pem::Label::Certificate, der));
+    }
+    text
 }
 
 fn wiped(text: &str) -> Bytes {

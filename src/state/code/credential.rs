@@ -79,10 +79,10 @@ pub(super) const PAGES: &[Page] = &[
     page(
         Code::SeveralCertificates,
         Credential,
-        "a file holds several certificates",
-        "The first one counts, the others are sent along as a chain. kubeadm 1.20 refuses such a file; later ones drop the others when they renew.",
-        "A chain with an intermediate CA, or files that were put together by hand.",
-        "See what they are: openssl crl2pkcs7 -nocrl -certfile FILE | openssl pkcs7 -print_certs -noout. Remove those that are not needed; kuberescue certs renew keeps only the first one.",
+        "a file holds several certificates that are not a chain",
+        "The first one counts, the others are sent along with it. kubeadm 1.20 refuses such a file; later ones drop the others when they renew; kuberescue keeps them.",
+        "Files that were put together by hand, or an intermediate CA that was replaced.",
+        "See what they are: openssl crl2pkcs7 -nocrl -certfile FILE | openssl pkcs7 -print_certs -noout. Each should be the issuer of the one before it.",
     ),
     page(
         Code::UnusedPair,

@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     of(
         "several certificates in a file",
         |node| {
-            let chain = node.text(&pki("apiserver.crt")) + &node.text(&pki("ca.crt"));
+            let chain = node.text(&pki("apiserver.crt")) + &node.text(&pki("front-proxy-ca.crt"));
             node.write(&pki("apiserver.crt"), chain);
         },
         &[("several-certificates", W, "apiserver")],

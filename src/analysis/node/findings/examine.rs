@@ -11,6 +11,7 @@ use super::{
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::{Inventory, LeafRow};
+use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::pem::{self, PemError};
 use crate::state::Snapshot;
@@ -158,17 +159,22 @@ fn is_pem_place(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "crt" || extension == "pem")
 }
 
-/// A leaf certificate's file that holds more certificates.
+/// A leaf certificate's file that holds more certificates which aren't the chain of its issuers.
 fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let is_ours =
         |leaf: &&LeafRow| matches!(leaf.spec.place, Place::Pair(_)) && leaf.row.foreign_issuer.is_none();
     let pairs = inventory.served().filter(is_ours);
     pairs
         .filter_map(|leaf| {
-            let count = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?.len();
-            let what = format!("{count} certificates in one file; only the first is used");
+            let all = Certificate::all_from_pem(snapshot.file(&leaf.row.path)?).ok()?;
+            let is_chain = all.windows(2).all(|two| match two {
+                [one, next] => one.issuer_der == next.subject_der,
+                _ => true,
+            });
+            let what =
+                format!("{} certificates in one file, which are not a chain: the first counts", all.len());
             let row = &leaf.row;
-            (count > 1).then(|| {
+            (!is_chain).then(|| {
                 Finding::new(Code::SeveralCertificates, Severity::Warning, &row.name, &row.path, what)
             })
         })
