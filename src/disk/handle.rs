@@ -19,7 +19,7 @@ use xattr::FileExt;
 use zeroize::Zeroizing;
 
 use super::error::plain;
-use super::limits::MAX_FILE;
+use super::limits::{MAX_BYTES, MAX_FILE};
 use crate::state::{Attributes, Content, Entry, Unread};
 
 /// Limit of one entry's extended attributes in bytes: the kernel's limit for a single one is 64 KiB.
@@ -199,7 +199,7 @@ fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
             Err(error) => return unread(failed(&error), attributes),
         }
     }
-    unread(Unread::Failed("not read: the files read so far are too large in all".to_owned()), attributes)
+    unread(Unread::NoRoom(MAX_BYTES), attributes)
 }
 
 /// An entry that exists and was not read.

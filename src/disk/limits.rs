@@ -7,6 +7,8 @@ pub const MAX_FILE: u64 = 8 << 20;
 pub const MAX_BYTES: u64 = 20 << 20;
 /// The most entries of a snapshot.
 pub const MAX_ENTRIES: usize = 10_000;
+/// Of these, what whole directories must leave for files that are read by name.
+pub(super) const RESERVED_ENTRIES: usize = 500;
 /// The most bytes of the paths, link targets and extended attributes of a snapshot: 200 for each entry, where a
 /// path has some 80 and a label some 50. Without it names alone could fill the memory: a path is as long as
 /// directories are deep.

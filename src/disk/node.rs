@@ -16,7 +16,7 @@ use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
-use super::limits::{MAX_BYTES, MAX_ENTRIES, MAX_NAMES};
+use super::limits::{MAX_BYTES, MAX_ENTRIES, MAX_NAMES, RESERVED_ENTRIES};
 use super::root::{Root, There};
 use crate::analysis::node::host_state::Free;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
@@ -55,11 +55,16 @@ impl Root {
             bytes += entry.size();
             names += entry.size_of_names(path);
         }
+        let limit = match depth {
+            Depth::Tree => MAX_ENTRIES - RESERVED_ENTRIES,
+            Depth::File => MAX_ENTRIES,
+        };
         let mut reading = Reading {
             root: self,
             earlier,
             snapshot,
-            entries_left: MAX_ENTRIES.saturating_sub(entries),
+            limit,
+            entries_left: limit.saturating_sub(entries),
             bytes_left: MAX_BYTES.saturating_sub(bytes),
             names_left: MAX_NAMES.saturating_sub(names),
             listed: 0,
@@ -75,6 +80,7 @@ impl Root {
             }
             let all = reading.entries_left;
             reading.entries_left = all.min(MAX_LINKED_ENTRIES);
+            reading.limit = if all > MAX_LINKED_ENTRIES { MAX_LINKED_ENTRIES } else { limit };
             let allowed = reading.entries_left;
             reading.linked(&link);
             reading.entries_left = all - (allowed - reading.entries_left);
@@ -155,6 +161,8 @@ struct Reading<'a> {
     root: &'a Root,
     earlier: &'a Snapshot,
     snapshot: &'a mut Snapshot,
+    /// Of entries.
+    limit: usize,
     entries_left: usize,
     bytes_left: u64,
     names_left: u64,
@@ -199,6 +207,13 @@ impl Reading<'_> {
     }
 
     fn capture(&mut self, parent: BorrowedFd, name: &OsStr, path: PathBuf, depth: Depth, level: usize) {
+        let known = self.snapshot.get(&path);
+        match known.map(|entry| &entry.content) {
+            Some(Content::File(_)) => return,
+            Some(Content::Link(_)) => return self.links.push_back(path),
+            _ => {}
+        }
+        let is_known = known.is_some();
         let Some((mut entry, mut directory)) = handle::entry(parent, name, Limit { left: self.bytes_left })
         else {
             return;
@@ -226,7 +241,7 @@ impl Reading<'_> {
         }
         let attributes = entry.attributes.clone();
         self.snapshot.insert(&path, entry);
-        self.entries_left = self.entries_left.saturating_sub(1);
+        self.entries_left = self.entries_left.saturating_sub(usize::from(!is_known));
         if let (Some(directory), Depth::Tree) = (directory, depth)
             && let Err(why) = self.children(directory, &path, level)
         {
@@ -241,17 +256,17 @@ impl Reading<'_> {
         }
         let limit = self.entries_left.min(MAX_LISTED.saturating_sub(self.listed));
         let (dir, names, more) = handle::names(directory, limit, |_| true).map_err(|error| failed(&error))?;
-        let too_many = || Unread::Failed("not read to its end: too many entries".to_owned());
+        let too_many = Unread::TooMany(self.limit);
         let above = self.listed;
         self.listed += names.len();
         for name in names {
             self.listed = self.listed.saturating_sub(1);
             if self.entries_left == 0 || self.names_left == 0 {
                 self.listed = above;
-                return Err(too_many());
+                return Err(too_many);
             }
             self.capture(dir.as_fd(), &name, path.join(&name), Depth::Tree, level + 1);
         }
-        if more { Err(too_many()) } else { Ok(()) }
+        if more { Err(too_many) } else { Ok(()) }
     }
 }

@@ -81,6 +81,12 @@ pub enum Unread {
     Special(&'static str),
     #[error("permission denied")]
     Denied,
+    /// A directory that was not read to its end: this many entries are read, and no more.
+    #[error("not read to its end: the limit of {0} entries was reached")]
+    TooMany(usize),
+    /// Left out: this many bytes are read of all files of a node, and no more.
+    #[error("not read: the limit of {0} bytes for all files was reached")]
+    NoRoom(u64),
     /// Another error of the operating system.
     #[error("{0}")]
     Failed(String),

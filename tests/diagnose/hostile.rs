@@ -80,3 +80,23 @@ fn links_out_of_the_root_and_special_files_are_not_followed() {
     node.settle();
     assert_eq!(Diagnosis::now(&node).set(), super::scene::set(&[]));
 }
+
+#[test]
+fn what_fills_a_directory_hides_nothing_that_is_referred_to() {
+    let node = disk("ecdsa-p256");
+    // Before "manifests" and "pki" by name.
+    std::fs::create_dir(node.path("/etc/kubernetes/audit")).unwrap();
+    for number in 0..12_000 {
+        std::fs::write(node.path(&format!("/etc/kubernetes/audit/{number}")), "").unwrap();
+    }
+    node.settle();
+    let found = Diagnosis::now(&node);
+    let audit = "/etc/kubernetes/audit";
+    let unread = |path| ("not-read-to-end", "warning", path);
+    let expected = [unread("/etc/kubernetes"), unread(audit), unread("/var/lib/kubelet/pki")];
+    assert_eq!(found.set(), super::scene::set(&expected));
+    assert_eq!(
+        found.finding("not-read-to-end", audit)["what"],
+        "not read to its end: the limit of 9500 entries was reached"
+    );
+}

@@ -103,7 +103,7 @@ fn the_verdict_is_read_first() {
     [worker, expired]
     VERDICT: kubelet cannot start: kubelet-client expired 3 days ago; CA valid until 2036-11-20
     Running containers continue, but the cluster considers the node lost and starts its pods elsewhere after some minutes.
-    Manual action required: kubelet-client (expired): On a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME > kubelet.conf, with this node's name. Here: mv /var/lib/kubelet/pki/kubelet-client* /root/, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.
+    Manual action required: kubelet-client (expired): On a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME > kubelet.conf, with this node's name. Here: kuberescue archive create, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.
 
     [admin.conf expired]
     VERDICT: no blocking problem on this disk: the control plane can work, but admin.conf expired 3 days ago: kubectl with it is rejected; 12 certificates valid, apiserver expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::references;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::KubeletConfiguration;
-use crate::state::catalog::{CERT_SPECS, Place};
+use crate::state::catalog::{CAS, CERT_SPECS, Place};
 use crate::state::{Content, Entry, Snapshot, catalog};
 
 /// Directories that are read with everything below them.
@@ -35,16 +35,10 @@ pub const CLOCKS: [&str; 4] =
 /// Users' homes, whose `*/.kube/config` are read.
 pub const HOMES: &str = "/home";
 
-/// What else must be read, according to the files read so far: PKI and manifest directories elsewhere, and
-/// files that manifests and kubeconfigs name. The caller reads these and calls again until nothing new is
-/// found.
+/// What else must be read, according to the files read so far: the files that manifests and kubeconfigs name. The
+/// caller reads these and calls again until nothing new is found.
 pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
-    let mut paths = BTreeSet::from([
-        facts.pki_dir.value.clone(),
-        facts.manifest_dir.value.clone(),
-        facts.kubelet_pki_dir.value.clone(),
-        facts.kubelet_kubeconfig.value.clone(),
-    ]);
+    let mut paths = BTreeSet::from([facts.kubelet_kubeconfig.value.clone()]);
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
     paths.extend(references::leafs(facts).flat_map(|files| [files.certificate, files.key]));
@@ -70,10 +64,34 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     paths
 }
 
+/// Where kubeadm and the kubelet keep credentials. These are read by name, before whole directories: what lies beside
+/// them must not use up the limits that they need.
+pub fn credentials(facts: &Facts) -> Vec<PathBuf> {
+    let pki = |base: &str| ["crt", "key"].map(|end| facts.pki_dir.value.join(format!("{base}.{end}")));
+    let authorities = CAS.iter().flat_map(|authority| pki(authority.base()));
+    let leafs = CERT_SPECS.iter().flat_map(|spec| match spec.place {
+        Place::Pair(base) => pki(base).to_vec(),
+        Place::Kubeconfig(name) => vec![Path::new(catalog::KUBERNETES_DIR).join(name)],
+    });
+    let service_account = ["sa.key", "sa.pub"].map(|name| facts.pki_dir.value.join(name));
+    let kubelet = [catalog::KUBELET_CLIENT_LINK, catalog::KUBELET_SERVING_LINK, "kubelet.crt", "kubelet.key"]
+        .map(|name| facts.kubelet_pki_dir.value.join(name));
+    let bootstrap = Path::new(catalog::KUBERNETES_DIR).join("bootstrap-kubelet.conf");
+    authorities.chain(leafs).chain(service_account).chain(kubelet).chain([bootstrap]).collect()
+}
+
+/// Directories that are read with everything below them, once all that is read by name is read.
+pub fn trees(facts: &Facts) -> Vec<&Path> {
+    let named = [&facts.pki_dir.value, &facts.kubelet_pki_dir.value].map(PathBuf::as_path);
+    let elsewhere = named.into_iter().filter(|path| !TREES.iter().any(|tree| path.starts_with(tree)));
+    TREES.iter().map(Path::new).chain(elsewhere).collect()
+}
+
 /// The directories that hold a credential, where links or references lead out of the trees that are read: a credential
 /// that is replaced or created there needs them in the snapshot, otherwise they would be taken for missing.
 pub fn directories(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
-    let places = referred(snapshot, facts).into_iter().flat_map(|path| {
+    let kubeadm = credentials(facts).into_iter();
+    let places = referred(snapshot, facts).into_iter().chain(kubeadm).flat_map(|path| {
         let end = snapshot.resolve(&path).ok()?;
         let is_directory = end.entry.is_some_and(|entry| matches!(entry.content, Content::Directory));
         let above = snapshot.resolve(path.parent()?).ok()?.path;
@@ -93,7 +111,8 @@ pub fn within(disk: &Snapshot, facts: &Facts) -> Snapshot {
     let homes = disk.iter().map(|(path, _)| path).filter(|path| {
         path.ends_with(".kube/config") && path.starts_with(HOMES) && path.components().count() == 5
     });
-    let fixed = TREES.iter().chain(&FILES).map(PathBuf::from);
+    let trees = trees(facts).into_iter().chain([facts.manifest_dir.value.as_path()]).map(Path::to_owned);
+    let fixed = FILES.iter().map(PathBuf::from).chain(trees);
     let wanted: Vec<PathBuf> = fixed.chain(homes.map(Path::to_owned)).chain(referred(disk, facts)).collect();
     let mut found = Snapshot::default();
     for path in wanted {

@@ -123,7 +123,9 @@ impl From<&Unread> for Reason {
         match unread {
             Unread::TooLarge { size, limit } => Self::TooLarge { size: *size, limit: *limit },
             Unread::Special(what) => Self::Special { what: (*what).to_owned() },
-            Unread::Denied => Self::Failed { text: unread.to_string() },
+            Unread::Denied | Unread::TooMany(_) | Unread::NoRoom(_) => {
+                Self::Failed { text: unread.to_string() }
+            }
             Unread::Failed(text) => Self::Failed { text: text.clone() },
         }
     }

@@ -14,7 +14,7 @@ use crate::session::Context;
 use crate::state::{Code, Snapshot, Unread, catalog};
 
 /// How many rounds of references to further files are followed.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 8;
 
 /// Which node.
 #[derive(clap::Args, Debug)]
@@ -140,64 +140,81 @@ impl RootArgs {
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
-        let mut snapshot = fixed_set(root, &Snapshot::default());
-        let mut facts = Facts::read(&snapshot, self.cert_dir.as_deref());
+        let nothing = Snapshot::default();
+        let mut reading = Reading { root, earlier: &nothing, snapshot: Snapshot::default() };
+        reading.fixed_set();
+        let mut facts = Facts::read(&reading.snapshot, self.cert_dir.as_deref());
         for _ in 0..ROUNDS {
-            if !read_referred(root, &mut snapshot, &facts) {
+            if !reading.referred(&facts) {
                 break;
             }
-            facts = Facts::read(&snapshot, self.cert_dir.as_deref());
+            facts = Facts::read(&reading.snapshot, self.cert_dir.as_deref());
         }
-        read_directories(root, &mut snapshot, &facts);
-        (snapshot, facts)
+        reading.trees(&facts);
+        (reading.snapshot, facts)
     }
 }
 
 /// Reads a node's credentials again after a change of credentials alone; its facts are known.
 pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
-    let mut snapshot = fixed_set(root, earlier);
-    read_referred(root, &mut snapshot, facts);
-    read_directories(root, &mut snapshot, facts);
-    let inventory = Inventory::with_facts(&snapshot, facts.clone());
-    (snapshot, inventory)
-}
-
-/// The paths that are read of every node.
-fn fixed_set(root: &Root, earlier: &Snapshot) -> Snapshot {
-    let mut snapshot = Snapshot::default();
-    for tree in scope::TREES {
-        root.read_beside(earlier, &mut snapshot, Path::new(tree), Depth::Tree);
-    }
-    for file in scope::FILES.iter().chain(&scope::CLOCKS) {
-        root.read_beside(earlier, &mut snapshot, Path::new(file), Depth::File);
-    }
-    for home in root.names(Path::new(scope::HOMES)) {
-        root.read_beside(
-            earlier,
-            &mut snapshot,
-            &Path::new(scope::HOMES).join(home).join(".kube/config"),
-            Depth::File,
-        );
-    }
-    snapshot
-}
-
-/// Reads what the files read so far refer to; returns whether anything new was found.
-fn read_referred(root: &Root, snapshot: &mut Snapshot, facts: &Facts) -> bool {
-    let known = snapshot.iter().count();
-    let trees = [&facts.pki_dir.value, &facts.kubelet_pki_dir.value, &facts.manifest_dir.value];
-    for path in scope::referred(snapshot, facts) {
-        if snapshot.get(&path).is_none() {
-            root.read(snapshot, &path, if trees.contains(&&path) { Depth::Tree } else { Depth::File });
+    let mut reading = Reading { root, earlier, snapshot: Snapshot::default() };
+    reading.fixed_set();
+    // Kubeconfigs, then what they name.
+    for _ in 0..ROUNDS {
+        if !reading.referred(facts) {
+            break;
         }
     }
-    snapshot.iter().count() > known
+    reading.trees(facts);
+    let inventory = Inventory::with_facts(&reading.snapshot, facts.clone());
+    (reading.snapshot, inventory)
 }
 
-/// Reads the entries of the directories in which credentials are, where they are in none of the trees.
-fn read_directories(root: &Root, snapshot: &mut Snapshot, facts: &Facts) {
-    for directory in scope::directories(snapshot, facts) {
-        root.read(snapshot, &directory, Depth::File);
+/// A node that is being read: what is referred to first, then whole directories, as far as the limits allow.
+struct Reading<'a> {
+    root: &'a Root,
+    earlier: &'a Snapshot,
+    snapshot: Snapshot,
+}
+
+impl Reading<'_> {
+    fn read(&mut self, path: &Path, depth: Depth) {
+        self.root.read_beside(self.earlier, &mut self.snapshot, path, depth);
+    }
+
+    /// The files that are read of every node.
+    fn fixed_set(&mut self) {
+        for file in scope::FILES.iter().chain(&scope::CLOCKS) {
+            self.read(Path::new(file), Depth::File);
+        }
+        let homes = Path::new(scope::HOMES);
+        for home in self.root.names(homes) {
+            self.read(&homes.join(home).join(".kube/config"), Depth::File);
+        }
+    }
+
+    /// Reads what the files read so far refer to; returns whether anything new was found.
+    fn referred(&mut self, facts: &Facts) -> bool {
+        let known = self.snapshot.iter().count();
+        for path in scope::credentials(facts).into_iter().chain(scope::referred(&self.snapshot, facts)) {
+            if self.snapshot.get(&path).is_none() {
+                self.read(&path, Depth::File);
+            }
+        }
+        if self.snapshot.get(&facts.manifest_dir.value).is_none() {
+            self.read(&facts.manifest_dir.value, Depth::Tree);
+        }
+        self.snapshot.iter().count() > known
+    }
+
+    /// Reads whole directories, and the entries of those in which credentials are elsewhere.
+    fn trees(&mut self, facts: &Facts) {
+        for tree in scope::trees(facts) {
+            self.read(tree, Depth::Tree);
+        }
+        for directory in scope::directories(&self.snapshot, facts) {
+            self.read(&directory, Depth::File);
+        }
     }
 }
 

@@ -29,6 +29,14 @@ pub(super) const PAGES: &[Page] = &[
         "Make room (df -h, df -i), or write the archive elsewhere with --archive-dir DIR.",
     ),
     page(
+        Code::NotReadToEnd,
+        Disk,
+        "a directory that was not read to its end",
+        "What manifests, kubeconfigs and the kubelet refer to was read all the same, and so was what kubeadm keeps. Other files of this directory are neither judged nor archived.",
+        "The directory holds more files than are read of a node, such as audit logs or years of old certificates.",
+        "See what fills it: find FILE -type f | wc -l, du -sh FILE. What no component reads belongs elsewhere.",
+    ),
+    page(
         Code::NoRuntime,
         Refusal,
         "cannot connect to the container runtime",

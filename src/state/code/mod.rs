@@ -110,6 +110,7 @@ codes! {
     ClockBehind "clock-behind",
     DiskFull "disk-full",
     NoSpace "no-space",
+    NotReadToEnd "not-read-to-end",
     NoRuntime "no-runtime",
     // etcd.rs
     EtcdDataMissing "etcd-data-missing",

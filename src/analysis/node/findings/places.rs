@@ -1,5 +1,6 @@
 //! Who can read private keys, and stray copies of keys.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
@@ -10,16 +11,65 @@ use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::manifest::Manifest;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Place};
-use crate::state::{Content, Entry, Snapshot};
+use crate::state::{Content, Entry, Snapshot, Unread};
 
 /// All permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
+/// More findings of one kind than this in one directory become one.
+const MANY: usize = 10;
+
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &HostState) -> Vec<Finding> {
-    let mut found: Vec<_> = snapshot.iter().filter_map(|(path, entry)| exposed(path, entry)).collect();
+    let mut found = unread(snapshot);
+    found.extend(by_directory(snapshot.iter().filter_map(|(path, entry)| exposed(path, entry)).collect()));
     found.extend(snapshot.iter().filter_map(|(path, entry)| copy(path, entry, inventory)));
     found.extend(around.strays.iter().filter_map(|(path, entry)| stray(path, entry, inventory)));
     found
+}
+
+/// The directories that were not read to their end. What is referred to is read before them.
+fn unread(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut directories: BTreeMap<&Path, &Unread> = BTreeMap::new();
+    for (path, why) in snapshot.unread() {
+        match why {
+            Unread::TooMany(_) => directories.insert(path, why),
+            Unread::NoRoom(_) => directories.insert(path.parent().unwrap_or(path), why),
+            _ => None,
+        };
+    }
+    let finding = |(path, why): (&Path, &Unread)| {
+        let limit = match why {
+            Unread::TooMany(limit) => format!("{limit} entries"),
+            Unread::NoRoom(limit) => format!("{} MiB for all files", limit >> 20),
+            _ => return None,
+        };
+        let what = format!("not read to its end: the limit of {limit} was reached");
+        let subject = path.display().to_string();
+        Some(Finding::new(Code::NotReadToEnd, Severity::Warning, subject, path, what))
+    };
+    directories.into_iter().filter_map(finding).collect()
+}
+
+/// One finding for a directory of which there are many.
+fn by_directory(found: Vec<Finding>) -> Vec<Finding> {
+    let mut directories: BTreeMap<PathBuf, Vec<Finding>> = BTreeMap::new();
+    for finding in found {
+        let directory = finding.path.parent().unwrap_or(Path::new("/")).to_owned();
+        directories.entry(directory).or_default().push(finding);
+    }
+    let together = |(directory, mut found): (PathBuf, Vec<Finding>)| {
+        if found.len() <= MANY {
+            return found;
+        }
+        let count = found.len();
+        found.truncate(1);
+        for finding in &mut found {
+            finding.what =
+                format!("{}; so do {} other files in {}", finding.what, count - 1, directory.display());
+        }
+        found
+    };
+    directories.into_iter().flat_map(together).collect()
 }
 
 /// The keys of CAs on a node that needs none of them.
