@@ -56,18 +56,6 @@ impl KubeletConfiguration {
         let path = self.authentication.as_ref()?.x509.as_ref()?.client_ca_file.as_ref();
         path.filter(|path| !path.as_os_str().is_empty())
     }
-
-    /// Applies the flags for the serving certificate: they win over the file (kubernetes
-    /// `cmd/kubelet/app/server.go`, kubeletConfigFlagPrecedence).
-    #[must_use]
-    pub fn with_flags<'a>(mut self, flag: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let path = |name| flag(name).map(PathBuf::from);
-        self.tls_cert_file = path("tls-cert-file").or(self.tls_cert_file);
-        self.tls_private_key_file = path("tls-private-key-file").or(self.tls_private_key_file);
-        let bootstrap = flag("rotate-server-certificates").map(|value| value != "false");
-        self.server_tls_bootstrap = bootstrap.or(self.server_tls_bootstrap);
-        self
-    }
 }
 
 /// The kubelet's flags in a file of shell or systemd assignments (`kubeadm-flags.env`, `10-kubeadm.conf`):
@@ -76,9 +64,17 @@ pub fn flags_in_assignments(data: &[u8]) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(data);
     let mut found = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-        let Some((_, value)) = line.split_once('=') else { continue };
-        let words = value.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-        found.extend(flags(words.filter(|word| !word.is_empty()).map(str::to_owned)));
+        // A line may go on with the flags of the line before.
+        let value = if line.starts_with('-') { Some(line) } else { line.split_once('=').map(|line| line.1) };
+        let words = value
+            .into_iter()
+            .flat_map(|value| value.split(|c: char| c.is_whitespace() || c == '"' || c == '\''));
+        // `Environment="NAME=--flag=value"`: the assignment is inside the quotes.
+        let flag = |word: &str| match word.split_once('=') {
+            Some((name, value)) if !name.starts_with('-') && value.starts_with("--") => value.to_owned(),
+            _ => word.to_owned(),
+        };
+        found.extend(flags(words.filter(|word| !word.is_empty() && *word != "\\").map(flag)));
     }
     found
 }
@@ -95,7 +91,9 @@ mod tests {
         assert_eq!(flags.get("container-runtime-endpoint").map(String::as_str), Some("unix:///run/c.sock"));
         assert_eq!(flags.get("node-ip").map(String::as_str), Some("10.0.0.1"));
         let drop_in = b"# Note\n[Service]\nEnvironment=\"KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/b --kubeconfig=/k\"\n";
-        assert_eq!(flags_in_assignments(drop_in).get("kubeconfig").map(String::as_str), Some("/k"));
+        let flags = flags_in_assignments(drop_in);
+        assert_eq!(flags.get("kubeconfig").map(String::as_str), Some("/k"));
+        assert_eq!(flags.get("bootstrap-kubeconfig").map(String::as_str), Some("/b"));
     }
 
     #[test]

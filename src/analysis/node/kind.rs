@@ -119,7 +119,7 @@ fn catalog_paths(inventory: &Inventory) -> Vec<PathBuf> {
         facts.kubelet_kubeconfig.value.clone(),
         facts.kubelet_pki_dir.value.clone(),
         facts.manifest_dir.value.clone(),
-        super::scope::KUBELET_CONFIG.into(),
+        facts.kubelet_config.value.clone(),
     ]);
     paths
 }

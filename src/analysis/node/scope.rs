@@ -3,26 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::facts::Facts;
+use super::facts::{Facts, kubelet};
 use super::references;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
-use crate::formats::kubelet::KubeletConfiguration;
 use crate::state::catalog::{CAS, CERT_SPECS, Place};
 use crate::state::{Content, Entry, Snapshot, catalog};
 
 /// Directories that are read with everything below them.
 pub const TREES: [&str; 2] = [catalog::KUBERNETES_DIR, catalog::KUBELET_PKI_DIR];
 
-pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
-
-pub const FILES: [&str; 10] = [
-    KUBELET_CONFIG,
+pub const FILES: [&str; 7] = [
+    catalog::KUBELET_CONFIG,
     "/var/lib/kubelet/kubeadm-flags.env",
     "/etc/default/kubelet",
     "/etc/sysconfig/kubelet",
-    "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
-    "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
-    "/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
     "/etc/crictl.yaml",
     "/etc/hostname",
     "/root/.kube/config",
@@ -55,13 +49,22 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
             paths.extend([named(&certificate), named(&key)]);
         }
     }
-    if let Some(bytes) = snapshot.file(Path::new(KUBELET_CONFIG))
-        && let Ok(config) = KubeletConfiguration::parse(bytes)
-    {
-        paths.extend(config.client_ca_file().cloned());
-    }
+    paths.extend(facts.kubelet_environment.iter().chain([&facts.kubelet_config.value]).cloned());
+    paths.extend(facts.kubelet_client_ca.iter().map(|(path, _)| path.clone()));
     paths.retain(|path| path.is_absolute());
     paths
+}
+
+/// The kubelet's units and their drop-ins, which are read of every node.
+pub fn units() -> impl Iterator<Item = PathBuf> {
+    kubelet::units().flat_map(|(unit, drop_ins)| [unit, drop_ins])
+}
+
+/// The directories of manifests and of the kubelet's configuration: read as soon as they are known.
+pub fn configured(facts: &Facts) -> impl Iterator<Item = &Path> {
+    // A directory directly below the root holds more than drop-ins.
+    let drop_ins = facts.kubelet_config_dir.iter().filter(|path| path.components().count() > 2);
+    drop_ins.chain([&facts.manifest_dir.value]).map(PathBuf::as_path)
 }
 
 /// Where kubeadm and the kubelet keep credentials. These are read by name, before whole directories: what lies beside
@@ -111,8 +114,8 @@ pub fn within(disk: &Snapshot, facts: &Facts) -> Snapshot {
     let homes = disk.iter().map(|(path, _)| path).filter(|path| {
         path.ends_with(".kube/config") && path.starts_with(HOMES) && path.components().count() == 5
     });
-    let trees = trees(facts).into_iter().chain([facts.manifest_dir.value.as_path()]).map(Path::to_owned);
-    let fixed = FILES.iter().map(PathBuf::from).chain(trees);
+    let trees = trees(facts).into_iter().chain(configured(facts)).map(Path::to_owned);
+    let fixed = FILES.iter().map(PathBuf::from).chain(units()).chain(trees);
     let wanted: Vec<PathBuf> = fixed.chain(homes.map(Path::to_owned)).chain(referred(disk, facts)).collect();
     let mut found = Snapshot::default();
     for path in wanted {

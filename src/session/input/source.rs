@@ -187,6 +187,9 @@ impl Reading<'_> {
         for file in scope::FILES.iter().chain(&scope::CLOCKS) {
             self.read(Path::new(file), Depth::File);
         }
+        for unit in scope::units() {
+            self.read(&unit, Depth::Tree);
+        }
         let homes = Path::new(scope::HOMES);
         for home in self.root.names(homes) {
             self.read(&homes.join(home).join(".kube/config"), Depth::File);
@@ -201,8 +204,10 @@ impl Reading<'_> {
                 self.read(&path, Depth::File);
             }
         }
-        if self.snapshot.get(&facts.manifest_dir.value).is_none() {
-            self.read(&facts.manifest_dir.value, Depth::Tree);
+        for directory in scope::configured(facts) {
+            if self.snapshot.get(directory).is_none() {
+                self.read(directory, Depth::Tree);
+            }
         }
         self.snapshot.iter().count() > known
     }

@@ -262,6 +262,8 @@ pub const KUBELET_SERVING_LONG: &str = "certificate for serving the kubelet's ow
 pub const KUBELET_SERVING_LINK: &str = "kubelet-server-current.pem";
 /// The kubelet's default certificate directory.
 pub const KUBELET_PKI_DIR: &str = "/var/lib/kubelet/pki";
+/// The configuration of every kubelet that kubeadm set up.
+pub const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 /// kubeadm's directory of kubeconfigs, a constant there too.
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// The tool's own directory inside the root: archives, journal, lock.

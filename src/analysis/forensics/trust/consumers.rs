@@ -10,13 +10,8 @@ use super::rows::as_ref;
 use super::{Edge, Fault, FaultKind, Kind, Place, Relation, State};
 use crate::analysis::node::facts::{Facts, ManifestFile};
 use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed};
-use crate::analysis::node::scope;
 use crate::analysis::node::scope::is_credential;
-use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest::{Manifest, sni_pair};
-
-/// The configuration of every kubelet that kubeadm set up.
-const KUBELET_CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";
 
 impl<'a> Builder<'a> {
     fn trusted_by(&mut self, found: &[CopyOf], consumer: usize, field: Option<&'static str>) {
@@ -169,10 +164,10 @@ impl<'a> Builder<'a> {
             }
             _ => self.connects(config, consumer),
         }
-        if let Some((path, source)) = self.kubelet_client_ca() {
+        if let Some((path, source)) = &facts.kubelet_client_ca {
             let consumer =
-                self.consumer(flags::KUBELET, field(flags::KUBELET_CLIENT_CA), &source, &path, false);
-            let found = self.trusted_file(&path);
+                self.consumer(flags::KUBELET, field(flags::KUBELET_CLIENT_CA), source, path, false);
+            let found = self.trusted_file(path);
             self.trusted_by(&found, consumer, None);
         }
         let serving = &inventory.kubelet_serving;
@@ -185,30 +180,12 @@ impl<'a> Builder<'a> {
             self.join(Edge::new(leaf, consumer, Relation::PresentedBy));
         }
     }
-
-    /// The CA that the kubelet accepts clients of, and the file that says so; a flag wins over the
-    /// configuration.
-    fn kubelet_client_ca(&self) -> Option<(PathBuf, PathBuf)> {
-        for file in
-            scope::FILES.iter().map(Path::new).filter(|path| *path != Path::new(KUBELET_CONFIGURATION))
-        {
-            if file.to_string_lossy().contains("kubelet")
-                && let Some(bytes) = self.snapshot.file(file)
-                && let Some(path) = flags_in_assignments(bytes).remove("client-ca-file")
-            {
-                return Some((PathBuf::from(path), file.to_owned()));
-            }
-        }
-        let source = Path::new(KUBELET_CONFIGURATION);
-        let configuration = KubeletConfiguration::parse(self.snapshot.file(source)?).ok()?;
-        Some((configuration.client_ca_file()?.clone(), source.to_owned()))
-    }
 }
 
 /// The file that configures the kubelet's serving certificate.
 fn serving_source(facts: &Facts) -> PathBuf {
     match &facts.kubelet_serving {
-        Some(_) => PathBuf::from(KUBELET_CONFIGURATION),
+        Some(_) => facts.kubelet_config.value.clone(),
         None => facts.kubelet_pki_dir.value.clone(),
     }
 }

@@ -2,7 +2,7 @@
 //! certificates. kubeadm asks the API server for these and falls back to defaults when it is down
 //! (`cmd/kubeadm/app/cmd/certs.go`); here a default is the last resort and is labelled as one.
 
-mod kubelet;
+pub(super) mod kubelet;
 mod pki_dir;
 
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use self::kubelet::served_by_kubelet;
 use self::pki_dir::PkiDir;
 use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubeconfig::Kubeconfig;
+use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::state::{Bytes, Snapshot, catalog};
 
@@ -61,6 +61,15 @@ pub struct Facts {
     /// URL of the API server in admin.conf: the control-plane endpoint.
     pub endpoint: Option<Fact<String>>,
     pub cluster_name: Fact<String>,
+    /// The kubelet's configuration file, and the directory of its drop-ins.
+    pub kubelet_config: Fact<PathBuf>,
+    pub kubelet_config_dir: Option<PathBuf>,
+    /// The files with variables that the kubelet's unit names.
+    pub kubelet_environment: Vec<PathBuf>,
+    /// The CAs that the kubelet accepts clients of, and the file that says so.
+    pub kubelet_client_ca: Option<(PathBuf, PathBuf)>,
+    /// The name that the kubelet is told to register the node with.
+    pub hostname_override: Option<Fact<String>>,
     pub kubelet_pki_dir: Fact<PathBuf>,
     pub kubelet_kubeconfig: Fact<PathBuf>,
     /// Serving certificate and key, where the kubelet's configuration names them.
@@ -79,58 +88,50 @@ impl Facts {
     /// Reads the facts. `cert_dir` is the PKI directory that the user gave.
     pub fn read(snapshot: &Snapshot, cert_dir: Option<&Path>) -> Self {
         let reader = Reader { snapshot };
-        let (kubelet, kubelet_path) = reader.kubelet_configuration();
-        let flags = reader.kubelet_flags();
-        let kubelet = kubelet.with_flags(|name| flags.get(name).map(|(value, _)| value.as_str()));
-        let manifest_dir = match kubelet.static_pod_path.clone() {
-            Some(path) => Fact::new(path, format!("{kubelet_path} staticPodPath")),
+        let kubelet = reader.kubelet();
+        let manifest_dir = kubelet.file("pod-manifest-path", |one| one.static_pod_path.as_ref());
+        let manifest_dir = match manifest_dir {
+            Some((path, source)) => {
+                let place = kubelet.place("pod-manifest-path", "staticPodPath", &source);
+                Fact::new(path, place)
+            }
             None => Fact::new(PathBuf::from("/etc/kubernetes/manifests"), "default"),
         };
         let manifests = reader.manifests(&manifest_dir.value);
         let pods = Pods(&manifests);
-        // Relative to the configuration's directory (kubelet `configfiles.go` resolveRelativePaths), a flag to that of
-        // the service.
-        let of_kubelet = |flag: &str, path: &Option<PathBuf>| {
-            let directory = Path::new(kubelet_path).parent().filter(|_| !flags.contains_key(flag));
-            Some(directory.unwrap_or(Path::new("/")).join(path.as_ref()?))
-        };
-        let kubelet_ca = kubelet.client_ca_file().filter(|path| path.is_absolute());
-        let kubelet_ca = kubelet_ca
-            .map(|path| Fact::new(path.clone(), format!("{kubelet_path} authentication.x509.clientCAFile")));
+        let kubelet_client_ca = kubelet.file("client-ca-file", KubeletConfiguration::client_ca_file);
+        let kubelet_ca = kubelet_client_ca.as_ref().map(|(path, source)| {
+            Fact::new(
+                path.clone(),
+                kubelet.place("client-ca-file", "authentication.x509.clientCAFile", source),
+            )
+        });
         let PkiDir { dir: pki_dir, rival } = match cert_dir {
             Some(path) => PkiDir { dir: Fact::new(path.to_owned(), "--cert-dir"), rival: None },
             None => pki_dir::read(snapshot, &pods, kubelet_ca),
         };
-        let flag_path = |name: &str, fallback: &str| match flags.get(name) {
-            Some((value, source)) => Fact::new(PathBuf::from(value), format!("{source} --{name}")),
-            None => Fact::new(PathBuf::from(fallback), "default"),
-        };
-        let kubelet_kubeconfig = flag_path("kubeconfig", "/etc/kubernetes/kubelet.conf");
-        let kubelet_pki_dir = flag_path("cert-dir", catalog::KUBELET_PKI_DIR);
+        let kubelet_kubeconfig = kubelet.path("kubeconfig", "/etc/kubernetes/kubelet.conf");
+        let kubelet_pki_dir = kubelet.path("cert-dir", catalog::KUBELET_PKI_DIR);
         let local_etcd = pods.local_etcd(&pki_dir.value);
-        let dns_domain = pods.dns_domain().or_else(|| {
-            let domain = kubelet.cluster_domain.clone()?;
-            Some(Fact::new(domain, format!("{kubelet_path} clusterDomain")))
-        });
-        let cri_socket = flags
-            .get("container-runtime-endpoint")
-            .map(|(value, source)| Fact::new(value.clone(), format!("{source} --container-runtime-endpoint")))
+        let dns_domain = pods
+            .dns_domain()
+            .or_else(|| kubelet.configured("clusterDomain", |one| one.cluster_domain.clone()));
+        let cri_socket = kubelet
+            .flag("container-runtime-endpoint")
+            .map(|fact| Fact::new(fact.value.to_owned(), fact.source))
             .or_else(|| {
                 // kubeadm writes an empty one to mean the kubelet's default.
-                let endpoint = kubelet.container_runtime_endpoint.clone().filter(|path| !path.is_empty())?;
-                Some(Fact::new(endpoint, format!("{kubelet_path} containerRuntimeEndpoint")))
+                let endpoint = |one: &KubeletConfiguration| one.container_runtime_endpoint.clone();
+                kubelet
+                    .configured("containerRuntimeEndpoint", |one| endpoint(one).filter(|at| !at.is_empty()))
             });
-        let kubelet_address = served_by_kubelet(&flags, "address", || {
-            Some(Fact::new(kubelet.address.as_ref()?.parse().ok()?, format!("{kubelet_path} address")))
-        });
-        let kubelet_port = served_by_kubelet(&flags, "port", || {
-            let port = u16::try_from(kubelet.port?).ok().filter(|port| *port > 0)?;
-            Some(Fact::new(port, format!("{kubelet_path} port")))
-        });
+        let kubelet_address = kubelet.served("address", |one| one.address.as_ref()?.parse().ok());
+        let kubelet_port =
+            kubelet.served("port", |one| u16::try_from(one.port?).ok().filter(|port| *port > 0));
         Self {
             node_name: reader.node_name(
                 &pods,
-                &flags,
+                &kubelet,
                 &kubelet_kubeconfig.value,
                 &kubelet_pki_dir.value,
                 &pki_dir.value,
@@ -141,9 +142,19 @@ impl Facts {
             minor_version: pods.minor_version(),
             endpoint: reader.endpoint(),
             cluster_name: pods.cluster_name(),
-            kubelet_serving: of_kubelet("tls-cert-file", &kubelet.tls_cert_file)
-                .zip(of_kubelet("tls-private-key-file", &kubelet.tls_private_key_file)),
-            server_tls_bootstrap: kubelet.server_tls_bootstrap.unwrap_or(false),
+            hostname_override: kubelet.hostname_override(),
+            kubelet_serving: kubelet
+                .file("tls-cert-file", |one| one.tls_cert_file.as_ref())
+                .zip(kubelet.file("tls-private-key-file", |one| one.tls_private_key_file.as_ref()))
+                .map(|((certificate, _), (key, _))| (certificate, key)),
+            server_tls_bootstrap: match kubelet.flag("rotate-server-certificates") {
+                Some(flag) => flag.value != "false",
+                None => kubelet.configured("", |one| one.server_tls_bootstrap).is_some_and(|fact| fact.value),
+            },
+            kubelet_config: kubelet.config,
+            kubelet_config_dir: kubelet.config_dir,
+            kubelet_environment: kubelet.environment_files,
+            kubelet_client_ca,
             manifests,
             pki_dir,
             pki_rival: rival,

@@ -304,9 +304,12 @@ impl Inventory {
     }
 }
 
-/// A kubelet client certificate that was copied from another node, according to etcd's member name: the API
-/// server gives it no access to this node.
+/// A kubelet client certificate of another node than the one that the kubelet registers, or, where it isn't told a name,
+/// than etcd's member: the API server gives it no access to this node.
 pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
+    if let Some(told) = &inventory.facts.hostname_override {
+        return kubelet_unlike(inventory, &told.value, &told.source);
+    }
     let (path, etcd) = inventory.facts.pod("etcd")?;
     let source = format!("{} --name", path.display());
     kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))

@@ -7,14 +7,12 @@ use jiff::Timestamp;
 use super::credentials::{kubelet_of_another_node, kubelet_unlike};
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::{Inventory, KubeletForm, ServingForm};
-use crate::analysis::node::scope::FILES;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::state::time::minute;
 use crate::state::{Content, Snapshot, catalog};
 
-const CONFIG: &str = "/var/lib/kubelet/config.yaml";
 const HOSTNAME: &str = "/etc/hostname";
 const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
 
@@ -23,7 +21,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
         return Vec::new();
     }
     let mut found = Vec::new();
-    found.extend(configuration(snapshot));
+    found.extend(configuration(snapshot, inventory));
     found.extend(kubeconfig(snapshot, inventory));
     found.extend(other_host(snapshot, inventory));
     found.extend(link(snapshot, inventory));
@@ -33,11 +31,11 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     found
 }
 
-fn configuration(snapshot: &Snapshot) -> Option<Finding> {
-    let path = Path::new(CONFIG);
+fn configuration(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let path = inventory.facts.kubelet_config.value.as_path();
     let finding = |code, what: String| Some(Finding::new(code, Severity::Blocker, "kubelet", path, what));
     match snapshot.resolve(path).ok()?.entry.map(|entry| &entry.content) {
-        None => finding(Code::KubeletConfigMissing, format!("{CONFIG} not found")),
+        None => finding(Code::KubeletConfigMissing, format!("{} not found", path.display())),
         Some(Content::File(bytes)) => match KubeletConfiguration::parse(bytes) {
             Ok(_) => None,
             Err(error) => finding(Code::KubeletConfigBroken, error),
@@ -77,11 +75,7 @@ pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bo
 /// A worker's kubelet whose certificate names another node than the host name. Only a hint: clouds give nodes
 /// other names.
 fn other_host(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
-    let overridden = |path: &&str| {
-        let text = snapshot.file(Path::new(path)).map(|bytes| String::from_utf8_lossy(bytes));
-        text.is_some_and(|text| text.contains("--hostname-override"))
-    };
-    if inventory.is_control_plane() || FILES.iter().any(overridden) {
+    if inventory.is_control_plane() || inventory.facts.hostname_override.is_some() {
         return None;
     }
     let host = snapshot.file(Path::new(HOSTNAME))?;

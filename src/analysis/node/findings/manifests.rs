@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::scope::{self, is_credential};
+use crate::analysis::node::scope::is_credential;
 use crate::formats::yaml;
 use crate::state::catalog::Place;
 use crate::state::{Component, Snapshot};
@@ -93,8 +93,7 @@ pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<
     let kubeconfigs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
     let rows = kubeconfigs.map(|leaf| &leaf.row.path).chain(inventory.elsewhere.iter().map(|row| &row.path));
     let manifests = facts.manifests.iter().map(|file| &file.path);
-    let config = PathBuf::from(scope::KUBELET_CONFIG);
-    let paths = rows.chain(manifests).chain([&facts.kubelet_kubeconfig.value, &config]);
+    let paths = rows.chain(manifests).chain([&facts.kubelet_kubeconfig.value, &facts.kubelet_config.value]);
     paths
         .filter_map(|path| {
             let found = yaml::duplicate_key(snapshot.file(path)?)?;
