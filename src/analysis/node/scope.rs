@@ -49,7 +49,6 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
             paths.extend([named(&certificate), named(&key)]);
         }
     }
-    paths.extend(facts.kubelet_environment.iter().chain([&facts.kubelet_config.value]).cloned());
     paths.extend(facts.kubelet_client_ca.iter().map(|(path, _)| path.clone()));
     paths.retain(|path| path.is_absolute());
     paths
@@ -60,11 +59,12 @@ pub fn units() -> impl Iterator<Item = PathBuf> {
     kubelet::units().flat_map(|(unit, drop_ins)| [unit, drop_ins])
 }
 
-/// The directories of manifests and of the kubelet's configuration: read as soon as they are known.
+/// The kubelet's configuration and what tells its flags, and the directory of manifests: read as soon as they are known.
 pub fn configured(facts: &Facts) -> impl Iterator<Item = &Path> {
     // A directory directly below the root holds more than drop-ins.
     let drop_ins = facts.kubelet_config_dir.iter().filter(|path| path.components().count() > 2);
-    drop_ins.chain([&facts.manifest_dir.value]).map(PathBuf::as_path)
+    let kubelet = facts.kubelet_environment.iter().chain([&facts.kubelet_config.value]);
+    kubelet.chain(drop_ins).chain([&facts.manifest_dir.value]).map(PathBuf::as_path)
 }
 
 /// Where kubeadm and the kubelet keep credentials. These are read by name, before whole directories: what lies beside

@@ -204,9 +204,9 @@ impl Reading<'_> {
                 self.read(&path, Depth::File);
             }
         }
-        for directory in scope::configured(facts) {
-            if self.snapshot.get(directory).is_none() {
-                self.read(directory, Depth::Tree);
+        for path in scope::configured(facts) {
+            if self.snapshot.get(path).is_none() {
+                self.read(path, Depth::Tree);
             }
         }
         self.snapshot.iter().count() > known

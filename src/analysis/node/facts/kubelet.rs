@@ -174,7 +174,9 @@ impl Reader<'_> {
                 let words = words.get(at..).unwrap_or_default();
                 for of_one in words.chunk_by(|one, next| one.1 == next.1) {
                     let flags = manifest::flags(of_one.iter().map(|(word, _)| word.clone()));
-                    of_one.iter().take(1).for_each(|(_, source)| take(flags.clone(), source));
+                    if let Some((_, source)) = of_one.first() {
+                        take(flags, source);
+                    }
                 }
             }
             // No unit, or a script that starts the kubelet: every flag of every file that is known.

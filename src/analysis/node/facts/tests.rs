@@ -106,3 +106,71 @@ fn references_that_disagree_are_both_named() {
     let by_hand = Facts::read(&node(&flags, &[]), Some(Path::new("/p")));
     assert!(by_hand.pki_rival.is_none());
 }
+
+/// The directory that has the manifests, and the kubelet's PKI directory, with where they were read.
+fn kubelet_of(files: &[(&str, &str)]) -> String {
+    let facts = Facts::read(&node(&[], files), None);
+    let show = |fact: &Fact<PathBuf>| format!("{} ({})", fact.value.display(), fact.source);
+    format!(
+        "{}\n{}\n{}",
+        show(&facts.kubelet_config),
+        show(&facts.manifest_dir),
+        show(&facts.kubelet_pki_dir)
+    )
+}
+
+#[test]
+fn the_command_line_of_the_kubelet() {
+    const UNIT: &str = "[Service]\nEnvironmentFile=-/e\nExecStart=/usr/bin/kubelet $A --config=/c\n";
+    let unit = "/etc/systemd/system/kubelet.service";
+    let unused = ("/etc/default/kubelet", "X=--cert-dir=/unused");
+    let files = [(unit, UNIT), unused, ("/c", "staticPodPath: m\n")];
+    let drop_in =
+        ("/run/systemd/system/kubelet.service.d/1.conf", "[Service]\nEnvironment=A=--cert-dir=/p\n");
+    insta::assert_snapshot!(kubelet_of(&files), @"
+    /c (/etc/systemd/system/kubelet.service --config)
+    /m (/c staticPodPath)
+    /var/lib/kubelet/pki (default)
+    ");
+    insta::assert_snapshot!(kubelet_of(&[&files[..], &[drop_in]].concat()), @"
+    /c (/etc/systemd/system/kubelet.service --config)
+    /m (/c staticPodPath)
+    /p (/run/systemd/system/kubelet.service.d/1.conf --cert-dir)
+    ");
+    let env = [
+        drop_in,
+        ("/e", "A=\"--cert-dir=/e --config-dir=/d\"\n"),
+        ("/d/2.conf", "staticPodPath: /2\n"),
+        ("/d/1.conf", "staticPodPath: /1\n"),
+        ("/d/3.yaml", "staticPodPath: /3\n"),
+    ];
+    insta::assert_snapshot!(kubelet_of(&[&files[..], &env].concat()), @"
+    /c (/etc/systemd/system/kubelet.service --config)
+    /2 (/d/2.conf staticPodPath)
+    /e (/e --cert-dir)
+    ");
+}
+
+#[test]
+fn what_no_unit_reads_is_taken_where_there_is_none() {
+    insta::assert_snapshot!(kubelet_of(&[
+        ("/etc/systemd/system/kubelet.service.d/99-site.conf", "[Service]\nEnvironment=\"X=--config=/x.yaml\"\n"),
+        ("/etc/default/kubelet", "X=--cert-dir=/d"),
+    ]), @"
+    /x.yaml (/etc/systemd/system/kubelet.service.d/99-site.conf --config)
+    /etc/kubernetes/manifests (default)
+    /d (/etc/default/kubelet --cert-dir)
+    ");
+}
+
+#[test]
+fn the_name_that_the_kubelet_is_told() {
+    let name = |flags: &str| {
+        let facts =
+            Facts::read(&node(&[], &[("/etc/default/kubelet", flags), ("/etc/hostname", "host\n")]), None);
+        facts.node_name.map(|fact| format!("{} ({})", fact.value, fact.source)).unwrap_or_default()
+    };
+    assert_eq!(name("A=--hostname-override=CP-1"), "cp-1 (/etc/default/kubelet --hostname-override)");
+    assert_eq!(name("A=--hostname-override=%H"), "host (/etc/hostname)");
+    assert_eq!(name("A=--hostname-override=cp-1 --cloud-provider=aws"), "host (/etc/hostname)");
+}

@@ -294,6 +294,19 @@ impl Inventory {
             || !self.kubelet_serving.certificate.is_missing()
     }
 
+    /// What is wrong with the kubelet's subject, where an administrator's kubeconfig was copied over its own.
+    pub fn administrator_as_kubelet(&self) -> Option<String> {
+        let certificate = self.kubelet_client.certificate.get()?;
+        let groups = ["system:masters", "kubeadm:cluster-admins"];
+        let is_admin = certificate.organizations.iter().any(|group| groups.contains(&group.as_str()));
+        (is_admin && node_of_kubelet(self).is_none()).then(|| {
+            format!(
+                "its subject is an administrator's, {}, instead of a node's, O=system:nodes, CN=system:node:NAME",
+                certificate.subject
+            )
+        })
+    }
+
     pub fn row(&self, name: &str) -> Option<&Row> {
         let mut leafs = self.served().map(|leaf| &leaf.row);
         leafs.find(|row| row.name == name).or(match name {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::credentials::{kubelet_of_another_node, kubelet_unlike};
-use super::{Code, Evidence, Finding, Severity};
+use super::examine::WORKER_REMEDY;
+use super::{Code, Evidence, Finding, Remedy, Severity};
 use crate::analysis::node::inventory::{Inventory, KubeletForm, ServingForm};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
@@ -160,7 +161,13 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     } else {
         (Severity::Warning, "its certificate is embedded, so rotation has no effect after a restart")
     };
-    Some(Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what))
+    let mut finding =
+        Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what.to_owned());
+    if let Some(why) = inventory.administrator_as_kubelet() {
+        finding.what = format!("{what}; {why}");
+        finding.remedy = Remedy { command: None, reason: WORKER_REMEDY.to_owned() };
+    }
+    Some(finding)
 }
 
 /// kubelet `pkg/kubelet/certificate/bootstrap` LoadClientConfig: an expired certificate requires

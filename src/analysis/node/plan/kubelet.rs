@@ -34,6 +34,9 @@ impl Decision<'_> {
         if let Some(error) = &row.not_replaceable {
             return self.skip(name, long_name, Why::NotEmbedded(error.to_string()), true);
         }
+        if let Some(why) = self.inventory.administrator_as_kubelet() {
+            return self.skip(name, long_name, Why::Unknown(why), true);
+        }
         let profile = || Profile::of_kubelet(&self.inventory.facts);
         let target = |decision: &Self| match &decision.inventory.kubelet_form {
             KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::CERT_SPECS[0]),
