@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::{
-    KUBECONFIGS, NOW, Node, PAIRS, PKI, RENEWABLE, base64, credential, embedded, kept_fields, openssl,
-    pair_named, public_key_of_certificate, public_key_of_key,
+    KUBECONFIGS, NOW, Node, PAIRS, PKI, RENEWABLE, base64, credential, embedded, kept_fields, kubectl,
+    openssl, pair_named, public_key_of_certificate, public_key_of_key,
 };
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -211,16 +211,6 @@ fn kubectl_reads_every_kubeconfig_as_before() {
             assert_eq!(without_credential(old), without_credential(new), "{tree} {name}");
         }
     }
-}
-
-/// `$KUBECTL`, what `make deps` installs, or the machine's own.
-fn kubectl() -> Option<PathBuf> {
-    let installed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/kubectl");
-    let named = std::env::var_os("KUBECTL").map(PathBuf::from);
-    let candidates = named.into_iter().chain([installed, PathBuf::from("kubectl")]);
-    candidates.into_iter().find(|path| {
-        Command::new(path).args(["version", "--client"]).output().is_ok_and(|done| done.status.success())
-    })
 }
 
 fn view(kubectl: &PathBuf, node: &Node, name: &str) -> serde_json::Value {

@@ -120,6 +120,14 @@ impl Certificate {
         pem::certificates(data)?.into_iter().map(Self::from_der).collect()
     }
 
+    /// The first `MOST` certificates of PEM text.
+    ///
+    /// # Errors
+    /// There is none, or one of them cannot be parsed.
+    pub fn first_from_pem<const MOST: usize>(data: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        pem::certificates(data)?.into_iter().take(MOST).map(Self::from_der).collect()
+    }
+
     /// Parses a certificate in DER.
     ///
     /// # Errors

@@ -13,9 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// `1 file`, `2 files`, `2 entries`, as kubectl counts.
 pub fn count(number: impl TryInto<u64>, unit: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
-    match (number, unit.strip_suffix('y')) {
+    match (number, unit.strip_suffix("ry")) {
         (1, _) => format!("1 {unit}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, Some(stem)) => format!("{number} {stem}ries"),
         (_, None) => format!("{number} {unit}s"),
     }
 }

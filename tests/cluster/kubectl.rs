@@ -5,19 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::{Run, run, skip};
+use crate::common::{Run, kubectl, run, skip};
 use crate::rollout::deployment;
 use crate::scene::{ETCD_DEFRAG, Scene};
-
-/// `$KUBECTL`, what `make deps` installs, or the machine's own.
-fn kubectl() -> Option<PathBuf> {
-    let installed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/kubectl");
-    let named = std::env::var_os("KUBECTL").map(PathBuf::from);
-    let candidates = named.into_iter().chain([installed, PathBuf::from("kubectl")]);
-    candidates.into_iter().find(|path| {
-        Command::new(path).args(["version", "--client"]).output().is_ok_and(|done| done.status.success())
-    })
-}
 
 /// What kubectl asks before anything else: which kinds there are.
 fn discovery(scene: &Scene) {

@@ -107,14 +107,19 @@ impl Node {
 
     /// With a tree of `testdata/nodes`.
     pub fn filled(self, name: &str) -> Self {
-        let node = self;
-        let file = std::fs::File::open(fixture(name)).unwrap();
+        self.unpacked(&fixture(name), false)
+    }
+
+    /// With the tree of an archive. Only root can keep its `owners`.
+    pub fn unpacked(self, archive: &Path, owners: bool) -> Self {
+        let file = std::fs::File::open(archive).unwrap();
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
         archive.set_preserve_mtime(true);
         archive.set_preserve_permissions(true);
-        archive.unpack(node.root()).unwrap();
-        node.settle();
-        node
+        archive.set_preserve_ownerships(owners);
+        archive.unpack(self.root()).unwrap();
+        self.settle();
+        self
     }
 
     /// An empty directory that everyone may enter.
@@ -468,6 +473,16 @@ pub fn empty_database() -> Vec<u8> {
         file.splice(start..start + meta.len(), meta);
     }
     file
+}
+
+/// `$KUBECTL`, what `make deps` installs, or the machine's own.
+pub fn kubectl() -> Option<PathBuf> {
+    let installed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/kubectl");
+    let named = std::env::var_os("KUBECTL").map(PathBuf::from);
+    let candidates = named.into_iter().chain([installed, PathBuf::from("kubectl")]);
+    candidates.into_iter().find(|path| {
+        Command::new(path).args(["version", "--client"]).output().is_ok_and(|done| done.status.success())
+    })
 }
 
 pub fn is_root() -> bool {

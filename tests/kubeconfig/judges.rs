@@ -1,23 +1,12 @@
 //! kubectl reads the same files: it names the same contexts, clusters, servers and users, and trusts the same servers.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{Node, run, skip};
+use crate::common::{Node, kubectl, run, skip};
 use crate::desk::{Desk, cluster, kubeconfig, user};
 use crate::server::{Authority, BOTH, Clients, config, http, https};
-
-/// `$KUBECTL`, what `make deps` installs, or the machine's own.
-fn kubectl() -> Option<PathBuf> {
-    let installed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/kubectl");
-    let named = std::env::var_os("KUBECTL").map(PathBuf::from);
-    let candidates = named.into_iter().chain([installed, PathBuf::from("kubectl")]);
-    candidates.into_iter().find(|path| {
-        Command::new(path).args(["version", "--client"]).output().is_ok_and(|done| done.status.success())
-    })
-}
 
 /// Name, cluster, server and user of each context, and which one is current, as kubectl sees it.
 fn seen_by_kubectl(view: &Value) -> Vec<(String, String, String, String, bool)> {

@@ -1,23 +1,12 @@
 //! Others read what was installed: kubectl gets the nodes with it, openssl reads its certificate.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::apiserver::answer;
-use crate::common::{credential, openssl, public_key_of_certificate, public_key_of_key, skip};
+use crate::common::{credential, kubectl, openssl, public_key_of_certificate, public_key_of_key, skip};
 use crate::scene::{FILE, FROM, Scene};
-
-/// `$KUBECTL`, what `make deps` installs, or the machine's own.
-fn kubectl() -> Option<PathBuf> {
-    let installed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/kubectl");
-    let named = std::env::var_os("KUBECTL").map(PathBuf::from);
-    let candidates = named.into_iter().chain([installed, PathBuf::from("kubectl")]);
-    candidates.into_iter().find(|path| {
-        Command::new(path).args(["version", "--client"]).output().is_ok_and(|done| done.status.success())
-    })
-}
 
 /// As much of the API's table of contents as kubectl asks for before it lists nodes.
 fn with_discovery(scene: &Scene) {

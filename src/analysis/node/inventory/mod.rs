@@ -52,6 +52,9 @@ impl<T> Parsed<T> {
     }
 }
 
+/// So many certificates of a CA's file are looked at: a rotation puts two there, an intermediate CA three.
+const MOST_OF_A_CA: usize = 16;
+
 #[derive(Clone, Debug)]
 pub struct CaRow {
     pub authority: Ca,
@@ -60,7 +63,7 @@ pub struct CaRow {
     /// The one that belongs to the key; the first of the file where none does.
     pub certificate: Parsed<Certificate>,
     pub key: Parsed<PrivateKey>,
-    /// Every certificate of the file: old and new while a CA is replaced, the chain of an intermediate CA.
+    /// The first [`MOST_OF_A_CA`] certificates of the file: old and new while a CA is replaced, the chain of an intermediate CA.
     pub bundle: Vec<Certificate>,
 }
 
@@ -311,7 +314,10 @@ impl Reader<'_> {
         let files = references::authority(self.snapshot, self.facts, authority);
         let Row { path, key_path, mut certificate, key, .. } =
             self.pair(authority.name(), files.certificate, files.key);
-        let mut bundle = self.parse(&path, Certificate::all_from_pem).get().cloned().unwrap_or_default();
+        let mut bundle = match self.parse(&path, Certificate::first_from_pem::<MOST_OF_A_CA>) {
+            Parsed::Present(bundle) => bundle,
+            _ => Vec::new(),
+        };
         if bundle.is_empty() {
             // One that cannot be read stands behind it.
             bundle.extend(certificate.get().cloned());
