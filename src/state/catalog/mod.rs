@@ -3,6 +3,8 @@
 
 mod consequence;
 
+use serde::Serialize;
+
 pub use consequence::{Consequence, Without, consequence};
 
 /// A certificate authority of a kubeadm cluster.
@@ -87,7 +89,8 @@ impl Organization {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Usage {
     Server,
     Client,
