@@ -140,6 +140,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::formats::key::KeyEncoding;
 
     /// What openssl would say of a successor, and which extensions are those of the old one.
     fn shown(names: &[&str], usage: Option<Usage>, change: impl Fn(&mut CertificateParams)) -> String {
@@ -152,7 +153,8 @@ mod tests {
         change(&mut params);
         let old = params.signed_by(&leaf_key, &Issuer::from_params(&ca, &ca_key)).unwrap().der().to_vec();
         let old = Certificate::from_der(old).unwrap();
-        let key = |pair: &KeyPair| PrivateKey::from_pem(pair.serialize_pem().as_bytes()).unwrap();
+        let key =
+            |pair: &KeyPair| PrivateKey::from_der(KeyEncoding::Pkcs8, pair.serialize_der().into()).unwrap();
         let signer = Signer::new(&authority, &key(&ca_key)).unwrap();
         let validity = Dates { not_before: old.not_before, not_after: old.not_before };
         let names: Vec<San> = names.iter().map(|name| name.parse().unwrap()).collect();
