@@ -917,3 +917,45 @@ fn a_pair_of_another_issuer_is_left_alone_and_blocks_once_it_has_expired() {
     let expired = of_apiserver(&found(1));
     assert_eq!((&expired[0]["code"], &expired[0]["severity"]), (&"expired".into(), &"blocker".into()));
 }
+
+const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+
+fn corrections(plan: &str) -> String {
+    let is_shown = |line: &&str| {
+        ["- renew", "    adds", "    sets"].iter().any(|start| line.starts_with(start))
+            && !line.contains("-client:")
+            && !line.contains(".conf:")
+    };
+    plan.lines().filter(is_shown).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn recover_adds_the_names_that_the_manifests_ask_for() {
+    let node = Node::of("expired-all");
+    node.replace(API_SERVER, "--advertise-address=192.168.10.11", "--advertise-address=10.20.30.40");
+    node.replace(
+        API_SERVER,
+        "--service-cluster-ip-range=10.96.0.0/12",
+        "--service-cluster-ip-range=10.100.0.0/16",
+    );
+    let plan = node.must("recover --dry-run").out;
+    let run = node.must("recover --yes");
+    assert_eq!(corrections(&plan), corrections(&run.out));
+    assert_snapshot!(corrections(&run.out), @"");
+    let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
+    assert_snapshot!(names, @"");
+    assert_eq!(node.run("diagnose").code, 0);
+}
+
+#[test]
+fn renewing_keeps_the_names_unless_some_are_added() {
+    let node = Node::of("rsa2048");
+    let plan = node.must("certs renew all --dry-run --add-san lb.example.test --add-san 192.168.10.11").out;
+    assert_snapshot!(corrections(&plan), @"");
+    let run = node.must("certs renew apiserver --add-san lb.example.test --add-san 10.0.0.9");
+    assert_snapshot!(node.talk(&run), @"");
+    let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
+    assert_snapshot!(names, @"");
+    let run = node.run("certs renew admin.conf --add-san lb.example.test");
+    assert_snapshot!(format!("{} {}", run.code, run.err), @"");
+}

@@ -68,7 +68,7 @@ impl Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let change = &args.change;
     context.out.reserve();
-    let mut prepared = prepare(change, Selection::All, true, context)?;
+    let mut prepared = prepare(change, &change.options(Selection::All, true), context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
         return Err(Error::could_not_run(
             "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",

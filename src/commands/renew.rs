@@ -1,15 +1,18 @@
 //! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It does not ask for
 //! confirmation, as kubeadm's doesn't.
 
+use std::str::FromStr as _;
+
 use crate::analysis::node::findings::{Finding, Severity};
-use crate::analysis::node::plan::{Plan, Selection};
+use crate::analysis::node::plan::{Options, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
+use crate::formats::san::San;
 use crate::report::finding_lines;
 use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, prepare};
 use crate::state::Code;
-use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, cert_spec};
+use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, Names, cert_spec};
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
@@ -19,6 +22,9 @@ pub struct Args {
     selection: Selection,
     #[command(flatten)]
     change: ChangeArgs,
+    /// Add a DNS name or an IP address to the serving certificates that are renewed (apiserver, etcd-server, etcd-peer), such as --add-san lb.example.com; may be given several times
+    #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
+    add_san: Vec<San>,
     /// Print the result as a table or a document; with json and yaml kubeadm's messages go to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
@@ -28,7 +34,7 @@ pub struct Args {
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
-    let mut prepared = prepare(&args.change, args.selection.clone(), false, context)?;
+    let mut prepared = prepare(&args.change, &args.options()?, context)?;
     if args.change.dry_run {
         context.out.result(&plan_text(&prepared.plan));
         prepared.refuse(context)?;
@@ -74,6 +80,24 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 impl Args {
+    /// The plan's options.
+    ///
+    /// # Errors
+    /// A name for a certificate that has none, or has those of its issuer.
+    fn options(&self) -> Result<Options, Error> {
+        let serves = match &self.selection {
+            Selection::All => true,
+            Selection::One(spec) => spec.names != Names::None,
+            Selection::Kubelet | Selection::KubeletServing => false,
+        };
+        if !serves && !self.add_san.is_empty() {
+            let what = "cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer";
+            return Err(Error::could_not_run(what).hint("kuberescue certs renew apiserver --add-san NAME"));
+        }
+        let options = self.change.options(self.selection.clone(), false);
+        Ok(Options { add_sans: self.add_san.clone(), ..options })
+    }
+
     fn exit(&self, plan: &Plan, after: &[Finding]) -> Exit {
         let left = plan.needs_action() || !self.left(after).is_empty();
         if left { Exit::ActionRequired } else { Exit::Fine }

@@ -20,6 +20,7 @@ pub mod name;
 pub mod objects;
 pub mod pem;
 pub mod request;
+pub mod san;
 pub mod systemd;
 pub mod token;
 pub mod yaml;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{IssueError, KeyRequest, Signer, create, generate, own_authority, renew};
+use super::{IssueError, KeyRequest, Signer, create, generate, own_authority, renew_with};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
 use crate::formats::certificate::Certificate;
@@ -57,7 +57,10 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
             made.next().ok_or_else(|| vanished("its new key"))?
         };
         let sign = |signer: &Signer<'_>| match (&step.template, &step.profile) {
-            (Some(old), _) => renew(signer, old, &key, step.new),
+            (Some(old), _) => {
+                let names: Vec<_> = step.added.iter().map(|added| added.name.clone()).collect();
+                renew_with(signer, old, &key, step.new, &names, step.usage)
+            }
             (None, Some(profile)) => create(signer, profile, &key, step.new),
             (None, None) => Err(vanished("its template")),
         };

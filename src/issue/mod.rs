@@ -20,5 +20,5 @@ pub use change_set::change_set;
 pub use creation::create;
 pub use error::IssueError;
 pub use keys::{KeyRequest, generate};
-pub use renewal::renew;
+pub use renewal::{renew, renew_with};
 pub use signer::Signer;

@@ -3,11 +3,16 @@
 //! Subject and extensions stay byte for byte and in their order; kubeadm rebuilds them from what Go parses
 //! and loses what it doesn't know (kubeadm `renewal/manager.go`, `certToConfig`).
 
-use super::template::Template;
+use der::asn1::AnyRef;
+use der::{Decode as _, Encode as _, Tag, TagNumber};
+
+use super::template::{ALTERNATIVE_NAMES, EXTENDED_KEY_USAGE, KEY_USAGE, Replaced, Template};
 use super::{IssueError, Signer};
 use crate::analysis::node::plan::Dates;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
+use crate::formats::san::San;
+use crate::state::catalog::Usage;
 
 /// The successor of `old`, for `key`, signed by `signer`.
 ///
@@ -25,12 +30,83 @@ pub fn renew(
     key: &PrivateKey,
     validity: Dates,
 ) -> Result<Certificate, IssueError> {
-    let issued = Template::from_der(&old.der)?.issue(signer, key, validity)?;
+    renew_with(signer, old, key, validity, &[], None)
+}
+
+/// The successor of `old` as by [`renew`], with these names added, and with this usage where `old` may not be
+/// used so. All other extensions stay byte for byte.
+///
+/// # Errors
+/// As [`renew`].
+pub fn renew_with(
+    signer: &Signer<'_>,
+    old: &Certificate,
+    key: &PrivateKey,
+    validity: Dates,
+    names: &[San],
+    usage: Option<Usage>,
+) -> Result<Certificate, IssueError> {
+    let template = Template::from_der(&old.der)?;
+    let mut replaced = usage.map_or_else(Replaced::new, |usage| usages(old, usage));
+    if !names.is_empty() {
+        replaced.push((ALTERNATIVE_NAMES, alternative_names(&template, names)?));
+    }
+    let issued = template.issue(signer, key, validity, &replaced)?;
     let issued = checked(issued, signer, key, validity)?;
+    let has = issued.alternative_names();
+    if let Some(name) = names.iter().map(San::to_string).find(|name| !has.contains(name)) {
+        return Err(IssueError::FailedCheck(format!("it lacks the name {name}")));
+    }
+    if usage.is_some_and(|usage| !allows(&issued, usage)) {
+        return Err(IssueError::FailedCheck("it lacks its usage".to_owned()));
+    }
     if issued.subject_der != old.subject_der {
         return Err(IssueError::FailedCheck("its subject is not the old one".to_owned()));
     }
     Ok(issued)
+}
+
+/// Whether a certificate may be used so.
+fn allows(certificate: &Certificate, usage: Usage) -> bool {
+    (usage == Usage::Client || certificate.may_serve)
+        && (usage == Usage::Server || certificate.may_be_client)
+        && certificate.may_sign
+}
+
+/// The usage extensions that `old` must get, as kubeadm issues them (`util/pkiutil` `NewSignedCert`).
+fn usages(old: &Certificate, usage: Usage) -> Replaced {
+    /// 1.3.6.1.5.5.7.3.1, without its last arc.
+    const PURPOSE: [u8; 9] = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03];
+    let mut replaced = Replaced::new();
+    if !old.may_sign {
+        // digitalSignature and keyEncipherment.
+        replaced.push((KEY_USAGE, vec![0x03, 0x02, 0x05, 0xa0]));
+    }
+    if !allows(&Certificate { may_sign: true, ..old.clone() }, usage) {
+        let (length, purposes): (u8, &[u8]) = match usage {
+            Usage::Server => (0x0a, &[1]),
+            Usage::Client => (0x0a, &[2]),
+            Usage::ServerAndClient => (0x14, &[1, 2]),
+        };
+        let list = purposes.iter().flat_map(|last| PURPOSE.into_iter().chain([*last]));
+        replaced.push((EXTENDED_KEY_USAGE, [0x30, length].into_iter().chain(list).collect()));
+    }
+    replaced
+}
+
+/// The template's alternative names, byte for byte, and these after them.
+fn alternative_names(template: &Template<'_>, names: &[San]) -> Result<Vec<u8>, IssueError> {
+    let old = template.value(ALTERNATIVE_NAMES)?;
+    let mut list = match &old {
+        Some(old) => AnyRef::from_der(old)?.value().to_vec(),
+        None => Vec::new(),
+    };
+    for name in names {
+        let (number, content) = name.general_name();
+        let tag = Tag::ContextSpecific { constructed: false, number: TagNumber(number) };
+        AnyRef::new(tag, &content)?.encode_to_vec(&mut list)?;
+    }
+    Ok(AnyRef::new(Tag::Sequence, &list)?.to_der()?)
 }
 
 /// Reads an issued certificate back and checks that it matches the request.
@@ -55,4 +131,86 @@ pub(super) fn checked(
         return failed(format!("it is valid from {} to {}", issued.not_before, issued.not_after));
     }
     Ok(issued)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    };
+
+    use super::*;
+    use crate::formats::key::KeyEncoding;
+
+    /// What openssl would say of a successor, and which extensions are those of the old one.
+    fn shown(names: &[&str], usage: Option<Usage>, change: impl Fn(&mut CertificateParams)) -> String {
+        let (ca_key, leaf_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = Certificate::from_der(ca.self_signed(&ca_key).unwrap().der().to_vec()).unwrap();
+        let mut params = CertificateParams::new(vec!["cp-1".to_owned(), "10.0.0.1".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut params);
+        let old = params.signed_by(&leaf_key, &Issuer::from_params(&ca, &ca_key)).unwrap().der().to_vec();
+        let old = Certificate::from_der(old).unwrap();
+        let key =
+            |pair: &KeyPair| PrivateKey::from_der(KeyEncoding::Pkcs8, pair.serialize_der().into()).unwrap();
+        let signer = Signer::new(&authority, &key(&ca_key)).unwrap();
+        let validity = Dates { not_before: old.not_before, not_after: old.not_before };
+        let names: Vec<San> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let new = renew_with(&signer, &old, &key(&leaf_key), validity, &names, usage).unwrap();
+        let kept: Vec<_> = [KEY_USAGE, EXTENDED_KEY_USAGE, ALTERNATIVE_NAMES]
+            .into_iter()
+            .filter(|oid| {
+                let value = |certificate: &Certificate| {
+                    Template::from_der(&certificate.der).unwrap().value(oid).unwrap()
+                };
+                value(&old) == value(&new)
+            })
+            .map(|oid| oid[2])
+            .collect();
+        let allowed = (new.may_serve, new.may_be_client, new.may_sign);
+        format!("{:?} {allowed:?} kept {kept:?}", new.alternative_names())
+    }
+
+    #[test]
+    fn names_are_added_behind_the_old_ones() {
+        let long = ["a"; 100].join(".");
+        let (plain, nameless) = (
+            |_: &mut CertificateParams| {},
+            |params: &mut CertificateParams| {
+                params.subject_alt_names.clear();
+            },
+        );
+        assert_eq!(
+            shown(&["lb.example.test", "10.0.0.2", "fd00::2"], None, plain),
+            r#"["DNS:cp-1", "DNS:lb.example.test", "IP:10.0.0.1", "IP:10.0.0.2", "IP:fd00::2"] (true, false, true) kept [15, 37]"#
+        );
+        assert_eq!(
+            shown(&[&long], None, nameless),
+            format!(r#"["DNS:{long}"] (true, false, true) kept [15, 37]"#)
+        );
+        assert_eq!(
+            shown(&[], None, plain),
+            r#"["DNS:cp-1", "IP:10.0.0.1"] (true, false, true) kept [15, 37, 17]"#
+        );
+    }
+
+    #[test]
+    fn only_the_usage_that_is_wrong_is_replaced() {
+        let cases = [Usage::Server, Usage::Client, Usage::ServerAndClient];
+        let made = cases.map(|usage| shown(&[], Some(usage), |_| {}));
+        assert_eq!(
+            made,
+            [
+                r#"["DNS:cp-1", "IP:10.0.0.1"] (true, false, true) kept [15, 37, 17]"#,
+                r#"["DNS:cp-1", "IP:10.0.0.1"] (false, true, true) kept [15, 17]"#,
+                r#"["DNS:cp-1", "IP:10.0.0.1"] (true, true, true) kept [15, 17]"#,
+            ]
+        );
+        let made = shown(&[], Some(Usage::Server), |params| {
+            params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+        });
+        assert_eq!(made, r#"["DNS:cp-1", "IP:10.0.0.1"] (true, false, true) kept [37, 17]"#);
+    }
 }

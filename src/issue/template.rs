@@ -21,6 +21,15 @@ pub(super) type Oid = &'static [u8];
 pub(super) const AUTHORITY_KEY_ID: Oid = &[0x55, 0x1d, 0x23];
 /// 2.5.29.14, RFC 5280 section 4.2.1.2.
 pub(super) const SUBJECT_KEY_ID: Oid = &[0x55, 0x1d, 0x0e];
+/// 2.5.29.15, RFC 5280 section 4.2.1.3.
+pub(super) const KEY_USAGE: Oid = &[0x55, 0x1d, 0x0f];
+/// 2.5.29.37, RFC 5280 section 4.2.1.12.
+pub(super) const EXTENDED_KEY_USAGE: Oid = &[0x55, 0x1d, 0x25];
+/// 2.5.29.17, RFC 5280 section 4.2.1.6.
+pub(super) const ALTERNATIVE_NAMES: Oid = &[0x55, 0x1d, 0x11];
+
+/// Extensions with other values than the template's.
+pub(super) type Replaced = Vec<(Oid, Vec<u8>)>;
 
 /// A certificate split into its fields.
 pub(super) struct Template<'a> {
@@ -49,13 +58,23 @@ impl<'a> Template<'a> {
         }
     }
 
+    /// The value of an extension.
+    pub(super) fn value(&self, oid: Oid) -> Result<Option<Vec<u8>>, IssueError> {
+        let mut extensions = self.extensions.iter().flatten();
+        let found = extensions.find(|extension| extension_oid(**extension) == Some(oid));
+        let Some(found) = found else { return Ok(None) };
+        let extension: Extension<'_> = found.decode_as()?;
+        Ok(Some(extension.value.as_bytes().to_vec()))
+    }
+
     /// The new certificate in DER: everything of the template except serial number, signature algorithm,
-    /// issuer, dates, key, key identifiers and signature.
+    /// issuer, dates, key, key identifiers, signature, and the replaced extensions.
     pub(super) fn issue(
         &self,
         signer: &Signer<'_>,
         key: &PrivateKey,
         validity: Dates,
+        replaced: &Replaced,
     ) -> Result<Vec<u8>, IssueError> {
         let authority = signer.authority();
         let serial = self.new_serial()?;
@@ -74,7 +93,7 @@ impl<'a> Template<'a> {
         ]
         .concat();
 
-        let extensions = self.new_extensions(authority.key_id.as_deref(), key)?;
+        let extensions = self.new_extensions(authority.key_id.as_deref(), key, replaced)?;
         let mut tbs = self.tbs.clone();
         tbs.serial = AnyRef::from_der(&serial)?;
         tbs.signature = AnyRef::from_der(signer.algorithm())?;
@@ -111,11 +130,17 @@ impl<'a> Template<'a> {
         &self,
         authority_key_id: Option<&[u8]>,
         key: &PrivateKey,
+        replaced: &Replaced,
     ) -> Result<Option<Vec<u8>>, IssueError> {
         let Some(old) = &self.extensions else { return Ok(None) };
         let mut body = Vec::new();
         for extension in old {
-            match extension_oid(*extension) {
+            let oid = extension_oid(*extension);
+            if let Some((_, value)) = replaced.iter().find(|(replaced, _)| Some(*replaced) == oid) {
+                with_value(*extension, value)?.encode_to_vec(&mut body)?;
+                continue;
+            }
+            match oid {
                 Some(AUTHORITY_KEY_ID) => {
                     // A CA without an identifier: then the extension is left out.
                     if let Some(id) = authority_key_id {
@@ -133,6 +158,13 @@ impl<'a> Template<'a> {
                     extension.encode_to_vec(&mut body)?;
                 }
             }
+        }
+        let is_new = |oid: Oid| !old.iter().any(|extension| extension_oid(*extension) == Some(oid));
+        for (oid, value) in replaced.iter().filter(|(oid, _)| is_new(oid)) {
+            let critical = (*oid == KEY_USAGE).then_some(true);
+            let oid = AnyRef::new(Tag::ObjectIdentifier, oid)?;
+            let value = OctetStringRef::new(value)?;
+            Extension { oid, critical, value }.encode_to_vec(&mut body)?;
         }
         if body.is_empty() {
             return Ok(None);

@@ -2,6 +2,7 @@
 
 use super::sanitise::line;
 use crate::analysis::node::plan::{Action, Plan, Step, Target};
+use crate::state::catalog::Usage;
 use crate::state::time::minute;
 
 /// The plan in words.
@@ -28,6 +29,9 @@ pub fn plan_text(plan: &Plan) -> String {
         add(format!("    subject {}, signed by {}{own}", step.subject, step.authority.name()));
         if !step.names.is_empty() {
             add(format!("    for {}", step.names.join(", ")));
+        }
+        for change in corrections(step) {
+            add(format!("    {change}"));
         }
         let old = step.old.map_or_else(|| "none".to_owned(), |old| minute(old.not_after));
         add(format!("    expires {} (old: {old})", minute(step.new.not_after)));
@@ -58,12 +62,26 @@ pub fn plan_text(plan: &Plan) -> String {
 pub fn plan_notes(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {
-        for note in notes(step) {
+        for note in corrections(step).into_iter().chain(notes(step)) {
             out.push_str(&line(&format!("NOTE: {}: {note}", step.name)));
             out.push('\n');
         }
     }
     out
+}
+
+/// What the new certificate has and the old one doesn't, each with its reason.
+fn corrections(step: &Step) -> Vec<String> {
+    let usage = step.usage.map(|usage| {
+        let purposes = match usage {
+            Usage::Server => "serverAuth",
+            Usage::Client => "clientAuth",
+            Usage::ServerAndClient => "serverAuth, clientAuth",
+        };
+        format!("sets its usage to {purposes} (the old one is rejected)")
+    });
+    let names = step.added.iter().map(|added| format!("adds {} ({})", added.name, added.reason));
+    usage.into_iter().chain(names).collect()
 }
 
 fn notes(step: &Step) -> Vec<String> {

@@ -150,7 +150,7 @@ const fn served(name: &'static str) -> CertSpec {
         place: catalog::Place::Pair(name),
         authority: Ca::Cluster,
         common_name: CommonName::Fixed("kube-apiserver"),
-        organization: Organization { until_1_28: None, since_1_29: None },
+        organization: Organization::same(None),
         usage: Usage::Server,
         names: Names::None,
         optional: false,

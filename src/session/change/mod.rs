@@ -85,6 +85,7 @@ impl ChangeArgs {
             partial: self.partial,
             accept: self.accepted(),
             whole_node,
+            add_sans: Vec::new(),
         }
     }
 }
@@ -115,17 +116,11 @@ pub struct Issued {
     pub findings: Vec<Finding>,
 }
 
-/// Reads the node, judges it and plans; `whole_node` requires that the node works afterwards. Writes nothing,
-/// not even a lock.
+/// Reads the node, judges it and plans. Writes nothing, not even a lock.
 ///
 /// # Errors
 /// There is no readable node, or an earlier change was interrupted.
-pub fn prepare(
-    args: &ChangeArgs,
-    selection: Selection,
-    whole_node: bool,
-    context: &Context<'_>,
-) -> Result<Prepared, Error> {
+pub fn prepare(args: &ChangeArgs, options: &Options, context: &Context<'_>) -> Result<Prepared, Error> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_control_plane(&root)?;
@@ -133,7 +128,7 @@ pub fn prepare(
     // A change with --at sets the time: the clock is still compared with the disk.
     let around = look_around(&root, &snapshot, &inventory, true);
     let findings = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
-    let plan = decide(&snapshot, &inventory, &findings, &args.options(selection, whole_node), now);
+    let plan = decide(&snapshot, &inventory, &findings, options, now);
     Ok(Prepared { root, lock: None, snapshot, inventory, around, findings, plan, now })
 }
 

@@ -1,7 +1,9 @@
 //! Everything that kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
-//! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.36), and the kubelet's own credentials.
+//! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.37), and the kubelet's own credentials.
 
 mod consequence;
+
+use serde::Serialize;
 
 pub use consequence::{Consequence, Without, consequence};
 
@@ -55,16 +57,40 @@ pub enum CommonName {
     NodeName,
 }
 
-/// The organization of a subject, which kubeadm 1.29 changed for some credentials.
+/// The organization of a subject, which kubeadm 1.29 and 1.37 changed for some credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Organization {
     /// As issued up to 1.28.
     pub until_1_28: Option<&'static str>,
-    /// As issued since 1.29.
+    /// As issued from 1.29 to 1.36.
     pub since_1_29: Option<&'static str>,
+    /// As issued since 1.37.
+    pub since_1_37: Option<&'static str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Organization {
+    /// The same in every version.
+    pub const fn same(name: Option<&'static str>) -> Self {
+        Self { until_1_28: name, since_1_29: name, since_1_37: name }
+    }
+
+    /// As issued by kubeadm of this minor version.
+    pub fn at(&self, minor: u32) -> Option<&'static str> {
+        match minor {
+            0..=28 => self.until_1_28,
+            29..=36 => self.since_1_29,
+            _ => self.since_1_37,
+        }
+    }
+
+    /// Whether the version makes a difference.
+    pub fn varies(&self) -> bool {
+        *self != Self::same(self.until_1_28)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Usage {
     Server,
     Client,
@@ -110,13 +136,17 @@ impl CertSpec {
     }
 }
 
-const NO_ORGANIZATION: Organization = Organization { until_1_28: None, since_1_29: None };
-const MASTERS: Organization =
-    Organization { until_1_28: Some("system:masters"), since_1_29: Some("system:masters") };
+const NO_ORGANIZATION: Organization = Organization::same(None);
+const MASTERS: Organization = Organization::same(Some("system:masters"));
 const MASTERS_UNTIL_1_28: Organization =
-    Organization { until_1_28: Some("system:masters"), since_1_29: None };
-const ADMINS: Organization =
-    Organization { until_1_28: Some("system:masters"), since_1_29: Some("kubeadm:cluster-admins") };
+    Organization { until_1_28: Some("system:masters"), since_1_29: None, since_1_37: None };
+const ADMINS: Organization = Organization {
+    until_1_28: Some("system:masters"),
+    since_1_29: Some("kubeadm:cluster-admins"),
+    since_1_37: Some("kubeadm:cluster-admins"),
+};
+const KUBELET_API_ADMIN: Organization =
+    Organization { since_1_37: Some("system:kubelet-api-admin"), ..ADMINS };
 
 /// The leaf certificates in kubeadm's order: by name.
 pub const CERT_SPECS: [CertSpec; 11] = [
@@ -159,7 +189,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         place: Place::Pair("apiserver-kubelet-client"),
         authority: Ca::Cluster,
         common_name: CommonName::Fixed("kube-apiserver-kubelet-client"),
-        organization: ADMINS,
+        organization: KUBELET_API_ADMIN,
         usage: Usage::Client,
         names: Names::None,
         optional: false,
@@ -289,6 +319,34 @@ mod tests {
     fn only_clients_go_without_names() {
         for spec in &CERT_SPECS {
             assert_eq!(spec.names == Names::None, spec.usage == Usage::Client, "{}", spec.name);
+        }
+    }
+
+    /// kubeadm 1.29: changelog, PR 119859, 120521, 121837; 1.37: system:kubelet-api-admin.
+    #[test]
+    fn organizations_of_each_minor_version() {
+        for minor in 20..=37 {
+            let admins = Some(if minor < 29 { "system:masters" } else { "kubeadm:cluster-admins" });
+            let etcd = (minor < 29).then_some("system:masters");
+            for (name, expected) in [
+                ("admin.conf", admins),
+                ("apiserver", None),
+                ("apiserver-etcd-client", etcd),
+                (
+                    "apiserver-kubelet-client",
+                    if minor < 37 { admins } else { Some("system:kubelet-api-admin") },
+                ),
+                ("controller-manager.conf", None),
+                ("etcd-healthcheck-client", etcd),
+                ("etcd-peer", None),
+                ("etcd-server", None),
+                ("front-proxy-client", None),
+                ("scheduler.conf", None),
+                ("super-admin.conf", Some("system:masters")),
+            ] {
+                let spec = cert_spec(name).unwrap();
+                assert_eq!(spec.organization.at(minor), expected, "{name} of 1.{minor}");
+            }
         }
     }
 }

@@ -130,7 +130,7 @@ pub(super) const PAGES: &[Page] = &[
         "a serving certificate lacks a name that it is asked by",
         "Clients that use this name are rejected: x509: certificate is valid for A, not B.",
         "The node's name or address has changed since the certificate was issued, or a load balancer was added.",
-        "Renewing keeps the old names. Keep a copy of FILE and its key, then have a new pair issued with the names in the manifests: kubeadm init phase certs apiserver --config kubeadm.yaml, with further names (certSANs) in that configuration.",
+        "kuberescue recover adds the names that the manifests and kubeconfigs ask for. certs renew keeps the old names, and adds those that are given: sudo kuberescue certs renew apiserver --add-san NAME.",
     ),
     page(
         Code::NamesOfAnotherNode,
@@ -146,7 +146,7 @@ pub(super) const PAGES: &[Page] = &[
         "a certificate does not allow what it is used for",
         "It is rejected: x509: certificate specifies an incompatible key usage.",
         "It was created by hand without the extended key usage that it needs, or two files were swapped.",
-        "Renewing keeps the usage. Keep a copy of FILE and its key in another directory; with both out of the way kuberescue recover issues them as kubeadm does.",
+        "kuberescue recover reissues FILE with the usage that kubeadm gives it, and so does kuberescue certs renew. What another issuer signed is replaced there.",
     ),
     page(
         Code::FrontProxyName,

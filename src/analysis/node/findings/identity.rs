@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::{Problem, names_of_another_node};
-use super::{Code, Evidence, Finding, Severity, kubelet};
+use super::{Code, Evidence, Finding, MissingName, Severity, kubelet};
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::{Inventory, Row};
 use crate::formats::certificate::Certificate;
@@ -132,6 +132,7 @@ fn names(
     let mut finding = Problem::new(Code::NamesMissing, what).finding(row, severity);
     let names = certificate.alternative_names().join(", ");
     finding.evidence.push(Evidence::field(&row.path, "subjectAltName", names));
+    finding.missing = lacking.into_iter().map(|(name, source, _)| MissingName { name, source }).collect();
     Some(finding)
 }
 

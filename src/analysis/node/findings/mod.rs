@@ -97,6 +97,16 @@ pub struct Finding {
     pub what: String,
     pub evidence: Vec<Evidence>,
     pub remedy: Remedy,
+    /// Names that a serving certificate lacks.
+    #[serde(skip)]
+    pub missing: Vec<MissingName>,
+}
+
+/// A name that a server is asked by, and where it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingName {
+    pub name: String,
+    pub source: String,
 }
 
 impl Finding {
@@ -116,6 +126,7 @@ impl Finding {
             what: what.into(),
             evidence: Vec::new(),
             remedy: Remedy::default(),
+            missing: Vec::new(),
         }
         .with_code(code)
     }

@@ -17,7 +17,7 @@ use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::KubeconfigError;
-use crate::state::catalog::{self, Ca, CertSpec, Place};
+use crate::state::catalog::{self, Ca, CertSpec, Names, Place};
 use crate::state::{Code, Snapshot};
 
 /// Decides what to do about a node with these findings at `now`.
@@ -115,7 +115,8 @@ impl Decision<'_> {
 
     /// Whether a credential has a finding that a reissue removes.
     pub(super) fn wants_reissue(&self, name: &str) -> bool {
-        self.findings.iter().any(|finding| finding.subject == name && goes_with_reissue(finding.code))
+        let found = |finding: &Finding| finding.subject == name && goes_with_reissue(finding.code);
+        self.findings.iter().any(found) || self.has_wrong_usage(name)
     }
 
     /// Whether a credential was copied from another node.
@@ -156,13 +157,19 @@ impl Decision<'_> {
             (Place::Kubeconfig(_), None) => decision.kubeconfig_target(row, spec),
         };
         match self.step(row, spec.name, spec.long_name, spec.authority, profile, target) {
-            Ok(step) => match self.steps.iter().find(|other| other.target.overlaps(&step.target)) {
+            Ok(mut step) => match self.steps.iter().find(|other| other.target.overlaps(&step.target)) {
                 Some(other) => {
                     let why =
                         format!("it shares the file {} with {}", step.target.path().display(), other.name);
                     self.skip(spec.name, spec.long_name, Why::Unknown(why), true);
                 }
-                None => self.steps.push(step),
+                None => {
+                    self.correct_usage(&mut step, spec.usage);
+                    if spec.names != Names::None {
+                        self.correct_names(&mut step);
+                    }
+                    self.steps.push(step);
+                }
             },
             Err((why, needs_person)) => self.skip(spec.name, spec.long_name, why, needs_person),
         }
@@ -216,6 +223,8 @@ impl Decision<'_> {
                 .map(Profile::alternative_names)
                 .or(template.map(Certificate::alternative_names))
                 .unwrap_or_default(),
+            added: Vec::new(),
+            usage: None,
             key,
             old: row
                 .certificate

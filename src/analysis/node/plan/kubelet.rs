@@ -10,7 +10,7 @@ use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
 use crate::analysis::node::inventory::{KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
-use crate::state::catalog::{self, Ca};
+use crate::state::catalog::{self, Ca, Usage};
 
 /// Seconds by which the kubelet backdates a self-signed certificate (client-go `util/cert/cert.go`).
 const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
@@ -46,7 +46,10 @@ impl Decision<'_> {
             KubeletForm::File(_) | KubeletForm::NoKubeconfig | KubeletForm::Other => decision.files_of(row),
         };
         match self.step(row, name, long_name, Ca::Cluster, profile, target) {
-            Ok(step) => self.steps.push(step),
+            Ok(mut step) => {
+                self.correct_usage(&mut step, Usage::Client);
+                self.steps.push(step);
+            }
             Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
         }
         if self.inventory.kubelet_form == KubeletForm::NoKubeconfig {
@@ -126,6 +129,8 @@ impl Decision<'_> {
             authority: SignedBy::Own(format!("{host}-ca@{}", self.now.as_second())),
             subject: profile.subject(),
             names: profile.alternative_names(),
+            added: Vec::new(),
+            usage: None,
             key,
             old: old.map(|old| Dates { not_before: old.not_before, not_after: old.not_after }),
             new: self.life(SELF_SIGNED_BACKDATE_SECONDS)?,

@@ -1,6 +1,7 @@
 //! What will be done to a node, decided before any key is created: steps, what is skipped and why, what is
 //! refused, which components must be restarted. Serialisable; holds no secret.
 
+mod corrections;
 mod decide;
 mod kubeconfig;
 mod kubelet;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::corrections::Added;
 pub use self::decide::decide;
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue};
@@ -21,8 +23,9 @@ pub use self::restarts::{RestartReason, RestartTask, Restarts};
 use super::facts::Fact;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::formats::san::San;
 use crate::state::Code;
-use crate::state::catalog::{Ca, CertSpec};
+use crate::state::catalog::{Ca, CertSpec, Usage};
 
 /// Seconds by which a new certificate is backdated, as by kubeadm ≥1.31 and the cluster's signer.
 pub const BACKDATE_SECONDS: i64 = 300;
@@ -44,6 +47,8 @@ pub struct Options {
     /// The node must work afterwards: a blocker that reissuing doesn't repair, and that isn't about
     /// credentials, stops the plan.
     pub whole_node: bool,
+    /// Names that serving certificates get beyond those of the old ones.
+    pub add_sans: Vec<San>,
 }
 
 impl Options {
@@ -57,6 +62,7 @@ impl Options {
             partial: false,
             accept: Vec::new(),
             whole_node: true,
+            add_sans: Vec::new(),
         }
     }
 }
@@ -199,6 +205,12 @@ pub struct Step {
     pub authority: SignedBy,
     pub subject: String,
     pub names: Vec<String>,
+    /// Those of `names` that the old certificate doesn't have, each with its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Added>,
+    /// The catalog's usage, where the old one is rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     pub key: KeyPlan,
     /// Validity of the old certificate, if there is one.
     pub old: Option<Dates>,

@@ -35,13 +35,8 @@ impl Profile {
             CommonName::NodeName => node_name(facts)?,
         };
         let organization = spec.organization;
-        let organization = if organization.until_1_28 == organization.since_1_29 {
-            organization.until_1_28
-        } else if minor_version(inventory)? >= 29 {
-            organization.since_1_29
-        } else {
-            organization.until_1_28
-        };
+        let minor = if organization.varies() { minor_version(inventory)? } else { 0 };
+        let organization = organization.at(minor);
         let (mut dns_names, mut addresses) = match spec.names {
             Names::None => (Vec::new(), Vec::new()),
             Names::ApiServer => api_server(facts)?,
@@ -124,10 +119,13 @@ fn minor_version(inventory: &Inventory) -> Result<u32, String> {
     for leaf in &inventory.leafs {
         let organization = leaf.spec.organization;
         let Some(certificate) = leaf.row.certificate.get() else { continue };
-        if organization.until_1_28 == organization.since_1_29 {
+        if !organization.varies() {
             continue;
         }
         let is = |expected: Option<&str>| certificate.organizations.first().map(String::as_str) == expected;
+        if organization.since_1_37 != organization.since_1_29 && is(organization.since_1_37) {
+            return Ok(37);
+        }
         if is(organization.since_1_29) {
             return Ok(29);
         }

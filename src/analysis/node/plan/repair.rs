@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::corrections::names_all;
 use super::{Skipped, Step, Target};
 use crate::analysis::node::findings::{Finding, Remedy};
 use crate::state::catalog::KUBELET_CLIENT;
@@ -134,6 +135,10 @@ fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })
         }),
+        Code::NamesMissing => step(&finding.subject).is_some_and(|step| names_all(step, finding)),
+        Code::UsageWrong => {
+            step(&finding.subject).is_some_and(|step| step.usage.is_some() || step.profile.is_some())
+        }
         code => goes_with_reissue(code) && step(&finding.subject).is_some(),
     }
 }
