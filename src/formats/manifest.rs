@@ -25,6 +25,30 @@ pub struct Manifest {
     pub host_paths: Vec<PathBuf>,
     /// The mounts of the component's container: its path, and that on the node.
     pub mounts: Vec<(PathBuf, PathBuf)>,
+    /// Whom the component's container runs as.
+    pub runs_as: RunsAs,
+}
+
+/// A container's user and its groups, from the `securityContext` of the pod and of the container (Kubernetes API
+/// reference, PodSecurityContext). Root where nothing is said: the images of Kubernetes and etcd name no user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunsAs {
+    pub uid: u32,
+    /// The primary group, `supplementalGroups` and `fsGroup`.
+    pub gids: Vec<u32>,
+}
+
+impl RunsAs {
+    /// The permission bit for reading that counts for it: the owner's, the group's or that of all others. None for
+    /// root, which reads everything.
+    pub fn needs(&self, uid: u32, gid: u32) -> Option<u32> {
+        match self.uid {
+            0 => None,
+            own if own == uid => Some(0o400),
+            _ if self.gids.contains(&gid) => Some(0o040),
+            _ => Some(0o004),
+        }
+    }
 }
 
 impl Manifest {
@@ -48,6 +72,7 @@ impl Manifest {
             }
             flags.insert(name, value);
         });
+        let runs_as = container.runs_as(spec.security_context.unwrap_or_default());
         let volumes = spec.volumes.unwrap_or_default();
         let mounts = container.volume_mounts.iter().flatten();
         let mounts = mounts.filter_map(|mount| mount.of(&volumes)).collect();
@@ -60,6 +85,7 @@ impl Manifest {
             image: container.image.unwrap_or_default(),
             host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),
             mounts,
+            runs_as,
         })
     }
 
@@ -158,6 +184,18 @@ struct Spec {
     containers: Option<Vec<Container>>,
     #[serde(default, deserialize_with = "super::first_items")]
     volumes: Option<Vec<Volume>>,
+    #[serde(rename = "securityContext")]
+    security_context: Option<SecurityContext>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct SecurityContext {
+    run_as_user: Option<u32>,
+    run_as_group: Option<u32>,
+    fs_group: Option<u32>,
+    #[serde(default, deserialize_with = "super::first_items")]
+    supplemental_groups: Option<Vec<u32>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -170,6 +208,8 @@ struct Container {
     volume_mounts: Option<Vec<VolumeMount>>,
     #[serde(default, deserialize_with = "super::first_items")]
     env: Option<Vec<Variable>>,
+    #[serde(rename = "securityContext")]
+    security_context: Option<SecurityContext>,
 }
 
 impl Container {
@@ -186,6 +226,15 @@ impl Container {
         let at = at.or_else(|| containers.iter().position(as_component));
         let at = at.or_else(|| containers.iter().position(runs)).unwrap_or(0);
         containers.into_iter().nth(at).unwrap_or_default()
+    }
+
+    /// The container's own user and group come before the pod's.
+    fn runs_as(&self, pod: SecurityContext) -> RunsAs {
+        let own = self.security_context.as_ref();
+        let uid = own.and_then(|own| own.run_as_user).or(pod.run_as_user).unwrap_or(0);
+        let gid = own.and_then(|own| own.run_as_group).or(pod.run_as_group).unwrap_or(0);
+        let more = pod.fs_group.into_iter().chain(pod.supplemental_groups.unwrap_or_default());
+        RunsAs { uid, gids: std::iter::once(gid).chain(more).collect() }
     }
 
     /// Base name of the program.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{IssueError, KeyRequest, Signer, create, generate, own_authority, renew_with};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
+use crate::analysis::node::readers;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{self, Credential, Kubeconfig, NewKubeconfig};
@@ -20,8 +21,6 @@ use crate::state::{Attributes, Bytes, ChangeSet, Content, Entry, Snapshot};
 const CERTIFICATE_MODE: u32 = 0o644;
 /// Mode of a new file with a private key.
 const KEY_MODE: u32 = 0o600;
-/// The widest allowed mode of a file with a private key.
-const KEY_MASK: u32 = 0o600;
 
 /// Creates everything that `plan` names. All keys are generated in parallel.
 ///
@@ -110,12 +109,12 @@ impl Composer<'_> {
                 if path == key_path {
                     // One file for both.
                     let both = Zeroizing::new([text.as_str(), key.to_pem().as_str()].concat());
-                    self.put_file(path, wiped(&both), KEY_MODE, KEY_MASK);
+                    self.put_key(path, wiped(&both));
                     return Ok(());
                 }
-                self.put_file(path, text.into_bytes().into(), CERTIFICATE_MODE, !0);
+                self.put_file(path, text.into_bytes().into(), CERTIFICATE_MODE);
                 if !step.key.reuse {
-                    self.put_file(key_path, wiped(&key.to_pem()), KEY_MODE, KEY_MASK);
+                    self.put_key(key_path, wiped(&key.to_pem()));
                 }
             }
             Target::Splice { file, authority } => {
@@ -138,7 +137,7 @@ impl Composer<'_> {
                     key.as_bytes(),
                     authority.as_deref().map(str::as_bytes),
                 )?;
-                self.put_file(file, new.into(), KEY_MODE, KEY_MASK);
+                self.put_key(file, new.into());
             }
             Target::NewKubeconfig { file, server, cluster } => {
                 let (authority, pem, key) =
@@ -151,13 +150,13 @@ impl Composer<'_> {
                     certificate_pem: pem.as_bytes(),
                     key_pem: key.as_bytes(),
                 };
-                self.put_file(file, wiped(&kubeconfig::render(&new)), KEY_MODE, KEY_MASK);
+                self.put_key(file, wiped(&kubeconfig::render(&new)));
             }
             Target::KubeletPem { link, file } => {
                 let text = Zeroizing::new([certificate.to_pem().as_str(), key.to_pem().as_str()].concat());
                 let directory = link.parent().unwrap_or(Path::new("/"));
                 let real = directory.join(file.file_name().unwrap_or_default());
-                self.put_file(&real, wiped(&text), KEY_MODE, KEY_MASK);
+                self.put_key(&real, wiped(&text));
                 self.put_link(link, file);
             }
         }
@@ -178,17 +177,25 @@ impl Composer<'_> {
         let old = self.snapshot.file(file).ok_or_else(vanished)?;
         let authority = self.authority_pem("kubelet.conf")?;
         let new = Kubeconfig::parse(old)?.splice_authority(old, authority.as_bytes())?;
-        self.put_file(file, new.into(), KEY_MODE, !0);
+        self.put_file(file, new.into(), KEY_MODE);
         Ok(())
     }
 
-    fn put_file(&mut self, path: &Path, bytes: Bytes, mode: u32, mask: u32) {
-        let old = self.snapshot.get(path);
-        // The mode of an unread entry is not reliable.
-        let kept = old.filter(|entry| matches!(entry.content, Content::File(_)));
-        let mut attributes = self.attributes(path, kept, mode);
-        attributes.mode &= mask;
+    fn put_file(&mut self, path: &Path, bytes: Bytes, mode: u32) {
+        let attributes = self.attributes(path, self.read(path), mode);
         self.put(path, Entry { content: Content::File(bytes), attributes });
+    }
+
+    /// The old mode, as far as its readers need it.
+    fn put_key(&mut self, path: &Path, bytes: Bytes) {
+        let mut attributes = self.attributes(path, self.read(path), KEY_MODE);
+        attributes.mode &= readers::mask(self.snapshot, self.inventory, path, &attributes);
+        self.put(path, Entry { content: Content::File(bytes), attributes });
+    }
+
+    /// The mode of an unread entry is not reliable.
+    fn read(&self, path: &Path) -> Option<&Entry> {
+        self.snapshot.get(path).filter(|entry| matches!(entry.content, Content::File(_)))
     }
 
     fn put_link(&mut self, path: &Path, target: &Path) {

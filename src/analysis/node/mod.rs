@@ -1,5 +1,5 @@
 //! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, its [`kind`], the
-//! [`findings`] about them, the [`plan`] that repairs it, what the node should serve ([`endpoints`]), what
+//! [`findings`] about them, the [`plan`] that repairs it, who reads its files ([`readers`]), what the node should serve ([`endpoints`]), what
 //! still uses old files ([`changed`]) and what stopping etcd would do ([`quorum`]).
 
 pub mod changed;
@@ -11,5 +11,6 @@ pub mod inventory;
 pub mod kind;
 pub mod plan;
 pub mod quorum;
+pub mod readers;
 mod references;
 pub mod scope;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::readers;
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::manifest::Manifest;
@@ -21,7 +22,9 @@ const MANY: usize = 10;
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &HostState) -> Vec<Finding> {
     let mut found = unread(snapshot);
-    found.extend(by_directory(snapshot.iter().filter_map(|(path, entry)| exposed(path, entry)).collect()));
+    found.extend(by_directory(
+        snapshot.iter().filter_map(|(path, entry)| exposed(path, entry, snapshot, inventory)).collect(),
+    ));
     found.extend(snapshot.iter().filter_map(|(path, entry)| copy(path, entry, inventory)));
     found.extend(around.strays.iter().filter_map(|(path, entry)| stray(path, entry, inventory)));
     found
@@ -87,9 +90,10 @@ pub(super) fn authority_keys(inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
-fn exposed(path: &Path, entry: &Entry) -> Option<Finding> {
+fn exposed(path: &Path, entry: &Entry, snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let mode = entry.attributes.mode;
-    if mode & OTHERS == 0 || secret(entry).is_none() {
+    let is_exposed = || mode & OTHERS & !readers::mask(snapshot, inventory, path, &entry.attributes) != 0;
+    if mode & OTHERS == 0 || secret(entry).is_none() || !is_exposed() {
         return None;
     }
     let what = format!("contains a private key, and its mode {mode:04o} allows access by {}", whom(mode));
