@@ -918,8 +918,6 @@ fn a_pair_of_another_issuer_is_left_alone_and_blocks_once_it_has_expired() {
     assert_eq!((&expired[0]["code"], &expired[0]["severity"]), (&"expired".into(), &"blocker".into()));
 }
 
-const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
-
 fn corrections(plan: &str) -> String {
     let is_shown = |line: &&str| {
         ["- renew", "    adds", "    sets"].iter().any(|start| line.starts_with(start))

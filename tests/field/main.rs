@@ -1,0 +1,145 @@
+//! Real shapes of nodes, rebuilt from public reports (`testdata/field`): what `recover` makes of each, judged by what the
+//! node's components would read afterwards. The judge is not ours: flags, openssl and kubectl decide (`consumer.py`).
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use common::{NOW, Node, Run, is_root, kubectl, run, skip};
+
+/// How a tree's recovery must end, the numbers being exit codes of `recover`.
+struct Case {
+    tree: &'static str,
+    recover: i32,
+    /// What a person has to be told, in the words of `recover`.
+    says: &'static str,
+}
+
+const fn case(tree: &'static str, recover: i32, says: &'static str) -> Case {
+    Case { tree, recover, says }
+}
+
+const CASES: &[Case] = &[
+    case("all_100_years", 0, ""),
+    case("apiserver_clientauth_only", 0, "serverAuth"),
+    case("backup_manifest_first", 5, "kube-apiserver-2024"),
+    case("ca_p521", 5, ""),
+    case("ca_rotation_new_old", 0, ""),
+    case("ca_same_key_openssl_req", 0, ""),
+    case("client_ca_bundle_elsewhere", 0, ""),
+    case("conf_anchor", 0, ""),
+    case("conf_copied_over_kubelet", 4, "system:node"),
+    case("conf_current_other", 4, ""),
+    case("conf_docs", 0, ""),
+    case("conf_duplicate_key", 0, ""),
+    case("conf_file_refs", 0, ""),
+    case("corporate_serving_expired", 4, ""),
+    case("data_disk_links", 0, ""),
+    case("etc_kubernetes_many_small", 0, ""),
+    case("etcd_client_other_name", 0, ""),
+    case("etcd_nonroot_group", 0, ""),
+    case("intermediate_ca", 0, ""),
+    case("ip_changed", 0, "adds IP:"),
+    case("kubelet_config_elsewhere", 0, ""),
+    case("kubelet_dir_link_healthy", 0, ""),
+    case("kubelet_dropin_dir", 0, ""),
+    case("kubelet_pem_pile", 0, ""),
+    case("kubelet_pki_named_certs", 0, ""),
+    case("kubespray_ssl", 4, "node-cp-1.pem"),
+    case("manifest_docs", 0, ""),
+    case("manifest_sidecar_first", 0, ""),
+    case("node_renamed", 5, "cp-new"),
+    case("rootless_kubeadm", 0, ""),
+    case("sni_cert_expired", 5, ""),
+];
+
+fn python() -> Option<PathBuf> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/python/bin/python");
+    let ready = Command::new(&python).args(["-c", "import yaml, cryptography"]).output();
+    ready.is_ok_and(|ready| ready.status.success()).then_some(python)
+}
+
+/// What the components would refuse.
+fn faults(node: &Node, python: &Path, kubectl: &Path) -> Vec<String> {
+    let mut command = Command::new(python);
+    let judge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/field/consumer.py");
+    command.arg(judge).arg(node.root()).arg(NOW).env("KUBECTL", kubectl);
+    let run = run(command);
+    assert!(run.out.contains("consumer: "), "{run}");
+    run.out.lines().filter(|line| line.starts_with("FAULT ")).map(str::to_owned).collect()
+}
+
+/// What is wrong with how a case ended.
+fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/field/{}.tar.gz", case.tree));
+    let node = Node::empty().unpacked(&archive, true);
+    let before = node.state();
+    let mut wrong = Vec::new();
+    let mut must = |holds: bool, what: String| {
+        if !holds {
+            wrong.push(format!("{}: {what}", case.tree))
+        }
+    };
+    let blockers = |run: &Run| run.out.contains("Blocking problems");
+
+    let dry = node.run("recover --dry-run");
+    must(before.changed(&node.state()).is_empty(), "--dry-run changed the node".to_owned());
+    let real = node.run("recover --yes");
+    must(real.code == case.recover, format!("exit {}, not {}\n{real}", real.code, case.recover));
+    must(dry.code == real.code, format!("--dry-run promised exit {}", dry.code));
+    must(real.to_string().contains(case.says), format!("{:?} is not said\n{real}", case.says));
+    let changed = !before.changed(&node.state()).is_empty();
+    must(!changed || [0, 4].contains(&real.code), format!("exit {} with a changed node", real.code));
+    if real.code == 0 {
+        let after = node.run("diagnose");
+        must(!blockers(&after), format!("blockers after exit 0\n{after}"));
+        let faults = faults(&node, python, kubectl);
+        must(faults.is_empty(), format!("refused by its readers: {faults:#?}"));
+    }
+    if changed {
+        let back = node.run("rollback --yes");
+        must(back.code == 0, format!("rollback: {back}"));
+        must(before.changed(&node.state()).is_empty(), "rollback is not exact".to_owned());
+    }
+    wrong
+}
+
+#[test]
+fn each_shape_of_node_ends_as_its_readers_need_it() {
+    let (Some(python), Some(kubectl)) = (python(), kubectl()) else {
+        return skip("kubectl, or PyYAML and cryptography in target/tools/python, are missing: make deps");
+    };
+    if !is_root() {
+        return skip("only root can keep the owners of the trees");
+    }
+    let (next, wrong) = (Mutex::new(CASES.iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some(case) = next.lock().unwrap().next() else { return };
+                    wrong.lock().unwrap().extend(judge(case, &python, &kubectl));
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Every tree has a case.
+#[test]
+fn no_tree_is_forgotten() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/field");
+    let mut trees: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".tar.gz").to_owned())
+        .collect();
+    trees.sort();
+    let mut cases: Vec<_> = CASES.iter().map(|case| case.tree.to_owned()).collect();
+    cases.sort();
+    assert_eq!(trees, cases);
+}
