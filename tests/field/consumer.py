@@ -78,7 +78,8 @@ kdir='/etc/kubernetes/manifests'
 pods={}
 for h in sorted(glob.glob(resolve(kdir)+'/*')):
     if os.path.basename(h).startswith('.') or not os.path.isfile(h): continue
-    try: d=yaml.safe_load(open(h,encoding='utf-8-sig'))
+    # The kubelet reads the first document.
+    try: d=next(yaml.safe_load_all(open(h,encoding='utf-8-sig')))
     except Exception as e: F.append(f'manifest {os.path.basename(h)}: {e}'); continue
     if not isinstance(d,dict) or d.get('kind')!='Pod': continue
     n=d['metadata']['name']; cs=d['spec']['containers']; c=next((x for x in cs if x.get('name')==n),cs[0])

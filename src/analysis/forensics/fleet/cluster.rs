@@ -8,6 +8,7 @@ use super::brief::Brief;
 use crate::analysis::forensics::diagnosis::{EtcdPlace, Role};
 use crate::analysis::node::findings::Code;
 use crate::state::Digest;
+use crate::state::text::count;
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,8 +63,8 @@ impl EtcdState {
             format!("no quorum until {} more are recovered", needed - ready.len() - unknown.len())
         };
         format!(
-            "etcd: {} members, {needed} needed; in order: {}; not usable: {}{unknown_too}: {state}",
-            members.len(),
+            "etcd: {}, {needed} needed; in order: {}; not usable: {}{unknown_too}: {state}",
+            count(members.len(), "member"),
             list(ready),
             list(blocked)
         )
