@@ -35,7 +35,7 @@ const CASES: &[Case] = &[
     case("client_ca_bundle_elsewhere", 0, ""),
     case("conf_anchor", 0, ""),
     case("conf_copied_over_kubelet", 4, "system:node"),
-    case("conf_current_other", 4, ""),
+    case("conf_current_other", 4, "kubectl config use-context"),
     case("conf_docs", 0, ""),
     case("conf_duplicate_key", 0, ""),
     case("conf_file_refs", 0, ""),

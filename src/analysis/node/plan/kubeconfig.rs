@@ -8,8 +8,12 @@ use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
+use crate::formats::kubeconfig::entries::Entries;
 use crate::state::catalog::{Ca, CertSpec};
 use crate::state::{Code, Content, Severity};
+
+/// So many contexts of a kubeconfig are searched for this cluster.
+const MOST_CONTEXTS: usize = 16;
 
 impl Decision<'_> {
     /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
@@ -35,6 +39,23 @@ impl Decision<'_> {
         Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
     }
 
+    /// The first context of a kubeconfig whose CA is this cluster's, where that of the current one is another.
+    fn own_context(&self, file: &Path, current: &Kubeconfig) -> Option<String> {
+        let own = self.inventory.authority(Ca::Cluster)?;
+        let is_own = |config: &Kubeconfig| {
+            let copies = config.authority_pem().map(Certificate::all_from_pem);
+            copies.is_some_and(|copies| copies.is_ok_and(|copies| vouch(&copies, own) != Vouch::No))
+        };
+        if is_own(current) {
+            return None;
+        }
+        let data = self.snapshot.file(file)?;
+        // More than anybody keeps in the kubeconfig of a node; each is a pass over the file.
+        let names = Entries::parse(data, Path::new("/")).ok()?.contexts.into_iter().take(MOST_CONTEXTS);
+        let has_own = |name: &String| Kubeconfig::parse_context(data, Some(name)).is_ok_and(|it| is_own(&it));
+        names.map(|context| context.name).find(has_own)
+    }
+
     pub(super) fn kubeconfig_target(&self, row: &Row, spec: &CertSpec) -> Result<Target, String> {
         let file = self.resolved(&row.path)?;
         let facts = &self.inventory.facts;
@@ -54,6 +75,12 @@ impl Decision<'_> {
                 (Some(Err(_)), Some(_)) => true,
                 _ => false,
             };
+            if authority && let Some(context) = self.own_context(&file, &config) {
+                return Err(format!(
+                    "its current-context is another cluster's ({}): kubectl config use-context \"{context}\" first",
+                    config.server
+                ));
+            }
             if authority && let Some(error) = config.authority_not_replaceable() {
                 return Err(error.to_string());
             }
