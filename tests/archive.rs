@@ -111,7 +111,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
       changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem → /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
       changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
       changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
-    NOTE: 11 certificates in the archive have expired: kuberescue recover renews them afterwards
+    NOTE: expired in the archive: 11 certificates; kuberescue recover renews them afterwards
     To be restarted afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
     Dry run: nothing was written.
     ");
@@ -122,7 +122,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
     assert_snapshot!(node.screen(&format!("archive restore {file} --exact --yes")), @"
     exit 0
     Restore of cp-1: 0 paths change, 41 are the same
-    NOTE: 11 certificates in the archive have expired: kuberescue recover renews them afterwards
+    NOTE: expired in the archive: 11 certificates; kuberescue recover renews them afterwards
     Nothing to restore: the node is in the state of the archive.
     ");
     node.must("rollback --yes");

@@ -30,8 +30,6 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
 
 /// Circles among the children of one folder, each with its reason; there are no others.
 const CIRCLES: &[&str] = &[
-    // The listing of archives ends with the history, and both count in the same words.
-    "report: archive, history",
     // A change set is what leads from one snapshot to another, and so made from two of them and put onto one.
     "state: changes, snapshot",
 ];

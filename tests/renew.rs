@@ -939,9 +939,21 @@ fn recover_adds_the_names_that_the_manifests_ask_for() {
     let plan = node.must("recover --dry-run").out;
     let run = node.must("recover --yes");
     assert_eq!(corrections(&plan), corrections(&run.out));
-    assert_snapshot!(corrections(&run.out), @"");
+    assert_snapshot!(corrections(&run.out), @"
+    - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
+        adds IP:10.20.30.40 (/etc/kubernetes/manifests/kube-apiserver.yaml --advertise-address)
+        adds IP:10.100.0.1 (/etc/kubernetes/manifests/kube-apiserver.yaml --service-cluster-ip-range)
+    - renew etcd-peer: /etc/kubernetes/pki/etcd/peer.crt and /etc/kubernetes/pki/etcd/peer.key
+        adds IP:10.20.30.40 (/etc/kubernetes/manifests/kube-apiserver.yaml --advertise-address)
+    - renew etcd-server: /etc/kubernetes/pki/etcd/server.crt and /etc/kubernetes/pki/etcd/server.key
+        adds IP:10.20.30.40 (/etc/kubernetes/manifests/kube-apiserver.yaml --advertise-address)
+    - renew kubelet-serving: /var/lib/kubelet/pki/kubelet.crt and /var/lib/kubelet/pki/kubelet.key
+    ");
     let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
-    assert_snapshot!(names, @"");
+    assert_snapshot!(names, @"
+    X509v3 Subject Alternative Name: 
+        DNS:cp-1, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP Address:10.96.0.1, IP Address:192.168.10.11, IP Address:10.20.30.40, IP Address:10.100.0.1
+    ");
     assert_eq!(node.run("diagnose").code, 0);
 }
 
@@ -949,11 +961,29 @@ fn recover_adds_the_names_that_the_manifests_ask_for() {
 fn renewing_keeps_the_names_unless_some_are_added() {
     let node = Node::of("rsa2048");
     let plan = node.must("certs renew all --dry-run --add-san lb.example.test --add-san 192.168.10.11").out;
-    assert_snapshot!(corrections(&plan), @"");
+    assert_snapshot!(corrections(&plan), @"
+    - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
+        adds DNS:lb.example.test (--add-san)
+    - renew etcd-peer: /etc/kubernetes/pki/etcd/peer.crt and /etc/kubernetes/pki/etcd/peer.key
+        adds DNS:lb.example.test (--add-san)
+    - renew etcd-server: /etc/kubernetes/pki/etcd/server.crt and /etc/kubernetes/pki/etcd/server.key
+        adds DNS:lb.example.test (--add-san)
+    ");
     let run = node.must("certs renew apiserver --add-san lb.example.test --add-san 10.0.0.9");
-    assert_snapshot!(node.talk(&run), @"");
+    assert_snapshot!(node.talk(&run), @"
+    Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    NOTE: apiserver: adds DNS:lb.example.test (--add-san)
+    NOTE: apiserver: adds IP:10.0.0.9 (--add-san)
+    kuberescue rollback puts the old state back, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    ");
     let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
-    assert_snapshot!(names, @"");
+    assert_snapshot!(names, @"
+    X509v3 Subject Alternative Name: 
+        DNS:cp-1, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP Address:10.96.0.1, IP Address:192.168.10.11, DNS:lb.example.test, IP Address:10.0.0.9
+    ");
     let run = node.run("certs renew admin.conf --add-san lb.example.test");
-    assert_snapshot!(format!("{} {}", run.code, run.err), @"");
+    assert_snapshot!(format!("{} {}", run.code, run.err), @"
+    2 error: cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer
+    hint: kuberescue certs renew apiserver --add-san NAME
+    ");
 }

@@ -100,14 +100,9 @@ fn for_a_worker(finding: &mut Finding) {
         Code::Expiring | Code::KubeletLinkNoLink | Code::KubeletLinkOld | Code::NamesOfAnotherNode
     );
     if of_kubelet && helps {
-        finding.remedy = Remedy { command: None, reason: WORKER_REMEDY.to_owned() };
+        finding.remedy = Remedy { command: None, reason: kubelet::WORKER_REMEDY.to_owned() };
     }
 }
-
-/// kubernetes.io, "Kubelet client certificate rotation fails": the procedure without a bootstrap token. Files
-/// of the kubelet's store stay where they are: it passes over an expired one there and takes the kubeconfig's certificate
-/// (client-go `util/certificate/certificate_manager.go` getCurrentCertificateOrBootstrap).
-pub(super) const WORKER_REMEDY: &str = "On a control-plane node: kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME > kubelet.conf, with this node's name. Here: kuberescue archive create, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.";
 
 /// Sets the severity, all findings considered.
 fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {

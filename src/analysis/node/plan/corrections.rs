@@ -68,9 +68,3 @@ impl Decision<'_> {
         differing.any(|finding| source.starts_with(&*finding.path.to_string_lossy()))
     }
 }
-
-/// Whether a step gives its certificate every name that the finding misses.
-pub(super) fn names_all(step: &Step, finding: &Finding) -> bool {
-    let has = |name: &str| name.parse::<San>().is_ok_and(|name| step.names.contains(&name.to_string()));
-    finding.missing.iter().all(|missing| has(&missing.name))
-}

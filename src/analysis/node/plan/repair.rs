@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::corrections::names_all;
 use super::{Skipped, Step, Target};
 use crate::analysis::node::findings::{Finding, Remedy};
+use crate::formats::san::San;
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::{Class, Code, Severity};
 
@@ -141,4 +141,10 @@ fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
         }
         code => goes_with_reissue(code) && step(&finding.subject).is_some(),
     }
+}
+
+/// Whether a step gives its certificate every name that the finding misses.
+fn names_all(step: &Step, finding: &Finding) -> bool {
+    let has = |name: &str| name.parse::<San>().is_ok_and(|name| step.names.contains(&name.to_string()));
+    finding.missing.iter().all(|missing| has(&missing.name))
 }
