@@ -36,6 +36,7 @@ fuzz_target!(|data: &[u8]| {
         days: 365,
         partial: true,
         accept: Vec::new(),
+        add_sans: Vec::new(),
         whole_node: data.len().is_multiple_of(2),
     };
     let mut plan = decide(&snapshot, &inventory, &findings, &options, now);

@@ -4,6 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Bytes of a command line at which no more of it is read: what Linux takes (execve(2), a quarter of the 8 MiB stack). A
+/// variable may be named any number of times.
+const LARGEST_COMMAND: usize = 2 << 20;
+
 /// A word of a command line or the value of a variable, and the file that has it.
 pub type Sourced = (String, PathBuf);
 
@@ -62,8 +66,12 @@ impl Service {
     /// The command line with its variables: `$NAME` as a word is split into words, `${NAME}` is not.
     pub fn words(&self) -> Option<Vec<Sourced>> {
         let (command, source) = self.command.as_ref()?;
-        let mut found = Vec::new();
+        let (mut found, mut size) = (Vec::new(), 0_usize);
         for word in words(command) {
+            if size > LARGEST_COMMAND {
+                break;
+            }
+            let before = found.len();
             let whole = word.strip_prefix('$').filter(|name| !name.starts_with(['{', '$']));
             match whole.map(|name| self.environment.get(name)) {
                 Some(Some((value, from))) => {
@@ -72,6 +80,8 @@ impl Service {
                 Some(None) => {}
                 None => found.push(self.expanded(&word, source)),
             }
+            let added = found.iter().skip(before);
+            size += added.map(|(word, from)| word.len() + from.as_os_str().len()).sum::<usize>();
         }
         Some(found)
     }
@@ -80,7 +90,9 @@ impl Service {
     fn expanded(&self, word: &str, source: &Path) -> Sourced {
         let (mut text, mut rest, mut from) = (String::new(), word, source.to_owned());
         while let Some((before, after)) = rest.split_once("${") {
-            let Some((name, behind)) = after.split_once('}') else { break };
+            let Some((name, behind)) = after.split_once('}').filter(|_| text.len() < LARGEST_COMMAND) else {
+                break;
+            };
             text.push_str(before);
             if let Some((value, file)) = self.environment.get(name) {
                 text.push_str(value);
@@ -197,5 +209,16 @@ mod tests {
             line(&["[Service]\nExecStart=kubelet $ARGS $MORE\n"], &[env]).as_deref(),
             Some("kubelet|--a=1|--b=2|--c|--d")
         );
+    }
+
+    #[test]
+    fn a_variable_that_is_named_without_end() {
+        let value = "x ".repeat(100_000);
+        let size = |word: &str| {
+            let unit =
+                format!("[Service]\nEnvironment=\"A={value}\"\nExecStart=kubelet {}\n", word.repeat(1000));
+            line(&[&unit], &[]).unwrap().len()
+        };
+        assert!([size("$A "), size("${A}")].iter().all(|size| *size < 2 * LARGEST_COMMAND));
     }
 }
