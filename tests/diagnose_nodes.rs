@@ -207,12 +207,12 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
     Cluster https://192.168.10.11:6443: 1 node, 1 in order, 0 to be recovered
     NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
     cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
-    etcd: 1 members, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+    etcd: 1 member, 1 needed; in order: cp-1; not usable: none: a quorum is possible
 
     Cluster https://192.168.20.11:6443: 1 node, 0 in order, 1 to be recovered
     NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                    SOURCE
     cp-1      control-plane   to be recovered   1          0          2027-11-23 kubelet-client   NODE-1
-    etcd: 1 members, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+    etcd: 1 member, 1 needed; in order: cp-1; not usable: none: a quorum is possible
     cp-1: control plane cannot start: unusable: apiserver (names-missing); CAs valid until 2036-11-20
 
     Not read (1):
@@ -242,7 +242,7 @@ fn two_archives_of_one_node_are_no_copies() {
     NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
     cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   FILE
     cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   FILE
-    etcd: 1 members, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+    etcd: 1 member, 1 needed; in order: cp-1; not usable: none: a quorum is possible
     --- stderr
     ");
 }
