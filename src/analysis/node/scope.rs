@@ -72,10 +72,8 @@ pub fn configured(facts: &Facts) -> impl Iterator<Item = &Path> {
 pub fn credentials(facts: &Facts) -> Vec<PathBuf> {
     let pki = |base: &str| ["crt", "key"].map(|end| facts.pki_dir.value.join(format!("{base}.{end}")));
     let authorities = CAS.iter().flat_map(|authority| pki(authority.base()));
-    let leafs = CERT_SPECS.iter().flat_map(|spec| match spec.place {
-        Place::Pair(base) => pki(base).to_vec(),
-        Place::Kubeconfig(name) => vec![Path::new(catalog::KUBERNETES_DIR).join(name)],
-    });
+    let leafs = CERT_SPECS.iter().map(|spec| references::place(facts, spec));
+    let leafs = leafs.flat_map(|files| [files.certificate, files.key]);
     let service_account = ["sa.key", "sa.pub"].map(|name| facts.pki_dir.value.join(name));
     let kubelet = [catalog::KUBELET_CLIENT_LINK, catalog::KUBELET_SERVING_LINK, "kubelet.crt", "kubelet.key"]
         .map(|name| facts.kubelet_pki_dir.value.join(name));
