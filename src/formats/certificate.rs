@@ -117,15 +117,15 @@ impl Certificate {
     /// # Errors
     /// There is none, or one cannot be parsed.
     pub fn all_from_pem(data: &[u8]) -> Result<Vec<Self>, CertificateError> {
-        pem::certificates(data)?.into_iter().map(Self::from_der).collect()
+        Self::first_from_pem(data, usize::MAX)
     }
 
-    /// The first `MOST` certificates of PEM text.
+    /// The first `most` certificates of PEM text.
     ///
     /// # Errors
     /// There is none, or one of them cannot be parsed.
-    pub fn first_from_pem<const MOST: usize>(data: &[u8]) -> Result<Vec<Self>, CertificateError> {
-        pem::certificates(data)?.into_iter().take(MOST).map(Self::from_der).collect()
+    pub fn first_from_pem(data: &[u8], most: usize) -> Result<Vec<Self>, CertificateError> {
+        pem::certificates(data)?.into_iter().take(most).map(Self::from_der).collect()
     }
 
     /// Parses a certificate in DER.

@@ -41,7 +41,7 @@ pub fn create(
     let unsigned = unsigned(profile, signer.authority().key_id.as_deref())?;
     let mut template = Template::from_der(&unsigned)?;
     template.order_extensions(&GO_ORDER);
-    let issued = template.issue(signer, key, validity, &Vec::new())?;
+    let issued = template.issue(signer, key, validity, &[])?;
     let issued = renewal::checked(issued, signer, key, validity)?;
     if issued.common_name() != profile.common_name
         || issued.organizations.first() != profile.organization.as_ref()

@@ -49,7 +49,7 @@ pub(super) fn own_authority(
     // It has subject and key by now, which is all that a signer needs to sign it again with the real key.
     let unsigned = Certificate::from_der(unsigned.der().to_vec())?;
     let signer = Signer::new(&unsigned, key)?;
-    let issued = Template::from_der(&unsigned.der)?.issue(&signer, key, validity, &Vec::new())?;
+    let issued = Template::from_der(&unsigned.der)?.issue(&signer, key, validity, &[])?;
     renewal::checked(issued, &signer, key, validity)
 }
 

@@ -74,7 +74,7 @@ impl<'a> Template<'a> {
         signer: &Signer<'_>,
         key: &PrivateKey,
         validity: Dates,
-        replaced: &Replaced,
+        replaced: &[(Oid, Vec<u8>)],
     ) -> Result<Vec<u8>, IssueError> {
         let authority = signer.authority();
         let serial = self.new_serial()?;
@@ -130,7 +130,7 @@ impl<'a> Template<'a> {
         &self,
         authority_key_id: Option<&[u8]>,
         key: &PrivateKey,
-        replaced: &Replaced,
+        replaced: &[(Oid, Vec<u8>)],
     ) -> Result<Option<Vec<u8>>, IssueError> {
         let Some(old) = &self.extensions else { return Ok(None) };
         let mut body = Vec::new();

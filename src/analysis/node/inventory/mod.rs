@@ -63,7 +63,8 @@ pub struct CaRow {
     /// The one that belongs to the key; the first of the file where none does.
     pub certificate: Parsed<Certificate>,
     pub key: Parsed<PrivateKey>,
-    /// The first [`MOST_OF_A_CA`] certificates of the file: old and new while a CA is replaced, the chain of an intermediate CA.
+    /// The first [`MOST_OF_A_CA`] certificates of the file: old and new while a CA is replaced, the chain of an
+    /// intermediate CA.
     pub bundle: Vec<Certificate>,
 }
 
@@ -195,7 +196,7 @@ impl Inventory {
         leafs.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
     }
 
-    /// kubeadm's leafs, and what is served for other names.
+    /// kubeadm's leaf certificates, and what is served for other names.
     pub fn served(&self) -> impl Iterator<Item = &LeafRow> {
         self.leafs.iter().chain(&self.served_by_name)
     }
@@ -314,7 +315,8 @@ impl Reader<'_> {
         let files = references::authority(self.snapshot, self.facts, authority);
         let Row { path, key_path, mut certificate, key, .. } =
             self.pair(authority.name(), files.certificate, files.key);
-        let mut bundle = match self.parse(&path, Certificate::first_from_pem::<MOST_OF_A_CA>) {
+        let first = |data: &[u8]| Certificate::first_from_pem(data, MOST_OF_A_CA);
+        let mut bundle = match self.parse(&path, first) {
             Parsed::Present(bundle) => bundle,
             _ => Vec::new(),
         };
