@@ -10,9 +10,8 @@ use super::compare::{CredentialChange, PathChange, credentials, paths};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Refusal, Restarts, restarts};
 use crate::analysis::node::scope;
-use crate::state::Code;
-use crate::state::text::count;
-use crate::state::{Attributes, ChangeSet, Content, Entry, Snapshot, text};
+use crate::state::text::{self, count};
+use crate::state::{Attributes, ChangeSet, Code, Content, Entry, Snapshot};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {

@@ -11,8 +11,8 @@ const OWNER: u32 = 0o600;
 /// With an access control list the group's bits are its mask (acl(5)): without them no entry of the list counts.
 const ACL: &str = "system.posix_acl_access";
 
-/// The components that read the file at a resolved path.
-pub(super) fn of<'a>(
+/// The components that read the file at a resolved path and are not root, which reads everything.
+fn of<'a>(
     snapshot: &'a Snapshot,
     inventory: &'a Inventory,
     path: &'a Path,
@@ -21,12 +21,11 @@ pub(super) fn of<'a>(
     let names = move |named: &Path| {
         named.file_name().is_some() && snapshot.resolve(named).is_ok_and(|resolved| resolved.path == path)
     };
-    // Only those that aren't root are of interest, and there are few of them.
     pods.filter(|pod| pod.runs_as.uid != 0).filter(move |pod| pod.paths().any(|named| names(&named)))
 }
 
 /// Whether an access control list decides who reads a file.
-pub(super) fn has_acl(file: &Attributes) -> bool {
+fn has_acl(file: &Attributes) -> bool {
     file.xattrs.keys().any(|name| name == ACL)
 }
 

@@ -49,7 +49,8 @@ pub struct Certified {
     pub key_problem: Option<String>,
 }
 
-/// The credentials that differ: authorities, the service-account key, kubeadm's leafs, the kubelet's, those in homes.
+/// The credentials that differ: authorities, the service-account key, kubeadm's leaf certificates, the kubelet's, those
+/// in homes.
 pub fn credentials(before: &Inventory, after: &Inventory) -> Vec<CredentialChange> {
     let (before, after) = (all(before), all(after));
     let missing = |named: &Named| Named { state: State::Missing, ..named.clone() };

@@ -16,8 +16,7 @@ use crate::analysis::node::plan::{Options, decide};
 use crate::formats::certificate::Certificate;
 use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
-use crate::state::text;
-use crate::state::text::count;
+use crate::state::text::{self, count};
 
 /// A log line of the last day describes the current state.
 const FRESH_SECONDS: i64 = 86_400;
