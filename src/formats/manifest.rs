@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::access::RunsAs;
 use crate::state::Component;
 
 /// A static pod, as far as certificates are concerned.
@@ -27,28 +28,6 @@ pub struct Manifest {
     pub mounts: Vec<(PathBuf, PathBuf)>,
     /// Whom the component's container runs as.
     pub runs_as: RunsAs,
-}
-
-/// A container's user and its groups, from the `securityContext` of the pod and of the container (Kubernetes API
-/// reference, PodSecurityContext). Root where nothing is said: the images of Kubernetes and etcd name no user.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunsAs {
-    pub uid: u32,
-    /// The primary group, `supplementalGroups` and `fsGroup`.
-    pub gids: Vec<u32>,
-}
-
-impl RunsAs {
-    /// The permission bit for reading that counts for it: the owner's, the group's or that of all others. None for
-    /// root, which reads everything.
-    pub fn needs(&self, uid: u32, gid: u32) -> Option<u32> {
-        match self.uid {
-            0 => None,
-            own if own == uid => Some(0o400),
-            _ if self.gids.contains(&gid) => Some(0o040),
-            _ => Some(0o004),
-        }
-    }
 }
 
 impl Manifest {
@@ -196,6 +175,29 @@ struct SecurityContext {
     fs_group: Option<u32>,
     #[serde(default, deserialize_with = "super::first_items")]
     supplemental_groups: Option<Vec<u32>>,
+    privileged: Option<bool>,
+    capabilities: Option<Capabilities>,
+}
+
+#[derive(Deserialize, Default)]
+struct Capabilities {
+    #[serde(default, deserialize_with = "super::first_items")]
+    add: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "super::first_items")]
+    drop: Option<Vec<String>>,
+}
+
+impl Capabilities {
+    /// Whether the runtime's default `CAP_DAC_OVERRIDE` is dropped and nothing like it added (containerd
+    /// `internal/cri/opts`: `ALL` is dropped first, then what is added, then what is dropped by name).
+    fn drop_override(&self) -> bool {
+        let has = |list: &Option<Vec<String>>, names: &[&str]| {
+            let mut list = list.iter().flatten().map(|name| name.to_ascii_uppercase());
+            list.any(|name| names.contains(&name.trim_start_matches("CAP_")))
+        };
+        has(&self.drop, &["ALL", "DAC_OVERRIDE"])
+            && !has(&self.add, &["ALL", "DAC_OVERRIDE", "DAC_READ_SEARCH"])
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -228,13 +230,21 @@ impl Container {
         containers.into_iter().nth(at).unwrap_or_default()
     }
 
-    /// The container's own user and group come before the pod's.
+    /// The container's own user and group come before the pod's. Where no group is said, it is that of the user in the
+    /// image's `/etc/passwd`, which may have the user's number, or else root's.
     fn runs_as(&self, pod: SecurityContext) -> RunsAs {
         let own = self.security_context.as_ref();
         let uid = own.and_then(|own| own.run_as_user).or(pod.run_as_user).unwrap_or(0);
-        let gid = own.and_then(|own| own.run_as_group).or(pod.run_as_group).unwrap_or(0);
+        let gids = match own.and_then(|own| own.run_as_group).or(pod.run_as_group) {
+            Some(gid) => vec![gid],
+            None => vec![0, uid],
+        };
         let more = pod.fs_group.into_iter().chain(pod.supplemental_groups.unwrap_or_default());
-        RunsAs { uid, gids: std::iter::once(gid).chain(more).collect() }
+        let drops = own.is_some_and(|own| {
+            own.privileged != Some(true)
+                && own.capabilities.as_ref().is_some_and(Capabilities::drop_override)
+        });
+        RunsAs { uid, gids: gids.into_iter().chain(more).collect(), drops_override: drops }
     }
 
     /// Base name of the program.
@@ -348,6 +358,30 @@ mod tests {
         let script =
             "  - {name: kube-apiserver, command: [sh, -c, 'exec kube-apiserver --a=own --b \"x\"']}\n";
         assert_eq!((pod(script)["a"].as_str(), pod(script)["b"].as_str()), ("own", "x"));
+    }
+
+    #[test]
+    fn whom_a_container_runs_as() {
+        let runs_as = |pod: &str, container: &str| {
+            let yaml = format!(
+                "kind: Pod\nspec:\n  securityContext: {{{pod}}}\n  containers:\n  - {{name: etcd, securityContext: {{{container}}}}}"
+            );
+            Manifest::parse(yaml.as_bytes()).unwrap().runs_as
+        };
+        let user = |uid, gids: &[u32], drops_override| RunsAs { uid, gids: gids.to_vec(), drops_override };
+        assert_eq!(runs_as("", ""), user(0, &[0, 0], false));
+        assert_eq!(runs_as("runAsUser: 7, runAsGroup: 8, fsGroup: 9", ""), user(7, &[8, 9], false));
+        let own = runs_as("runAsUser: 7, supplementalGroups: [5, 6]", "runAsUser: 2379");
+        assert_eq!(own, user(2379, &[0, 2379, 5, 6], false));
+        for (container, drops) in [
+            ("capabilities: {drop: [ALL]}", true),
+            ("capabilities: {drop: [CAP_DAC_OVERRIDE], add: [NET_BIND_SERVICE]}", true),
+            ("capabilities: {drop: [NET_RAW]}", false),
+            ("capabilities: {drop: [all], add: [dac_override]}", false),
+            ("privileged: true, capabilities: {drop: [ALL]}", false),
+        ] {
+            assert_eq!(runs_as("", container).drops_override, drops, "{container}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub mod access;
 pub mod bolt;
 pub mod certificate;
 pub mod crictl;

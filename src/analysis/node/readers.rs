@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use super::inventory::Inventory;
+use crate::formats::access::ACL;
 use crate::formats::manifest::Manifest;
 use crate::state::{Attributes, Snapshot};
 
 /// Permission bits by which a private key is read by its owner alone.
 const OWNER: u32 = 0o600;
-/// With an access control list the group's bits are its mask (acl(5)): without them no entry of the list counts.
-const ACL: &str = "system.posix_acl_access";
 
 /// The components that read the file at a resolved path and are not root, which reads everything.
 fn of<'a>(
@@ -21,10 +20,11 @@ fn of<'a>(
     let names = move |named: &Path| {
         named.file_name().is_some() && snapshot.resolve(named).is_ok_and(|resolved| resolved.path == path)
     };
-    pods.filter(|pod| pod.runs_as.uid != 0).filter(move |pod| pod.paths().any(|named| names(&named)))
+    pods.filter(|pod| pod.runs_as.is_checked()).filter(move |pod| pod.paths().any(|named| names(&named)))
 }
 
-/// Whether an access control list decides who reads a file.
+/// Whether an access control list decides who reads a file. The group's bits are its mask (acl(5)): without them no entry
+/// of the list counts.
 fn has_acl(file: &Attributes) -> bool {
     file.xattrs.keys().any(|name| name == ACL)
 }
