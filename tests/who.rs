@@ -340,3 +340,140 @@ fn a_directory_inside_a_node_is_not_its_root() {
         }
     }
 }
+
+/// When the certificates of the trees have expired.
+const EXPIRED: &str = "--at 2028-01-01T00:00:00Z";
+const ETCD_POD: &str = "/etc/kubernetes/manifests/etcd.yaml";
+
+/// A node whose etcd runs as uid and gid 2379, which own its directory and all its files but the CA's key. `None` where
+/// files can't be given away.
+fn etcd_without_root() -> Option<Node> {
+    if !is_root() {
+        skip("only root can give files to another user");
+        return None;
+    }
+    let node = Node::of("ecdsa-p256");
+    node.replace(
+        ETCD_POD,
+        "  securityContext:\n",
+        "  securityContext:\n    runAsUser: 2379\n    runAsGroup: 2379\n",
+    );
+    for name in ["server.key", "peer.key", "healthcheck-client.key"] {
+        own(&node, &format!("{PKI}/etcd/{name}"), 2379, 2379);
+    }
+    Some(node)
+}
+
+fn own(node: &Node, inside: &str, uid: u32, gid: u32) {
+    std::os::unix::fs::chown(node.path(inside), Some(uid), Some(gid)).unwrap();
+}
+
+fn owner(node: &Node, inside: &str) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let data = std::fs::metadata(node.path(inside)).unwrap();
+    format!("{:04o} {}:{}", data.mode() & 0o7777, data.uid(), data.gid())
+}
+
+/// The lines of a plan with these words.
+fn lines(run: &Run, words: &str) -> String {
+    run.out.lines().filter(|line| line.contains(words)).map(|line| format!("{}\n", line.trim())).collect()
+}
+
+#[test]
+fn a_component_that_cannot_read_its_key_is_not_restarted() {
+    let Some(node) = etcd_without_root() else { return };
+    assert_eq!(node.run(&format!("recover --dry-run {EXPIRED}")).code, 0);
+    own(&node, &format!("{PKI}/etcd/server.key"), 0, 0);
+    let before = node.state();
+    assert_snapshot!(screen(&node, &node.run(&format!("diagnose {EXPIRED}"))), @"
+    exit 1
+    cp-1 (control-plane node, Kubernetes 1.36) at 2028-01-01 00:00 UTC, read from ROOT
+
+    VERDICT: control plane cannot start: a component cannot read a file that its flag names (runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0), not a certificate problem; all 13 certificates expired 38 days ago; CAs valid until 2036-11-20
+    Running pods are not affected, but nothing can be managed until this is repaired.
+    Manual action required: etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0; reissuing certificates does not repair this [flag-file-denied]: Give it access: sudo chown 2379 /etc/kubernetes/pki/etcd/server.key. As which user it ran before is in an archive: kuberescue archive diff ARCHIVE. To go on all the same: --accept flag-file-denied
+
+    Blocking problems (root cause first):
+      expired                 etcd-server: expired on 2027-11-23 (38 days ago)
+                              → the API server rejects etcd: nothing can be read or written
+      expired                 etcd-peer: expired on 2027-11-23 (38 days ago)
+                              → etcd's members reject each other: with several there is no leader, and nothing can be written
+      flag-file-denied        etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0
+                              → kube-apiserver has no datastore and exits
+      expired                 apiserver-etcd-client: expired on 2027-11-23 (38 days ago)
+                              → etcd rejects kube-apiserver, which exits
+      expired                 apiserver: expired on 2027-11-23 (38 days ago)
+                              → every client rejects the API server: kubectl, kubelets, controller manager, scheduler
+      expired                 kubelet-client: expired on 2027-11-23 (38 days ago)
+                              → the API server rejects the kubelet: the node is NotReady, and pods are not updated
+      kubelet-crash-loop      kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
+                              → no static pod is started: what is stopped stays down
+      expired                 controller-manager.conf: expired on 2027-11-23 (38 days ago)
+                              → the controller manager cannot work: no new pods, no CSRs signed, failed nodes not detected
+      expired                 scheduler.conf: expired on 2027-11-23 (38 days ago)
+                              → the scheduler cannot work: pods stay Pending
+      expired                 apiserver-kubelet-client: expired on 2027-11-23 (38 days ago)
+                              → kubelets reject the API server: no logs, no exec, no port-forward
+      expired                 front-proxy-client: expired on 2027-11-23 (38 days ago)
+                              → aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating
+
+    Warnings:
+      kubelet-serving-expired kubelet-serving: expired on 2027-11-23 (38 days ago)
+      expired                 admin.conf: expired on 2027-11-23 (38 days ago)
+      expired                 super-admin.conf: expired on 2027-11-23 (38 days ago)
+      expired                 etcd-healthcheck-client: expired on 2027-11-23 (38 days ago)
+    ");
+    let refused = node.run(&format!("recover --yes {EXPIRED}"));
+    assert_eq!(refused.code, 5);
+    assert_snapshot!(refused.err, @"
+    error [flag-file-denied]: etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0; reissuing certificates does not repair this
+    hint: Give it access: sudo chown 2379 /etc/kubernetes/pki/etcd/server.key. As which user it ran before is in an archive: kuberescue archive diff ARCHIVE. To go on all the same: --accept flag-file-denied
+    ");
+    before.assert_same(&node.state(), "refused");
+    let (dry, real) = (node.run("certs renew all --dry-run"), node.run("certs renew all"));
+    assert_eq!((dry.code, real.code), (4, 4), "{dry}{real}");
+    assert_eq!(owner(&node, &format!("{PKI}/etcd/server.key")), "0600 0:0");
+}
+
+#[test]
+fn a_missing_key_is_given_to_its_reader() {
+    let Some(node) = etcd_without_root() else { return };
+    node.remove(&format!("{PKI}/etcd/server.key"));
+    let run = node.run(&format!("recover --yes {EXPIRED}"));
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(owner(&node, &format!("{PKI}/etcd/server.key")), "0600 2379:2379");
+}
+
+#[test]
+fn a_mode_that_is_narrowed_is_a_line_of_the_plan() {
+    let Some(node) = etcd_without_root() else { return };
+    own(&node, &format!("{PKI}/etcd/server.key"), 0, 2379);
+    for (path, mode) in [("etcd/server.key", 0o644), ("etcd/peer.key", 0o640), ("apiserver.key", 0o644)] {
+        chmod(&node, &format!("{PKI}/{path}"), mode);
+    }
+    chmod(&node, "/etc/kubernetes/admin.conf", 0o640);
+    let dry = node.run(&format!("recover --dry-run {EXPIRED}"));
+    assert_snapshot!(lines(&dry, " → "), @"
+    mode 0640 → 0600 of /etc/kubernetes/admin.conf (it holds a private key, which no component reads as another user than root)
+    mode 0644 → 0600 of /etc/kubernetes/pki/apiserver.key (it holds a private key, which no component reads as another user than root)
+    mode 0640 → 0600 of /etc/kubernetes/pki/etcd/peer.key (it holds a private key, which etcd reads as uid 2379)
+    mode 0644 → 0640 of /etc/kubernetes/pki/etcd/server.key (it holds a private key, which etcd reads as uid 2379)
+    ");
+    let json: serde_json::Value =
+        serde_json::from_str(&node.run(&format!("recover --dry-run -o json {EXPIRED}")).out).unwrap();
+    let steps = json["plan"]["steps"].as_array().unwrap().iter();
+    let narrowed: Vec<_> = steps.filter_map(|step| step["narrowed"][0]["path"].as_str()).collect();
+    let files = ["admin.conf", "pki/apiserver.key", "pki/etcd/peer.key", "pki/etcd/server.key"];
+    assert_eq!(narrowed, files.map(|file| format!("/etc/kubernetes/{file}")));
+    let hints = node.run(&format!("diagnose -v {EXPIRED}"));
+    assert_snapshot!(lines(&hints, "chmod"), @"
+    hint: Close it with chmod 600 /etc/kubernetes/admin.conf, and renew it if someone could have read it.
+    hint: Close it with chmod 600 /etc/kubernetes/pki/apiserver.key, and renew it if someone could have read it.
+    hint: Close it with chmod 600 /etc/kubernetes/pki/etcd/peer.key, and renew it if someone could have read it.
+    hint: Close it with chmod 640 /etc/kubernetes/pki/etcd/server.key, and renew it if someone could have read it.
+    ");
+    assert_eq!(node.run(&format!("recover --yes {EXPIRED}")).code, 0);
+    assert_eq!(owner(&node, &format!("{PKI}/etcd/server.key")), "0640 0:2379");
+    assert_eq!(owner(&node, &format!("{PKI}/etcd/peer.key")), "0600 2379:2379");
+    assert_eq!(owner(&node, "/etc/kubernetes/admin.conf"), "0600 0:0");
+}

@@ -75,10 +75,15 @@ impl Manifest {
 
     /// The path on the node for a path of the component's container; `None` if it is the container's own.
     pub fn on_host(&self, path: &Path) -> Option<PathBuf> {
+        self.below_mount(path).map(|(path, _)| path)
+    }
+
+    /// A path of the component's container as one of the node, and that of its mount.
+    fn below_mount(&self, path: &Path) -> Option<(PathBuf, &Path)> {
         let above = self.mounts.iter().filter(|(inside, _)| path.starts_with(inside));
         let (inside, host) = above.max_by_key(|(inside, _)| inside.components().count())?;
         let rest = path.strip_prefix(inside).ok()?;
-        Some(if rest.as_os_str().is_empty() { host.clone() } else { host.join(rest) })
+        Some((if rest.as_os_str().is_empty() { host.clone() } else { host.join(rest) }, host))
     }
 
     /// Where the file that a flag's value names is on the node: below a mount, or at the same path. The images of
@@ -91,9 +96,18 @@ impl Manifest {
     /// What the values of all flags would be on the node if they were paths, both files of a pair that is served by
     /// name too.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.values().map(|value| self.host(value))
+    }
+
+    /// The same, without what is the container's own, each with the path of its mount on the node.
+    pub fn mounted(&self) -> impl Iterator<Item = (PathBuf, &Path)> {
+        self.values().filter_map(|value| self.below_mount(&Path::new("/").join(value)))
+    }
+
+    fn values(&self) -> impl Iterator<Item = &str> {
         let single = self.flags.iter().filter(|(name, _)| *name != SNI_PAIR).map(|(_, value)| value.as_str());
         let pairs = self.sni_pairs.iter().filter_map(|value| sni_pair(value));
-        single.chain(pairs.flat_map(|(certificate, key)| [certificate, key])).map(|value| self.host(value))
+        single.chain(pairs.flat_map(|(certificate, key)| [certificate, key]))
     }
 
     /// Kubernetes' minor version from the image's tag: 36 of `…:v1.36.0`.
@@ -241,8 +255,7 @@ impl Container {
         };
         let more = pod.fs_group.into_iter().chain(pod.supplemental_groups.unwrap_or_default());
         let drops = own.is_some_and(|own| {
-            own.privileged != Some(true)
-                && own.capabilities.as_ref().is_some_and(Capabilities::drop_override)
+            own.privileged != Some(true) && own.capabilities.as_ref().is_some_and(Capabilities::drop_override)
         });
         RunsAs { uid, gids: gids.into_iter().chain(more).collect(), drops_override: drops }
     }

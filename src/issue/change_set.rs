@@ -2,6 +2,7 @@
 //! change of the node's files; nothing has been written.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -21,6 +22,8 @@ use crate::state::{Attributes, Bytes, ChangeSet, Content, Entry, Snapshot};
 const CERTIFICATE_MODE: u32 = 0o644;
 /// Mode of a new file with a private key.
 const KEY_MODE: u32 = 0o600;
+/// The extended attribute with the SELinux label. A new file would get its directory's.
+const LABEL: &str = "security.selinux";
 
 /// Creates everything that `plan` names. All keys are generated in parallel.
 ///
@@ -109,12 +112,12 @@ impl Composer<'_> {
                 if path == key_path {
                     // One file for both.
                     let both = Zeroizing::new([text.as_str(), key.to_pem().as_str()].concat());
-                    self.put_key(path, wiped(&both));
+                    self.put_key(path, path, wiped(&both));
                     return Ok(());
                 }
                 self.put_file(path, text.into_bytes().into(), CERTIFICATE_MODE);
                 if !step.key.reuse {
-                    self.put_key(key_path, wiped(&key.to_pem()));
+                    self.put_key(key_path, key_path, wiped(&key.to_pem()));
                 }
             }
             Target::Splice { file, authority } => {
@@ -137,7 +140,7 @@ impl Composer<'_> {
                     key.as_bytes(),
                     authority.as_deref().map(str::as_bytes),
                 )?;
-                self.put_key(file, new.into());
+                self.put_key(file, file, new.into());
             }
             Target::NewKubeconfig { file, server, cluster } => {
                 let (authority, pem, key) =
@@ -150,13 +153,13 @@ impl Composer<'_> {
                     certificate_pem: pem.as_bytes(),
                     key_pem: key.as_bytes(),
                 };
-                self.put_key(file, wiped(&kubeconfig::render(&new)));
+                self.put_key(file, file, wiped(&kubeconfig::render(&new)));
             }
             Target::KubeletPem { link, file } => {
                 let text = Zeroizing::new([certificate.to_pem().as_str(), key.to_pem().as_str()].concat());
                 let directory = link.parent().unwrap_or(Path::new("/"));
                 let real = directory.join(file.file_name().unwrap_or_default());
-                self.put_key(&real, wiped(&text));
+                self.put_key(&real, link, wiped(&text));
                 self.put_link(link, file);
             }
         }
@@ -186,9 +189,19 @@ impl Composer<'_> {
         self.put(path, Entry { content: Content::File(bytes), attributes });
     }
 
-    /// The old mode, as far as its readers need it.
-    fn put_key(&mut self, path: &Path, bytes: Bytes) {
-        let mut attributes = self.attributes(path, self.read(path), KEY_MODE);
+    /// The old mode, as far as its readers need it. A new file belongs to its reader, and has the label of its
+    /// predecessor.
+    fn put_key(&mut self, path: &Path, predecessor: &Path, bytes: Bytes) {
+        let kept = self.read(path);
+        let mut attributes = self.attributes(path, kept, KEY_MODE);
+        if kept.is_none() {
+            if let Some(owner) = readers::owner(self.snapshot, self.inventory, path) {
+                (attributes.uid, attributes.gid) = owner;
+            }
+            let old = self.snapshot.resolve(predecessor).ok().and_then(|end| end.entry);
+            let label = old.and_then(|entry| entry.attributes.xattrs.get_key_value(OsStr::new(LABEL)));
+            attributes.xattrs.extend(label.map(|(name, value)| (name.clone(), value.clone())));
+        }
         attributes.mode &= readers::mask(self.snapshot, self.inventory, path, &attributes);
         self.put(path, Entry { content: Content::File(bytes), attributes });
     }
@@ -241,4 +254,76 @@ fn with_the_rest_of(old: &[u8], leaf: &Certificate) -> String {
 
 fn wiped(text: &str) -> Bytes {
     text.as_bytes().to_vec().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PODS: &str = "/etc/kubernetes/manifests";
+
+    fn file(text: &str, mode: u32, (uid, gid): (u32, u32), label: Option<&str>) -> Entry {
+        let xattrs = label.map(|label| (LABEL.into(), label.as_bytes().to_vec())).into_iter().collect();
+        let attributes = Attributes { mode, uid, gid, xattrs, ..Attributes::default() };
+        Entry { content: Content::File(text.as_bytes().to_vec().into()), attributes }
+    }
+
+    /// What a key that is put at `path` has for attributes.
+    fn put(entries: &[(&str, Entry)], path: &str, predecessor: &str) -> Attributes {
+        let snapshot: Snapshot =
+            entries.iter().map(|(path, entry)| (PathBuf::from(path), entry.clone())).collect();
+        let inventory = Inventory::read(&snapshot, None);
+        let changes = ChangeSet::default();
+        let mut composer = Composer { snapshot: &snapshot, inventory: &inventory, changes };
+        composer.put_key(Path::new(path), Path::new(predecessor), Vec::new().into());
+        composer
+            .changes
+            .iter()
+            .find(|change| change.path == Path::new(path))
+            .unwrap()
+            .after
+            .clone()
+            .unwrap()
+            .attributes
+    }
+
+    #[test]
+    fn a_new_file_has_the_label_of_its_predecessor() {
+        let pki = "/var/lib/kubelet/pki";
+        let (link, old, new) =
+            (format!("{pki}/kubelet-client-current.pem"), format!("{pki}/old.pem"), format!("{pki}/new.pem"));
+        let label = "system_u:object_r:kubelet_var_lib_t:s0";
+        let mut predecessor = file("", 0o640, (7, 8), Some(label));
+        predecessor.attributes.xattrs.insert("user.comment".into(), b"old".to_vec());
+        let target = Entry { content: Content::Link("old.pem".into()), attributes: Attributes::default() };
+        let entries = [(link.as_str(), target), (old.as_str(), predecessor)];
+        let attributes = put(&entries, &new, &link);
+        assert_eq!(attributes.xattrs, [(LABEL.into(), label.as_bytes().to_vec())].into());
+        assert_eq!((attributes.mode, attributes.uid, attributes.gid), (0o600, 0, 0));
+        // A file that is replaced keeps its own.
+        let both = put(&[(&old, file("", 0o640, (7, 8), Some("own")))], &old, &link);
+        assert_eq!(both.xattrs, [(LABEL.into(), b"own".to_vec())].into());
+        assert_eq!((both.mode, both.uid, both.gid), (0o600, 7, 8));
+    }
+
+    #[test]
+    fn a_new_file_belongs_to_its_only_reader() {
+        let pod = |name: &str, uid: u32| {
+            let text = format!(
+                "kind: Pod\nmetadata: {{name: {name}}}\nspec:\n  securityContext: {{runAsUser: {uid}, runAsGroup: 5}}\n  containers: [{{command: [x, --key-file=/k/x.key]}}]\n"
+            );
+            (format!("{PODS}/{name}.yaml"), file(&text, 0o600, (0, 0), None))
+        };
+        let owner = |pods: &[(&str, u32)]| {
+            let pods: Vec<_> = pods.iter().map(|(name, uid)| pod(name, *uid)).collect();
+            let entries: Vec<_> = pods.iter().map(|(path, entry)| (path.as_str(), entry.clone())).collect();
+            let made = put(&entries, "/k/x.key", "/k/x.key");
+            (made.mode, made.uid, made.gid)
+        };
+        assert_eq!(owner(&[("etcd", 2379)]), (0o600, 2379, 5));
+        assert_eq!(owner(&[("etcd", 2379), ("kube-apiserver", 0)]), (0o600, 2379, 5));
+        assert_eq!(owner(&[("etcd", 2379), ("kube-apiserver", 2379)]), (0o600, 2379, 5));
+        assert_eq!(owner(&[("etcd", 2379), ("kube-apiserver", 7)]), (0o600, 0, 0));
+        assert_eq!(owner(&[("etcd", 0)]), (0o600, 0, 0));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::sanitise::line;
 use crate::analysis::node::plan::{Action, Plan, Step, Target};
+use crate::analysis::node::readers::Narrowed;
 use crate::state::catalog::Usage;
 use crate::state::time::minute;
 
@@ -70,7 +71,7 @@ pub fn plan_notes(plan: &Plan) -> String {
     out
 }
 
-/// What the new certificate has and the old one doesn't, each with its reason.
+/// What differs besides dates and key, each with its reason.
 fn corrections(step: &Step) -> Vec<String> {
     let usage = step.usage.map(|usage| {
         let purposes = match usage {
@@ -81,7 +82,11 @@ fn corrections(step: &Step) -> Vec<String> {
         format!("sets its usage to {purposes} (the old one is rejected)")
     });
     let names = step.added.iter().map(|added| format!("adds {} ({})", added.name, added.reason));
-    usage.into_iter().chain(names).collect()
+    let modes = step.narrowed.iter().map(|narrowed| {
+        let (path, Narrowed { before, after, reason, .. }) = (narrowed.path.display(), narrowed);
+        format!("mode {before} → {after} of {path} ({reason})")
+    });
+    usage.into_iter().chain(names).chain(modes).collect()
 }
 
 fn notes(step: &Step) -> Vec<String> {

@@ -12,8 +12,9 @@ use super::common::{kuberescue, run};
 use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("pki-dir-unclear", "needs two whole PKI directories: the tests of analysis/node/facts"),
+    ("flag-file-denied", "needs owners, which only root can give files: tests/who.rs"),
     ("etcd-snapshot-missing", "is read from logs: views.rs"),
     ("disk-full", "needs a file system that is full: clock_and_disk.rs makes one"),
     (

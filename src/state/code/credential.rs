@@ -200,7 +200,7 @@ pub(super) const PAGES: &[Page] = &[
         Code::KeyExposed,
         Exposure,
         "a private key can be read by others than its owner",
-        "Who can log in to this machine can take the identity.",
+        "Who can log in to this machine can take the identity. A component that reads the key as another user than root keeps its access with the mode that the hint names.",
         "It was copied with cp or scp without -p, or restored with a loose umask.",
         "Close it with chmod 600 FILE, and renew it if someone could have read it.",
     ),

@@ -37,6 +37,14 @@ pub(super) const PAGES: &[Page] = &[
         "Restore it from an archive (kuberescue archive diff ARCHIVE shows what was there), or copy it from another control-plane node (scp NODE:FILE FILE). kuberescue recover reissues only what kubeadm issues.",
     ),
     page(
+        Code::FlagFileDenied,
+        Manifest,
+        "a component cannot read a file that its flag names",
+        "The component exits at once with permission denied as soon as it starts again; what runs has read the file earlier.",
+        "Its manifest sets another user than root (runAsUser), or root without its capabilities, while the file was written by root for root.",
+        "Give that user access to the file (chown UID FILE); certificates and directories, but no key, may be open to all (chmod a+r, chmod a+x). As which user it ran before is in an archive: kuberescue archive diff ARCHIVE.",
+    ),
+    page(
         Code::DuplicateKey,
         Kubelet,
         "a key occurs twice in one mapping of a YAML file",

@@ -123,6 +123,7 @@ codes! {
     ManifestUnreadable "manifest-unreadable",
     DuplicateManifest "duplicate-manifest",
     FlagFileMissing "flag-file-missing",
+    FlagFileDenied "flag-file-denied",
     DuplicateKey "duplicate-key",
     PkiDirUnclear "pki-dir-unclear",
     KubeletConfigMissing "kubelet-config-missing",

@@ -5,8 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{
-    Class, Code, Finding, Remedy, Severity, credentials, identity, kubelet, machine, manifests, order,
-    places, references,
+    Class, Code, Finding, Remedy, Severity, access, credentials, identity, kubelet, machine, manifests,
+    order, places, references,
 };
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::host_state::HostState;
@@ -41,6 +41,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
     found.extend(places::find(snapshot, inventory, around));
     if inventory.is_control_plane() {
         found.extend(manifests::find(snapshot, inventory));
+        found.extend(access::find(snapshot, inventory));
         found.extend(machine::etcd(snapshot, inventory, around, now));
         found.extend(machine::service_account(inventory));
         found.extend(several(snapshot, inventory));

@@ -3,6 +3,7 @@
 //! [`findings`] is the one judgement: `diagnose`, `recover`, `certs`, `archive verify` and every report show
 //! its findings, in its order: root cause first.
 
+mod access;
 mod credentials;
 mod examine;
 mod identity;

@@ -92,13 +92,17 @@ pub(super) fn authority_keys(inventory: &Inventory) -> Vec<Finding> {
 
 fn exposed(path: &Path, entry: &Entry, snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let mode = entry.attributes.mode;
-    let is_exposed = || mode & OTHERS & !readers::mask(snapshot, inventory, path, &entry.attributes) != 0;
-    if mode & OTHERS == 0 || secret(entry).is_none() || !is_exposed() {
+    if mode & OTHERS == 0 || secret(entry).is_none() {
+        return None;
+    }
+    let kept = mode & (readers::mask(snapshot, inventory, path, &entry.attributes) | !0o777);
+    if kept == mode {
         return None;
     }
     let what = format!("contains a private key, and its mode {mode:04o} allows access by {}", whom(mode));
     let subject = path.display().to_string();
     let mut finding = Finding::new(Code::KeyExposed, Severity::Warning, subject, path, what);
+    finding.remedy.reason = finding.remedy.reason.replace("chmod 600", &format!("chmod {kept:o}"));
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
     Some(finding)
 }
@@ -165,6 +169,11 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
 enum Secret {
     Key(Box<PrivateKey>),
     Kubeconfig(String),
+}
+
+/// Whether a file holds a private key.
+pub(super) fn is_secret(entry: &Entry) -> bool {
+    secret(entry).is_some()
 }
 
 fn secret(entry: &Entry) -> Option<Secret> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
-use crate::analysis::node::references;
+use crate::analysis::node::{readers, references};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::KubeconfigError;
@@ -60,7 +60,14 @@ pub fn decide(
         decision.kubelet_serving();
     }
     let trust = decision.trust();
-    let Decision { steps, skipped, .. } = decision;
+    let Decision { mut steps, skipped, .. } = decision;
+    for step in &mut steps {
+        let file = step.target.key_file();
+        // A key that is kept in a file of its own is not written.
+        if !step.key.reuse || file == step.target.path() {
+            step.narrowed.extend(readers::narrowed(snapshot, inventory, file));
+        }
+    }
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
     let repair = Repair::of(findings, &steps, trust.is_some(), reasons);
@@ -225,6 +232,7 @@ impl Decision<'_> {
                 .unwrap_or_default(),
             added: Vec::new(),
             usage: None,
+            narrowed: Vec::new(),
             key,
             old: row
                 .certificate

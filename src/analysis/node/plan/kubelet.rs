@@ -131,6 +131,7 @@ impl Decision<'_> {
             names: profile.alternative_names(),
             added: Vec::new(),
             usage: None,
+            narrowed: Vec::new(),
             key,
             old: old.map(|old| Dates { not_before: old.not_before, not_after: old.not_after }),
             new: self.life(SELF_SIGNED_BACKDATE_SECONDS)?,

@@ -21,6 +21,7 @@ pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
 use super::facts::Fact;
+use super::readers::Narrowed;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::san::San;
@@ -151,6 +152,16 @@ impl Target {
         }
     }
 
+    /// The file that a new key is written to.
+    pub(super) fn key_file(&self) -> &PathBuf {
+        match self {
+            Self::Pair { key: file, .. }
+            | Self::Splice { file, .. }
+            | Self::NewKubeconfig { file, .. }
+            | Self::KubeletPem { file, .. } => file,
+        }
+    }
+
     /// The path to show.
     pub fn path(&self) -> &PathBuf {
         match self {
@@ -211,6 +222,9 @@ pub struct Step {
     /// The catalog's usage, where the old one is rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The files of its key that fewer users may read than before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub narrowed: Vec<Narrowed>,
     pub key: KeyPlan,
     /// Validity of the old certificate, if there is one.
     pub old: Option<Dates>,
