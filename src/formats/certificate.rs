@@ -228,6 +228,12 @@ impl Certificate {
         self.common_names.first().map_or("", String::as_str)
     }
 
+    /// Whether its serial number is below zero (RFC 5280 section 4.1.2.2 allows positive ones). A zero is read by all: kubeadm
+    /// before 1.28 gave it to CAs.
+    pub fn has_negative_serial(&self) -> bool {
+        self.serial.starts_with(['8', '9', 'a', 'b', 'c', 'd', 'e', 'f'])
+    }
+
     /// Whether it has expired at `now`.
     pub fn expired_at(&self, now: Timestamp) -> bool {
         self.not_after < now
@@ -280,6 +286,10 @@ impl Certificate {
         let (_, parent) = X509Certificate::from_der(&authority.der).map_err(|_| unsupported("unreadable"))?;
         match leaf.verify_signature(Some(parent.public_key())) {
             Ok(()) => Ok(()),
+            // ring verifies with RSA keys of 2048 to 8192 bits alone.
+            Err(_) if matches!(authority.algorithm, KeyAlgorithm::Rsa(..2048 | 8193..)) => {
+                Err(unsupported(&format!("a key of {}", authority.algorithm)))
+            }
             Err(x509_parser::error::X509Error::SignatureVerificationError) => {
                 Err(ChainError::OtherKey(authority.subject.clone()))
             }

@@ -134,3 +134,35 @@ pub fn put(node: &Node, path: &str, field: &str, value: &[u8]) {
     let old = base64(&embedded(&text, field));
     node.replace(path, &format!("{field}: {old}"), &format!("{field}: {}", base64(value)));
 }
+
+/// Makes the serial number of a pair's certificate negative, which openssl doesn't, and signs it again with an RSA key.
+pub fn negative_serial(node: &Node, base: &str, authority: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let (at, pair) = (directory.path().join("der"), node.path(&format!("{PKI}/{base}.crt")));
+    openssl(&format!("x509 -in {} -outform DER -out {}", pair.display(), at.display()), b"");
+    let mut der = std::fs::read(&at).unwrap();
+    // Before it are two headers, the version, and its own header: 4, 4, 5 and 2 bytes.
+    der[15] |= 0x80;
+    let tbs = 4..8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
+    let (key, signature) = (node.path(&format!("{PKI}/{authority}.key")), directory.path().join("signature"));
+    openssl(&format!("dgst -sha256 -sign {} -out {}", key.display(), signature.display()), &der[tbs]);
+    let signature = std::fs::read(signature).unwrap();
+    let end = der.len() - signature.len();
+    der[end..].copy_from_slice(&signature);
+    std::fs::write(&at, der).unwrap();
+    openssl(&format!("x509 -inform DER -in {} -out {}", at.display(), pair.display()), b"");
+}
+
+/// Puts another CA, and a leaf that it signed, in the place of the front proxy's.
+pub fn front_proxy_of(node: &Node, key: &[u8], serial: &str) {
+    let wish = Wish {
+        subject: "/CN=front-proxy-ca",
+        extensions: AUTHORITY,
+        serial,
+        end: "20361123000000Z",
+        ..API_SERVER
+    };
+    node.write(&format!("{PKI}/front-proxy-ca.key"), key);
+    node.write(&format!("{PKI}/front-proxy-ca.crt"), self_signed(&wish, key));
+    reissue(node, "front-proxy-client", &FRONT_PROXY);
+}

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::breakages::{acts, named};
 use super::common::{Node, openssl};
+use super::issuing::front_proxy_of;
 use super::scene::disk;
 
 const CURRENT: &str = acts::CURRENT;
@@ -76,4 +77,33 @@ fn what_is_no_other_nodes_is_not_refused() {
         node.must("recover --yes");
         assert_eq!(subject(&node).trim(), "subject=CN=system:node:cp-1,O=system:nodes");
     }
+}
+
+/// What kubeadm could sign with and this program can't is said before there is a plan.
+#[test]
+fn keys_of_a_ca_that_cannot_sign_here() {
+    let mut told = String::new();
+    for command in [
+        "genrsa -traditional 1024",
+        "genrsa -traditional 2560",
+        "genrsa -traditional 5120",
+        "genrsa -traditional -3 2048",
+        "ecparam -name secp521r1 -genkey -noout",
+        "ecparam -name secp224r1 -genkey -noout",
+    ] {
+        let node = disk("ecdsa-p256");
+        front_proxy_of(&node, openssl(command, b"").as_bytes(), "01");
+        let run = node.refuses("certs renew all", "unsupported");
+        assert_eq!(node.run("recover --yes --at 2028-01-01").code, 5);
+        told.push_str(run.err.lines().next().unwrap());
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told, @"
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (RSA-1024); it blocks front-proxy-client
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (RSA-2560); it blocks front-proxy-client
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (RSA-5120); it blocks front-proxy-client
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (RSA-2048 with a public exponent below 65537); it blocks front-proxy-client
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (ECDSA-P521); it blocks front-proxy-client
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (ECDSA-P224); it blocks front-proxy-client
+    ");
 }

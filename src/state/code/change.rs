@@ -216,8 +216,8 @@ pub(super) const PAGES: &[Page] = &[
         Code::Unsupported,
         Refusal,
         "a kind of key that kuberescue cannot sign with",
-        "kubeadm can sign with it, kuberescue cannot.",
-        "The CA uses an elliptic curve or key type other than RSA, P-256 and P-384.",
+        "kubeadm can sign with it, kuberescue cannot. Nothing was changed.",
+        "The CA has another key than RSA of 2048, 3072 or 4096 bits, P-256, P-384 or Ed25519, or an RSA key with a public exponent below 65537.",
         "Renew on a machine with kubeadm: kubeadm certs renew all.",
     ),
 ];

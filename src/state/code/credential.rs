@@ -160,7 +160,7 @@ pub(super) const PAGES: &[Page] = &[
         Code::WeakKey,
         Credential,
         "a key is short",
-        "RSA keys below 2048 bits can be broken, and openssl and rustls refuse them as they are set by default.",
+        "RSA keys below 2048 bits can be broken, and openssl and rustls refuse them as they are set by default. Kubernetes 1.33 and later (Go 1.24) refuse those below 1024 bits.",
         "It was created by hand or long ago.",
         "Renewing keeps the size. Keep a copy of FILE and its key in another directory; with both out of the way kuberescue recover issues a new pair.",
     ),
@@ -179,6 +179,14 @@ pub(super) const PAGES: &[Page] = &[
         "They cannot be distinguished in logs and revocation lists; some programs reject the second one.",
         "They were created by hand with a fixed serial number, or from copies of one CA's state.",
         "Renew one of them: kuberescue certs renew NAME.",
+    ),
+    page(
+        Code::NegativeSerial,
+        Credential,
+        "a certificate has a negative serial number",
+        "Kubernetes 1.32 and later (Go 1.23) cannot read it: who presents it is rejected, and a component whose CA it is does not start.",
+        "It was created by hand or by a program that takes random bytes for a number.",
+        "kuberescue certs renew all reissues it with another number. A CA is signed again with its own key: kuberescue explain ca-expired.",
     ),
     page(
         Code::SaPairMismatch,

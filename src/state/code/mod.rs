@@ -172,6 +172,7 @@ codes! {
     WeakKey "weak-key",
     WeakSignature "weak-signature",
     SerialReuse "serial-reuse",
+    NegativeSerial "negative-serial",
     SaPairMismatch "sa-pair-mismatch",
     SaMissing "sa-missing",
     KeyExposed "key-exposed",

@@ -1,11 +1,11 @@
 //! Whom a certificate names, what it is made for, and how well; who administers.
 
-use super::acts::{ADMIN_CONF, ETCD_POD, kubelet_with, pki};
+use super::acts::{ADMIN_CONF, API_SERVER_POD, ETCD_POD, kubelet_with, pki};
 use super::{Scenario, of, on};
 use crate::common::{NOW, openssl};
 use crate::issuing::{
-    ADMIN, API_SERVER, CLIENT, ETCD, FRONT_PROXY, KUBELET, Wish, ec_key, reissue, reissue_kubeconfig,
-    reissue_with,
+    ADMIN, API_SERVER, CLIENT, ETCD, FRONT_PROXY, KUBELET, Wish, ec_key, front_proxy_of, negative_serial,
+    reissue, reissue_kubeconfig, reissue_with,
 };
 use crate::scene::{B, N, W};
 
@@ -121,6 +121,46 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "SHA-1",
         |node| reissue(node, "front-proxy-client", &Wish { hash: "sha1", ..FRONT_PROXY }),
         &[("weak-signature", B, "front-proxy-client")],
+    ),
+    of(
+        "RSA of 512 bits",
+        |node| front_proxy_of(node, openssl("genrsa -traditional 512", b"").as_bytes(), "01"),
+        &[("weak-key", B, "front-proxy-ca")],
+    ),
+    of(
+        "a CA of RSA of 1024 bits",
+        |node| front_proxy_of(node, openssl("genrsa -traditional 1024", b"").as_bytes(), "01"),
+        &[("weak-key", W, "front-proxy-ca")],
+    ),
+    on(
+        "rsa2048",
+        NOW,
+        "a negative serial number",
+        |node| negative_serial(node, "front-proxy-client", "front-proxy-ca"),
+        &[("negative-serial", B, "front-proxy-client")],
+    ),
+    on(
+        "rsa2048",
+        NOW,
+        "a CA with a negative serial number",
+        |node| negative_serial(node, "front-proxy-ca", "front-proxy-ca"),
+        &[("negative-serial", B, "front-proxy-ca")],
+    ),
+    on(
+        "rsa2048",
+        NOW,
+        "a negative serial number, before Go 1.23",
+        |node| {
+            negative_serial(node, "front-proxy-client", "front-proxy-ca");
+            node.replace(API_SERVER_POD, "kube-apiserver:v1.36.", "kube-apiserver:v1.31.");
+        },
+        &[("negative-serial", W, "front-proxy-client")],
+    ),
+    of("a CA with the serial number 0", |node| front_proxy_of(node, &ec_key(), "00"), &[]),
+    of(
+        "a CA on a curve that Go doesn't have",
+        |node| front_proxy_of(node, openssl("ecparam -name secp256k1 -genkey -noout", b"").as_bytes(), "01"),
+        &[("ca-unreadable", B, "front-proxy-ca")],
     ),
     of(
         "a serial number twice",

@@ -105,6 +105,11 @@ pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, St
     if !certificate.is_ca {
         return Some((Code::NotACa, "its certificate is not a CA certificate".to_owned()));
     }
+    if !certificate.algorithm.is_known_to_kubernetes() {
+        let what =
+            format!("its public key ({}) is of a kind that Kubernetes cannot read", certificate.algorithm);
+        return Some((Code::CaUnreadable, what));
+    }
     if certificate.expired_at(now) {
         return Some((Code::CaExpired, expired_on(certificate.not_after, now)));
     }
@@ -154,7 +159,7 @@ fn evidence(code: Code, row: &Row) -> Vec<Evidence> {
         }
         Code::WeakKey => field("public key", &certificate.algorithm),
         Code::WeakSignature => field("signature algorithm", &certificate.weak_hash.unwrap_or_default()),
-        Code::SerialReuse => field("serial number", &certificate.serial),
+        Code::SerialReuse | Code::NegativeSerial => field("serial number", &certificate.serial),
         Code::FrontProxyName | Code::AdminStillMasters => field("subject", &certificate.subject),
         Code::UsageWrong => field("extendedKeyUsage, keyUsage", &purposes(certificate)),
         Code::NotYetValid => field("notBefore", &certificate.not_before),

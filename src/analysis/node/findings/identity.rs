@@ -50,7 +50,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     for row in inventory.rows() {
         let Some(certificate) = row.certificate.get() else { continue };
         found.extend(ending(certificate, now).map(|problem| problem.finding(row, Severity::Warning)));
-        let weak = weakness(certificate).into_iter();
+        let weak = weakness(inventory, certificate).into_iter();
         found.extend(weak.map(|(problem, severity)| problem.finding(row, severity)));
     }
     found.extend(authorities(inventory, now));
@@ -165,19 +165,32 @@ fn ending(certificate: &Certificate, now: Timestamp) -> Option<Problem> {
         .then(|| Problem::new(Code::Expiring, what()))
 }
 
-fn weakness(certificate: &Certificate) -> Vec<(Problem, Severity)> {
+fn weakness(inventory: &Inventory, certificate: &Certificate) -> Vec<(Problem, Severity)> {
     let mut found = Vec::new();
+    let mut add = |code, what: String, severity| found.push((Problem::new(code, what), severity));
+    let minor = inventory.facts.minor_version.as_ref().map_or(0, |version| version.value);
+    // A blocker from the first minor version of Kubernetes that is built with such a Go.
+    let since = |first: u32| if minor < first { Severity::Warning } else { Severity::Blocker };
     if let KeyAlgorithm::Rsa(bits) = certificate.algorithm
         && bits < SHORT_RSA
     {
-        found
-            .push((Problem::new(Code::WeakKey, format!("RSA key with only {bits} bits")), Severity::Warning));
+        // Go 1.24, crypto/rsa (`rsa1024min`).
+        let refused = bits < 1024;
+        let more = if refused { ", which Kubernetes 1.33 and later refuse" } else { "" };
+        let severity = if refused { since(33) } else { Severity::Warning };
+        add(Code::WeakKey, format!("RSA key with only {bits} bits{more}"), severity);
+    }
+    if certificate.has_negative_serial() {
+        // Go 1.23, crypto/x509 (`x509negativeserial`).
+        let what =
+            format!("serial number {} is negative: Kubernetes 1.32 and later refuse it", certificate.serial);
+        add(Code::NegativeSerial, what, since(32));
     }
     if let Some(hash) = certificate.weak_hash {
-        let problem = Problem::new(Code::WeakSignature, format!("signed with {hash}"));
         // Nobody checks a CA's self-signature.
         let is_own = certificate.subject_der == certificate.issuer_der;
-        found.push((problem, if is_own { Severity::Warning } else { Severity::Blocker }));
+        let severity = if is_own { Severity::Warning } else { Severity::Blocker };
+        add(Code::WeakSignature, format!("signed with {hash}"), severity);
     }
     found
 }
@@ -221,6 +234,7 @@ fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             finding.evidence.push(match problem.code {
                 Code::CaExpiring => Evidence::field(path, "notAfter", certificate.not_after),
                 Code::WeakKey => Evidence::field(path, "public key", &certificate.algorithm),
+                Code::NegativeSerial => Evidence::field(path, "serial number", &certificate.serial),
                 _ => Evidence::field(path, "signature algorithm", certificate.weak_hash.unwrap_or_default()),
             });
             found.push(finding);
@@ -230,7 +244,7 @@ fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             let what = expires_on(certificate.not_after, now);
             add(Problem::new(Code::CaExpiring, what), Severity::Warning);
         }
-        weakness(certificate).into_iter().for_each(|(problem, severity)| add(problem, severity));
+        weakness(inventory, certificate).into_iter().for_each(|(problem, severity)| add(problem, severity));
     }
     found
 }

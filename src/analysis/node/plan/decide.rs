@@ -266,8 +266,8 @@ impl Decision<'_> {
                 true,
             ));
         }
-        if let Some(key) = row.key.get().filter(|key| !key.algorithm.can_sign()) {
-            let what = format!("kuberescue cannot sign with its key ({})", key.algorithm);
+        if let Some(kind) = row.key.get().and_then(PrivateKey::unsupported) {
+            let what = format!("kuberescue cannot sign with its key ({kind})");
             return Err(unable(Code::Unsupported, &what, false));
         }
         if let Some(key) = row.key.get().filter(|key| !self.signs(authority, key)) {

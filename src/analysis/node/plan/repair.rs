@@ -120,6 +120,7 @@ pub fn goes_with_reissue(code: Code) -> bool {
             | Code::CaReplaced
             | Code::WrongAuthority
             | Code::WeakSignature
+            | Code::NegativeSerial
             | Code::KubeletLinkMissing
             | Code::KubeletLinkDangling
             | Code::KubeletLinkOld
