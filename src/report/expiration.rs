@@ -232,10 +232,11 @@ pub(super) fn date(time: Timestamp) -> String {
     time.strftime("%b %d, %Y %H:%M UTC").to_string()
 }
 
-/// Whole seconds from `now` to `end`, cut towards zero.
+/// Whole seconds from `now` to `end`, cut towards zero. More than 292 years are that many, as in Go (`time.Duration`).
 pub(super) fn seconds_between(now: Timestamp, end: Timestamp) -> i64 {
     let nanoseconds = end.as_nanosecond() - now.as_nanosecond();
-    i64::try_from(nanoseconds / 1_000_000_000).unwrap_or(i64::MAX)
+    let limit = if nanoseconds < 0 { i64::MIN } else { i64::MAX };
+    i64::try_from(nanoseconds).unwrap_or(limit) / 1_000_000_000
 }
 
 /// `k8s.io/apimachinery/pkg/util/duration` HumanDuration, as kubeadm 1.31 and later show it.
@@ -293,7 +294,7 @@ fn yaml(info: &Info) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::residual_time;
+    use super::{Timestamp, residual_time, seconds_between};
 
     #[test]
     fn residual_times_as_in_kubeadm() {
@@ -322,5 +323,15 @@ mod tests {
         ] {
             assert_eq!(residual_time(seconds), expected, "{seconds}");
         }
+    }
+
+    /// `time.Time.Sub` ends at its largest and smallest duration.
+    #[test]
+    fn a_certificate_without_end_is_valid_as_long_as_go_counts() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        assert_eq!(seconds_between(now, Timestamp::MAX), 9_223_372_036);
+        assert_eq!(residual_time(seconds_between(now, Timestamp::MAX)), "292y");
+        assert_eq!(seconds_between(Timestamp::MAX, now), -9_223_372_036);
+        assert_eq!(seconds_between(now, now), 0);
     }
 }
