@@ -40,9 +40,11 @@ enum Property {
     ArchiveIsJudgedAlike,
     /// `rollback` puts back every byte, mode, owner and link.
     RollbackIsExact,
+    /// While a CA, a manifest or a directory is missing or unreadable, nothing advises to take a file away.
+    NothingIsTakenAway,
 }
 
-const PROPERTIES: [Property; 8] = [
+const PROPERTIES: [Property; 9] = [
     Property::Answers,
     Property::ZeroMeansWell,
     Property::WellStaysAsItIs,
@@ -51,6 +53,7 @@ const PROPERTIES: [Property; 8] = [
     Property::DryRunIsTrue,
     Property::ArchiveIsJudgedAlike,
     Property::RollbackIsExact,
+    Property::NothingIsTakenAway,
 ];
 
 impl Property {
@@ -64,6 +67,7 @@ impl Property {
             Self::DryRunIsTrue => "dry run and real run agree",
             Self::ArchiveIsJudgedAlike => "archive verify and diagnose agree",
             Self::RollbackIsExact => "rollback is exact",
+            Self::NothingIsTakenAway => "no advice to take files away in doubt",
         }
     }
 }
@@ -98,6 +102,14 @@ impl Judgement {
             blockers: blockers.map(|found| (text(&found["code"]), text(&found["subject"]))).collect(),
             repairable: node["verdict"]["repair"].is_string() || node["verdict"]["repair"].is_object(),
         })
+    }
+
+    /// Something is missing or unreadable of which this node may have the only copy.
+    fn is_in_doubt(&self) -> bool {
+        let of_ca = |code: &str| code.starts_with("ca-") && !["ca-expired", "ca-expiring"].contains(&code);
+        let code =
+            |code: &str| of_ca(code) || code.starts_with("manifest-") || code.starts_with("etcd-data-");
+        self.blockers.iter().any(|(found, _)| code(found))
     }
 
     /// The answer of `archive verify` that goes with it.
@@ -178,6 +190,10 @@ impl Trial {
             format!("diagnose or the dry run changed {touched:?}")
         });
         self.archive(&before)?;
+        if before.is_in_doubt() {
+            let advice = destructive(&self.node, NOW);
+            self.holds(Property::NothingIsTakenAway, advice.is_empty(), || advice.join("\n"));
+        }
 
         let real = self.node.run("recover --yes");
         let changed = pristine.changed(&self.node.state());
@@ -257,6 +273,57 @@ impl Trial {
         });
         Ok(())
     }
+}
+
+/// The lines with which commands that only look advise to take a file away.
+fn destructive(node: &Node, at: &str) -> Vec<String> {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let created = node.run(&format!("archive create --archive-dir {}", elsewhere.path().display()));
+    let mut said = String::new();
+    for command in ["diagnose -v", "recover --dry-run", "certs renew all --dry-run"] {
+        said.push_str(&node.run_as_given(&format!("{command} --at {at}")).to_string());
+    }
+    if created.code == 0 {
+        said.push_str(
+            &node.run_as_given(&format!("archive verify --at {at} {}", created.out.trim())).to_string(),
+        );
+    }
+    let takes_away = |line: &&str| {
+        let mut words = line.split([' ', '(', '`', ';', '\'']);
+        words.any(|word| ["shred", "rm", "mv", "unlink", "rmdir", "move", "remove", "delete"].contains(&word))
+    };
+    // What etcd calls its member, a member of a healthy cluster alone can remove.
+    let lines =
+        said.lines().map(|line| line.replace("etcdctl member remove", "").replace("remove this one", ""));
+    lines.filter(|line| takes_away(&line.as_str())).collect()
+}
+
+/// The trees of the field, of which each is odd in its own way, healthy and with what they miss most.
+#[test]
+fn nothing_is_advised_away_on_odd_nodes() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/field");
+    let mut archives: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    archives.sort();
+    let mut told = String::new();
+    for archive in archives {
+        let name = archive.file_name().unwrap().to_str().unwrap().to_owned();
+        // Thousands of files make it slow.
+        if name.contains("many_small") || name.contains("pile") {
+            continue;
+        }
+        let node = Node::empty().unpacked(&archive, false);
+        for broken in ["", "/etc/kubernetes/pki/ca.key", "/etc/kubernetes/manifests", "/etc/kubernetes/pki"] {
+            if !broken.is_empty() && node.path(broken).exists() {
+                node.remove(broken);
+            }
+            if Judgement::of(&node.run("diagnose -o json")).is_ok_and(|found| found.is_in_doubt()) {
+                let advice = destructive(&node, "2026-12-01T00:00:00Z");
+                told.extend(advice.iter().map(|line| format!("{name} {broken}: {line}\n")));
+            }
+        }
+    }
+    assert!(told.is_empty(), "{told}");
 }
 
 /// The codes below the heading that says what remains.

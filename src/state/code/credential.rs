@@ -154,7 +154,7 @@ pub(super) const PAGES: &[Page] = &[
         "the front proxy's client has a name that is not allowed",
         "Aggregated APIs (metrics, autoscaling) answer Unauthorized.",
         "--requestheader-allowed-names of the API server lists other names than the certificate's CN.",
-        "Put the certificate's CN (openssl x509 -noout -subject -in FILE) into the flag, or move certificate and key away: kuberescue recover issues them with the CN front-proxy-client, as kubeadm does.",
+        "Put the certificate's CN (openssl x509 -noout -subject -in FILE) into the flag --requestheader-allowed-names.",
     ),
     page(
         Code::WeakKey,
@@ -218,7 +218,7 @@ pub(super) const PAGES: &[Page] = &[
         "stray copy of a private key",
         "Backups and copies are read, copied and stolen more easily than the original; a CA key gives access to the whole cluster.",
         "A backup before a repair (cp -r /etc/kubernetes …), or a copy that was carried from node to node.",
-        "Keep it until the node is healthy and archived. Then store it where only root can read it, or remove it. kuberescue archive create keeps a verified copy in /var/lib/kuberescue with mode 0600.",
+        "Keep it until the node is healthy and archived. Then store it where only root can read it. kuberescue archive create keeps a verified copy in /var/lib/kuberescue with mode 0600.",
     ),
     page(
         Code::SuperAdminMissing,
@@ -266,6 +266,6 @@ pub(super) const PAGES: &[Page] = &[
         "nodes share a leaf certificate",
         "Its names are those of one node: clients and etcd's members refuse it on the other.",
         "The renewed PKI directory of one node was copied to the others, including its leaf certificates.",
-        "On the nodes whose names it does not have: move the pair away, kuberescue recover issues one for the node. Only the CAs and sa.* are copied.",
+        "On the nodes whose names it does not have, kuberescue recover says what to do. Only the CAs and sa.* are copied.",
     ),
 ];

@@ -106,7 +106,7 @@ pub(super) const PAGES: &[Page] = &[
         "kubelet-client-current.pem is a file, not a link",
         "The kubelet exits at once: expected to be a symlink but it is a file.",
         "It was copied with a tool that follows links.",
-        "Give it a dated name and create the link: mv FILE FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem; ln -s FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem FILE; systemctl restart kubelet.",
+        "Give it a dated name and create the link: cp -a FILE FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem; ln -sf FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem FILE; systemctl restart kubelet.",
     ),
     page(
         Code::KubeletLinkOld,

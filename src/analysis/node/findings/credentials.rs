@@ -95,6 +95,29 @@ pub fn keeps_from_signing(code: Code) -> bool {
     )
 }
 
+/// Whether something of the node is missing, unreadable or ambiguous, so that nothing may be taken away: what looks
+/// superfluous may be all that is left.
+pub fn is_in_doubt(findings: &[Finding]) -> bool {
+    let doubtful = |code: Code| {
+        keeps_from_signing(code) && !matches!(code, Code::CaExpired | Code::CaNotYetValid)
+            || matches!(
+                code,
+                Code::ManifestMissing
+                    | Code::ManifestUnreadable
+                    | Code::DuplicateManifest
+                    | Code::PkiDirUnclear
+                    | Code::NotReadToEnd
+                    | Code::KubeletConfigMissing
+                    | Code::KubeletConfigBroken
+                    | Code::KubeletConfMissing
+                    | Code::EtcdDataMissing
+                    | Code::EtcdDataBroken
+                    | Code::SaMissing
+            )
+    };
+    findings.iter().any(|finding| doubtful(finding.code))
+}
+
 /// Why a CA cannot sign at `now`; `None` if it can.
 pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, String)> {
     let certificate = match &row.certificate {

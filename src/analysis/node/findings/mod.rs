@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use credentials::keeps_from_signing;
+pub use credentials::{is_in_doubt, keeps_from_signing};
 pub use examine::{Node, findings};
 pub use order::consequence;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::repair::{Repair, prevents};
 use super::{Refusal, Selection, Skipped, Step, Why};
-use crate::analysis::node::findings::Finding;
+use crate::analysis::node::findings::{Finding, is_in_doubt};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
 use crate::state::Code;
 use crate::state::catalog::{self, Ca, Names};
@@ -109,15 +109,20 @@ pub(super) fn names(inventory: &Inventory, findings: &[Finding], steps: &[Step])
         Some(Refusal {
             code: Code::NamesOfAnotherNode,
             what: format!("{} was copied from another node: {}", row.path.display(), problem.what),
-            hint: format!(
-                "move {} and {} to a safe place; kuberescue recover then issues a certificate for this node",
-                row.path.display(),
-                row.key_path.display()
-            ),
+            hint: in_place_of(findings, &format!("{} and {}", row.path.display(), row.key_path.display())),
             partial_helps: false,
         })
     };
     steps.iter().filter_map(foreign).collect()
+}
+
+/// How to have a certificate issued in the place of a copied one.
+fn in_place_of(findings: &[Finding], files: &str) -> String {
+    if is_in_doubt(findings) {
+        return "repair the other blocking problems first (kuberescue diagnose -v), and keep this file until then"
+            .to_owned();
+    }
+    format!("move {files} to a safe place; kuberescue recover then issues a certificate for this node")
 }
 
 /// A kubelet's client certificate that was copied from another node: it would be reissued for the node that
@@ -135,12 +140,10 @@ pub(super) fn kubelet(
     let problem = of_another_node(findings, catalog::KUBELET_CLIENT)?;
     let path = inventory.kubelet_client.path.display();
     let hint = match &inventory.kubelet_form {
-        KubeletForm::Embedded => format!(
+        KubeletForm::Embedded if !is_in_doubt(findings) => format!(
             "move {path} to a safe place and create it for this node: kubeadm init phase kubeconfig kubelet; then run this command again"
         ),
-        _ => {
-            format!("move {path} to a safe place; kuberescue recover then issues a certificate for this node")
-        }
+        _ => in_place_of(findings, &path.to_string()),
     };
     Some(Refusal {
         code: Code::NamesOfAnotherNode,
