@@ -68,3 +68,140 @@ impl Decision<'_> {
         differing.any(|finding| source.starts_with(&*finding.path.to_string_lossy()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+
+    use super::*;
+    use crate::analysis::node::findings::MissingName;
+    use crate::analysis::node::inventory::Inventory;
+    use crate::analysis::node::plan::{Action, Dates, KeyPlan, Options, SignedBy, Target};
+    use crate::formats::certificate::Certificate;
+    use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+    use crate::state::Snapshot;
+    use crate::state::catalog::Ca;
+
+    const ADMIN: &str = "/etc/kubernetes/admin.conf";
+
+    /// The step for an API server's certificate: of an old one with `names`, or issued for them.
+    fn step(names: &[&str], is_renewal: bool) -> Step {
+        let mut params =
+            CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>()).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let old = Certificate::from_der(der).unwrap();
+        let dates = Dates { not_before: old.not_before, not_after: old.not_after };
+        let profile = Profile {
+            common_name: "kube-apiserver".to_owned(),
+            organization: None,
+            usage: Usage::Server,
+            dns_names: old.dns_names.clone(),
+            addresses: old.addresses.clone(),
+        };
+        Step {
+            name: "apiserver".to_owned(),
+            long_name: "",
+            action: Action::Renew,
+            target: Target::Pair { certificate: "/crt".into(), key: "/key".into() },
+            authority: SignedBy::Ca(Ca::Cluster),
+            subject: String::new(),
+            names: old.alternative_names(),
+            added: Vec::new(),
+            usage: None,
+            narrowed: Vec::new(),
+            key: KeyPlan { algorithm: KeyAlgorithm::EcdsaP256, encoding: KeyEncoding::Sec1, reuse: false },
+            old: None,
+            new: dates,
+            cut_to_authority: false,
+            notes: Vec::new(),
+            template: is_renewal.then_some(old),
+            profile: (!is_renewal).then_some(profile),
+        }
+    }
+
+    fn finding(code: Code, severity: Severity, subject: &str, missing: &[(&str, &str)]) -> Finding {
+        let missing = missing
+            .iter()
+            .map(|(name, source)| MissingName { name: (*name).to_owned(), source: (*source).to_owned() });
+        let missing = missing.collect();
+        Finding { missing, ..Finding::new(code, severity, subject, ADMIN, "") }
+    }
+
+    /// The step after `correct`, decided with these findings.
+    fn corrected(
+        mut step: Step,
+        findings: &[Finding],
+        options: Options,
+        correct: impl Fn(&Decision<'_>, &mut Step),
+    ) -> Step {
+        let snapshot = Snapshot::default();
+        let inventory = Inventory::read(&snapshot, None);
+        correct(&Decision::new(&snapshot, &inventory, findings, &options, step.new.not_before), &mut step);
+        step
+    }
+
+    /// The names that are added, each with its reason.
+    fn added(step: Step, findings: &[Finding], options: Options) -> Vec<String> {
+        let step = corrected(step, findings, options, |decision, step| decision.correct_names(step));
+        assert!(step.added.iter().all(|added| step.names.contains(&added.name.to_string())));
+        step.added.iter().map(|added| format!("{} {}", added.name, added.reason)).collect()
+    }
+
+    fn asked(names: &[&str]) -> Options {
+        let add_sans = names.iter().map(|name| name.parse().unwrap()).collect();
+        Options { add_sans, whole_node: false, ..Options::recovery() }
+    }
+
+    #[test]
+    fn recover_adds_what_the_finding_misses() {
+        let names = [("10.0.0.2", "x.yaml"), ("cp-1", "y.yaml"), ("no name", "z"), ("10.0.0.2", "again")];
+        let found = [
+            finding(Code::NamesMissing, Severity::Blocker, "etcd-server", &[("other", "x")]),
+            finding(Code::NamesMissing, Severity::Blocker, "apiserver", &names),
+        ];
+        let all = added(step(&["cp-1"], true), &found, Options::recovery());
+        assert_eq!(all, ["IP:10.0.0.2 x.yaml"]);
+        // What is issued has the catalog's names, and certs renew keeps them.
+        assert!(added(step(&["cp-1"], false), &found, Options::recovery()).is_empty());
+        assert!(added(step(&["cp-1"], true), &found, asked(&[])).is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_asked_for_is_added_once() {
+        let options = || asked(&["cp-1", "lb.test", "10.0.0.9", "lb.test"]);
+        let both = ["DNS:lb.test --add-san", "IP:10.0.0.9 --add-san"];
+        assert_eq!(added(step(&["cp-1"], true), &[], options()), both);
+        assert_eq!(added(step(&["cp-1"], false), &[], options()), both);
+        let issued =
+            corrected(step(&["cp-1"], false), &[], options(), |decision, step| decision.correct_names(step));
+        let profile = issued.profile.unwrap();
+        assert_eq!(profile.dns_names, ["cp-1", "lb.test"]);
+        assert_eq!(profile.addresses, ["10.0.0.9".parse::<std::net::IpAddr>().unwrap()]);
+    }
+
+    /// A kubeconfig that trusts another CA may be another cluster's, and so may its server's name.
+    #[test]
+    fn a_name_of_another_cluster_is_not_added() {
+        let source = format!("{ADMIN} server");
+        let names = [("staging.test", source.as_str()), ("cp-1", "x.yaml")];
+        let missing = || finding(Code::NamesMissing, Severity::Blocker, "apiserver", &names);
+        let differs = finding(Code::EmbeddedCaDiffers, Severity::Warning, "admin.conf", &[]);
+        assert_eq!(added(step(&[], true), &[missing(), differs], Options::recovery()), ["DNS:cp-1 x.yaml"]);
+        let of_both = [format!("DNS:staging.test {source}"), "DNS:cp-1 x.yaml".to_owned()];
+        assert_eq!(added(step(&[], true), &[missing()], Options::recovery()), of_both);
+    }
+
+    #[test]
+    fn a_usage_is_replaced_where_it_is_rejected() {
+        let usage = |severity, is_renewal, subject: &str| {
+            let found = [finding(Code::UsageWrong, severity, subject, &[])];
+            let of = |decision: &Decision<'_>, step: &mut Step| decision.correct_usage(step, Usage::Server);
+            corrected(step(&[], is_renewal), &found, Options::recovery(), of).usage
+        };
+        assert_eq!(usage(Severity::Blocker, true, "apiserver"), Some(Usage::Server));
+        assert_eq!(usage(Severity::Warning, true, "apiserver"), None);
+        assert_eq!(usage(Severity::Blocker, false, "apiserver"), None);
+        assert_eq!(usage(Severity::Blocker, true, "etcd-server"), None);
+    }
+}

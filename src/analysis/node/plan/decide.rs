@@ -28,16 +28,7 @@ pub fn decide(
     options: &Options,
     now: Timestamp,
 ) -> Plan {
-    let mut decision = Decision {
-        snapshot,
-        inventory,
-        findings,
-        options,
-        now,
-        steps: Vec::new(),
-        skipped: Vec::new(),
-        signing: RefCell::default(),
-    };
+    let mut decision = Decision::new(snapshot, inventory, findings, options, now);
     let mut refusals = Vec::new();
     match &options.selection {
         Selection::All => {
@@ -108,6 +99,19 @@ pub(super) struct Decision<'a> {
     pub(super) steps: Vec<Step>,
     skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
+}
+
+impl<'a> Decision<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        inventory: &'a Inventory,
+        findings: &'a [Finding],
+        options: &'a Options,
+        now: Timestamp,
+    ) -> Self {
+        let (steps, skipped, signing) = Default::default();
+        Self { snapshot, inventory, findings, options, now, steps, skipped, signing }
+    }
 }
 
 impl Decision<'_> {
