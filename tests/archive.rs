@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::screen::{Screens, screen};
 use common::{Node, Run, fixture, kuberescue, run};
@@ -61,7 +61,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
       changed  /etc/kubernetes/pki/front-proxy-client.key  content (SIZE)
       changed  /etc/kubernetes/scheduler.conf  content (SIZE)
       changed  /etc/kubernetes/super-admin.conf  content (SIZE)
-      added    /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem
+      added    /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem  mode 0600, owner 0:0
       changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem → /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem
       changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
       changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
@@ -202,7 +202,7 @@ fn two_archives_are_compared_without_a_node() {
       changed  /etc/kubernetes/scheduler.conf  content (SIZE)
       changed  /etc/kubernetes/super-admin.conf  content (SIZE)
       changed  /var/lib/kubelet/config.yaml  time 2026-11-23T22:23:26Z → 2026-11-23T22:23:54Z
-      added    /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
+      added    /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem  mode 0600, owner 0:0
       removed  /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem
       changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem → /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
       changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
@@ -280,49 +280,49 @@ fn a_plain_tar_is_restored_as_far_as_it_concerns_a_node() {
       kubelet-client             missing → certificate 5816d700b16ee019150cd94e17b73098 until 2027-11-23T22:18:27Z
       kubelet-serving            missing → certificate 1136bf0978d74602 until 2027-11-23T22:23:27Z
     Paths:
-      added    /etc
-      added    /etc/kubernetes
-      added    /etc/kubernetes/admin.conf
-      added    /etc/kubernetes/controller-manager.conf
-      added    /etc/kubernetes/kubelet.conf
-      added    /etc/kubernetes/manifests
-      added    /etc/kubernetes/manifests/etcd.yaml
-      added    /etc/kubernetes/manifests/kube-apiserver.yaml
-      added    /etc/kubernetes/manifests/kube-controller-manager.yaml
-      added    /etc/kubernetes/manifests/kube-scheduler.yaml
-      added    /etc/kubernetes/pki
-      added    /etc/kubernetes/pki/apiserver-etcd-client.crt
-      added    /etc/kubernetes/pki/apiserver-etcd-client.key
-      added    /etc/kubernetes/pki/apiserver-kubelet-client.crt
-      added    /etc/kubernetes/pki/apiserver-kubelet-client.key
-      added    /etc/kubernetes/pki/apiserver.crt
-      added    /etc/kubernetes/pki/apiserver.key
-      added    /etc/kubernetes/pki/ca.crt
-      added    /etc/kubernetes/pki/ca.key
-      added    /etc/kubernetes/pki/etcd
-      added    /etc/kubernetes/pki/etcd/ca.crt
-      added    /etc/kubernetes/pki/etcd/ca.key
-      added    /etc/kubernetes/pki/etcd/healthcheck-client.crt
-      added    /etc/kubernetes/pki/etcd/healthcheck-client.key
-      added    /etc/kubernetes/pki/etcd/peer.crt
-      added    /etc/kubernetes/pki/etcd/peer.key
-      added    /etc/kubernetes/pki/etcd/server.crt
-      added    /etc/kubernetes/pki/etcd/server.key
-      added    /etc/kubernetes/pki/front-proxy-ca.crt
-      added    /etc/kubernetes/pki/front-proxy-ca.key
-      added    /etc/kubernetes/pki/front-proxy-client.crt
-      added    /etc/kubernetes/pki/front-proxy-client.key
-      added    /etc/kubernetes/pki/sa.key
-      added    /etc/kubernetes/pki/sa.pub
-      added    /etc/kubernetes/scheduler.conf
-      added    /etc/kubernetes/super-admin.conf
-      added    /var/lib/kubelet
-      added    /var/lib/kubelet/config.yaml
-      added    /var/lib/kubelet/pki
-      added    /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem
-      added    /var/lib/kubelet/pki/kubelet-client-current.pem
-      added    /var/lib/kubelet/pki/kubelet.crt
-      added    /var/lib/kubelet/pki/kubelet.key
+      added    /etc  mode 0755, owner 0:0
+      added    /etc/kubernetes  mode 0755, owner 0:0
+      added    /etc/kubernetes/admin.conf  mode 0600, owner 0:0
+      added    /etc/kubernetes/controller-manager.conf  mode 0600, owner 0:0
+      added    /etc/kubernetes/kubelet.conf  mode 0600, owner 0:0
+      added    /etc/kubernetes/manifests  mode 0700, owner 0:0
+      added    /etc/kubernetes/manifests/etcd.yaml  mode 0600, owner 0:0
+      added    /etc/kubernetes/manifests/kube-apiserver.yaml  mode 0600, owner 0:0
+      added    /etc/kubernetes/manifests/kube-controller-manager.yaml  mode 0600, owner 0:0
+      added    /etc/kubernetes/manifests/kube-scheduler.yaml  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki  mode 0755, owner 0:0
+      added    /etc/kubernetes/pki/apiserver-etcd-client.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/apiserver-etcd-client.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/apiserver-kubelet-client.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/apiserver-kubelet-client.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/apiserver.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/apiserver.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/ca.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/ca.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/etcd  mode 0755, owner 0:0
+      added    /etc/kubernetes/pki/etcd/ca.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/etcd/ca.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/etcd/healthcheck-client.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/etcd/healthcheck-client.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/etcd/peer.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/etcd/peer.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/etcd/server.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/etcd/server.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/front-proxy-ca.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/front-proxy-ca.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/front-proxy-client.crt  mode 0644, owner 0:0
+      added    /etc/kubernetes/pki/front-proxy-client.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/sa.key  mode 0600, owner 0:0
+      added    /etc/kubernetes/pki/sa.pub  mode 0600, owner 0:0
+      added    /etc/kubernetes/scheduler.conf  mode 0600, owner 0:0
+      added    /etc/kubernetes/super-admin.conf  mode 0600, owner 0:0
+      added    /var/lib/kubelet  mode 0755, owner 0:0
+      added    /var/lib/kubelet/config.yaml  mode 0600, owner 0:0
+      added    /var/lib/kubelet/pki  mode 0755, owner 0:0
+      added    /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem  mode 0600, owner 0:0
+      added    /var/lib/kubelet/pki/kubelet-client-current.pem  owner 0:0
+      added    /var/lib/kubelet/pki/kubelet.crt  mode 0644, owner 0:0
+      added    /var/lib/kubelet/pki/kubelet.key  mode 0600, owner 0:0
     In the archive, and not restored (1):
       /kubeadm.yaml: nothing that a kubeadm node's credentials depend on
     NOTE: not made by kuberescue: there was no digest to check its content against
@@ -727,5 +727,170 @@ fn documents_have_the_envelope() {
         assert_eq!(document["apiVersion"], "kuberescue/v1", "{run}");
         assert_eq!(document["kind"], kind, "{run}");
         assert!(document["items"].is_array() && document["time"].is_string(), "{run}");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An archive of ours with more entries, and a manifest that fits: `(kind, path, mode, content or target)`.
+fn forged(archive: &Path, more: &[(char, &str, u32, &str)]) -> PathBuf {
+    use std::io::Read as _;
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(archive).unwrap()));
+    let mut manifest = serde_json::Value::Null;
+    let mut entries = std::collections::BTreeMap::new();
+    for (index, entry) in tar.entries().unwrap().enumerate() {
+        let mut entry = entry.unwrap();
+        let (header, path) = (entry.header().clone(), entry.path().unwrap().into_owned());
+        let mut data = Vec::new();
+        entry.read_to_end(&mut data).unwrap();
+        match index {
+            0 => manifest = serde_json::from_slice(&data).unwrap(),
+            _ => drop(entries.insert(Path::new("/").join(path), (header, data))),
+        }
+    }
+    let listed = manifest["entries"].as_array_mut().unwrap();
+    for (kind, path, mode, content) in more {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(*mode);
+        header.set_size(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        let mut entry = serde_json::json!({"path": path, "mode": mode, "uid": 0, "gid": 0, "mtime": "1970-01-01T00:00:00Z"});
+        let mut data = Vec::new();
+        match kind {
+            'f' => {
+                data = content.as_bytes().to_vec();
+                header.set_size(data.len() as u64);
+                entry["kind"] = "file".into();
+                entry["size"] = data.len().into();
+                entry["sha256"] = hex(ring::digest::digest(&ring::digest::SHA256, &data).as_ref()).into();
+            }
+            'l' => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_link_name_literal(content).unwrap();
+                entry["kind"] = "link".into();
+                entry["target"] = (*content).into();
+            }
+            _ => {
+                header.set_entry_type(tar::EntryType::Directory);
+                entry["kind"] = "directory".into();
+            }
+        }
+        listed.retain(|old| old["path"] != *path);
+        listed.push(entry);
+        entries.insert(PathBuf::from(path), (header, data));
+    }
+    listed.sort_by_key(|entry| PathBuf::from(entry["path"].as_str().unwrap()));
+    let made = archive.with_file_name("forged.tar.gz");
+    let file = std::fs::File::create(&made).unwrap();
+    let mut out = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
+    let text = serde_json::to_vec(&manifest).unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o600);
+    header.set_size(text.len() as u64);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    out.append_data(&mut header, ".kuberescue-archive.json", text.as_slice()).unwrap();
+    for (path, (mut header, data)) in entries {
+        let inside = path.strip_prefix("/").unwrap();
+        out.append_data(&mut header, inside, data.as_slice()).unwrap();
+    }
+    out.into_inner().unwrap().finish().unwrap();
+    made
+}
+
+/// Whatever an archive's manifest says, only what this tool archives of a node is put there.
+#[test]
+fn a_forged_archive_is_restored_within_its_limits() {
+    let node = Node::of("ecdsa-p256");
+    let (_directory, file) = archive(&node);
+    std::fs::create_dir_all(node.path("/etc/cron.d")).unwrap();
+    let before = node.state();
+    let forged = forged(
+        &file,
+        &[
+            ('f', "/etc/cron.d/evil", 0o644, "* * * * * root id\n"),
+            ('f', "/usr/bin/evil", 0o4755, "#!/bin/sh\n"),
+            ('d', "/root/.ssh", 0o700, ""),
+            ('f', "/root/.ssh/authorized_keys", 0o600, "ssh-ed25519 AAAA\n"),
+            ('f', "/etc/passwd", 0o644, "root::0:0::/:/bin/sh\n"),
+            ('f', "/var/lib/kuberescue/journal.json", 0o600, "{}"),
+            ('l', "/etc/kubernetes/x", 0o777, "/etc/cron.d"),
+            ('f', "/etc/kubernetes/x/evil", 0o644, "* * * * * root id\n"),
+            // What a forged manifest and a forged unit name is no more than that.
+            (
+                'f',
+                "/etc/kubernetes/manifests/kube-scheduler.yaml",
+                0o600,
+                "kind: Pod\nmetadata: {name: kube-scheduler}\nspec: {containers: [{command: [x, --kubeconfig=/etc/cron.d/named, --tls-cert-file=/srv/named.crt]}]}\n",
+            ),
+            ('f', "/etc/cron.d/named", 0o644, "* * * * * root id\n"),
+            ('f', "/srv/named.crt", 0o644, "not PEM\n"),
+            ('f', "/etc/kubernetes/pki/ca.crt", 0o6777, "x"),
+        ],
+    );
+    let screen = node.screen(&format!("archive restore {} --yes", forged.display()));
+    assert_snapshot!(screen, @"
+    exit 0
+    Restore of cp-1: 3 paths change, 39 are the same
+    Credentials:
+      ca                         certificate 7d163a43af8723a7 until 2036-11-20T22:23:27Z → unreadable (not PEM: no -----BEGIN line)
+      scheduler.conf             certificate 23ce7b32e644c9d2 until 2027-11-23T22:23:27Z → missing
+    Paths:
+      changed  /etc/kubernetes/manifests/kube-scheduler.yaml  content (SIZE)
+      changed  /etc/kubernetes/pki/ca.crt  content (SIZE), mode 0644 → 0775
+      added    /etc/kubernetes/x  owner 0:0
+    In the archive, and not restored (8):
+      /etc/cron.d/evil: nothing that a kubeadm node's credentials depend on
+      /etc/cron.d/named: nothing that a kubeadm node's credentials depend on
+      /etc/kubernetes/x/evil: /etc/kubernetes/x is a link
+      /etc/passwd: nothing that a kubeadm node's credentials depend on
+      /root/.ssh/authorized_keys: nothing that a kubeadm node's credentials depend on
+      /srv/named.crt: nothing that a kubeadm node's credentials depend on
+      /usr/bin/evil: nothing that a kubeadm node's credentials depend on
+      /var/lib/kuberescue/journal.json: kuberescue's own directory
+    NOTE: /etc/kubernetes/pki/ca.crt: restored with mode 0775, not 6777
+    Restored: the node is in the state of the archive.
+    Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    hint: sudo kuberescue rollback undoes this, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    ");
+    let changed = before.changed(&node.state());
+    let files = ["manifests/kube-scheduler.yaml", "pki/ca.crt", "x"];
+    assert_eq!(changed, files.map(|file| format!("/etc/kubernetes/{file}")));
+    // What has been restored names no more on the next run.
+    let again = node.must(&format!("archive restore {} --yes", forged.display()));
+    assert!(again.out.contains("0 paths change"), "{again}");
+    node.must("rollback --yes");
+    assert!(before.changed(&node.state()).is_empty());
+}
+
+/// The mode of a directory is the archive's or 0755, whatever the mask of the shell.
+#[test]
+fn directories_are_restored_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let node = Node::of("ecdsa-p256");
+    let (_directory, file) = archive(&node);
+    for umask in ["077", "000"] {
+        let onto = Node::empty();
+        let mut command = std::process::Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_kuberescue");
+        let words = format!(
+            "umask {umask}; exec {program} archive restore {} --yes --root {}",
+            file.display(),
+            onto.root().display()
+        );
+        let run = run({
+            command.args(["-c", &words]);
+            command
+        });
+        assert_eq!(run.code, 0, "{run}");
+        let modes =
+            ["/etc", "/etc/kubernetes", "/etc/kubernetes/pki/etcd", "/var", "/var/lib", "/var/lib/kubelet"]
+                .map(|path| std::fs::metadata(onto.path(path)).unwrap().permissions().mode() & 0o7777);
+        assert_eq!(modes, [0o755; 6], "{umask}");
     }
 }

@@ -177,9 +177,13 @@ pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
+/// Creates a directory with exactly this mode, whatever the process's file mode creation mask.
 pub(super) fn make_directory(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
     gate()?;
-    Ok(retry(|| mkdirat(&dir, name, Mode::from_bits_truncate(mode)))?)
+    let mode = Mode::from_bits_truncate(mode);
+    retry(|| mkdirat(&dir, name, mode))?;
+    let made = handle::open_directory(&dir, name)?;
+    Ok(retry(|| fchmod(&made, mode))?)
 }
 
 /// Creates a link with owner, label and time.

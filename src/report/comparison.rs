@@ -177,7 +177,10 @@ fn path_lines(changes: &[PathChange]) -> String {
     let mut out = String::new();
     for change in changes {
         let (word, detail) = match &change.kind {
-            PathKind::Added => ("added", String::new()),
+            PathKind::Added { mode, owner: (uid, gid) } => {
+                let mode = mode.map(|mode| format!("mode {mode:04o}, ")).unwrap_or_default();
+                ("added", format!("  {mode}owner {uid}:{gid}"))
+            }
             PathKind::Removed => ("removed", String::new()),
             PathKind::Unknown { why } => ("unknown", format!("  {why}")),
             PathKind::Changed { aspects } => {

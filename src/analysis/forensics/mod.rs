@@ -2,6 +2,7 @@
 //! ([`timeline`]), what differs from another state ([`compare`]) and what would bring that back ([`restore`]), whether that would work ([`readiness`]), and
 //! several nodes side by side ([`fleet`]).
 
+mod admission;
 pub mod compare;
 pub mod diagnosis;
 pub mod fleet;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::admission;
 use super::compare::{CredentialChange, PathChange, credentials, paths};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Refusal, Restarts, restarts};
@@ -73,7 +74,8 @@ pub fn restore(
     options: Options,
     now: Timestamp,
 ) -> (RestorePlan, ChangeSet) {
-    let wanted = wanted(archive, node);
+    let (admitted, left_out) = admission::admitted(archive, node, &inventory.facts);
+    let wanted = wanted(archive, &admitted, node);
     let (mut changes, mut stays) = (ChangeSet::default(), Vec::new());
     for (path, entry) in wanted.iter() {
         changes.put(path, node.get(path).cloned(), Some(entry.clone()));
@@ -104,7 +106,7 @@ pub fn restore(
         credentials: credentials(inventory, &predicted),
         same: wanted.iter().filter(|(path, _)| changes.get(path).is_none()).count(),
         stays,
-        left_out: left_out(archive, &wanted),
+        left_out,
         refusals: refusals(archive, inventory, options),
         restarts: restarts::reading(&predicted, &after, &changed),
         notes: notes(archive, inventory, &changes, now),
@@ -113,17 +115,13 @@ pub fn restore(
     (plan, changes)
 }
 
-/// The state that the archive describes, as far as it is known.
-fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
-    let within = (!archive.is_ours).then(|| scope::within(archive.snapshot, &archive.inventory.facts));
-    let taken = within.as_ref().unwrap_or(archive.snapshot);
+/// The state that the archive describes, as far as it may be restored.
+fn wanted(archive: &Archived<'_>, admitted: &Snapshot, node: &Snapshot) -> Snapshot {
     let mut wanted = Snapshot::default();
-    for (path, entry) in taken.iter() {
-        if matches!(entry.content, Content::Unread(_)) || path == Path::new("/") {
-            continue;
-        }
+    for (path, entry) in admitted.iter() {
         let mut entry = entry.clone();
         let there = node.get(path);
+        entry.attributes = admission::limited(&entry, there);
         if !archive.is_ours
             && let Some(there) = there
         {
@@ -147,7 +145,7 @@ fn wanted(archive: &Archived<'_>, node: &Snapshot) -> Snapshot {
         if wanted.get(parent).is_none() && holds_more(parent, &wanted) {
             let known = archive.snapshot.get(parent).filter(|entry| entry.content == Content::Directory);
             let plain = Attributes { mode: 0o755, ..Attributes::default() };
-            let attributes = known.map_or(plain, |entry| entry.attributes.clone());
+            let attributes = known.map_or(plain, |entry| admission::limited(entry, None));
             wanted.insert(parent, Entry { content: Content::Directory, attributes });
         }
     }
@@ -179,19 +177,6 @@ fn of(changes: &ChangeSet, node: &Snapshot) -> Snapshot {
     let entries =
         changes.iter().filter_map(|change| Some((change.path.clone(), node.get(&change.path)?.clone())));
     entries.collect()
-}
-
-fn left_out(archive: &Archived<'_>, wanted: &Snapshot) -> Vec<LeftOut> {
-    let mut found = Vec::new();
-    for (path, entry) in archive.snapshot.iter() {
-        if let Content::Unread(why) = &entry.content {
-            found.push(LeftOut { path: path.to_owned(), why: why.to_string() });
-        } else if wanted.get(path).is_none() && entry.content != Content::Directory {
-            let why = "nothing that a kubeadm node's credentials depend on".to_owned();
-            found.push(LeftOut { path: path.to_owned(), why });
-        }
-    }
-    found
 }
 
 fn refusals(archive: &Archived<'_>, node: &Inventory, options: Options) -> Vec<Refusal> {
@@ -250,6 +235,15 @@ fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Tim
     }
     if !archive.is_ours {
         notes.push("not made by kuberescue: there was no digest to check its content against".to_owned());
+    }
+    for change in changes.iter() {
+        let modes = [archive.snapshot.get(&change.path), change.after.as_ref()]
+            .map(|entry| entry.map(|entry| entry.attributes.mode));
+        if let [Some(old), Some(new)] = modes
+            && old != new
+        {
+            notes.push(format!("{}: restored with mode {new:04o}, not {old:04o}", change.path.display()));
+        }
     }
     let wide = changes.iter().filter(|change| {
         change.after.as_ref().is_some_and(|entry| entry.attributes.mode & 0o077 != 0 && holds_key(entry))

@@ -22,7 +22,13 @@ pub struct PathChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum PathKind {
-    Added,
+    Added {
+        /// Permission bits; a link has none that mean anything.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
+        /// User and group id.
+        owner: (u32, u32),
+    },
     Removed,
     Changed {
         aspects: Vec<Aspect>,
@@ -89,7 +95,12 @@ fn kind(before: Option<&Entry>, after: Option<&Entry>) -> Option<PathKind> {
         _ if unread(before).is_some() || unread(after).is_some() => {
             Some(PathKind::Unknown { why: unread(after).or(unread(before)).unwrap_or_default() })
         }
-        (None, _) => Some(PathKind::Added),
+        (None, Some(Entry { content, attributes })) => {
+            let is_link = matches!(content, Content::Link(_));
+            let mode = (!is_link).then_some(attributes.mode);
+            Some(PathKind::Added { mode, owner: (attributes.uid, attributes.gid) })
+        }
+        (None, None) => None,
         (_, None) => Some(PathKind::Removed),
         (Some(before), Some(after)) => {
             let aspects = aspects(before, after);
@@ -185,7 +196,7 @@ mod tests {
             ("/gone", PathKind::Removed),
             ("/link", changed(&[Aspect::Target { before: "/a".into(), after: "/b".into() }])),
             ("/mode", changed(&[Aspect::Mode { before: 0o644, after: 0o600 }])),
-            ("/new", PathKind::Added),
+            ("/new", PathKind::Added { mode: Some(0o600), owner: (0, 0) }),
             ("/type", changed(&[Aspect::Type])),
             ("/unread", PathKind::Unknown { why: "a FIFO, not a file".to_owned() }),
         ];
