@@ -17,9 +17,7 @@ const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-const P224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
-const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
-const ECDSA_P224: &str = "ECDSA-P224";
+const P224: &str = "EC on curve 1.3.132.0.33";
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Algorithm and size of a key.
@@ -42,15 +40,14 @@ impl KeyAlgorithm {
         matches!(self, Self::Rsa(2048 | 3072 | 4096) | Self::EcdsaP256 | Self::EcdsaP384)
     }
 
-    /// Whether such a key can sign certificates here: all that ring supports, whose RSA primes have multiples of 512
-    /// bits.
+    /// Whether such a key can sign certificates here: all that ring supports.
     pub fn can_sign(&self) -> bool {
         matches!(self, Self::Rsa(2048 | 3072 | 4096) | Self::EcdsaP256 | Self::EcdsaP384 | Self::Ed25519)
     }
 
     /// Whether Kubernetes accepts what such a key signed (Go crypto/x509, `parsePublicKey`).
     pub fn is_known_to_kubernetes(&self) -> bool {
-        !matches!(self, Self::Other(name) if name != ECDSA_P224)
+        !matches!(self, Self::Other(name) if name != P224)
     }
 
     /// The algorithm of a subject public key info, in DER.
@@ -68,8 +65,6 @@ impl KeyAlgorithm {
                 Some(P256) => Self::EcdsaP256,
                 Some(P384) => Self::EcdsaP384,
                 Some(P521) => Self::EcdsaP521,
-                Some(P224) => Self::Other(ECDSA_P224.to_owned()),
-                Some(SECP256K1) => Self::Other("EC on curve secp256k1".to_owned()),
                 Some(other) => Self::Other(format!("EC on curve {other}")),
                 None => Self::Other("EC with explicit parameters".to_owned()),
             },
@@ -163,15 +158,15 @@ impl fmt::Debug for PrivateKey {
 impl PrivateKey {
     /// What it is, if it can't sign here although it may be intact.
     pub fn unsupported(&self) -> Option<String> {
-        let exponent = || {
+        let small = || {
             let spki = Spki::from_der(&self.spki).ok()?;
-            let key = RsaPublicKey::from_der(spki.key.raw_bytes()).ok()?;
-            let small = bits(key.exponent.as_bytes()) <= 16;
-            small.then(|| format!("{} with a public exponent below 65537", self.algorithm))
+            Some(bits(RsaPublicKey::from_der(spki.key.raw_bytes()).ok()?.exponent.as_bytes()) <= 16)
         };
-        match self.algorithm {
-            ref other if !other.can_sign() => Some(other.to_string()),
-            KeyAlgorithm::Rsa(_) => exponent(),
+        match &self.algorithm {
+            other if !other.can_sign() => Some(other.to_string()),
+            KeyAlgorithm::Rsa(_) if small() == Some(true) => {
+                Some(format!("{} with a public exponent below 65537", self.algorithm))
+            }
             _ => None,
         }
     }

@@ -104,6 +104,6 @@ fn keys_of_a_ca_that_cannot_sign_here() {
     error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (RSA-5120); it blocks front-proxy-client
     error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (RSA-2048 with a public exponent below 65537); it blocks front-proxy-client
     error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (ECDSA-P521); it blocks front-proxy-client
-    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (ECDSA-P224); it blocks front-proxy-client
+    error [unsupported]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: kuberescue cannot sign with its key (EC on curve 1.3.132.0.33); it blocks front-proxy-client
     ");
 }

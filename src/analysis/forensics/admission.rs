@@ -5,33 +5,46 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::restore::{Archived, LeftOut};
+use serde::Serialize;
+
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::scope;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
-use crate::state::{Attributes, Content, Entry, Snapshot, catalog};
+use crate::state::{Attributes, Content, Entry, Snapshot, catalog, text};
 
 /// Set-user-ID, set-group-ID, the sticky bit, and writing by everyone. A directory may hand down its group.
 const NO_FILE: u32 = 0o7002;
 const NO_DIRECTORY: u32 = 0o4002;
 const CAPABILITIES: &str = "security.capability";
 
-/// The archive's entries that may be restored, and the others with the reason.
-pub(super) fn admitted(archive: &Archived<'_>, node: &Snapshot, facts: &Facts) -> (Snapshot, Vec<LeftOut>) {
+/// A path that is not restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    pub why: String,
+}
+
+/// The archive's entries that may be restored, and the others with the reason. The facts are those of the archive's files
+/// and of the node's.
+pub(super) fn admitted(
+    (archive, archived): (&Snapshot, &Facts),
+    (node, facts): (&Snapshot, &Facts),
+) -> (Snapshot, Vec<LeftOut>) {
     let named = named_on(node, facts);
-    let within = scope::within(archive.snapshot, &archive.inventory.facts);
+    let within = scope::within(archive, archived);
     let is_other = |path: &Path, entry: &Entry| {
         let is_named = named.contains(path);
         (is_named || within.get(path).is_some()) && is_credential(path, entry, is_named, node)
     };
     let (mut taken, mut left) = (Snapshot::default(), Vec::new());
-    for (path, entry) in archive.snapshot.iter().filter(|(path, _)| *path != Path::new("/")) {
+    for (path, entry) in archive.iter().filter(|(path, _)| *path != Path::new("/")) {
         let why = match &entry.content {
             Content::Unread(why) => why.to_string(),
             _ if path.starts_with(catalog::RESCUE_DIR) => "kuberescue's own directory".to_owned(),
-            content => match below_link(path, archive.snapshot, node) {
+            content => match below_link(path, archive, node) {
                 Some(link) => format!("{} is a link", link.display()),
                 None if is_fixed(path, node) || is_other(path, entry) => {
                     taken.insert(path, entry.clone());

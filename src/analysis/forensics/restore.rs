@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::admission;
+use super::admission::{self, LeftOut};
 use super::compare::{CredentialChange, PathChange, credentials, paths};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Refusal, Restarts, restarts};
@@ -58,14 +58,6 @@ pub struct RestorePlan {
     pub notes: Vec<String>,
 }
 
-/// A path that is not restored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
-    #[serde(with = "text")]
-    pub path: PathBuf,
-    pub why: String,
-}
-
 /// Decides. `node` is the node as it is now, with every path of the archive looked at.
 pub fn restore(
     archive: &Archived<'_>,
@@ -74,7 +66,8 @@ pub fn restore(
     options: Options,
     now: Timestamp,
 ) -> (RestorePlan, ChangeSet) {
-    let (admitted, left_out) = admission::admitted(archive, node, &inventory.facts);
+    let (admitted, left_out) =
+        admission::admitted((archive.snapshot, &archive.inventory.facts), (node, &inventory.facts));
     let wanted = wanted(archive, &admitted, node);
     let (mut changes, mut stays) = (ChangeSet::default(), Vec::new());
     for (path, entry) in wanted.iter() {
