@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::transaction::Difference;
+use crate::state::text::count;
+
 /// The run that holds or held the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -68,12 +71,15 @@ pub enum Error {
     },
     #[error("{}: the journal cannot be used: {why}", path.display())]
     Journal { path: PathBuf, why: String },
-    /// A path holds neither the old nor the new content: manual action required.
-    #[error("{}: {why}; nothing was touched", path.display())]
-    NeedsPerson {
-        path: PathBuf,
-        /// What was found.
-        why: &'static str,
+    /// Paths of a change were changed by something else since.
+    #[error("{} of the change {} changed by something else since; nothing was written",
+        count(differences.len(), "file"), if differences.len() == 1 { "was" } else { "were" })]
+    Differs { differences: Vec<Difference> },
+    /// A change failed after its commit, and every path is as before again.
+    #[error("{source}; every file is as it was before")]
+    TakenBack {
+        #[source]
+        source: Box<Error>,
     },
     /// The archive doesn't hold the state before the change.
     #[error("{}: the archive does not hold what was there before change {id}", path.display())]
@@ -123,7 +129,7 @@ impl Error {
 
     /// Whether the node or the archive differs from the state that the change left.
     pub fn refuses_rollback(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::NeedsPerson { .. } | Self::ArchiveDiffers { .. })
+        matches!(self, Self::Changed { .. } | Self::Differs { .. } | Self::ArchiveDiffers { .. })
     }
 
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

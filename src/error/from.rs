@@ -119,7 +119,10 @@ impl From<&disk::Error> for Error {
             Disk::StillParked { .. } => {
                 Self::manual_action(error).code(Code::InterruptedRestart).hint("sudo kuberescue resume")
             }
-            Disk::Changed { .. } | Disk::NeedsPerson { .. } | Disk::ArchiveDiffers { .. } => {
+            Disk::TakenBack { .. } => Self::rolled_back(error)
+                .hint("nothing was restarted; run the same command again once the cause is gone"),
+            Disk::Differs { .. } => failure.code(Code::ChangedSince),
+            Disk::Changed { .. } | Disk::ArchiveDiffers { .. } => {
                 failure.hint("nothing was changed; kuberescue archive diff ARCHIVE shows what differs")
             }
             Disk::Locked { .. } => failure.hint("wait for the other run to end, then run the same command again"),

@@ -27,6 +27,7 @@ use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::analysis::node::quorum::Quorum;
+use crate::disk::transaction::Theirs;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
@@ -212,7 +213,8 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
         let Some(journal) = last_change(root)? else {
             return Err(Error::manual_action("there is no record of the change that could be undone"));
         };
-        undo(root, prepared.taken_lock()?, &journal, None, &context.operator, clock::wall())
+        let theirs = Theirs::Refuse;
+        undo(root, prepared.taken_lock()?, &journal, None, theirs, &context.operator, clock::wall())
     };
     match undone() {
         Ok(_) => Error::rolled_back(

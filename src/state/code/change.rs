@@ -117,6 +117,14 @@ pub(super) const PAGES: &[Page] = &[
         "See what differs with kuberescue archive diff, and restore from the archive with kuberescue archive restore.",
     ),
     page(
+        Code::ChangedSince,
+        Refusal,
+        "files of a change were changed by something else since",
+        "Neither the old nor the new content is there, so kuberescue neither completes nor undoes the change by itself. Nothing was written.",
+        "Somebody has renewed certificates in another way (kubeadm certs renew), edited a file or restored it from a backup.",
+        "To keep those files and end the rest: kuberescue resume --keep-theirs, or kuberescue rollback --keep-theirs. To replace them, after an archive of them is made: --overwrite instead. Then see what is right now: kuberescue diagnose.",
+    ),
+    page(
         Code::NothingToRenew,
         Refusal,
         "there is no certificate to renew",

@@ -235,6 +235,7 @@ codes! {
     InterruptedChange "interrupted-change",
     InterruptedRestart "interrupted-restart",
     CannotRollBack "cannot-roll-back",
+    ChangedSince "changed-since",
     NothingToRenew "nothing-to-renew",
     NotRepairable "not-repairable",
     KubeletCertificateExpired "kubelet-certificate-expired",
