@@ -1,5 +1,6 @@
 //! All failures of the disk layer as one type: the operation, the path, and the reason without errno numbers.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::obstacle::Obstacle;
 use super::transaction::Difference;
 use crate::state::text::count;
 
@@ -72,9 +74,15 @@ pub enum Error {
     #[error("{}: the journal cannot be used: {why}", path.display())]
     Journal { path: PathBuf, why: String },
     /// Paths of a change were changed by something else since.
-    #[error("{} of the change {} changed by something else since; nothing was written",
-        count(differences.len(), "file"), if differences.len() == 1 { "was" } else { "were" })]
+    #[error("{}{}", differences.iter().take(1).map(|first| format!("{}: {}", first.path.display(), first.why))
+        .collect::<String>(), match differences.len() {
+        0 | 1 => String::new(),
+        more => format!("; and {} changed by something else since", count(more - 1, "more file")),
+    })]
     Differs { differences: Vec<Difference> },
+    /// Paths that can't be replaced, found before anything was written.
+    #[error("{} of this change cannot be replaced; nothing was written", count(obstacles.len(), "path"))]
+    Obstacles { obstacles: BTreeSet<(PathBuf, Obstacle)> },
     /// A change failed after its commit, and every path is as before again.
     #[error("{source}; every file is as it was before")]
     TakenBack {

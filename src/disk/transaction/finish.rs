@@ -25,7 +25,9 @@ pub(super) fn finish(
     journal: &Journal,
     way: Way<'_>,
 ) -> Result<(), Error> {
-    let Survey { todos, differences } = survey(parents, journal, way.archive, way.theirs)?;
+    let survey = survey(parents, journal, way.archive, way.theirs)?;
+    parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
+    let Survey { todos, differences } = survey;
     if !differences.is_empty() {
         return Err(Error::Differs { differences });
     }

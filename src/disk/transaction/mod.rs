@@ -161,11 +161,21 @@ fn is_same(change: &Change) -> bool {
     }
 }
 
+/// Looks whether `changes` can be made, and writes nothing.
+///
+/// # Errors
+/// What [`apply`] would refuse: [`Error::Changed`], [`Error::Obstacles`], [`Error::Unsupported`].
+pub fn preview(root: &Root, changes: &ChangeSet) -> Result<(), Error> {
+    let changes: Vec<&Change> = changes.iter().filter(|change| !is_same(change)).collect();
+    check(&mut Parents::new(root), &changes)
+}
+
 /// Everything that can be known to fail is found before anything is written.
 fn check(parents: &mut Parents<'_>, changes: &[&Change]) -> Result<(), Error> {
     let find = |path: &std::path::Path| {
         changes.binary_search_by(|change| change.path.as_path().cmp(path)).ok().and_then(|at| changes.get(at))
     };
+    parents.refuse_obstacles(changes.iter().map(|change| &change.path))?;
     for change in changes {
         let path = &change.path;
         let unsupported = |why| Err(Error::Unsupported { path: path.clone(), why });

@@ -116,17 +116,36 @@ pub fn rollback(
 /// `undo`, for [`rollback`]. What only an archive could tell isn't known here.
 ///
 /// # Errors
-/// A directory can't be read.
+/// A directory can't be read, or a path is known not to be replaceable.
 pub fn differences(root: &Root, journal: &Journal, undo: bool) -> Result<Vec<Difference>, Error> {
     let mut parents = Parents::new(root);
-    match journal.state {
-        State::Staging => Ok(Vec::new()),
-        State::Done => changed_since(&mut parents, journal),
-        State::Committed if undo && journal.direction == Direction::Forward && journal.undoes.is_none() => {
-            Ok(old_contents(&mut parents, journal, None, Theirs::Refuse)?.1)
+    let turns = undo && journal.direction == Direction::Forward && journal.undoes.is_none();
+    let (found, busy): (_, Vec<&PathBuf>) = match journal.state {
+        State::Staging => return Ok(Vec::new()),
+        State::Done => {
+            let found = changed_since(&mut parents, journal)?;
+            (found, journal.changes.iter().map(|record| &record.path).collect())
         }
-        State::Committed => Ok(survey(&mut parents, journal, None, Theirs::Refuse)?.differences),
-    }
+        State::Committed if turns => {
+            let found = old_contents(&mut parents, journal, None, Theirs::Refuse)?.1;
+            let mut busy = Vec::new();
+            for record in &journal.changes {
+                if parents.leads_to(&record.path)?
+                    && Fingerprint::of(parents.look(&record.path)?.as_ref()) != record.before
+                {
+                    busy.push(&record.path);
+                }
+            }
+            (found, busy)
+        }
+        State::Committed => {
+            let survey = survey(&mut parents, journal, None, Theirs::Refuse)?;
+            let busy = survey.busy().map(|record| &record.path).collect();
+            (survey.differences, busy)
+        }
+    };
+    parents.refuse_obstacles(busy.into_iter())?;
+    Ok(found)
 }
 
 /// Rolls a committed change back: the old content is staged, then the journal's direction is turned, which

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use crate::disk::handle::{self, Kind, Limit};
 use crate::disk::journal::{Journal, Record, STAGING};
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, Root, effect, history};
+use crate::disk::{Error, Root, effect, history, obstacle};
 use crate::state::{Attributes, Content, Entry, Fingerprint};
 
 /// How many staged files are open before they are synced: a restore may write thousands.
@@ -93,6 +93,23 @@ impl<'a> Parents<'a> {
         let opened = there.map(|there| handle::open_directory(&there.parent, &there.name));
         // What is no directory holds nothing of ours.
         Ok(opened.and_then(Result::ok).map(Rc::new))
+    }
+
+    /// Refuses if a path is known not to be replaceable.
+    pub(super) fn refuse_obstacles<'p>(
+        &mut self,
+        paths: impl Iterator<Item = &'p PathBuf>,
+    ) -> Result<(), Error> {
+        let mut obstacles = BTreeSet::new();
+        for path in paths {
+            if self.leads_to(path)?
+                && let Some(parent) = self.of(path)?
+            {
+                let shown = self.root.on_host(path);
+                obstacle::look(&parent, &shown, path.file_name().unwrap_or_default(), &mut obstacles);
+            }
+        }
+        if obstacles.is_empty() { Ok(()) } else { Err(Error::Obstacles { obstacles }) }
     }
 
     /// Forgets directories that may have been removed.

@@ -82,6 +82,13 @@ pub(super) struct Survey<'a> {
     pub(super) differences: Vec<Difference>,
 }
 
+impl<'a> Survey<'a> {
+    /// The paths at which something is left to do.
+    pub(super) fn busy(&self) -> impl Iterator<Item = &'a Record> {
+        self.todos.iter().filter(|(_, todo)| !matches!(todo, Todo::Nothing)).map(|(step, _)| step.record)
+    }
+}
+
 /// The suffix of what is staged in a direction, then that of the other one.
 pub(super) fn suffixes(direction: Direction) -> (&'static str, &'static str) {
     match direction {

@@ -220,7 +220,7 @@ fn from_every_state_a_command_leads_out() {
     if full {
         println!("{count:#?}");
     } else {
-        insta::assert_debug_snapshot!(count, @r"
+        insta::assert_debug_snapshot!(count, @"
         Count {
             cases: 1902,
             plain: 989,
