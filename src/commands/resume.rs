@@ -74,32 +74,37 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(exit);
     }
     args.theirs.archive(&root, &args.root, &theirs, context)?;
+    context.hold_signals();
     let how = args.theirs.theirs();
     let resumed =
         transaction::resume(&root, &lock, how, &context.operator, context.now).map_err(|error| {
             Error::manual_action(error)
                 .hint("sudo kuberescue rollback undoes the change; the archive holds the old state")
         })?;
+    context.changed = true;
+    let kept = args.theirs.kept(&theirs);
     let (result, text) = match resumed {
-        Resumed::Nothing => (Undone::Nothing, "Nothing to resume: no change was interrupted.\n"),
+        Resumed::Nothing => (Undone::Nothing, "Nothing to resume: no change was interrupted.\n".to_owned()),
         Resumed::Cleaned { .. } => {
-            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n")
+            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n".to_owned())
         }
-        Resumed::Completed { journal } if journal.undoes.is_none() => {
-            (Undone::Resumed, "Resumed: the interrupted change is complete, every file is the new one.\n")
-        }
+        Resumed::Completed { journal } if journal.undoes.is_none() => (
+            Undone::Resumed,
+            format!("Resumed: the interrupted change is complete, every file is the new one{kept}.\n"),
+        ),
         Resumed::Completed { .. } | Resumed::Undone { .. } => (
             Undone::RolledBack,
-            "Rolled back: the interrupted rollback is complete, every file is the old one.\n",
+            format!("Rolled back: the interrupted rollback is complete, every file is the old one{kept}.\n"),
         ),
     };
-    report(pending.as_ref(), moved, &theirs, result, text).show(KIND, context.out);
+    report(pending.as_ref(), moved, &theirs, result, &text).show(KIND, context.out);
     if root.is_live() {
         context
             .out
             .say("hint: sudo kuberescue recover restarts what uses the old files, and verifies the node");
     }
-    Ok(exit)
+    let judged = args.theirs.judge(&root, &args.root, &theirs, context);
+    Ok(if judged == Exit::Fine { exit } else { judged })
 }
 
 fn report(
@@ -124,7 +129,7 @@ fn report(
 
 fn plan_text(journal: &Journal) -> String {
     let Journal { command, started, changes, .. } = journal;
-    let paths = changes.len();
+    let paths = count(changes.len(), "path");
     let how = match (journal.state, journal.direction) {
         (State::Committed, Direction::Forward) if journal.undoes.is_some() => {
             "was committed: completes it, every file will be the old one"
@@ -133,5 +138,5 @@ fn plan_text(journal: &Journal) -> String {
         (_, Direction::Forward) => "was committed: completes it, every file will be the new one",
         (_, Direction::Backward) => "was being rolled back: completes that, every file will be the old one",
     };
-    format!("\"{command}\" of {started:.0} ({paths} paths) {how}")
+    format!("\"{command}\" of {started:.0} ({paths}) {how}")
 }

@@ -66,7 +66,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     // A completed change is here only if it isn't undone yet.
     let verb = if journal.is_undoing() { "Completes the rollback" } else { "Rolls back" };
     let Journal { command, started, changes, .. } = &journal;
-    context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({} paths)", changes.len()));
+    context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({})", count(changes.len(), "path")));
     let theirs = args.theirs.settle(&root, &journal, true, context)?;
     if args.dry_run {
         let paths = changes.iter().map(|change| format!("{}\n", change.path.display()));
@@ -77,21 +77,27 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.confirm("Restore the old state?", args.yes)?;
     let lock = take_lock(&root, context)?;
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, Some(&journal)))?;
+    context.hold_signals();
     args.theirs.archive(&root, &args.root, &theirs, context)?;
     let archive = args.archive.as_deref();
     let done = undo(&root, &lock, &journal, archive, args.theirs.theirs(), &context.operator, context.now)?;
+    context.changed = true;
     let (result, text) = match &done {
-        RolledBack::Nothing => (Undone::Nothing, "Nothing to roll back.\n"),
+        RolledBack::Nothing => (Undone::Nothing, "Nothing to roll back.\n".to_owned()),
         RolledBack::Cleaned { .. } => {
-            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n")
+            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n".to_owned())
         }
-        RolledBack::Undone { .. } => (Undone::RolledBack, "Rolled back: the old state is restored.\n"),
+        RolledBack::Undone { .. } => {
+            let text = format!("Rolled back: the old state is restored{}.\n", args.theirs.kept(&theirs));
+            (Undone::RolledBack, text)
+        }
     };
-    report(&journal, manifests, &theirs, result, text.to_owned()).show(KIND, context.out);
+    report(&journal, manifests, &theirs, result, text).show(KIND, context.out);
     if root.is_live() {
         context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
     }
-    Ok(exit)
+    let judged = args.theirs.judge(&root, &args.root, &theirs, context);
+    Ok(if judged == Exit::Fine { exit } else { judged })
 }
 
 /// No change, but an interrupted restart.

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::analysis::node::findings::{Node, findings};
 use crate::disk::transaction::{self, Difference, Journal, Lock, RolledBack, State, Theirs};
 use crate::disk::{self, Depth, Root, archive};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Exit, Kind};
+use crate::report::finding_lines;
 use crate::session::Context;
+use crate::session::input::host_state::look_around;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::text::count;
-use crate::state::{Code, Invoker, Snapshot};
+use crate::state::{Code, Invoker, Severity, Snapshot};
 
 /// What becomes of files of the change that something else has changed since.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -60,6 +63,35 @@ impl TheirsArgs {
         Ok(found)
     }
 
+    /// With files that were kept the node is judged: it is in a state that nobody has planned.
+    pub fn judge(self, root: &Root, args: &RootArgs, kept: &[Difference], context: &mut Context<'_>) -> Exit {
+        if !self.keep_theirs || kept.is_empty() {
+            return Exit::Fine;
+        }
+        let Ok((snapshot, inventory)) = args.read_from(root) else {
+            context.out.say("hint: sudo kuberescue diagnose");
+            return Exit::ActionRequired;
+        };
+        let around = look_around(root, &snapshot, &inventory, true);
+        let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
+        let mut found = findings(node, context.now);
+        found.retain(|finding| finding.severity == Severity::Blocker);
+        if found.is_empty() {
+            return Exit::Fine;
+        }
+        context.out.say(&format!("Blocking problems now:\n{}", finding_lines(&found).trim_end()));
+        context.out.say("hint: sudo kuberescue diagnose");
+        Exit::ActionRequired
+    }
+
+    /// What stays as it is, for the last word.
+    pub fn kept(self, found: &[Difference]) -> String {
+        match found.len() {
+            number if self.keep_theirs && number > 0 => format!(" but for {}", count(number, "file")),
+            _ => String::new(),
+        }
+    }
+
     /// With `--overwrite`: archives the node with what will be replaced.
     ///
     /// # Errors
@@ -95,17 +127,16 @@ impl TheirsArgs {
 /// The refusal that shows every path.
 fn changed_since(differences: &[&Difference], command: &str) -> Error {
     let lines = differences.iter().map(|Difference { path, why, .. }| format!("{}: {why}", path.display()));
-    let keep = format!("sudo kuberescue {command} --keep-theirs leaves them as they are and ends the rest");
-    let overwrite = format!("sudo kuberescue {command} --overwrite archives and replaces them");
-    let hint = match differences.iter().all(|difference| difference.overwritable) {
-        true => format!("{keep}; {overwrite}"),
-        false => keep,
-    };
+    let mut hints = vec![format!("sudo kuberescue {command} --keep-theirs leaves them and ends the rest")];
+    if differences.iter().all(|difference| difference.overwritable) {
+        hints.push(format!("sudo kuberescue {command} --overwrite archives and replaces them"));
+    }
     let what = match differences.len() {
         1 => "1 file of the change was changed by something else since".to_owned(),
         more => format!("{} of the change were changed by something else since", count(more, "file")),
     };
-    Error::refused(Code::ChangedSince, format!("{what}; nothing was written")).details(lines).hint(hint)
+    let failure = Error::refused(Code::ChangedSince, format!("{what}; nothing was written")).details(lines);
+    Error { hints, ..failure }
 }
 
 /// The change to roll back: one that was interrupted, or the last one unless it is a rollback itself.
@@ -160,12 +191,19 @@ fn failure(error: disk::Error) -> Error {
     }
 }
 
-/// The archive where the change recorded it, or by its name in the root's own directory: a disk that was
-/// mounted then may be the machine's own now.
-fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
+/// The archive that the change recorded, by its name in the root's own directory: a disk that was mounted then may be the
+/// machine's own now. On the running node also where it was recorded; what a foreign disk says is no path of this host.
+fn recorded_archive(root: &Root, recorded: &Path) -> Result<PathBuf, Error> {
     let same_name = |path: &PathBuf| path.file_name() == recorded.file_name();
-    let moved = || archive::list(root, None).ok()?.into_iter().find(same_name);
-    if recorded.is_file() { recorded.to_owned() } else { moved().unwrap_or_else(|| recorded.to_owned()) }
+    let own = archive::list(root, None).unwrap_or_default().into_iter().find(same_name);
+    match own {
+        Some(own) => Ok(own),
+        None if root.is_live() => Ok(recorded.to_owned()),
+        None => {
+            let what = format!("the archive of the change is not on this disk: {}", recorded.display());
+            Err(Error::could_not_run(what).code(Code::NoArchive))
+        }
+    }
 }
 
 fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<Snapshot, Error> {
@@ -190,7 +228,7 @@ fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<S
 
 /// The content of the archive that a change recorded, if it is still that archive.
 fn recorded_state(root: &Root, recorded: &transaction::ArchiveRef) -> Result<Snapshot, Error> {
-    let path = recorded_archive(root, &recorded.path);
+    let path = recorded_archive(root, &recorded.path)?;
     let (snapshot, verified) = archive::open(&path)?;
     if verified.sha256 != recorded.sha256 {
         let what = "is not the archive that the change has made (its SHA-256 differs)";
