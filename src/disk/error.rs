@@ -9,7 +9,6 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
-use super::transaction::Difference;
 use crate::state::text::count;
 
 /// The run that holds or held the lock.
@@ -24,6 +23,16 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)
     }
+}
+
+/// A path that something else has changed: it can't be finished or undone as the journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub path: PathBuf,
+    /// What was found there.
+    pub why: &'static str,
+    /// Whether replacing it can end it.
+    pub overwritable: bool,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -18,9 +18,10 @@ mod tests;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
+pub use super::error::Difference;
 pub use lock::{Lock, has_unfinished};
 pub use recover::{Resumed, RolledBack, differences, resume, rollback};
-pub use survey::{Difference, Theirs};
+pub use survey::Theirs;
 
 pub use super::journal::{ArchiveRef, Context, Direction, Journal, Record, State, last, pending};
 use super::journal::{COMMITTED, STAGING, is_plain, pending_in, stage_name};
@@ -161,13 +162,13 @@ fn is_same(change: &Change) -> bool {
     }
 }
 
-/// Looks whether `changes` can be made, and writes nothing.
+/// Looks whether each path of `changes` can be replaced, and writes nothing.
 ///
 /// # Errors
-/// What [`apply`] would refuse: [`Error::Changed`], [`Error::Obstacles`], [`Error::Unsupported`].
+/// [`Error::Obstacles`], as [`apply`].
 pub fn preview(root: &Root, changes: &ChangeSet) -> Result<(), Error> {
-    let changes: Vec<&Change> = changes.iter().filter(|change| !is_same(change)).collect();
-    check(&mut Parents::new(root), &changes)
+    let changes = changes.iter().filter(|change| !is_same(change));
+    Parents::new(root).refuse_obstacles(changes.map(|change| &change.path))
 }
 
 /// Everything that can be known to fail is found before anything is written.

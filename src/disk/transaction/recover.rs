@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::finish::{self, Way};
 use super::stage::{self, NEW, OLD, Parents, staged};
-use super::survey::{Difference, STAGED_CHANGED, Theirs, stranger, survey, without_directory};
+use super::survey::{STAGED_CHANGED, Theirs, stranger, survey, without_directory};
 use super::{Context, Lock, after_commit, run};
+use crate::disk::error::Difference;
 use crate::disk::history::{self, Stamp};
 use crate::disk::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use crate::disk::{Error, MAX_ENTRIES, Root, handle};

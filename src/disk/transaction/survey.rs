@@ -1,10 +1,10 @@
 //! What remains of a committed change, derived from the files alone. Nothing here writes.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
 use super::stage::{NEW, OLD, Parents, staged};
 use crate::disk::Error;
+use crate::disk::error::Difference;
 use crate::disk::journal::{Direction, Journal, Record};
 use crate::disk::record::StoredAttributes;
 use crate::state::{Content, Entry, Fingerprint, Snapshot};
@@ -19,16 +19,6 @@ pub enum Theirs {
     Keep,
     /// They get the content of the change; the caller has archived theirs.
     Overwrite,
-}
-
-/// A path that something else has changed: it can't be finished or undone as the journal says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub path: PathBuf,
-    /// What was found there.
-    pub why: &'static str,
-    /// Whether [`Theirs::Overwrite`] can end it.
-    pub overwritable: bool,
 }
 
 /// Why a path can't be written whose directory is not there, or is no longer one when

@@ -218,7 +218,15 @@ fn from_every_state_a_command_leads_out() {
         }
     }
     if full {
-        println!("{count:#?}");
+        insta::assert_debug_snapshot!(count, @r"
+        Count {
+            cases: 10566,
+            plain: 6227,
+            kept: 2181,
+            overwritten: 449,
+            kept_at_last: 1709,
+        }
+        ");
     } else {
         insta::assert_debug_snapshot!(count, @"
         Count {
