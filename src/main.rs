@@ -23,6 +23,7 @@ use kuberescue::report::Output;
 use kuberescue::session::Context;
 
 fn main() -> ExitCode {
+    invoker::keep_memory_private();
     let parsed = Cli::command().try_get_matches();
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -49,10 +50,11 @@ fn main() -> ExitCode {
         out.expect_document(yaml, at.copied().unwrap_or(now));
     }
     let command_line = format!("kuberescue {}", arguments.join(" "));
-    let exit =
-        cli.run(&mut Context { now, command_line, operator: invoker::look(), out: &mut out, begun, waited });
-    let exit = if out.is_broken() && exit == Exit::Fine { Exit::CouldNotRun } else { exit };
-    ExitCode::from(exit as u8)
+    let operator = invoker::look();
+    let (changed, held) = (false, None);
+    let mut context = Context { now, command_line, operator, out: &mut out, begun, waited, changed, held };
+    let exit = cli.run(&mut context);
+    ExitCode::from(context.last_word(exit) as u8)
 }
 
 /// The command's own arguments.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kuberescue::disk::archive::{self, About};
-use kuberescue::disk::transaction::{self, ArchiveRef, Context, RolledBack};
+use kuberescue::disk::transaction::{self, ArchiveRef, Context, Difference, RolledBack, Theirs};
 use kuberescue::disk::{Depth, Error, Root};
 use kuberescue::state::{ChangeSet, Content, Entry, Invoker, Snapshot};
 
@@ -129,6 +129,7 @@ fn archive_change_and_rollback_from_the_archive() {
             &root,
             &lock,
             &archived,
+            Theirs::Refuse,
             &Invoker::default(),
             NOW + Duration::from_secs(round),
         )
@@ -147,8 +148,15 @@ fn a_rollback_of_a_path_that_changed_since_is_refused() {
     let lock = root.lock().unwrap();
     transaction::apply(&root, &lock, &renewal(&old), &context(None)).unwrap();
     std::fs::write(directory.path().join("etc/kubernetes/admin.conf"), "x").unwrap();
-    let error = transaction::rollback(&root, &lock, &old, &Invoker::default(), NOW).unwrap_err();
-    assert!(matches!(error, Error::Changed { path } if path == Path::new("/etc/kubernetes/admin.conf")));
+    let error =
+        transaction::rollback(&root, &lock, &old, Theirs::Refuse, &Invoker::default(), NOW).unwrap_err();
+    let Error::Differs { differences } = error else { panic!("{error}") };
+    let found = Difference {
+        path: "/etc/kubernetes/admin.conf".into(),
+        why: "it holds neither the old nor the new content",
+        overwritable: true,
+    };
+    assert_eq!(differences, [found]);
 }
 
 /// A small file system of its own; unmounted when dropped.

@@ -1,10 +1,11 @@
 //! `resume`: finishes what was interrupted: restores parked manifests, then completes the change.
 
 use crate::disk::parking::parked;
-use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
+use crate::disk::transaction::{self, Difference, Direction, Journal, Resumed, State};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
+use crate::session::change::undo::TheirsArgs;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
@@ -20,6 +21,8 @@ pub struct Args {
     /// Skip confirmation (resume asks for none)
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    theirs: TheirsArgs,
     /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
@@ -54,8 +57,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if let Some(journal) = &pending {
         context.out.say(&plan_text(journal));
     }
+    let theirs = match &pending {
+        Some(journal) => args.theirs.settle(&root, journal, false, context)?,
+        None => Vec::new(),
+    };
     if args.dry_run {
-        report(pending.as_ref(), moved, Undone::Planned, "").show(KIND, context.out);
+        report(pending.as_ref(), moved, &theirs, Undone::Planned, "").show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -63,36 +70,50 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     // First: until they are restored the control plane is down.
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, pending.as_ref()))?;
     if pending.is_none() {
-        report(None, moved, Undone::ManifestsRestored, "").show(KIND, context.out);
+        report(None, moved, &theirs, Undone::ManifestsRestored, "").show(KIND, context.out);
         return Ok(exit);
     }
-    let resumed = transaction::resume(&root, &lock, &context.operator, context.now).map_err(|error| {
-        Error::manual_action(error)
-            .hint("sudo kuberescue rollback undoes the change; the archive holds the old state")
-    })?;
+    args.theirs.archive(&root, &args.root, &theirs, context)?;
+    context.hold_signals();
+    let how = args.theirs.theirs();
+    let resumed =
+        transaction::resume(&root, &lock, how, &context.operator, context.now).map_err(|error| {
+            Error::manual_action(error)
+                .hint("sudo kuberescue rollback undoes the change; the archive holds the old state")
+        })?;
+    context.changed = true;
+    let kept = args.theirs.kept(&theirs);
     let (result, text) = match resumed {
-        Resumed::Nothing => (Undone::Nothing, "Nothing to resume: no change was interrupted.\n"),
+        Resumed::Nothing => (Undone::Nothing, "Nothing to resume: no change was interrupted.\n".to_owned()),
         Resumed::Cleaned { .. } => {
-            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n")
+            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n".to_owned())
         }
-        Resumed::Completed { journal } if journal.undoes.is_none() => {
-            (Undone::Resumed, "Resumed: the interrupted change is complete, every file is the new one.\n")
-        }
+        Resumed::Completed { journal } if journal.undoes.is_none() => (
+            Undone::Resumed,
+            format!("Resumed: the interrupted change is complete, every file is the new one{kept}.\n"),
+        ),
         Resumed::Completed { .. } | Resumed::Undone { .. } => (
             Undone::RolledBack,
-            "Rolled back: the interrupted rollback is complete, every file is the old one.\n",
+            format!("Rolled back: the interrupted rollback is complete, every file is the old one{kept}.\n"),
         ),
     };
-    report(pending.as_ref(), moved, result, text).show(KIND, context.out);
+    report(pending.as_ref(), moved, &theirs, result, &text).show(KIND, context.out);
     if root.is_live() {
         context
             .out
             .say("hint: sudo kuberescue recover restarts what uses the old files, and verifies the node");
     }
-    Ok(exit)
+    let judged = args.theirs.judge(&root, &args.root, &theirs, context);
+    Ok(if judged == Exit::Fine { exit } else { judged })
 }
 
-fn report(journal: Option<&Journal>, manifests: Vec<String>, result: Undone, text: &str) -> UndoReport {
+fn report(
+    journal: Option<&Journal>,
+    manifests: Vec<String>,
+    theirs: &[Difference],
+    result: Undone,
+    text: &str,
+) -> UndoReport {
     let paths = journal.into_iter().flat_map(|journal| &journal.changes);
     UndoReport {
         result,
@@ -101,13 +122,14 @@ fn report(journal: Option<&Journal>, manifests: Vec<String>, result: Undone, tex
         started: journal.map(|journal| journal.started),
         items: paths.map(|change| change.path.display().to_string()).collect(),
         manifests,
+        changed_since: theirs.iter().map(|theirs| theirs.path.display().to_string()).collect(),
         text: text.to_owned(),
     }
 }
 
 fn plan_text(journal: &Journal) -> String {
     let Journal { command, started, changes, .. } = journal;
-    let paths = changes.len();
+    let paths = count(changes.len(), "path");
     let how = match (journal.state, journal.direction) {
         (State::Committed, Direction::Forward) if journal.undoes.is_some() => {
             "was committed: completes it, every file will be the old one"
@@ -116,5 +138,5 @@ fn plan_text(journal: &Journal) -> String {
         (_, Direction::Forward) => "was committed: completes it, every file will be the new one",
         (_, Direction::Backward) => "was being rolled back: completes that, every file will be the old one",
     };
-    format!("\"{command}\" of {started:.0} ({paths} paths) {how}")
+    format!("\"{command}\" of {started:.0} ({paths}) {how}")
 }

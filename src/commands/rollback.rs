@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crate::disk::Root;
 use crate::disk::parking::parked;
-use crate::disk::transaction::{Journal, RolledBack};
+use crate::disk::transaction::{Difference, Journal, RolledBack};
 use crate::error::{Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
-use crate::session::change::undo::{last_change, undo};
+use crate::session::change::undo::{TheirsArgs, last_change, undo};
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
@@ -24,6 +24,8 @@ pub struct Args {
     /// Skip confirmation
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    theirs: TheirsArgs,
     /// Show what would be done without changing anything
     #[arg(long)]
     dry_run: bool,
@@ -64,34 +66,38 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     // A completed change is here only if it isn't undone yet.
     let verb = if journal.is_undoing() { "Completes the rollback" } else { "Rolls back" };
     let Journal { command, started, changes, .. } = &journal;
-    context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({} paths)", changes.len()));
+    context.out.say(&format!("{verb} \"{command}\" of {started:.0} ({})", count(changes.len(), "path")));
+    let theirs = args.theirs.settle(&root, &journal, true, context)?;
     if args.dry_run {
         let paths = changes.iter().map(|change| format!("{}\n", change.path.display()));
-        report(&journal, manifests, Undone::Planned, paths.collect()).show(KIND, context.out);
+        report(&journal, manifests, &theirs, Undone::Planned, paths.collect()).show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
     context.confirm("Restore the old state?", args.yes)?;
     let lock = take_lock(&root, context)?;
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, Some(&journal)))?;
-    let done = undo(&root, &lock, &journal, args.archive.as_deref(), &context.operator, context.now)?;
+    context.hold_signals();
+    args.theirs.archive(&root, &args.root, &theirs, context)?;
+    let archive = args.archive.as_deref();
+    let done = undo(&root, &lock, &journal, archive, args.theirs.theirs(), &context.operator, context.now)?;
+    context.changed = true;
     let (result, text) = match &done {
-        RolledBack::Nothing => (Undone::Nothing, "Nothing to roll back.\n"),
+        RolledBack::Nothing => (Undone::Nothing, "Nothing to roll back.\n".to_owned()),
         RolledBack::Cleaned { .. } => {
-            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n")
+            (Undone::Removed, "Removed what the change had prepared: no file had changed.\n".to_owned())
         }
-        RolledBack::Undone { .. } => (Undone::RolledBack, "Rolled back: the old state is restored.\n"),
+        RolledBack::Undone { .. } => {
+            let text = format!("Rolled back: the old state is restored{}.\n", args.theirs.kept(&theirs));
+            (Undone::RolledBack, text)
+        }
     };
-    report(&journal, manifests, result, text.to_owned()).show(KIND, context.out);
-    if result == Undone::Removed && journal.undoes.is_some() {
-        context.out.say(
-            "hint: that was a rollback that was not committed; sudo kuberescue rollback starts it again",
-        );
-    }
+    report(&journal, manifests, &theirs, result, text).show(KIND, context.out);
     if root.is_live() {
         context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
     }
-    Ok(exit)
+    let judged = args.theirs.judge(&root, &args.root, &theirs, context);
+    Ok(if judged == Exit::Fine { exit } else { judged })
 }
 
 /// No change, but an interrupted restart.
@@ -110,7 +116,13 @@ fn only_manifests(root: &Root, manifests: Vec<String>, dry_run: bool, context: &
     Ok(exit)
 }
 
-fn report(journal: &Journal, manifests: Vec<String>, result: Undone, text: String) -> UndoReport {
+fn report(
+    journal: &Journal,
+    manifests: Vec<String>,
+    theirs: &[Difference],
+    result: Undone,
+    text: String,
+) -> UndoReport {
     let paths = journal.changes.iter().map(|change| change.path.display().to_string());
     UndoReport {
         result,
@@ -119,6 +131,7 @@ fn report(journal: &Journal, manifests: Vec<String>, result: Undone, text: Strin
         started: Some(journal.started),
         items: paths.collect(),
         manifests,
+        changed_since: theirs.iter().map(|theirs| theirs.path.display().to_string()).collect(),
         text,
     }
 }

@@ -168,11 +168,11 @@ pub(super) fn remove(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Removes an empty directory. No error if it doesn't exist; one with content stays.
+/// Removes an empty directory. No error if it doesn't exist; one with content stays, and so does what is no directory.
 pub(super) fn remove_directory(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     gate()?;
     match retry(|| unlinkat(&dir, name, UnlinkatFlags::RemoveDir)) {
-        Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+        Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }

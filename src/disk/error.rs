@@ -1,11 +1,15 @@
 //! All failures of the disk layer as one type: the operation, the path, and the reason without errno numbers.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
+
+use super::obstacle::Obstacle;
+use crate::state::text::count;
 
 /// The run that holds or held the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,16 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)
     }
+}
+
+/// A path that something else has changed: it can't be finished or undone as the journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub path: PathBuf,
+    /// What was found there.
+    pub why: &'static str,
+    /// Whether replacing it can end it.
+    pub overwritable: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +82,21 @@ pub enum Error {
     },
     #[error("{}: the journal cannot be used: {why}", path.display())]
     Journal { path: PathBuf, why: String },
-    /// A path holds neither the old nor the new content: manual action required.
-    #[error("{}: {why}; nothing was touched", path.display())]
-    NeedsPerson {
-        path: PathBuf,
-        /// What was found.
-        why: &'static str,
+    /// Paths of a change were changed by something else since.
+    #[error("{}{}", differences.iter().take(1).map(|first| format!("{}: {}", first.path.display(), first.why))
+        .collect::<String>(), match differences.len() {
+        0 | 1 => String::new(),
+        more => format!("; and {} changed by something else since", count(more - 1, "more file")),
+    })]
+    Differs { differences: Vec<Difference> },
+    /// Paths that can't be replaced, found before anything was written.
+    #[error("{} of this change cannot be replaced; nothing was written", count(obstacles.len(), "path"))]
+    Obstacles { obstacles: BTreeSet<(PathBuf, Obstacle)> },
+    /// A change failed after its commit, and every path is as before again.
+    #[error("{source}; every file is as it was before")]
+    TakenBack {
+        #[source]
+        source: Box<Error>,
     },
     /// The archive doesn't hold the state before the change.
     #[error("{}: the archive does not hold what was there before change {id}", path.display())]
@@ -123,7 +146,7 @@ impl Error {
 
     /// Whether the node or the archive differs from the state that the change left.
     pub fn refuses_rollback(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::NeedsPerson { .. } | Self::ArchiveDiffers { .. })
+        matches!(self, Self::Changed { .. } | Self::Differs { .. } | Self::ArchiveDiffers { .. })
     }
 
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

@@ -66,8 +66,12 @@ pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     open(dir, name, OFlag::O_DIRECTORY)
 }
 
-/// Opens a file for reading; `O_NONBLOCK` because it may have become a FIFO since it was checked.
+/// Opens a regular file for reading; a device or a socket isn't even opened. `O_NONBLOCK` because it may have become a
+/// FIFO since it was looked at.
 pub(super) fn open_file(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
+    if stat(&dir, name)?.is_some_and(|found| Kind::of(&found) != Kind::File) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+    }
     open(dir, name, OFlag::O_NONBLOCK)
 }
 

@@ -15,6 +15,7 @@ mod journal;
 mod limits;
 pub mod logs;
 mod node;
+pub mod obstacle;
 pub mod parking;
 mod record;
 pub mod replacement;

@@ -5,11 +5,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::unistd::dup;
 
 use super::{Error, Root, effect, handle};
@@ -69,8 +68,9 @@ impl StateDir {
                 None => {
                     path.push(name);
                     let mode = if name == "kuberescue" { 0o700 } else { 0o755 };
-                    // Fails with "already exists" if a dangling link is in the way.
+                    // A dangling link in the way can't be opened.
                     effect::make_directory(&at, OsStr::new(name), mode)
+                        .or_else(made_by_another)
                         .and_then(|()| effect::sync(&at))
                         .and_then(|()| handle::open_directory(&at, OsStr::new(name)))
                 }
@@ -156,22 +156,37 @@ impl StateDir {
 
     /// The content of a file of at most `limit` bytes; `None` if it doesn't exist.
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        match self.read_end(name, limit)? {
+            Some((_, true)) => {
+                Err(Error::Journal { path: self.path.join(name), why: "too large".to_owned() })
+            }
+            found => Ok(found.map(|(bytes, _)| bytes)),
+        }
+    }
+
+    /// The last `limit` bytes of a file, and whether it has more; `None` if it doesn't exist.
+    pub(super) fn read_end(&self, name: &str, limit: u64) -> Result<Option<(Vec<u8>, bool)>, Error> {
         let path = || self.path.join(name);
-        let file = match handle::open_file(&self.directory, OsStr::new(name)) {
+        let mut file = match handle::open_file(&self.directory, OsStr::new(name)) {
             Ok(file) => file,
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                return Err(Error::Journal { path: path(), why: "not a file".to_owned() });
+            }
             Err(error) => return Err(Error::io("read", path())(error)),
         };
-        if !file.metadata().map_err(Error::io("read", path()))?.is_file() {
-            return Err(Error::Journal { path: path(), why: "not a file".to_owned() });
-        }
+        let failed = |error| Error::io("read", path())(error);
+        let skipped = file.metadata().map_err(failed)?.len().saturating_sub(limit);
+        file.seek(SeekFrom::Start(skipped)).map_err(failed)?;
         let mut bytes = Vec::new();
-        let read = file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path()))?;
-        if read as u64 > limit {
-            return Err(Error::Journal { path: path(), why: "too large".to_owned() });
-        }
-        Ok(Some(bytes))
+        file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(Some((bytes, skipped > 0)))
     }
+}
+
+/// Another run that begins at the same time has made the directory: the lock decides between the two.
+fn made_by_another(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
 }
 
 fn is_hidden(name: &OsStr, suffix: &str) -> bool {

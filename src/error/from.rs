@@ -107,6 +107,9 @@ impl From<disk::Error> for Error {
     }
 }
 
+/// How many commands a hint names.
+const MOST_COMMANDS: usize = 3;
+
 /// The hint is what helps wherever the error comes from; a caller who knows better replaces it.
 impl From<&disk::Error> for Error {
     fn from(error: &disk::Error) -> Self {
@@ -119,7 +122,18 @@ impl From<&disk::Error> for Error {
             Disk::StillParked { .. } => {
                 Self::manual_action(error).code(Code::InterruptedRestart).hint("sudo kuberescue resume")
             }
-            Disk::Changed { .. } | Disk::NeedsPerson { .. } | Disk::ArchiveDiffers { .. } => {
+            Disk::TakenBack { .. } => Self::rolled_back(error)
+                .hint("nothing was restarted; run the same command again once the cause is gone"),
+            Disk::Obstacles { obstacles } => {
+                let lines = obstacles.iter().map(|(path, found)| format!("{} {}", path.display(), found.what()));
+                let commands = obstacles.iter().take(MOST_COMMANDS).map(|(path, found)| found.remedy(path));
+                let commands: Vec<_> = commands.collect();
+                Self::refused(Code::NotReplaceable, error)
+                    .details(lines.collect::<Vec<_>>())
+                    .hint(format!("{}; then run the same command again", commands.join("; ")))
+            }
+            Disk::Differs { .. } => failure.code(Code::ChangedSince),
+            Disk::Changed { .. } | Disk::ArchiveDiffers { .. } => {
                 failure.hint("nothing was changed; kuberescue archive diff ARCHIVE shows what differs")
             }
             Disk::Locked { .. } => failure.hint("wait for the other run to end, then run the same command again"),

@@ -1,8 +1,17 @@
 //! A deadline for any operation.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock;
+
+/// Whether nothing is waited for any more.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Ends every waiting of this process: no deadline has any time left.
+pub fn end_all() {
+    ENDED.store(true, Ordering::Relaxed);
+}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
@@ -16,6 +25,9 @@ impl Deadline {
 
     /// Zero once it has passed.
     pub fn left(self) -> Duration {
+        if ENDED.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
         self.0.saturating_duration_since(clock::now())
     }
 

@@ -1,7 +1,9 @@
-//! The user who runs this process.
+//! The user who runs this process, and the process itself.
 
 use std::io;
 
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Uid, ttyname};
 
 use crate::state::Invoker;
@@ -17,6 +19,16 @@ pub fn look() -> Invoker {
         uid: Uid::current().as_raw(),
         sudo_user: sudo_user.map(|name| name.chars().take(MAX_NAME).collect()),
         tty: tty.map(|path| path.display().to_string()),
+    }
+}
+
+/// Keeps the memory of this process, which holds keys, out of core dumps and from debuggers of other users. Best
+/// effort.
+pub fn keep_memory_private() {
+    let _limited = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    // Without it /proc/self, through which labels of links are read, belongs to root.
+    if Uid::effective().is_root() {
+        let _hidden = set_dumpable(false);
     }
 }
 

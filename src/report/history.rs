@@ -81,6 +81,8 @@ pub struct UndoReport {
     pub items: Vec<String>,
     /// Manifests that an interrupted restart had moved away, and that are moved back.
     pub manifests: Vec<String>,
+    /// Paths that something else had changed since: kept with `--keep-theirs`, replaced with `--overwrite`.
+    pub changed_since: Vec<String>,
     /// In words.
     #[serde(skip)]
     pub text: String,
@@ -90,7 +92,8 @@ impl UndoReport {
     /// Nothing was interrupted, or nothing is left to undo.
     pub fn nothing(text: &str, dry_run: bool) -> Self {
         let (result, items, manifests) = (Undone::Nothing, Vec::new(), Vec::new());
-        Self { result, dry_run, command: None, started: None, items, manifests, text: format!("{text}\n") }
+        let (changed_since, text) = (Vec::new(), format!("{text}\n"));
+        Self { result, dry_run, command: None, started: None, items, manifests, changed_since, text }
     }
 
     /// `kind` is `ResumeResult` or `RollbackResult`.

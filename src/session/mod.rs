@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::error::Error;
+use self::change::signals::{SignalGuard, arrived, hold};
+use crate::error::{Error, Exit};
 use crate::live::clock;
 use crate::report::Output;
-use crate::state::Invoker;
+use crate::state::{Code, Invoker};
 
 pub struct Context<'a> {
     /// The clock, read once.
@@ -30,11 +31,37 @@ pub struct Context<'a> {
     pub begun: Instant,
     /// How much of it was waiting for processes to stop, start and become healthy.
     pub waited: Duration,
+    /// Whether files of the node were changed.
+    pub changed: bool,
+    /// What keeps signals from ending the run between two states.
+    pub held: Option<SignalGuard>,
 }
 
 impl Context<'_> {
     pub fn elapsed(&self) -> Duration {
         clock::now().saturating_duration_since(self.begun)
+    }
+
+    /// From here to its last word the run isn't ended by a signal: what waits looks whether one has arrived.
+    pub fn hold_signals(&mut self) {
+        self.held.get_or_insert_with(hold);
+    }
+
+    /// The exit code, also if the result could not be written: never one that says that nothing was changed where
+    /// something was.
+    pub fn last_word(&mut self, exit: Exit) -> Exit {
+        // Everything is said: a signal has nothing left to end.
+        let _over = arrived();
+        if !self.out.is_broken() || !matches!(exit, Exit::Fine | Exit::Findings) {
+            return exit;
+        }
+        let what = "the result could not be written to stdout";
+        let failure = match self.changed {
+            true => Error::manual_action(format!("the change is made, but {what}"))
+                .hint("kuberescue diagnose shows the node as it is now"),
+            false => Error::could_not_run(what).hint("run the same command again with stdout elsewhere"),
+        };
+        self.out.fail(&failure.code(Code::OutputFailed))
     }
 
     /// Asks before a change, unless `--yes` is set.

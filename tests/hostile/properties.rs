@@ -145,7 +145,7 @@ proptest! {
         match transaction::apply(&root, &lock, &changes, &context(Some(reference))) {
             Ok(_) => {
                 prop_assert_eq!(timeless(&on_disk(&root)), timeless(&new));
-                transaction::rollback(&root, &lock, &archived, &Invoker::default(), NOW).unwrap();
+                transaction::rollback(&root, &lock, &archived, transaction::Theirs::Refuse, &Invoker::default(), NOW).unwrap();
             }
             // A directory where a file was, or the other way round.
             Err(error) => prop_assert!(error.to_string().contains("in the place of"), "{}", error),

@@ -56,6 +56,7 @@ const HARMLESS: &[&str] = &[
     "rseq",
     "rt_sigaction",
     "rt_sigprocmask",
+    "signalfd4",
     "rt_sigreturn",
     "sched_getaffinity",
     "sched_yield",
@@ -115,7 +116,8 @@ fn more_than_reading(trace: &str) -> Vec<&str> {
             "fcntl" => !["F_GETFD", "F_GETFL", "F_SETFD", "F_DUPFD_CLOEXEC"]
                 .iter()
                 .any(|command| arguments.contains(command)),
-            "prctl" => !arguments.contains("PR_SET_NAME"),
+            // A thread's name; no core dumps.
+            "prctl" => !["PR_SET_NAME", "PR_SET_DUMPABLE"].iter().any(|what| arguments.contains(what)),
             name => !HARMLESS.contains(&name),
         }
     };

@@ -154,7 +154,8 @@ impl Start<'_> {
             return Err(format!("a second resume\n{again}"));
         }
         let now = &self.judge.now;
-        if end == End::New && (thorough || is_full()) {
+        // What is rolled back is as it was, good or not.
+        if end == End::New && matches!(self.judge.new, New::Like(_)) && (thorough || is_full()) {
             let good = told(&root, &format!("certs check-expiration --at {now}"));
             if good.code != 0 {
                 return Err(format!("the new certificates\n{good}"));
@@ -182,8 +183,11 @@ pub fn demanded(killed: &Tree, way: &str, judge: &Judge) -> Option<End> {
     let journal: serde_json::Value = serde_json::from_slice(bytes).unwrap();
     let undoes = journal["undoes"].as_str();
     // What undoes another change is completed by both.
-    let goes_on =
-        committed.is_some() && journal["direction"] == "forward" && (way == "resume" || undoes.is_some());
+    // A rollback that hadn't begun is begun again by another.
+    let goes_on = match committed {
+        Some(_) => journal["direction"] == "forward" && (way == "resume" || undoes.is_some()),
+        None => undoes.is_some() && way.starts_with("rollback"),
+    };
     // Where it undoes the judged command itself, that was done: the way on leads from new to old.
     let back = undoes.is_some_and(|undone| judge.before().as_deref() != Some(undone));
     Some(if goes_on != back { End::New } else { End::Old })

@@ -91,6 +91,7 @@ pub const HARMLESS: &[c_long] = &[
     libc::SYS_setpgid,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
+    libc::SYS_signalfd4,
     libc::SYS_sigaltstack,
     libc::SYS_socket,
     libc::SYS_socketpair,

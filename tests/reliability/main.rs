@@ -24,6 +24,8 @@ mod power;
 mod scenarios;
 mod secrets;
 #[cfg(target_arch = "x86_64")]
+mod signals;
+#[cfg(target_arch = "x86_64")]
 mod tracer;
 #[cfg(target_arch = "x86_64")]
 mod tracing;

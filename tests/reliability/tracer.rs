@@ -29,6 +29,8 @@ pub enum Answer {
     Kill,
     /// The call is not made and fails.
     Fail(Errno),
+    /// The process gets this signal, and the call is made.
+    Signal(Signal),
     /// A write writes half of what it should; any other call is made.
     Short,
 }
@@ -104,7 +106,8 @@ pub fn trace<S: AsRef<OsStr>>(root: &Path, words: &[S], watch: &mut dyn Watch) -
         | Options::PTRACE_O_EXITKILL;
     ptrace::seize(main, options).unwrap();
     kill(main, Signal::SIGCONT).unwrap();
-    let code = Run { root: &root, main, calls: HashMap::new(), killed: false, watch }.follow();
+    let code =
+        Run { root: &root, main, calls: HashMap::new(), killed: false, signalled: false, watch }.follow();
     Ended { code, out: text(&mut out), err: text(&mut err) }
 }
 
@@ -128,6 +131,7 @@ struct Run<'a> {
     /// Every thread that is known; `None`: not in a call.
     calls: HashMap<Pid, Option<Call>>,
     killed: bool,
+    signalled: bool,
     watch: &'a mut dyn Watch,
 }
 
@@ -163,7 +167,7 @@ impl Run<'_> {
                 WaitStatus::Signaled(pid, signal, _) => {
                     self.calls.remove(&pid);
                     assert!(
-                        self.killed || pid != self.main || signal == Signal::SIGPIPE,
+                        self.killed || self.signalled || pid != self.main || signal == Signal::SIGPIPE,
                         "the program died of {signal}"
                     );
                 }
@@ -204,6 +208,10 @@ impl Run<'_> {
         let mut fails = None;
         match self.watch.before(&op) {
             Answer::Go => {}
+            Answer::Signal(signal) => {
+                self.signalled = true;
+                kill(self.main, signal).unwrap();
+            }
             Answer::Kill => {
                 self.killed = true;
                 registers.orig_rax = u64::MAX;

@@ -75,6 +75,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
         }
         _ => {
             let replaced = replace(&target, &fetched.bytes, context.now)?;
+            context.changed = true;
             let kept = replaced.kept.map(|kept| format!("; old file: {}", kept.display()));
             context.out.say(&format!("Wrote {shown}{}", kept.unwrap_or_default()));
             if let Some(error) = replaced.unsynced {

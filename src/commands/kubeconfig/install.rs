@@ -88,6 +88,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     context.confirm(&format!("Replace {}?", path.display()), args.yes)?;
     let replaced = replace(&target, &result.bytes, context.now)?;
+    context.changed = true;
     context.out.say(&format!("Installed {}", path.display()));
     done.replaced = true;
     if let Some(kept) = replaced.kept {

@@ -57,11 +57,11 @@ pub(super) fn append(state: &StateDir, journal: &Journal) -> Result<(), Error> {
     if !last_line(&next).and_then(parse).is_some_and(|record| record.is_of(journal)) {
         return discard(state);
     }
-    if let Some(old) = state.read(LOG, MAX_LOG)?
-        && let (Some(old), Some(new)) = (first_number(&old), first_number(&next))
-        && new > old
-    {
-        state.rename(LOG, &format!("{FULL}{old}{SUFFIX}"))?;
+    if let (Some(old), Some(new)) = (Log::read(state, LOG)?, first_number(&next)) {
+        let first = first_number(&old.text).unwrap_or(new.saturating_sub(1));
+        if old.is_too_large || new > first {
+            state.rename(LOG, &format!("{FULL}{first}{SUFFIX}"))?;
+        }
     }
     state.rename(NEXT, LOG)
 }
@@ -73,13 +73,14 @@ pub(super) fn discard(state: &StateDir) -> Result<(), Error> {
 
 /// The log with the record of `journal`; `None` if it has it.
 fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Option<Vec<u8>>, Error> {
-    let mut log = state.read(LOG, MAX_LOG)?.unwrap_or_default();
-    if log.is_empty()
-        && let Some(full) = newest_full(state)?
-    {
+    let Log { text: mut log, is_too_large } = match Log::read(state, LOG)? {
+        Some(log) if !log.text.is_empty() => log,
         // Interrupted while a full file was set aside.
-        log = state.read(&full, MAX_LOG)?.unwrap_or_default();
-    }
+        _ => match newest_full(state)? {
+            Some(full) => Log::read(state, &full)?.unwrap_or_default(),
+            None => Log::default(),
+        },
+    };
     let last = last_line(&log).map(|line| (parse(line), Digest::of(line)));
     if let Some((Some(record), _)) = &last
         && record.is_of(journal)
@@ -90,7 +91,7 @@ fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Op
     let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
     let last = last.map(|(record, digest)| (record.map_or(lines, |record| record.number), digest));
     let record = Record::new(journal, ended, last.as_ref());
-    if log.len() >= FULL_AT {
+    if is_too_large || log.len() >= FULL_AT {
         log.clear();
     } else if log.last().is_some_and(|byte| *byte != b'\n') {
         log.push(b'\n');
@@ -100,6 +101,21 @@ fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Op
     serde_json::to_writer(&mut log, &record).map_err(wrong)?;
     log.push(b'\n');
     Ok(Some(log))
+}
+
+/// A file of the log.
+#[derive(Default)]
+struct Log {
+    /// All of it, or the end of one that is too large: something else has written there.
+    text: Vec<u8>,
+    is_too_large: bool,
+}
+
+impl Log {
+    fn read(state: &StateDir, name: &str) -> Result<Option<Self>, Error> {
+        let found = state.read_end(name, MAX_LOG)?;
+        Ok(found.map(|(text, is_too_large)| Self { text, is_too_large }))
+    }
 }
 
 fn last_line(log: &[u8]) -> Option<&[u8]> {

@@ -162,3 +162,21 @@ fn a_log_that_is_no_file_stops_a_change_before_it_begins() {
     assert_eq!(node.entry(), before);
     assert_eq!(transaction::pending(&node.root).unwrap(), None);
 }
+
+#[test]
+fn a_log_that_something_else_has_filled_is_set_aside() {
+    let node = Node::new();
+    node.change(1);
+    node.change(2);
+    let file = std::fs::File::options().append(true).open(node.path(LOG)).unwrap();
+    file.set_len(MAX_LOG + 1).unwrap();
+    node.change(3);
+    let names = std::fs::read_dir(node.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    let number = parse(node.lines()[0].as_bytes()).unwrap().number;
+    insta::assert_snapshot!(format!("{names:?}, then {number}\n{:?}", node.problems()).replace(node.path("").to_str().unwrap(), "OWN/"), @r#"
+    ["history-3.jsonl", "history.jsonl", "last.json", "lock"], then 4
+    ["/var/lib/kuberescue/history-3.jsonl: too large to be checked", "/var/lib/kuberescue/history.jsonl, line 1: the record before it is another one than when it was written"]
+    "#);
+}

@@ -88,8 +88,12 @@ struct Chain {
 
 impl Chain {
     fn file(&mut self, state: &StateDir, name: &str) -> Result<(), Error> {
-        let Some(text) = state.read(name, MAX_LOG)? else { return Ok(()) };
         let path = state.path.join(name);
+        let Some((text, is_too_large)) = state.read_end(name, MAX_LOG)? else { return Ok(()) };
+        if is_too_large {
+            self.problem(&path, None, "too large to be checked");
+            return Ok(());
+        }
         self.first = None;
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             if line.is_empty() {

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek};
 
+use crate::disk::handle::{self, Kind};
 use crate::disk::state_dir::{LOCK, StateDir};
 use crate::disk::{Error, Holder, Root, effect};
 
@@ -26,6 +27,13 @@ impl Root {
     pub fn lock(&self) -> Result<Lock, Error> {
         let state = StateDir::create(self)?;
         let path = state.path.join(LOCK);
+        // A device or a socket must not even be opened.
+        if let Some(found) =
+            handle::stat(&state.directory, OsStr::new(LOCK)).map_err(Error::io("lock", &path))?
+            && Kind::of(&found) != Kind::File
+        {
+            return Err(Error::Unsupported { path, why: "the lock is not a file" });
+        }
         let mut file =
             effect::open_or_create(&state.directory, OsStr::new(LOCK)).map_err(Error::io("lock", &path))?;
         let found = holder(&mut file);

@@ -11,14 +11,17 @@ mod finish;
 mod lock;
 mod recover;
 mod stage;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 use std::path::PathBuf;
 
+pub use super::error::Difference;
 pub use lock::{Lock, has_unfinished};
-pub use recover::{Resumed, RolledBack, resume, rollback};
+pub use recover::{Resumed, RolledBack, differences, resume, rollback};
+pub use survey::Theirs;
 
 pub use super::journal::{ArchiveRef, Context, Direction, Journal, Record, State, last, pending};
 use super::journal::{COMMITTED, STAGING, is_plain, pending_in, stage_name};
@@ -26,6 +29,7 @@ pub use super::record::{StoredAttributes, StoredXattr};
 use super::state_dir::StateDir;
 use super::{Error, Root, effect, handle, history};
 use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
+use finish::Way;
 use stage::Parents;
 
 /// A change that was made.
@@ -41,8 +45,8 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`Error::Pending`]: an earlier change was interrupted. [`Error::Changed`]: a path doesn't hold its
-/// `before`. Any other error with [`Error::committed`] false: nothing has changed. With it true: [`resume`]
-/// or [`rollback`].
+/// `before`. [`Error::TakenBack`]: it failed after its commit and was undone. Any other error with
+/// [`Error::committed`] false: nothing has changed. With it true: [`resume`] or [`rollback`].
 pub fn apply(root: &Root, lock: &Lock, changes: &ChangeSet, context: &Context) -> Result<Outcome, Error> {
     run(root, lock, changes, context, None)
 }
@@ -72,7 +76,8 @@ fn run(
         .and_then(|()| history::prepare(state, &journal))
         .and_then(|()| commit(state))
         .or_else(|error| give_up(&mut parents, state, &journal, error))?;
-    finish::finish(&mut parents, state, &journal).map_err(after_commit(&journal))?;
+    finish::finish(&mut parents, state, &journal, Way::default())
+        .or_else(|error| recover::take_back(root, lock, &journal, &changes, context, error))?;
     Ok(Outcome { id: Some(journal.id), changed: changes.iter().map(|change| change.path.clone()).collect() })
 }
 
@@ -157,11 +162,21 @@ fn is_same(change: &Change) -> bool {
     }
 }
 
+/// Looks whether each path of `changes` can be replaced, and writes nothing.
+///
+/// # Errors
+/// [`Error::Obstacles`], as [`apply`].
+pub fn preview(root: &Root, changes: &ChangeSet) -> Result<(), Error> {
+    let changes = changes.iter().filter(|change| !is_same(change));
+    Parents::new(root).refuse_obstacles(changes.map(|change| &change.path))
+}
+
 /// Everything that can be known to fail is found before anything is written.
 fn check(parents: &mut Parents<'_>, changes: &[&Change]) -> Result<(), Error> {
     let find = |path: &std::path::Path| {
         changes.binary_search_by(|change| change.path.as_path().cmp(path)).ok().and_then(|at| changes.get(at))
     };
+    parents.refuse_obstacles(changes.iter().map(|change| &change.path))?;
     for change in changes {
         let path = &change.path;
         let unsupported = |why| Err(Error::Unsupported { path: path.clone(), why });

@@ -1,13 +1,19 @@
 //! After an interruption, or to undo a change: [`resume`] and [`rollback`].
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
+use super::finish::{self, Way};
 use super::stage::{self, NEW, OLD, Parents, staged};
-use super::{Context, Lock, after_commit, finish, run};
+use super::survey::{STAGED_CHANGED, Theirs, stranger, survey, without_directory};
+use super::{Context, Lock, after_commit, run};
+use crate::disk::error::Difference;
 use crate::disk::history::{self, Stamp};
 use crate::disk::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
-use crate::disk::{Error, Root};
-use crate::state::{Attributes, ChangeSet, Content, Entry, Fingerprint, Invoker, Snapshot};
+use crate::disk::{Error, MAX_ENTRIES, Root, handle};
+use crate::state::{Attributes, Change, ChangeSet, Content, Entry, Fingerprint, Invoker, Snapshot};
 
 /// The result of [`resume`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +47,15 @@ pub enum RolledBack {
 /// direction. Does nothing if nothing is pending. `operator` and `now` are for the history.
 ///
 /// # Errors
-/// If a path holds neither the old nor the new content nothing is changed ([`Error::NeedsPerson`]); the
-/// change stays pending after any error.
-pub fn resume(root: &Root, lock: &Lock, operator: &Invoker, now: Timestamp) -> Result<Resumed, Error> {
+/// [`Error::Differs`]: something else has changed paths of it, and `theirs` doesn't say what to do: then nothing
+/// is changed. The change stays pending after any error.
+pub fn resume(
+    root: &Root,
+    lock: &Lock,
+    theirs: Theirs,
+    operator: &Invoker,
+    now: Timestamp,
+) -> Result<Resumed, Error> {
     let Some(journal) = journal::pending_in(&lock.state)? else {
         return Ok(Resumed::Nothing);
     };
@@ -51,7 +63,8 @@ pub fn resume(root: &Root, lock: &Lock, operator: &Invoker, now: Timestamp) -> R
         stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
         return Ok(Resumed::Cleaned { id: journal.id });
     }
-    end(root, lock, &journal, &stamp(lock, operator, now)).map_err(after_commit(&journal))?;
+    let way = Way { theirs, ..Way::default() };
+    end(root, lock, journal.clone(), way, &stamp(lock, operator, now)).map_err(after_commit(&journal))?;
     Ok(match journal.direction {
         Direction::Forward => Resumed::Completed { journal },
         Direction::Backward => Resumed::Undone { journal },
@@ -62,28 +75,29 @@ pub fn resume(root: &Root, lock: &Lock, operator: &Invoker, now: Timestamp) -> R
 /// itself undoes another is completed.
 ///
 /// # Errors
-/// [`Error::ArchiveDiffers`]: `archive` is another one. [`Error::Changed`]: a path was changed since by
-/// another program. [`Error::NeedsPerson`] as in [`resume`]. Nothing is changed after these.
+/// [`Error::ArchiveDiffers`]: `archive` is another one. [`Error::Differs`]: something else has changed paths
+/// since, and `theirs` doesn't say what to do. Nothing is changed after these.
 pub fn rollback(
     root: &Root,
     lock: &Lock,
     archive: &Snapshot,
+    theirs: Theirs,
     operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
+    let way = Way { archive: Some(archive), theirs, forgotten: false };
+    let stamp = stamp(lock, operator, now);
     match journal::pending_in(&lock.state)? {
         Some(journal) if journal.state == State::Staging => {
             stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
             Ok(RolledBack::Cleaned { id: journal.id })
         }
-        // It undoes another change: the user wants it completed, not reverted.
-        Some(journal) if journal.undoes.is_some() && journal.direction == Direction::Forward => {
-            let undone = end(root, lock, &journal, &stamp(lock, operator, now));
-            undone.map_err(after_commit(&journal))?;
-            Ok(RolledBack::Undone { journal: Box::new(journal) })
-        }
+        // If it undoes another change the user wants it completed, not reverted.
         Some(journal) => {
-            let undone = turn_back(root, lock, journal.clone(), archive, &stamp(lock, operator, now));
+            let undone = match (&journal.undoes, journal.direction) {
+                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), way, &stamp),
+                _ => end(root, lock, journal.clone(), way, &stamp),
+            };
             undone.map_err(after_commit(&journal))?;
             Ok(RolledBack::Undone { journal: Box::new(journal) })
         }
@@ -92,11 +106,47 @@ pub fn rollback(
                 let command = format!("rollback of {}", journal.id);
                 let recorded = journal.archive.clone();
                 let context = Context { command, operator: operator.clone(), archive: recorded, now };
-                undo_last(root, lock, journal, archive, &context)
+                undo_last(root, lock, journal, (archive, theirs), &context)
             }
             _ => Ok(RolledBack::Nothing),
         },
     }
+}
+
+/// The paths of a committed or completed change that something else has changed since, for [`resume`] or, if
+/// `undo`, for [`rollback`]. What only an archive could tell isn't known here.
+///
+/// # Errors
+/// A directory can't be read, or a path is known not to be replaceable.
+pub fn differences(root: &Root, journal: &Journal, undo: bool) -> Result<Vec<Difference>, Error> {
+    let mut parents = Parents::new(root);
+    let turns = undo && journal.direction == Direction::Forward && journal.undoes.is_none();
+    let (found, busy): (_, Vec<&PathBuf>) = match journal.state {
+        State::Staging => return Ok(Vec::new()),
+        State::Done => {
+            let found = changed_since(&mut parents, journal)?;
+            (found, journal.changes.iter().map(|record| &record.path).collect())
+        }
+        State::Committed if turns => {
+            let found = old_contents(&mut parents, journal, None, Theirs::Refuse)?.1;
+            let mut busy = Vec::new();
+            for record in &journal.changes {
+                if parents.leads_to(&record.path)?
+                    && Fingerprint::of(parents.look(&record.path)?.as_ref()) != record.before
+                {
+                    busy.push(&record.path);
+                }
+            }
+            (found, busy)
+        }
+        State::Committed => {
+            let survey = survey(&mut parents, journal, None, Theirs::Refuse)?;
+            let busy = survey.busy().map(|record| &record.path).collect();
+            (survey.differences, busy)
+        }
+    };
+    parents.refuse_obstacles(busy.into_iter())?;
+    Ok(found)
 }
 
 /// Rolls a committed change back: the old content is staged, then the journal's direction is turned, which
@@ -105,86 +155,170 @@ fn turn_back(
     root: &Root,
     lock: &Lock,
     mut journal: Journal,
-    archive: &Snapshot,
+    way: Way<'_>,
     ended: &Stamp,
 ) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    if journal.direction == Direction::Forward {
-        let mut entries = Vec::new();
-        for record in &journal.changes {
-            if let Some(entry) = old_content(&mut parents, record, archive, &journal.id)? {
-                entries.push((record, entry));
-            }
-        }
-        // An interrupted rollback may have left some; they may be incomplete.
-        stage::remove_staged(&mut parents, &journal.changes, OLD)?;
-        let entries: Vec<(&Record, &Entry)> =
-            entries.iter().map(|(record, entry)| (*record, entry)).collect();
-        let staged = stage::stage(&mut parents, &entries, OLD)
-            .and_then(|()| stage::verify(&mut parents, &entries, OLD));
-        if let Err(error) = staged {
-            // The change stays pending, and `resume` removes what this leaves.
-            let _removed = stage::unstage(&mut parents, &journal.changes, OLD);
-            return Err(error);
-        }
-        // The change may have been killed before its commit was synced: otherwise that rename could be lost
-        // in a power loss and this one not, and the name from before the commit would be left.
-        lock.state.sync()?;
-        journal.direction = Direction::Backward;
-        journal.write(&lock.state, COMMITTED)?;
+    let (entries, differences) = old_contents(&mut parents, &journal, way.archive, way.theirs)?;
+    if !differences.is_empty() {
+        release(&mut parents, lock, &mut journal, differences, way.theirs)?;
     }
-    end(root, lock, &journal, ended)
+    let entries: Vec<(&Record, &Entry)> = journal
+        .changes
+        .iter()
+        .filter_map(|record| entries.get(&record.path).map(|entry| (record, entry)))
+        .collect();
+    // An interrupted rollback may have left some; they may be incomplete.
+    stage::remove_staged(&mut parents, &journal.changes, OLD)?;
+    let staged =
+        stage::stage(&mut parents, &entries, OLD).and_then(|()| stage::verify(&mut parents, &entries, OLD));
+    if let Err(error) = staged {
+        // The change stays pending, and `resume` removes what this leaves.
+        let _removed = stage::unstage(&mut parents, &journal.changes, OLD);
+        return Err(error);
+    }
+    // The change may have been killed before its commit was synced: otherwise that rename could be lost
+    // in a power loss and this one not, and the name from before the commit would be left.
+    lock.state.sync()?;
+    journal.direction = Direction::Backward;
+    journal.write(&lock.state, COMMITTED)?;
+    end(root, lock, journal, way, ended)
 }
 
 /// Finishes a committed change that another run has begun.
-fn end(root: &Root, lock: &Lock, journal: &Journal, ended: &Stamp) -> Result<(), Error> {
-    // It may have been killed before the commit was synced; no target may change before that.
+fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Stamp) -> Result<(), Error> {
+    let mut parents = Parents::new(root);
+    let differences = survey(&mut parents, &journal, way.archive, way.theirs)?.differences;
+    if !differences.is_empty() {
+        release(&mut parents, lock, &mut journal, differences, way.theirs)?;
+    }
+    history::prepare_again(&lock.state, &journal, ended);
+    finish::finish(&mut parents, &lock.state, &journal, way)
+}
+
+/// Takes the paths that are to be kept out of the change, with what is staged for them. Killed in between, they
+/// differ as before.
+fn release(
+    parents: &mut Parents<'_>,
+    lock: &Lock,
+    journal: &mut Journal,
+    differences: Vec<Difference>,
+    theirs: Theirs,
+) -> Result<(), Error> {
+    if theirs != Theirs::Keep {
+        return Err(Error::Differs { differences });
+    }
+    let (kept, rest) = std::mem::take(&mut journal.changes)
+        .into_iter()
+        .partition::<Vec<_>, _>(|record| differences.iter().any(|difference| difference.path == record.path));
+    journal.changes = rest;
+    stage::remove_staged(parents, &kept, NEW)?;
+    stage::remove_staged(parents, &kept, OLD)?;
     lock.state.sync()?;
-    history::prepare_again(&lock.state, journal, ended);
-    finish::finish(&mut Parents::new(root), &lock.state, journal)
+    journal.write(&lock.state, COMMITTED)
+}
+
+/// Undoes a change that failed after its commit, from the old content in memory. If that fails too it stays
+/// committed.
+pub(super) fn take_back(
+    root: &Root,
+    lock: &Lock,
+    journal: &Journal,
+    changes: &[&Change],
+    context: &Context,
+    failed: Error,
+) -> Result<(), Error> {
+    let old = changes.iter().filter_map(|change| Some((change.path.clone(), change.before.clone()?)));
+    let old: Snapshot = old.collect();
+    let way = Way { archive: Some(&old), forgotten: true, ..Way::default() };
+    let stamp = stamp(lock, &context.operator, context.now);
+    match turn_back(root, lock, journal.clone(), way, &stamp) {
+        Ok(()) => Err(Error::TakenBack { source: Box::new(failed) }),
+        Err(_) => Err(after_commit(journal)(failed)),
+    }
 }
 
 fn stamp(lock: &Lock, operator: &Invoker, now: Timestamp) -> Stamp {
     Stamp { time: now, boot: lock.boot.clone(), operator: operator.clone() }
 }
 
-/// What must be staged to restore a path; `None` if it still holds the old content.
+type OldContents = (BTreeMap<PathBuf, Entry>, Vec<Difference>);
+
+/// What must be staged to restore the paths of a change; nothing for those that still hold the old content.
+fn old_contents(
+    parents: &mut Parents<'_>,
+    journal: &Journal,
+    archive: Option<&Snapshot>,
+    theirs: Theirs,
+) -> Result<OldContents, Error> {
+    let (mut entries, mut differences) = (BTreeMap::new(), Vec::new());
+    for record in &journal.changes {
+        let path = record.path.clone();
+        if let Some(why) = without_directory(parents, journal, record, Direction::Backward, &differences)? {
+            differences.push(Difference { path, why, overwritable: false });
+            continue;
+        }
+        match old_content(parents, record, theirs == Theirs::Overwrite)? {
+            Err(difference) => differences.push(difference),
+            Ok(Old::Stays) => {}
+            Ok(Old::Directory) => {
+                entries.insert(path, directory(record));
+            }
+            Ok(Old::Archived) => {
+                if let Some(archive) = archive {
+                    entries.insert(path, from_archive(record, archive, &journal.id)?);
+                }
+            }
+        }
+    }
+    Ok((entries, differences))
+}
+
+enum Old {
+    Stays,
+    Directory,
+    Archived,
+}
+
 fn old_content(
     parents: &mut Parents<'_>,
     record: &Record,
-    archive: &Snapshot,
-    id: &str,
-) -> Result<Option<Entry>, Error> {
+    overwrite: bool,
+) -> Result<Result<Old, Difference>, Error> {
     let path = &record.path;
     let now = Fingerprint::of(parents.look(path)?.as_ref());
-    if now != record.before && now != record.after {
-        return Err(Error::NeedsPerson {
-            path: path.clone(),
-            why: "holds neither the old nor the new content",
-        });
+    let theirs = now != record.before && now != record.after;
+    if theirs {
+        let (why, overwritable) = stranger(&now);
+        let overwritable = overwritable && record.before != Fingerprint::Directory;
+        if !overwrite || !overwritable {
+            return Ok(Err(Difference { path: path.clone(), why, overwritable }));
+        }
     }
     // If the new content is still staged, the target was not replaced yet. If it isn't, the digest alone is
     // not enough: only the time may differ between old and new.
     let replaced = match record.after {
+        _ if theirs => true,
         Fingerprint::File { .. } | Fingerprint::Link { .. } => {
             match parents.look_beside(path, &staged(record, NEW))? {
                 // Counting it as staged would mean that the target is still the old one.
-                Some(Entry { content: Content::Unread(_), .. }) => {
-                    let why = "the content that is staged beside it cannot be read";
-                    return Err(Error::NeedsPerson { path: path.clone(), why });
-                }
+                Some(Entry { content: Content::Unread(_), .. }) => now == record.after,
                 beside => beside.is_none(),
             }
         }
         _ => now == record.after,
     };
-    match record.before {
+    Ok(Ok(match record.before {
         Fingerprint::File { .. } | Fingerprint::Link { .. } if replaced => {
-            from_archive(record, archive, id).map(Some)
+            let beside = parents.look_beside(path, &staged(record, OLD))?;
+            if beside.is_some_and(|beside| beside.content == Content::Directory) {
+                return Ok(Err(Difference { path: path.clone(), why: STAGED_CHANGED, overwritable: false }));
+            }
+            Old::Archived
         }
-        Fingerprint::Directory if now == Fingerprint::Absent => Ok(Some(directory(record))),
-        _ => Ok(None),
-    }
+        Fingerprint::Directory if now == Fingerprint::Absent => Old::Directory,
+        _ => Old::Stays,
+    }))
 }
 
 fn from_archive(record: &Record, archive: &Snapshot, id: &str) -> Result<Entry, Error> {
@@ -199,27 +333,66 @@ fn directory(record: &Record) -> Entry {
     Entry { content: Content::Directory, attributes }
 }
 
+/// The paths that don't hold what a completed change has left, or can't be restored because their directory is gone.
+fn changed_since(parents: &mut Parents<'_>, journal: &Journal) -> Result<Vec<Difference>, Error> {
+    let mut differences: Vec<Difference> = Vec::new();
+    for record in &journal.changes {
+        let path = record.path.clone();
+        if let Some(why) = without_directory(parents, journal, record, Direction::Backward, &differences)? {
+            differences.push(Difference { path, why, overwritable: false });
+            continue;
+        }
+        let now = Fingerprint::of(parents.look(&path)?.as_ref());
+        if now != record.after {
+            let (why, readable) = stranger(&now);
+            let overwritable = readable && ![&now, &record.before].contains(&&Fingerprint::Directory);
+            differences.push(Difference { path, why, overwritable });
+        }
+    }
+    Ok(differences)
+}
+
+/// Whether a path can be undone: not a directory to be removed that holds what something else has put there.
+fn goes_or_stays(parents: &mut Parents<'_>, record: &Record, changes: &ChangeSet) -> Result<bool, Error> {
+    if (&record.before, &record.after) != (&Fingerprint::Absent, &Fingerprint::Directory) {
+        return Ok(true);
+    }
+    let Some(open) = parents.open(&record.path)? else { return Ok(true) };
+    let names = open.try_clone().and_then(|open| handle::names(open, MAX_ENTRIES, |_| true));
+    let (_, names, _) = names.map_err(Error::io("read the directory", &record.path))?;
+    let goes = |name| changes.get(&record.path.join(name)).is_some_and(|change| change.after.is_none());
+    Ok(names.iter().all(goes))
+}
+
 /// Undoes a completed change by a new one, through the same steps.
 fn undo_last(
     root: &Root,
     lock: &Lock,
     journal: Journal,
-    archive: &Snapshot,
+    (archive, theirs): (&Snapshot, Theirs),
     context: &Context,
 ) -> Result<RolledBack, Error> {
     let mut parents = Parents::new(root);
+    let mut differences = changed_since(&mut parents, &journal)?;
+    if theirs == Theirs::Overwrite {
+        differences.retain(|difference| !difference.overwritable);
+    }
+    if !differences.is_empty() && theirs != Theirs::Keep {
+        return Err(Error::Differs { differences });
+    }
     let mut changes = ChangeSet::default();
-    for record in &journal.changes {
-        let current = parents.look(&record.path)?;
-        if Fingerprint::of(current.as_ref()) != record.after {
-            return Err(Error::Changed { path: record.path.clone() });
+    // What is in a directory before the directory.
+    for record in journal.changes.iter().rev() {
+        let kept = differences.iter().any(|difference| difference.path == record.path);
+        if kept || !goes_or_stays(&mut parents, record, &changes)? {
+            continue;
         }
         let old = match record.before {
             Fingerprint::Absent => None,
             Fingerprint::Directory => Some(directory(record)),
             _ => Some(from_archive(record, archive, &journal.id)?),
         };
-        changes.put(&record.path, current, old);
+        changes.put(&record.path, parents.look(&record.path)?, old);
     }
     run(root, lock, &changes, context, Some(journal.id.clone()))?;
     Ok(RolledBack::Undone { journal: Box::new(journal) })

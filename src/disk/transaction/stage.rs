@@ -10,10 +10,10 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use crate::disk::handle::{self, Limit};
+use crate::disk::handle::{self, Kind, Limit};
 use crate::disk::journal::{Journal, Record, STAGING};
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, Root, effect, history};
+use crate::disk::{Error, Root, effect, history, obstacle};
 use crate::state::{Attributes, Content, Entry, Fingerprint};
 
 /// How many staged files are open before they are synced: a restore may write thousands.
@@ -75,6 +75,43 @@ impl<'a> Parents<'a> {
         self.of(path)?.ok_or_else(|| Error::io("open the directory", parent)(missing()))
     }
 
+    /// Whether the directory of `path` is one, or is missing; not a link or a file that was put in its place.
+    pub(super) fn leads_to(&mut self, path: &Path) -> Result<bool, Error> {
+        match self.of(path) {
+            Err(error) if is_no_directory(&error) => Ok(false),
+            opened => opened.map(|_| true),
+        }
+    }
+
+    /// The directory of `path`, through links too, if there is one.
+    fn behind_links(&mut self, path: &Path) -> Result<Option<Rc<File>>, Error> {
+        if self.leads_to(path)? {
+            return self.of(path);
+        }
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let there = self.root.walk(parent, &mut |_, _, _, _| ()).ok().flatten();
+        let opened = there.map(|there| handle::open_directory(&there.parent, &there.name));
+        // What is no directory holds nothing of ours.
+        Ok(opened.and_then(Result::ok).map(Rc::new))
+    }
+
+    /// Refuses if a path is known not to be replaceable.
+    pub(super) fn refuse_obstacles<'p>(
+        &mut self,
+        paths: impl Iterator<Item = &'p PathBuf>,
+    ) -> Result<(), Error> {
+        let mut obstacles = BTreeSet::new();
+        for path in paths {
+            if self.leads_to(path)?
+                && let Some(parent) = self.of(path)?
+            {
+                let shown = self.root.on_host(path);
+                obstacle::look(&parent, &shown, path.file_name().unwrap_or_default(), &mut obstacles);
+            }
+        }
+        if obstacles.is_empty() { Ok(()) } else { Err(Error::Obstacles { obstacles }) }
+    }
+
     /// Forgets directories that may have been removed.
     pub(super) fn forget(&mut self) {
         self.open.clear();
@@ -98,12 +135,22 @@ impl<'a> Parents<'a> {
         let directories: BTreeSet<PathBuf> =
             paths.filter_map(|path| path.as_ref().parent().map(Path::to_owned)).collect();
         for directory in directories {
-            if let Some(open) = self.open(&directory)? {
-                effect::sync(&*open).map_err(Error::io("sync", &directory))?;
+            match self.open(&directory) {
+                Ok(None) => {}
+                Ok(Some(open)) => effect::sync(&*open).map_err(Error::io("sync", &directory))?,
+                // Nothing was changed in what someone has put in its place.
+                Err(error) if is_no_directory(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+}
+
+/// Whether a directory could not be opened because a link or a file is in its place.
+fn is_no_directory(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else { return false };
+    matches!(source.raw_os_error().map(Errno::from_raw), Some(Errno::ELOOP | Errno::ENOTDIR))
 }
 
 /// The staged file's name with its suffix.
@@ -178,12 +225,21 @@ pub(super) fn remove_staged(
     changes: &[Record],
     suffix: &str,
 ) -> Result<(), Error> {
-    for record in changes {
-        let Some(parent) = parents.of(&record.path)? else { continue };
-        let name = staged(record, suffix);
-        effect::remove(&*parent, &name).map_err(Error::io("remove", record.path.with_file_name(&name)))?;
+    changes.iter().try_for_each(|record| remove_beside(parents, record, suffix))
+}
+
+/// Removes what is staged for one path. Its directory may be behind a link by now; a directory of that name is
+/// another's.
+pub(super) fn remove_beside(parents: &mut Parents<'_>, record: &Record, suffix: &str) -> Result<(), Error> {
+    let Some(parent) = parents.behind_links(&record.path)? else { return Ok(()) };
+    let name = staged(record, suffix);
+    let at = || record.path.with_file_name(&name);
+    match handle::stat(&*parent, &name).map_err(Error::io("read", at()))? {
+        Some(found) if Kind::of(&found) != Kind::Directory => {
+            effect::remove(&*parent, &name).map_err(Error::io("remove", at()))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Removes what was staged under `suffix` and the directories created for it; syncs.
@@ -195,6 +251,7 @@ pub(super) fn unstage(parents: &mut Parents<'_>, changes: &[Record], suffix: &st
             _ => (&record.after, &record.before),
         };
         if made == (&Fingerprint::Absent, &Fingerprint::Directory)
+            && parents.leads_to(&record.path)?
             && let Some(parent) = parents.of(&record.path)?
         {
             let name = record.path.file_name().unwrap_or_default();

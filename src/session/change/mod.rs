@@ -27,8 +27,8 @@ use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
 use crate::report::ClusterNames;
 use crate::session::input::host_state::look_around;
-use crate::state::Code;
-use crate::state::{ChangeSet, Snapshot, catalog};
+use crate::state::text::count;
+use crate::state::{ChangeSet, Code, Snapshot, catalog};
 
 /// Arguments of every command that issues certificates.
 #[derive(clap::Args, Debug)]
@@ -230,7 +230,7 @@ impl Prepared {
     /// Creates keys and certificates in memory and checks the node with them.
     ///
     /// # Errors
-    /// Something could not be created, or would not be valid.
+    /// Something could not be created, would not be valid, or can't be put in its place.
     pub fn issue(&self) -> Result<Issued, Error> {
         let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
         let snapshot = self.snapshot.with(&changes);
@@ -238,6 +238,7 @@ impl Prepared {
         let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.clone());
         let findings = self.findings_after(&snapshot, &inventory);
         verify(&self.plan, &inventory, &findings).map_err(Error::could_not_run)?;
+        transaction::preview(&self.root, &changes)?;
         Ok(Issued { changes, inventory, findings })
     }
 
@@ -317,7 +318,19 @@ pub fn replace(
         archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
         now: context.now,
     };
+    context.hold_signals();
+    if let Some(signal) = signals::arrived() {
+        return Err(Error::could_not_run(format!("ended by {signal}; nothing was changed"))
+            .code(Code::Interrupted)
+            .hint("run the same command again"));
+    }
     transaction::apply(root, lock, changes, &record)?;
+    context.changed = true;
+    let done = format!("the change of {} is made", count(changes.len(), "path"));
+    signals::stop_here(
+        &done,
+        "sudo kuberescue recover goes on; sudo kuberescue rollback restores the old state",
+    )?;
     Ok(written.path)
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Old, refuse_if_interrupted, replace, take_lock};
 use crate::analysis::forensics::restore::{Archived, Options, RestorePlan, restore};
 use crate::analysis::node::inventory::Inventory;
-use crate::disk::{Depth, Root};
+use crate::disk::{Depth, Root, transaction};
 use crate::error::Error;
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, about};
@@ -40,6 +40,9 @@ pub fn prepare(
     let archive =
         Archived { snapshot: archive, inventory: &archived, is_ours, missing_parents: &missing_parents };
     let (plan, changes) = restore(&archive, &node, &inventory, options, context.now);
+    if plan.refusals.is_empty() {
+        transaction::preview(&root, &changes)?;
+    }
     Ok(Prepared { root, plan, changes, node, inventory })
 }
 

@@ -1,25 +1,158 @@
-//! Restoring what the last change replaced, from its archive.
+//! Ending a change that was interrupted, and restoring what the last one replaced, from its archive.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::disk::transaction::{self, Journal, Lock, RolledBack, State};
-use crate::disk::{self, Root, archive};
-use crate::error::{Error, Kind};
-use crate::state::Code;
-use crate::state::{Invoker, Snapshot};
+use crate::analysis::node::findings::{Node, findings};
+use crate::disk::transaction::{self, Difference, Journal, Lock, RolledBack, State, Theirs};
+use crate::disk::{self, Depth, Root, archive};
+use crate::error::{Error, Exit, Kind};
+use crate::report::finding_lines;
+use crate::session::Context;
+use crate::session::input::host_state::look_around;
+use crate::session::input::source::{RootArgs, about, archived};
+use crate::state::text::count;
+use crate::state::{Code, Invoker, Severity, Snapshot};
+
+/// What becomes of files of the change that something else has changed since.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct TheirsArgs {
+    /// Leave files that something else has changed since as they are, and end the rest of the change
+    #[arg(long, conflicts_with = "overwrite")]
+    keep_theirs: bool,
+    /// Archive files that something else has changed since, then replace them
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl TheirsArgs {
+    pub fn theirs(self) -> Theirs {
+        match (self.keep_theirs, self.overwrite) {
+            (true, _) => Theirs::Keep,
+            (_, true) => Theirs::Overwrite,
+            _ => Theirs::Refuse,
+        }
+    }
+
+    /// The files of `journal` that something else has changed since, for `rollback` or else for `resume`; says what
+    /// becomes of each.
+    ///
+    /// # Errors
+    /// There are some, and no option says what becomes of them, or one can't be replaced.
+    pub fn settle(
+        self,
+        root: &Root,
+        journal: &Journal,
+        undo: bool,
+        context: &mut Context<'_>,
+    ) -> Result<Vec<Difference>, Error> {
+        let found = transaction::differences(root, journal, undo)?;
+        let refused: Vec<_> = match self.theirs() {
+            Theirs::Refuse => found.iter().collect(),
+            Theirs::Keep => Vec::new(),
+            Theirs::Overwrite => found.iter().filter(|found| !found.overwritable).collect(),
+        };
+        if !refused.is_empty() {
+            return Err(changed_since(&refused, if undo { "rollback" } else { "resume" }));
+        }
+        let what = if self.keep_theirs { "stays as it is" } else { "is archived and replaced" };
+        for Difference { path, why, .. } in &found {
+            context.out.say(&format!("{}: {why}; it {what}", path.display()));
+        }
+        Ok(found)
+    }
+
+    /// With files that were kept the node is judged: it is in a state that nobody has planned.
+    pub fn judge(self, root: &Root, args: &RootArgs, kept: &[Difference], context: &mut Context<'_>) -> Exit {
+        if !self.keep_theirs || kept.is_empty() {
+            return Exit::Fine;
+        }
+        let Ok((snapshot, inventory)) = args.read_from(root) else {
+            context.out.say("hint: sudo kuberescue diagnose");
+            return Exit::ActionRequired;
+        };
+        let around = look_around(root, &snapshot, &inventory, true);
+        let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
+        let mut found = findings(node, context.now);
+        found.retain(|finding| finding.severity == Severity::Blocker);
+        if found.is_empty() {
+            return Exit::Fine;
+        }
+        context.out.say(&format!("Blocking problems now:\n{}", finding_lines(&found).trim_end()));
+        context.out.say("hint: sudo kuberescue diagnose");
+        Exit::ActionRequired
+    }
+
+    /// What stays as it is, for the last word.
+    pub fn kept(self, found: &[Difference]) -> String {
+        match found.len() {
+            number if self.keep_theirs && number > 0 => format!(" but for {}", count(number, "file")),
+            _ => String::new(),
+        }
+    }
+
+    /// With `--overwrite`: archives the node with what will be replaced.
+    ///
+    /// # Errors
+    /// The archive can't be written; nothing was changed.
+    pub fn archive(
+        self,
+        root: &Root,
+        args: &RootArgs,
+        replaced: &[Difference],
+        context: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        if !self.overwrite || replaced.is_empty() {
+            return Ok(());
+        }
+        let mut theirs = Snapshot::default();
+        for Difference { path, .. } in replaced {
+            root.read(&mut theirs, path, Depth::File);
+        }
+        let (node, inventory) = args.read_beside(root, &theirs)?;
+        let node = archived(&node)
+            .iter()
+            .chain(theirs.iter())
+            .map(|(path, entry)| (path.to_owned(), entry.clone()))
+            .collect();
+        let written = archive::write(root, None, &node, &about(&inventory, "before --overwrite", context))?;
+        context
+            .out
+            .say(&format!("Archive of the state before, read back and verified: {}", written.path.display()));
+        Ok(())
+    }
+}
+
+/// The refusal that shows every path.
+fn changed_since(differences: &[&Difference], command: &str) -> Error {
+    let lines = differences.iter().map(|Difference { path, why, .. }| format!("{}: {why}", path.display()));
+    let mut hints = vec![format!("sudo kuberescue {command} --keep-theirs leaves them and ends the rest")];
+    if differences.iter().all(|difference| difference.overwritable) {
+        hints.push(format!("sudo kuberescue {command} --overwrite archives and replaces them"));
+    }
+    let what = match differences.len() {
+        1 => "1 file of the change was changed by something else since".to_owned(),
+        more => format!("{} of the change were changed by something else since", count(more, "file")),
+    };
+    let failure = Error::refused(Code::ChangedSince, format!("{what}; nothing was written")).details(lines);
+    Error { hints, ..failure }
+}
 
 /// The change to roll back: one that was interrupted, or the last one unless it is a rollback itself.
 ///
 /// # Errors
 /// The record can't be read.
 pub fn last_change(root: &Root) -> Result<Option<Journal>, Error> {
-    if let Some(pending) = transaction::pending(root)? {
-        return Ok(Some(pending));
-    }
-    let last = transaction::last(root)?;
-    Ok(last.filter(|journal| !journal.is_undoing()))
+    let last = transaction::last(root)?.filter(|journal| !journal.is_undoing());
+    Ok(match transaction::pending(root)? {
+        // A rollback that hadn't begun: the change that it was to undo still stands.
+        Some(pending) if pending.state == State::Staging && pending.undoes.is_some() => {
+            last.or(Some(pending))
+        }
+        Some(pending) => Some(pending),
+        None => last,
+    })
 }
 
 /// Undoes `journal`. `archive` is an archive that the user named.
@@ -31,42 +164,75 @@ pub fn undo(
     lock: &Lock,
     journal: &Journal,
     archive: Option<&Path>,
+    theirs: Theirs,
     operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
     let old = old_state(root, journal, archive)?;
-    transaction::rollback(root, lock, &old, operator, now).map_err(failure)
+    let again = || transaction::rollback(root, lock, &old, theirs, operator, now).map_err(failure);
+    match again()? {
+        // What was swept away is a rollback of `journal` that hadn't begun.
+        RolledBack::Cleaned { .. } if journal.state == State::Done => again(),
+        done => Ok(done),
+    }
 }
 
 /// Before the commit nothing has changed: the failure is a refusal.
 fn failure(error: disk::Error) -> Error {
-    let is_refusal = error.refuses_rollback();
-    let failure = Error::from(error);
-    if is_refusal { Error { kind: Kind::Refused, ..failure.code(Code::CannotRollBack) } } else { failure }
+    match error {
+        disk::Error::AfterCommit { source, .. } if source.refuses_rollback() => failure(*source),
+        disk::Error::Differs { differences } => {
+            changed_since(&differences.iter().collect::<Vec<_>>(), "rollback")
+        }
+        error if error.refuses_rollback() => {
+            Error { kind: Kind::Refused, ..Error::from(error).code(Code::CannotRollBack) }
+        }
+        error => error.into(),
+    }
 }
 
-/// The archive where the change recorded it, or by its name in the root's own directory: a disk that was
-/// mounted then may be the machine's own now.
-fn recorded_archive(root: &Root, recorded: &Path) -> PathBuf {
+/// The archive that the change recorded, by its name in the root's own directory: a disk that was mounted then may be the
+/// machine's own now. On the running node also where it was recorded; what a foreign disk says is no path of this host.
+fn recorded_archive(root: &Root, recorded: &Path) -> Result<PathBuf, Error> {
     let same_name = |path: &PathBuf| path.file_name() == recorded.file_name();
-    let moved = || archive::list(root, None).ok()?.into_iter().find(same_name);
-    if recorded.is_file() { recorded.to_owned() } else { moved().unwrap_or_else(|| recorded.to_owned()) }
+    let own = archive::list(root, None).unwrap_or_default().into_iter().find(same_name);
+    match own {
+        Some(own) => Ok(own),
+        None if root.is_live() => Ok(recorded.to_owned()),
+        None => {
+            let what = format!("the archive of the change is not on this disk: {}", recorded.display());
+            Err(Error::could_not_run(what).code(Code::NoArchive))
+        }
+    }
 }
 
 fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<Snapshot, Error> {
-    // A change that hadn't begun is only cleaned up, and an interrupted undo has all it needs beside its
-    // targets.
-    if journal.state == State::Staging || journal.is_undoing() {
+    // A change that hadn't begun is only cleaned up.
+    if journal.state == State::Staging {
         return Ok(Snapshot::default());
     }
-    let path = match (archive, &journal.archive) {
-        (Some(path), _) => path.to_owned(),
-        (None, Some(archive)) => recorded_archive(root, &archive.path),
+    let opened = match (archive, &journal.archive) {
+        (Some(path), _) => archive::open(path).map(|(snapshot, _)| snapshot).map_err(Error::from),
+        (None, Some(archive)) => recorded_state(root, archive),
         (None, None) => return Ok(Snapshot::default()),
     };
-    let (snapshot, _) = archive::open(&path).map_err(|error| {
-        let failure = Error { kind: Kind::CouldNotRun, ..Error::from(error) };
-        failure.hint("nothing was changed; --archive FILE names another archive of the old state")
-    })?;
+    match opened {
+        // An interrupted undo has all it needs beside its targets, unless somebody has removed it.
+        Err(_) if journal.is_undoing() => Ok(Snapshot::default()),
+        opened => opened.map_err(|failure| {
+            let failure = Error { kind: Kind::CouldNotRun, ..failure };
+            failure.hint("nothing was changed; --archive FILE names another archive of the old state")
+        }),
+    }
+}
+
+/// The content of the archive that a change recorded, if it is still that archive.
+fn recorded_state(root: &Root, recorded: &transaction::ArchiveRef) -> Result<Snapshot, Error> {
+    let path = recorded_archive(root, &recorded.path)?;
+    let (snapshot, verified) = archive::open(&path)?;
+    if verified.sha256 != recorded.sha256 {
+        let what = "is not the archive that the change has made (its SHA-256 differs)";
+        return Err(Error::could_not_run(format!("{} {what}", path.display())).code(Code::CannotRollBack));
+    }
     Ok(snapshot)
 }

@@ -15,6 +15,8 @@ use crate::live::clock;
 use crate::live::deadline::Deadline;
 use crate::report::{restart_command, rollout_obstacle};
 use crate::session::Context;
+use crate::session::change::signals::arrived;
+use crate::state::Code;
 use crate::state::text::count;
 
 /// The namespace of the static pods.
@@ -232,6 +234,10 @@ fn wait_for(
     let restarted = format!("{} was restarted", target.shown());
     loop {
         // After the deadline there is one last request.
+        if let Some(signal) = arrived() {
+            let what = format!("{restarted}; ended by {signal} before it was ready, it goes on by itself");
+            return Err(Error::manual_action(what).code(Code::Interrupted).hint(status_command(target)));
+        }
         let over = deadline.left().is_zero();
         let look = get(cluster, target, cluster.deadline().at_most(deadline.left().max(LAST_REQUEST)));
         let words = match look {
@@ -293,9 +299,11 @@ fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: Strin
     let more = lines.len().saturating_sub(NAMED);
     let more = (more > 0).then(|| format!("and {}", count(more, "more pod")));
     let none = lines.is_empty().then(|| "all its pods are ready: check kube-controller-manager".to_owned());
-    Error::manual_action(what).details(lines.into_iter().take(NAMED).chain(more).chain(none)).hint(format!(
-        "kubectl -n {} rollout status {}",
-        target.namespace,
-        target.shown()
-    ))
+    Error::manual_action(what)
+        .details(lines.into_iter().take(NAMED).chain(more).chain(none))
+        .hint(status_command(target))
+}
+
+fn status_command(target: &Target) -> String {
+    format!("kubectl -n {} rollout status {}", target.namespace, target.shown())
 }

@@ -1,13 +1,11 @@
 //! Restarting static pods without a container runtime: their manifests are parked, and restored once their
 //! ports are closed.
 //!
-//! SIGINT, SIGHUP and SIGTERM are held back until the manifests are restored; after a SIGKILL or a power cut
+//! SIGINT, SIGHUP and SIGTERM end the waiting, and are held back until the manifests are restored; after a SIGKILL or a power cut
 //! `resume` restores them from their journal.
 
 use std::path::PathBuf;
 use std::time::Duration;
-
-use nix::sys::signal::Signal;
 
 use super::manifests::bring_back;
 use crate::analysis::node::endpoints;
@@ -21,7 +19,7 @@ use crate::live::deadline::Deadline;
 use crate::live::https::{Exchange, Transport, get};
 use crate::report::Progress;
 use crate::session::Context;
-use crate::session::change::signals::hold;
+use crate::session::change::signals::arrived;
 use crate::state::Component;
 
 /// How long the pods may take to stop: the kubelet reads its manifests at least every 20 s
@@ -48,9 +46,8 @@ pub fn restart(
         .filter_map(|component| inventory.facts.pod(component.name()))
         .map(|(path, _)| path.to_owned())
         .collect();
-    // Signals that arrive meanwhile terminate the run afterwards, with every manifest in its place.
-    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
-    let _held = hold(&signals);
+    // A signal that arrives meanwhile ends the waiting; every manifest is put in its place.
+    context.hold_signals();
     away_and_back(root, lock, inventory, components, &manifests, context)
 }
 
@@ -101,7 +98,7 @@ fn wait_until_closed(
         context.out.draw(&text);
         match open {
             None => break Ok(()),
-            Some(endpoint) if began.elapsed() >= PATIENCE => {
+            Some(endpoint) if began.elapsed() >= PATIENCE || arrived().is_some() => {
                 break Err(format!("{} at {}", endpoint.name, endpoint.address));
             }
             Some(_) => std::thread::sleep(PAUSE),

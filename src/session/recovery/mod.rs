@@ -12,21 +12,21 @@ pub mod revive;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::sys::signal::Signal;
 
 use self::afterwards::Afterwards;
 use self::host::{Cri, HostArgs, components, outdated_kubelet, outdated_pods, quorum, recorded};
 use self::preflight::{Preflight, or_without};
 use self::proof::{look, prove};
-use self::revive::{STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
+use self::revive::{GO_ON, STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
 use super::Context;
 use super::change::Prepared;
-use super::change::signals::hold;
+use super::change::signals::{arrived, stop_here};
 use super::change::undo::{last_change, undo};
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::analysis::node::quorum::Quorum;
+use crate::disk::transaction::Theirs;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
@@ -77,7 +77,7 @@ pub fn revive_and_prove(
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
     let since = clock::wall();
     match stage.run(&looked.restarts, context) {
-        Err(failure) if live.rollback_on_failure => {
+        Err(failure) if live.rollback_on_failure && arrived().is_none() => {
             context.out.fail(&failure);
             Err(put_back(prepared, context))
         }
@@ -97,10 +97,11 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn run(&self, restarts: &Restarts, context: &mut Context<'_>) -> Result<(), Error> {
-        // A lost connection (SIGHUP) must not leave a node half restarted.
-        let _held = hold(&[Signal::SIGHUP]);
+        // Ctrl-C or a lost connection (SIGHUP) must not leave a node half restarted.
+        context.hold_signals();
         let since = clock::wall();
         self.restart(restarts, since, context)?;
+        stop_here("everything was restarted; whether it is healthy was not waited for", GO_ON)?;
         let renewed_since = restarts.has(Component::Kubelet).then_some(since);
         let timeout = match self.quorum {
             // The other members must be recovered first, one after the other: waiting the full time would be
@@ -113,6 +114,7 @@ impl Stage<'_> {
         let report = self.proof(renewed_since, timeout, context);
         context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(ProbeFormat::Table)));
         if !report.is_green() {
+            stop_here("everything was restarted, and not all of it is healthy yet", GO_ON)?;
             return Err(self.not_well(&report, timeout));
         }
         context.out.result(&format!("\n{}", took(context.elapsed(), context.waited)));
@@ -212,7 +214,8 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
         let Some(journal) = last_change(root)? else {
             return Err(Error::manual_action("there is no record of the change that could be undone"));
         };
-        undo(root, prepared.taken_lock()?, &journal, None, &context.operator, clock::wall())
+        let theirs = Theirs::Refuse;
+        undo(root, prepared.taken_lock()?, &journal, None, theirs, &context.operator, clock::wall())
     };
     match undone() {
         Ok(_) => Error::rolled_back(

@@ -10,6 +10,7 @@ use crate::live::clock;
 use crate::live::probe::{Options, Report, probe};
 use crate::report::Progress;
 use crate::session::Context;
+use crate::session::change::signals::arrived;
 use crate::state::Bytes;
 
 /// Timeout of one round: a port that hangs must not hide the others.
@@ -42,7 +43,7 @@ pub fn prove(
         let (what, green) = in_short(&report);
         let text = board.step("proof", &what, green, context.elapsed());
         context.out.draw(&text);
-        if green || began.elapsed() >= timeout {
+        if green || began.elapsed() >= timeout || arrived().is_some() {
             return report;
         }
         std::thread::sleep(PAUSE);

@@ -15,6 +15,7 @@ use crate::live::kubelet;
 use crate::live::restart::{self, Options, Order, Report, Wanted};
 use crate::report::{Progress, restart_failures};
 use crate::session::Context;
+use crate::session::change::signals::{arrived, stop_here};
 use crate::state::Component;
 
 /// How long a new kubelet must run before it counts: with an expired certificate it exits within a second.
@@ -41,6 +42,10 @@ pub const STEADY: Duration = Duration::from_secs(3);
 /// The same if the proof follows, which checks more than that a process runs.
 pub const STEADY_BEFORE_PROOF: Duration = Duration::from_secs(1);
 
+/// The next step after a restart that was ended by a signal.
+pub const GO_ON: &str =
+    "sudo kuberescue recover goes on: it restarts what still uses old files, and checks the node";
+
 /// A component's progress, sent from a thread.
 struct Step {
     component: Component,
@@ -59,8 +64,10 @@ pub fn revive(
     patience: Duration,
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
+    context.hold_signals();
     if restarts.has(Component::Kubelet) {
         restart_kubelet(patience, context)?;
+        stop_here("the kubelet was restarted, nothing else", GO_ON)?;
     }
     let Some(pods) = pods.filter(|_| restarts.pods().next().is_some()) else { return Ok(()) };
     let grace = Duration::try_from(pods.args.grace).unwrap_or(restart::SHORT_GRACE);
@@ -84,6 +91,7 @@ pub fn revive(
         };
         restart::restart(&options, &wanted, &healthy, &progress)
     });
+    stop_here("what was stopped is started again by the kubelet; that was not waited for", GO_ON)?;
     outcome(&reports, context)
 }
 
@@ -165,6 +173,8 @@ fn show(receiver: &Receiver<Step>, board: &mut Progress, context: &mut Context<'
                 context.out.draw(&text);
             }
             Err(RecvTimeoutError::Timeout) => {
+                // Ends the waiting in the other threads too.
+                let _ending = arrived();
                 let text = board.tick(context.elapsed());
                 context.out.draw(&text);
             }

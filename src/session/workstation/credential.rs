@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
 use crate::analysis::workstation;
@@ -193,7 +192,7 @@ pub fn stamp(now: Timestamp) -> String {
 /// # Errors
 /// Nothing was changed.
 pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced, Error> {
-    let held = hold(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    let held = hold();
     let replaced = target.replace(bytes, &stamp(now));
     drop(held);
     replaced.map_err(not_replaced)

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kuberescue::disk::transaction::{self, Journal, pending};
+use kuberescue::disk::transaction::{self, Journal, Theirs, pending};
 use kuberescue::disk::{Root, history, parking};
 use kuberescue::session::change::undo::{last_change, undo};
 use kuberescue::state::{Digest, Invoker};
@@ -162,11 +162,11 @@ fn end(root: &Root, way: Way) -> Result<(), String> {
     }
     match way {
         Way::Resume => {
-            transaction::resume(root, &lock, &operator, now).map_err(text)?;
+            transaction::resume(root, &lock, Theirs::Refuse, &operator, now).map_err(text)?;
         }
         Way::Rollback => {
             if let Some(journal) = last_change(root).map_err(failed)? {
-                undo(root, &lock, &journal, None, &operator, now).map_err(failed)?;
+                undo(root, &lock, &journal, None, Theirs::Refuse, &operator, now).map_err(failed)?;
             }
         }
     }

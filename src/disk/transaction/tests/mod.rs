@@ -1,6 +1,8 @@
-//! What the transaction makes, refuses and undoes; `crashes` stops it after every writing call.
+//! What the transaction makes, refuses and undoes; `crashes` stops it after every writing call, `foreign`
+//! lets another program change files in between.
 
 mod crashes;
+mod foreign;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -118,11 +120,19 @@ impl Node {
     }
 
     fn resume(&self) -> Result<Resumed, Error> {
-        resume(&self.root, &self.root.lock()?, &Invoker::default(), NOW)
+        self.resume_with(Theirs::Refuse)
     }
 
     fn rollback(&self) -> Result<RolledBack, Error> {
-        rollback(&self.root, &self.root.lock()?, &self.old, &Invoker::default(), NOW)
+        self.rollback_with(Theirs::Refuse)
+    }
+
+    fn resume_with(&self, theirs: Theirs) -> Result<Resumed, Error> {
+        resume(&self.root, &self.root.lock()?, theirs, &Invoker::default(), NOW)
+    }
+
+    fn rollback_with(&self, theirs: Theirs) -> Result<RolledBack, Error> {
+        rollback(&self.root, &self.root.lock()?, &self.old, theirs, &Invoker::default(), NOW)
     }
 
     #[track_caller]
@@ -174,27 +184,12 @@ fn a_path_that_someone_else_changed_is_refused() {
 }
 
 #[test]
-fn after_a_change_by_someone_else_a_person_decides() {
-    let node = half_done(committed_points().start + 1);
-    put(node.root.path(), "etc/k/pki/a.crt", "someone else's", 0o644);
-    let found = tree(&node.root);
-    for error in [node.resume().unwrap_err(), node.rollback().unwrap_err()] {
-        assert!(error.committed());
-        assert!(error.to_string().contains("neither the old nor the new"), "{error}");
-        assert_eq!(tree(&node.root), found);
-    }
-    let node = self::node();
-    node.apply().unwrap();
-    put(node.root.path(), "etc/k/pki/a.crt", "someone else's", 0o644);
-    assert!(matches!(node.rollback().unwrap_err(), Error::Changed { .. }));
-}
-
-#[test]
 fn a_foreign_archive_brings_nothing_back() {
     let node = node();
     node.apply().unwrap();
     let lock = node.root.lock().unwrap();
-    let error = rollback(&node.root, &lock, &node.wanted(), &Invoker::default(), NOW).unwrap_err();
+    let error =
+        rollback(&node.root, &lock, &node.wanted(), Theirs::Refuse, &Invoker::default(), NOW).unwrap_err();
     assert!(matches!(error, Error::ArchiveDiffers { .. }));
     drop(lock);
     node.assert(&node.wanted(), "refused");

@@ -1,0 +1,241 @@
+//! Another program changes a file after a change was interrupted, or after it was made: from every state a command
+//! leads out, and it leaves alone what isn't its own.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use super::crashes::{committed_points, half_done};
+use super::*;
+use crate::disk::effect::fault::{self, Fault};
+
+/// What another program does to one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Rewrite,
+    Remove,
+    Directory,
+    Link,
+    Fifo,
+    /// To the content that is staged beside it.
+    RewriteStaged,
+    RemoveStaged,
+    DirectoryStaged,
+    /// Its directory is moved elsewhere, and a link put in its place.
+    MoveDirectory,
+}
+
+const ACTS: [Act; 9] = [
+    Act::Rewrite,
+    Act::Remove,
+    Act::Directory,
+    Act::Link,
+    Act::Fifo,
+    Act::RewriteStaged,
+    Act::RemoveStaged,
+    Act::DirectoryStaged,
+    Act::MoveDirectory,
+];
+
+#[expect(clippy::disallowed_methods, reason = "the other program")]
+fn remove(path: &Path) {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path).unwrap(),
+        Ok(_) => std::fs::remove_file(path).unwrap(),
+        Err(_) => {}
+    }
+}
+
+/// Does it; false if there is nothing to do it to.
+#[expect(clippy::disallowed_methods, reason = "the other program")]
+fn disturb(root: &Path, path: &Path, act: Act) -> bool {
+    let at = root.join(path.strip_prefix("/").unwrap());
+    let parent = at.parent().unwrap();
+    if !parent.is_dir() {
+        return false;
+    }
+    let staged = || {
+        let own = format!(".{}.kuberescue-", path.file_name().unwrap().to_str().unwrap());
+        let names = std::fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|name| name.file_name().unwrap().to_str().unwrap().starts_with(&own)).min()
+    };
+    let target = match act {
+        Act::RewriteStaged | Act::RemoveStaged | Act::DirectoryStaged => match staged() {
+            Some(staged) => staged,
+            None => return false,
+        },
+        _ => at.clone(),
+    };
+    match act {
+        Act::MoveDirectory => {
+            let elsewhere = root.join("elsewhere");
+            std::fs::rename(parent, &elsewhere).unwrap();
+            std::os::unix::fs::symlink("/elsewhere", parent).unwrap();
+            return true;
+        }
+        _ => remove(&target),
+    }
+    match act {
+        Act::Rewrite | Act::RewriteStaged => std::fs::write(&target, "someone else's").unwrap(),
+        Act::Directory | Act::DirectoryStaged => {
+            std::fs::create_dir(&target).unwrap();
+            std::fs::write(target.join("theirs"), "someone else's").unwrap();
+        }
+        Act::Link => std::os::unix::fs::symlink("someone else's", &target).unwrap(),
+        Act::Fifo => nix::unistd::mkfifo(&target, nix::sys::stat::Mode::S_IRUSR).unwrap(),
+        Act::Remove | Act::RemoveStaged | Act::MoveDirectory => {}
+    }
+    true
+}
+
+/// A state in which a change can be found.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Killed at this call.
+    Killed(u32),
+    /// Killed in the middle of the renames, and its rollback at this call.
+    RollbackKilled(u32),
+    Done,
+    /// Done, and its rollback killed at this call.
+    UndoingKilled(u32),
+}
+
+impl State {
+    /// `None`: the run had ended by then.
+    fn make(self) -> Option<Node> {
+        let killed = |node: Node, at: u32, act: &dyn Fn(&Node) -> bool| {
+            fault::set(at, Fault::Expiry);
+            let done = act(&node);
+            fault::clear();
+            (!done).then_some(node)
+        };
+        match self {
+            Self::Killed(at) => killed(node(), at, &|node| node.apply().is_ok()),
+            Self::RollbackKilled(at) => {
+                static MIDDLE: OnceLock<u32> = OnceLock::new();
+                let half = half_done(*MIDDLE.get_or_init(|| committed_points().start + 3));
+                killed(half, at, &|node| node.rollback().is_ok())
+            }
+            Self::Done => {
+                let node = node();
+                node.apply().unwrap();
+                Some(node)
+            }
+            Self::UndoingKilled(at) => {
+                killed(Self::Done.make().unwrap(), at, &|node| node.rollback().is_ok())
+            }
+        }
+    }
+}
+
+/// Names of staged files anywhere below the root.
+fn staged_files(root: &Path) -> Vec<PathBuf> {
+    let all = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
+    let ours = all.filter(|entry| {
+        let name: &OsStr = entry.file_name();
+        !entry.file_type().is_dir() && name.to_str().unwrap().contains(".kuberescue-")
+    });
+    ours.map(|entry| entry.path().to_owned()).collect()
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    cases: u32,
+    /// Ended without an option.
+    plain: u32,
+    kept: u32,
+    overwritten: u32,
+    /// Something that can't be overwritten, then kept.
+    kept_at_last: u32,
+}
+
+impl Count {
+    fn case(&mut self, state: State, path: &Path, act: Act, undo: bool, theirs: Theirs) {
+        let Some(node) = state.make() else { return };
+        if !disturb(node.root.path(), path, act) {
+            return;
+        }
+        self.cases += 1;
+        let when = format!("{state:?}, {act:?} {}, undo {undo}, {theirs:?}", path.display());
+        let found = tree(&node.root);
+        let end = |theirs| match undo {
+            true => node.rollback_with(theirs).map(|_| ()),
+            false => node.resume_with(theirs).map(|_| ()),
+        };
+        match end(Theirs::Refuse) {
+            Ok(()) => self.plain += 1,
+            Err(error) => {
+                assert!(error.refuses_rollback() || error.committed(), "{when}: {error}");
+                assert!(tree(&node.root) == found, "{when}: {error}: touched");
+                match end(theirs) {
+                    Ok(()) if theirs == Theirs::Keep => self.kept += 1,
+                    Ok(()) => self.overwritten += 1,
+                    Err(_) => {
+                        end(Theirs::Keep).unwrap_or_else(|error| panic!("{when}: {error}"));
+                        self.kept_at_last += 1;
+                    }
+                }
+            }
+        }
+        assert!(pending(&node.root).unwrap().is_none(), "{when}: pending");
+        assert_eq!(staged_files(node.root.path()), Vec::<PathBuf>::new(), "{when}: staged files");
+        if act != Act::MoveDirectory {
+            whole(&node, path, &when);
+        }
+    }
+}
+
+/// Every other path is as before the change, or every one as after it.
+fn whole(node: &Node, path: &Path, when: &str) {
+    let now = tree(&node.root);
+    let another = |at: &Path| at.to_str().unwrap().contains(".kuberescue-");
+    let about = |at: &Path| !at.starts_with(path) && !path.starts_with(at) && !another(at);
+    let names = |other: &Snapshot| other.diff(&now, about).iter().map(|c| c.path.clone()).collect::<Vec<_>>();
+    let (old, new) = (names(&node.old), names(&node.wanted()));
+    assert!(old.is_empty() || new.is_empty(), "{when}: mixed: {old:?} and {new:?}");
+}
+
+/// With `KUBERESCUE_RELIABILITY=full` each state, otherwise a sample.
+#[test]
+fn from_every_state_a_command_leads_out() {
+    let full = std::env::var_os("KUBERESCUE_RELIABILITY").is_some_and(|how| how == "full");
+    let step = if full { 1 } else { 14 };
+    let mut count = Count::default();
+    let paths: Vec<PathBuf> = node().changes.iter().map(|change| change.path.clone()).collect();
+    let committed = committed_points();
+    let mut states = vec![State::Done];
+    states.extend((0..committed.start).step_by(2 * step).map(State::Killed));
+    states.extend(committed.step_by(step).map(State::Killed));
+    states.extend((0..100).step_by(step + 3).map(State::RollbackKilled));
+    states.extend((0..130).step_by(step + 16).map(State::UndoingKilled));
+    for (index, state) in states.into_iter().enumerate() {
+        for (number, path) in paths.iter().enumerate() {
+            for (act, undo) in ACTS.into_iter().flat_map(|act| [(act, false), (act, true)]) {
+                // Each state and each path is tried with both, not each pair of them.
+                let theirs = if (index + number) % 2 == 0 { Theirs::Keep } else { Theirs::Overwrite };
+                count.case(state, path, act, undo, theirs);
+            }
+        }
+    }
+    if full {
+        insta::assert_debug_snapshot!(count, @r"
+        Count {
+            cases: 10566,
+            plain: 6227,
+            kept: 2181,
+            overwritten: 449,
+            kept_at_last: 1709,
+        }
+        ");
+    } else {
+        insta::assert_debug_snapshot!(count, @"
+        Count {
+            cases: 1902,
+            plain: 989,
+            kept: 448,
+            overwritten: 104,
+            kept_at_last: 361,
+        }
+        ");
+    }
+}
