@@ -17,7 +17,7 @@ use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{
-    DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue,
+    DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue, kubelet_distrusts,
 };
 use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
@@ -339,10 +339,8 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
             return Err(format!("{}: the new one is not where it should be, {path}", step.name));
         }
     }
-    let distrusts =
-        |finding: &&Finding| finding.code == Code::EmbeddedCaDiffers && finding.subject == "kubelet.conf";
-    match plan.trust.as_ref().and_then(|_| findings.iter().find(distrusts)) {
-        Some(finding) => Err(format!("kubelet.conf: {}", finding.what)),
-        None => Ok(()),
+    match findings.iter().find(|finding| kubelet_distrusts(inventory, finding)) {
+        Some(finding) if plan.trust.is_some() => Err(format!("{}: {}", finding.subject, finding.what)),
+        _ => Ok(()),
     }
 }

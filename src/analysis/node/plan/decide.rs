@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::repair::Repair;
 use super::{
     Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped, Step,
-    Target, Why, goes_with_reissue, refuse, restarts,
+    Target, Why, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
@@ -63,7 +63,8 @@ pub fn decide(
     let Decision { steps, skipped, .. } = decision;
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
-    let repair = Repair::of(findings, &steps, trust.is_some(), reasons);
+    let trusts = |finding: &Finding| trust.is_some() && kubelet_distrusts(inventory, finding);
+    let repair = Repair::of(findings, &steps, trusts, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::decide::Decision;
 use super::{Selection, Target};
 use crate::analysis::node::findings::Finding;
-use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
+use crate::analysis::node::inventory::{Inventory, KubeletForm, Row, Vouch, vouch};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubeconfig::entries::Entries;
@@ -15,6 +15,11 @@ use crate::state::{Code, Content, Severity};
 /// So many contexts of a kubeconfig are searched for this cluster.
 const MOST_CONTEXTS: usize = 16;
 
+/// Whether a finding says that the kubelet trusts another CA than the node's.
+pub fn kubelet_distrusts(inventory: &Inventory, finding: &Finding) -> bool {
+    finding.code == Code::EmbeddedCaDiffers && finding.path == inventory.facts.kubelet_kubeconfig.value
+}
+
 impl Decision<'_> {
     /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
     pub(super) fn trust(&self) -> Option<PathBuf> {
@@ -23,12 +28,12 @@ impl Decision<'_> {
             return None;
         }
         let path = &self.inventory.facts.kubelet_kubeconfig.value;
-        let differs = |finding: &&Finding| {
-            finding.code == Code::EmbeddedCaDiffers
-                && finding.path == *path
-                && finding.severity == Severity::Blocker
+        let blocks = |finding: &Finding| {
+            kubelet_distrusts(self.inventory, finding) && finding.severity == Severity::Blocker
         };
-        self.findings.iter().find(differs)?;
+        if !self.findings.iter().any(blocks) {
+            return None;
+        }
         self.inventory.authority(Ca::Cluster)?.certificate.get()?;
         let file = self.resolved(path).ok()?;
         let config = Kubeconfig::parse(self.snapshot.file(&file)?).ok()?;

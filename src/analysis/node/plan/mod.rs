@@ -17,6 +17,7 @@ use serde::Serialize;
 
 pub use self::corrections::Added;
 pub use self::decide::decide;
+pub use self::kubeconfig::kubelet_distrusts;
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};

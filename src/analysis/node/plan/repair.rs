@@ -50,7 +50,13 @@ pub enum Outlook {
 
 impl Repair {
     /// The effect of `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
-    pub(super) fn of(findings: &[Finding], steps: &[Step], trust: bool, skipped: &[Skipped]) -> Self {
+    /// `trusts` is whether a finding goes with the CA in the kubelet's kubeconfig.
+    pub(super) fn of(
+        findings: &[Finding],
+        steps: &[Step],
+        trusts: impl Fn(&Finding) -> bool,
+        skipped: &[Skipped],
+    ) -> Self {
         let mut repair = Self::default();
         for finding in findings.iter().filter(|finding| finding.severity == Severity::Blocker) {
             let mut blocker = Blocker {
@@ -59,9 +65,7 @@ impl Repair {
                 what: finding.what.clone(),
                 remedy: finding.remedy.clone(),
             };
-            let trusted =
-                trust && finding.code == Code::EmbeddedCaDiffers && finding.subject == "kubelet.conf";
-            if trusted || is_repaired(finding, steps) {
+            if trusts(finding) || is_repaired(finding, steps) {
                 repair.repaired.push(blocker);
                 continue;
             }
