@@ -8,7 +8,7 @@ use crate::analysis::node::scope;
 use crate::disk::parking::parked;
 use crate::disk::{Root, strays_among, transaction};
 use crate::formats::bolt;
-use crate::state::Snapshot;
+use crate::state::{Component, Snapshot};
 
 /// kubeadm's data directory of etcd.
 const ETCD_DATA: &str = "/var/lib/etcd";
@@ -24,7 +24,7 @@ pub fn look_around(
     time_is_the_clocks: bool,
 ) -> HostState {
     let is_disk = root.has_directory(Path::new(WHOLE_DISK));
-    let etcd = inventory.facts.pod("etcd").filter(|_| is_disk).map(|(_, pod)| {
+    let etcd = inventory.facts.pod(Component::Etcd).filter(|_| is_disk).map(|(_, pod)| {
         let directory = PathBuf::from(pod.flag("data-dir").unwrap_or(ETCD_DATA));
         EtcdData {
             is_there: root.has_directory(&directory.join("member")),

@@ -45,7 +45,7 @@ pub fn restart(
 ) -> Result<(), Error> {
     let manifests: Vec<PathBuf> = components
         .iter()
-        .filter_map(|component| inventory.facts.pod(component.name()))
+        .filter_map(|&component| inventory.facts.pod(component))
         .map(|(path, _)| path.to_owned())
         .collect();
     // Signals that arrive meanwhile terminate the run afterwards, with every manifest in its place.
@@ -86,8 +86,7 @@ fn wait_until_closed(
     context: &mut Context<'_>,
 ) -> Result<(), String> {
     let endpoints = endpoints::expected(inventory).endpoints;
-    let ours =
-        |endpoint: &&Endpoint| components.iter().any(|component| component.name() == endpoint.component);
+    let ours = |endpoint: &&Endpoint| components.iter().any(|component| *component == endpoint.component);
     let endpoints: Vec<&Endpoint> = endpoints.iter().filter(ours).collect();
     let mut board = Progress::new(["manifests"], context.out.is_terminal());
     let began = clock::now();

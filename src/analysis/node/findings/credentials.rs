@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
+use crate::state::Component;
 use crate::state::catalog::{self, Ca, Names};
 use crate::state::time::{expired_on, minute};
 
@@ -323,7 +324,7 @@ pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> 
     if let Some(told) = &inventory.facts.hostname_override {
         return kubelet_unlike(inventory, &told.value, &told.source);
     }
-    let (path, etcd) = inventory.facts.pod("etcd")?;
+    let (path, etcd) = inventory.facts.pod(Component::Etcd)?;
     let source = format!("{} --name", path.display());
     kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))
 }

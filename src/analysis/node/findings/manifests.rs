@@ -27,18 +27,23 @@ fn missing(inventory: &Inventory) -> Vec<Finding> {
     }
     let wanted = Component::STATIC_PODS.into_iter();
     let wanted = wanted.filter(|component| *component != Component::Etcd || facts.local_etcd.value);
-    let lacking = wanted.map(Component::name).filter(|name| facts.pod(name).is_none()).filter(|name| {
+    let lacking = wanted.filter(|component| facts.pod(*component).is_none()).filter(|component| {
         // An unreadable one has a finding of its own.
-        !facts.manifests.iter().any(|file| file.pod.is_err() && stem(&file.path) == *name)
+        !facts.manifests.iter().any(|file| file.pod.is_err() && is_named(&file.path, *component))
     });
     let directory = &facts.manifest_dir.value;
     lacking
-        .map(|name| {
+        .map(|component| {
+            let name = component.name();
             let path = directory.join(format!("{name}.yaml"));
             let what = format!("no manifest of {name} in {}", directory.display());
             Finding::new(Code::ManifestMissing, Severity::Blocker, name, path, what)
         })
         .collect()
+}
+
+fn is_named(path: &Path, component: Component) -> bool {
+    stem(path) == component.name()
 }
 
 fn stem(path: &Path) -> &str {

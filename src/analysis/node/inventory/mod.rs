@@ -18,7 +18,7 @@ use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
-use crate::state::{Bytes, Content, Entry, Snapshot};
+use crate::state::{Bytes, Component, Content, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
@@ -232,7 +232,7 @@ impl Inventory {
         let there = |row: &CaRow| !row.certificate.is_missing() || !row.key.is_missing();
         self.authorities.iter().any(there)
             || self.leafs.iter().any(|leaf| !leaf.row.certificate.is_missing())
-            || self.facts.pod("kube-apiserver").is_some()
+            || self.facts.pod(Component::ApiServer).is_some()
             || self.kubelet_form != KubeletForm::NoKubeconfig
     }
 
