@@ -10,7 +10,7 @@ use std::process::Command;
 use common::screen::{Screens, screen};
 use common::{Node, PKI, base64, credential, end_of, is_root, kuberescue, pair_named, run, skip};
 use insta::{allow_duplicates, assert_snapshot};
-use nix::sys::stat::{Mode, SFlag};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, utimensat};
 
 const CHECK: &str = "certs check-expiration";
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
@@ -933,6 +933,34 @@ fn recover_has_nothing_to_do_on_a_healthy_node() {
         ") }
         before.assert_same(&node.state(), name);
     }
+}
+
+/// What is accepted is still there, and the first line doesn't deny it.
+#[test]
+fn recover_names_the_blockers_that_were_accepted() {
+    let node = Node::of("rsa2048");
+    let time = nix::sys::time::TimeSpec::new(3_786_912_000, 0);
+    let (file, flags) = (node.path("/etc/kubernetes/pki/sa.pub"), UtimensatFlags::NoFollowSymlink);
+    utimensat(nix::fcntl::AT_FDCWD, &file, &time, &time, flags).unwrap();
+    let before = node.state();
+    assert_snapshot!(node.screen("recover --yes --accept-clock"), @"
+    exit 0
+    Nothing to recover: every blocking problem is accepted (clock-behind).
+
+    Blocking problems (root cause first):
+      clock-behind           clock: the system clock (2026-11-24 00:00 UTC) is behind the newest timestamp on disk (2090-01-01 00:00 UTC, change time of /etc/kubernetes/pki/sa.pub)
+    hint: sudo kuberescue certs renew all renews certificates before they expire
+    ");
+    before.assert_same(&node.state(), "nothing was changed");
+    node.remove("/etc/kubernetes/manifests/kube-scheduler.yaml");
+    assert_snapshot!(node.screen("recover --yes --accept manifest-missing"), @"
+    exit 1
+    Nothing to recover: every blocking problem is accepted (manifest-missing).
+
+    Blocking problems (root cause first):
+      manifest-missing       kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests
+    hint: sudo kuberescue certs renew all renews certificates before they expire
+    ");
 }
 
 #[test]
