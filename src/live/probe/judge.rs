@@ -214,15 +214,7 @@ pub(super) fn recover() -> String {
 }
 
 pub(super) fn of_fault(fault: &Fault) -> Finding {
-    let code = match fault {
-        Fault::Refused => Code::NotListening,
-        Fault::TimedOut => Code::TimedOut,
-        Fault::Unreachable(_) => Code::Unreachable,
-        Fault::ClientCertificateRejected(_) => Code::ClientCertificateRejected,
-        Fault::ServerCertificate(_) | Fault::Tls(_) => Code::TlsFailed,
-        Fault::Answer(_) | Fault::Proxy(_) => Code::Unhealthy,
-    };
-    Finding::new(code, fault.to_string())
+    Finding::new(fault.code(), fault.to_string())
 }
 
 /// The served certificates, and how far the request got.

@@ -186,7 +186,6 @@ codes! {
     NoCredential "no-credential",
     Insecure "insecure",
     NoCa "no-ca",
-    NotReachable "not-reachable",
     ProxyNotUsed "proxy-not-used",
     NotChecked "not-checked",
     // probe.rs
