@@ -3,22 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::decide::Decision;
-use super::{Selection, Target};
+use super::{Selection, Target, kubelet_distrusts};
 use crate::analysis::node::findings::Finding;
-use crate::analysis::node::inventory::{Inventory, KubeletForm, Row, Vouch, vouch};
+use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::state::catalog::{Ca, CertSpec};
-use crate::state::{Code, Content, Severity};
+use crate::state::{Content, Severity};
 
 /// So many contexts of a kubeconfig are searched for this cluster.
 const MOST_CONTEXTS: usize = 16;
-
-/// Whether a finding says that the kubelet trusts another CA than the node's.
-pub fn kubelet_distrusts(inventory: &Inventory, finding: &Finding) -> bool {
-    finding.code == Code::EmbeddedCaDiffers && finding.path == inventory.facts.kubelet_kubeconfig.value
-}
 
 impl Decision<'_> {
     /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Skipped, Step, Target};
 use crate::analysis::node::findings::{Finding, Remedy};
+use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::{Class, Code, Severity};
@@ -105,6 +106,11 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
         | Class::Cluster
         | Class::Refusal => false,
     }
+}
+
+/// Whether a finding says that the kubelet trusts another CA than the node's.
+pub fn kubelet_distrusts(inventory: &Inventory, finding: &Finding) -> bool {
+    finding.code == Code::EmbeddedCaDiffers && finding.path == inventory.facts.kubelet_kubeconfig.value
 }
 
 /// Whether reissuing a certificate removes this finding.
