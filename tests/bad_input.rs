@@ -81,17 +81,17 @@ fn a_file_that_is_no_archive_is_no_root() {
 
     ## text: certs renew all
     exit 2
-    error: --root ROOT/text: an archive can't be changed
+    error [usage]: --root ROOT/text: an archive can't be changed
     hint: name the root directory of a node
 
     ## text: recover --yes
     exit 2
-    error: --root ROOT/text: an archive can't be changed
+    error [usage]: --root ROOT/text: an archive can't be changed
     hint: name the root directory of a node
 
     ## text: rollback --yes
     exit 2
-    error: --root ROOT/text: an archive can't be changed
+    error [usage]: --root ROOT/text: an archive can't be changed
     hint: name the root directory of a node
 
     ## empty: certs check-expiration
@@ -101,17 +101,17 @@ fn a_file_that_is_no_archive_is_no_root() {
 
     ## empty: certs renew all
     exit 2
-    error: --root ROOT/empty: an archive can't be changed
+    error [usage]: --root ROOT/empty: an archive can't be changed
     hint: name the root directory of a node
 
     ## empty: recover --yes
     exit 2
-    error: --root ROOT/empty: an archive can't be changed
+    error [usage]: --root ROOT/empty: an archive can't be changed
     hint: name the root directory of a node
 
     ## empty: rollback --yes
     exit 2
-    error: --root ROOT/empty: an archive can't be changed
+    error [usage]: --root ROOT/empty: an archive can't be changed
     hint: name the root directory of a node
 
     ## cut.tar.gz: certs check-expiration
@@ -121,17 +121,17 @@ fn a_file_that_is_no_archive_is_no_root() {
 
     ## cut.tar.gz: certs renew all
     exit 2
-    error: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
     hint: name the root directory of a node
 
     ## cut.tar.gz: recover --yes
     exit 2
-    error: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
     hint: name the root directory of a node
 
     ## cut.tar.gz: rollback --yes
     exit 2
-    error: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
     hint: name the root directory of a node
     ");
 }
@@ -144,7 +144,7 @@ fn an_archive_cannot_be_changed() {
         words.args(command.split(' ')).arg("--root").arg(&archive);
         allow_duplicates! { assert_snapshot!(screen(&archive, &run(words)), @"
         exit 2
-        error: --root ROOT: an archive can't be changed
+        error [usage]: --root ROOT: an archive can't be changed
         hint: name the root directory of a node
         ") }
     }
@@ -695,11 +695,11 @@ fn a_read_only_disk_is_left_in_peace() {
     }
     assert_snapshot!(told.0, @"
     ## certs renew all
-    error: cannot make the directory /var/lib/kuberescue: the file system is read-only
+    error [disk-read-only]: cannot make the directory /var/lib/kuberescue: the file system is read-only
     hint: nothing was changed; run the same command again once the cause is gone
 
     ## recover --yes --at 2027-12-01
-    error: cannot make the directory /var/lib/kuberescue: the file system is read-only
+    error [disk-read-only]: cannot make the directory /var/lib/kuberescue: the file system is read-only
     hint: nothing was changed; run the same command again once the cause is gone
     ");
     before.assert_identical(&node.state(), "read-only");
@@ -721,7 +721,8 @@ fn a_full_disk_changes_nothing() {
         }
         failed += 1;
         assert_eq!(run.code, 2, "{free} KiB free\n{run}");
-        let (_, reason) = run.err.rsplit_once("error: cannot write ").unwrap_or_else(|| panic!("{run}"));
+        let (_, reason) =
+            run.err.rsplit_once("error [no-space]: cannot write ").unwrap_or_else(|| panic!("{run}"));
         told.insert(reason.split_once(": ").unwrap().1.to_owned());
         before.assert_same(&node.state(), &format!("{free} KiB free"));
         // With room again, the same command does it.
@@ -970,7 +971,7 @@ fn recover_asks_and_nobody_answers() {
     let run = node.run("recover");
     assert_eq!(run.code, 2, "{run}");
     assert_snapshot!(node.talk(&run), @"
-    error: no terminal to confirm on; nothing was changed
+    error [not-confirmed]: no terminal to confirm on; nothing was changed
     hint: run it again with --yes
     ");
     // The plan is shown all the same.
@@ -1028,9 +1029,9 @@ fn a_file_that_changes_between_plan_and_apply_is_not_overwritten() {
     drop(input);
     let code = child.wait().unwrap().code();
     assert_eq!(code, Some(2), "{rest}");
-    let error = &rest[rest.find("error: ").unwrap_or_else(|| panic!("{rest}"))..];
+    let error = &rest[rest.find("error [").unwrap_or_else(|| panic!("{rest}"))..];
     assert_snapshot!(error.replace("\r\n", "\n"), @"
-    error: /etc/kubernetes/pki/apiserver.crt: changed since it was read: nothing was written
+    error [changed-meanwhile]: /etc/kubernetes/pki/apiserver.crt: changed since it was read: nothing was written
     hint: nothing was changed; kuberescue archive diff ARCHIVE shows what differs
     ");
     before.assert_same(&node.state(), "a file changed since it was planned");

@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let mut prepared = prepare(change, &change.options(Selection::All, true), context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
-        return Err(Error::could_not_run(
+        return Err(Error::usage(
             "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",
         )
         .hint("leave --at out, or add --dry-run"));

@@ -24,7 +24,7 @@ impl From<&Refusal> for Error {
 
 impl From<crate::issue::IssueError> for Error {
     fn from(error: crate::issue::IssueError) -> Self {
-        Self::could_not_run(error)
+        Self::could_not_run(error).code(Code::IssueFailed).hint("kuberescue diagnose")
     }
 }
 
@@ -46,15 +46,13 @@ impl From<ApiFailure<'_>> for Error {
     fn from(failed: ApiFailure<'_>) -> Self {
         let ApiFailure { what, source, server, error, .. } = failed;
         let code = error.code();
-        let expired = failed
-            .expired
-            .filter(|_| matches!(code, Some(Code::Unauthorized | Code::ClientCertificateRejected)));
+        let expired =
+            failed.expired.filter(|_| matches!(code, Code::Unauthorized | Code::ClientCertificateRejected));
         let expired = expired.map(|(end, now)| format!("; its client certificate {}", expired_on(end, now)));
         let proxy = failed.proxy.map(|proxy| format!(" through proxy {proxy}")).unwrap_or_default();
         let message =
             format!("cannot {what}: {error} ({server}{proxy} with {source}{})", expired.unwrap_or_default());
-        let error = Self::could_not_run(message).hint(hint(&failed));
-        Self { code, ..error }
+        Self::could_not_run(message).code(code).hint(hint(&failed))
     }
 }
 
@@ -107,11 +105,23 @@ impl From<disk::Error> for Error {
     }
 }
 
+const AGAIN: &str = "nothing was changed; run the same command again once the cause is gone";
+
+/// The code of a file that cannot be read or written.
+const fn of_file(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::PermissionDenied => Code::NotRoot,
+        ErrorKind::ReadOnlyFilesystem => Code::DiskReadOnly,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::NoSpace,
+        _ => Code::FileError,
+    }
+}
+
 /// The hint is what helps wherever the error comes from; a caller who knows better replaces it.
 impl From<&disk::Error> for Error {
     fn from(error: &disk::Error) -> Self {
         use disk::Error as Disk;
-        let failure = Self::could_not_run(error);
+        let failure = Self::could_not_run(error).code(Code::FileError);
         match error {
             Disk::AfterCommit { .. } => Self::manual_action(error)
                 .code(Code::InterruptedChange)
@@ -120,9 +130,12 @@ impl From<&disk::Error> for Error {
                 Self::manual_action(error).code(Code::InterruptedRestart).hint("sudo kuberescue resume")
             }
             Disk::Changed { .. } | Disk::NeedsPerson { .. } | Disk::ArchiveDiffers { .. } => {
-                failure.hint("nothing was changed; kuberescue archive diff ARCHIVE shows what differs")
+                let hint = "nothing was changed; kuberescue archive diff ARCHIVE shows what differs";
+                failure.code(Code::ChangedMeanwhile).hint(hint)
             }
-            Disk::Locked { .. } => failure.hint("wait for the other run to end, then run the same command again"),
+            Disk::Locked { .. } => failure
+                .code(Code::Locked)
+                .hint("wait for the other run to end, then run the same command again"),
             Disk::Pending { .. } => {
                 failure.code(Code::InterruptedChange).hint("sudo kuberescue resume, or sudo kuberescue rollback")
             }
@@ -145,11 +158,10 @@ impl From<&disk::Error> for Error {
                     failure.code(Code::NotRoot).hint("run the same command with sudo")
                 }
                 ErrorKind::NotFound => failure.hint("check the path; nothing was changed"),
-                _ => failure.hint("nothing was changed; run the same command again once the cause is gone"),
+                kind => failure.code(of_file(kind)).hint(AGAIN),
             },
-            Disk::Unsupported { .. } | Disk::ReadBack { .. } | Disk::NotCleaned { .. } => {
-                failure.hint("nothing was changed; run the same command again once the cause is gone")
-            }
+            Disk::NotCleaned { .. } => failure.code(Code::InterruptedChange).hint(AGAIN),
+            Disk::Unsupported { .. } | Disk::ReadBack { .. } => failure.hint(AGAIN),
         }
     }
 }
@@ -169,7 +181,7 @@ pub fn os_reason(error: &io::Error) -> String {
 impl From<FileFailure<'_>> for Error {
     fn from(FileFailure { path, error }: FileFailure<'_>) -> Self {
         let failure = Self::could_not_run(format!("cannot read {}: {}", path.display(), os_reason(error)));
-        failure.hint(os_hint(error))
+        failure.code(of_file(error.kind())).hint(os_hint(error))
     }
 }
 
@@ -252,7 +264,7 @@ fn runtime_unit(socket: &Path) -> &'static str {
 /// A kubelet is restarted after a change, so manual action is required.
 impl From<KubeletError> for Error {
     fn from(error: KubeletError) -> Self {
-        Self::manual_action(&error).hint(match error {
+        Self::manual_action(&error).code(Code::RestartFailed).hint(match error {
             KubeletError::NotInstalled => "install the kubelet of the cluster's version, then run this again",
             KubeletError::Masked => "systemctl unmask kubelet, then run this again",
             KubeletError::NotRunning { systemd: true, .. } | KubeletError::Systemd(_) => {
@@ -312,11 +324,11 @@ mod tests {
           hint: remove "cri" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart containerd; or go without CRI: --restart=manifest
         2 [no-runtime]: no container runtime found: there is no socket at /run/containerd/containerd.sock, /var/run/crio/crio.sock, /var/run/cri-dockerd.sock
           hint: start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go without CRI: --restart=manifest
-        4: there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs
+        4 [restart-failed]: there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs
           hint: install the kubelet of the cluster's version, then run this again
-        4: the kubelet does not stay up: it exited 3 times within seconds
+        4 [restart-failed]: the kubelet does not stay up: it exited 3 times within seconds
           hint: journalctl -u kubelet -n 20
-        4: the kubelet (process 7) did not exit within 5 s of SIGTERM
+        4 [restart-failed]: the kubelet (process 7) did not exit within 5 s of SIGTERM
           hint: see what the kubelet waits for, or stop it with kill -9; then run this again
         "#);
     }

@@ -139,7 +139,7 @@ fn the_server_says_when_to_come_back() {
     let place = format!("{} with {}", server.url(), desk.path("config").display());
     assert_failed(
         &desk.nodes(""),
-        &format!("error: cannot list the nodes: 429: busy (retry after 3600 s) ({place})"),
+        &format!("error [request-failed]: cannot list the nodes: 429: busy (retry after 3600 s) ({place})"),
         "the API server is overloaded: run the command again later, or with --request-timeout 60s",
     );
     assert!(began.elapsed() < Duration::from_secs(20));

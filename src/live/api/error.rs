@@ -41,17 +41,17 @@ impl ApiError {
         )
     }
 
-    /// The same code as in every other command; `None` for 404 and 409, which are no faults of a cluster.
-    pub const fn code(&self) -> Option<Code> {
+    /// The same code as in every other command.
+    pub const fn code(&self) -> Code {
         match self {
-            Self::Kubeconfig(_) => Some(Code::KubeconfigUnusable),
-            Self::Credential(_) => Some(Code::NoCredential),
-            Self::Fault(fault) => Some(fault.code()),
-            Self::Status { status: 401, .. } => Some(Code::Unauthorized),
-            Self::Status { status: 403, .. } => Some(Code::Forbidden),
-            Self::Status { status: 400..=499, .. } => None,
-            Self::Name { .. } => None,
-            Self::Status { .. } | Self::Unintelligible(_) => Some(Code::Unhealthy),
+            Self::Kubeconfig(_) => Code::KubeconfigUnusable,
+            Self::Credential(_) => Code::NoCredential,
+            Self::Fault(fault) => fault.code(),
+            Self::Status { status: 401, .. } => Code::Unauthorized,
+            Self::Status { status: 403, .. } => Code::Forbidden,
+            Self::Status { status: 400..=499, .. } => Code::RequestFailed,
+            Self::Name { .. } => Code::Usage,
+            Self::Status { .. } | Self::Unintelligible(_) => Code::Unhealthy,
         }
     }
 

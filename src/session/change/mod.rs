@@ -206,7 +206,9 @@ impl Prepared {
     /// # Errors
     /// It is not taken.
     pub fn taken_lock(&self) -> Result<&Lock, Error> {
-        self.lock.as_ref().ok_or_else(|| Error::could_not_run("nothing is changed without the node's lock"))
+        self.lock.as_ref().ok_or_else(|| {
+            Error::could_not_run("nothing is changed without the node's lock").code(Code::Locked)
+        })
     }
 
     /// Takes the node's lock. The transaction detects what another run has changed since the node was read:
@@ -237,7 +239,8 @@ impl Prepared {
         // Only credentials change: the facts, manifests among them, stay.
         let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.clone());
         let findings = self.findings_after(&snapshot, &inventory);
-        verify(&self.plan, &inventory, &findings).map_err(Error::could_not_run)?;
+        verify(&self.plan, &inventory, &findings)
+            .map_err(|what| Error::could_not_run(what).code(Code::IssueFailed))?;
         Ok(Issued { changes, inventory, findings })
     }
 
@@ -266,8 +269,11 @@ impl Prepared {
         let archive = replace(&self.root, lock, &old, changes, context)?;
         let (snapshot, inventory) = read_again(&self.root, &self.inventory.facts, &self.snapshot);
         let findings = self.findings_after(&snapshot, &inventory);
-        verify(&self.plan, &inventory, &findings)
-            .map_err(|what| Error::manual_action(what).hint("kuberescue rollback puts the old state back"))?;
+        verify(&self.plan, &inventory, &findings).map_err(|what| {
+            Error::manual_action(what)
+                .code(Code::IssueFailed)
+                .hint("kuberescue rollback puts the old state back")
+        })?;
         Ok(Done { archive, inventory, findings })
     }
 }

@@ -15,6 +15,7 @@ use crate::live::clock;
 use crate::live::deadline::Deadline;
 use crate::report::{restart_command, rollout_obstacle};
 use crate::session::Context;
+use crate::state::Code;
 use crate::state::text::count;
 
 /// The namespace of the static pods.
@@ -166,7 +167,9 @@ fn one(
             "cannot restart {}: already restarted in this second; nothing was changed",
             target.shown()
         );
-        return Err(Error::could_not_run(what).hint("wait a second, then run the command again"));
+        return Err(Error::could_not_run(what)
+            .code(Code::ChangedMeanwhile)
+            .hint("wait a second, then run the command again"));
     }
     context.out.result(&format!("{}.apps/{} restarted\n", kind.singular(), name));
     let rolling = patched.spec.update_strategy.rolling_update.as_ref();
@@ -237,7 +240,9 @@ fn wait_for(
         let words = match look {
             Ok(workload) if workload.metadata.uid != uid => {
                 let what = format!("{restarted}, then replaced by another object of the same name");
-                return Err(Error::manual_action(what).hint(restart_command(target)));
+                return Err(Error::manual_action(what)
+                    .code(Code::ChangedMeanwhile)
+                    .hint(restart_command(target)));
             }
             Ok(workload) => match progress(target.kind, &workload) {
                 Progress::Done(words) => {
@@ -254,7 +259,8 @@ fn wait_for(
                 Progress::Running(words) => words,
             },
             Err(error) if error.is_not_found() => {
-                return Err(Error::manual_action(format!("{restarted}, then deleted by somebody else")));
+                let what = format!("{restarted}, then deleted by somebody else");
+                return Err(Error::manual_action(what).code(Code::ChangedMeanwhile));
             }
             Err(error) if error.is_of_identity() || over => {
                 let mut failure = cluster.failure(&format!("read the status of {}", target.shown()), &error);
@@ -293,9 +299,8 @@ fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: Strin
     let more = lines.len().saturating_sub(NAMED);
     let more = (more > 0).then(|| format!("and {}", count(more, "more pod")));
     let none = lines.is_empty().then(|| "all its pods are ready: check kube-controller-manager".to_owned());
-    Error::manual_action(what).details(lines.into_iter().take(NAMED).chain(more).chain(none)).hint(format!(
-        "kubectl -n {} rollout status {}",
-        target.namespace,
-        target.shown()
-    ))
+    Error::manual_action(what)
+        .code(Code::PodNotReady)
+        .details(lines.into_iter().take(NAMED).chain(more).chain(none))
+        .hint(format!("kubectl -n {} rollout status {}", target.namespace, target.shown()))
 }

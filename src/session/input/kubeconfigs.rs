@@ -67,7 +67,7 @@ fn found_by_kubectl() -> Result<Vec<PathBuf>, Error> {
     let (from, found) = of_kubectl();
     if found.is_empty() {
         let what = format!("cannot find a kubeconfig: {from} leads to none");
-        return Err(Error::could_not_run(what).hint("name one: kuberescue kubeconfig check FILE"));
+        return Err(Error::usage(what).hint("name one: kuberescue kubeconfig check FILE"));
     }
     Ok(found)
 }

@@ -72,7 +72,7 @@ impl RootArgs {
     pub fn open(&self) -> Result<Root, Error> {
         if self.root.is_file() {
             let what = format!("--root {}: an archive can't be changed", self.root.display());
-            return Err(Error::could_not_run(what).hint("name the root directory of a node"));
+            return Err(Error::usage(what).hint("name the root directory of a node"));
         }
         open_root(&self.root, "--root takes the directory under which the node's /etc/kubernetes is")
     }

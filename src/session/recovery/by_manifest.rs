@@ -22,7 +22,7 @@ use crate::live::https::{Exchange, Transport, get};
 use crate::report::Progress;
 use crate::session::Context;
 use crate::session::change::signals::hold;
-use crate::state::Component;
+use crate::state::{Code, Component};
 
 /// How long the pods may take to stop: the kubelet reads its manifests at least every 20 s
 /// (`fileCheckFrequency`), and etcd's pod has a grace period of 30 s.
@@ -63,18 +63,23 @@ fn away_and_back(
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
     parking::park(root, lock, manifests, clock::wall()).map_err(|error| {
-        Error::manual_action(error).hint("no static pod was stopped; kuberescue resume if one is missing")
+        Error::manual_action(error)
+            .code(Code::InterruptedRestart)
+            .hint("no static pod was stopped; kuberescue resume if one is missing")
     })?;
     let closed = wait_until_closed(inventory, components, context);
     // The manifests are restored first, whatever the result.
     if bring_back(root, lock, context)? != Exit::Fine {
-        return Err(Error::manual_action("not every manifest is in its place again"));
+        return Err(
+            Error::manual_action("not every manifest is in its place again").code(Code::InterruptedRestart)
+        );
     }
     closed.map_err(|open| {
         Error::manual_action(format!(
             "after {} s without its manifest this still answers: {open}",
             PATIENCE.as_secs()
         ))
+        .code(Code::RestartFailed)
         .hint("is the kubelet running, and does it read this manifest directory? systemctl status kubelet")
     })
 }

@@ -192,7 +192,8 @@ impl Stage<'_> {
         let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
         let seconds = timeout.as_secs();
         let failure =
-            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")));
+            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")))
+                .code(Code::Unhealthy);
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: if the other members' certificates have expired too, recover those nodes now; then kuberescue probe",
@@ -210,7 +211,8 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
     let undone = || {
         let root = prepared.root();
         let Some(journal) = last_change(root)? else {
-            return Err(Error::manual_action("there is no record of the change that could be undone"));
+            return Err(Error::manual_action("there is no record of the change that could be undone")
+                .code(Code::CannotRollBack));
         };
         undo(root, prepared.taken_lock()?, &journal, None, &context.operator, clock::wall())
     };
@@ -218,6 +220,7 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
         Ok(_) => Error::rolled_back(
             "rolled back to the old state; running processes keep the files they have read, since the old ones no longer work",
         )
+        .code(Code::RolledBack)
         .hint("kuberescue probe shows what is served now"),
         Err(failure) => failure,
     }

@@ -45,6 +45,7 @@ pub fn preflight(
     let mut lines = Vec::new();
     if !Uid::effective().is_root() {
         return Err(Error::could_not_run("a running node is changed by root alone; nothing was changed")
+            .code(Code::NotRoot)
             .hint("run it again with sudo"));
     }
     lines.push(("root", "uid 0".to_owned()));
