@@ -12,6 +12,7 @@ use crate::live::Fault;
 use crate::live::api::ApiError;
 use crate::live::cri::CriError;
 use crate::live::cri::endpoint::EndpointError;
+use crate::live::invoker;
 use crate::live::kubelet::KubeletError;
 use crate::state::Code;
 use crate::state::time::expired_on;
@@ -105,6 +106,19 @@ impl From<disk::Error> for Error {
     }
 }
 
+/// A path that this user has no permission for. For root itself sudo doesn't help: a mount, a security module or a
+/// file attribute denies it.
+pub fn denied(doing: &str, path: &Path, why: &str) -> Error {
+    let (uid, path) = (invoker::effective_uid(), path.display());
+    let error = Error::could_not_run(format!("cannot {doing} {path}: {why} (uid {uid})"));
+    match uid {
+        0 => error
+            .code(Code::FileError)
+            .hint(format!("namei -l {path} and lsattr -d {path} show what denies it")),
+        _ => error.code(Code::NotRoot).hint(invoker::with_sudo()),
+    }
+}
+
 const AGAIN: &str = "nothing was changed; run the same command again once the cause is gone";
 
 /// The code of a file that cannot be read or written.
@@ -152,11 +166,9 @@ impl From<&disk::Error> for Error {
             Disk::RootNotFound { .. } | Disk::RootNotADirectory { .. } => failure
                 .code(Code::RootUnreadable)
                 .hint("--root takes the directory under which the node's /etc/kubernetes is"),
-            Disk::RootDenied { .. } => failure.code(Code::NotRoot).hint("run the same command with sudo"),
-            Disk::Io { source, .. } => match source.kind() {
-                ErrorKind::PermissionDenied => {
-                    failure.code(Code::NotRoot).hint("run the same command with sudo")
-                }
+            Disk::RootDenied { path } => denied("read", path, "permission denied"),
+            Disk::Io { doing, path, source } => match source.kind() {
+                ErrorKind::PermissionDenied => denied(doing, path, &disk::plain(source)),
                 ErrorKind::NotFound => failure.hint("check the path; nothing was changed"),
                 kind => failure.code(of_file(kind)).hint(AGAIN),
             },
