@@ -15,6 +15,7 @@ use crate::live::cri::endpoint::EndpointError;
 use crate::live::invoker;
 use crate::live::kubelet::KubeletError;
 use crate::state::Code;
+use crate::state::text::shell_word;
 use crate::state::time::expired_on;
 
 impl From<&Refusal> for Error {
@@ -114,7 +115,7 @@ pub fn denied(doing: &str, path: &Path, why: &str) -> Error {
     match uid {
         0 => error
             .code(Code::FileError)
-            .hint(format!("namei -l {path} and lsattr -d {path} show what denies it")),
+            .hint(format!("namei -l {0}; lsattr -d {0}", shell_word(&path.to_string()))),
         _ => error.code(Code::NotRoot).hint(invoker::with_sudo()),
     }
 }
