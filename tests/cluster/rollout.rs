@@ -114,6 +114,17 @@ fn what_a_restart_would_not_change_is_refused() {
     exit 5
     ");
 
+    // A part of the selector would delete pods of others.
+    scene.change(ETCD_DEFRAG, |set| {
+        set["spec"]["selector"]["matchExpressions"] = json!([
+            {"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "canary", "operator": "DoesNotExist"},
+        ]);
+    });
+    assert_eq!(
+        scene.run(RESTART).err.lines().last(),
+        Some("hint: kubectl -n kube-system delete pod -l 'app=etcd-defrag,tier in (a,b),!canary'")
+    );
+
     let paused = deployment("paused", json!({"paused": true}), json!({}));
     scene.insert(&format!("{DEPLOYMENTS}/paused"), paused);
     let run = scene.run("rollout restart deploy/paused --yes");
@@ -439,7 +450,7 @@ fn the_pods_that_a_partition_keeps_are_told() {
     statefulset.apps/db restarted
     partitioned roll out complete: 1 new pods have been updated...
     warning: pods below number 2 are not restarted (partition 2)
-    hint: kubectl -n kube-system delete pod db-0
+    hint: kubectl -n kube-system delete pod db-0 db-1
     exit 0
     ");
 }

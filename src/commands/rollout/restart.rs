@@ -66,7 +66,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.result(&rollout_plan(&found.candidates, &found.not_listed));
     if !named.is_empty()
         && let Some(left) = found.left().next()
-        && let Some(refusal) = rollout_obstacle(&left.target, left.verdict, &left.selector)
+        && let Some(refusal) = rollout_obstacle(&left.target, left.verdict, left.selector.as_deref())
     {
         return Err(refusal);
     }

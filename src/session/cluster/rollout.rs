@@ -29,6 +29,8 @@ const LAST_REQUEST: Duration = Duration::from_secs(5);
 
 /// How many pods are named if a rollout is not complete in time.
 const NAMED: usize = 10;
+/// So many pods that a partition keeps are named in one command.
+const MOST_KEPT: i64 = 10;
 
 /// Workloads that read renewed files, or may read them.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +154,7 @@ fn one(
     let could_not = |error: &ApiError| cluster.failure(&format!("restart {}", target.shown()), error);
     let before = get(cluster, target, cluster.deadline()).map_err(|error| could_not(&error))?;
     let candidate = rollout::described(target.kind, &before, &[]);
-    if let Some(refusal) = rollout_obstacle(target, candidate.verdict, &candidate.selector) {
+    if let Some(refusal) = rollout_obstacle(target, candidate.verdict, candidate.selector.as_deref()) {
         return Err(refusal);
     }
     let at = clock::wall();
@@ -174,8 +176,10 @@ fn one(
     context.out.result(&format!("{}.apps/{} restarted\n", kind.singular(), name));
     let rolling = patched.spec.update_strategy.rolling_update.as_ref();
     if let Some(first) = rolling.and_then(|rolling| rolling.partition).filter(|first| *first > 0) {
+        let kept: Vec<_> = (0..first.min(MOST_KEPT)).map(|number| format!("{name}-{number}")).collect();
         context.out.say(&format!(
-            "warning: pods below number {first} are not restarted (partition {first})\nhint: kubectl -n {namespace} delete pod {name}-0"
+            "warning: pods below number {first} are not restarted (partition {first})\nhint: kubectl -n {namespace} delete pod {}",
+            kept.join(" ")
         ));
     }
     match wait {
