@@ -14,9 +14,9 @@ use crate::live::cri::CriError;
 use crate::live::cri::endpoint::EndpointError;
 use crate::live::invoker;
 use crate::live::kubelet::KubeletError;
-use crate::state::Code;
 use crate::state::text::shell_word;
 use crate::state::time::expired_on;
+use crate::state::{Code, os};
 
 impl From<&Refusal> for Error {
     fn from(refusal: &Refusal) -> Self {
@@ -169,7 +169,7 @@ impl From<&disk::Error> for Error {
                 .hint("--root takes the directory under which the node's /etc/kubernetes is"),
             Disk::RootDenied { path } => denied("read", path, "permission denied"),
             Disk::Io { doing, path, source } => match source.kind() {
-                ErrorKind::PermissionDenied => denied(doing, path, &disk::plain(source)),
+                ErrorKind::PermissionDenied => denied(doing, path, &os::reason(source)),
                 ErrorKind::NotFound => failure.hint("check the path; nothing was changed"),
                 kind => failure.code(of_file(kind)).hint(AGAIN),
             },
@@ -186,14 +186,9 @@ pub struct FileFailure<'a> {
     pub error: &'a io::Error,
 }
 
-/// The reason in words, without the system's error number.
-pub fn os_reason(error: &io::Error) -> String {
-    if error.kind() == ErrorKind::NotFound { "not found".to_owned() } else { disk::plain(error) }
-}
-
 impl From<FileFailure<'_>> for Error {
     fn from(FileFailure { path, error }: FileFailure<'_>) -> Self {
-        let failure = Self::could_not_run(format!("cannot read {}: {}", path.display(), os_reason(error)));
+        let failure = Self::could_not_run(format!("cannot read {}: {}", path.display(), os::reason(error)));
         failure.code(of_file(error.kind())).hint(os_hint(error))
     }
 }

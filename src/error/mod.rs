@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::state::Code;
 
-pub use from::{ApiFailure, FileFailure, denied, os_hint, os_reason};
+pub use from::{ApiFailure, FileFailure, denied, os_hint};
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

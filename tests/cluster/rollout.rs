@@ -361,15 +361,15 @@ fn a_right_that_ends_meanwhile_leaves_a_person_to_look() {
     }));
     // Something else than a set: it is asked again, until the time is over.
     let run = scene.run(RESTART);
-    insta::assert_snapshot!(scene.screen(&run), @r#"
+    insta::assert_snapshot!(scene.screen(&run), @"
     NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
     kube-system   daemonset/etcd-defrag   restart   1                        named
     daemonset.apps/etcd-defrag restarted
-    no answer from the API server, retrying: unexpected answer: invalid type: string "x", expected struct Workload at line 1 column 3
-    error [unhealthy]: daemonset/etcd-defrag was restarted; cannot read the status of daemonset/etcd-defrag: unexpected answer: invalid type: string "x", expected struct Workload at line 1 column 3 (SERVER with CONFIG)
+    no answer from the API server, retrying: unexpected answer: line 1, column 3: a field or value that is missing or unexpected
+    error [unhealthy]: daemonset/etcd-defrag was restarted; cannot read the status of daemonset/etcd-defrag: unexpected answer: line 1, column 3: a field or value that is missing or unexpected (SERVER with CONFIG)
     hint: kuberescue kubeconfig check --connect CONFIG
     exit 4
-    "#);
+    ");
 }
 
 #[test]
@@ -479,7 +479,7 @@ fn an_api_server_that_is_away_for_a_moment_is_asked_again() {
     kube-system   daemonset/etcd-defrag   restart   1                        named
     daemonset.apps/etcd-defrag restarted
     daemon set "etcd-defrag" successfully rolled out
-    no answer from the API server, retrying: unexpected answer: invalid type: string "no set", expected struct Workload at line 1 column 8
+    no answer from the API server, retrying: unexpected answer: line 1, column 8: a field or value that is missing or unexpected
     exit 0
     "#);
 }

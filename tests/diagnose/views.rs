@@ -205,7 +205,7 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
 
     ## diagnose --log /nowhere/kubelet.log
     exit 2
-    error [log-unreadable]: cannot open /nowhere/kubelet.log: no such file or directory
+    error [log-unreadable]: cannot open /nowhere/kubelet.log: not found
     hint: --log takes a file on this machine, or - for standard input
     ");
     let mut told = Screens::default();

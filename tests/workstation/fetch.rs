@@ -87,12 +87,9 @@ fn out_is_0600_and_over_nothing_else() {
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!((scene.read(&copies[0]), scene.mode(&copies[0])), (scene.old.clone(), 0o600));
     assert!(run.err.ends_with(&format!("\nWrote {FILE}; old file: {}\n", copies[0])), "{run}");
-    for (out, said) in [
-        (".", "it is a directory"),
-        ("/dev/null", ""),
-        ("none/x", "no such file"),
-        ("x/", "no path of a file"),
-    ] {
+    for (out, said) in
+        [(".", "it is a directory"), ("/dev/null", ""), ("none/x", "not found"), ("x/", "no path of a file")]
+    {
         scene.fails(&format!("fetch {FROM} --out {out} --force"), 2, &[said]);
     }
 }

@@ -84,12 +84,12 @@ fn a_missing_file_is_made_and_a_missing_directory_is_not() {
         ("--cluster cluster2", bmctl),
         (
             "--cluster cluster1 --workspace elsewhere",
-            "error [file-error]: cannot enter elsewhere/cluster1: no such file or directory\n",
+            "error [file-error]: cannot enter elsewhere/cluster1: not found\n",
         ),
         ("--cluster cluster1 --workspace elsewhere", bmctl),
         (
             "--file none/config",
-            "error [file-error]: cannot enter none: no such file or directory\nhint: check the path; nothing was changed\n",
+            "error [file-error]: cannot enter none: not found\nhint: check the path; nothing was changed\n",
         ),
         ("--file bmctl-workspace", "error [file-error]: bmctl-workspace: it is a directory\n"),
         ("--file new/x", "not a directory\n"),
@@ -109,7 +109,7 @@ fn a_missing_file_is_made_and_a_missing_directory_is_not() {
     scene.fails(
         "install new --cluster cluster1 --yes",
         2,
-        &["error [file-error]: cannot enter bmctl-workspace/cluster1: no such file or directory\n", bmctl],
+        &["error [file-error]: cannot enter bmctl-workspace/cluster1: not found\n", bmctl],
     );
     std::fs::create_dir_all(scene.path("ws/cluster1")).unwrap();
     let run = scene.run("install new --cluster cluster1 --workspace ws --yes");

@@ -162,7 +162,7 @@ fn refusals() {
         "--keep none",
         2,
         &[
-            "\nerror [file-error]: cannot enter none: no such file or directory\nhint: the old value is kept before anything is changed: \
+            "\nerror [file-error]: cannot enter none: not found\nhint: the old value is kept before anything is changed: \
          add --keep DIR\n",
         ],
     );

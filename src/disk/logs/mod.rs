@@ -22,11 +22,10 @@ use jiff::Timestamp;
 
 use self::find::Log;
 use self::stream::{Budget, Cut, pump};
-use super::error::plain;
 use super::{Error, Root};
 use crate::analysis::forensics::timeline::{Event, Logs, Origin, PODS, Place, Scan, Scanner, Wanted};
 use crate::formats::log::Matcher;
-use crate::state::{Component, Content, Snapshot};
+use crate::state::{Component, Content, Snapshot, os};
 
 /// Where systemd keeps its journal; the second is lost at a reboot.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
@@ -173,7 +172,7 @@ fn add(logs: &mut Logs, path: &Path, origin: &Origin, scan: Scanned) {
             };
             logs.add(path, program, scan);
         }
-        Err(error) => logs.note(format!("{}: not read: {}", path.display(), plain(&error))),
+        Err(error) => logs.note(format!("{}: not read: {}", path.display(), os::reason(&error))),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Why a request to an API server failed.
 
 use super::objects::Status;
+use crate::formats::json_reason;
 use crate::live::fault::{Fault, find};
-use crate::state::Code;
+use crate::state::{Code, os};
 
 /// Why a request to an API server failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,7 +102,7 @@ impl ApiError {
                 let said: String = said.chars().take(300).collect();
                 format!("{plugin} {exit}{colon}{said}")
             }
-            Auth::AuthExecStart(why) => format!("cannot start {plugin}: {why}"),
+            Auth::AuthExecStart(why) => format!("cannot start {plugin}: {}", os::reason(why)),
             Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {
                 format!("{plugin} did not print an ExecCredential with a status")
             }
@@ -126,7 +127,7 @@ pub(super) fn unintelligible(body: &[u8], error: &serde_json::Error) -> ApiError
     } else if error.is_eof() {
         format!("truncated after {} bytes", body.len())
     } else {
-        error.to_string()
+        json_reason(error)
     })
 }
 
