@@ -1,5 +1,7 @@
 //! Issued certificates judged by others: openssl, webpki, kubeadm's own work, and field by field.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod hand_made;
 mod support;
 
