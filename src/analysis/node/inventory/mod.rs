@@ -313,25 +313,23 @@ impl Reader<'_> {
 
     fn authority(&self, authority: Ca) -> CaRow {
         let files = references::authority(self.snapshot, self.facts, authority);
-        let Row { path, key_path, mut certificate, key, .. } =
-            self.pair(authority.name(), files.certificate, files.key);
+        let (certificate_path, key_path) = (files.certificate, files.key);
+        let key = self.parse(&key_path, PrivateKey::from_pem);
         let first = |data: &[u8]| Certificate::first_from_pem(data, MOST_OF_A_CA);
-        let mut bundle = match self.parse(&path, first) {
-            Parsed::Present(bundle) => bundle,
-            _ => Vec::new(),
+        let (bundle, unusable) = match self.parse(&certificate_path, first) {
+            Parsed::Present(bundle) => (bundle, Parsed::Missing),
+            // One that cannot be read may stand behind it.
+            _ => match self.parse(&certificate_path, Certificate::from_pem) {
+                Parsed::Present(only) => (vec![only], Parsed::Missing),
+                unusable => (Vec::new(), unusable),
+            },
         };
-        if bundle.is_empty() {
-            // One that cannot be read stands behind it.
-            bundle.extend(certificate.get().cloned());
-        }
         // Renewed with the same key, the one that lives longer counts.
         let of_key = key
             .get()
             .and_then(|key| bundle.iter().filter(|one| one.is_of(key)).max_by_key(|one| one.not_after));
-        if let Some(own) = of_key {
-            certificate = Parsed::Present(own.clone());
-        }
-        CaRow { authority, certificate_path: path, key_path, certificate, key, bundle }
+        let certificate = of_key.or(bundle.first()).cloned().map_or(unusable, Parsed::Present);
+        CaRow { authority, certificate_path, key_path, certificate, key, bundle }
     }
 
     fn service_account(&self) -> ServiceAccount {
