@@ -77,8 +77,9 @@ pub fn credentials(facts: &Facts) -> Vec<PathBuf> {
     let service_account = ["sa.key", "sa.pub"].map(|name| facts.pki_dir.value.join(name));
     let kubelet = [catalog::KUBELET_CLIENT_LINK, catalog::KUBELET_SERVING_LINK, "kubelet.crt", "kubelet.key"]
         .map(|name| facts.kubelet_pki_dir.value.join(name));
-    let bootstrap = Path::new(catalog::KUBERNETES_DIR).join("bootstrap-kubelet.conf");
-    authorities.chain(leafs).chain(service_account).chain(kubelet).chain([bootstrap]).collect()
+    let kubeconfigs = ["kubelet.conf", "bootstrap-kubelet.conf"];
+    let kubeconfigs = kubeconfigs.map(|name| Path::new(catalog::KUBERNETES_DIR).join(name));
+    authorities.chain(leafs).chain(service_account).chain(kubelet).chain(kubeconfigs).collect()
 }
 
 /// Directories that are read with everything below them, once all that is read by name is read.
