@@ -420,7 +420,7 @@ pub fn kept_fields(certificate: &[u8]) -> String {
     let mut skipping = false;
     for line in text.lines() {
         let deep = line.starts_with("                ");
-        // The subject's identifier is that of its key; kubeadm's leafs have none.
+        // The subject's identifier is that of its key; kubeadm's leaves have none.
         let identifier = ["X509v3 Authority Key Identifier", "X509v3 Subject Key Identifier"]
             .iter()
             .any(|name| line.contains(name));

@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
     /// node, but never its serving certificate.
     fn should_run(&self, component: Component) -> bool {
         let there = |name: &str| {
-            let row = self.inventory.leafs.iter().find(|leaf| leaf.spec.name == name);
+            let row = self.inventory.leaves.iter().find(|leaf| leaf.spec.name == name);
             row.is_some_and(|leaf| !leaf.row.certificate.is_missing())
         };
         there(if component == Component::Etcd { "etcd-server" } else { "apiserver" })

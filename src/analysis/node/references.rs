@@ -139,7 +139,7 @@ pub(super) fn beside(facts: &Facts, name: &str, kubeconfig: &Path, path: &str) -
 }
 
 /// The files of all leaf certificates, whatever their names: what a known flag names is read.
-pub(super) fn leafs(facts: &Facts) -> impl Iterator<Item = Files> {
+pub(super) fn leaves(facts: &Facts) -> impl Iterator<Item = Files> {
     CERT_SPECS.iter().map(|spec| leaf(facts, spec)).chain(served_by_name(facts))
 }
 

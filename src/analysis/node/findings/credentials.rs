@@ -75,7 +75,7 @@ fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     if path == inventory.facts.kubelet_kubeconfig.value {
         return "kubelet.conf".to_owned();
     }
-    if let Some(leaf) = inventory.leafs.iter().find(|leaf| leaf.row.path == path) {
+    if let Some(leaf) = inventory.leaves.iter().find(|leaf| leaf.row.path == path) {
         return leaf.spec.name.to_owned();
     }
     let name = path.file_name().filter(|_| path.parent() == Some(Path::new(catalog::KUBERNETES_DIR)));
@@ -309,8 +309,8 @@ impl Inventory {
     }
 
     pub fn row(&self, name: &str) -> Option<&Row> {
-        let mut leafs = self.served().map(|leaf| &leaf.row);
-        leafs.find(|row| row.name == name).or(match name {
+        let mut leaves = self.served().map(|leaf| &leaf.row);
+        leaves.find(|row| row.name == name).or(match name {
             catalog::KUBELET_CLIENT => Some(&self.kubelet_client),
             catalog::KUBELET_SERVING => Some(&self.kubelet_serving),
             _ => None,

@@ -121,7 +121,7 @@ fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
 /// Whether a component reads this kubeconfig: without it a part of the cluster doesn't work.
 fn is_a_components(inventory: &Inventory, path: &Path) -> bool {
     let reads = |leaf: &LeafRow| leaf.row.path == path && !order::goes_on_without(leaf.spec.name);
-    path == inventory.facts.kubelet_kubeconfig.value || inventory.leafs.iter().any(reads)
+    path == inventory.facts.kubelet_kubeconfig.value || inventory.leaves.iter().any(reads)
 }
 
 /// A kubeconfig in a home whose CA and server belong to another cluster.

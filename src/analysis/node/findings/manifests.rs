@@ -95,7 +95,7 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
 /// Files that the kubelet and kubectl read, but in which a key occurs twice.
 pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let facts = &inventory.facts;
-    let kubeconfigs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
+    let kubeconfigs = inventory.leaves.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
     let rows = kubeconfigs.map(|leaf| &leaf.row.path).chain(inventory.elsewhere.iter().map(|row| &row.path));
     let manifests = facts.manifests.iter().map(|file| &file.path);
     let paths = rows.chain(manifests).chain([&facts.kubelet_kubeconfig.value, &facts.kubelet_config.value]);

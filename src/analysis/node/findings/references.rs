@@ -22,7 +22,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
 /// What is in kubeadm's place while the component reads another file.
 fn unused(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
-    for leaf in &inventory.leafs {
+    for leaf in &inventory.leaves {
         let place = references::place(&inventory.facts, leaf.spec).certificate;
         let is_read = inventory.rows().any(|row| references::is_same(snapshot, &row.path, &place));
         if is_read || snapshot.file(&place).is_none() {

@@ -48,7 +48,7 @@ pub fn decide(
                 decision.kubelet_where_useless();
             }
         }
-        Selection::One(spec) => match inventory.leafs.iter().find(|leaf| leaf.spec == *spec) {
+        Selection::One(spec) => match inventory.leaves.iter().find(|leaf| leaf.spec == *spec) {
             Some(leaf) => decision.leaf(leaf.spec, &leaf.row),
             None => decision.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
         },
@@ -347,7 +347,7 @@ fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
         return Some(KeyAlgorithm::EcdsaP256);
     }
     let authority = catalog::cert_spec(&row.name)?.authority;
-    let sibling = inventory.leafs.iter().find(|leaf| {
+    let sibling = inventory.leaves.iter().find(|leaf| {
         let known =
             leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
         leaf.spec.authority == authority && known
