@@ -14,19 +14,18 @@ use super::Context;
 use super::input::arguments::{parse_code, parse_time};
 use super::input::source::{RootArgs, about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
-use crate::analysis::node::host_state::HostState;
+use crate::analysis::node::host_state::{HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{
     DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue, kubelet_distrusts,
 };
-use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
 use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
 use crate::report::ClusterNames;
-use crate::session::input::host_state::look_around;
+use crate::session::input::host_state::{interrupted, look_around};
 use crate::state::Code;
 use crate::state::{ChangeSet, Snapshot, catalog};
 
@@ -162,20 +161,17 @@ pub fn sweep(root: &Root, context: &mut Context<'_>) {
 /// # Errors
 /// One was, or its record can't be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
-    if let Some(away) = parked(root)? {
-        let names: Vec<_> =
-            away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
-        let what = format!(
-            "an earlier restart was interrupted, and manifests are still moved away: {}",
-            names.join(", ")
-        );
-        return Err(
-            Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume")
-        );
-    }
-    match transaction::pending(root)? {
+    match interrupted(root)? {
         None => Ok(()),
-        Some(_) => {
+        Some(Interrupted::Restart(manifests)) => {
+            let names: Vec<_> = manifests.iter().map(|path| path.display().to_string()).collect();
+            let what = format!(
+                "an earlier restart was interrupted, and manifests are still moved away: {}",
+                names.join(", ")
+            );
+            Err(Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume"))
+        }
+        Some(Interrupted::Change { .. } | Interrupted::Unreadable(_)) => {
             Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
                 .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
         }

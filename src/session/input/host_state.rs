@@ -6,9 +6,9 @@ use crate::analysis::node::host_state::{EtcdData, Free, HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
 use crate::disk::parking::parked;
-use crate::disk::{Root, strays_among, transaction};
+use crate::disk::{self, Root, strays_among, transaction};
 use crate::formats::bolt;
-use crate::state::{Component, Snapshot};
+use crate::state::{Component, Snapshot, catalog};
 
 /// kubeadm's data directory of etcd.
 const ETCD_DATA: &str = "/var/lib/etcd";
@@ -39,30 +39,27 @@ pub fn look_around(
         etcd,
         space,
         strays: root.strays(snapshot),
-        interrupted: interrupted(root),
+        // An unreadable record counts: its content is unknown.
+        interrupted: interrupted(root)
+            .unwrap_or_else(|error| Some(Interrupted::Unreadable(error.to_string()))),
         time_is_the_clocks,
     }
 }
 
-/// An interrupted change or restart. An unreadable record counts: its content is unknown.
-fn interrupted(root: &Root) -> Option<Interrupted> {
-    let unreadable = |error: crate::disk::Error| Interrupted::Unreadable(error.to_string());
-    match parked(root) {
-        Err(error) => return Some(unreadable(error)),
-        Ok(Some(away)) => {
-            let manifests = away.manifests.iter().map(|manifest| manifest.path.clone());
-            return Some(Interrupted::Restart(manifests.collect()));
-        }
-        Ok(None) => {}
+/// An interrupted change or restart.
+///
+/// # Errors
+/// Its record can't be read.
+pub fn interrupted(root: &Root) -> Result<Option<Interrupted>, disk::Error> {
+    if let Some(away) = parked(root)? {
+        let manifests = away.manifests.iter().map(|manifest| manifest.path.clone());
+        return Ok(Some(Interrupted::Restart(manifests.collect())));
     }
-    match transaction::pending(root) {
-        Err(error) => Some(unreadable(error)),
-        Ok(journal) => journal.map(|journal| Interrupted::Change {
-            journal: PathBuf::from(crate::state::catalog::RESCUE_DIR).join("journal.json"),
-            command: journal.command,
-            files: journal.changes.len(),
-        }),
-    }
+    Ok(transaction::pending(root)?.map(|journal| Interrupted::Change {
+        journal: Path::new(catalog::RESCUE_DIR).join("journal.json"),
+        command: journal.command,
+        files: journal.changes.len(),
+    }))
 }
 
 /// The content of an archive, split into the node's own files and the state around them.
