@@ -91,7 +91,7 @@ fn wait_until_closed(
     context: &mut Context<'_>,
 ) -> Result<(), String> {
     let endpoints = endpoints::expected(inventory).endpoints;
-    let ours = |endpoint: &&Endpoint| components.iter().any(|component| *component == endpoint.component);
+    let ours = |endpoint: &&Endpoint| components.contains(&endpoint.component);
     let endpoints: Vec<&Endpoint> = endpoints.iter().filter(ours).collect();
     let mut board = Progress::new(["manifests"], context.out.is_terminal());
     let began = clock::now();
