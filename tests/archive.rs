@@ -515,7 +515,7 @@ fn verify_checks_every_archive_and_the_history() {
     let run = node.run("archive verify --at 2026-11-24");
     assert_eq!((run.code, run.out.matches("every digest matches").count()), (1, 1), "{run}");
     assert_snapshot!(node.talk(&run), @"
-    error [archive-damaged]: cannot read the archive ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: truncated
+    error [archive-damaged]: cannot read the archive ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: truncated, or no tar archive
     hint: sudo kuberescue archive list
     ");
 }

@@ -76,7 +76,7 @@ fn a_file_that_is_no_archive_is_no_root() {
     assert_snapshot!(told.0, @"
     ## text: certs check-expiration
     exit 2
-    error [root-unreadable]: --root ROOT/text: neither a directory nor an archive that can be read: cannot read the archive ROOT/text: failed to read entire block
+    error [root-unreadable]: --root ROOT/text: neither a directory nor an archive that can be read: cannot read the archive ROOT/text: truncated, or no tar archive
     hint: --root takes the root directory of a node, or an archive of it (tar, tar.gz)
 
     ## text: certs renew all

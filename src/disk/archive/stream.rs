@@ -113,7 +113,7 @@ pub(super) fn broken(error: &io::Error) -> Error {
     let is_cut = ["failed to read entire block", "unexpected EOF during skip"].contains(&&*error.to_string());
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
-        _ if is_cut => Error::archive("truncated"),
+        _ if is_cut => Error::archive("truncated, or no tar archive"),
         // flate2's kind for every fault of gzip.
         io::ErrorKind::InvalidInput => Error::archive("its gzip data is damaged"),
         _ if error.get_ref().is_some_and(|inner| inner.is::<TooLarge>()) => {
