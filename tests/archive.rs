@@ -411,12 +411,12 @@ fn a_broken_archive_and_no_archive_change_nothing() {
 
     ## restore --yes
     exit 2
-    error: cannot open DIR: not a file
+    error [file-error]: cannot open DIR: not a file
     hint: nothing was changed; run the same command again once the cause is gone
 
     ## diff
     exit 2
-    error: cannot open DIR: not a file
+    error [file-error]: cannot open DIR: not a file
     hint: nothing was changed; run the same command again once the cause is gone
     ");
     before.assert_identical(&node.state(), "refused");
@@ -435,7 +435,7 @@ fn nobody_is_asked_and_nothing_is_restored() {
       admin.conf                 unreadable (not a kubeconfig: line 1, column 1: a value has another type than expected) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
     Paths:
       changed  /etc/kubernetes/admin.conf  content (SIZE)
-    error: no terminal to confirm on; nothing was changed
+    error [not-confirmed]: no terminal to confirm on; nothing was changed
     hint: run it again with --yes
     ");
     before.assert_same(&node.state(), "not asked");
@@ -515,7 +515,7 @@ fn verify_checks_every_archive_and_the_history() {
     let run = node.run("archive verify --at 2026-11-24");
     assert_eq!((run.code, run.out.matches("every digest matches").count()), (1, 1), "{run}");
     assert_snapshot!(node.talk(&run), @"
-    error [archive-damaged]: cannot read the archive ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: failed to read entire block
+    error [archive-damaged]: cannot read the archive ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz: truncated, or no tar archive
     hint: sudo kuberescue archive list
     ");
 }

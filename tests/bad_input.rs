@@ -10,7 +10,7 @@ use std::process::Command;
 use common::screen::{Screens, screen};
 use common::{Node, PKI, base64, credential, end_of, is_root, kuberescue, pair_named, run, skip};
 use insta::{allow_duplicates, assert_snapshot};
-use nix::sys::stat::{Mode, SFlag};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, utimensat};
 
 const CHECK: &str = "certs check-expiration";
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
@@ -76,22 +76,22 @@ fn a_file_that_is_no_archive_is_no_root() {
     assert_snapshot!(told.0, @"
     ## text: certs check-expiration
     exit 2
-    error [root-unreadable]: --root ROOT/text: neither a directory nor an archive that can be read: cannot read the archive ROOT/text: failed to read entire block
+    error [root-unreadable]: --root ROOT/text: neither a directory nor an archive that can be read: cannot read the archive ROOT/text: truncated, or no tar archive
     hint: --root takes the root directory of a node, or an archive of it (tar, tar.gz)
 
     ## text: certs renew all
     exit 2
-    error: --root ROOT/text: an archive can't be changed
+    error [usage]: --root ROOT/text: an archive can't be changed
     hint: name the root directory of a node
 
     ## text: recover --yes
     exit 2
-    error: --root ROOT/text: an archive can't be changed
+    error [usage]: --root ROOT/text: an archive can't be changed
     hint: name the root directory of a node
 
     ## text: rollback --yes
     exit 2
-    error: --root ROOT/text: an archive can't be changed
+    error [usage]: --root ROOT/text: an archive can't be changed
     hint: name the root directory of a node
 
     ## empty: certs check-expiration
@@ -101,17 +101,17 @@ fn a_file_that_is_no_archive_is_no_root() {
 
     ## empty: certs renew all
     exit 2
-    error: --root ROOT/empty: an archive can't be changed
+    error [usage]: --root ROOT/empty: an archive can't be changed
     hint: name the root directory of a node
 
     ## empty: recover --yes
     exit 2
-    error: --root ROOT/empty: an archive can't be changed
+    error [usage]: --root ROOT/empty: an archive can't be changed
     hint: name the root directory of a node
 
     ## empty: rollback --yes
     exit 2
-    error: --root ROOT/empty: an archive can't be changed
+    error [usage]: --root ROOT/empty: an archive can't be changed
     hint: name the root directory of a node
 
     ## cut.tar.gz: certs check-expiration
@@ -121,17 +121,17 @@ fn a_file_that_is_no_archive_is_no_root() {
 
     ## cut.tar.gz: certs renew all
     exit 2
-    error: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
     hint: name the root directory of a node
 
     ## cut.tar.gz: recover --yes
     exit 2
-    error: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
     hint: name the root directory of a node
 
     ## cut.tar.gz: rollback --yes
     exit 2
-    error: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
     hint: name the root directory of a node
     ");
 }
@@ -144,7 +144,7 @@ fn an_archive_cannot_be_changed() {
         words.args(command.split(' ')).arg("--root").arg(&archive);
         allow_duplicates! { assert_snapshot!(screen(&archive, &run(words)), @"
         exit 2
-        error: --root ROOT: an archive can't be changed
+        error [usage]: --root ROOT: an archive can't be changed
         hint: name the root directory of a node
         ") }
     }
@@ -695,11 +695,11 @@ fn a_read_only_disk_is_left_in_peace() {
     }
     assert_snapshot!(told.0, @"
     ## certs renew all
-    error: cannot make the directory /var/lib/kuberescue: the file system is read-only
+    error [disk-read-only]: cannot make the directory /var/lib/kuberescue: the file system is read-only
     hint: nothing was changed; run the same command again once the cause is gone
 
     ## recover --yes --at 2027-12-01
-    error: cannot make the directory /var/lib/kuberescue: the file system is read-only
+    error [disk-read-only]: cannot make the directory /var/lib/kuberescue: the file system is read-only
     hint: nothing was changed; run the same command again once the cause is gone
     ");
     before.assert_identical(&node.state(), "read-only");
@@ -721,7 +721,8 @@ fn a_full_disk_changes_nothing() {
         }
         failed += 1;
         assert_eq!(run.code, 2, "{free} KiB free\n{run}");
-        let (_, reason) = run.err.rsplit_once("error: cannot write ").unwrap_or_else(|| panic!("{run}"));
+        let (_, reason) =
+            run.err.rsplit_once("error [no-space]: cannot write ").unwrap_or_else(|| panic!("{run}"));
         told.insert(reason.split_once(": ").unwrap().1.to_owned());
         before.assert_same(&node.state(), &format!("{free} KiB free"));
         // With room again, the same command does it.
@@ -935,6 +936,34 @@ fn recover_has_nothing_to_do_on_a_healthy_node() {
     }
 }
 
+/// What is accepted is still there, and the first line doesn't deny it.
+#[test]
+fn recover_names_the_blockers_that_were_accepted() {
+    let node = Node::of("rsa2048");
+    let time = nix::sys::time::TimeSpec::new(3_786_912_000, 0);
+    let (file, flags) = (node.path("/etc/kubernetes/pki/sa.pub"), UtimensatFlags::NoFollowSymlink);
+    utimensat(nix::fcntl::AT_FDCWD, &file, &time, &time, flags).unwrap();
+    let before = node.state();
+    assert_snapshot!(node.screen("recover --yes --accept-clock"), @"
+    exit 0
+    Nothing to recover: every blocking problem is accepted (clock-behind).
+
+    Blocking problems (root cause first):
+      clock-behind           clock: the system clock (2026-11-24 00:00 UTC) is behind the newest timestamp on disk (2090-01-01 00:00 UTC, change time of /etc/kubernetes/pki/sa.pub)
+    hint: sudo kuberescue certs renew all renews certificates before they expire
+    ");
+    before.assert_same(&node.state(), "nothing was changed");
+    node.remove("/etc/kubernetes/manifests/kube-scheduler.yaml");
+    assert_snapshot!(node.screen("recover --yes --accept manifest-missing"), @"
+    exit 1
+    Nothing to recover: every blocking problem is accepted (manifest-missing).
+
+    Blocking problems (root cause first):
+      manifest-missing       kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests
+    hint: sudo kuberescue certs renew all renews certificates before they expire
+    ");
+}
+
 #[test]
 fn recover_asks_and_nobody_answers() {
     let node = Node::of("expired-all");
@@ -942,7 +971,7 @@ fn recover_asks_and_nobody_answers() {
     let run = node.run("recover");
     assert_eq!(run.code, 2, "{run}");
     assert_snapshot!(node.talk(&run), @"
-    error: no terminal to confirm on; nothing was changed
+    error [not-confirmed]: no terminal to confirm on; nothing was changed
     hint: run it again with --yes
     ");
     // The plan is shown all the same.
@@ -1000,9 +1029,9 @@ fn a_file_that_changes_between_plan_and_apply_is_not_overwritten() {
     drop(input);
     let code = child.wait().unwrap().code();
     assert_eq!(code, Some(2), "{rest}");
-    let error = &rest[rest.find("error: ").unwrap_or_else(|| panic!("{rest}"))..];
+    let error = &rest[rest.find("error [").unwrap_or_else(|| panic!("{rest}"))..];
     assert_snapshot!(error.replace("\r\n", "\n"), @"
-    error: /etc/kubernetes/pki/apiserver.crt: changed since it was read: nothing was written
+    error [changed-meanwhile]: /etc/kubernetes/pki/apiserver.crt: changed since it was read: nothing was written
     hint: nothing was changed; kuberescue archive diff ARCHIVE shows what differs
     ");
     before.assert_same(&node.state(), "a file changed since it was planned");

@@ -99,7 +99,7 @@ fn kubeadm_dies_on_one_bad_file_and_we_show_the_rest() {
     let run = Node::of("mixed").run(CHECK);
     assert_eq!(run.code, 1, "{run}");
     let names = names(&run.out);
-    let leafs = [
+    let leaves = [
         "admin.conf",
         "apiserver",
         "apiserver-etcd-client",
@@ -112,7 +112,7 @@ fn kubeadm_dies_on_one_bad_file_and_we_show_the_rest() {
         "scheduler.conf",
         "super-admin.conf",
     ];
-    assert_eq!(names[1..12], leafs, "{run}");
+    assert_eq!(names[1..12], leaves, "{run}");
     assert_eq!(names[14..17], ["ca", "etcd-ca", "front-proxy-ca"], "{run}");
     // What no table can show, in words.
     for (code, subject) in [
@@ -296,7 +296,7 @@ fn the_pki_directory_is_found_from_the_manifests() {
 }
 
 #[test]
-fn with_an_external_etcd_there_are_seven_leafs() {
+fn with_an_external_etcd_there_are_seven_leaf_certificates() {
     let node = Node::of("rsa2048");
     node.remove("/etc/kubernetes/manifests/etcd.yaml");
     let manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
@@ -315,7 +315,7 @@ fn with_an_external_etcd_there_are_seven_leafs() {
     }
     node.remove(&format!("{PKI}/etcd"));
     let run = node.run(CHECK);
-    let leafs = [
+    let leaves = [
         "admin.conf",
         "apiserver",
         "apiserver-kubelet-client",
@@ -328,7 +328,7 @@ fn with_an_external_etcd_there_are_seven_leafs() {
         "ca",
         "front-proxy-ca",
     ];
-    assert_eq!(names(&run.out)[1..12], leafs, "{run}");
+    assert_eq!(names(&run.out)[1..12], leaves, "{run}");
     assert_eq!(run.code, 0, "{run}");
 }
 

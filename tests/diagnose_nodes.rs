@@ -11,7 +11,7 @@ const AT: &str = "2026-11-24";
 const MEMBERS: &str =
     "cp-1=https://192.168.10.11:2380,cp-2=https://192.168.10.12:2380,cp-3=https://192.168.10.13:2380";
 
-/// Node `number` of the cluster of a tree, with leafs of its own.
+/// Node `number` of the cluster of a tree, with leaves of its own.
 fn member(tree: &str, number: u8) -> Node {
     let node = Node::of(tree);
     let etcd = "/etc/kubernetes/manifests/etcd.yaml";
@@ -40,7 +40,7 @@ fn member(tree: &str, number: u8) -> Node {
     node
 }
 
-/// The same with leafs of its own, made by the tool.
+/// The same with leaves of its own, made by the tool.
 fn own(tree: &str, number: u8) -> Node {
     let node = member(tree, number);
     for base in ["apiserver", "etcd/server", "etcd/peer"] {
@@ -136,7 +136,7 @@ fn who_is_done_and_what_etcd_needs_is_told() {
 }
 
 #[test]
-fn copied_leafs_and_other_keys_are_told_with_their_nodes() {
+fn copied_leaves_and_other_keys_are_told_with_their_nodes() {
     // The third node got the first one's PKI directory, the second one another pair of sa.
     let nodes = [member("rsa2048", 1), own("rsa2048", 2), member("rsa2048", 3)];
     nodes[1].write(&format!("{PKI}/sa.key"), Node::of("expired-all").text(&format!("{PKI}/sa.key")));
@@ -223,9 +223,9 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
     exit 2
     --- stdout
     --- stderr
-    error: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
-    error: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
-    error: none of these is a node that can be read
+    error [root-unreadable]: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    error [root-unreadable]: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    error [root-unreadable]: none of these is a node that can be read
     hint: name root directories of nodes, or archives of them (tar, tar.gz)
     ");
 }

@@ -11,7 +11,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{NOW, Node, fixture, kuberescue, run};
+use common::{NOW, Node, fixture, kuberescue, run, unpack};
 
 /// Console blocks that are not run, in all documents: a new one needs a reason and a new number here.
 const NOT_RUN: usize = 1;
@@ -103,10 +103,7 @@ fn wrong(block: &Block, directory: &Path) -> Option<Vec<String>> {
 fn trees() -> Node {
     let node = Node::empty();
     for tree in TREES {
-        let file = std::fs::File::open(fixture(tree)).unwrap();
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-        archive.set_preserve_mtime(true);
-        archive.unpack(node.root().join(tree)).unwrap();
+        unpack(&fixture(tree), &node.root().join(tree), false);
     }
     node.settle();
     node

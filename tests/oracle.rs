@@ -100,9 +100,9 @@ fn openssl_verifies_every_new_certificate_and_its_key() {
     for tree in RENEWABLE {
         let (before, after) = (Node::of(tree), Node::of(tree));
         after.must("certs renew all --kubelet");
-        let leafs = renewed(&before, &after);
-        assert_eq!(leafs.len(), if tree == "v120-expired" { 11 } else { 12 }, "{tree}");
-        for leaf in leafs {
+        let leaves = renewed(&before, &after);
+        assert_eq!(leaves.len(), if tree == "v120-expired" { 11 } else { 12 }, "{tree}");
+        for leaf in leaves {
             leaf.assert_verifies(tree);
             assert_eq!(
                 public_key_of_certificate(&leaf.new),

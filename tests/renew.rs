@@ -601,7 +601,7 @@ fn rollback_can_be_looked_at_first() {
     assert_snapshot!(node.screen("rollback"), @r#"
     exit 2
     Rolls back "kuberescue certs renew apiserver --at 2026-11-24T00:00:00Z --root ROOT" of TIME (2 paths)
-    error: no terminal to confirm on; nothing was changed
+    error [not-confirmed]: no terminal to confirm on; nothing was changed
     hint: run it again with --yes
     "#);
     before.assert_same(&node.state(), "rollback without a yes");
@@ -984,7 +984,7 @@ fn renewing_keeps_the_names_unless_some_are_added() {
     ");
     let run = node.run("certs renew admin.conf --add-san lb.example.test");
     assert_snapshot!(format!("{} {}", run.code, run.err), @"
-    2 error: cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer
+    2 error [usage]: cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer
     hint: kuberescue certs renew apiserver --add-san NAME
     ");
 }

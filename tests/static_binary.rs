@@ -42,11 +42,11 @@ fn shows_an_expired_node_in_an_empty_chroot() {
     let output = chroot.run(&["certs", "check-expiration", "--root", "/node", "--at", NOW]);
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
 
-    // Expired leafs look the same at any later time: kubeadm's own table, byte for byte.
+    // Expired leaves look the same at any later time: kubeadm's own table, byte for byte.
     let expected = expected("expired-all/check.text");
-    let leafs = expected.split("\n\n").next().expect("kubeadm's first table");
+    let leaves = expected.split("\n\n").next().expect("kubeadm's first table");
     let stdout = stdout(&output);
-    assert!(stdout.starts_with(leafs), "expected to begin with\n{leafs}\n{}", shown(&output));
+    assert!(stdout.starts_with(leaves), "expected to begin with\n{leaves}\n{}", shown(&output));
     assert!(stdout.contains("\nCERTIFICATE AUTHORITY   EXPIRES "), "{}", shown(&output));
 }
 

@@ -171,7 +171,7 @@ fn a_log_that_is_not_there_is_told() {
     let request = Request { given: vec![Given::new(Path::new("/nowhere.log"))], ..Request::default() };
     let failure = read(Some(&root), &snapshot, &inventory, &request, now()).err().unwrap();
     assert_eq!(failure.code, Some(Code::LogUnreadable));
-    assert_snapshot!(failure.message, @"cannot open /nowhere.log: no such file or directory");
+    assert_snapshot!(failure.message, @"cannot open /nowhere.log: not found");
 }
 
 #[test]

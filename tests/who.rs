@@ -143,6 +143,23 @@ fn archives_that_may_not_be_read_are_not_absent() {
     ");
 }
 
+/// The records of changes are root's: whether one is pending cannot be told without them.
+#[test]
+fn what_was_changed_is_told_to_nobody_else() {
+    let node = Node::of("rsa2048");
+    assert_eq!(node.run("archive create").code, 0);
+    open_all(&node);
+    chmod(&node, "/var/lib/kuberescue", 0o700);
+    for arguments in ["resume", "resume --dry-run", "rollback --yes", "rollback --dry-run", "archive list"] {
+        let Some(run) = as_nobody(&node, arguments) else { return };
+        let expected = format!(
+            "exit 2\nerror [not-root]: cannot open /var/lib/kuberescue: permission denied (uid {NOBODY})\n\
+             hint: sudo kuberescue {arguments} --root ROOT\n"
+        );
+        assert_eq!(screen(&node, &run), expected, "{arguments}");
+    }
+}
+
 /// Homes, logs and times are not of the catalog.
 #[test]
 fn what_is_not_of_the_catalog_stops_no_command() {

@@ -57,9 +57,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 
 fn soonest_end(inventory: &Inventory, now: Timestamp, within: SignedDuration) -> Option<(String, Timestamp)> {
     let limit = now.checked_add(within).unwrap_or(Timestamp::MAX);
-    let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
+    let leaves = inventory.leaves.iter().map(|leaf| &leaf.row);
     let rows =
-        leafs.chain(&inventory.elsewhere).chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
+        leaves.chain(&inventory.elsewhere).chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
     let rows = rows.map(|row| (row.name.clone(), row.certificate.get()));
     let authorities =
         inventory.authorities.iter().map(|row| (row.authority.name().to_owned(), row.certificate.get()));

@@ -85,7 +85,7 @@ impl Args {
     /// Refuses options that exclude each other.
     fn check(&self) -> Result<(), Error> {
         use DiagnosisFormat::{Dot, Html, Json, Mermaid, Prometheus, Table, Yaml};
-        let wrong = |what: &str, hint: &str| Err(Error::could_not_run(what).hint(hint));
+        let wrong = |what: &str, hint: &str| Err(Error::usage(what).hint(hint));
         match self.output {
             Table | Json | Yaml => Ok(()),
             Html | Prometheus if self.trust || self.timeline => {
@@ -173,9 +173,13 @@ fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Ou
     let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, horizon, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
-            context.out.fail(&Error::could_not_run(format!("{}: {}", failed.source, failed.why)));
+            context.out.fail(
+                &Error::could_not_run(format!("{}: {}", failed.source, failed.why))
+                    .code(Code::RootUnreadable),
+            );
         }
         return Err(Error::could_not_run("none of these is a node that can be read")
+            .code(Code::RootUnreadable)
             .hint("name root directories of nodes, or archives of them (tar, tar.gz)"));
     }
     context.out.result(&match args.output {

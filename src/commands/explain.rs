@@ -50,7 +50,7 @@ fn find(name: &str) -> Result<Code, Error> {
             Some(near) => format!("kuberescue explain {near}"),
             None => "kuberescue explain --list".to_owned(),
         };
-        Error::could_not_run(format!("cannot explain {name}: no such code")).hint(hint)
+        Error::usage(format!("cannot explain {name}: no such code")).hint(hint)
     })
 }
 

@@ -8,7 +8,7 @@ use crate::analysis::node::plan::{Condition, Outlook, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     DocumentFormat, Expiration, Recovery, cluster_plan, condition_text, finding_lines, finding_sections,
-    next_steps, plan_text, preflight_lines, restart_plan,
+    next_steps, no_blocker, plan_text, preflight_lines, restart_plan,
 };
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, Issued, Prepared, prepare};
@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let mut prepared = prepare(change, &change.options(Selection::All, true), context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
-        return Err(Error::could_not_run(
+        return Err(Error::usage(
             "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",
         )
         .hint("leave --at out, or add --dry-run"));
@@ -199,7 +199,7 @@ fn is_blocker(finding: &Finding) -> bool {
 }
 
 fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -> Exit {
-    context.out.result("Nothing to recover: no blocking problem on this node.\n");
+    context.out.result(&format!("Nothing to recover: {}.\n", no_blocker(findings)));
     if !findings.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(findings)));
     }
@@ -212,9 +212,7 @@ fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -
         [one] => context.out.say(&format!("hint: sudo kuberescue certs renew {one}")),
         _ => context.out.say("hint: sudo kuberescue certs renew all renews certificates before they expire"),
     }
-    // Accepting the clock's blocker means that the clock is right; any other accepted problem is still there.
-    let left = findings.iter().any(|finding| is_blocker(finding) && finding.code != Code::ClockBehind);
-    if left { Exit::Findings } else { Exit::Fine }
+    recovery::exit_of_accepted(findings)
 }
 
 fn tables(heading: &str, inventory: &Inventory, now: Timestamp) -> String {

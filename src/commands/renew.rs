@@ -92,7 +92,7 @@ impl Args {
         };
         if !serves && !self.add_san.is_empty() {
             let what = "cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer";
-            return Err(Error::could_not_run(what).hint("kuberescue certs renew apiserver --add-san NAME"));
+            return Err(Error::usage(what).hint("kuberescue certs renew apiserver --add-san NAME"));
         }
         let options = self.change.options(self.selection.clone(), false);
         Ok(Options { add_sans: self.add_san.clone(), ..options })

@@ -1,6 +1,6 @@
 //! `restart`: the static pods of the control plane, stopped over CRI; the kubelet starts them again.
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
@@ -20,10 +20,8 @@ use crate::state::{Code, Component, time};
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Components to restart [default: those that started before their files changed]
-    #[arg(value_name = "COMPONENT", conflicts_with = "all", value_parser = PossibleValuesParser::new([
-        "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet",
-    ]))]
-    components: Vec<String>,
+    #[arg(value_name = "COMPONENT", conflicts_with = "all", value_parser = component_parser())]
+    components: Vec<Component>,
     /// Restart the four static pods, whether their files changed or not
     #[arg(long)]
     all: bool,
@@ -42,6 +40,12 @@ pub struct Args {
     yes: bool,
 }
 
+fn component_parser() -> impl TypedValueParser<Value = Component> {
+    let components = Component::STATIC_PODS.into_iter().chain([Component::Kubelet]);
+    let names = PossibleValuesParser::new(components.map(Component::name));
+    names.try_map(|name| Component::named(&name).ok_or("no component"))
+}
+
 /// Restarts them and waits until each is back.
 ///
 /// # Errors
@@ -57,7 +61,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     let (snapshot, inventory) = args.root.read_from(&root)?;
     let known = components(&inventory.facts);
-    let named: Vec<_> = args.components.iter().filter_map(|name| Component::named(name)).collect();
+    let named = &args.components;
     if let Some(unknown) = named.iter().find(|one| **one != Component::Kubelet && !known.contains(one)) {
         let directory = inventory.facts.manifest_dir.value.display();
         let what = format!("cannot restart {unknown}: no manifest in {directory}");
@@ -82,7 +86,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             let pods = outdated_pods(&inventory, &snapshot, &recorded, &cri.running()?);
             Restarts::of_tasks(kubelet.into_iter().chain(pods))
         }
-        _ => requested(if args.all { &known } else { &named }),
+        _ => requested(if args.all { &known } else { named }),
     };
     let is_table = args.output == RestartFormat::Table;
     if restarts.is_empty() {

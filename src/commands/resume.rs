@@ -9,6 +9,7 @@ use crate::session::change::undo::TheirsArgs;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
+use crate::state::Code;
 use crate::state::text::count;
 
 const KIND: &str = "ResumeResult";
@@ -79,6 +80,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let resumed =
         transaction::resume(&root, &lock, how, &context.operator, context.now).map_err(|error| {
             Error::manual_action(error)
+                .code(Code::InterruptedChange)
                 .hint("sudo kuberescue rollback undoes the change; the archive holds the old state")
         })?;
     context.changed = true;

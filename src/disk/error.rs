@@ -5,10 +5,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
+use crate::state::os;
 use crate::state::text::count;
 
 /// The run that holds or held the lock.
@@ -43,7 +43,7 @@ pub enum Error {
     RootNotADirectory { path: PathBuf },
     #[error("{}: permission denied", path.display())]
     RootDenied { path: PathBuf },
-    #[error("cannot {doing} {}: {}", path.display(), plain(source))]
+    #[error("cannot {doing} {}: {}", path.display(), os::reason(source))]
     Io {
         /// The operation, as a verb: "write".
         doing: &'static str,
@@ -194,24 +194,4 @@ impl Error {
     pub(super) fn entry(entry: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Archive { entry: Some(entry.into()), why: why.into() }
     }
-}
-
-/// The reason without "(os error 28)".
-pub fn plain(error: &io::Error) -> String {
-    let words = match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ENOSPC) => "no space left on the device",
-        Some(Errno::EDQUOT) => "the disk quota is exceeded",
-        Some(Errno::EROFS) => "the file system is read-only",
-        Some(Errno::EACCES) => "permission denied",
-        Some(Errno::EPERM) => "operation not permitted",
-        Some(Errno::ENOENT) => "no such file or directory",
-        Some(Errno::ENOTDIR) => "a part of the path is not a directory",
-        Some(Errno::ELOOP) => "a part of the path is a symbolic link",
-        Some(Errno::EEXIST) => "it already exists",
-        Some(Errno::EIO) => "input/output error of the device",
-        Some(Errno::EOPNOTSUPP) => "not supported by the file system",
-        Some(errno) => return errno.desc().to_lowercase(),
-        None => return error.to_string(),
-    };
-    words.to_owned()
 }

@@ -18,9 +18,8 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, fstat
 use xattr::FileExt;
 use zeroize::Zeroizing;
 
-use super::error::plain;
 use super::limits::{MAX_BYTES, MAX_FILE};
-use crate::state::{Attributes, Content, Entry, Unread};
+use crate::state::{Attributes, Content, Entry, Unread, os};
 
 /// Limit of one entry's extended attributes in bytes: the kernel's limit for a single one is 64 KiB.
 pub(super) const MAX_XATTRS: usize = 256 << 10;
@@ -215,7 +214,7 @@ pub(super) fn unread(why: Unread, attributes: Attributes) -> Entry {
 pub(super) fn failed(error: &io::Error) -> Unread {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EACCES | Errno::EPERM) => Unread::Denied,
-        _ => Unread::Failed(plain(error)),
+        _ => Unread::Failed(os::reason(error)),
     }
 }
 

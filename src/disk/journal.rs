@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{StoredAttributes, at_most};
 use super::state_dir::StateDir;
 use super::{Error, MAX_ENTRIES, Root};
+use crate::formats::json_reason;
 use crate::state::{Digest, Fingerprint, Invoker, text};
 
 pub(super) const STAGING: &str = "staging.json";
@@ -183,7 +184,7 @@ impl Journal {
     /// # Errors
     /// It is no journal; the text says why.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| json_reason(&error))?;
         journal.check()?;
         Ok(journal)
     }

@@ -25,7 +25,7 @@ mod strays;
 pub mod transaction;
 pub mod workstation;
 
-pub use error::{Error, Holder, plain};
+pub use error::{Error, Holder};
 pub use limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE};
 pub use node::Depth;
 pub use root::Root;

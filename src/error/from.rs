@@ -12,9 +12,11 @@ use crate::live::Fault;
 use crate::live::api::ApiError;
 use crate::live::cri::CriError;
 use crate::live::cri::endpoint::EndpointError;
+use crate::live::invoker;
 use crate::live::kubelet::KubeletError;
-use crate::state::Code;
+use crate::state::text::shell_word;
 use crate::state::time::expired_on;
+use crate::state::{Code, os};
 
 impl From<&Refusal> for Error {
     fn from(refusal: &Refusal) -> Self {
@@ -24,7 +26,7 @@ impl From<&Refusal> for Error {
 
 impl From<crate::issue::IssueError> for Error {
     fn from(error: crate::issue::IssueError) -> Self {
-        Self::could_not_run(error)
+        Self::could_not_run(error).code(Code::IssueFailed).hint("kuberescue diagnose")
     }
 }
 
@@ -46,15 +48,13 @@ impl From<ApiFailure<'_>> for Error {
     fn from(failed: ApiFailure<'_>) -> Self {
         let ApiFailure { what, source, server, error, .. } = failed;
         let code = error.code();
-        let expired = failed
-            .expired
-            .filter(|_| matches!(code, Some(Code::Unauthorized | Code::ClientCertificateRejected)));
+        let expired =
+            failed.expired.filter(|_| matches!(code, Code::Unauthorized | Code::ClientCertificateRejected));
         let expired = expired.map(|(end, now)| format!("; its client certificate {}", expired_on(end, now)));
         let proxy = failed.proxy.map(|proxy| format!(" through proxy {proxy}")).unwrap_or_default();
         let message =
             format!("cannot {what}: {error} ({server}{proxy} with {source}{})", expired.unwrap_or_default());
-        let error = Self::could_not_run(message).hint(hint(&failed));
-        Self { code, ..error }
+        Self::could_not_run(message).code(code).hint(hint(&failed))
     }
 }
 
@@ -109,12 +109,36 @@ impl From<disk::Error> for Error {
 
 /// How many commands a hint names.
 const MOST_COMMANDS: usize = 3;
+/// A path that this user has no permission for. For root itself sudo doesn't help: a mount, a security module or a
+/// file attribute denies it.
+pub fn denied(doing: &str, path: &Path, why: &str) -> Error {
+    let (uid, path) = (invoker::effective_uid(), path.display());
+    let error = Error::could_not_run(format!("cannot {doing} {path}: {why} (uid {uid})"));
+    match uid {
+        0 => error
+            .code(Code::FileError)
+            .hint(format!("namei -l {0}; lsattr -d {0}", shell_word(&path.to_string()))),
+        _ => error.code(Code::NotRoot).hint(invoker::with_sudo()),
+    }
+}
+
+const AGAIN: &str = "nothing was changed; run the same command again once the cause is gone";
+
+/// The code of a file that cannot be read or written.
+const fn of_file(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::PermissionDenied => Code::NotRoot,
+        ErrorKind::ReadOnlyFilesystem => Code::DiskReadOnly,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::NoSpace,
+        _ => Code::FileError,
+    }
+}
 
 /// The hint is what helps wherever the error comes from; a caller who knows better replaces it.
 impl From<&disk::Error> for Error {
     fn from(error: &disk::Error) -> Self {
         use disk::Error as Disk;
-        let failure = Self::could_not_run(error);
+        let failure = Self::could_not_run(error).code(Code::FileError);
         match error {
             Disk::AfterCommit { .. } => Self::manual_action(error)
                 .code(Code::InterruptedChange)
@@ -123,6 +147,7 @@ impl From<&disk::Error> for Error {
                 Self::manual_action(error).code(Code::InterruptedRestart).hint("sudo kuberescue resume")
             }
             Disk::TakenBack { .. } => Self::rolled_back(error)
+                .code(Code::RolledBack)
                 .hint("nothing was restarted; run the same command again once the cause is gone"),
             Disk::Obstacles { obstacles } => {
                 let lines = obstacles.iter().map(|(path, found)| format!("{} {}", path.display(), found.what()));
@@ -134,9 +159,12 @@ impl From<&disk::Error> for Error {
             }
             Disk::Differs { .. } => failure.code(Code::ChangedSince),
             Disk::Changed { .. } | Disk::ArchiveDiffers { .. } => {
-                failure.hint("nothing was changed; kuberescue archive diff ARCHIVE shows what differs")
+                let hint = "nothing was changed; kuberescue archive diff ARCHIVE shows what differs";
+                failure.code(Code::ChangedMeanwhile).hint(hint)
             }
-            Disk::Locked { .. } => failure.hint("wait for the other run to end, then run the same command again"),
+            Disk::Locked { .. } => failure
+                .code(Code::Locked)
+                .hint("wait for the other run to end, then run the same command again"),
             Disk::Pending { .. } => {
                 failure.code(Code::InterruptedChange).hint("sudo kuberescue resume, or sudo kuberescue rollback")
             }
@@ -153,17 +181,14 @@ impl From<&disk::Error> for Error {
             Disk::RootNotFound { .. } | Disk::RootNotADirectory { .. } => failure
                 .code(Code::RootUnreadable)
                 .hint("--root takes the directory under which the node's /etc/kubernetes is"),
-            Disk::RootDenied { .. } => failure.code(Code::NotRoot).hint("run the same command with sudo"),
-            Disk::Io { source, .. } => match source.kind() {
-                ErrorKind::PermissionDenied => {
-                    failure.code(Code::NotRoot).hint("run the same command with sudo")
-                }
+            Disk::RootDenied { path } => denied("read", path, "permission denied"),
+            Disk::Io { doing, path, source } => match source.kind() {
+                ErrorKind::PermissionDenied => denied(doing, path, &os::reason(source)),
                 ErrorKind::NotFound => failure.hint("check the path; nothing was changed"),
-                _ => failure.hint("nothing was changed; run the same command again once the cause is gone"),
+                kind => failure.code(of_file(kind)).hint(AGAIN),
             },
-            Disk::Unsupported { .. } | Disk::ReadBack { .. } | Disk::NotCleaned { .. } => {
-                failure.hint("nothing was changed; run the same command again once the cause is gone")
-            }
+            Disk::NotCleaned { .. } => failure.code(Code::InterruptedChange).hint(AGAIN),
+            Disk::Unsupported { .. } | Disk::ReadBack { .. } => failure.hint(AGAIN),
         }
     }
 }
@@ -175,15 +200,10 @@ pub struct FileFailure<'a> {
     pub error: &'a io::Error,
 }
 
-/// The reason in words, without the system's error number.
-pub fn os_reason(error: &io::Error) -> String {
-    if error.kind() == ErrorKind::NotFound { "not found".to_owned() } else { disk::plain(error) }
-}
-
 impl From<FileFailure<'_>> for Error {
     fn from(FileFailure { path, error }: FileFailure<'_>) -> Self {
-        let failure = Self::could_not_run(format!("cannot read {}: {}", path.display(), os_reason(error)));
-        failure.hint(os_hint(error))
+        let failure = Self::could_not_run(format!("cannot read {}: {}", path.display(), os::reason(error)));
+        failure.code(of_file(error.kind())).hint(os_hint(error))
     }
 }
 
@@ -266,7 +286,7 @@ fn runtime_unit(socket: &Path) -> &'static str {
 /// A kubelet is restarted after a change, so manual action is required.
 impl From<KubeletError> for Error {
     fn from(error: KubeletError) -> Self {
-        Self::manual_action(&error).hint(match error {
+        Self::manual_action(&error).code(Code::RestartFailed).hint(match error {
             KubeletError::NotInstalled => "install the kubelet of the cluster's version, then run this again",
             KubeletError::Masked => "systemctl unmask kubelet, then run this again",
             KubeletError::NotRunning { systemd: true, .. } | KubeletError::Systemd(_) => {
@@ -326,11 +346,11 @@ mod tests {
           hint: remove "cri" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart containerd; or go without CRI: --restart=manifest
         2 [no-runtime]: no container runtime found: there is no socket at /run/containerd/containerd.sock, /var/run/crio/crio.sock, /var/run/cri-dockerd.sock
           hint: start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go without CRI: --restart=manifest
-        4: there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs
+        4 [restart-failed]: there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs
           hint: install the kubelet of the cluster's version, then run this again
-        4: the kubelet does not stay up: it exited 3 times within seconds
+        4 [restart-failed]: the kubelet does not stay up: it exited 3 times within seconds
           hint: journalctl -u kubelet -n 20
-        4: the kubelet (process 7) did not exit within 5 s of SIGTERM
+        4 [restart-failed]: the kubelet (process 7) did not exit within 5 s of SIGTERM
           hint: see what the kubelet waits for, or stop it with kill -9; then run this again
         "#);
     }

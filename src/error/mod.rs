@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::state::Code;
 
-pub use from::{ApiFailure, FileFailure, os_hint, os_reason};
+pub use from::{ApiFailure, FileFailure, denied, os_hint};
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Error {
     /// What became of the command.
     #[serde(skip)]
     pub kind: Kind,
-    /// Its page in `explain`.
+    /// Its page in `explain`. Each that is printed has one.
     #[serde(skip)]
     pub code: Option<Code>,
     /// What went wrong, where, and why.
@@ -82,6 +82,11 @@ impl Error {
     /// It could not run; nothing was changed.
     pub fn could_not_run(message: impl fmt::Display) -> Self {
         Self::new(Kind::CouldNotRun, message)
+    }
+
+    /// Its arguments don't fit; nothing was read or changed.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::could_not_run(message).code(Code::Usage)
     }
 
     /// Refused for safety; nothing was changed.

@@ -43,7 +43,7 @@ pub fn member_list(body: &[u8]) -> Result<Vec<Member>, String> {
     struct Answer {
         members: Vec<Member>,
     }
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| super::first_line(&error))?;
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| super::json_reason(&error))?;
     Ok(answer.members)
 }
 

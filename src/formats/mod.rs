@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 
 pub mod access;
 pub mod bolt;
@@ -86,9 +87,15 @@ where
     Ok(Option::<Items<T>>::deserialize(deserializer)?.map(|items| items.0))
 }
 
-/// The first line of a parser's message: the rest is an excerpt of the file, which may hold a key.
-fn first_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().lines().next().unwrap_or("unreadable").to_owned()
+/// What is wrong with JSON, in the words of every command and without an excerpt.
+pub fn json_reason(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Eof => return "truncated".to_owned(),
+        Category::Io => return "not read to its end".to_owned(),
+        Category::Syntax => "not valid JSON",
+        Category::Data => "a field or value that is missing or unexpected",
+    };
+    format!("line {}, column {}: {what}", error.line(), error.column())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::{Health, Quorum, Voter, in_manifest};
 use crate::formats::certificate::Certificate;
 use crate::formats::etcd::{Member, is_healthy, member_list};
+use crate::state::Component;
 
 /// kubeadm's name of the client certificate.
 const CLIENT: &str = "etcd-healthcheck-client";
@@ -38,7 +39,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
         Some(members) => (members, "etcd".to_owned()),
         None => (in_manifest, format!("{source}; etcd doesn't answer")),
     };
-    let own_name = inventory.facts.pod("etcd").and_then(|(_, pod)| pod.flag("name"));
+    let own_name = inventory.facts.pod(Component::Etcd).and_then(|(_, pod)| pod.flag("name"));
     let voters: Vec<&Member> = members.iter().filter(|member| !member.is_learner).collect();
     let deadline = Deadline::within(timeout);
     let ask = |member: &Member| {

@@ -49,7 +49,10 @@ pub fn handshake(target: &Target, now: Timestamp) -> Connection {
     let mut connection = Connection::default();
     match try_handshake(target, now, &mut connection) {
         Ok(()) => {}
-        Err(fault) => connection.error = Some(fault.to_string()),
+        Err(fault) => {
+            connection.code = Some(fault.code());
+            connection.error = Some(fault.to_string());
+        }
     }
     connection
 }

@@ -7,6 +7,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Uid, ttyname};
 
 use crate::state::Invoker;
+use crate::state::text::shell_word;
 
 /// Linux allows 32 characters.
 const MAX_NAME: usize = 256;
@@ -39,28 +40,6 @@ pub fn effective_uid() -> u32 {
 
 /// The command line as typed, with sudo, words quoted for a shell where needed.
 pub fn with_sudo() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    let words = std::env::args_os().skip(1).map(|word| shell_word(&word.to_string_lossy()));
     ["sudo kuberescue".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_word_is_quoted_only_where_a_shell_would_change_it() {
-        assert_eq!(quoted("--root=/mnt/sdb1"), "--root=/mnt/sdb1");
-        assert_eq!(quoted("two words"), "'two words'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -71,13 +71,13 @@ impl Expiration<'_> {
 
     pub fn tables(&self, wide: bool) -> String {
         let info = self.info();
-        let mut leafs = vec![heading(
+        let mut leaves = vec![heading(
             &["CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", "EXTERNALLY MANAGED"],
             wide,
         )];
-        for (entry, leaf) in info.certificates.iter().zip(&self.inventory.leafs) {
+        for (entry, leaf) in info.certificates.iter().zip(&self.inventory.leaves) {
             let row = self.entry(entry, true);
-            leafs.push(widened(row, wide, leaf.row.certificate.get(), &leaf.row.path));
+            leaves.push(widened(row, wide, leaf.row.certificate.get(), &leaf.row.path));
         }
         let mut authorities =
             vec![heading(&["CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "EXTERNALLY MANAGED"], wide)];
@@ -85,7 +85,7 @@ impl Expiration<'_> {
             let cells = self.entry(entry, false);
             authorities.push(widened(cells, wide, row.certificate.get(), &row.certificate_path));
         }
-        format!("{}\n{}", table::render(&leafs), table::render(&authorities))
+        format!("{}\n{}", table::render(&leaves), table::render(&authorities))
     }
 
     fn entry(&self, entry: &Entry, with_authority: bool) -> Vec<String> {
@@ -161,7 +161,7 @@ impl Expiration<'_> {
 
     fn info(&self) -> Info {
         let external = |authority: Ca| self.inventory.authority(authority).is_some_and(CaRow::is_external);
-        let certificates = self.inventory.leafs.iter().map(|leaf| {
+        let certificates = self.inventory.leaves.iter().map(|leaf| {
             let authority = leaf.spec.authority;
             self.info_entry(leaf.spec.name, &leaf.row.certificate, external(authority), authority.name())
         });

@@ -249,7 +249,12 @@ fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
             Code::CaExpired | Code::CaUnreadable => {
                 "sudo kuberescue diagnose on a control-plane node shows the CA, /etc/kubernetes/pki/ca.crt"
             }
-            Code::NotReachable => "sudo kuberescue probe on a control-plane node shows what is served",
+            Code::NotListening
+            | Code::TimedOut
+            | Code::Unreachable
+            | Code::TlsFailed
+            | Code::ClientCertificateRejected
+            | Code::Unhealthy => "sudo kuberescue probe on a control-plane node shows what is served",
             _ => continue,
         };
         if !hints.contains(&hint) {

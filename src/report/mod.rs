@@ -50,7 +50,7 @@ pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
-    finding_sections, next_steps, preflight_lines, renewal_messages, took,
+    finding_sections, next_steps, no_blocker, preflight_lines, renewal_messages, took,
 };
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};

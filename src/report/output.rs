@@ -133,6 +133,7 @@ impl Output {
 
     /// Prints why a command failed: `error: …`, `hint: …`.
     pub fn fail(&mut self, failure: &Error) -> Exit {
+        debug_assert!(failure.code.is_some(), "every error has a page: {}", failure.message);
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
         self.say(&format!("error{code}: {}", line(&failure.message)));
         for detail in &failure.details {

@@ -1,5 +1,6 @@
 //! The output of renewing and recovering: kubeadm's messages, findings, and next steps.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -91,6 +92,16 @@ pub fn finding_sections(findings: &[Finding]) -> String {
         }
     }
     out
+}
+
+/// That no blocker stands in the way: there is none, or all that there are have been accepted.
+pub fn no_blocker(findings: &[Finding]) -> String {
+    let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
+    let codes: BTreeSet<_> = blockers.map(|finding| finding.code.as_str()).collect();
+    if codes.is_empty() {
+        return "no blocking problem on this node".to_owned();
+    }
+    format!("every blocking problem is accepted ({})", codes.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// What must be true before a plan is applied.

@@ -12,8 +12,8 @@ use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::restart::{Outcome, Phase, Report};
-use crate::state::Component;
 use crate::state::text::count;
+use crate::state::{Code, Component};
 
 /// How many of a container's last lines are shown.
 const LAST_LINES: usize = 10;
@@ -119,6 +119,7 @@ fn failure(report: &Report) -> Option<Error> {
     Some(match &report.outcome {
         Outcome::Back { .. } | Outcome::Started { .. } | Outcome::StartedByItself { .. } => return None,
         Outcome::NotTried { why } => Error::manual_action(format!("cannot restart {name}: {why}"))
+            .code(Code::RestartFailed)
             .hint(format!("sudo kuberescue restart {name}")),
         Outcome::Failed { phase, why, last_lines } => {
             let seconds = report.elapsed.as_secs();
@@ -131,6 +132,7 @@ fn failure(report: &Report) -> Option<Error> {
                 _ => format!("sudo kuberescue restart {name}"),
             };
             failure
+                .code(Code::RestartFailed)
                 .details(last_lines.iter().rev().take(LAST_LINES).rev().map(|text| line(text).into_owned()))
                 .hint(hint)
         }

@@ -10,6 +10,7 @@ use super::table;
 use crate::analysis::cluster::rollout::{Candidate, Target, Verdict};
 use crate::error::Error;
 use crate::state::Code;
+use crate::state::text::shell_word;
 use crate::state::time::minute;
 
 /// What `rollout restart` did, or would do: the document `Rollout`.
@@ -97,7 +98,7 @@ fn hint(candidate: &Candidate) -> Option<String> {
     let target = &candidate.target;
     match candidate.verdict {
         Verdict::OnDelete | Verdict::Paused => {
-            rollout_obstacle(target, candidate.verdict, &candidate.selector)?.hints.pop()
+            rollout_obstacle(target, candidate.verdict, candidate.selector.as_deref())?.hints.pop()
         }
         Verdict::Uncertain => {
             Some(format!("if {} reads renewed files: {}", target.shown(), restart_command(target)))
@@ -107,14 +108,15 @@ fn hint(candidate: &Candidate) -> Option<String> {
 }
 
 /// Why one of them cannot be restarted.
-pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: &str) -> Option<Error> {
+pub fn rollout_obstacle(target: &Target, verdict: Verdict, selector: Option<&str>) -> Option<Error> {
     let (name, namespace) = (target.shown(), &target.namespace);
     match verdict {
         Verdict::OnDelete => {
             let what = format!(
                 "cannot restart {name}: updateStrategy OnDelete replaces pods only after they are deleted"
             );
-            let all = if selector.is_empty() { "NAME".to_owned() } else { format!("-l {selector}") };
+            let all =
+                selector.map_or_else(|| "NAME".to_owned(), |selector| format!("-l {}", shell_word(selector)));
             Some(
                 Error::refused(Code::OnDelete, what).hint(format!("kubectl -n {namespace} delete pod {all}")),
             )

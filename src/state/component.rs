@@ -33,6 +33,11 @@ impl Component {
     pub fn named(name: &str) -> Option<Self> {
         [Self::Kubelet].into_iter().chain(Self::STATIC_PODS).find(|component| component.name() == name)
     }
+
+    /// The static pod of this name: of its container, or of its label `component`.
+    pub fn static_pod(name: &str) -> Option<Self> {
+        Self::named(name).filter(|component| *component != Self::Kubelet)
+    }
 }
 
 impl std::fmt::Display for Component {

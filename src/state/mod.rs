@@ -10,6 +10,7 @@ mod code;
 mod component;
 mod digest;
 mod invoker;
+pub mod os;
 mod snapshot;
 pub mod text;
 pub mod time;

@@ -10,6 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// A word as a shell takes it: quoted where the shell would change it.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// `1 file`, `2 files`, `2 entries`, as kubectl counts.
 pub fn count(number: impl TryInto<u64>, unit: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
@@ -115,6 +125,14 @@ mod tests {
 
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
     struct Named(#[serde(with = "super")] PathBuf);
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_would_change_it() {
+        assert_eq!(shell_word("--root=/mnt/sdb1"), "--root=/mnt/sdb1");
+        assert_eq!(shell_word("two words"), "'two words'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn any_bytes_come_back() {

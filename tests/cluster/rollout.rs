@@ -114,6 +114,17 @@ fn what_a_restart_would_not_change_is_refused() {
     exit 5
     ");
 
+    // A part of the selector would delete pods of others.
+    scene.change(ETCD_DEFRAG, |set| {
+        set["spec"]["selector"]["matchExpressions"] = json!([
+            {"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "canary", "operator": "DoesNotExist"},
+        ]);
+    });
+    assert_eq!(
+        scene.run(RESTART).err.lines().last(),
+        Some("hint: kubectl -n kube-system delete pod -l 'app=etcd-defrag,tier in (a,b),!canary'")
+    );
+
     let paused = deployment("paused", json!({"paused": true}), json!({}));
     scene.insert(&format!("{DEPLOYMENTS}/paused"), paused);
     let run = scene.run("rollout restart deploy/paused --yes");
@@ -167,7 +178,7 @@ fn a_rollout_that_is_not_done_in_time_names_its_pods() {
     });
     insta::assert_snapshot!(run.err, @r#"
     Waiting for daemon set "etcd-defrag" rollout to finish: 0 out of 1 new pods have been updated...
-    error: daemonset/etcd-defrag was restarted, but is not ready after 1 s: Waiting for daemon set "etcd-defrag" rollout to finish: 0 out of 1 new pods have been updated...
+    error [not-ready]: daemonset/etcd-defrag was restarted, but is not ready after 1 s: Waiting for daemon set "etcd-defrag" rollout to finish: 0 out of 1 new pods have been updated...
       | pod etcd-defrag-kl28x on lab-cp1: Running, container etcd-defrag: CrashLoopBackOff: back-off 5m0s restarting failed container; 7 restarts; before: exit code 1 (Error) at 2026-11-23 23:05 UTC: \u{1b}[31mx509: expired
     hint: kubectl -n kube-system rollout status daemonset/etcd-defrag
     "#);
@@ -190,7 +201,9 @@ fn a_rollout_that_is_not_done_in_time_names_its_pods() {
     // Nobody sees to it at all.
     let run = unfinished(Vec::new(), |pod| pod["metadata"]["ownerReferences"] = Value::Null);
     let waiting = "Waiting for daemon set spec update to be observed...";
-    let error = format!("error: daemonset/etcd-defrag was restarted, but is not ready after 1 s: {waiting}");
+    let error = format!(
+        "error [not-ready]: daemonset/etcd-defrag was restarted, but is not ready after 1 s: {waiting}"
+    );
     let lines: Vec<_> = run.err.lines().collect();
     assert_eq!(lines[..2], [waiting, &error], "{run}");
     assert!(lines[2].starts_with("  | ") && lines[2].ends_with(": check kube-controller-manager"), "{run}");
@@ -207,8 +220,7 @@ fn a_deployment_that_gives_up_ends_the_waiting() {
     scene.controller(PATH, vec![json!({"observedGeneration": 2, "conditions": conditions})]);
     let run = scene.run("rollout restart deployment coredns --yes --timeout 60s");
     assert_eq!(run.code, 4, "{run}");
-    let error =
-        "error: deployment/coredns was restarted, but deployment \"coredns\" exceeded its progress deadline";
+    let error = "error [not-ready]: deployment/coredns was restarted, but deployment \"coredns\" exceeded its progress deadline";
     assert_eq!(run.err.lines().next(), Some(error), "{run}");
     assert!(run.err.ends_with("\nhint: kubectl -n kube-system rollout status deployment/coredns\n"), "{run}");
 
@@ -225,10 +237,13 @@ fn a_deployment_that_gives_up_ends_the_waiting() {
 #[test]
 fn a_set_that_vanishes_or_is_another_meanwhile() {
     for (replaced, words) in [
-        (false, "error: daemonset/etcd-defrag was restarted, then deleted by somebody else\n"),
+        (
+            false,
+            "error [changed-meanwhile]: daemonset/etcd-defrag was restarted, then deleted by somebody else\n",
+        ),
         (
             true,
-            "error: daemonset/etcd-defrag was restarted, then replaced by another object of the same name\n\
+            "error [changed-meanwhile]: daemonset/etcd-defrag was restarted, then replaced by another object of the same name\n\
              hint: kuberescue rollout restart daemonset/etcd-defrag -n kube-system\n",
         ),
     ] {
@@ -263,31 +278,31 @@ fn patch_answered(reply: Vec<u8>) -> String {
 #[test]
 fn refusals_change_nothing() {
     for (code, reason, name, hint) in [
-        (401, "Unauthorized", " [unauthorized]", "kuberescue kubeconfig check CONFIG"),
+        (401, "Unauthorized", "unauthorized", "kuberescue kubeconfig check CONFIG"),
+        (403, "Forbidden", "forbidden", "use admin.conf of a control-plane node: /etc/kubernetes/admin.conf"),
         (
-            403,
-            "Forbidden",
-            " [forbidden]",
-            "use admin.conf of a control-plane node: /etc/kubernetes/admin.conf",
+            404,
+            "NotFound",
+            "request-failed",
+            "kuberescue nodes --kubeconfig CONFIG shows which cluster answers",
         ),
-        (404, "NotFound", "", "kuberescue nodes --kubeconfig CONFIG shows which cluster answers"),
         (
             409,
             "Conflict",
-            "",
+            "request-failed",
             "it was changed by somebody else at the same time; nothing was changed: run the command again",
         ),
-        (422, "Invalid", "", "on a control-plane node: sudo kuberescue probe"),
+        (422, "Invalid", "request-failed", "on a control-plane node: sudo kuberescue probe"),
     ] {
         let expected = format!(
-            "error{name}: cannot restart daemonset/etcd-defrag: {code}: it says why (SERVER with CONFIG)\nhint: {hint}\n"
+            "error [{name}]: cannot restart daemonset/etcd-defrag: {code}: it says why (SERVER with CONFIG)\nhint: {hint}\n"
         );
         assert_eq!(patch_answered(status(code, reason, "it says why")), expected);
     }
     let busy = status(429, "TooManyRequests", "too many requests");
     let later = String::from_utf8(busy).unwrap().replacen("\r\n", "\r\nretry-after: 7\r\n", 1);
     insta::assert_snapshot!(patch_answered(later.into_bytes()), @"
-    error: cannot restart daemonset/etcd-defrag: 429: too many requests (retry after 7 s) (SERVER with CONFIG)
+    error [request-failed]: cannot restart daemonset/etcd-defrag: 429: too many requests (retry after 7 s) (SERVER with CONFIG)
     hint: the API server is overloaded: run the command again later, or with --request-timeout 60s
     ");
     // What was asked again says that nothing was done.
@@ -346,15 +361,15 @@ fn a_right_that_ends_meanwhile_leaves_a_person_to_look() {
     }));
     // Something else than a set: it is asked again, until the time is over.
     let run = scene.run(RESTART);
-    insta::assert_snapshot!(scene.screen(&run), @r#"
+    insta::assert_snapshot!(scene.screen(&run), @"
     NAMESPACE     NAME                    ACTION    PODS      OLDEST SINCE   WHY
     kube-system   daemonset/etcd-defrag   restart   1                        named
     daemonset.apps/etcd-defrag restarted
-    no answer from the API server, retrying: unexpected answer: invalid type: string "x", expected struct Workload at line 1 column 3
-    error [unhealthy]: daemonset/etcd-defrag was restarted; cannot read the status of daemonset/etcd-defrag: unexpected answer: invalid type: string "x", expected struct Workload at line 1 column 3 (SERVER with CONFIG)
+    no answer from the API server, retrying: unexpected answer: line 1, column 3: a field or value that is missing or unexpected
+    error [unhealthy]: daemonset/etcd-defrag was restarted; cannot read the status of daemonset/etcd-defrag: unexpected answer: line 1, column 3: a field or value that is missing or unexpected (SERVER with CONFIG)
     hint: kuberescue kubeconfig check --connect CONFIG
     exit 4
-    "#);
+    ");
 }
 
 #[test]
@@ -362,14 +377,14 @@ fn what_is_not_there_and_who_does_not_answer() {
     let scene = Scene::new();
     let run = scene.run("rollout restart ds/etcd-defrag ds/none --yes");
     insta::assert_snapshot!(scene.screen(&run), @r#"
-    error: cannot read daemonset/none: 404: daemonsets "none" not found (SERVER with CONFIG)
+    error [request-failed]: cannot read daemonset/none: 404: daemonsets "none" not found (SERVER with CONFIG)
     hint: kuberescue nodes --kubeconfig CONFIG shows which cluster answers
     exit 2
     "#);
     assert!(scene.patches().is_empty(), "nothing is restarted before all of them were seen");
     let run = scene.run("rollout restart pod/x --yes");
     insta::assert_snapshot!(scene.screen(&run), @r#"
-    error: cannot restart a "pod"
+    error [usage]: cannot restart a "pod"
     hint: use daemonset/NAME, deployment/NAME or statefulset/NAME; for static pods: sudo kuberescue restart
     exit 2
     "#);
@@ -435,7 +450,7 @@ fn the_pods_that_a_partition_keeps_are_told() {
     statefulset.apps/db restarted
     partitioned roll out complete: 1 new pods have been updated...
     warning: pods below number 2 are not restarted (partition 2)
-    hint: kubectl -n kube-system delete pod db-0
+    hint: kubectl -n kube-system delete pod db-0 db-1
     exit 0
     ");
 }
@@ -464,7 +479,7 @@ fn an_api_server_that_is_away_for_a_moment_is_asked_again() {
     kube-system   daemonset/etcd-defrag   restart   1                        named
     daemonset.apps/etcd-defrag restarted
     daemon set "etcd-defrag" successfully rolled out
-    no answer from the API server, retrying: unexpected answer: invalid type: string "no set", expected struct Workload at line 1 column 8
+    no answer from the API server, retrying: unexpected answer: line 1, column 8: a field or value that is missing or unexpected
     exit 0
     "#);
 }

@@ -82,6 +82,8 @@ fn the_recorded_cluster_has_a_pod_that_is_not_gone() {
                 2026-11-23 22:59 UTC";
     assert_eq!(cells(&told), ["pods", "kube-system/etcd-defrag-kl28x", "terminating", what]);
     assert_eq!(run.code, 0, "{run}");
+    let all = line(&run, "pods ready");
+    assert_eq!(cells(&all), ["pods", "ok", "4 of 5 pods ready in kube-system, 1 being deleted"]);
 }
 
 #[test]

@@ -82,6 +82,33 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{name}.tar.gz"))
 }
 
+/// The files of a tree of `testdata/nodes`, by path.
+pub fn files(name: &str) -> BTreeMap<String, Vec<u8>> {
+    let file = std::fs::File::open(fixture(name)).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut files = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.header().entry_type().is_file() {
+            let path = format!("/{}", entry.path().unwrap().strip_prefix(".").unwrap().display());
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+            files.insert(path, bytes);
+        }
+    }
+    files
+}
+
+/// Unpacks an archive, dates and modes included. Only root can keep its `owners`.
+pub fn unpack(archive: &Path, into: &Path, owners: bool) {
+    let file = std::fs::File::open(archive).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    archive.set_preserve_mtime(true);
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_ownerships(owners);
+    archive.unpack(into).unwrap();
+}
+
 /// What kubeadm printed on that tree.
 pub fn expected(name: &str, file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/expected/{name}/{file}"));
@@ -112,12 +139,7 @@ impl Node {
 
     /// With the tree of an archive. Only root can keep its `owners`.
     pub fn unpacked(self, archive: &Path, owners: bool) -> Self {
-        let file = std::fs::File::open(archive).unwrap();
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-        archive.set_preserve_mtime(true);
-        archive.set_preserve_permissions(true);
-        archive.set_preserve_ownerships(owners);
-        archive.unpack(self.root()).unwrap();
+        unpack(archive, self.root(), owners);
         self.settle();
         self
     }
@@ -398,7 +420,7 @@ pub fn kept_fields(certificate: &[u8]) -> String {
     let mut skipping = false;
     for line in text.lines() {
         let deep = line.starts_with("                ");
-        // The subject's identifier is that of its key; kubeadm's leafs have none.
+        // The subject's identifier is that of its key; kubeadm's leaves have none.
         let identifier = ["X509v3 Authority Key Identifier", "X509v3 Subject Key Identifier"]
             .iter()
             .any(|name| line.contains(name));

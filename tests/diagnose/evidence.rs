@@ -48,7 +48,7 @@ const SHOWN: [Shown; 17] = [
     ),
     ("mixed", "ca-replaced", "etcd-peer", "/etc/kubernetes/pki/etcd/peer.crt", None, "issuer", "CN=etcd-ca"),
     (
-        "leafs copied from another node",
+        "leaves copied from another node",
         "names-of-another-node",
         "etcd-server",
         "/etc/kubernetes/pki/etcd/server.crt",

@@ -122,7 +122,7 @@ fn an_unknown_code_is_answered_with_the_nearest_one() {
     exit 2
     --- stdout
     --- stderr
-    error: cannot explain zzzzzzzzzzzz: no such code
+    error [usage]: cannot explain zzzzzzzzzzzz: no such code
     hint: kuberescue explain --list
     ");
     insta::assert_snapshot!(explain(&["port-in-use"]).out, @r"

@@ -47,7 +47,7 @@ fn honest_findings_on_nodes_that_work() {
                 ("ca-key-missing", W, "front-proxy-ca"),
             ],
         ),
-        // In its last month a node of 1.36 is told that nobody renews its leafs by themselves, and that the kubelet
+        // In its last month a node of 1.36 is told that nobody renews its leaves by themselves, and that the kubelet
         // should have renewed its own by then.
         (
             "ecdsa-p256",

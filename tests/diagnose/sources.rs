@@ -27,7 +27,7 @@ fn an_archive_gives_the_findings_of_the_directory() {
     let some = [
         "all expired",
         "mixed",
-        "leafs copied from another node",
+        "leaves copied from another node",
         "etcd data missing",
         "backups and copies of keys",
         "kubelet-client-current.pem dangling",

@@ -9,7 +9,7 @@ const SCENARIOS: &[&str] = &[
     "worker",
     "all expired",
     "CA expired",
-    "one CA expired, its leafs not",
+    "one CA expired, its leaves not",
     "external CA",
     "external CA, all expired",
     "external CA, expired too",
@@ -21,7 +21,7 @@ const SCENARIOS: &[&str] = &[
     "key mismatch",
     "mixed",
     "a new CA of the same name, all else old",
-    "leafs copied from another node",
+    "leaves copied from another node",
     "the kubelet alone expired",
     "a backup among the manifests",
     "kubelet.conf missing",
@@ -66,7 +66,7 @@ fn the_verdict_is_read_first() {
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
 
-    [one CA expired, its leafs not]
+    [one CA expired, its leaves not]
     VERDICT: control plane cannot start: the CA etcd-ca expired 23 days ago, so every certificate that it signed is rejected
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: expired on 2026-11-01 (23 days ago); it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/etcd/ca.crt -signkey /etc/kubernetes/pki/etcd/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
@@ -127,7 +127,7 @@ fn the_verdict_is_read_first() {
     hint: sudo kuberescue recover
     Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
 
-    [leafs copied from another node]
+    [leaves copied from another node]
     VERDICT: control plane cannot start: unusable: etcd-server (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: /etc/kubernetes/pki/apiserver.crt was copied from another node: valid for DNS:cp-2, DNS:kubernetes.default.svc, IP:10.96.0.1, IP:192.168.10.12, but not for this node's name cp-1 or its address 192.168.10.11 [names-of-another-node]: move /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key to a safe place; kuberescue recover then issues a certificate for this node

@@ -190,22 +190,22 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
     assert_snapshot!(told.0, @"
     ## diagnose -o dot --timeline
     exit 2
-    error: a timeline is no graph
+    error [usage]: a timeline is no graph
     hint: dot and mermaid show who trusts whom: leave --timeline out
 
     ## diagnose -o html --trust
     exit 2
-    error: html and prometheus are of the whole diagnosis
+    error [usage]: html and prometheus are of the whole diagnosis
     hint: leave --trust and --timeline out
 
     ## diagnose -o prometheus --timeline
     exit 2
-    error: html and prometheus are of the whole diagnosis
+    error [usage]: html and prometheus are of the whole diagnosis
     hint: leave --trust and --timeline out
 
     ## diagnose --log /nowhere/kubelet.log
     exit 2
-    error [log-unreadable]: cannot open /nowhere/kubelet.log: no such file or directory
+    error [log-unreadable]: cannot open /nowhere/kubelet.log: not found
     hint: --log takes a file on this machine, or - for standard input
     ");
     let mut told = Screens::default();
@@ -217,22 +217,22 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
     assert_snapshot!(told.0, @"
     ## --trust
     exit 2
-    error: --trust, --timeline and --log are of one node
+    error [usage]: --trust, --timeline and --log are of one node
     hint: run it for each of them
 
     ## --timeline
     exit 2
-    error: --trust, --timeline and --log are of one node
+    error [usage]: --trust, --timeline and --log are of one node
     hint: run it for each of them
 
     ## -o html
     exit 2
-    error: this format is of one node
+    error [usage]: this format is of one node
     hint: run it for each of them, or take table or json
 
     ## -o mermaid
     exit 2
-    error: this format is of one node
+    error [usage]: this format is of one node
     hint: run it for each of them, or take table or json
     ");
 }

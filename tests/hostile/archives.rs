@@ -62,7 +62,7 @@ fn entries_that_lead_out_or_lie_are_refused() {
                 .concat(),
             "sparse",
         ),
-        ("1 TiB", header(Kind::Regular, b"x", b"", 1 << 40).to_vec(), "unexpected EOF"),
+        ("1 TiB", header(Kind::Regular, b"x", b"", 1 << 40).to_vec(), "truncated"),
         ("8 EiB", header(Kind::Regular, b"x", b"", 1 << 63).to_vec(), ""),
         (
             "a size of two",

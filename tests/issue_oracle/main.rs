@@ -1,5 +1,7 @@
 //! Issued certificates judged by others: openssl, webpki, kubeadm's own work, and field by field.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod hand_made;
 mod support;
 
@@ -85,12 +87,12 @@ fn every_leaf_under_ecdsa_authorities_is_renewed() {
 }
 
 #[test]
-fn expired_leafs_are_renewed() {
+fn expired_leaves_are_renewed() {
     renew_tree("expired-all");
 }
 
 #[test]
-fn leafs_of_kubeadm_1_20_are_renewed() {
+fn leaves_of_kubeadm_1_20_are_renewed() {
     renew_tree("v120-expired");
 }
 

@@ -1,11 +1,11 @@
 //! Trees of testdata/nodes, openssl, and a small DER writer for certificates that nobody would make.
 
-use std::collections::HashMap;
-use std::io::Read as _;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::common;
 use jiff::{SignedDuration, Timestamp};
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
@@ -14,41 +14,32 @@ use kuberescue::issue::{KeyRequest, Signer, Validity, generate};
 use kuberescue::state::catalog::{Ca, CertSpec, Place};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A node's files by path below `/etc/kubernetes`.
-pub struct Tree(HashMap<String, Vec<u8>>);
+/// A node's files by path.
+pub struct Tree(BTreeMap<String, Vec<u8>>);
 
 impl Tree {
     pub fn open(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{name}.tar.gz"));
-        let file = std::fs::File::open(path).unwrap();
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-        let mut files = HashMap::new();
-        for entry in archive.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let path = entry.path().unwrap().to_string_lossy().into_owned();
-            if let Some(path) = path.strip_prefix("./etc/kubernetes/") {
-                let mut data = Vec::new();
-                entry.read_to_end(&mut data).unwrap();
-                files.insert(path.to_owned(), data);
-            }
-        }
-        Self(files)
+        Self(common::files(name))
+    }
+
+    fn get(&self, below: &str) -> Option<&Vec<u8>> {
+        self.0.get(&format!("/etc/kubernetes/{below}"))
     }
 
     pub fn authority(&self, authority: Ca) -> Certificate {
-        Certificate::from_pem(&self.0[&format!("pki/{}.crt", authority.base())]).unwrap()
+        Certificate::from_pem(self.get(&format!("pki/{}.crt", authority.base())).unwrap()).unwrap()
     }
 
     pub fn authority_key(&self, authority: Ca) -> Option<PrivateKey> {
-        let pem = self.0.get(&format!("pki/{}.key", authority.base()))?;
+        let pem = self.get(&format!("pki/{}.key", authority.base()))?;
         Some(PrivateKey::from_pem(pem).unwrap())
     }
 
     pub fn leaf(&self, spec: &CertSpec) -> Option<Certificate> {
         match spec.place {
-            Place::Pair(base) => Certificate::from_pem(self.0.get(&format!("pki/{base}.crt"))?).ok(),
+            Place::Pair(base) => Certificate::from_pem(self.get(&format!("pki/{base}.crt"))?).ok(),
             Place::Kubeconfig(name) => {
-                let config = Kubeconfig::parse(self.0.get(name)?).ok()?;
+                let config = Kubeconfig::parse(self.get(name)?).ok()?;
                 let Credential::Embedded(embedded) = &config.credential else { return None };
                 Certificate::from_pem(embedded.certificate_pem()).ok()
             }

@@ -28,15 +28,15 @@ fn ask(server: &str, authority: &Authority, more: &str) -> (Value, i32) {
     let connection = json["items"][0]["contexts"][0]["connection"].clone();
     if let Some(error) = connection["error"].as_str() {
         let address = connection["address"].as_str().unwrap();
+        let code = connection["code"].as_str().unwrap();
         let blocker = format!(
-            "\nblocker [not-reachable]: c: {address}: {error}\nhint: sudo kuberescue probe on a control-plane node shows \
+            "\nblocker [{code}]: c: {address}: {error}\nhint: sudo kuberescue probe on a control-plane node shows \
              what is served\n"
         );
         assert_eq!(text.out.matches(&blocker).count(), 1, "{text}");
         let row = text.out.lines().last().unwrap();
         assert!(row.starts_with("c ") && row.contains("!failed") && row.ends_with(error), "{text}");
-        let problem =
-            json!({"code": "not-reachable", "severity": "blocker", "what": format!("{address}: {error}")});
+        let problem = json!({"code": code, "severity": "blocker", "what": format!("{address}: {error}")});
         assert_eq!(json["items"][0]["contexts"][0]["problems"], json!([problem]));
     }
     (connection, code)
@@ -83,7 +83,7 @@ fn servers_that_a_client_would_not_trust() {
             "" => assert!(error.starts_with("the server's certificate is not accepted: "), "{error}"),
             why => assert_eq!(error, format!("the server's certificate is not accepted: {why}")),
         }
-        assert_eq!((code, &found["verified"]), (1, &false.into()));
+        assert_eq!((code, &found["verified"], &found["code"]), (1, &false.into(), &"tls-failed".into()));
         assert_eq!(found["served"]["notAfter"], leaf.certificate.not_after.to_string());
     }
 }
@@ -110,8 +110,8 @@ fn nobody_there_and_somebody_else() {
     let authority = Authority::new("ca");
     let (found, code) = ask(&format!("https://{}", closed_port()), &authority, "");
     assert_eq!(
-        (code, &found["error"]),
-        (1, &json!("connection refused: nothing listens there")),
+        (code, &found["code"], &found["error"]),
+        (1, &json!("not-listening"), &json!("connection refused: nothing listens there")),
         "{found:#}"
     );
     let babbling = accept(|mut stream| {
@@ -120,9 +120,14 @@ fn nobody_there_and_somebody_else() {
     });
     let (found, code) = ask(&format!("https://{babbling}"), &authority, "");
     let error = "no TLS connection: what answers there does not speak TLS";
-    assert_eq!((code, &found["error"]), (1, &json!(error)), "{found:#}");
+    assert_eq!(
+        (code, &found["code"], &found["error"]),
+        (1, &json!("tls-failed"), &json!(error)),
+        "{found:#}"
+    );
     let (found, code) = ask("unix:///run/x.sock", &authority, "");
-    assert_eq!((code, &found["error"]), (1, &json!("the server is no URL of a host")), "{found:#}");
+    let none = (&json!("unreachable"), &json!("the server is no URL of a host"));
+    assert_eq!((code, (&found["code"], &found["error"])), (1, none), "{found:#}");
 }
 
 #[test]
@@ -180,6 +185,6 @@ fn no_proxy_is_used() {
     desk.write("config", kubeconfig(&cluster.replace(&server, "https://127.0.0.1:1"), &user(&admin, &admin)));
     let done = run(desk.command("config --connect"));
     assert_eq!(done.code, 0, "{done}");
-    let refused = "\nwarning [not-reachable]: c: 127.0.0.1:1: connection refused: nothing listens there";
+    let refused = "\nwarning [not-listening]: c: 127.0.0.1:1: connection refused: nothing listens there";
     assert!(done.out.contains(&format!("{refused}{unused}")), "{done}");
 }

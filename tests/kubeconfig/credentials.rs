@@ -259,8 +259,9 @@ fn every_context_or_the_current_one() {
     {
         desk.write("config", text.replace("current-context: a", to));
         let run = desk.check("config --current");
-        let error =
-            format!("error: cannot check config: {why}\nhint: run without --current to check all contexts\n");
+        let error = format!(
+            "error [kubeconfig-unusable]: cannot check config: {why}\nhint: run without --current to check all contexts\n"
+        );
         assert_eq!((run.code, &run.err), (2, &error), "{run}");
     }
 }

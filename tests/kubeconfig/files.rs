@@ -44,7 +44,11 @@ fn what_cannot_be_read_is_2_and_the_others_are_shown() {
             "directory" => "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
             _ => copy,
         };
-        assert_eq!(done.err, format!("error: cannot check {name}: {why}\nhint: {hint}\n"), "{done}");
+        assert_eq!(
+            done.err,
+            format!("error [kubeconfig-unusable]: cannot check {name}: {why}\nhint: {hint}\n"),
+            "{done}"
+        );
         assert!(done.out.starts_with("good\nCURRENT") && done.out.contains("ok\n"), "{done}");
         let (json, code) = desk.json(&format!("{name} good"));
         assert_eq!((code, &json["green"]), (2, &false.into()));
@@ -69,7 +73,7 @@ fn without_a_file_those_that_kubectl_would_take() {
         (none.code, none.err.as_str()),
         (
             2,
-            "error: cannot find a kubeconfig: ~/.kube/config leads to none\nhint: name one: kuberescue kubeconfig check \
+            "error [usage]: cannot find a kubeconfig: ~/.kube/config leads to none\nhint: name one: kuberescue kubeconfig check \
              FILE\n"
         ),
         "{none}"

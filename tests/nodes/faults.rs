@@ -97,7 +97,10 @@ fn answers_with_another_status() {
             "unexpected answer: an HTML page, from a proxy or a login page instead of an API server",
         ),
         (http(200, "", b""), "unexpected answer: truncated after 0 bytes"),
-        (http(200, "", b"{\"metadata\": {}, \"items\": 3}"), "unexpected answer: invalid type"),
+        (
+            http(200, "", b"{\"metadata\": {}, \"items\": 3}"),
+            "unexpected answer: line 1, column 27: a field or value",
+        ),
         (http(302, "location: https://login.example/\r\n", b""), "302: an empty answer"),
         (http(403, "", b"\x1b[2Jevil\nsecond line"), "403: \\u{1b}[2Jevil"),
     ] {
@@ -139,7 +142,7 @@ fn the_server_says_when_to_come_back() {
     let place = format!("{} with {}", server.url(), desk.path("config").display());
     assert_failed(
         &desk.nodes(""),
-        &format!("error: cannot list the nodes: 429: busy (retry after 3600 s) ({place})"),
+        &format!("error [request-failed]: cannot list the nodes: 429: busy (retry after 3600 s) ({place})"),
         "the API server is overloaded: run the command again later, or with --request-timeout 60s",
     );
     assert!(began.elapsed() < Duration::from_secs(20));

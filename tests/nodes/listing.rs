@@ -110,12 +110,12 @@ fn the_kubeconfig_that_kubectl_would_take() {
     }
     assert_failed(
         &desk.nodes("--kubeconfig gone.conf"),
-        "error: cannot read gone.conf: not found",
+        "error [file-error]: cannot read gone.conf: not found",
         "look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig",
     );
     assert_failed(
         &desk.nodes("--kubeconfig home"),
-        "error: cannot read home: is a directory",
+        "error [file-error]: cannot read home: is a directory",
         "name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig",
     );
     desk.write("junk.conf", "a: [1, 2\n");

@@ -55,11 +55,7 @@ fn a_plug_in_that_gives_none() {
     let check = format!("kuberescue kubeconfig check {config}");
     let head = format!("error [no-credential]: cannot use {config}: no credential: ");
     let path = desk.path("./bin/plugin").display().to_string();
-    assert_failed(
-        &desk.nodes(""),
-        &format!("{head}cannot start the exec plug-in {path}: No such file or directory (os error 2)"),
-        &check,
-    );
+    assert_failed(&desk.nodes(""), &format!("{head}cannot start the exec plug-in {path}: not found"), &check);
     // What it prints as its result may be the credential.
     plugin(&desk, "echo s3cret\necho $S >/dev/null\necho first >&2\necho please log in >&2\nexit 7");
     let plug_in = format!("{head}the exec plug-in {path}");

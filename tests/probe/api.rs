@@ -6,7 +6,7 @@ use kuberescue::live::Fault;
 use kuberescue::live::api::{Api, ApiError, Server};
 use kuberescue::live::deadline::Deadline;
 
-use super::node::{api_server, files_of, kubeconfig};
+use super::node::{api_server, kubeconfig};
 use super::server::{Authority, BOTH, Clients, accept, closed_port, config, http, https};
 
 fn soon() -> Deadline {
@@ -39,7 +39,7 @@ fn a_real_api_servers_answers() {
 #[test]
 fn kubeadms_kubeconfigs_of_every_version_can_be_used() {
     for tree in ["rsa2048", "ecdsa-p256", "expired-all", "expired-ca", "external-ca", "v120-expired"] {
-        let files = files_of(tree);
+        let files = crate::common::files(tree);
         for file in ["admin.conf", "super-admin.conf"] {
             let Some(bytes) = files.get(&format!("/etc/kubernetes/{file}")) else { continue };
             let address = closed_port();

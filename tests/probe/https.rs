@@ -72,7 +72,7 @@ fn an_answer_and_the_certificates() {
 #[test]
 fn kubeadms_certificates_of_every_version_are_seen() {
     for tree in ["rsa2048", "ecdsa-p256", "expired-all", "v120-expired"] {
-        let files = super::node::files_of(tree);
+        let files = crate::common::files(tree);
         for base in [
             "/etc/kubernetes/pki/apiserver",
             "/etc/kubernetes/pki/etcd/server",
@@ -109,7 +109,7 @@ fn a_client_certificate_of_every_encoding_is_shown() {
     assert!(log.lock().unwrap().iter().all(|request| request.client.as_deref() == Some("client")));
 
     // kubeadm's own: RSA in PKCS#1. The server of openssl, which checks the signature, is another story's.
-    let tree = super::node::files_of("rsa2048");
+    let tree = crate::common::files("rsa2048");
     let file = |name: &str| &tree[&format!("/etc/kubernetes/pki/{name}")];
     let certificate = Certificate::from_pem(file("apiserver-kubelet-client.crt")).unwrap();
     let key = PrivateKey::from_pem(file("apiserver-kubelet-client.key")).unwrap();

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use kuberescue::live::deadline::Deadline;
 use kuberescue::live::https::{ClientPair, Exchange, Transport, get};
 use tempfile::TempDir;
 
-use super::node::{Node, check, files_of, wrong};
+use super::node::{Node, check, wrong};
 use super::server::{Authority, Leaf, NOW, closed_port};
 
 /// A process that ends with the test.
@@ -62,7 +61,7 @@ fn openssl_takes_kubeadms_client_certificates() {
     let directory = tempfile::tempdir().unwrap();
     let (certificate, key) = put_leaf(&directory, "server", &Authority::new("ca").leaf("server"));
     for tree in ["rsa2048", "ecdsa-p256"] {
-        let files = files_of(tree);
+        let files = crate::common::files(tree);
         let pki = |name: &str| &files[&format!("/etc/kubernetes/pki/{name}")];
         let ca = put(&directory, "client-ca.crt", pki("ca.crt"));
         let pair = ClientPair::new(
@@ -207,11 +206,8 @@ fn kuberescue(arguments: &[&str]) -> (i32, String, String) {
 
 #[test]
 fn a_disk_is_not_asked() {
-    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/nodes/rsa2048.tar.gz");
-    let directory = tempfile::tempdir().unwrap();
-    let file = std::fs::File::open(&tree).unwrap();
-    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(directory.path()).unwrap();
-    for root in [directory.path(), &tree] {
+    let node = crate::common::Node::of("rsa2048");
+    for root in [node.root(), &crate::common::fixture("rsa2048")] {
         let (code, out, err) = kuberescue(&["probe", "--root", root.to_str().unwrap()]);
         assert_eq!((code, out.as_str()), (2, ""), "{err}");
         assert!(err.contains("error [not-a-host]: "), "{err}");

@@ -3,6 +3,8 @@
 //! 4096 or ended long ago, and the time of judging is given.
 
 mod api;
+#[path = "../common/mod.rs"]
+mod common;
 mod https;
 mod judges;
 mod node;

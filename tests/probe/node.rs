@@ -19,23 +19,6 @@ use super::server::{
 
 pub const NODE: &str = "lab-cp1";
 
-/// The text files of a tree of testdata/nodes by path.
-pub fn files_of(tree: &str) -> BTreeMap<String, Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{tree}.tar.gz"));
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
-    let mut files = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        if entry.header().entry_type().is_file() {
-            let path = format!("/{}", entry.path().unwrap().strip_prefix(".").unwrap().display());
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
-            files.insert(path, bytes);
-        }
-    }
-    files
-}
-
 /// A recorded answer of a real API server, with its status and date.
 pub fn recorded(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/api");

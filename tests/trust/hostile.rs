@@ -118,14 +118,14 @@ fn twenty_thousand_certificates_take_no_time_to_speak_of() {
         "--etcd-cafile=/etc/custom/bundle.pem",
     );
     let mut inventory = Inventory::read(&node.0, None);
-    let authority = inventory.leafs[0].row.embedded_authority.clone();
+    let authority = inventory.leaves[0].row.embedded_authority.clone();
     for (index, certificate) in certificates.into_iter().enumerate() {
         let path = std::path::PathBuf::from(format!("/home/u{index}/.kube/config"));
         inventory.elsewhere.push(Row {
             name: path.display().to_string(),
             key_path: path.clone(),
             certificate: Parsed::Present(certificate),
-            key: inventory.leafs[1].row.key.clone(),
+            key: inventory.leaves[1].row.key.clone(),
             not_replaceable: None,
             foreign_issuer: None,
             files: None,

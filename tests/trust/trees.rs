@@ -34,7 +34,7 @@ fn a_healthy_and_a_broken_node_as_trees() {
 #[test]
 fn what_is_wrong_with_each_tree() {
     let all_ended = |ago: &str| {
-        let leafs = [
+        let leaves = [
             "admin.conf",
             "apiserver",
             "apiserver-kubelet-client",
@@ -48,7 +48,7 @@ fn what_is_wrong_with_each_tree() {
             "etcd-server",
             "front-proxy-client",
         ];
-        leafs.map(|leaf| format!("{leaf}: EXPIRED {ago} ago")).to_vec()
+        leaves.map(|leaf| format!("{leaf}: EXPIRED {ago} ago")).to_vec()
     };
     for name in TREES {
         let mut found = wrong(&Node::of(name));

@@ -108,8 +108,9 @@ fn contexts_that_cannot_be_replaced() {
     };
     let config = scene.path("home/.kube/config").display().to_string();
     let check = format!("\nhint: kuberescue kubeconfig check {config}\n");
-    let nope =
-        format!("error: cannot read {config}: no context \"nope\" (contexts: far, prod, prod2){check}");
+    let nope = format!(
+        "error [kubeconfig-unusable]: cannot read {config}: no context \"nope\" (contexts: far, prod, prod2){check}"
+    );
     fails("nope", 2, &nope);
     let (was, is) = ("https://far:6443", scene.cluster.url());
     let other = format!(
@@ -127,7 +128,7 @@ fn contexts_that_cannot_be_replaced() {
         let start = mine.text.find("  user:\n    # the").unwrap();
         scene.write("home/.kube/config", format!("{}  user: {user}\n", &mine.text[..start]));
         let error = format!(
-            "error: cannot use {config}: user \"prod admin\" has no embedded client certificate, but {uses}\nhint: use \
+            "error [no-credential]: cannot use {config}: user \"prod admin\" has no embedded client certificate, but {uses}\nhint: use \
              a kubeconfig with embedded certificates, such as admin.conf\n"
         );
         fails("prod", 2, &error);
@@ -139,16 +140,18 @@ fn contexts_that_cannot_be_replaced() {
     let block = format!("{}|\n      {head}\n      {tail}{}", &mine.text[..start], &mine.text[end..]);
     scene.write("home/.kube/config", block);
     let one_line = format!(
-        "error: cannot edit context \"prod\" of {config}: client-key-data is a block scalar or an alias, which cannot be \
+        "error [kubeconfig-unusable]: cannot edit context \"prod\" of {config}: client-key-data is a block scalar or an alias, which cannot be \
          replaced in place; write it on one line\nhint: run without --context to replace the whole file\n"
     );
     fails("prod", 2, &one_line);
     scene.write("home/.kube/config", "junk: [");
-    fails("prod", 2, &format!("error: cannot read {config}: not a kubeconfig: "));
+    fails("prod", 2, &format!("error [kubeconfig-unusable]: cannot read {config}: not a kubeconfig: "));
     std::fs::remove_file(scene.path("home/.kube/config")).unwrap();
-    let none = "error: cannot find a kubeconfig: ~/.kube/config leads to none\nhint: name it: --file FILE\n";
+    let none =
+        "error [usage]: cannot find a kubeconfig: ~/.kube/config leads to none\nhint: name it: --file FILE\n";
     fails("prod", 2, none);
-    let missing = "error: cannot read new: not found\nhint: run without --context to write a new file\n";
+    let missing =
+        "error [usage]: cannot read new: not found\nhint: run without --context to write a new file\n";
     fails("prod --file new", 2, missing);
 }
 
@@ -161,7 +164,7 @@ fn of_several_kubeconfigs_one_is_to_be_named() {
     let mut command = scene.command(&format!("install {FROM} --context prod --yes"));
     command.env("KUBECONFIG", "a:b");
     let run = crate::common::run(command);
-    let error = "error: cannot choose a kubeconfig: $KUBECONFIG lists several\nhint: name the one with the context: \
+    let error = "error [usage]: cannot choose a kubeconfig: $KUBECONFIG lists several\nhint: name the one with the context: \
                  --file FILE\n";
     assert_eq!((run.code, run.err.as_str()), (2, error), "{run}");
     let mut command = scene.command(&format!("install {FROM} --context prod --yes"));

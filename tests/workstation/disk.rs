@@ -62,13 +62,14 @@ fn with_rename(scene: &Scene, what: &str) -> Run {
 fn a_rename_that_fails_leaves_all_as_it_was() {
     let scene = Scene::new();
     let before = scene.snapshot();
-    for (errno, said) in [
-        ("EIO", "input/output error of the device"),
-        ("ENOSPC", "no space left on the device"),
-        ("EROFS", "the file system is read-only"),
+    for (errno, code, said) in [
+        ("EIO", "file-error", "input/output error of the device"),
+        ("ENOSPC", "no-space", "no space left on the device"),
+        ("EROFS", "disk-read-only", "the file system is read-only"),
     ] {
         let run = with_rename(&scene, &format!("error={errno}"));
-        let error = format!("\nerror: cannot write {FILE}: {said}\nhint: {AGAIN} once the cause is gone\n");
+        let error =
+            format!("\nerror [{code}]: cannot write {FILE}: {said}\nhint: {AGAIN} once the cause is gone\n");
         assert!(run.code == 2 && run.err.ends_with(&error), "{run}");
         assert_eq!(scene.snapshot(), before);
     }
@@ -112,7 +113,9 @@ fn a_file_that_changes_meanwhile_stays() {
     }));
     let run = scene.run(&format!("install {FROM} --yes"));
     let changed = |file: &str| {
-        format!("\nerror: {file}: changed since it was read: nothing was written\nhint: {AGAIN}")
+        format!(
+            "\nerror [changed-meanwhile]: {file}: changed since it was read: nothing was written\nhint: {AGAIN}"
+        )
     };
     assert!(run.code == 2 && run.err.contains(&changed(FILE)), "{run}");
     assert!(scene.read(FILE).contains("kind: ConfiG"));
@@ -266,7 +269,11 @@ fn a_full_disk_and_one_that_is_read_only() {
     let remounted =
         Command::new("mount").args(["-o", "remount,ro"]).arg(scene.path("small")).status().unwrap();
     assert!(remounted.success());
-    scene.fails(&install, 2, &["\nerror: cannot write ", ": the file system is read-only\nhint: "]);
+    scene.fails(
+        &install,
+        2,
+        &["\nerror [disk-read-only]: cannot write ", ": the file system is read-only\nhint: "],
+    );
     scene.write("from", &scene.new);
     scene.keep_in_secret(&scene.old);
     scene.fails(&format!("push {FROM} --from from --keep small --yes"), 2, &[

@@ -38,10 +38,10 @@ fn other_places() {
     assert_eq!((run.code, &run.out), (0, &scene.new), "{run}");
     assert!(!run.err.contains("note:"), "{run}");
     scene.fails("fetch --admin-kubeconfig admin --namespace capi", 2, &[
-        "error: cannot find the Secret: no cluster is named\nhint: add --cluster NAME, or --namespace NAME --secret NAME\n",
+        "error [usage]: cannot find the Secret: no cluster is named\nhint: add --cluster NAME, or --namespace NAME --secret NAME\n",
     ]);
     scene.fails("fetch --cluster cluster1", 2, &[
-        "error: cannot read the Secret: no kubeconfig of the admin cluster is named\nhint: add --admin-kubeconfig FILE \
+        "error [usage]: cannot read the Secret: no kubeconfig of the admin cluster is named\nhint: add --admin-kubeconfig FILE \
          (bmctl: bmctl-workspace/ADMIN/ADMIN-kubeconfig)\n",
     ]);
     scene.fails(
@@ -77,7 +77,7 @@ fn out_is_0600_and_over_nothing_else() {
         &format!("fetch {FROM} --out {FILE}"),
         2,
         &[&format!(
-            "\nerror: cannot write {FILE}: it exists with other content\nhint: name a new file, or add --force (the old \
+            "\nerror [usage]: cannot write {FILE}: it exists with other content\nhint: name a new file, or add --force (the old \
              file is kept under a dated name)\n"
         )],
     );
@@ -87,12 +87,9 @@ fn out_is_0600_and_over_nothing_else() {
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!((scene.read(&copies[0]), scene.mode(&copies[0])), (scene.old.clone(), 0o600));
     assert!(run.err.ends_with(&format!("\nWrote {FILE}; old file: {}\n", copies[0])), "{run}");
-    for (out, said) in [
-        (".", "it is a directory"),
-        ("/dev/null", ""),
-        ("none/x", "no such file"),
-        ("x/", "no path of a file"),
-    ] {
+    for (out, said) in
+        [(".", "it is a directory"), ("/dev/null", ""), ("none/x", "not found"), ("x/", "no path of a file")]
+    {
         scene.fails(&format!("fetch {FROM} --out {out} --force"), 2, &[said]);
     }
 }
@@ -159,13 +156,16 @@ fn compare_says_what_differs() {
     scene.fails(
         &format!("fetch {FROM} --compare none"),
         2,
-        &["\nerror: cannot read none: not found\nhint: "],
+        &["\nerror [file-error]: cannot read none: not found\nhint: "],
     );
     scene.write("junk", "x: [");
     scene.fails(
         &format!("fetch {FROM} --compare junk"),
         2,
-        &["\nerror: cannot read junk: not a kubeconfig: ", "\nhint: kuberescue kubeconfig check junk\n"],
+        &[
+            "\nerror [kubeconfig-unusable]: cannot read junk: not a kubeconfig: ",
+            "\nhint: kuberescue kubeconfig check junk\n",
+        ],
     );
 }
 
@@ -205,7 +205,7 @@ fn what_is_no_kubeconfig() {
     {
         with(data);
         let error = format!(
-            "\nerror: cannot read the {secret}: no key \"value\" (keys: {keys})\nhint: name another Secret with --secret \
+            "\nerror [kubeconfig-unusable]: cannot read the {secret}: no key \"value\" (keys: {keys})\nhint: name another Secret with --secret \
              NAME (usually CLUSTER-kubeconfig)\n"
         );
         scene.fails(&format!("fetch {FROM}"), 2, &[&error]);
@@ -218,7 +218,7 @@ fn what_is_no_kubeconfig() {
     ] {
         with(json!({"value": value}));
         let error = format!(
-            "\nerror: cannot read key \"value\" of the {secret}: {why}\nhint: kuberescue kubeconfig push replaces it from \
+            "\nerror [kubeconfig-unusable]: cannot read key \"value\" of the {secret}: {why}\nhint: kuberescue kubeconfig push replaces it from \
              a control-plane node's admin.conf\n"
         );
         let run = scene.fails(&format!("fetch {FROM}"), 2, &[&error]);

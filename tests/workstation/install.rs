@@ -13,8 +13,7 @@ fn a_fetched_one_takes_the_old_ones_place() {
     // Without a yes, and dry, it is the same story, and nothing happens.
     let before = scene.snapshot();
     let unasked = scene.run(&install);
-    let no_terminal =
-        "\nerror: no terminal to confirm on; nothing was changed\nhint: run it again with --yes\n";
+    let no_terminal = "\nerror [not-confirmed]: no terminal to confirm on; nothing was changed\nhint: run it again with --yes\n";
     assert!(unasked.code == 2 && unasked.err.ends_with(no_terminal), "{unasked}");
     let dry = scene.run(&format!("{install} --dry-run"));
     assert!(dry.code == 0 && dry.err.ends_with("Dry run: nothing was changed.\n"), "{dry}");
@@ -85,19 +84,22 @@ fn a_missing_file_is_made_and_a_missing_directory_is_not() {
         ("--cluster cluster2", bmctl),
         (
             "--cluster cluster1 --workspace elsewhere",
-            "error: cannot enter elsewhere/cluster1: no such file or directory\n",
+            "error [file-error]: cannot enter elsewhere/cluster1: not found\n",
         ),
         ("--cluster cluster1 --workspace elsewhere", bmctl),
         (
             "--file none/config",
-            "error: cannot enter none: no such file or directory\nhint: check the path; nothing was changed\n",
+            "error [file-error]: cannot enter none: not found\nhint: check the path; nothing was changed\n",
         ),
-        ("--file bmctl-workspace", "error: bmctl-workspace: it is a directory\n"),
+        ("--file bmctl-workspace", "error [file-error]: bmctl-workspace: it is a directory\n"),
         ("--file new/x", "not a directory\n"),
-        ("--cluster ../x", "error: invalid cluster name \"../x\"\nhint: to name a file: --file FILE\n"),
+        (
+            "--cluster ../x",
+            "error [usage]: invalid cluster name \"../x\"\nhint: to name a file: --file FILE\n",
+        ),
         (
             "",
-            "error: cannot install the kubeconfig: no target is named\nhint: add --cluster NAME \
+            "error [usage]: cannot install the kubeconfig: no target is named\nhint: add --cluster NAME \
              (bmctl-workspace/NAME/NAME-kubeconfig), --file FILE, or --context NAME (~/.kube/config)\n",
         ),
     ] {
@@ -107,7 +109,7 @@ fn a_missing_file_is_made_and_a_missing_directory_is_not() {
     scene.fails(
         "install new --cluster cluster1 --yes",
         2,
-        &["error: cannot enter bmctl-workspace/cluster1: no such file or directory\n", bmctl],
+        &["error [file-error]: cannot enter bmctl-workspace/cluster1: not found\n", bmctl],
     );
     std::fs::create_dir_all(scene.path("ws/cluster1")).unwrap();
     let run = scene.run("install new --cluster cluster1 --workspace ws --yes");
@@ -162,10 +164,14 @@ fn what_does_not_fit_is_refused() {
         assert!([2, 5].contains(&run.code), "{run}");
     }
     assert!(!scene.path("ran").exists());
-    scene.fails("install none --cluster cluster1 --yes", 2, &["error: cannot read none: not found\nhint: "]);
+    scene.fails(
+        "install none --cluster cluster1 --yes",
+        2,
+        &["error [file-error]: cannot read none: not found\nhint: "],
+    );
     scene.write("new", "kind: Pod\n");
     scene.fails("install new --cluster cluster1 --yes", 2, &[
-        "error: cannot read new: not a kubeconfig: it has neither contexts nor clusters nor users\nhint: kuberescue \
+        "error [kubeconfig-unusable]: cannot read new: not a kubeconfig: it has neither contexts nor clusters nor users\nhint: kuberescue \
          kubeconfig check new\n",
     ]);
     assert!(scene.asked().is_empty(), "nobody was asked");

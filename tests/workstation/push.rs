@@ -35,7 +35,7 @@ fn the_credential_goes_into_the_secrets_own_kubeconfig() {
     assert!(
         unasked.code == 2
             && unasked.err.ends_with(
-                "\nerror: no terminal to confirm on; nothing was changed\nhint: run it again with --yes\n"
+                "\nerror [not-confirmed]: no terminal to confirm on; nothing was changed\nhint: run it again with --yes\n"
             ),
         "{unasked}"
     );
@@ -97,7 +97,7 @@ fn what_cannot_be_spliced_is_written_as_a_whole() {
     scene.fails(
         &format!("{} --yes", push()),
         2,
-        &[&format!("\nerror: cannot read the {NAMED}: no key \"value\" (keys: kubeconfig)\nhint: ")],
+        &[&format!("\nerror [kubeconfig-unusable]: cannot read the {NAMED}: no key \"value\" (keys: kubeconfig)\nhint: ")],
     );
 }
 
@@ -117,7 +117,9 @@ fn a_change_at_the_same_time_is_not_lost() {
         scene.names(".").iter().all(|name| !name.starts_with("cluster1-")),
         "nothing is kept of no change"
     );
-    let error = format!("\nerror: cannot update the {NAMED}: 409: Operation cannot be fulfilled on secrets ");
+    let error = format!(
+        "\nerror [request-failed]: cannot update the {NAMED}: 409: Operation cannot be fulfilled on secrets "
+    );
     let hint = "\nhint: it was changed by somebody else at the same time; nothing was changed: run the command again\n";
     assert!(run.err.contains(&error) && run.err.ends_with(hint), "{run}");
 }
@@ -160,7 +162,7 @@ fn refusals() {
         "--keep none",
         2,
         &[
-            "\nerror: cannot enter none: no such file or directory\nhint: the old value is kept before anything is changed: \
+            "\nerror [file-error]: cannot enter none: not found\nhint: the old value is kept before anything is changed: \
          add --keep DIR\n",
         ],
     );
@@ -168,11 +170,14 @@ fn refusals() {
         "admin.conf",
         crate::apiserver::kubeconfig(&scene.cluster.url(), &scene.cluster.authority, "token: x"),
     );
-    let token = "error: cannot use admin.conf: user \"u\" has no embedded client certificate, but a token\nhint: use a \
+    let token = "error [no-credential]: cannot use admin.conf: user \"u\" has no embedded client certificate, but a token\nhint: use a \
                  kubeconfig with embedded certificates, such as admin.conf\n";
     fails("", 2, &[token]);
     let run = scene.run(&format!("push {FROM} --yes --from none"));
-    assert!(run.code == 2 && run.err.starts_with("error: cannot read none: not found\nhint: "), "{run}");
+    assert!(
+        run.code == 2 && run.err.starts_with("error [file-error]: cannot read none: not found\nhint: "),
+        "{run}"
+    );
 }
 
 #[test]
@@ -237,7 +242,7 @@ fn an_answer_that_is_lost() {
     let kept: Vec<_> =
         scene.names(".").into_iter().filter(|name| name.starts_with("cluster1-kubeconfig.")).collect();
     let said = format!(
-        "\nOld value: ./{0}\nerror: cannot verify the update of the {NAMED}: unexpected answer: truncated after 13 \
+        "\nOld value: ./{0}\nerror [unhealthy]: cannot verify the update of the {NAMED}: unexpected answer: truncated after 13 \
          bytes\nhint: kuberescue kubeconfig fetch shows its value (old value: ./{0})\n",
         kept[0]
     );

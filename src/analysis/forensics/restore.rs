@@ -218,7 +218,7 @@ fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Tim
                 .to_owned(),
         );
     }
-    let expired = archive.inventory.leafs.iter().filter_map(|leaf| leaf.row.certificate.get());
+    let expired = archive.inventory.leaves.iter().filter_map(|leaf| leaf.row.certificate.get());
     let expired = expired.filter(|certificate| certificate.expired_at(now)).count();
     if expired > 0 {
         notes.push(format!(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::inventory::Inventory;
 use crate::formats::manifest::Manifest;
 use crate::state::catalog::Ca;
-use crate::state::text;
+use crate::state::{Component, text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,7 +53,7 @@ pub struct Endpoint {
     /// Stable name: `etcd-client`, `kubelet`, ….
     pub name: &'static str,
     /// The static pod that serves it, or `kubelet`.
-    pub component: &'static str,
+    pub component: Component,
     /// The address to reach it from the node itself.
     pub address: SocketAddr,
     pub scheme: Scheme,
@@ -80,14 +80,8 @@ pub enum Gap {
 pub struct Expected {
     pub endpoints: Vec<Endpoint>,
     /// Components that could not be derived from a manifest.
-    pub gaps: Vec<(&'static str, Gap)>,
+    pub gaps: Vec<(Component, Gap)>,
 }
-
-pub const API_SERVER: &str = "kube-apiserver";
-pub const KUBELET: &str = "kubelet";
-pub const ETCD: &str = "etcd";
-const CONTROLLER_MANAGER: &str = "kube-controller-manager";
-const SCHEDULER: &str = "kube-scheduler";
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -95,15 +89,16 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub fn expected(inventory: &Inventory) -> Expected {
     let reader = Reader { inventory };
     let mut found = Expected::default();
-    for component in [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER] {
+    for component in Component::STATIC_PODS {
         let (pod, gap) = reader.pod(component);
         found.gaps.extend(gap.map(|gap| (component, gap)));
         let Some(pod) = pod else { continue };
         match component {
-            ETCD => found.endpoints.extend(reader.etcd(&pod)),
-            API_SERVER => found.endpoints.push(reader.api_server(&pod)),
-            CONTROLLER_MANAGER => found.endpoints.extend(reader.stateless(&pod, CONTROLLER_MANAGER, 10257)),
-            _ => found.endpoints.extend(reader.stateless(&pod, SCHEDULER, 10259)),
+            Component::Etcd => found.endpoints.extend(reader.etcd(&pod)),
+            Component::ApiServer => found.endpoints.push(reader.api_server(&pod)),
+            Component::ControllerManager => found.endpoints.extend(reader.stateless(&pod, component, 10257)),
+            Component::Scheduler => found.endpoints.extend(reader.stateless(&pod, component, 10259)),
+            Component::Kubelet => {}
         }
     }
     if inventory.has_kubelet() {
@@ -137,12 +132,12 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn pod(&self, component: &'static str) -> (Option<Pod<'a>>, Option<Gap>) {
+    fn pod(&self, component: Component) -> (Option<Pod<'a>>, Option<Gap>) {
         let facts = &self.inventory.facts;
         if let Some((path, manifest)) = facts.pod(component) {
             return (Some(Pod { manifest: Some(manifest), source: path.display().to_string() }), None);
         }
-        let named = |path: &Path| path.file_stem().is_some_and(|stem| stem == component);
+        let named = |path: &Path| path.file_stem().is_some_and(|stem| stem == component.name());
         for file in facts.manifests.iter().filter(|file| named(&file.path)) {
             if let Err(why) = &file.pod {
                 let source = file.path.display().to_string();
@@ -161,12 +156,12 @@ impl<'a> Reader<'a> {
 
     /// Whether the node has lost the manifest of this component. An external etcd leaves etcd's CA on the
     /// node, but never its serving certificate.
-    fn should_run(&self, component: &str) -> bool {
+    fn should_run(&self, component: Component) -> bool {
         let there = |name: &str| {
-            let row = self.inventory.leafs.iter().find(|leaf| leaf.spec.name == name);
+            let row = self.inventory.leaves.iter().find(|leaf| leaf.spec.name == name);
             row.is_some_and(|leaf| !leaf.row.certificate.is_missing())
         };
-        there(if component == ETCD { "etcd-server" } else { "apiserver" })
+        there(if component == Component::Etcd { "etcd-server" } else { "apiserver" })
     }
 
     fn pki(&self, file: &str) -> PathBuf {
@@ -180,8 +175,8 @@ impl<'a> Reader<'a> {
         let address = bound.filter(|ip| !ip.is_unspecified()).or(advertised).unwrap_or(LOOPBACK);
         let file = pod.path("tls-cert-file").unwrap_or_else(|| self.pki("apiserver.crt"));
         Endpoint {
-            name: API_SERVER,
-            component: API_SERVER,
+            name: Component::ApiServer.name(),
+            component: Component::ApiServer,
             address: SocketAddr::new(address, facts.secure_port.value),
             scheme: Scheme::Https,
             served: Served::File(file),
@@ -236,7 +231,7 @@ impl<'a> Reader<'a> {
                 }
                 found.push(Endpoint {
                     name,
-                    component: ETCD,
+                    component: Component::Etcd,
                     address,
                     scheme,
                     served: match scheme {
@@ -256,7 +251,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Controller-manager and scheduler: their `/healthz` is open to everyone.
-    fn stateless(&self, pod: &Pod<'_>, name: &'static str, default: u16) -> Option<Endpoint> {
+    fn stateless(&self, pod: &Pod<'_>, component: Component, default: u16) -> Option<Endpoint> {
         let port = pod.flag("secure-port").map_or(Some(default), |port| port.parse().ok());
         let port = port.filter(|port| *port > 0)?;
         let bound = pod.flag("bind-address").and_then(|address| address.parse::<IpAddr>().ok());
@@ -264,13 +259,13 @@ impl<'a> Reader<'a> {
             Some(path) => Served::File(path),
             // With a --cert-dir they keep the certificate that they create.
             None => match pod.path("cert-dir") {
-                Some(directory) => Served::File(directory.join(format!("{name}.crt"))),
+                Some(directory) => Served::File(directory.join(format!("{component}.crt"))),
                 None => Served::Memory,
             },
         };
         Some(Endpoint {
-            name,
-            component: name,
+            name: component.name(),
+            component,
             address: SocketAddr::new(reached(bound), port),
             scheme: Scheme::Https,
             served,
@@ -286,10 +281,11 @@ impl<'a> Reader<'a> {
         let authority = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
         let of_cluster = row.certificate.get().zip(authority);
         let of_cluster = of_cluster.is_some_and(|(leaf, ca)| leaf.issuer_der == ca.subject_der);
-        let checked = facts.pod(API_SERVER).and_then(|(_, pod)| pod.flag("kubelet-certificate-authority"));
+        let checked =
+            facts.pod(Component::ApiServer).and_then(|(_, pod)| pod.flag("kubelet-certificate-authority"));
         Endpoint {
-            name: KUBELET,
-            component: KUBELET,
+            name: Component::Kubelet.name(),
+            component: Component::Kubelet,
             address: SocketAddr::new(reached(Some(facts.kubelet_address.value)), facts.kubelet_port.value),
             scheme: Scheme::Https,
             served: Served::File(row.path.clone()),
@@ -327,152 +323,4 @@ fn parse_url(url: &str) -> Option<(Scheme, SocketAddr)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::{Attributes, Content, Entry, Snapshot};
-
-    const TREES: [&str; 7] =
-        ["rsa2048", "ecdsa-p256", "expired-all", "expired-ca", "external-ca", "mixed", "v120-expired"];
-
-    /// A tree of testdata/nodes, its files put through `edit`: `None` removes one.
-    fn tree(name: &str, edit: impl Fn(&str, String) -> Option<String>) -> Inventory {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{name}.tar.gz"));
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
-        let mut snapshot = Snapshot::default();
-        for entry in archive.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let path = Path::new("/").join(entry.path().unwrap().strip_prefix(".").unwrap());
-            let content = match entry.link_name().unwrap() {
-                Some(target) => Content::Link(target.into_owned()),
-                None if entry.header().entry_type().is_dir() => Content::Directory,
-                None => {
-                    let mut text = String::new();
-                    std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
-                    match edit(path.to_str().unwrap(), text) {
-                        Some(text) => Content::File(text.into_bytes().into()),
-                        None => continue,
-                    }
-                }
-            };
-            snapshot.insert(path, Entry { content, attributes: Attributes::default() });
-        }
-        Inventory::read(&snapshot, None)
-    }
-
-    fn lines(expected: &Expected) -> Vec<String> {
-        let line = |e: &Endpoint| {
-            let served = match &e.served {
-                Served::File(path) => path.display().to_string(),
-                other => format!("{other:?}"),
-            };
-            format!("{} {:?} {} {served} {}", e.name, e.scheme, e.address, e.health.client.unwrap_or("-"))
-        };
-        expected.endpoints.iter().map(line).collect()
-    }
-
-    #[test]
-    fn the_ports_of_a_kubeadm_node() {
-        for name in TREES {
-            let found = expected(&tree(name, |_, text| Some(text)));
-            assert_eq!(
-                lines(&found),
-                [
-                    "etcd-client Https 127.0.0.1:2379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
-                    "etcd-client Https 192.168.10.11:2379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
-                    "etcd-peer Https 192.168.10.11:2380 /etc/kubernetes/pki/etcd/peer.crt etcd-peer",
-                    "etcd-metrics Http 127.0.0.1:2381 Nothing -",
-                    "kube-apiserver Https 192.168.10.11:6443 /etc/kubernetes/pki/apiserver.crt -",
-                    "kube-controller-manager Https 127.0.0.1:10257 Memory -",
-                    "kube-scheduler Https 127.0.0.1:10259 Memory -",
-                    "kubelet Https 127.0.0.1:10250 /var/lib/kubelet/pki/kubelet.crt apiserver-kubelet-client",
-                ],
-                "{name}"
-            );
-            assert_eq!(found.gaps, [], "{name}");
-            assert!(!found.endpoints[7].is_verified, "{name}: a self-signed kubelet.crt");
-        }
-    }
-
-    #[test]
-    fn flags_decide() {
-        let changes = [
-            ("--bind-address=127.0.0.1", "--bind-address=0.0.0.0"),
-            ("--advertise-address=192.168.10.11", "--advertise-address=10.0.0.9"),
-            ("--secure-port=6443", "--secure-port=8443"),
-            ("--tls-cert-file=/etc/kubernetes/pki/apiserver.crt", "--tls-cert-file=/srv/api.crt"),
-            (
-                "--listen-client-urls=https://127.0.0.1:2379,https://192.168.10.11:2379",
-                "--listen-client-urls=https://[::]:12379,unix:///run/etcd.sock,https://127.0.0.1:12379,http://localhost:7",
-            ),
-            ("--listen-metrics-urls=http://127.0.0.1:2381", "--listen-metrics-urls=https://127.0.0.1:2381"),
-            ("--use-service-account-credentials=true", "--tls-cert-file=/srv/kcm.crt"),
-            (
-                "--leader-elect=true\n    image: registry.k8s.io/kube-scheduler",
-                "--secure-port=0\n    image: registry.k8s.io/kube-scheduler",
-            ),
-            (
-                "healthzPort: 10248",
-                "port: 11250\naddress: 10.0.0.9\ntlsCertFile: /srv/kubelet.crt\ntlsPrivateKeyFile: /srv/kubelet.key",
-            ),
-        ];
-        let found = expected(&tree("rsa2048", |path, text| {
-            let yaml = path.ends_with(".yaml");
-            Some(changes.iter().filter(|_| yaml).fold(text, |text, (from, to)| text.replace(from, to)))
-        }));
-        assert_eq!(
-            lines(&found),
-            [
-                "etcd-client Https 127.0.0.1:12379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
-                "etcd-client Http 127.0.0.1:7 Nothing -",
-                "etcd-peer Https 192.168.10.11:2380 /etc/kubernetes/pki/etcd/peer.crt etcd-peer",
-                "etcd-metrics Https 127.0.0.1:2381 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
-                "kube-apiserver Https 10.0.0.9:8443 /srv/api.crt -",
-                "kube-controller-manager Https 127.0.0.1:10257 /srv/kcm.crt -",
-                "kubelet Https 10.0.0.9:11250 /srv/kubelet.crt apiserver-kubelet-client",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_kubelet_whose_certificate_the_api_server_verifies() {
-        let flag = "--kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt";
-        let found = expected(&tree("rsa2048", |_, text| Some(text.replace("--allow-privileged=true", flag))));
-        assert!(found.endpoints[7].is_verified);
-        let found = expected(&tree("rsa2048", |_, text| {
-            Some(text.replace("rotateCertificates: true", "serverTLSBootstrap: true"))
-        }));
-        let path = "/var/lib/kubelet/pki/kubelet-server-current.pem";
-        assert_eq!(found.endpoints[7].served, Served::File(path.into()));
-    }
-
-    #[test]
-    fn a_manifest_that_is_gone_or_broken_or_not_expected() {
-        let moved = |path: &str, text| (!path.contains("/manifests/")).then_some(text);
-        let found = expected(&tree("rsa2048", moved));
-        assert_eq!(found.endpoints.len(), 1, "the kubelet alone");
-        assert_eq!(found.gaps.len(), 4);
-        assert!(found.gaps.iter().all(|(_, gap)| matches!(gap, Gap::ManifestMissing(_))), "{:?}", found.gaps);
-
-        let worker =
-            |path: &str, text| (path.contains("kubelet") || path.ends_with("/ca.crt")).then_some(text);
-        let found = expected(&tree("rsa2048", worker));
-        assert_eq!(found.endpoints.len(), 1);
-        assert!(found.gaps.iter().all(|(_, gap)| matches!(gap, Gap::NotExpected(_))), "{:?}", found.gaps);
-
-        let broken = |path: &str, text: String| {
-            Some(if path.ends_with("etcd.yaml") { "kind: [".to_owned() } else { text })
-        };
-        let found = expected(&tree("rsa2048", broken));
-        assert!(
-            matches!(&found.gaps[..], [("etcd", Gap::ManifestUnreadable(why))] if why.contains("etcd.yaml"))
-        );
-        assert_eq!(
-            lines(&found)[..3],
-            [
-                "etcd-client Https 127.0.0.1:2379 /etc/kubernetes/pki/etcd/server.crt etcd-healthcheck-client",
-                "etcd-peer Https 192.168.10.11:2380 /etc/kubernetes/pki/etcd/peer.crt etcd-peer",
-                "etcd-metrics Http 127.0.0.1:2381 Nothing -",
-            ]
-        );
-    }
-}
+mod tests;

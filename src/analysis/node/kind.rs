@@ -62,7 +62,7 @@ impl NodeKind {
             Self::ControlPlane
         } else if inventory.is_kubeadm_node() {
             // A user's admin.conf on a worker proves nothing, and without a kubelet it is no worker.
-            let has_leaf = inventory.leafs.iter().any(|leaf| !leaf.row.certificate.is_missing());
+            let has_leaf = inventory.leaves.iter().any(|leaf| !leaf.row.certificate.is_missing());
             if has_leaf && !has_kubelet { Self::ControlPlane } else { Self::Worker }
         } else if any(&RKE2) {
             Self::Rke2
@@ -107,7 +107,7 @@ pub fn denied(snapshot: &Snapshot, inventory: &Inventory) -> Option<PathBuf> {
 
 fn catalog_paths(inventory: &Inventory) -> Vec<PathBuf> {
     let facts: &Facts = &inventory.facts;
-    let rows = inventory.leafs.iter().map(|leaf| &leaf.row);
+    let rows = inventory.leaves.iter().map(|leaf| &leaf.row);
     let rows = rows.chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
     let authorities = inventory.authorities.iter();
     let mut paths: Vec<_> = authorities

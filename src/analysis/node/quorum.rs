@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use crate::formats::etcd::{self, Member};
+use crate::state::Component;
 
 /// Whether a member answers and has a leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,7 +53,7 @@ pub enum Effect {
 
 /// The members in the manifest of this node's etcd, and the path and flag; `None` without a local etcd.
 pub fn in_manifest(facts: &Facts) -> Option<(Vec<Member>, String)> {
-    let (path, pod) = facts.pod("etcd")?;
+    let (path, pod) = facts.pod(Component::Etcd)?;
     let members = etcd::initial_cluster(pod.flag("initial-cluster")?);
     Some((members, format!("--initial-cluster in {}", path.display())))
 }

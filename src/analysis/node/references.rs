@@ -8,9 +8,9 @@ use crate::formats::manifest::{Manifest, sni_pair};
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, CommonName, Names, Organization, Usage};
 use crate::state::{Component, Snapshot};
 
-const API: &str = Component::ApiServer.name();
-const MANAGER: &str = Component::ControllerManager.name();
-const ETCD: &str = Component::Etcd.name();
+const API: Component = Component::ApiServer;
+const MANAGER: Component = Component::ControllerManager;
+const ETCD: Component = Component::Etcd;
 
 /// A certificate or public key, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct Files {
 }
 
 /// A CA, the flag with its certificate, and the one with its key, where there is one.
-const CA_FLAGS: [(Ca, &str, &str, Option<&str>); 7] = [
+const CA_FLAGS: [(Ca, Component, &str, Option<&str>); 7] = [
     (Ca::Cluster, MANAGER, "cluster-signing-cert-file", Some("cluster-signing-key-file")),
     (Ca::Cluster, API, "client-ca-file", None),
     (Ca::Cluster, MANAGER, "root-ca-file", None),
@@ -34,8 +34,8 @@ const CA_FLAGS: [(Ca, &str, &str, Option<&str>); 7] = [
 fn named_authorities(facts: &Facts, authority: Ca) -> Vec<Files> {
     let flags = CA_FLAGS.iter().filter(|(of, ..)| *of == authority);
     let named = flags.filter_map(|(_, component, certificate, key)| {
-        let certificate = facts.file(component, certificate)?.value;
-        let keys = match key.and_then(|key| facts.file(component, key)) {
+        let certificate = facts.file(*component, certificate)?.value;
+        let keys = match key.and_then(|key| facts.file(*component, key)) {
             Some(key) => vec![key.value],
             None => keys_beside(&certificate),
         };
@@ -71,7 +71,7 @@ pub(super) fn authority(snapshot: &Snapshot, facts: &Facts, authority: Ca) -> Fi
 pub(super) fn service_account(snapshot: &Snapshot, facts: &Facts) -> Files {
     let pki = &facts.pki_dir.value;
     let place = Files { certificate: pki.join("sa.pub"), key: pki.join("sa.key") };
-    let flag = |component: &str, flag: &str| Some(facts.file(component, flag)?.value);
+    let flag = |component: Component, flag: &str| Some(facts.file(component, flag)?.value);
     let private =
         [flag(MANAGER, "service-account-private-key-file"), flag(API, "service-account-signing-key-file")];
     let is_place = |path: &PathBuf| is_same(snapshot, path, &place.key);
@@ -85,7 +85,7 @@ pub(super) fn service_account(snapshot: &Snapshot, facts: &Facts) -> Files {
 
 /// A leaf of the catalog, the component that reads it, and its flags for the certificate and the key. A kubeconfig has
 /// one flag.
-const LEAF_FLAGS: [(&str, &str, &str, &str); 8] = [
+const LEAF_FLAGS: [(&str, Component, &str, &str); 8] = [
     ("apiserver", API, "tls-cert-file", "tls-private-key-file"),
     ("apiserver-etcd-client", API, "etcd-certfile", "etcd-keyfile"),
     ("apiserver-kubelet-client", API, "kubelet-client-certificate", "kubelet-client-key"),
@@ -93,7 +93,7 @@ const LEAF_FLAGS: [(&str, &str, &str, &str); 8] = [
     ("etcd-peer", ETCD, "peer-cert-file", "peer-key-file"),
     ("etcd-server", ETCD, "cert-file", "key-file"),
     ("front-proxy-client", API, "proxy-client-cert-file", "proxy-client-key-file"),
-    ("scheduler.conf", Component::Scheduler.name(), "kubeconfig", "kubeconfig"),
+    ("scheduler.conf", Component::Scheduler, "kubeconfig", "kubeconfig"),
 ];
 
 /// Where kubeadm has a leaf; a kubeconfig is both files.
@@ -116,7 +116,7 @@ pub(super) fn leaf(facts: &Facts, spec: &CertSpec) -> Files {
     let place = place(facts, spec);
     let flags = LEAF_FLAGS.iter().find(|(name, ..)| *name == spec.name);
     let Some((_, component, certificate, key)) = flags else { return place };
-    let Some((_, pod)) = facts.pod(component) else { return place };
+    let Some((_, pod)) = facts.pod(*component) else { return place };
     let Some(certificate) = pod.flag(certificate).map(|value| pod.host(value)) else { return place };
     if let catalog::Place::Pair(base) = spec.place
         && facts.cert_dir_given
@@ -139,7 +139,7 @@ pub(super) fn beside(facts: &Facts, name: &str, kubeconfig: &Path, path: &str) -
 }
 
 /// The files of all leaf certificates, whatever their names: what a known flag names is read.
-pub(super) fn leafs(facts: &Facts) -> impl Iterator<Item = Files> {
+pub(super) fn leaves(facts: &Facts) -> impl Iterator<Item = Files> {
     CERT_SPECS.iter().map(|spec| leaf(facts, spec)).chain(served_by_name(facts))
 }
 
@@ -207,7 +207,7 @@ mod tests {
             ("/p/proxy.pem", ""),
             ("/p/proxy-key.pem", ""),
         ];
-        let found = |flags: &[(&str, &[&str])], files: &[(&str, &str)], ca| {
+        let found = |flags: &[(Component, &[&str])], files: &[(&str, &str)], ca| {
             let snapshot = node(flags, files);
             let files = authority(&snapshot, &Facts::read(&snapshot, None), ca);
             (files.certificate.display().to_string(), files.key.display().to_string())
@@ -232,7 +232,7 @@ mod tests {
             "--etcd-keyfile=srv/all.pem",
         ];
         let scheduler: &[&str] = &["--kubeconfig=/c/s.conf"];
-        let snapshot = node(&[(API, api), (Component::Scheduler.name(), scheduler)], &[]);
+        let snapshot = node(&[(API, api), (Component::Scheduler, scheduler)], &[]);
         let found = |name: &str, cert_dir: Option<&str>| {
             let facts = Facts::read(&snapshot, cert_dir.map(Path::new));
             let files = leaf(&facts, catalog::cert_spec(name).unwrap());

@@ -35,7 +35,7 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     let mut paths = BTreeSet::from([facts.kubelet_kubeconfig.value.clone()]);
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
-    paths.extend(references::leafs(facts).flat_map(|files| [files.certificate, files.key]));
+    paths.extend(references::leaves(facts).flat_map(|files| [files.certificate, files.key]));
     paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
     let kubeconfigs = CERT_SPECS.iter().filter(|spec| matches!(spec.place, Place::Kubeconfig(_)));
     let kubeconfigs = kubeconfigs.map(|spec| (spec.name, references::leaf(facts, spec).certificate.clone()));
@@ -72,13 +72,14 @@ pub fn configured(facts: &Facts) -> impl Iterator<Item = &Path> {
 pub fn credentials(facts: &Facts) -> Vec<PathBuf> {
     let pki = |base: &str| ["crt", "key"].map(|end| facts.pki_dir.value.join(format!("{base}.{end}")));
     let authorities = CAS.iter().flat_map(|authority| pki(authority.base()));
-    let leafs = CERT_SPECS.iter().map(|spec| references::place(facts, spec));
-    let leafs = leafs.flat_map(|files| [files.certificate, files.key]);
+    let leaves = CERT_SPECS.iter().map(|spec| references::place(facts, spec));
+    let leaves = leaves.flat_map(|files| [files.certificate, files.key]);
     let service_account = ["sa.key", "sa.pub"].map(|name| facts.pki_dir.value.join(name));
     let kubelet = [catalog::KUBELET_CLIENT_LINK, catalog::KUBELET_SERVING_LINK, "kubelet.crt", "kubelet.key"]
         .map(|name| facts.kubelet_pki_dir.value.join(name));
-    let bootstrap = Path::new(catalog::KUBERNETES_DIR).join("bootstrap-kubelet.conf");
-    authorities.chain(leafs).chain(service_account).chain(kubelet).chain([bootstrap]).collect()
+    let kubeconfigs = ["kubelet.conf", "bootstrap-kubelet.conf"];
+    let kubeconfigs = kubeconfigs.map(|name| Path::new(catalog::KUBERNETES_DIR).join(name));
+    authorities.chain(leaves).chain(service_account).chain(kubelet).chain(kubeconfigs).collect()
 }
 
 /// Directories that are read with everything below them, once all that is read by name is read.

@@ -88,6 +88,8 @@ pub struct Connection {
     pub served: Option<CertSummary>,
     /// Whether it was verified with the cluster's CA.
     pub verified: bool,
+    /// That of the fault, as every command names it.
+    pub code: Option<Code>,
     /// Why there is no connection, or none that a client trusts.
     pub error: Option<String>,
     /// Why it was not verified, if that is no fault.
@@ -152,11 +154,11 @@ impl Checked {
 
     /// Adds the result of a handshake with the server.
     pub fn connected(&mut self, connection: Connection) {
-        if let Some(error) = &connection.error {
+        if let (Some(code), Some(error)) = (connection.code, &connection.error) {
             // Behind a proxy the server need not be reachable directly.
             let severity = if self.proxy.is_some() { Severity::Warning } else { Severity::Blocker };
             let what = format!("{}: {error}", connection.address);
-            self.problems.push(Problem { code: Code::NotReachable, severity, what });
+            self.problems.push(Problem { code, severity, what });
         }
         if self.proxy.is_some() {
             let what = "connected without the proxy-url of the kubeconfig";

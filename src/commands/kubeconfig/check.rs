@@ -13,6 +13,7 @@ use crate::session::Context;
 use crate::session::input::arguments::parse_time;
 use crate::session::input::kubeconfigs;
 use crate::session::input::kubeconfigs::Kubeconfigs;
+use crate::state::Code;
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -124,5 +125,6 @@ fn failure(file: &KubeconfigFile, kubeconfigs: &Kubeconfigs) -> Option<Error> {
     let mut loaded = kubeconfigs.files.iter().filter(|loaded| loaded.path.display().to_string() == file.file);
     let hint = loaded.find_map(|loaded| loaded.entries.as_ref().err().map(|unread| unread.hint));
     let hint = hint.unwrap_or("run without --current to check all contexts");
-    Some(Error::could_not_run(format!("cannot check {}: {why}", file.file)).hint(hint))
+    let what = format!("cannot check {}: {why}", file.file);
+    Some(Error::could_not_run(what).code(Code::KubeconfigUnusable).hint(hint))
 }

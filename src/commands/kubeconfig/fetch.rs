@@ -11,6 +11,7 @@ use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::workstation::credential::{Credential, not_replaced, replace};
 use crate::session::workstation::secret::{SecretArgs, push_hint};
+use crate::state::Code;
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -70,7 +71,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
             context.out.say(&format!("{shown} is up to date"));
         }
         Some(_) if !force => {
-            return Err(Error::could_not_run(format!("cannot write {shown}: it exists with other content"))
+            return Err(Error::usage(format!("cannot write {shown}: it exists with other content"))
                 .hint("name a new file, or add --force (the old file is kept under a dated name)"));
         }
         _ => {
@@ -96,6 +97,7 @@ fn compare_with(
     let old = Credential::of(read(path)?, name.clone(), Some(&directory_of(path)), None, context.now);
     let old = old.map_err(|why| {
         Error::could_not_run(format!("cannot read {name}: {why}"))
+            .code(Code::KubeconfigUnusable)
             .hint(format!("kuberescue kubeconfig check {name}"))
     })?;
     let found = compare(&old.checked, &fetched.checked);

@@ -17,6 +17,7 @@ use crate::session::cluster::connect::read;
 use crate::session::input::kubeconfigs::of_kubectl;
 use crate::session::workstation::credential::{Credential, not_replaced, refuse_another_cluster, replace};
 use crate::session::workstation::secret::{Place, SecretArgs, push_hint};
+use crate::state::Code;
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -104,6 +105,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             "cannot sync {} to disk: {error}; it is installed, but a power loss may undo that",
             path.display()
         ))
+        .code(Code::FileError)
         .hint("sync")),
     }
 }
@@ -115,20 +117,20 @@ fn target(args: &Args) -> Result<PathBuf, Error> {
             let (from, mut found) = of_kubectl();
             match (found.pop(), found.is_empty()) {
                 (Some(one), true) => Ok(one),
-                (Some(_), false) => Err(Error::could_not_run(format!("cannot choose a kubeconfig: {from} lists several"))
+                (Some(_), false) => Err(Error::usage(format!("cannot choose a kubeconfig: {from} lists several"))
                     .hint("name the one with the context: --file FILE")),
-                (None, _) => Err(Error::could_not_run(format!("cannot find a kubeconfig: {from} leads to none"))
+                (None, _) => Err(Error::usage(format!("cannot find a kubeconfig: {from} leads to none"))
                     .hint("name it: --file FILE")),
             }
         }
         (None, None, Some(name)) => {
             if name.is_empty() || name.contains('/') || name.starts_with('.') {
-                return Err(Error::could_not_run(format!("invalid cluster name \"{name}\""))
+                return Err(Error::usage(format!("invalid cluster name \"{name}\""))
                     .hint("to name a file: --file FILE"));
             }
             Ok(args.workspace.join(name).join(format!("{name}-kubeconfig")))
         }
-        (None, None, None) => Err(Error::could_not_run("cannot install the kubeconfig: no target is named").hint(
+        (None, None, None) => Err(Error::usage("cannot install the kubeconfig: no target is named").hint(
             "add --cluster NAME (bmctl-workspace/NAME/NAME-kubeconfig), --file FILE, or --context NAME (~/.kube/config)",
         )),
     }
@@ -154,6 +156,7 @@ fn new(args: &Args, context: &mut Context<'_>) -> Result<(Credential, Option<Pla
     let new = Credential::of(read(path)?, name.clone(), Some(&directory_of(path)), None, context.now);
     new.map(|new| (new, None)).map_err(|why| {
         Error::could_not_run(format!("cannot read {name}: {why}"))
+            .code(Code::KubeconfigUnusable)
             .hint(format!("kuberescue kubeconfig check {name}"))
     })
 }
@@ -175,8 +178,9 @@ fn old(
         (Some(Ok(old)), Some(_)) => old.pems().map(drop).map(|()| Some(old)),
         (Some(Ok(old)), None) => Ok(Some(old)),
         (Some(Err(why)), Some(_)) => Err(Error::could_not_run(format!("cannot read {name}: {why}"))
+            .code(Code::KubeconfigUnusable)
             .hint(format!("kuberescue kubeconfig check {name}"))),
-        (None, Some(_)) => Err(Error::could_not_run(format!("cannot read {name}: not found"))
+        (None, Some(_)) => Err(Error::usage(format!("cannot read {name}: not found"))
             .hint("run without --context to write a new file")),
         (Some(Err(why)), None) => {
             context.out.note(&format!("cannot compare with {name}: {why}"));
@@ -217,6 +221,7 @@ fn compose(
     let bytes = match (wanted, old) {
         (Some(wanted), Some(old)) => spliced(old, wanted, new, context).map_err(|why| {
             Error::could_not_run(format!("cannot edit context \"{wanted}\" of {}: {why}", path.display()))
+                .code(Code::KubeconfigUnusable)
                 .hint("run without --context to replace the whole file")
         })?,
         _ => new.bytes.clone(),

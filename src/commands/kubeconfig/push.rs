@@ -61,6 +61,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         Credential::of(read(&args.from)?, from.clone(), Some(&directory_of(&args.from)), None, context.now);
     let new = new.map_err(|why| {
         Error::could_not_run(format!("cannot read {from}: {why}"))
+            .code(Code::KubeconfigUnusable)
             .hint(format!("kuberescue kubeconfig check {from}"))
     })?;
     if let Some(refusal) = new.refusal() {
@@ -248,5 +249,7 @@ fn not_taken(found: &Read, error: &ApiError) -> Error {
 fn unknown(found: &Read, kept: Option<&Kept>, error: &ApiError) -> Error {
     let what = format!("cannot verify the update of the {}: {error}", found.place);
     let kept = kept.map(|kept| format!(" (old value: {})", kept.path.display())).unwrap_or_default();
-    Error::manual_action(what).hint(format!("kuberescue kubeconfig fetch shows its value{kept}"))
+    Error::manual_action(what)
+        .code(error.code())
+        .hint(format!("kuberescue kubeconfig fetch shows its value{kept}"))
 }

@@ -66,7 +66,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.result(&rollout_plan(&found.candidates, &found.not_listed));
     if !named.is_empty()
         && let Some(left) = found.left().next()
-        && let Some(refusal) = rollout_obstacle(&left.target, left.verdict, &left.selector)
+        && let Some(refusal) = rollout_obstacle(&left.target, left.verdict, left.selector.as_deref())
     {
         return Err(refusal);
     }
@@ -95,7 +95,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
     let kind = |word: &str| {
         Kind::of(word).ok_or_else(|| {
-            Error::could_not_run(format!("cannot restart a \"{word}\""))
+            Error::usage(format!("cannot restart a \"{word}\""))
                 .hint("use daemonset/NAME, deployment/NAME or statefulset/NAME; for static pods: sudo kuberescue restart")
         })
     };
@@ -115,7 +115,7 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
             (None, Some((word, name))) if !name.is_empty() => target(kind(word)?, name),
             (Some(kind), None) => target(kind, word),
             _ => {
-                return Err(Error::could_not_run(format!("cannot parse \"{word}\""))
+                return Err(Error::usage(format!("cannot parse \"{word}\""))
                     .hint("use KIND/NAME …, or KIND NAME …: daemonset/etcd-defrag"));
             }
         };
@@ -124,7 +124,7 @@ fn parse(words: &[String], namespace: &str) -> Result<Vec<Target>, Error> {
         }
     }
     if let (Some(kind), true) = (of_all, found.is_empty()) {
-        return Err(Error::could_not_run(format!("no {} is named", kind.singular()))
+        return Err(Error::usage(format!("no {} is named", kind.singular()))
             .hint("name one, or run without KIND to find workloads that read renewed files"));
     }
     Ok(found)

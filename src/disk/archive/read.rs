@@ -22,6 +22,7 @@ use super::{MANIFEST, ManifestKind};
 use crate::disk::Error;
 use crate::disk::handle::MAX_XATTRS;
 use crate::disk::limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE, MAX_NAMES};
+use crate::formats::json_reason;
 use crate::state::{Attributes, Content, Digest, Entry, Snapshot, Unread};
 
 /// 10,000 entries at 800 bytes.
@@ -302,7 +303,7 @@ fn small(entry: &mut impl Read, left: u64, limit: u64) -> Result<Vec<u8>, Error>
 
 fn parse_manifest(text: &[u8]) -> Result<Manifest, Error> {
     let fail = |why: String| Error::entry(MANIFEST, why);
-    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| fail(error.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| fail(json_reason(&error)))?;
     if manifest.format != FORMAT {
         return Err(fail(format!("format {} is of another version", manifest.format)));
     }

@@ -89,10 +89,7 @@ impl<R: Read> Read for Unpacked<R> {
             Layer::Gzip(gzip) => gzip.read(buffer)?,
             Layer::Plain(packed) => packed.read(buffer)?,
         };
-        self.left = self
-            .left
-            .checked_sub(read as u64)
-            .ok_or_else(|| io::Error::other(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20)))?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| io::Error::other(TooLarge))?;
         // More than the two blocks of the end need not be counted.
         let tail = buffer.iter().take(read).rev().take(1024).take_while(|byte| **byte == 0).count();
         self.zeros = if tail == read { self.zeros + tail as u64 } else { tail as u64 };
@@ -100,16 +97,28 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// The stream broke off or is invalid. The tar crate's messages quote what it couldn't read, which may be a
-/// private key whose file the user has named by mistake.
+/// A stream that unpacks to more than [`MAX_UNPACKED`].
+#[derive(Debug, thiserror::Error)]
+#[error("it unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
+struct TooLarge;
+
+/// The stream broke off or is invalid. The messages of the tar crate are not passed on: they quote what it couldn't
+/// read, which may be a private key whose file the user has named by mistake.
 pub(super) fn broken(error: &io::Error) -> Error {
-    let text = error.to_string();
-    let quotes = ["numeric field", "when getting", "invalid utf-8"].iter().any(|part| text.contains(part));
-    match (error.kind(), error.raw_os_error()) {
+    if let Some(errno) = error.raw_os_error() {
         // The caller names the file.
-        (_, Some(errno)) => Error::io("read", "")(io::Error::from_raw_os_error(errno)),
-        (io::ErrorKind::UnexpectedEof, None) => Error::archive("truncated"),
-        _ if quotes => Error::archive("no tar archive, or a damaged one: a header can't be read"),
-        _ => Error::archive(text),
+        return Error::io("read", "")(io::Error::from_raw_os_error(errno));
+    }
+    // The tar crate has no kind for these (archive.rs).
+    let is_cut = ["failed to read entire block", "unexpected EOF during skip"].contains(&&*error.to_string());
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::archive("truncated"),
+        _ if is_cut => Error::archive("truncated, or no tar archive"),
+        // flate2's kind for every fault of gzip.
+        io::ErrorKind::InvalidInput => Error::archive("its gzip data is damaged"),
+        _ if error.get_ref().is_some_and(|inner| inner.is::<TooLarge>()) => {
+            Error::archive(TooLarge.to_string())
+        }
+        _ => Error::archive("no tar archive, or a damaged one: a header can't be read"),
     }
 }

@@ -13,8 +13,8 @@ use crate::analysis::forensics::timeline::{
     CONTAINERS, Event, Logs, Origin, PODS, Place, TEXT_LOGS, Wanted, is_compressed_otherwise,
 };
 use crate::disk::Root;
-use crate::disk::error::plain;
 use crate::disk::handle::{self, Kind};
+use crate::state::os;
 
 /// Limit of names in one directory: a node runs some hundred pods.
 const MAX_NAMES: usize = 10_000;
@@ -105,7 +105,7 @@ impl Search<'_> {
             }
             // A removed container leaves a dangling link behind; no log is a directory or a device.
             Ok(_) => {}
-            Err(error) => self.logs.note(format!("{}: not read: {}", path.display(), plain(&error))),
+            Err(error) => self.logs.note(format!("{}: not read: {}", path.display(), os::reason(&error))),
         }
     }
 
@@ -121,7 +121,7 @@ impl Search<'_> {
                 names
             }
             Err(error) => {
-                self.logs.note(format!("{}: not read: {}", directory.display(), plain(&error)));
+                self.logs.note(format!("{}: not read: {}", directory.display(), os::reason(&error)));
                 Vec::new()
             }
         }

@@ -22,11 +22,10 @@ use jiff::Timestamp;
 
 use self::find::Log;
 use self::stream::{Budget, Cut, pump};
-use super::error::plain;
 use super::{Error, Root};
 use crate::analysis::forensics::timeline::{Event, Logs, Origin, PODS, Place, Scan, Scanner, Wanted};
 use crate::formats::log::Matcher;
-use crate::state::{Content, Snapshot};
+use crate::state::{Component, Content, Snapshot, os};
 
 /// Where systemd keeps its journal; the second is lost at a reboot.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
@@ -64,7 +63,9 @@ pub fn scan_root(root: &Root, matcher: &Matcher, wanted: &Wanted, now: Timestamp
     for (log, scan) in found.iter().zip(scans) {
         add(&mut logs, &log.path, &log.origin, scan);
     }
-    if !logs.has_program("kubelet") && JOURNALS.iter().any(|path| find::is_directory(root, Path::new(path))) {
+    if !logs.has_program(Component::Kubelet)
+        && JOURNALS.iter().any(|path| find::is_directory(root, Path::new(path)))
+    {
         logs.note(JOURNAL_NOTE);
     }
     logs
@@ -100,7 +101,7 @@ pub fn scan_snapshot(snapshot: &Snapshot, matcher: &Matcher, wanted: &Wanted, no
         }
     }
     let is_journal = |path: &Path| JOURNALS.iter().any(|journal| path.starts_with(journal));
-    if !logs.has_program("kubelet") && snapshot.iter().any(|(path, _)| is_journal(path)) {
+    if !logs.has_program(Component::Kubelet) && snapshot.iter().any(|(path, _)| is_journal(path)) {
         logs.note(JOURNAL_NOTE);
     }
     logs
@@ -143,15 +144,13 @@ pub fn scan_given(given: &[Given], matcher: &Matcher, now: Timestamp, logs: &mut
     Ok(())
 }
 
-/// The components' names, for files that are named after one.
-const COMPONENTS: [&str; 6] =
-    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl", "etcd"];
-
 fn given_origin(given: &Given) -> Origin {
     let Given::File(path) = given else { return Origin::Given("stdin".to_owned()) };
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let component = COMPONENTS.iter().find(|component| name.starts_with(**component));
-    Origin::Given(component.map_or_else(|| name.clone().into_owned(), |component| (*component).to_owned()))
+    // A file is named after the component whose log it is.
+    let programs = Component::STATIC_PODS.into_iter().chain([Component::Kubelet]).map(Component::name);
+    let component = programs.chain(["kubectl"]).find(|program| name.starts_with(program));
+    Origin::Given(component.unwrap_or(&name).to_owned())
 }
 
 /// When a log was last written: its own date, but not after now.
@@ -173,7 +172,7 @@ fn add(logs: &mut Logs, path: &Path, origin: &Origin, scan: Scanned) {
             };
             logs.add(path, program, scan);
         }
-        Err(error) => logs.note(format!("{}: not read: {}", path.display(), plain(&error))),
+        Err(error) => logs.note(format!("{}: not read: {}", path.display(), os::reason(&error))),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::analysis::forensics::timeline::Scanner;
-use crate::disk::error::plain;
+use crate::state::os;
 
 /// Limit of one unpacked log: the kubelet rotates at 10 MiB, logrotate at some 100 MiB.
 const MAX_UNPACKED: u64 = 1 << 30;
@@ -46,8 +46,13 @@ pub(super) enum Cut {
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) => write!(f, "not read to its end: {}", plain(error)),
-            Self::Damaged(error) => write!(f, "not read to its end: damaged gzip: {}", plain(error)),
+            // flate2's kind for every fault of gzip.
+            Self::Damaged(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                write!(f, "not read to its end: its gzip data is damaged")
+            }
+            Self::Failed(error) | Self::Damaged(error) => {
+                write!(f, "not read to its end: {}", os::reason(error))
+            }
             Self::Unpacked => {
                 write!(f, "not read to its end: it unpacks to more than {} MiB", MAX_UNPACKED >> 20)
             }

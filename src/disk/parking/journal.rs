@@ -12,6 +12,7 @@ use crate::disk::journal::is_plain;
 use crate::disk::record::at_most;
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, MAX_ENTRIES};
+use crate::formats::json_reason;
 use crate::state::{Fingerprint, text};
 
 pub(super) const JOURNAL: &str = "parked.json";
@@ -84,7 +85,7 @@ impl ParkedJournal {
     /// # Errors
     /// It is no journal; the text says why.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| json_reason(&error))?;
         journal.check()?;
         Ok(journal)
     }

@@ -194,8 +194,22 @@ impl Selector {
             && self.match_expressions.iter().all(holds)
     }
 
-    /// The selector for `kubectl -l`; only its labels, if it has expressions too.
-    pub fn labels(&self) -> String {
-        self.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    /// The selector as `kubectl -l` takes it (apimachinery `pkg/labels/selector.go`), all of it: a part would select
+    /// pods of others too. `None` if it selects nothing, or holds what no API server accepts.
+    pub fn as_text(&self) -> Option<String> {
+        let labels = self.match_labels.iter().map(|(key, value)| Some(format!("{key}={value}")));
+        let further = self.match_expressions.iter().map(|Requirement { key, operator, values }| {
+            let values = values.join(",");
+            Some(match operator.as_str() {
+                "In" => format!("{key} in ({values})"),
+                "NotIn" => format!("{key} notin ({values})"),
+                "Exists" => key.clone(),
+                "DoesNotExist" => format!("!{key}"),
+                _ => return None,
+            })
+        });
+        let text = labels.chain(further).collect::<Option<Vec<_>>>()?.join(",");
+        let is_known = |c: char| c.is_ascii_alphanumeric() || "-_./=,!() ".contains(c);
+        (!text.is_empty() && text.chars().all(is_known)).then_some(text)
     }
 }

@@ -1,8 +1,9 @@
 //! Why a request to an API server failed.
 
 use super::objects::Status;
+use crate::formats::json_reason;
 use crate::live::fault::{Fault, find};
-use crate::state::Code;
+use crate::state::{Code, os};
 
 /// Why a request to an API server failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,17 +42,17 @@ impl ApiError {
         )
     }
 
-    /// The same code as in every other command; `None` for 404 and 409, which are no faults of a cluster.
-    pub const fn code(&self) -> Option<Code> {
+    /// The same code as in every other command.
+    pub const fn code(&self) -> Code {
         match self {
-            Self::Kubeconfig(_) => Some(Code::KubeconfigUnusable),
-            Self::Credential(_) => Some(Code::NoCredential),
-            Self::Fault(fault) => Some(fault.code()),
-            Self::Status { status: 401, .. } => Some(Code::Unauthorized),
-            Self::Status { status: 403, .. } => Some(Code::Forbidden),
-            Self::Status { status: 400..=499, .. } => None,
-            Self::Name { .. } => None,
-            Self::Status { .. } | Self::Unintelligible(_) => Some(Code::Unhealthy),
+            Self::Kubeconfig(_) => Code::KubeconfigUnusable,
+            Self::Credential(_) => Code::NoCredential,
+            Self::Fault(fault) => fault.code(),
+            Self::Status { status: 401, .. } => Code::Unauthorized,
+            Self::Status { status: 403, .. } => Code::Forbidden,
+            Self::Status { status: 400..=499, .. } => Code::RequestFailed,
+            Self::Name { .. } => Code::Usage,
+            Self::Status { .. } | Self::Unintelligible(_) => Code::Unhealthy,
         }
     }
 
@@ -101,7 +102,7 @@ impl ApiError {
                 let said: String = said.chars().take(300).collect();
                 format!("{plugin} {exit}{colon}{said}")
             }
-            Auth::AuthExecStart(why) => format!("cannot start {plugin}: {why}"),
+            Auth::AuthExecStart(why) => format!("cannot start {plugin}: {}", os::reason(why)),
             Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {
                 format!("{plugin} did not print an ExecCredential with a status")
             }
@@ -126,7 +127,7 @@ pub(super) fn unintelligible(body: &[u8], error: &serde_json::Error) -> ApiError
     } else if error.is_eof() {
         format!("truncated after {} bytes", body.len())
     } else {
-        error.to_string()
+        json_reason(error)
     })
 }
 

@@ -121,7 +121,7 @@ pub(super) fn restart(deadline: Instant) -> Result<(), SystemctlError> {
 /// Runs `systemctl` and returns its output. After `deadline` it is killed.
 fn run(arguments: &[&str], deadline: Instant) -> Result<String, SystemctlError> {
     let verb = || arguments.first().copied().unwrap_or_default().to_owned();
-    let cannot = |error: std::io::Error| SystemctlError::CannotRun(error.to_string());
+    let cannot = |error: std::io::Error| SystemctlError::CannotRun(crate::state::os::reason(&error));
     #[expect(clippy::disallowed_methods, reason = "systemd is told through systemctl: see the module")]
     let mut child = Command::new("systemctl")
         .args(["--no-pager", "--no-ask-password"])

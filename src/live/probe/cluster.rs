@@ -10,12 +10,11 @@ use jiff::Timestamp;
 use super::Options;
 use super::check::{Check, Finding, Phase};
 use super::judge::{of_fault, recover, restart};
-use crate::analysis::node::endpoints::KUBELET;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::kubeconfig;
 use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
-use crate::state::{Bytes, Code, Severity, catalog, time};
+use crate::state::{Bytes, Code, Component, Severity, catalog, time};
 
 /// How long to wait for another machine: a dead load balancer must not delay the proof of this node.
 const ELSEWHERE: Duration = Duration::from_secs(2);
@@ -190,13 +189,13 @@ impl Question<'_> {
             (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
                 None => {
                     let what = format!("node {name} is not registered in the API server");
-                    vec![Finding::new(Code::NodeMissing, what).hint(restart(KUBELET))]
+                    vec![Finding::new(Code::NodeMissing, what).hint(restart(Component::Kubelet))]
                 }
                 Some(node) if node.ready == Some(true) => Vec::new(),
                 Some(node) => {
                     let state = if node.ready.is_some() { "not Ready" } else { "in state Unknown" };
                     let what = format!("{name} is {state}: {}", node.reason);
-                    vec![Finding::new(Code::NodeNotReady, what).hint(restart(KUBELET))]
+                    vec![Finding::new(Code::NodeNotReady, what).hint(restart(Component::Kubelet))]
                 }
             },
         };
@@ -208,7 +207,7 @@ impl Question<'_> {
         let found = match &answers.lease {
             None => vec![not_asked("the node's name or the nodes are not known")],
             Some(Err(ApiError::Status { status: 404, message })) => {
-                vec![Finding::new(Code::LeaseStale, message.clone()).hint(restart(KUBELET))]
+                vec![Finding::new(Code::LeaseStale, message.clone()).hint(restart(Component::Kubelet))]
             }
             Some(Err(error)) => vec![of_error(error)],
             Some(Ok(lease)) => {
@@ -224,7 +223,7 @@ impl Question<'_> {
                     _ if age > lease.duration.as_secs() => Some(format!("last renewed {age} s ago")),
                     _ => None,
                 };
-                let stale = |what| Finding::new(Code::LeaseStale, what).hint(restart(KUBELET));
+                let stale = |what| Finding::new(Code::LeaseStale, what).hint(restart(Component::Kubelet));
                 what.map(stale).into_iter().collect()
             }
         };

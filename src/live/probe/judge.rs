@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::check::{Check, Finding, OnDisk, Phase, Phases};
-use crate::analysis::node::endpoints::{ETCD, Endpoint, Healthy, KUBELET, Scheme};
+use crate::analysis::node::endpoints::{Endpoint, Healthy, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
 use crate::live::fault::Fault;
 use crate::live::https::{Exchange, Reply};
-use crate::state::{Code, Severity, time};
+use crate::state::{Code, Component, Severity, time};
 
 /// The certificate file of an endpoint.
 pub(super) struct File {
@@ -150,7 +150,7 @@ impl Known<'_> {
     /// restarted: that doesn't give it one.
     fn awaited(&self) -> String {
         match self.endpoint.component {
-            ETCD => "etcd may have no leader: run sudo kuberescue recover on the nodes of the other members first, or, with one member, sudo kuberescue restart etcd"
+            Component::Etcd => "etcd may have no leader: run sudo kuberescue recover on the nodes of the other members first, or, with one member, sudo kuberescue restart etcd"
                 .to_owned(),
             _ => self.restart(),
         }
@@ -188,7 +188,7 @@ impl Known<'_> {
         Some(match self.client {
             Some(client) if code != Code::Unhealthy => self.of_client(finding, client),
             // It asks the API server whether the client is authorised, and has no answer without it.
-            _ if self.endpoint.component == KUBELET && reply.status == 500 => {
+            _ if self.endpoint.component == Component::Kubelet && reply.status == 500 => {
                 finding.hint("the kubelet asks the API server; fix the API server first: kuberescue diagnose")
             }
             _ => finding.hint(self.awaited()),
@@ -201,8 +201,8 @@ impl Known<'_> {
 }
 
 /// The command that restarts a component.
-pub(super) fn restart(component: &str) -> String {
-    if component == KUBELET {
+pub(super) fn restart(component: Component) -> String {
+    if component == Component::Kubelet {
         "sudo systemctl restart kubelet".to_owned()
     } else {
         format!("sudo kuberescue restart {component}")
@@ -214,15 +214,7 @@ pub(super) fn recover() -> String {
 }
 
 pub(super) fn of_fault(fault: &Fault) -> Finding {
-    let code = match fault {
-        Fault::Refused => Code::NotListening,
-        Fault::TimedOut => Code::TimedOut,
-        Fault::Unreachable(_) => Code::Unreachable,
-        Fault::ClientCertificateRejected(_) => Code::ClientCertificateRejected,
-        Fault::ServerCertificate(_) | Fault::Tls(_) => Code::TlsFailed,
-        Fault::Answer(_) | Fault::Proxy(_) => Code::Unhealthy,
-    };
-    Finding::new(code, fault.to_string())
+    Finding::new(fault.code(), fault.to_string())
 }
 
 /// The served certificates, and how far the request got.

@@ -21,10 +21,10 @@ use super::deadline::Deadline;
 use super::fault::Fault;
 use super::https::{self, ClientPair, Exchange, Reply, Transport};
 use crate::analysis::node::endpoints;
-use crate::analysis::node::endpoints::{API_SERVER, Endpoint, Gap, Scheme, Served};
+use crate::analysis::node::endpoints::{Endpoint, Gap, Scheme, Served};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::certificate::Certificate;
-use crate::state::{Bytes, Code, Severity};
+use crate::state::{Bytes, Code, Component, Severity};
 
 pub use self::check::{Check, OnDisk, Phase, Phases, Report};
 
@@ -51,7 +51,7 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
 
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for target in &targets {
-        if target.endpoint.component == API_SERVER {
+        if target.endpoint.component == Component::ApiServer {
             let question = Question {
                 server: target.server(),
                 kubeconfigs: &kubeconfigs,
@@ -64,7 +64,8 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
             tasks.push(Box::new(move || Part::from(target.check(&target.ask(deadline)))));
         }
     }
-    if let Some(api_server) = targets.iter().find(|target| target.endpoint.component == API_SERVER) {
+    if let Some(api_server) = targets.iter().find(|target| target.endpoint.component == Component::ApiServer)
+    {
         let address = api_server.endpoint.address;
         if let Some(elsewhere) = cluster::Elsewhere::of(&kubeconfigs, address) {
             tasks.push(Box::new(move || Part::from(elsewhere.check(deadline))));
@@ -72,7 +73,8 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
     }
 
     let mut report = Report { time: options.now, checks: Vec::new(), nodes: Vec::new() };
-    let mut last = expected.gaps.iter().map(|(component, gap)| gap_check(component, gap)).collect::<Vec<_>>();
+    let mut last =
+        expected.gaps.iter().map(|(component, gap)| gap_check(*component, gap)).collect::<Vec<_>>();
     for part in at_once(tasks) {
         report.checks.push(part.check);
         last.extend(part.cluster.checks);
@@ -90,7 +92,7 @@ pub fn own_api_server(
     now: Timestamp,
 ) -> Option<Server> {
     let expected = endpoints::expected(inventory);
-    let endpoint = expected.endpoints.iter().find(|endpoint| endpoint.component == API_SERVER)?;
+    let endpoint = expected.endpoints.iter().find(|endpoint| endpoint.component == Component::ApiServer)?;
     Some(Target::new(endpoint, inventory, read, now).server())
 }
 
@@ -230,12 +232,12 @@ pub(super) fn pair(inventory: &Inventory, name: &str) -> Result<ClientPair, Stri
     ClientPair::new(certificate, key)
 }
 
-fn gap_check(component: &'static str, gap: &Gap) -> Check {
+fn gap_check(component: Component, gap: &Gap) -> Check {
     let (code, severity, what) = match gap {
         Gap::NotExpected(what) => (Code::NotExpected, Severity::Note, what),
         Gap::ManifestMissing(what) => (Code::ManifestMissing, Severity::Blocker, what),
         Gap::ManifestUnreadable(what) => (Code::ManifestUnreadable, Severity::Blocker, what),
     };
     let finding = Finding::new(code, what.clone()).severity(severity);
-    Check::new(component, None).judged(vec![finding], String::new)
+    Check::new(component.name(), None).judged(vec![finding], String::new)
 }

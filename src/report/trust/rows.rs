@@ -117,14 +117,14 @@ impl<'a> Tree<'a> {
                 }
             }
             if let Some(role) = anchor.role {
-                self.lost_leafs_of(role, depth + 1);
+                self.lost_leaves_of(role, depth + 1);
             }
             open.extend(below.into_iter().rev().map(|id| (id, depth + 1)));
         }
     }
 
     /// Missing or unreadable certificates are placed below their CA.
-    fn lost_leafs_of(&mut self, authority: &str, depth: usize) {
+    fn lost_leaves_of(&mut self, authority: &str, depth: usize) {
         let lost = self.ids(|kind| {
             matches!(kind, Kind::Certificate(leaf) if leaf.summary.is_none()
                 && leaf.role.and_then(expected_authority) == Some(authority))
@@ -218,8 +218,8 @@ impl<'a> Tree<'a> {
         let unknown = self.ids(|kind| matches!(kind, Kind::Ca(anchor) if anchor.state == State::Unknown));
         self.section("unknown issuers", unknown, |tree, id| tree.authority(id, 1));
 
-        let leafs = self.ids(|kind| matches!(kind, Kind::Certificate(_)));
-        let rest = leafs.iter().copied().filter(|id| !self.shown.contains(id)).collect();
+        let leaves = self.ids(|kind| matches!(kind, Kind::Certificate(_)));
+        let rest = leaves.iter().copied().filter(|id| !self.shown.contains(id)).collect();
         self.section("certificates without an issuer", rest, |tree, id| tree.leaf(id, 1));
 
         let keys = self.ids(|kind| matches!(kind, Kind::Key(_)));
@@ -249,7 +249,7 @@ impl<'a> Tree<'a> {
         self.section("keys without a certificate", unused, name);
 
         // An unreadable certificate says nothing about its key.
-        let keyless = leafs.into_iter().filter(|id| {
+        let keyless = leaves.into_iter().filter(|id| {
             let readable =
                 matches!(self.index.kind(*id), Some(Kind::Certificate(leaf)) if leaf.summary.is_some());
             let mut keys = self.index.entering(*id).iter().filter(|edge| edge.relation == Relation::KeyOf);

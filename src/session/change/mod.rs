@@ -14,19 +14,18 @@ use super::Context;
 use super::input::arguments::{parse_code, parse_time};
 use super::input::source::{RootArgs, about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
-use crate::analysis::node::host_state::HostState;
+use crate::analysis::node::host_state::{HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{
-    DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue,
+    DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue, kubelet_distrusts,
 };
-use crate::disk::parking::parked;
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
 use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
 use crate::report::ClusterNames;
-use crate::session::input::host_state::look_around;
+use crate::session::input::host_state::{interrupted, look_around};
 use crate::state::text::count;
 use crate::state::{ChangeSet, Code, Snapshot, catalog};
 
@@ -162,20 +161,17 @@ pub fn sweep(root: &Root, context: &mut Context<'_>) {
 /// # Errors
 /// One was, or its record can't be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
-    if let Some(away) = parked(root)? {
-        let names: Vec<_> =
-            away.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect();
-        let what = format!(
-            "an earlier restart was interrupted, and manifests are still moved away: {}",
-            names.join(", ")
-        );
-        return Err(
-            Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume")
-        );
-    }
-    match transaction::pending(root)? {
+    match interrupted(root)? {
         None => Ok(()),
-        Some(_) => {
+        Some(Interrupted::Restart(manifests)) => {
+            let names: Vec<_> = manifests.iter().map(|path| path.display().to_string()).collect();
+            let what = format!(
+                "an earlier restart was interrupted, and manifests are still moved away: {}",
+                names.join(", ")
+            );
+            Err(Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume"))
+        }
+        Some(Interrupted::Change { .. } | Interrupted::Unreadable(_)) => {
             Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
                 .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
         }
@@ -206,7 +202,9 @@ impl Prepared {
     /// # Errors
     /// It is not taken.
     pub fn taken_lock(&self) -> Result<&Lock, Error> {
-        self.lock.as_ref().ok_or_else(|| Error::could_not_run("nothing is changed without the node's lock"))
+        self.lock.as_ref().ok_or_else(|| {
+            Error::could_not_run("nothing is changed without the node's lock").code(Code::Locked)
+        })
     }
 
     /// Takes the node's lock. The transaction detects what another run has changed since the node was read:
@@ -237,7 +235,8 @@ impl Prepared {
         // Only credentials change: the facts, manifests among them, stay.
         let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.clone());
         let findings = self.findings_after(&snapshot, &inventory);
-        verify(&self.plan, &inventory, &findings).map_err(Error::could_not_run)?;
+        verify(&self.plan, &inventory, &findings)
+            .map_err(|what| Error::could_not_run(what).code(Code::IssueFailed))?;
         transaction::preview(&self.root, &changes)?;
         Ok(Issued { changes, inventory, findings })
     }
@@ -267,8 +266,11 @@ impl Prepared {
         let archive = replace(&self.root, lock, &old, changes, context)?;
         let (snapshot, inventory) = read_again(&self.root, &self.inventory.facts, &self.snapshot);
         let findings = self.findings_after(&snapshot, &inventory);
-        verify(&self.plan, &inventory, &findings)
-            .map_err(|what| Error::manual_action(what).hint("kuberescue rollback puts the old state back"))?;
+        verify(&self.plan, &inventory, &findings).map_err(|what| {
+            Error::manual_action(what)
+                .code(Code::IssueFailed)
+                .hint("kuberescue rollback puts the old state back")
+        })?;
         Ok(Done { archive, inventory, findings })
     }
 }
@@ -352,10 +354,8 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
             return Err(format!("{}: the new one is not where it should be, {path}", step.name));
         }
     }
-    let distrusts =
-        |finding: &&Finding| finding.code == Code::EmbeddedCaDiffers && finding.subject == "kubelet.conf";
-    match plan.trust.as_ref().and_then(|_| findings.iter().find(distrusts)) {
-        Some(finding) => Err(format!("kubelet.conf: {}", finding.what)),
-        None => Ok(()),
+    match findings.iter().find(|finding| kubelet_distrusts(inventory, finding)) {
+        Some(finding) if plan.trust.is_some() => Err(format!("{}: {}", finding.subject, finding.what)),
+        _ => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use crate::disk::{Depth, Root, transaction};
 use crate::error::Error;
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, about};
-use crate::state::{ChangeSet, Fingerprint, Snapshot, catalog};
+use crate::state::{ChangeSet, Code, Fingerprint, Snapshot, catalog};
 
 pub struct Prepared {
     pub root: Root,
@@ -91,6 +91,7 @@ pub fn carry_out(
                 "{}: it is not what the archive holds",
                 change.path.display()
             ))
+            .code(Code::ChangedMeanwhile)
             .hint("something else writes there: kuberescue archive diff shows what differs, kuberescue rollback puts the state before the restore back"));
         }
     }

@@ -135,7 +135,7 @@ fn default_files() -> Result<Vec<PathBuf>, Error> {
     }
     if found.is_empty() {
         let what = format!("cannot find a kubeconfig: {from} leads to none, and {ADMIN} does not exist");
-        return Err(Error::could_not_run(what).hint("name one: --kubeconfig FILE"));
+        return Err(Error::usage(what).hint("name one: --kubeconfig FILE"));
     }
     Ok(found)
 }
@@ -152,8 +152,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 fn unusable(source: &str, login: &Login, error: &ApiError) -> Error {
     let context = login.context.as_ref().map(|name| format!(", context \"{name}\"")).unwrap_or_default();
     let failure = Error::could_not_run(format!("cannot use {source}{context}: {error}"));
-    let failure = Error { code: error.code(), ..failure };
-    failure.hint(format!("kuberescue kubeconfig check {source}"))
+    failure.code(error.code()).hint(format!("kuberescue kubeconfig check {source}"))
 }
 
 /// When the client certificate of a login expired, if it has.

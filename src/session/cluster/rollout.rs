@@ -30,6 +30,8 @@ const LAST_REQUEST: Duration = Duration::from_secs(5);
 
 /// How many pods are named if a rollout is not complete in time.
 const NAMED: usize = 10;
+/// So many pods that a partition keeps are named in one command.
+const MOST_KEPT: i64 = 10;
 
 /// Workloads that read renewed files, or may read them.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +155,7 @@ fn one(
     let could_not = |error: &ApiError| cluster.failure(&format!("restart {}", target.shown()), error);
     let before = get(cluster, target, cluster.deadline()).map_err(|error| could_not(&error))?;
     let candidate = rollout::described(target.kind, &before, &[]);
-    if let Some(refusal) = rollout_obstacle(target, candidate.verdict, &candidate.selector) {
+    if let Some(refusal) = rollout_obstacle(target, candidate.verdict, candidate.selector.as_deref()) {
         return Err(refusal);
     }
     let at = clock::wall();
@@ -168,13 +170,17 @@ fn one(
             "cannot restart {}: already restarted in this second; nothing was changed",
             target.shown()
         );
-        return Err(Error::could_not_run(what).hint("wait a second, then run the command again"));
+        return Err(Error::could_not_run(what)
+            .code(Code::ChangedMeanwhile)
+            .hint("wait a second, then run the command again"));
     }
     context.out.result(&format!("{}.apps/{} restarted\n", kind.singular(), name));
     let rolling = patched.spec.update_strategy.rolling_update.as_ref();
     if let Some(first) = rolling.and_then(|rolling| rolling.partition).filter(|first| *first > 0) {
+        let kept: Vec<_> = (0..first.min(MOST_KEPT)).map(|number| format!("{name}-{number}")).collect();
         context.out.say(&format!(
-            "warning: pods below number {first} are not restarted (partition {first})\nhint: kubectl -n {namespace} delete pod {name}-0"
+            "warning: pods below number {first} are not restarted (partition {first})\nhint: kubectl -n {namespace} delete pod {}",
+            kept.join(" ")
         ));
     }
     match wait {
@@ -243,7 +249,9 @@ fn wait_for(
         let words = match look {
             Ok(workload) if workload.metadata.uid != uid => {
                 let what = format!("{restarted}, then replaced by another object of the same name");
-                return Err(Error::manual_action(what).hint(restart_command(target)));
+                return Err(Error::manual_action(what)
+                    .code(Code::ChangedMeanwhile)
+                    .hint(restart_command(target)));
             }
             Ok(workload) => match progress(target.kind, &workload) {
                 Progress::Done(words) => {
@@ -260,7 +268,8 @@ fn wait_for(
                 Progress::Running(words) => words,
             },
             Err(error) if error.is_not_found() => {
-                return Err(Error::manual_action(format!("{restarted}, then deleted by somebody else")));
+                let what = format!("{restarted}, then deleted by somebody else");
+                return Err(Error::manual_action(what).code(Code::ChangedMeanwhile));
             }
             Err(error) if error.is_of_identity() || over => {
                 let mut failure = cluster.failure(&format!("read the status of {}", target.shown()), &error);
@@ -300,6 +309,7 @@ fn not_done(cluster: &Cluster, target: &Target, workload: &Workload, what: Strin
     let more = (more > 0).then(|| format!("and {}", count(more, "more pod")));
     let none = lines.is_empty().then(|| "all its pods are ready: check kube-controller-manager".to_owned());
     Error::manual_action(what)
+        .code(Code::PodNotReady)
         .details(lines.into_iter().take(NAMED).chain(more).chain(none))
         .hint(status_command(target))
 }

@@ -156,7 +156,7 @@ impl Run<'_> {
     fn log(&self, component: &ContainerLog, matcher: &Matcher, deadline: Deadline) -> Check {
         let since = self.options.since.or(component.started);
         let (pod, container) = (&component.pod, &component.container);
-        let asked = self.cluster.api.log(NAMESPACE, pod, container, since, deadline);
+        let asked = self.cluster.api.log(NAMESPACE, pod, container.name(), since, deadline);
         match asked {
             Ok(log) => verify::read_log(component, &log.text, log.whole, matcher, self.options.now),
             Err(ApiError::Status { status, message }) => verify::log_refused(component, status, &message),

@@ -6,9 +6,9 @@ use crate::analysis::node::host_state::{EtcdData, Free, HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
 use crate::disk::parking::parked;
-use crate::disk::{Root, strays_among, transaction};
+use crate::disk::{self, Root, strays_among, transaction};
 use crate::formats::bolt;
-use crate::state::Snapshot;
+use crate::state::{Component, Snapshot, catalog};
 
 /// kubeadm's data directory of etcd.
 const ETCD_DATA: &str = "/var/lib/etcd";
@@ -24,7 +24,7 @@ pub fn look_around(
     time_is_the_clocks: bool,
 ) -> HostState {
     let is_disk = root.has_directory(Path::new(WHOLE_DISK));
-    let etcd = inventory.facts.pod("etcd").filter(|_| is_disk).map(|(_, pod)| {
+    let etcd = inventory.facts.pod(Component::Etcd).filter(|_| is_disk).map(|(_, pod)| {
         let directory = PathBuf::from(pod.flag("data-dir").unwrap_or(ETCD_DATA));
         EtcdData {
             is_there: root.has_directory(&directory.join("member")),
@@ -39,30 +39,27 @@ pub fn look_around(
         etcd,
         space,
         strays: root.strays(snapshot),
-        interrupted: interrupted(root),
+        // An unreadable record counts: its content is unknown.
+        interrupted: interrupted(root)
+            .unwrap_or_else(|error| Some(Interrupted::Unreadable(error.to_string()))),
         time_is_the_clocks,
     }
 }
 
-/// An interrupted change or restart. An unreadable record counts: its content is unknown.
-fn interrupted(root: &Root) -> Option<Interrupted> {
-    let unreadable = |error: crate::disk::Error| Interrupted::Unreadable(error.to_string());
-    match parked(root) {
-        Err(error) => return Some(unreadable(error)),
-        Ok(Some(away)) => {
-            let manifests = away.manifests.iter().map(|manifest| manifest.path.clone());
-            return Some(Interrupted::Restart(manifests.collect()));
-        }
-        Ok(None) => {}
+/// An interrupted change or restart.
+///
+/// # Errors
+/// Its record can't be read.
+pub fn interrupted(root: &Root) -> Result<Option<Interrupted>, disk::Error> {
+    if let Some(away) = parked(root)? {
+        let manifests = away.manifests.iter().map(|manifest| manifest.path.clone());
+        return Ok(Some(Interrupted::Restart(manifests.collect())));
     }
-    match transaction::pending(root) {
-        Err(error) => Some(unreadable(error)),
-        Ok(journal) => journal.map(|journal| Interrupted::Change {
-            journal: PathBuf::from(crate::state::catalog::RESCUE_DIR).join("journal.json"),
-            command: journal.command,
-            files: journal.changes.len(),
-        }),
-    }
+    Ok(transaction::pending(root)?.map(|journal| Interrupted::Change {
+        journal: Path::new(catalog::RESCUE_DIR).join("journal.json"),
+        command: journal.command,
+        files: journal.changes.len(),
+    }))
 }
 
 /// The content of an archive, split into the node's own files and the state around them.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::Files;
 use crate::disk::workstation;
-use crate::error::{Error, os_hint, os_reason};
+use crate::error::{Error, os_hint};
 use crate::formats::kubeconfig::entries::Entries;
+use crate::state::os;
 
 pub struct Kubeconfigs {
     /// In the order of the command line.
@@ -42,7 +43,7 @@ pub fn read(named: &[PathBuf]) -> Result<Kubeconfigs, Error> {
 pub(in crate::session) fn referenced<'a>(all: impl IntoIterator<Item = &'a Entries>) -> Files {
     let mut files = Files::new();
     for path in all.into_iter().flat_map(Entries::files) {
-        let read = || workstation::read_regular(path).map_err(|error| os_reason(&error));
+        let read = || workstation::read_regular(path).map_err(|error| os::reason(&error));
         files.entry(path.to_path_buf()).or_insert_with(read);
     }
     files
@@ -67,7 +68,7 @@ fn found_by_kubectl() -> Result<Vec<PathBuf>, Error> {
     let (from, found) = of_kubectl();
     if found.is_empty() {
         let what = format!("cannot find a kubeconfig: {from} leads to none");
-        return Err(Error::could_not_run(what).hint("name one: kuberescue kubeconfig check FILE"));
+        return Err(Error::usage(what).hint("name one: kuberescue kubeconfig check FILE"));
     }
     Ok(found)
 }
@@ -79,7 +80,7 @@ fn load(path: PathBuf) -> Loaded {
             why: error.to_string(),
             hint: "kubectl cannot read it either: copy it from its source again, or restore a backup",
         }),
-        Err(error) => Err(Unread { why: os_reason(&error), hint: os_hint(&error) }),
+        Err(error) => Err(Unread { why: os::reason(&error), hint: os_hint(&error) }),
     };
     Loaded { path, entries }
 }

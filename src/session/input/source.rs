@@ -8,8 +8,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::kind::{self, NodeKind};
 use crate::analysis::node::scope;
 use crate::disk::{self, Depth, Root, archive};
-use crate::error::Error;
-use crate::live::invoker;
+use crate::error::{Error, denied};
 use crate::session::Context;
 use crate::state::{Code, Snapshot, Unread, catalog};
 
@@ -72,7 +71,7 @@ impl RootArgs {
     pub fn open(&self) -> Result<Root, Error> {
         if self.root.is_file() {
             let what = format!("--root {}: an archive can't be changed", self.root.display());
-            return Err(Error::could_not_run(what).hint("name the root directory of a node"));
+            return Err(Error::usage(what).hint("name the root directory of a node"));
         }
         open_root(&self.root, "--root takes the directory under which the node's /etc/kubernetes is")
     }
@@ -229,14 +228,14 @@ impl Reading<'_> {
 /// It doesn't exist, or cannot be read.
 pub fn open_root(path: &Path, hint: &str) -> Result<Root, Error> {
     Root::open(path).map_err(|error| match error {
-        disk::Error::RootDenied { path } => not_root(&path),
+        disk::Error::RootDenied { .. } => error.into(),
         other => Error::from(other).code(Code::RootUnreadable).hint(hint),
     })
 }
 
 /// Before any verdict: permission denied does not mean that a file is broken.
 fn refuse_denied(snapshot: &Snapshot, inventory: &Inventory) -> Result<(), Error> {
-    kind::denied(snapshot, inventory).map_or(Ok(()), |path| Err(not_root(&path)))
+    kind::denied(snapshot, inventory).map_or(Ok(()), |path| Err(not_read(&path)))
 }
 
 /// Refuses if the tool's own directory, with the archives and the history, can't be read.
@@ -246,19 +245,13 @@ fn refuse_denied(snapshot: &Snapshot, inventory: &Inventory) -> Result<(), Error
 pub fn refuse_denied_archives(root: &Root) -> Result<(), Error> {
     let mut there = Snapshot::default();
     root.read(&mut there, Path::new(catalog::RESCUE_DIR), Depth::File);
-    let denied = there.unread().find(|(_, why)| matches!(why, Unread::Denied));
-    denied.map_or(Ok(()), |(path, _)| Err(not_root(path)))
+    let closed = there.unread().find(|(_, why)| matches!(why, Unread::Denied));
+    closed.map_or(Ok(()), |(path, _)| Err(not_read(path)))
 }
 
-fn not_root(path: &Path) -> Error {
-    let uid = invoker::effective_uid();
-    let error =
-        Error::could_not_run(format!("cannot read {}: permission denied (uid {uid})", path.display()));
-    if uid == 0 {
-        // sudo would not help.
-        return error.code(Code::RootUnreadable).hint(format!("namei -l {}", path.display()));
-    }
-    error.code(Code::NotRoot).hint(invoker::with_sudo())
+fn not_read(path: &Path) -> Error {
+    let error = denied("read", path, "permission denied");
+    if error.code == Some(Code::NotRoot) { error } else { error.code(Code::RootUnreadable) }
 }
 
 /// What of a snapshot goes into an archive.

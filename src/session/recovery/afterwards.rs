@@ -22,7 +22,7 @@ use crate::session::cluster::rollout;
 use crate::session::cluster::rollout::NAMESPACE;
 use crate::session::cluster::verify;
 use crate::session::workstation::secret::KEY;
-use crate::state::{Bytes, catalog};
+use crate::state::{Bytes, Code, catalog};
 
 /// Timeout of one request: the node is healthy, and the user waits.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl Afterwards<'_> {
     /// The cluster, with the first of the node's kubeconfigs that its API server accepts.
     fn cluster(&self) -> Result<(Cluster, Vec<Node>), Error> {
         let server = own_api_server(self.inventory, self.read, clock::wall());
-        let mut refused = Error::could_not_run("this node has no admin.conf");
+        let mut refused = Error::could_not_run("this node has no admin.conf").code(Code::KubeconfigUnusable);
         for name in ["admin.conf", "super-admin.conf"] {
             let path = Path::new(catalog::KUBERNETES_DIR).join(name);
             let Some(bytes) = (self.read)(&path) else { continue };

@@ -20,7 +20,7 @@ use crate::live::https::{Exchange, Transport, get};
 use crate::report::Progress;
 use crate::session::Context;
 use crate::session::change::signals::arrived;
-use crate::state::Component;
+use crate::state::{Code, Component};
 
 /// How long the pods may take to stop: the kubelet reads its manifests at least every 20 s
 /// (`fileCheckFrequency`), and etcd's pod has a grace period of 30 s.
@@ -43,7 +43,7 @@ pub fn restart(
 ) -> Result<(), Error> {
     let manifests: Vec<PathBuf> = components
         .iter()
-        .filter_map(|component| inventory.facts.pod(component.name()))
+        .filter_map(|&component| inventory.facts.pod(component))
         .map(|(path, _)| path.to_owned())
         .collect();
     // A signal that arrives meanwhile ends the waiting; every manifest is put in its place.
@@ -60,18 +60,23 @@ fn away_and_back(
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
     parking::park(root, lock, manifests, clock::wall()).map_err(|error| {
-        Error::manual_action(error).hint("no static pod was stopped; kuberescue resume if one is missing")
+        Error::manual_action(error)
+            .code(Code::InterruptedRestart)
+            .hint("no static pod was stopped; kuberescue resume if one is missing")
     })?;
     let closed = wait_until_closed(inventory, components, context);
     // The manifests are restored first, whatever the result.
     if bring_back(root, lock, context)? != Exit::Fine {
-        return Err(Error::manual_action("not every manifest is in its place again"));
+        return Err(
+            Error::manual_action("not every manifest is in its place again").code(Code::InterruptedRestart)
+        );
     }
     closed.map_err(|open| {
         Error::manual_action(format!(
             "after {} s without its manifest this still answers: {open}",
             PATIENCE.as_secs()
         ))
+        .code(Code::RestartFailed)
         .hint("is the kubelet running, and does it read this manifest directory? systemctl status kubelet")
     })
 }
@@ -83,8 +88,7 @@ fn wait_until_closed(
     context: &mut Context<'_>,
 ) -> Result<(), String> {
     let endpoints = endpoints::expected(inventory).endpoints;
-    let ours =
-        |endpoint: &&Endpoint| components.iter().any(|component| component.name() == endpoint.component);
+    let ours = |endpoint: &&Endpoint| components.contains(&endpoint.component);
     let endpoints: Vec<&Endpoint> = endpoints.iter().filter(ours).collect();
     let mut board = Progress::new(["manifests"], context.out.is_terminal());
     let began = clock::now();

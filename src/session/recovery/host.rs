@@ -101,7 +101,7 @@ fn component(container: &Container) -> &str {
 
 /// The components that this node has a manifest of.
 pub fn components(facts: &Facts) -> Vec<Component> {
-    Component::STATIC_PODS.into_iter().filter(|component| facts.pod(component.name()).is_some()).collect()
+    Component::STATIC_PODS.into_iter().filter(|component| facts.pod(*component).is_some()).collect()
 }
 
 /// The paths of the last change by this tool, each with the time at which it was put in place: new content is

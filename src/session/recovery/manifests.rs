@@ -5,6 +5,7 @@ use crate::disk::parking::{ParkedJournal, unpark};
 use crate::disk::transaction::{Journal, Lock, State};
 use crate::error::{Error, Exit};
 use crate::session::Context;
+use crate::state::Code;
 
 /// Restores them and says so. Does nothing if none is parked. [`Exit::ActionRequired`] if one is lost, or
 /// another file is in its place.
@@ -14,6 +15,7 @@ use crate::session::Context;
 pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result<Exit, Error> {
     let done = unpark(root, lock).map_err(|error| {
         Error::manual_action(error)
+            .code(Code::InterruptedRestart)
             .hint("once the cause is gone, kuberescue resume brings the manifests back")
     })?;
     for path in &done.back {
@@ -23,9 +25,11 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         let (path, parked) = (manifest.path.display(), manifest.parked_path());
         let parked = parked.display();
         context.out.fail(
-            &Error::manual_action(format!("{path}: another file was put there meanwhile; it stays")).hint(
-                format!("compare it with the one that was there before, {parked}, and remove that one"),
-            ),
+            &Error::manual_action(format!("{path}: another file was put there meanwhile; it stays"))
+                .code(Code::ChangedMeanwhile)
+                .hint(format!(
+                    "compare it with the one that was there before, {parked}, and remove that one"
+                )),
         );
     }
     for manifest in &done.lost {
@@ -33,6 +37,7 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         let parked = parked.display();
         context.out.fail(
             &Error::manual_action(format!("{path}: neither there nor in {parked}, where it was moved to"))
+                .code(Code::InterruptedRestart)
                 .hint("take it from the archive of the old state: kuberescue archive list"),
         );
     }

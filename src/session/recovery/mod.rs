@@ -30,8 +30,8 @@ use crate::disk::transaction::Theirs;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
-use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, restart_plan, took};
-use crate::state::{Code, Component, Snapshot};
+use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, no_blocker, restart_plan, took};
+use crate::state::{Code, Component, Severity, Snapshot};
 
 /// How long a node that needs no restart may take to be healthy: a component may just be starting.
 const SHORT_PROOF: Duration = Duration::from_secs(30);
@@ -194,7 +194,8 @@ impl Stage<'_> {
         let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
         let seconds = timeout.as_secs();
         let failure =
-            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")));
+            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")))
+                .code(Code::Unhealthy);
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: if the other members' certificates have expired too, recover those nodes now; then kuberescue probe",
@@ -212,7 +213,8 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
     let undone = || {
         let root = prepared.root();
         let Some(journal) = last_change(root)? else {
-            return Err(Error::manual_action("there is no record of the change that could be undone"));
+            return Err(Error::manual_action("there is no record of the change that could be undone")
+                .code(Code::CannotRollBack));
         };
         let theirs = Theirs::Refuse;
         undo(root, prepared.taken_lock()?, &journal, None, theirs, &context.operator, clock::wall())
@@ -221,9 +223,17 @@ fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
         Ok(_) => Error::rolled_back(
             "rolled back to the old state; running processes keep the files they have read, since the old ones no longer work",
         )
+        .code(Code::RolledBack)
         .hint("kuberescue probe shows what is served now"),
         Err(failure) => failure,
     }
+}
+
+/// The exit code of a run that changed nothing although these findings were accepted: accepting the clock's blocker
+/// means that the clock is right; any other accepted problem is still there.
+pub fn exit_of_accepted(findings: &[Finding]) -> Exit {
+    let left = |finding: &Finding| finding.severity == Severity::Blocker && finding.code != Code::ClockBehind;
+    if findings.iter().any(left) { Exit::Findings } else { Exit::Fine }
 }
 
 /// A running node whose files are valid: processes that use old files are restarted, and everything is
@@ -250,19 +260,20 @@ pub fn without_change(
         Restart::Manifest | Restart::None => None,
     };
     let restarts = outdated(prepared, cri.as_ref(), &before)?;
-    context.out.result("No blocking problem on this node.\n");
+    context.out.result(&format!("Nothing to reissue: {}.\n", no_blocker(found)));
     if !found.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(found)));
     }
     if restarts.is_empty() {
-        return Ok(nothing_to_restart(prepared, before, live, context));
+        let exit = nothing_to_restart(prepared, before, live, context);
+        return Ok(if exit == Exit::Fine { exit_of_accepted(found) } else { exit });
     }
     let quorum = quorum(&prepared.inventory, restarts.has(Component::Etcd), live.host)?;
     let grace = live.host.grace.unsigned_abs();
     context.out.result(&restart_plan(&restarts, quorum.as_ref(), grace));
     if live.dry_run {
         context.out.say("Dry run: nothing was restarted.");
-        return Ok(Exit::Fine);
+        return Ok(exit_of_accepted(found));
     }
     context.confirm("Restart?", live.yes)?;
     prepared.lock(context)?;
@@ -270,7 +281,7 @@ pub fn without_change(
     let stage = Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live };
     stage.run(&restarts, context)?;
     stage.afterwards(renewed(prepared), context)?;
-    Ok(Exit::Fine)
+    Ok(exit_of_accepted(found))
 }
 
 /// When the newest certificate below the PKI directory was written: this run has changed nothing.

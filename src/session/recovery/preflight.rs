@@ -45,6 +45,7 @@ pub fn preflight(
     let mut lines = Vec::new();
     if !Uid::effective().is_root() {
         return Err(Error::could_not_run("a running node is changed by root alone; nothing was changed")
+            .code(Code::NotRoot)
             .hint("run it again with sudo"));
     }
     lines.push(("root", "uid 0".to_owned()));
@@ -70,7 +71,9 @@ pub fn preflight(
     let look = kubelet::look();
     let client = prepared.root().on_host(&prepared.inventory.kubelet_client.path);
     lines.push(("kubelet", in_words(&look, &client)));
-    lines.push(("clock", format!("{:.0}, later than everything on the disk", prepared.now)));
+    let behind = prepared.findings.iter().any(|finding| finding.code == Code::ClockBehind);
+    let when = if behind { "earlier than the newest timestamp" } else { "later than everything" };
+    lines.push(("clock", format!("{:.0}, {when} on the disk", prepared.now)));
     lines.push(("space", enough_space(prepared, &issued.changes, archive_elsewhere)?));
     let restarts = after_change(prepared, cri.as_ref(), &look)?;
     let quorum = quorum(&issued.inventory, restarts.has(Component::Etcd), args)?;

@@ -77,7 +77,9 @@ impl Credential {
             let what = format!(
                 "cannot use {source}: user \"{user}\" has no embedded client certificate, but {uses}"
             );
-            Error::could_not_run(what).hint("use a kubeconfig with embedded certificates, such as admin.conf")
+            Error::could_not_run(what)
+                .code(Code::NoCredential)
+                .hint("use a kubeconfig with embedded certificates, such as admin.conf")
         })
     }
 

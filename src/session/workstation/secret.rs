@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::live::api::{ApiError, Login, Secret, directory_of};
 use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, RequestTimeout, read};
+use crate::state::Code;
 
 /// The key of the kubeconfig in the Secret.
 pub const KEY: &str = "value";
@@ -61,7 +62,7 @@ pub struct Read {
 impl SecretArgs {
     fn place(&self) -> Result<Place, Error> {
         let missing = || {
-            Error::could_not_run("cannot find the Secret: no cluster is named")
+            Error::usage("cannot find the Secret: no cluster is named")
                 .hint("add --cluster NAME, or --namespace NAME --secret NAME")
         };
         let of_cluster = |make: fn(&str) -> String| self.cluster.as_deref().map(make).ok_or_else(missing);
@@ -78,10 +79,8 @@ impl SecretArgs {
     /// No Secret is named, or it cannot be read.
     pub fn read(&self, admin_context: Option<&str>, context: &mut Context<'_>) -> Result<Read, Error> {
         let Some(path) = &self.admin_kubeconfig else {
-            return Err(Error::could_not_run(
-                "cannot read the Secret: no kubeconfig of the admin cluster is named",
-            )
-            .hint("add --admin-kubeconfig FILE (bmctl: bmctl-workspace/ADMIN/ADMIN-kubeconfig)"));
+            return Err(Error::usage("cannot read the Secret: no kubeconfig of the admin cluster is named")
+                .hint("add --admin-kubeconfig FILE (bmctl: bmctl-workspace/ADMIN/ADMIN-kubeconfig)"));
         };
         let place = self.place()?;
         let login = Login {
@@ -123,6 +122,7 @@ impl Read {
             let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
             let what = format!("cannot read the {place}: no key \"{KEY}\" (keys: {keys})");
             return Err(Error::could_not_run(what)
+                .code(Code::KubeconfigUnusable)
                 .hint("name another Secret with --secret NAME (usually CLUSTER-kubeconfig)"));
         };
         let value = value.map_err(|error| broken(place, &error))?;
@@ -143,6 +143,7 @@ impl Read {
 
 fn broken(place: &Place, why: &dyn fmt::Display) -> Error {
     Error::could_not_run(format!("cannot read key \"{KEY}\" of the {place}: {why}"))
+        .code(Code::KubeconfigUnusable)
         .hint("kuberescue kubeconfig push replaces it from a control-plane node's admin.conf")
 }
 

@@ -37,14 +37,6 @@ pub(super) const PAGES: &[Page] = &[
         "If it is kubeadm's cluster: kubectl config set-cluster NAME --certificate-authority ca.crt --embed-certs, ca.crt being /etc/kubernetes/pki/ca.crt of a control-plane node.",
     ),
     page(
-        Code::NotReachable,
-        Kubeconfig,
-        "the API server of a context does not answer, or serves a certificate that its CA did not issue",
-        "kubectl does not get through with this context from this machine.",
-        "The server is down or has moved, a firewall or a missing VPN is between, or its certificate has expired, lacks the name in the kubeconfig, or was issued by another CA.",
-        "The reason is printed beside it. If there is no answer, check network, name and port. If a certificate is rejected, kuberescue probe and kuberescue diagnose on a control-plane node show what is served and why; if the cluster has a new CA, take the kubeconfig from it again.",
-    ),
-    page(
         Code::ProxyNotUsed,
         Kubeconfig,
         "the server was asked directly, though the kubeconfig names a proxy",

@@ -188,7 +188,6 @@ codes! {
     NoCredential "no-credential",
     Insecure "insecure",
     NoCa "no-ca",
-    NotReachable "not-reachable",
     ProxyNotUsed "proxy-not-used",
     NotChecked "not-checked",
     // probe.rs
@@ -254,6 +253,15 @@ codes! {
     OnDelete "on-delete",
     Paused "paused",
     Unsupported "unsupported",
+    Usage "usage",
+    NotConfirmed "not-confirmed",
+    FileError "file-error",
+    Locked "locked",
+    ChangedMeanwhile "changed-meanwhile",
+    IssueFailed "issue-failed",
+    RolledBack "rolled-back",
+    RestartFailed "restart-failed",
+    RequestFailed "request-failed",
     // log_certificates.rs
     KubeletClientExpired "kubelet-client-expired",
     KubeletNoBootstrap "kubelet-no-bootstrap",

@@ -111,10 +111,10 @@ pub(super) const PAGES: &[Page] = &[
     page(
         Code::KubeconfigUnusable,
         Probe,
-        "a kubeconfig of this node is missing or cannot be used",
+        "a kubeconfig is missing or cannot be used",
         "Nothing can be asked of the API server with it.",
         "The file was deleted or truncated, has no current context, or its certificate and key do not match.",
-        "Reissue it: kuberescue recover.",
+        "On a node, reissue it: kuberescue recover. On a workstation: kuberescue kubeconfig check FILE names what is wrong with it.",
     ),
     page(
         Code::NodeMissing,

@@ -21,7 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     )
     .and(ALL_EXPIRED),
     of(
-        "one CA expired, its leafs not",
+        "one CA expired, its leaves not",
         |node| reissue_authority(node, "etcd/ca", "20160101000000Z", "20261101000000Z"),
         &[
             ("ca-expired", B, "etcd-ca"),

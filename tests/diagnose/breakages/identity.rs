@@ -41,7 +41,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("names-missing", B, "apiserver")],
     ),
     of(
-        "leafs copied from another node",
+        "leaves copied from another node",
         |node| {
             let other = |text: &str| text.replace("cp-1", "cp-2").replace("192.168.10.11", "192.168.10.12");
             let (names, etcd) = (other(API_SERVER.extensions), other(ETCD.extensions));

@@ -145,6 +145,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             copy(node, ADMIN_CONF, "/home/alice/.kube/config.bak");
             copy(node, &pki("apiserver.key"), "/etc/kubernetes/pki/apiserver.key.old");
             copy(node, &pki("ca.key"), "/etc/kubernetes/pki-backup/ca.key");
+            copy(node, &pki("apiserver.key"), "/etc/kubernetes/pki-backup/kubelet-client-current.pem");
             node.write("/root/.ssh/config", "Host *\n");
             node.write("/root/notes.conf", "nothing\n");
         },
@@ -155,6 +156,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ("stray-private-key", W, "/home/alice/.kube/config.bak"),
             ("stray-private-key", W, "/etc/kubernetes/pki/apiserver.key.old"),
             ("stray-private-key", W, "/etc/kubernetes/pki-backup/ca.key"),
+            ("stray-private-key", W, "/etc/kubernetes/pki-backup/kubelet-client-current.pem"),
         ],
     ),
     of(

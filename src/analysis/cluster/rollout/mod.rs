@@ -52,7 +52,7 @@ pub struct Candidate {
     /// When the oldest of their containers started.
     pub oldest: Option<Timestamp>,
     /// The label selector of its pods, as in `kubectl -l`.
-    pub selector: String,
+    pub selector: Option<String>,
 }
 
 /// Whether a workload must be restarted. `pods` are those of its namespace, or of all; `since` is when files
@@ -92,7 +92,7 @@ pub fn described(kind: Kind, workload: &Workload, pods: &[Pod]) -> Candidate {
         why: Vec::new(),
         pods: own.len(),
         oldest: started.min(),
-        selector: workload.spec.selector.labels(),
+        selector: workload.spec.selector.as_text(),
     }
 }
 

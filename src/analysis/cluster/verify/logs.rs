@@ -11,10 +11,7 @@ use crate::formats::objects::cluster::{CONTROL_PLANE, Node, ROLE};
 use crate::formats::objects::pods::{Pod, State};
 use crate::state::text::count;
 use crate::state::time::minute;
-use crate::state::{Code, Severity};
-
-/// The static pods of a control plane, by their label `component`.
-const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+use crate::state::{Code, Component, Severity};
 
 /// The annotation of the mirror pod of a static pod.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -36,7 +33,7 @@ const HARMLESS: [&[u8]; 5] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerLog {
     pub pod: String,
-    pub container: String,
+    pub container: Component,
     pub node: String,
     /// The last start.
     pub started: Option<Timestamp>,
@@ -66,13 +63,13 @@ pub fn control_plane(pods: &[Pod], nodes: &[Node]) -> (Vec<ContainerLog>, Vec<Ch
     };
     let mut components: Vec<ContainerLog> = Vec::new();
     for pod in pods.iter().filter(is_static) {
-        let name = label(pod, "component");
-        if COMPONENTS.contains(&name.as_str()) {
-            let status = pod.status.container_statuses.iter().find(|container| container.name == name);
+        if let Some(component) = Component::static_pod(&label(pod, "component")) {
+            let mut statuses = pod.status.container_statuses.iter();
+            let status = statuses.find(|container| container.name == component.name());
             let started =
                 status.and_then(|status| started(&status.state).or_else(|| started(&status.last_state)));
             let (pod, node) = (pod.metadata.name.clone(), pod.spec.node_name.clone());
-            components.push(ContainerLog { pod, container: name, node, started });
+            components.push(ContainerLog { pod, container: component, node, started });
         }
     }
     let mut missing = Vec::new();
@@ -82,8 +79,8 @@ pub fn control_plane(pods: &[Pod], nodes: &[Node]) -> (Vec<ContainerLog>, Vec<Ch
     };
     for node in nodes.iter().filter(is_member).filter(|_| !components.is_empty()) {
         let name = &node.metadata.name;
-        for component in COMPONENTS.iter().filter(|component| **component != "etcd") {
-            let there = components.iter().any(|found| found.container == *component && found.node == *name);
+        for component in Component::STATIC_PODS.into_iter().filter(|it| *it != Component::Etcd) {
+            let there = components.iter().any(|found| found.container == component && found.node == *name);
             if !there {
                 let what = "no such static pod on this control-plane node";
                 let verdict = Verdict::Found(Severity::Blocker, Code::StaticPodMissing);

@@ -67,11 +67,22 @@ pub fn pods(pods: &[Pod], nodes: &[Node], namespaces: &str, now: Timestamp) -> V
         Some(match (trouble.code, node_ready) {
             (None, _) => check,
             (_, Some(false)) => check.hint("fix the nodes that are not Ready first: their pods follow"),
-            (Some(Code::PodNotGone), _) => check.hint(format!("on {node}: sudo kuberescue probe")),
+            (Some(Code::PodNotGone), _) if !node.is_empty() => {
+                check.hint(format!("on {node}: sudo kuberescue probe"))
+            }
             _ => check.hint(format!("kubectl -n {namespace} describe pod {name}")),
         })
     });
-    or_ok(wrong.collect(), Part::Pods, || format!("{} in {namespaces}", count(pods.len(), "pod", "ready")))
+    let wrong: Vec<_> = wrong.collect();
+    // What is being deleted is no fault, and not ready.
+    let terminating = wrong.iter().filter(|check| !check.is_finding()).count();
+    or_ok(wrong, Part::Pods, || match terminating {
+        0 => format!("{} in {namespaces}", count(pods.len(), "pod", "ready")),
+        some => {
+            let (all, ready) = (pods.len(), pods.len().saturating_sub(some));
+            format!("{ready} of {all} pods ready in {namespaces}, {some} being deleted")
+        }
+    })
 }
 
 /// One check for each aggregated API that is not available, or one for all.

@@ -86,7 +86,7 @@ fn all(inventory: &Inventory) -> Vec<Named> {
     };
     let mut all: Vec<_> = inventory.authorities.iter().map(authority).collect();
     all.push(service_account(&inventory.service_account));
-    all.extend(inventory.leafs.iter().map(|leaf| row(&leaf.row)));
+    all.extend(inventory.leaves.iter().map(|leaf| row(&leaf.row)));
     all.extend([&inventory.kubelet_client, &inventory.kubelet_serving].map(row));
     all.extend(inventory.elsewhere.iter().map(row));
     all

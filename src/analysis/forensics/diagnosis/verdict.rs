@@ -149,8 +149,8 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
         inventory.rows().filter(|row| row.certificate.get().is_some_and(|c| !c.expired_at(now))).count();
     line.push_str(&format!("; {} valid", count(valid, "certificate")));
     // The kubelet renews its own.
-    let leafs = inventory.leafs.iter().map(|leaf| &leaf.row);
-    let next = leafs.chain((!control_plane).then_some(&inventory.kubelet_client));
+    let leaves = inventory.leaves.iter().map(|leaf| &leaf.row);
+    let next = leaves.chain((!control_plane).then_some(&inventory.kubelet_client));
     let next = next.filter_map(|row| Some((row.name.as_str(), row.certificate.get()?.not_after)));
     if let Some((name, end)) = next.filter(|(_, end)| *end >= now).min_by_key(|(_, end)| *end) {
         line.push_str(&format!(

@@ -37,7 +37,7 @@ pub struct Brief {
     pub diagnosis: Diagnosis,
     /// SHA-256 of each leaf's public key.
     #[serde(skip)]
-    pub leafs: BTreeMap<String, Digest>,
+    pub leaves: BTreeMap<String, Digest>,
     /// Members in etcd's manifest.
     #[serde(skip)]
     pub members: Vec<Member>,
@@ -63,8 +63,8 @@ impl Brief {
             .authorities
             .iter()
             .filter_map(|row| Some((row.authority.name(), key_digest(&row.certificate.get()?.spki)?)));
-        let leafs = inventory
-            .leafs
+        let leaves = inventory
+            .leaves
             .iter()
             .filter_map(|leaf| Some((leaf.row.name.clone(), key_digest(&leaf.row.certificate.get()?.spki)?)));
         let blocks_etcd = |subject: &str| ["etcd-ca", "etcd-server", "etcd-peer", "etcd"].contains(&subject);
@@ -81,7 +81,7 @@ impl Brief {
                 .or_else(|| inventory.service_account.public.get().cloned())
                 .and_then(|spki| key_digest(&spki)),
             endpoint: inventory.facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
-            leafs: leafs.collect(),
+            leaves: leaves.collect(),
             members: in_manifest(&inventory.facts).map(|(members, _)| members).unwrap_or_default(),
             etcd_is_blocked: diagnosis
                 .findings

@@ -167,7 +167,7 @@ fn differs<'a>(
 fn copied(nodes: &[Brief]) -> Vec<Across> {
     let mut by_key: BTreeMap<(&str, Digest), BTreeSet<&str>> = BTreeMap::new();
     for node in nodes {
-        for (name, key) in &node.leafs {
+        for (name, key) in &node.leaves {
             by_key.entry((name, *key)).or_default().insert(node.name());
         }
     }

@@ -101,7 +101,7 @@ pub(super) fn certificates(inventory: &Inventory) -> impl Iterator<Item = (&str,
     let authorities = inventory.authorities.iter().filter_map(|row| {
         Some((row.authority.name(), row.certificate_path.as_path(), row.certificate.get()?))
     });
-    let rows = inventory.leafs.iter().map(|leaf| &leaf.row);
+    let rows = inventory.leaves.iter().map(|leaf| &leaf.row);
     let rows =
         rows.chain([&inventory.kubelet_client, &inventory.kubelet_serving]).chain(&inventory.elsewhere);
     let rows = rows.filter_map(|row| Some((row.name.as_str(), row.path.as_path(), row.certificate.get()?)));

@@ -7,7 +7,7 @@ use super::event::certificates;
 use super::gather::{Hit, Logs};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::log::Nature;
-use crate::state::Code;
+use crate::state::{Code, Component};
 
 /// The first line about a rejected certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,15 +70,14 @@ fn ended(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Ended> {
 
 /// Of certificates that expired at the same time, the one that such a line is usually about.
 fn likely<'a>(names: impl Iterator<Item = &'a str>, hit: &Hit) -> Option<&'a str> {
-    let wanted: &[&str] = match (hit.source.as_str(), hit.code) {
+    let wanted: &[&str] = match (Component::named(&hit.source), hit.code) {
         (_, Code::EtcdPeerRefused) => &["etcd-peer"],
         (_, Code::EtcdCertificateRefused | Code::EtcdHandshakeRefused) => &["etcd-server", "etcd-peer"],
         (_, Code::EtcdClientRefused) => &["apiserver-etcd-client", "etcd-healthcheck-client", "etcd-peer"],
         (_, Code::KubeletClientExpired | Code::KubeletClientExpiredRunning) => &["kubelet-client"],
         (_, Code::KubectlUnauthorized) => &["admin.conf"],
-        ("kubelet" | "kube-controller-manager" | "kube-scheduler", _) | (_, Code::KubectlRefused) => {
-            &["apiserver"]
-        }
+        (Some(Component::Kubelet | Component::ControllerManager | Component::Scheduler), _)
+        | (_, Code::KubectlRefused) => &["apiserver"],
         _ => &[],
     };
     let names: Vec<&str> = names.collect();

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::clock::Jump;
 use super::scanner::{Found, Scan};
 use crate::formats::log::Nature;
-use crate::state::{Code, text};
+use crate::state::{Code, Component, text};
 
 /// More sources than a node has containers that matter. The rest counts as one source.
 const MAX_SOURCES: usize = 200;
@@ -143,7 +143,8 @@ impl Logs {
     }
 
     /// Whether any log of this program was read, or a line of it in another log.
-    pub fn has_program(&self, name: &str) -> bool {
+    pub fn has_program(&self, program: Component) -> bool {
+        let name = program.name();
         self.covered.contains_key(name) || self.hits.keys().any(|(source, _)| source == name)
     }
 

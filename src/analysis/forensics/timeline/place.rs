@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::scanner::Origin;
+use crate::state::Component;
 
 /// The kubelet's directory of container logs: `NAMESPACE_POD_UID/CONTAINER/N.log`.
 pub const PODS: &str = "/var/log/pods";
@@ -16,8 +17,6 @@ const SYSTEM: [&str; 4] = ["messages", "syslog", "kern.log", "daemon.log"];
 /// A log file that a kubelet may be configured to write there.
 const KUBELET: &str = "kubelet.log";
 
-/// The containers whose logs are read by default.
-const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const NAMESPACE: &str = "kube-system";
 
 /// Which containers' logs are read: those of the control plane, and others by name.
@@ -34,7 +33,7 @@ impl Wanted {
     }
 
     pub fn container(&self, namespace: &str, name: &str) -> bool {
-        (namespace == NAMESPACE && CONTROL_PLANE.contains(&name))
+        (namespace == NAMESPACE && Component::static_pod(name).is_some())
             || self.containers.iter().any(|other| other == name)
     }
 }
@@ -95,7 +94,7 @@ fn text_log(name: &str) -> Option<Origin> {
         name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rotated(rest))
     };
     if is(KUBELET) {
-        return Some(Origin::Program("kubelet".to_owned()));
+        return Some(Origin::Program(Component::Kubelet.name().to_owned()));
     }
     SYSTEM.iter().any(|base| is(base)).then_some(Origin::System)
 }

@@ -56,7 +56,7 @@ pub(super) struct Builder<'a> {
     pub(super) seen: HashSet<PathBuf>,
     embedded: HashMap<Digest, Vec<CopyOf>>,
     keys: HashMap<Digest, usize>,
-    leafs: HashMap<Digest, usize>,
+    leaves: HashMap<Digest, usize>,
     authorities: HashMap<(Vec<u8>, Digest), usize>,
     copies: HashMap<Digest, CopyOf>,
     lost: HashMap<(&'static str, Place), usize>,
@@ -80,7 +80,7 @@ impl<'a> Builder<'a> {
             seen: HashSet::new(),
             embedded: HashMap::new(),
             keys: HashMap::new(),
-            leafs: HashMap::new(),
+            leaves: HashMap::new(),
             authorities: HashMap::new(),
             copies: HashMap::new(),
             lost: HashMap::new(),
@@ -227,13 +227,13 @@ impl<'a> Builder<'a> {
             Parsed::Present(certificate) => certificate,
         };
         let summary = certificate.summary();
-        let id = match self.leafs.get(&summary.fingerprint) {
+        let id = match self.leaves.get(&summary.fingerprint) {
             Some(id) => *id,
             None => {
                 let fingerprint = summary.fingerprint;
                 let state = self.state(&certificate);
                 let id = self.push(make(state, None, Some(summary), public_sha256(&certificate.spki)));
-                self.leafs.insert(fingerprint, id);
+                self.leaves.insert(fingerprint, id);
                 self.parsed.insert(id, certificate);
                 id
             }

@@ -50,7 +50,7 @@ impl Builder<'_> {
                 }
                 (_, Some((_, known)))
                     if users.is_empty()
-                        && known.pod.is_some_and(|pod| inventory.facts.pod(pod.name()).is_some()) =>
+                        && known.pod.is_some_and(|pod| inventory.facts.pod(pod).is_some()) =>
                 {
                     format!("{NOBODY}: its component names another file")
                 }

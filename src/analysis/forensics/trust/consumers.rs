@@ -51,7 +51,7 @@ impl<'a> Builder<'a> {
             self.take_kubelet(inventory);
         }
         let kubeadms = inventory
-            .leafs
+            .leaves
             .iter()
             .filter(|leaf| ["admin.conf", "super-admin.conf"].contains(&leaf.spec.name));
         for leaf in kubeadms.filter(|leaf| !leaf.row.certificate.is_missing()) {

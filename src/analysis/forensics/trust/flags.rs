@@ -5,7 +5,7 @@
 use Breaks::{As, Only};
 
 use crate::analysis::node::findings::consequence;
-use crate::state::catalog;
+use crate::state::{Component, catalog};
 
 /// What a flag does with the file that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +50,10 @@ impl Breaks {
     }
 }
 
-const API: &str = "kube-apiserver";
-const MANAGER: &str = "kube-controller-manager";
-const SCHEDULER: &str = "kube-scheduler";
-const ETCD: &str = "etcd";
+const API: &str = Component::ApiServer.name();
+const MANAGER: &str = Component::ControllerManager.name();
+const SCHEDULER: &str = Component::Scheduler.name();
+const ETCD: &str = Component::Etcd.name();
 
 const fn flag(component: &'static str, name: &'static str, does: Use, breaks: Breaks) -> Flag {
     Flag { component, name, does, breaks }
@@ -177,7 +177,7 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
 ];
 
-pub(super) const KUBELET: &str = "kubelet";
+pub(super) const KUBELET: &str = Component::Kubelet.name();
 pub(super) const KUBELET_KUBECONFIG: &str = "kubeconfig";
 pub(super) const KUBELET_CLIENT_CA: &str = "clientCAFile";
 pub(super) const KUBELET_SERVING: &str = "serving";

@@ -36,7 +36,7 @@ impl<'a> Builder<'a> {
             }
         }
         self.take_service_account(inventory);
-        for leaf in &inventory.leafs {
+        for leaf in &inventory.leaves {
             if !(leaf.spec.optional && leaf.row.certificate.is_missing()) {
                 let embedded = matches!(leaf.spec.place, SlotPlace::Kubeconfig(_));
                 let id = self.row(&leaf.row, Some(leaf.spec.name), embedded);

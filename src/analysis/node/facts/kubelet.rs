@@ -11,7 +11,7 @@ use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest;
 use crate::formats::systemd::{Service, Sourced};
-use crate::state::catalog;
+use crate::state::{Component, catalog};
 
 /// Where systemd looks for units, the directory that wins last (systemd.unit(5), "Unit File Load Path").
 const UNIT_DIRS: [&str; 5] = [
@@ -218,7 +218,7 @@ impl Reader<'_> {
         if let Some(name) = config.as_ref().and_then(|config| config.user.strip_prefix(NODE)) {
             return Some(Fact::new(name.to_owned(), format!("{} user", kubeconfig.display())));
         }
-        if let Some((path, etcd)) = pods.pod("etcd")
+        if let Some((path, etcd)) = pods.pod(Component::Etcd)
             && let Some(name) = etcd.flag("name")
         {
             return Some(Fact::new(name.to_owned(), format!("{} --name", path.display())));

@@ -15,6 +15,7 @@ use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
+use crate::state::Component::{self, ApiServer, ControllerManager, Etcd, Scheduler};
 use crate::state::{Bytes, Snapshot, catalog};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -173,12 +174,12 @@ impl Facts {
     }
 
     /// The pod of this component, if its manifest is readable.
-    pub fn pod(&self, name: &str) -> Option<(&Path, &Manifest)> {
-        Pods(&self.manifests).pod(name)
+    pub fn pod(&self, component: Component) -> Option<(&Path, &Manifest)> {
+        Pods(&self.manifests).pod(component)
     }
 
     /// The file on the node that a flag of a component names.
-    pub(super) fn file(&self, pod: &str, flag: &str) -> Option<Fact<PathBuf>> {
+    pub(super) fn file(&self, pod: Component, flag: &str) -> Option<Fact<PathBuf>> {
         Pods(&self.manifests).file(pod, flag)
     }
 }
@@ -226,73 +227,73 @@ impl Reader<'_> {
 struct Pods<'a>(&'a [ManifestFile]);
 
 impl<'a> Pods<'a> {
-    fn pod(&self, name: &str) -> Option<(&'a Path, &'a Manifest)> {
+    fn pod(&self, component: Component) -> Option<(&'a Path, &'a Manifest)> {
         self.0.iter().find_map(|file| {
             let pod = file.pod.as_ref().ok()?;
-            (pod.name == name).then_some((file.path.as_path(), pod))
+            (pod.name == component.name()).then_some((file.path.as_path(), pod))
         })
     }
 
-    fn flag(&self, pod: &str, flag: &str) -> Option<Fact<&'a str>> {
+    fn flag(&self, pod: Component, flag: &str) -> Option<Fact<&'a str>> {
         let (path, manifest) = self.pod(pod)?;
         Some(Fact::new(manifest.flag(flag)?, format!("{} --{flag}", path.display())))
     }
 
     /// The file on the node that the flag names.
-    fn file(&self, pod: &str, flag: &str) -> Option<Fact<PathBuf>> {
+    fn file(&self, pod: Component, flag: &str) -> Option<Fact<PathBuf>> {
         let (_, manifest) = self.pod(pod)?;
         let fact = self.flag(pod, flag)?;
         Some(Fact::new(manifest.host(fact.value), fact.source))
     }
 
     fn local_etcd(&self, pki: &Path) -> Fact<bool> {
-        if let Some((path, _)) = self.pod("etcd") {
+        if let Some((path, _)) = self.pod(Etcd) {
             return Fact::new(true, path.display().to_string());
         }
-        match self.file("kube-apiserver", "etcd-cafile") {
+        match self.file(ApiServer, "etcd-cafile") {
             Some(fact) => Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source),
             None => Fact::new(true, "default"),
         }
     }
 
     fn advertise_address(&self) -> Option<Fact<IpAddr>> {
-        if let Some(fact) = self.flag("kube-apiserver", "advertise-address")
+        if let Some(fact) = self.flag(ApiServer, "advertise-address")
             && let Ok(address) = fact.value.parse()
         {
             return Some(Fact::new(address, fact.source));
         }
-        let fact = self.flag("etcd", "advertise-client-urls")?;
+        let fact = self.flag(Etcd, "advertise-client-urls")?;
         let url = fact.value.split(',').next()?;
         Some(Fact::new(host_of(url)?.parse().ok()?, fact.source))
     }
 
     fn secure_port(&self) -> Fact<u16> {
-        let fact = self.flag("kube-apiserver", "secure-port");
+        let fact = self.flag(ApiServer, "secure-port");
         let port = fact.and_then(|fact| Some(Fact::new(fact.value.parse().ok()?, fact.source)));
         port.unwrap_or_else(|| Fact::new(6443, "default"))
     }
 
     fn service_address(&self) -> Option<Fact<IpAddr>> {
-        let pods = ["kube-apiserver", "kube-controller-manager"];
-        let fact = pods.iter().find_map(|pod| self.flag(pod, "service-cluster-ip-range"))?;
+        let mut pods = [ApiServer, ControllerManager].into_iter();
+        let fact = pods.find_map(|pod| self.flag(pod, "service-cluster-ip-range"))?;
         Some(Fact::new(first_address(fact.value.split(',').next()?)?, fact.source))
     }
 
     fn dns_domain(&self) -> Option<Fact<String>> {
-        let fact = self.flag("kube-apiserver", "service-account-issuer")?;
+        let fact = self.flag(ApiServer, "service-account-issuer")?;
         let domain = fact.value.strip_prefix("https://kubernetes.default.svc.")?.trim_end_matches('/');
         Some(Fact::new(domain.to_owned(), fact.source))
     }
 
     fn minor_version(&self) -> Option<Fact<u32>> {
-        ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].iter().find_map(|name| {
-            let (path, pod) = self.pod(name)?;
+        [ApiServer, ControllerManager, Scheduler].into_iter().find_map(|component| {
+            let (path, pod) = self.pod(component)?;
             Some(Fact::new(pod.minor_version()?, format!("{} image", path.display())))
         })
     }
 
     fn cluster_name(&self) -> Fact<String> {
-        match self.flag("kube-controller-manager", "cluster-name") {
+        match self.flag(ControllerManager, "cluster-name") {
             Some(fact) => Fact::new(fact.value.to_owned(), fact.source),
             None => Fact::new("kubernetes".to_owned(), "default"),
         }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use super::{Fact, Pods};
 use crate::state::{Component, Snapshot};
 
-const API: &str = Component::ApiServer.name();
-const MANAGER: &str = Component::ControllerManager.name();
-const ETCD: &str = Component::Etcd.name();
+const API: Component = Component::ApiServer;
+const MANAGER: Component = Component::ControllerManager;
+const ETCD: Component = Component::Etcd;
 
 /// Component, flag, and where kubeadm has what it names below its PKI directory.
-type Place = (&'static str, &'static str, &'static str);
+type Place = (Component, &'static str, &'static str);
 
 /// What tells the PKI directory. kubeadm gives all of them.
 const PLACES: [Place; 15] = [
@@ -49,7 +49,7 @@ pub(super) struct PkiDir {
 /// The directory on which several references agree. `kubelet_ca` is the kubelet's `clientCAFile`.
 pub(super) fn read(snapshot: &Snapshot, pods: &Pods<'_>, kubelet_ca: Option<Fact<PathBuf>>) -> PkiDir {
     let of_kubelet = || kubelet_ca.clone().map(|fact| (fact, "ca.crt")).into_iter();
-    let named = |(pod, flag, base): &Place| Some((pods.file(pod, flag)?, *base));
+    let named = |(pod, flag, base): &Place| Some((pods.file(*pod, flag)?, *base));
     let of_others: Vec<_> = PLACES.iter().filter_map(named).collect();
     let of_etcd = || PLACES_OF_ETCD.iter().filter_map(named);
     let mut votes = count(snapshot, of_others.iter().cloned().chain(of_kubelet()).filter_map(below_pki));

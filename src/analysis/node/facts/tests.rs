@@ -1,13 +1,13 @@
 use super::*;
 use crate::state::{Attributes, Content, Entry};
 
-const API: &str = "kube-apiserver";
-const MANAGER: &str = "kube-controller-manager";
-const ETCD: &str = "etcd";
+const API: Component = Component::ApiServer;
+const MANAGER: Component = Component::ControllerManager;
+const ETCD: Component = Component::Etcd;
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 
 /// A node with these flags of components, and these other files.
-pub(in crate::analysis::node) fn node(flags: &[(&str, &[&str])], files: &[(&str, &str)]) -> Snapshot {
+pub(in crate::analysis::node) fn node(flags: &[(Component, &[&str])], files: &[(&str, &str)]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let mut add = |path: &str, text: &str| {
         let content = Content::File(text.as_bytes().to_vec().into());

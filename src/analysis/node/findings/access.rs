@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Code, Evidence, Finding, Severity, places, quoted};
+use super::{Code, Evidence, Finding, Severity, places};
 use crate::analysis::node::facts::ManifestFile;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::readers;
 use crate::formats::access::{ACL, READ, RunsAs, SEARCH};
 use crate::formats::manifest::Manifest;
+use crate::state::text::shell_word;
 use crate::state::{Attributes, Content, Entry, Snapshot};
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
@@ -89,7 +90,7 @@ impl<'a> Denied<'a> {
 
     /// What lets this component in and keeps nobody else out. The files in a directory keep modes of their own.
     fn command(&self, snapshot: &Snapshot, inventory: &Inventory, pod: &Manifest) -> String {
-        let (at, uid) = (quoted(&self.at), pod.runs_as.uid);
+        let (at, uid) = (shell_word(&self.at.display().to_string()), pod.runs_as.uid);
         let bit = if self.at == self.file { 'r' } else { 'x' };
         let is_alone = || readers::of(snapshot, inventory, &self.at).all(|other| other.name == pod.name);
         if self.entry.attributes.xattrs.keys().any(|name| name == ACL) {

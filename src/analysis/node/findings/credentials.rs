@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
+use crate::state::Component;
 use crate::state::catalog::{self, Ca, Names};
 use crate::state::time::{expired_on, minute};
 
@@ -74,7 +75,7 @@ fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
     if path == inventory.facts.kubelet_kubeconfig.value {
         return "kubelet.conf".to_owned();
     }
-    if let Some(leaf) = inventory.leafs.iter().find(|leaf| leaf.row.path == path) {
+    if let Some(leaf) = inventory.leaves.iter().find(|leaf| leaf.row.path == path) {
         return leaf.spec.name.to_owned();
     }
     let name = path.file_name().filter(|_| path.parent() == Some(Path::new(catalog::KUBERNETES_DIR)));
@@ -336,8 +337,8 @@ impl Inventory {
     }
 
     pub fn row(&self, name: &str) -> Option<&Row> {
-        let mut leafs = self.served().map(|leaf| &leaf.row);
-        leafs.find(|row| row.name == name).or(match name {
+        let mut leaves = self.served().map(|leaf| &leaf.row);
+        leaves.find(|row| row.name == name).or(match name {
             catalog::KUBELET_CLIENT => Some(&self.kubelet_client),
             catalog::KUBELET_SERVING => Some(&self.kubelet_serving),
             _ => None,
@@ -351,7 +352,7 @@ pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> 
     if let Some(told) = &inventory.facts.hostname_override {
         return kubelet_unlike(inventory, &told.value, &told.source);
     }
-    let (path, etcd) = inventory.facts.pod("etcd")?;
+    let (path, etcd) = inventory.facts.pod(Component::Etcd)?;
     let source = format!("{} --name", path.display());
     kubelet_unlike(inventory, etcd.flag("name")?, &source).filter(|_| !kubelet_is_known(inventory))
 }

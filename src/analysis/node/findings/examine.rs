@@ -110,14 +110,19 @@ fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
     if finding.severity == Severity::Blocker && order::goes_on_without(&finding.subject) {
         finding.severity = Severity::Warning;
     }
-    let needed = ["kubelet.conf", "controller-manager.conf", "scheduler.conf"];
-    if finding.code == Code::EmbeddedCaDiffers && needed.contains(&finding.subject.as_str()) {
+    if finding.code == Code::EmbeddedCaDiffers && is_a_components(inventory, &finding.path) {
         let copy = inventory.foreign_authorities.iter().find(|copy| copy.path == finding.path);
         let good = copy.is_some_and(|copy| copy.same_key && copy.not_after.is_some_and(|end| end >= now));
         if !good {
             finding.severity = Severity::Blocker;
         }
     }
+}
+
+/// Whether a component reads this kubeconfig: without it a part of the cluster doesn't work.
+fn is_a_components(inventory: &Inventory, path: &Path) -> bool {
+    let reads = |leaf: &LeafRow| leaf.row.path == path && !order::goes_on_without(leaf.spec.name);
+    path == inventory.facts.kubelet_kubeconfig.value || inventory.leaves.iter().any(reads)
 }
 
 /// A kubeconfig in a home whose CA and server belong to another cluster.

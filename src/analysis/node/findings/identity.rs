@@ -11,9 +11,9 @@ use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::{Inventory, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::KeyAlgorithm;
-use crate::state::Snapshot;
 use crate::state::catalog::{CertSpec, Names, Usage};
 use crate::state::time::{day, expires_on};
+use crate::state::{Component, Snapshot};
 
 /// A leaf certificate is reported this long before it expires.
 const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -196,7 +196,7 @@ fn weakness(inventory: &Inventory, certificate: &Certificate) -> Vec<(Problem, S
 }
 
 fn front_proxy(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
-    let (path, pod) = inventory.facts.pod("kube-apiserver")?;
+    let (path, pod) = inventory.facts.pod(Component::ApiServer)?;
     let allowed = pod.flag("requestheader-allowed-names")?;
     let row = inventory.row("front-proxy-client")?;
     let certificate = row.certificate.get()?;

@@ -10,10 +10,10 @@ use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
-use crate::state::Snapshot;
 use crate::state::catalog::RESCUE_DIR;
 use crate::state::text::count;
 use crate::state::time::{expired_on, minute};
+use crate::state::{Component, Snapshot};
 
 /// A clock may be this many seconds earlier than the newest evidence on the disk.
 const CLOCK_TOLERANCE_SECONDS: i64 = 600;
@@ -114,7 +114,7 @@ pub(super) fn etcd(
 }
 
 fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
-    let Some((manifest, pod)) = inventory.facts.pod("kube-apiserver") else { return Vec::new() };
+    let Some((manifest, pod)) = inventory.facts.pod(Component::ApiServer) else { return Vec::new() };
     let servers = pod.flag("etcd-servers").unwrap_or_default();
     let mut note = Finding::new(
         Code::EtcdExternal,

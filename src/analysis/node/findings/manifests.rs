@@ -27,18 +27,23 @@ fn missing(inventory: &Inventory) -> Vec<Finding> {
     }
     let wanted = Component::STATIC_PODS.into_iter();
     let wanted = wanted.filter(|component| *component != Component::Etcd || facts.local_etcd.value);
-    let lacking = wanted.map(Component::name).filter(|name| facts.pod(name).is_none()).filter(|name| {
+    let lacking = wanted.filter(|component| facts.pod(*component).is_none()).filter(|component| {
         // An unreadable one has a finding of its own.
-        !facts.manifests.iter().any(|file| file.pod.is_err() && stem(&file.path) == *name)
+        !facts.manifests.iter().any(|file| file.pod.is_err() && is_named(&file.path, *component))
     });
     let directory = &facts.manifest_dir.value;
     lacking
-        .map(|name| {
+        .map(|component| {
+            let name = component.name();
             let path = directory.join(format!("{name}.yaml"));
             let what = format!("no manifest of {name} in {}", directory.display());
             Finding::new(Code::ManifestMissing, Severity::Blocker, name, path, what)
         })
         .collect()
+}
+
+fn is_named(path: &Path, component: Component) -> bool {
+    stem(path) == component.name()
 }
 
 fn stem(path: &Path) -> &str {
@@ -90,7 +95,7 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
 /// Files that the kubelet and kubectl read, but in which a key occurs twice.
 pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let facts = &inventory.facts;
-    let kubeconfigs = inventory.leafs.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
+    let kubeconfigs = inventory.leaves.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
     let rows = kubeconfigs.map(|leaf| &leaf.row.path).chain(inventory.elsewhere.iter().map(|row| &row.path));
     let manifests = facts.manifests.iter().map(|file| &file.path);
     let paths = rows.chain(manifests).chain([&facts.kubelet_kubeconfig.value, &facts.kubelet_config.value]);

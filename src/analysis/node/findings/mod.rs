@@ -23,8 +23,9 @@ pub use credentials::{is_in_doubt, keeps_from_signing};
 pub use examine::{Node, findings};
 pub use order::consequence;
 
+use crate::state::Snapshot;
+use crate::state::text::{self, shell_word};
 pub use crate::state::{Class, Code, Severity};
-use crate::state::{Snapshot, text};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,6 +81,7 @@ impl Remedy {
     /// The remedy of a code's page for this path, quoted for a shell.
     fn of(code: Code, path: &Path) -> Self {
         let directory = path.parent().unwrap_or(path);
+        let quoted = |path: &Path| shell_word(&path.display().to_string());
         let reason = code.page().remedy.replace("FILE_DIR", &quoted(directory));
         Self { command: None, reason: reason.replace("FILE", &quoted(path)) }
     }
@@ -137,11 +139,4 @@ impl Finding {
     pub(crate) fn with_code(self, code: Code) -> Self {
         Self { code, remedy: Remedy::of(code, &self.path), ..self }
     }
-}
-
-/// A path as one word for a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

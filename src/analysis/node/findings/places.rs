@@ -1,17 +1,17 @@
 //! Who can read private keys, and stray copies of keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::readers;
+use crate::analysis::node::{readers, scope};
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::manifest::Manifest;
 use crate::formats::pem;
-use crate::state::catalog::{self, CAS, CERT_SPECS, Place};
+use crate::state::catalog;
 use crate::state::{Content, Entry, Snapshot, Unread};
 
 /// All permission bits of group and others.
@@ -25,7 +25,9 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, around: &HostStat
     found.extend(by_directory(
         snapshot.iter().filter_map(|(path, entry)| exposed(path, entry, snapshot, inventory)).collect(),
     ));
-    found.extend(snapshot.iter().filter_map(|(path, entry)| copy(path, entry, inventory)));
+    let places = Places::of(snapshot, inventory);
+    let copies = snapshot.iter().filter(|(path, _)| places.has_copy(path));
+    found.extend(copies.filter_map(|(path, entry)| stray(path, entry, inventory)));
     found.extend(around.strays.iter().filter_map(|(path, entry)| stray(path, entry, inventory)));
     found
 }
@@ -111,40 +113,35 @@ fn whom(mode: u32) -> &'static str {
     if mode & 0o007 == 0 { "its group" } else { "everyone" }
 }
 
-/// A copy of one of kubeadm's files beside it: `/etc/kubernetes/pki-old/ca.key`, `admin.conf.bak`.
-fn copy(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
-    let name = path.file_name()?.to_str()?;
-    let (keys, kubeconfigs) = (keys(inventory), kubeconfigs());
-    let base = |known: &PathBuf| known.file_name().and_then(|name| name.to_str()).unwrap_or("/").to_owned();
-    let is_in_place = || {
-        let host = |pod: &Manifest| pod.paths().any(|host| host == path);
-        let used = inventory.facts.manifests.iter().any(|file| file.pod.as_ref().is_ok_and(host));
-        used || keys.iter().chain(&kubeconfigs).any(|known| known == path)
-    };
-    let looks_like_one = keys.iter().chain(&kubeconfigs).any(|known| name.starts_with(&base(known)));
-    if !path.starts_with(catalog::KUBERNETES_DIR) || !looks_like_one || is_in_place() {
-        return None;
+/// Where the node's credentials are.
+struct Places {
+    /// Where kubeadm and the kubelet keep them.
+    kubeadm: Vec<PathBuf>,
+    /// What manifests, kubeconfigs and the kubelet name.
+    referred: BTreeSet<PathBuf>,
+}
+
+impl Places {
+    fn of(snapshot: &Snapshot, inventory: &Inventory) -> Self {
+        let facts = &inventory.facts;
+        let mut referred = scope::referred(snapshot, facts);
+        let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
+        referred.extend(pods.flat_map(Manifest::paths));
+        Self { kubeadm: scope::credentials(facts), referred }
     }
-    stray(path, entry, inventory)
-}
 
-fn keys(inventory: &Inventory) -> Vec<PathBuf> {
-    let pki = &inventory.facts.pki_dir.value;
-    let pairs = CERT_SPECS.iter().filter_map(|spec| match spec.place {
-        Place::Pair(base) => Some(base),
-        Place::Kubeconfig(_) => None,
-    });
-    let bases = pairs.chain(CAS.iter().map(|authority| authority.base())).chain(["sa"]);
-    bases.map(|base| pki.join(format!("{base}.key"))).collect()
-}
-
-fn kubeconfigs() -> Vec<PathBuf> {
-    let names = CERT_SPECS.iter().filter_map(|spec| match spec.place {
-        Place::Pair(_) => None,
-        Place::Kubeconfig(name) => Some(name),
-    });
-    let names = names.chain(["kubelet.conf", "bootstrap-kubelet.conf"]);
-    names.map(|name| Path::new(catalog::KUBERNETES_DIR).join(name)).collect()
+    /// Whether a path is that of a copy beside one of kubeadm's files: `/etc/kubernetes/pki-old/ca.key`,
+    /// `admin.conf.bak`.
+    fn has_copy(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let is_named_after = |known: &PathBuf| {
+            known.file_name().is_some_and(|known| name.starts_with(known.as_encoded_bytes()))
+        };
+        path.starts_with(catalog::KUBERNETES_DIR)
+            && self.kubeadm.iter().any(is_named_after)
+            && !self.kubeadm.iter().any(|known| known == path)
+            && !self.referred.contains(path)
+    }
 }
 
 fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {

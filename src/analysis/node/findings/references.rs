@@ -10,8 +10,8 @@ use crate::analysis::node::references;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::certificate::Certificate;
 use crate::formats::manifest::Manifest;
-use crate::state::Snapshot;
 use crate::state::time::expired_on;
+use crate::state::{Component, Snapshot};
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = unused(snapshot, inventory);
@@ -22,7 +22,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
 /// What is in kubeadm's place while the component reads another file.
 fn unused(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
-    for leaf in &inventory.leafs {
+    for leaf in &inventory.leaves {
         let place = references::place(&inventory.facts, leaf.spec).certificate;
         let is_read = inventory.rows().any(|row| references::is_same(snapshot, &row.path, &place));
         if is_read || snapshot.file(&place).is_none() {
@@ -40,8 +40,10 @@ fn expired(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Fi
     let pods = inventory.facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
     let named: BTreeSet<_> = pods.flat_map(Manifest::paths).filter(|path| is_credential(path)).collect();
     // One of an external etcd has a finding of its own.
-    let etcd =
-        inventory.facts.pod("kube-apiserver").and_then(|(_, pod)| Some(pod.host(pod.flag("etcd-certfile")?)));
+    let etcd = inventory
+        .facts
+        .pod(Component::ApiServer)
+        .and_then(|(_, pod)| Some(pod.host(pod.flag("etcd-certfile")?)));
     let others =
         named.into_iter().filter(|path| etcd.as_ref() != Some(path) && !manifests::is_known(inventory, path));
     let mut found = Vec::new();

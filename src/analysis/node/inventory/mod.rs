@@ -18,7 +18,7 @@ use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
-use crate::state::{Bytes, Content, Entry, Snapshot};
+use crate::state::{Bytes, Component, Content, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
@@ -120,7 +120,7 @@ pub struct Inventory {
     pub authorities: Vec<CaRow>,
     pub service_account: ServiceAccount,
     /// The leaf certificates that this node should have, in kubeadm's order.
-    pub leafs: Vec<LeafRow>,
+    pub leaves: Vec<LeafRow>,
     /// What the API server presents to those who ask for another name (`--tls-sni-cert-key`).
     pub served_by_name: Vec<LeafRow>,
     pub kubelet_form: KubeletForm,
@@ -151,20 +151,20 @@ impl Inventory {
             .filter(|authority| local || *authority != Ca::Etcd)
             .map(|authority| reader.authority(authority))
             .collect();
-        let mut leafs: Vec<_> = CERT_SPECS
+        let mut leaves: Vec<_> = CERT_SPECS
             .iter()
             .filter(|spec| local || !spec.needs_local_etcd())
             .map(|spec| LeafRow { spec, row: reader.leaf(spec) })
             .collect();
-        referred::without_repeated(&mut leafs);
-        let mut served_by_name = reader.served_by_name(&leafs);
-        referred::mark_foreign(&reader, &authorities, &mut leafs);
+        referred::without_repeated(&mut leaves);
+        let mut served_by_name = reader.served_by_name(&leaves);
+        referred::mark_foreign(&reader, &authorities, &mut leaves);
         referred::mark_foreign(&reader, &authorities, &mut served_by_name);
         let (kubelet_form, kubelet_client) = reader.kubelet_client(&facts);
         let (serving_form, kubelet_serving) = reader.kubelet_serving(&facts);
         let elsewhere = reader.elsewhere();
         let service_account = reader.service_account();
-        let rows = leafs.iter().map(|leaf| &leaf.row).chain([&kubelet_client]).chain(&elsewhere);
+        let rows = leaves.iter().map(|leaf| &leaf.row).chain([&kubelet_client]).chain(&elsewhere);
         let mut inventory = Self {
             foreign_authorities: foreign::authorities(&authorities, rows),
             newest_evidence: None,
@@ -174,7 +174,7 @@ impl Inventory {
             service_account,
             facts,
             authorities,
-            leafs,
+            leaves,
             served_by_name,
             kubelet_form,
             kubelet_client,
@@ -192,13 +192,13 @@ impl Inventory {
 
     /// All credentials with a leaf certificate: kubeadm's, the kubelet's, those in homes.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        let leafs = self.served().map(|leaf| &leaf.row);
-        leafs.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
+        let leaves = self.served().map(|leaf| &leaf.row);
+        leaves.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
     }
 
     /// kubeadm's leaf certificates, and what is served for other names.
     pub fn served(&self) -> impl Iterator<Item = &LeafRow> {
-        self.leafs.iter().chain(&self.served_by_name)
+        self.leaves.iter().chain(&self.served_by_name)
     }
 
     /// Whether this is a control-plane node: one that runs the API server or etcd, or holds their
@@ -206,11 +206,11 @@ impl Inventory {
     pub fn is_control_plane(&self) -> bool {
         let is_there = |row: &Row| !row.certificate.is_missing() || !row.key.is_missing();
         // An administrator's kubeconfig is often copied to workers too.
-        let leafs = self.leafs.iter().filter(|leaf| leaf.spec.name != "admin.conf");
+        let leaves = self.leaves.iter().filter(|leaf| leaf.spec.name != "admin.conf");
         let others = self.authorities.iter().filter(|row| row.authority != Ca::Cluster);
         self.has_etcd_data
             || self.facts.manifests.iter().any(is_of_control_plane)
-            || leafs.into_iter().any(|leaf| is_there(&leaf.row))
+            || leaves.into_iter().any(|leaf| is_there(&leaf.row))
             || !self.service_account.key.is_missing()
             || others.into_iter().any(|row| !row.key.is_missing())
             || (!self.kubelet_kubeconfig_is_there()
@@ -220,7 +220,7 @@ impl Inventory {
     /// Removes what a worker never has, so that it isn't shown as missing.
     pub fn without_missing(&mut self) {
         self.authorities.retain(|row| row.authority == Ca::Cluster || !row.certificate.is_missing());
-        self.leafs.retain(|leaf| !leaf.row.certificate.is_missing() || !leaf.row.key.is_missing());
+        self.leaves.retain(|leaf| !leaf.row.certificate.is_missing() || !leaf.row.key.is_missing());
     }
 
     fn kubelet_kubeconfig_is_there(&self) -> bool {
@@ -231,14 +231,14 @@ impl Inventory {
     pub fn is_kubeadm_node(&self) -> bool {
         let there = |row: &CaRow| !row.certificate.is_missing() || !row.key.is_missing();
         self.authorities.iter().any(there)
-            || self.leafs.iter().any(|leaf| !leaf.row.certificate.is_missing())
-            || self.facts.pod("kube-apiserver").is_some()
+            || self.leaves.iter().any(|leaf| !leaf.row.certificate.is_missing())
+            || self.facts.pod(Component::ApiServer).is_some()
             || self.kubelet_form != KubeletForm::NoKubeconfig
     }
 
     fn newest(&self, snapshot: &Snapshot) -> Option<(Timestamp, String)> {
         let rows =
-            self.leafs.iter().map(|leaf| &leaf.row).chain([&self.kubelet_client, &self.kubelet_serving]);
+            self.leaves.iter().map(|leaf| &leaf.row).chain([&self.kubelet_client, &self.kubelet_serving]);
         let issued = rows.filter_map(|row| {
             let start = row.certificate.get()?.not_before;
             Some((start, format!("notBefore of {}", row.path.display())))
@@ -313,25 +313,23 @@ impl Reader<'_> {
 
     fn authority(&self, authority: Ca) -> CaRow {
         let files = references::authority(self.snapshot, self.facts, authority);
-        let Row { path, key_path, mut certificate, key, .. } =
-            self.pair(authority.name(), files.certificate, files.key);
+        let (certificate_path, key_path) = (files.certificate, files.key);
+        let key = self.parse(&key_path, PrivateKey::from_pem);
         let first = |data: &[u8]| Certificate::first_from_pem(data, MOST_OF_A_CA);
-        let mut bundle = match self.parse(&path, first) {
-            Parsed::Present(bundle) => bundle,
-            _ => Vec::new(),
+        let (bundle, unusable) = match self.parse(&certificate_path, first) {
+            Parsed::Present(bundle) => (bundle, Parsed::Missing),
+            // One that cannot be read may stand behind it.
+            _ => match self.parse(&certificate_path, Certificate::from_pem) {
+                Parsed::Present(only) => (vec![only], Parsed::Missing),
+                unusable => (Vec::new(), unusable),
+            },
         };
-        if bundle.is_empty() {
-            // One that cannot be read stands behind it.
-            bundle.extend(certificate.get().cloned());
-        }
         // Renewed with the same key, the one that lives longer counts.
         let of_key = key
             .get()
             .and_then(|key| bundle.iter().filter(|one| one.is_of(key)).max_by_key(|one| one.not_after));
-        if let Some(own) = of_key {
-            certificate = Parsed::Present(own.clone());
-        }
-        CaRow { authority, certificate_path: path, key_path, certificate, key, bundle }
+        let certificate = of_key.or(bundle.first()).cloned().map_or(unusable, Parsed::Present);
+        CaRow { authority, certificate_path, key_path, certificate, key, bundle }
     }
 
     fn service_account(&self) -> ServiceAccount {

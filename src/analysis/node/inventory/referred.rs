@@ -14,12 +14,12 @@ impl Reader<'_> {
     }
 
     /// What the API server presents to those who ask for a name, as far as nothing else here is the same pair.
-    pub(super) fn served_by_name(&self, leafs: &[LeafRow]) -> Vec<LeafRow> {
+    pub(super) fn served_by_name(&self, leaves: &[LeafRow]) -> Vec<LeafRow> {
         let mut found: Vec<LeafRow> = Vec::new();
         let mut specs = references::SERVED_BY_NAME.iter();
         for files in references::served_by_name(self.facts) {
             let known = |leaf: &LeafRow| leaf.row.path == files.certificate;
-            if !leafs.iter().any(known)
+            if !leaves.iter().any(known)
                 && !found.iter().any(known)
                 && let Some(spec) = specs.next()
             {
@@ -31,19 +31,20 @@ impl Reader<'_> {
 }
 
 /// One pair for several uses is one row, that of its first use.
-pub(super) fn without_repeated(leafs: &mut Vec<LeafRow>) {
-    let pairs: Vec<_> = leafs.iter().map(|leaf| (leaf.row.path.clone(), leaf.row.key_path.clone())).collect();
+pub(super) fn without_repeated(leaves: &mut Vec<LeafRow>) {
+    let pairs: Vec<_> =
+        leaves.iter().map(|leaf| (leaf.row.path.clone(), leaf.row.key_path.clone())).collect();
     let mut index = 0..;
-    leafs.retain(|leaf| {
+    leaves.retain(|leaf| {
         let before = pairs.iter().take(index.next().unwrap_or(0));
         !before.into_iter().any(|(path, key)| *path == leaf.row.path && *key == leaf.row.key_path)
     });
 }
 
 /// Marks what none of this cluster's CAs issued and a flag names: somebody else renews it.
-pub(super) fn mark_foreign(reader: &Reader<'_>, authorities: &[CaRow], leafs: &mut [LeafRow]) {
+pub(super) fn mark_foreign(reader: &Reader<'_>, authorities: &[CaRow], leaves: &mut [LeafRow]) {
     let own: Vec<_> = authorities.iter().filter_map(|row| row.certificate.get()).collect();
-    for LeafRow { spec, row } in leafs {
+    for LeafRow { spec, row } in leaves {
         let is_judged = authorities
             .iter()
             .any(|authority| authority.authority == spec.authority && authority.certificate.get().is_some());

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::repair::Repair;
 use super::{
     Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped, Step,
-    Target, Why, goes_with_reissue, refuse, restarts,
+    Target, Why, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
@@ -39,7 +39,7 @@ pub fn decide(
                 decision.kubelet_where_useless();
             }
         }
-        Selection::One(spec) => match inventory.leafs.iter().find(|leaf| leaf.spec == *spec) {
+        Selection::One(spec) => match inventory.leaves.iter().find(|leaf| leaf.spec == *spec) {
             Some(leaf) => decision.leaf(leaf.spec, &leaf.row),
             None => decision.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
         },
@@ -61,7 +61,8 @@ pub fn decide(
     }
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
-    let repair = Repair::of(findings, &steps, trust.is_some(), reasons);
+    let trusts = |finding: &Finding| trust.is_some() && kubelet_distrusts(inventory, finding);
+    let repair = Repair::of(findings, &steps, trusts, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped));
@@ -358,7 +359,7 @@ fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
         return Some(KeyAlgorithm::EcdsaP256);
     }
     let authority = catalog::cert_spec(&row.name)?.authority;
-    let sibling = inventory.leafs.iter().find(|leaf| {
+    let sibling = inventory.leaves.iter().find(|leaf| {
         let known =
             leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
         leaf.spec.authority == authority && known

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::decide::Decision;
-use super::{Selection, Target};
+use super::{Selection, Target, kubelet_distrusts};
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::state::catalog::{Ca, CertSpec};
-use crate::state::{Code, Content, Severity};
+use crate::state::{Content, Severity};
 
 /// So many contexts of a kubeconfig are searched for this cluster.
 const MOST_CONTEXTS: usize = 16;
@@ -23,12 +23,12 @@ impl Decision<'_> {
             return None;
         }
         let path = &self.inventory.facts.kubelet_kubeconfig.value;
-        let differs = |finding: &&Finding| {
-            finding.code == Code::EmbeddedCaDiffers
-                && finding.path == *path
-                && finding.severity == Severity::Blocker
+        let blocks = |finding: &Finding| {
+            kubelet_distrusts(self.inventory, finding) && finding.severity == Severity::Blocker
         };
-        self.findings.iter().find(differs)?;
+        if !self.findings.iter().any(blocks) {
+            return None;
+        }
         self.inventory.authority(Ca::Cluster)?.certificate.get()?;
         let file = self.resolved(path).ok()?;
         let config = Kubeconfig::parse(self.snapshot.file(&file)?).ok()?;

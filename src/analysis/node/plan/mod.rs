@@ -18,7 +18,7 @@ use serde::Serialize;
 pub use self::corrections::Added;
 pub use self::decide::decide;
 pub use self::profile::Profile;
-pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue};
+pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
 use super::facts::Fact;
 use super::readers::Narrowed;

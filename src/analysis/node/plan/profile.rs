@@ -116,7 +116,7 @@ fn minor_version(inventory: &Inventory) -> Result<u32, String> {
     if let Some(version) = &inventory.facts.minor_version {
         return Ok(version.value);
     }
-    for leaf in &inventory.leafs {
+    for leaf in &inventory.leaves {
         let organization = leaf.spec.organization;
         let Some(certificate) = leaf.row.certificate.get() else { continue };
         if !organization.varies() {

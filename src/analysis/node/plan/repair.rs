@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Skipped, Step, Target};
 use crate::analysis::node::findings::{Finding, Remedy};
+use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
 use crate::state::catalog::KUBELET_CLIENT;
 use crate::state::{Class, Code, Severity};
@@ -50,7 +51,13 @@ pub enum Outlook {
 
 impl Repair {
     /// The effect of `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
-    pub(super) fn of(findings: &[Finding], steps: &[Step], trust: bool, skipped: &[Skipped]) -> Self {
+    /// `trusts` is whether a finding goes with the CA in the kubelet's kubeconfig.
+    pub(super) fn of(
+        findings: &[Finding],
+        steps: &[Step],
+        trusts: impl Fn(&Finding) -> bool,
+        skipped: &[Skipped],
+    ) -> Self {
         let mut repair = Self::default();
         for finding in findings.iter().filter(|finding| finding.severity == Severity::Blocker) {
             let mut blocker = Blocker {
@@ -59,9 +66,7 @@ impl Repair {
                 what: finding.what.clone(),
                 remedy: finding.remedy.clone(),
             };
-            let trusted =
-                trust && finding.code == Code::EmbeddedCaDiffers && finding.subject == "kubelet.conf";
-            if trusted || is_repaired(finding, steps) {
+            if trusts(finding) || is_repaired(finding, steps) {
                 repair.repaired.push(blocker);
                 continue;
             }
@@ -101,6 +106,11 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
         | Class::Cluster
         | Class::Refusal => false,
     }
+}
+
+/// Whether a finding says that the kubelet trusts another CA than the node's.
+pub fn kubelet_distrusts(inventory: &Inventory, finding: &Finding) -> bool {
+    finding.code == Code::EmbeddedCaDiffers && finding.path == inventory.facts.kubelet_kubeconfig.value
 }
 
 /// Whether reissuing a certificate removes this finding.

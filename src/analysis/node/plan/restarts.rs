@@ -106,8 +106,8 @@ pub(in crate::analysis) fn reading(
         let resolved = snapshot.resolve(path).map(|resolved| resolved.path);
         changed.contains(path) || resolved.is_ok_and(|resolved| changed.contains(&resolved))
     };
-    let leafs = inventory.served().map(|leaf| &leaf.row);
-    let rows = leafs.chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
+    let leaves = inventory.served().map(|leaf| &leaf.row);
+    let rows = leaves.chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
     let rows: Vec<_> = rows.filter(|row| is_changed(&row.path) || is_changed(&row.key_path)).collect();
     restarts(inventory, &rows)
 }

@@ -256,8 +256,8 @@ fn a_link_or_a_gap_on_the_way_is_refused() {
 fn a_hostile_journal_is_not_followed() {
     let node = node();
     for (journal, why) in [
-        ("", "EOF"),
-        ("{}", "missing field"),
+        ("", "truncated"),
+        ("{}", "line 1, column 2: a field or value that is missing or unexpected"),
         (
             r#"{"format":1,"id":"x","started":"2026-01-01T00:00:00Z","command":"","archive":null,"direction":"forward","pid":1,"boot":"","changes":[{"path":"/etc/../k","before":{"kind":"absent"},"after":{"kind":"absent"},"stage":".a.kuberescue-x"}]}"#,
             "absolute",
