@@ -9,6 +9,8 @@ use crate::common::NOW;
 use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, reissue};
 use crate::scene::{B, N, W};
 
+const BACKUP: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak";
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     // Static pods.
     of(
@@ -37,8 +39,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     of(
         "a backup among the manifests",
-        |node| copy(node, API_SERVER_POD, "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"),
+        |node| {
+            copy(node, API_SERVER_POD, BACKUP);
+            api_server_flag(node, "--profiling=false");
+        },
         &[("duplicate-manifest", B, "kube-apiserver")],
+    ),
+    of(
+        "an equal backup among the manifests",
+        |node| {
+            let text = node.text(API_SERVER_POD);
+            node.write(BACKUP, format!("# As of Monday\n{text}"));
+        },
+        &[("duplicate-manifest", W, "kube-apiserver")],
     ),
     of(
         "a hidden backup among the manifests",
@@ -178,6 +191,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 "    - --insecure-port=0\n    - --oidc-ca-file=/etc/kubernetes/pki/oidc.crt\n",
             );
         },
-        &[("duplicate-manifest", B, "etcd"), ("flag-file-missing", B, "kube-apiserver")],
+        &[("duplicate-manifest", W, "etcd"), ("flag-file-missing", B, "kube-apiserver")],
     ),
 ];

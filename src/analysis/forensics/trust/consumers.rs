@@ -8,7 +8,7 @@ use super::flags::{self, FLAGS, Use};
 use super::read;
 use super::rows::as_ref;
 use super::{Edge, Fault, FaultKind, Kind, Place, Relation, State};
-use crate::analysis::node::facts::{Facts, ManifestFile};
+use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed};
 use crate::analysis::node::scope::is_credential;
 use crate::formats::manifest::{Manifest, sni_pair};
@@ -42,10 +42,8 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn take_consumers(&mut self, inventory: &'a Inventory) {
-        for file in &inventory.facts.manifests {
-            if let ManifestFile { path, pod: Ok(pod) } = file {
-                self.take_pod(path, pod);
-            }
+        for (path, pod) in inventory.facts.pods() {
+            self.take_pod(path, pod);
         }
         if inventory.has_kubelet() {
             self.take_kubelet(inventory);

@@ -5,6 +5,7 @@
 pub(super) mod kubelet;
 mod pki_dir;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,16 @@ pub struct ManifestFile {
     pub path: PathBuf,
     /// The static pod, or why the file is none.
     pub pod: Result<Manifest, String>,
+    /// Whether the kubelet keeps the pod of a later file, which has the same name and namespace.
+    pub replaced: bool,
+}
+
+impl ManifestFile {
+    /// The static pod that the kubelet runs from it.
+    fn running(&self) -> Option<(&Path, &Manifest)> {
+        let pod = self.pod.as_ref().ok().filter(|_| !self.replaced)?;
+        Some((&self.path, pod))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -172,6 +183,11 @@ impl Facts {
         }
     }
 
+    /// The static pods that the kubelet runs, each with its manifest.
+    pub fn pods(&self) -> impl Iterator<Item = (&Path, &Manifest)> {
+        self.manifests.iter().filter_map(ManifestFile::running)
+    }
+
     /// The pod of this component, if its manifest is readable.
     pub fn pod(&self, name: &str) -> Option<(&Path, &Manifest)> {
         Pods(&self.manifests).pod(name)
@@ -205,8 +221,16 @@ impl Reader<'_> {
             // The kubelet skips dot-files (pkg/kubelet/config/file_linux.go).
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             if let (false, Some(bytes)) = (hidden, self.file(path)) {
-                found.push(ManifestFile { path: path.to_owned(), pod: Manifest::parse(bytes) });
+                let (path, pod) = (path.to_owned(), Manifest::parse(bytes));
+                found.push(ManifestFile { path, pod, replaced: false });
             }
+        }
+        // Put into a store by namespace and name in the byte order of their files, the last one stays
+        // (kubernetes `pkg/kubelet/config/file.go` extractFromDir, replaceStore).
+        let mut known = BTreeSet::new();
+        for ManifestFile { pod, replaced, .. } in found.iter_mut().rev() {
+            let Ok(pod) = pod else { continue };
+            *replaced = !known.insert((&pod.namespace, &pod.name));
         }
         found
     }
@@ -227,10 +251,7 @@ struct Pods<'a>(&'a [ManifestFile]);
 
 impl<'a> Pods<'a> {
     fn pod(&self, name: &str) -> Option<(&'a Path, &'a Manifest)> {
-        self.0.iter().find_map(|file| {
-            let pod = file.pod.as_ref().ok()?;
-            (pod.name == name).then_some((file.path.as_path(), pod))
-        })
+        self.0.iter().filter_map(ManifestFile::running).find(|(_, pod)| pod.name == name)
     }
 
     fn flag(&self, pod: &str, flag: &str) -> Option<Fact<&'a str>> {

@@ -9,7 +9,6 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::references;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::certificate::Certificate;
-use crate::formats::manifest::Manifest;
 use crate::state::Snapshot;
 use crate::state::time::expired_on;
 
@@ -37,8 +36,9 @@ fn unused(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
 
 /// Leaf certificates that flags name and no row of the inventory has.
 fn expired(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
-    let pods = inventory.facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
-    let named: BTreeSet<_> = pods.flat_map(Manifest::paths).filter(|path| is_credential(path)).collect();
+    let pods = inventory.facts.pods();
+    let named: BTreeSet<_> =
+        pods.flat_map(|(_, pod)| pod.paths()).filter(|path| is_credential(path)).collect();
     // One of an external etcd has a finding of its own.
     let etcd =
         inventory.facts.pod("kube-apiserver").and_then(|(_, pod)| Some(pod.host(pod.flag("etcd-certfile")?)));
