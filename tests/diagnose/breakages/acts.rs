@@ -70,6 +70,20 @@ pub fn embed(node: &Node) {
     node.replace(KUBELET_CONF, &format!("client-key: {CURRENT}"), &format!("client-key-data: {data}"));
 }
 
+/// Adds another cluster and its user to a kubeconfig.
+pub fn staging(node: &Node, path: &str, current: bool) {
+    let add =
+        |list: &str, item: &str| node.replace(path, &format!("{list}:\n"), &format!("{list}:\n- {item}\n"));
+    add("clusters", "{name: staging, cluster: {server: 'https://staging.example.test:6443'}}");
+    add("contexts", "{name: jane@staging, context: {cluster: staging, user: jane}}");
+    add("users", "{name: jane, user: {token: t}}");
+    if current {
+        let text = node.text(path);
+        let old = text.lines().find(|line| line.starts_with("current-context:")).unwrap();
+        node.replace(path, old, "current-context: jane@staging");
+    }
+}
+
 /// Another certificate for the kubelet, in a dated file of its own.
 pub fn dated(node: &Node, name: &str, end: &str) {
     let key = node.read(DATED);

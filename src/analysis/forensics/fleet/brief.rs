@@ -80,7 +80,7 @@ impl Brief {
             service_accounts: sa
                 .or_else(|| inventory.service_account.public.get().cloned())
                 .and_then(|spki| key_digest(&spki)),
-            endpoint: inventory.facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
+            endpoint: inventory.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
             leafs: leafs.collect(),
             members: in_manifest(&inventory.facts).map(|(members, _)| members).unwrap_or_default(),
             etcd_is_blocked: diagnosis

@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use self::pki_dir::PkiDir;
 use crate::formats::crictl::CrictlConfiguration;
-use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::state::{Bytes, Snapshot, catalog};
@@ -26,7 +25,7 @@ pub struct Fact<T> {
 }
 
 impl<T> Fact<T> {
-    fn new(value: T, source: impl Into<String>) -> Self {
+    pub(super) fn new(value: T, source: impl Into<String>) -> Self {
         Self { value, source: source.into() }
     }
 }
@@ -69,8 +68,6 @@ pub struct Facts {
     pub service_address: Option<Fact<IpAddr>>,
     pub dns_domain: Option<Fact<String>>,
     pub minor_version: Option<Fact<u32>>,
-    /// URL of the API server in admin.conf: the control-plane endpoint.
-    pub endpoint: Option<Fact<String>>,
     pub cluster_name: Fact<String>,
     /// The kubelet's configuration file, and the directory of its drop-ins.
     pub kubelet_config: Fact<PathBuf>,
@@ -151,7 +148,6 @@ impl Facts {
             secure_port: pods.secure_port(),
             service_address: pods.service_address(),
             minor_version: pods.minor_version(),
-            endpoint: reader.endpoint(),
             cluster_name: pods.cluster_name(),
             hostname_override: kubelet.hostname_override(),
             kubelet_serving: kubelet
@@ -233,17 +229,6 @@ impl Reader<'_> {
             *replaced = !known.insert((&pod.namespace, &pod.name));
         }
         found
-    }
-
-    fn endpoint(&self) -> Option<Fact<String>> {
-        let files =
-            ["admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"];
-        files.iter().find_map(|file| {
-            let path = Path::new(catalog::KUBERNETES_DIR).join(file);
-            let config = Kubeconfig::parse(self.file(&path)?).ok()?;
-            let server = Some(config.server).filter(|server| !server.is_empty())?;
-            Some(Fact::new(server, format!("{} server", path.display())))
-        })
     }
 }
 

@@ -138,8 +138,8 @@ impl Finding {
     }
 }
 
-/// A path as one word for a shell.
-fn quoted(path: &Path) -> String {
+/// A path or a name as one word for a shell.
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -3,6 +3,7 @@
 mod foreign;
 mod kubeconfig;
 mod kubelet;
+mod own;
 mod referred;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 
 pub use self::foreign::{ForeignCa, Vouch, vouch};
 pub use self::kubelet::{KubeletForm, ServingForm};
-use super::facts::{Facts, ManifestFile};
+use super::facts::{Fact, Facts, ManifestFile};
 use super::{references, scope};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
@@ -94,6 +95,8 @@ pub struct Row {
     pub files: Option<(PathBuf, PathBuf)>,
     /// The kubeconfig that contains it or refers to it, and the PEM of its CA certificates.
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
+    /// Its context in a kubeconfig, and the server of the current context, where that is another cluster's.
+    pub beside: Option<(String, String)>,
 }
 
 /// The key pair of service-account tokens. It has no certificate.
@@ -116,6 +119,8 @@ pub struct LeafRow {
 #[derive(Clone, Debug)]
 pub struct Inventory {
     pub facts: Facts,
+    /// URL of the API server in admin.conf: the control-plane endpoint.
+    pub endpoint: Option<Fact<String>>,
     /// The CAs that this node should have, in kubeadm's order.
     pub authorities: Vec<CaRow>,
     pub service_account: ServiceAccount,
@@ -172,6 +177,7 @@ impl Inventory {
                 .iter()
                 .any(|path| path.starts_with(ETCD_DATA) && snapshot.get(Path::new(path)).is_some()),
             service_account,
+            endpoint: own::endpoint(snapshot, &facts),
             facts,
             authorities,
             leafs,
@@ -188,6 +194,11 @@ impl Inventory {
 
     pub fn authority(&self, authority: Ca) -> Option<&CaRow> {
         self.authorities.iter().find(|row| row.authority == authority)
+    }
+
+    /// Whether the current context of this kubeconfig of kubeadm's is another cluster's.
+    pub fn leads_elsewhere(&self, name: &str) -> bool {
+        self.row(name).is_some_and(|row| row.beside.is_some())
     }
 
     /// All credentials with a leaf certificate: kubeadm's, the kubelet's, those in homes.
@@ -308,6 +319,7 @@ impl Reader<'_> {
             foreign_issuer: None,
             files: None,
             embedded_authority: None,
+            beside: None,
         }
     }
 

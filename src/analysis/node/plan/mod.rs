@@ -122,6 +122,9 @@ pub enum Target {
         file: PathBuf,
         /// Its CA is replaced by the node's.
         authority: bool,
+        /// The context that is this cluster's, where the current one is another's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        context: Option<String>,
     },
     NewKubeconfig {
         file: PathBuf,
@@ -306,8 +309,9 @@ impl Plan {
         self.steps.is_empty() && self.trust.is_none()
     }
 
-    /// Whether something that is skipped requires manual action.
+    /// Whether something requires manual action: what is skipped, or a current context that leads to another cluster.
     pub fn needs_action(&self) -> bool {
-        self.skipped.iter().any(|skipped| skipped.needs_person)
+        let elsewhere = |step: &Step| matches!(step.target, Target::Splice { context: Some(_), .. });
+        self.skipped.iter().any(|skipped| skipped.needs_person) || self.steps.iter().any(elsewhere)
     }
 }
