@@ -51,7 +51,7 @@ const CASES: &[Case] = &[
     case("kubelet_dropin_dir", 0, ""),
     case("kubelet_pem_pile", 0, ""),
     case("kubelet_pki_named_certs", 0, ""),
-    case("kubespray_ssl", 4, "etcd-client-expired"),
+    case("kubespray_ssl", 4, "/etc/ssl/etcd/ssl/node-cp-1.pem"),
     case("manifest_docs", 0, ""),
     case("manifest_sidecar_first", 0, ""),
     case("node_renamed", 5, "cp-new"),

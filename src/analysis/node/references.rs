@@ -67,6 +67,25 @@ pub(super) fn authority(snapshot: &Snapshot, facts: &Facts, authority: Ca) -> Fi
     if is_there(&place.certificate) { place } else { named.into_iter().next().unwrap_or(place) }
 }
 
+/// Whether the API server and etcd ask for a leaf of etcd's: none where they speak plain HTTP, and of an external etcd
+/// only the client's, if its CA can sign here.
+pub(super) fn asks_for(snapshot: &Snapshot, facts: &Facts, spec: &CertSpec) -> bool {
+    if spec.authority != Ca::Etcd {
+        return true;
+    }
+    let of = |component: &str, flag: &str| facts.pod(component).and_then(|(_, pod)| pod.flag(flag));
+    let is_there = |path: &Path| snapshot.file(path).is_some();
+    if !facts.local_etcd.value {
+        let signs = || is_there(&authority(snapshot, facts, Ca::Etcd).key);
+        let is_named = of(API, "etcd-certfile").is_some() && is_there(&leaf(facts, spec).certificate);
+        return spec.name == "apiserver-etcd-client" && is_named && signs();
+    }
+    let servers = of(API, "etcd-servers").unwrap_or_default();
+    let is_plain = !servers.is_empty() && servers.split(',').all(|url| url.trim().starts_with("http://"));
+    let own_flag = LEAF_FLAGS.iter().find(|(name, ..)| *name == spec.name);
+    !is_plain || own_flag.is_some_and(|(_, component, certificate, _)| of(component, certificate).is_some())
+}
+
 /// Where the pair of the service accounts is; its `certificate` is the public key.
 pub(super) fn service_account(snapshot: &Snapshot, facts: &Facts) -> Files {
     let pki = &facts.pki_dir.value;

@@ -58,6 +58,27 @@ pub fn external_etcd(node: &Node) {
     node.replace(API_SERVER_POD, "https://127.0.0.1:2379", "https://192.168.10.21:2379");
 }
 
+/// etcd without TLS, as the API server and etcd are told.
+pub fn plain_etcd(node: &Node) {
+    let without = |path: &str, flags: &[&str]| {
+        let keep = |line: &&str| !flags.iter().any(|flag| line.contains(&format!("--{flag}=")));
+        let text: Vec<_> = node.text(path).lines().filter(keep).map(|line| format!("{line}\n")).collect();
+        node.write(path, text.concat().replace("https://", "http://"));
+    };
+    without(API_SERVER_POD, &["etcd-cafile", "etcd-certfile", "etcd-keyfile"]);
+    let etcd = [
+        "cert-file",
+        "key-file",
+        "peer-cert-file",
+        "peer-key-file",
+        "trusted-ca-file",
+        "peer-trusted-ca-file",
+    ];
+    without(ETCD_POD, &etcd);
+    node.remove("/etc/kubernetes/pki/etcd");
+    ["crt", "key"].iter().for_each(|end| node.remove(&pki(&format!("apiserver-etcd-client.{end}"))));
+}
+
 /// A kubelet.conf as `kubeadm init` before 1.17 left it.
 pub fn embed(node: &Node) {
     let pem = node.read(DATED);

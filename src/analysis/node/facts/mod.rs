@@ -255,10 +255,17 @@ impl<'a> Pods<'a> {
         if let Some((path, _)) = self.pod("etcd") {
             return Fact::new(true, path.display().to_string());
         }
-        match self.file("kube-apiserver", "etcd-cafile") {
-            Some(fact) => Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source),
-            None => Fact::new(true, "default"),
+        if let Some(fact) = self.file("kube-apiserver", "etcd-cafile") {
+            return Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source);
         }
+        let Some(servers) = self.flag("kube-apiserver", "etcd-servers") else {
+            return Fact::new(true, "default");
+        };
+        let own = self.advertise_address().map(|address| address.value);
+        let here = |address: IpAddr| address.is_loopback() || Some(address) == own;
+        let mut hosts = servers.value.split(',').filter_map(host_of);
+        let local = hosts.any(|host| host == "localhost" || host.parse().is_ok_and(here));
+        Fact::new(local, servers.source)
     }
 
     fn advertise_address(&self) -> Option<Fact<IpAddr>> {

@@ -150,17 +150,14 @@ impl Inventory {
     /// Reads a snapshot whose facts are known already, such as one in which only credentials have changed.
     pub fn with_facts(snapshot: &Snapshot, facts: Facts) -> Self {
         let reader = Reader { snapshot, facts: &facts };
-        let local = facts.local_etcd.value;
-        let authorities: Vec<_> = CAS
-            .into_iter()
-            .filter(|authority| local || *authority != Ca::Etcd)
-            .map(|authority| reader.authority(authority))
-            .collect();
         let mut leafs: Vec<_> = CERT_SPECS
             .iter()
-            .filter(|spec| local || !spec.needs_local_etcd())
+            .filter(|spec| references::asks_for(snapshot, &facts, spec))
             .map(|spec| LeafRow { spec, row: reader.leaf(spec) })
             .collect();
+        let is_used = |authority: &Ca| leafs.iter().any(|leaf| leaf.spec.authority == *authority);
+        let authorities = CAS.into_iter().filter(is_used).map(|authority| reader.authority(authority));
+        let authorities: Vec<_> = authorities.collect();
         referred::without_repeated(&mut leafs);
         let mut served_by_name = reader.served_by_name(&leafs);
         referred::mark_foreign(&reader, &authorities, &mut leafs);

@@ -309,9 +309,12 @@ impl Plan {
         self.steps.is_empty() && self.trust.is_none()
     }
 
-    /// Whether something requires manual action: what is skipped, or a current context that leads to another cluster.
+    /// Whether something requires manual action: what is skipped, a current context that leads to another cluster, an
+    /// etcd whose own certificates are not seen here.
     pub fn needs_action(&self) -> bool {
         let elsewhere = |step: &Step| matches!(step.target, Target::Splice { context: Some(_), .. });
-        self.skipped.iter().any(|skipped| skipped.needs_person) || self.steps.iter().any(elsewhere)
+        let of_others = |step: &Step| step.authority == SignedBy::Ca(Ca::Etcd) && !self.local_etcd.value;
+        self.skipped.iter().any(|skipped| skipped.needs_person)
+            || self.steps.iter().any(|step| elsewhere(step) || of_others(step))
     }
 }
