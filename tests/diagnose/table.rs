@@ -12,7 +12,7 @@ use super::common::{kuberescue, run};
 use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("pki-dir-unclear", "needs two whole PKI directories: the tests of analysis/node/facts"),
     ("etcd-snapshot-missing", "is read from logs: views.rs"),
     ("disk-full", "needs a file system that is full: clock_and_disk.rs makes one"),
@@ -23,6 +23,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("not-read-to-end", "needs more files than a node may have: hostile.rs makes them"),
     ("nodes-ca-differs", "is of several nodes: tests/diagnose_nodes.rs"),
     ("nodes-sa-differs", "is of several nodes: tests/diagnose_nodes.rs"),
+    ("nodes-encryption-differs", "is of several nodes: tests/diagnose_nodes.rs"),
     ("nodes-copied", "is of several nodes: tests/diagnose_nodes.rs"),
 ];
 

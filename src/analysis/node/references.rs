@@ -12,6 +12,10 @@ const API: &str = Component::ApiServer.name();
 const MANAGER: &str = Component::ControllerManager.name();
 const ETCD: &str = Component::Etcd.name();
 
+/// The API server's flag for the keys with which it encrypts what it stores (k8s.io/apiserver
+/// `pkg/server/options/encryptionconfig`): the same on all API servers, and read at the start.
+pub(in crate::analysis) const ENCRYPTION: &str = "encryption-provider-config";
+
 /// A certificate or public key, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Files {
@@ -199,6 +203,11 @@ pub(super) fn served_by_name(facts: &Facts) -> Vec<Files> {
 pub(super) fn is_same(snapshot: &Snapshot, one: &Path, other: &Path) -> bool {
     let real = |path: &Path| snapshot.resolve(path).map(|resolved| resolved.path);
     one == other || real(one).is_ok_and(|path| real(other).is_ok_and(|other| other == path))
+}
+
+/// The file with the keys for what is stored, where the API server encrypts it.
+pub(super) fn encryption(facts: &Facts) -> Option<PathBuf> {
+    Some(facts.file(API, ENCRYPTION)?.value)
 }
 
 /// What the static pods' flags name, and what may be the key of a CA that one names.

@@ -36,6 +36,7 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
     paths.extend(references::leafs(facts).flat_map(|files| [files.certificate, files.key]));
+    paths.extend(references::encryption(facts));
     paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
     let kubeconfigs = CERT_SPECS.iter().filter(|spec| matches!(spec.place, Place::Kubeconfig(_)));
     let kubeconfigs = kubeconfigs.map(|spec| (spec.name, references::leaf(facts, spec).certificate.clone()));

@@ -42,6 +42,12 @@ pub fn api_server_flag(node: &Node, flag: &str) {
     );
 }
 
+/// An API server that is told to encrypt what it stores.
+pub fn encrypting(node: &Node) {
+    api_server_flag(node, "--encryption-provider-config=/etc/encryption/config.yaml");
+    mount(node, "/etc/encryption", "/etc/encryption");
+}
+
 pub fn external_etcd(node: &Node) {
     node.remove(ETCD_POD);
     node.remove("/etc/kubernetes/pki/etcd");

@@ -1,8 +1,8 @@
 //! Static pods, etcd's data, and keys that others can read.
 
 use super::acts::{
-    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, external_etcd, mode,
-    mount, pki, plain_etcd,
+    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, encrypting,
+    external_etcd, mode, mount, pki, plain_etcd,
 };
 use super::{ALL_EXPIRED, Scenario, of, on};
 use crate::common::NOW;
@@ -85,6 +85,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         &[("flag-file-missing", B, "kube-apiserver")],
     ),
+    of(
+        "the keys for what is stored",
+        |node| {
+            encrypting(node);
+            node.write("/etc/encryption/config.yaml", "kind: EncryptionConfiguration\n");
+        },
+        &[],
+    ),
+    of("the keys for what is stored missing", encrypting, &[("flag-file-missing", B, "kube-apiserver")]),
     of(
         "a flag that names another pair",
         |node| {

@@ -38,6 +38,9 @@ pub struct Brief {
     /// SHA-256 of each leaf's public key.
     #[serde(skip)]
     pub leafs: BTreeMap<String, Digest>,
+    /// SHA-256 of what its API server encrypts with, where that is known; that of nothing where it doesn't.
+    #[serde(skip)]
+    pub encryption: Option<Digest>,
     /// Members in etcd's manifest.
     #[serde(skip)]
     pub members: Vec<Member>,
@@ -82,6 +85,10 @@ impl Brief {
                 .and_then(|spki| key_digest(&spki)),
             endpoint: inventory.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
             leafs: leafs.collect(),
+            encryption: match &inventory.encryption {
+                Some(file) => file.get().copied(),
+                None => inventory.facts.pod("kube-apiserver").map(|_| Digest::of(&[])),
+            },
             members: in_manifest(&inventory.facts).map(|(members, _)| members).unwrap_or_default(),
             etcd_is_blocked: diagnosis
                 .findings

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::references::ENCRYPTION;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::manifest::Manifest;
 use crate::formats::yaml;
@@ -134,7 +135,9 @@ fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     for (manifest, pod) in inventory.facts.pods() {
         for (flag, value) in &pod.flags {
             let path = Path::new(value);
-            let Some(host) = pod.on_host(path).filter(|_| is_credential(path)) else { continue };
+            let Some(host) = pod.on_host(path).filter(|_| is_credential(path) || flag == ENCRYPTION) else {
+                continue;
+            };
             if is_known(inventory, &host) {
                 continue;
             }

@@ -6,6 +6,7 @@ mod kubelet;
 mod own;
 mod referred;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
-use crate::state::{Bytes, Content, Entry, Snapshot};
+use crate::state::{Bytes, Content, Digest, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
@@ -135,6 +136,8 @@ pub struct Inventory {
     pub elsewhere: Vec<Row>,
     /// Copies of the cluster's CA that differ from it.
     pub foreign_authorities: Vec<ForeignCa>,
+    /// SHA-256 of the file with the keys for what is stored; `None` where the API server encrypts nothing.
+    pub encryption: Option<Parsed<Digest>>,
     /// The newest timestamp on the disk, and its source.
     pub newest_evidence: Option<(Timestamp, String)>,
     /// Whether an etcd member has its data here.
@@ -174,6 +177,8 @@ impl Inventory {
                 .iter()
                 .any(|path| path.starts_with(ETCD_DATA) && snapshot.get(Path::new(path)).is_some()),
             service_account,
+            encryption: references::encryption(&facts)
+                .map(|path| reader.parse(&path, |bytes| Ok::<_, Infallible>(Digest::of(bytes)))),
             endpoint: own::endpoint(snapshot, &facts),
             facts,
             authorities,
