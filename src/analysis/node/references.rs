@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
-use crate::formats::manifest::{Manifest, sni_pair};
+use crate::formats::manifest::sni_pair;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, CommonName, Names, Organization, Usage};
 use crate::state::{Component, Snapshot};
 
@@ -210,12 +210,12 @@ pub(super) fn encryption(facts: &Facts) -> Option<PathBuf> {
     Some(facts.file(API, ENCRYPTION)?.value)
 }
 
-/// What the static pods' flags name, and what may be the key of a CA that one names.
+/// What the static pods' flags name, what they mount, and what may be the key of a CA that one names.
 pub(super) fn paths(facts: &Facts) -> impl Iterator<Item = PathBuf> {
     let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
     let keys =
         CAS.into_iter().flat_map(|authority| named_authorities(facts, authority)).map(|files| files.key);
-    pods.flat_map(Manifest::paths).chain(keys)
+    pods.flat_map(|pod| pod.paths().chain(pod.host_paths.iter().cloned())).chain(keys)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::acts::{
 };
 use super::{ALL_EXPIRED, Scenario, of, on};
 use crate::common::NOW;
-use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, reissue};
+use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, issue, reissue};
 use crate::scene::{B, N, W};
 
 const BACKUP: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak";
@@ -105,6 +105,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             );
         },
         &[("unused-pair", N, "/etc/kubernetes/pki/apiserver.crt")],
+    ),
+    of(
+        "a certificate that an add-on mounts, expired",
+        |node| {
+            let pem = "/etc/haproxy/haproxy.pem";
+            let wish = Wish { start: "20251121000000Z", end: "20261121000000Z", ..API_SERVER };
+            let chain = issue(node, &wish, &node.read(&pki("apiserver.key")));
+            node.write(pem, chain);
+            node.write(
+                "/etc/kubernetes/manifests/haproxy.yaml",
+                format!("kind: Pod\nmetadata: {{name: haproxy}}\nspec: {{volumes: [{{hostPath: {{path: {pem}}}}}]}}\n"),
+            );
+        },
+        &[("expired", W, "/etc/haproxy/haproxy.pem")],
     ),
     // etcd.
     of("etcd data missing", |node| node.remove("/var/lib/etcd/member"), &[("etcd-data-missing", B, "etcd")]),
