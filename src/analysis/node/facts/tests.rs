@@ -144,6 +144,9 @@ fn the_command_line_of_the_kubelet() {
         ("/d/1.conf", "staticPodPath: /1\n"),
         ("/d/3.yaml", "staticPodPath: /3\n"),
     ];
+    let deeper = [("/d/2.conf.d/9.conf", "staticPodPath: /9\n"), ("/d/1/9.conf", "staticPodPath: /0\n")];
+    let found = kubelet_of(&[&files[..], &env, &deeper].concat());
+    assert!(found.contains("/9 (/d/2.conf.d/9.conf staticPodPath)"), "{found}");
     insta::assert_snapshot!(kubelet_of(&[&files[..], &env].concat()), @"
     /c (/etc/systemd/system/kubelet.service --config)
     /2 (/d/2.conf staticPodPath)
