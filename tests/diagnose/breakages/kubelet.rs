@@ -96,7 +96,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         &[],
     ),
-    of("drop-ins missing", |node| config_dir(node), &[("kubelet-config-missing", B, "kubelet")]),
+    of("drop-ins missing", config_dir, &[("kubelet-config-missing", B, "kubelet")]),
     of(
         "a drop-in that is no YAML",
         |node| drop_in(node, "\tclusterDomain: [\n"),
