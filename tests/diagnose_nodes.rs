@@ -187,6 +187,38 @@ fn copied_leaves_and_other_keys_are_told_with_their_nodes() {
 }
 
 #[test]
+fn api_servers_that_encrypt_with_other_keys() {
+    let nodes = [member("rsa2048", 1), own("rsa2048", 2), own("rsa2048", 3)];
+    let file = "/etc/encryption/config.yaml";
+    let encrypts = |node: &Node, text: Option<&str>| {
+        let flag = format!("    - --allow-privileged=true\n    - --encryption-provider-config={file}\n");
+        node.replace(
+            "/etc/kubernetes/manifests/kube-apiserver.yaml",
+            "    - --allow-privileged=true\n",
+            &flag,
+        );
+        text.into_iter().for_each(|text| node.write(file, text));
+    };
+    let all = nodes.each_ref();
+    let told = || {
+        let run = diagnose(&all, &[]);
+        let lines = run.out.lines().filter(|line| line.contains("nodes-encryption-differs")).map(str::trim);
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    assert_snapshot!(told(), @"");
+    encrypts(all[0], Some("a"));
+    encrypts(all[1], Some("a"));
+    assert_snapshot!(told(), @"nodes-encryption-differs --encryption-provider-config is another file, or none, on some nodes than on others: cp-1, cp-2 | cp-3");
+    encrypts(all[2], Some("b"));
+    assert_snapshot!(told(), @"nodes-encryption-differs --encryption-provider-config is another file, or none, on some nodes than on others: cp-1, cp-2 | cp-3");
+    all[2].write(file, "a");
+    assert_snapshot!(told(), @"");
+    // What isn't there is a finding of its node.
+    all[2].remove(file);
+    assert_snapshot!(told(), @"");
+}
+
+#[test]
 fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
     let (here, there) = (Node::of("rsa2048"), last("ecdsa-p256"));
     for file in [

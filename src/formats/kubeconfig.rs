@@ -43,6 +43,14 @@ pub enum KubeconfigError {
         /// What it uses instead.
         uses: String,
     },
+    /// The current context leads to another cluster, and which other one is this node's is not clear.
+    #[error("its current-context is another cluster's ({server}), and {} is this cluster's", if *several { "more than one user" } else { "no context" })]
+    OtherCluster {
+        /// The other cluster's.
+        server: String,
+        /// Whether several others are this node's.
+        several: bool,
+    },
     #[error("{0} is not base64")]
     NotBase64(&'static str),
     /// A value that cannot be replaced in place.

@@ -12,6 +12,8 @@ use super::manifest::flags;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubeletConfiguration {
+    pub api_version: Option<String>,
+    pub kind: Option<String>,
     pub static_pod_path: Option<PathBuf>,
     /// Whether the serving certificate comes from the cluster's signer.
     #[serde(rename = "serverTLSBootstrap")]
@@ -49,6 +51,12 @@ impl KubeletConfiguration {
     /// It is neither; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
         super::parse_yaml(data)
+    }
+
+    /// Whether it says what it is, as the kubelet demands it of a drop-in.
+    pub fn is_typed(&self) -> bool {
+        self.api_version.as_deref() == Some("kubelet.config.k8s.io/v1beta1")
+            && self.kind.as_deref() == Some("KubeletConfiguration")
     }
 
     /// The CAs whose client certificates are accepted.

@@ -13,7 +13,7 @@ use crate::state::Component;
 pub struct Manifest {
     /// Name of the pod, such as `kube-apiserver`.
     pub name: String,
-    /// Empty if the manifest names none.
+    /// `default` if the manifest names none (kubernetes `pkg/kubelet/config/common.go` applyDefaults).
     pub namespace: String,
     pub annotations: BTreeMap<String, String>,
     /// Image of the component's container.
@@ -59,7 +59,10 @@ impl Manifest {
             flags: container.with_environment(flags),
             sni_pairs,
             name,
-            namespace: metadata.namespace.unwrap_or_default(),
+            namespace: metadata
+                .namespace
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| "default".to_owned()),
             annotations: metadata.annotations.unwrap_or_default(),
             image: container.image.unwrap_or_default(),
             host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),

@@ -120,14 +120,14 @@ impl Composer<'_> {
                     self.put_key(key_path, key_path, wiped(&key.to_pem()));
                 }
             }
-            Target::Splice { file, authority } => {
+            Target::Splice { file, authority, context } => {
                 let Some(Entry { content: Content::File(old), .. }) = self.snapshot.get(file) else {
                     return Err(IssueError::Vanished {
                         name: step.name.clone(),
                         what: "its kubeconfig".to_owned(),
                     });
                 };
-                let config = Kubeconfig::parse(old)?;
+                let config = Kubeconfig::parse_context(old, context.as_deref())?;
                 let authority = if *authority { Some(self.authority_pem(&step.name)?) } else { None };
                 let old_pem = match &config.credential {
                     Credential::Embedded(old) => old.certificate_pem(),

@@ -4,6 +4,7 @@ use super::sanitise::line;
 use crate::analysis::node::plan::{Action, Plan, Step, Target};
 use crate::analysis::node::readers::Narrowed;
 use crate::state::catalog::Usage;
+use crate::state::text::shell_word;
 use crate::state::time::minute;
 
 /// The plan in words.
@@ -97,7 +98,15 @@ fn notes(step: &Step) -> Vec<String> {
             minute(step.new.not_after)
         )
     });
-    cut.into_iter().chain(step.notes.iter().cloned()).collect()
+    let elsewhere = match &step.target {
+        Target::Splice { file, context: Some(context), .. } => Some(format!(
+            "current-context is another cluster's and is not changed; to select this one: kubectl config use-context {} --kubeconfig {}",
+            shell_word(context),
+            shell_word(&file.display().to_string())
+        )),
+        _ => None,
+    };
+    cut.into_iter().chain(elsewhere).chain(step.notes.iter().cloned()).collect()
 }
 
 fn verb(step: &Step) -> &'static str {
@@ -110,8 +119,11 @@ fn verb(step: &Step) -> &'static str {
 fn where_to(step: &Step) -> String {
     match &step.target {
         Target::Pair { certificate, key } => format!("{} and {}", certificate.display(), key.display()),
-        Target::Splice { file, authority: false } => format!("in {}", file.display()),
-        Target::Splice { file, authority: true } => format!("in {}, with this node's CA", file.display()),
+        Target::Splice { file, authority, context } => {
+            let context = context.as_ref().map(|name| format!(", context \"{name}\"")).unwrap_or_default();
+            let authority = if *authority { ", with this node's CA" } else { "" };
+            format!("in {}{context}{authority}", file.display())
+        }
         Target::NewKubeconfig { file, server, .. } => format!("a new {} for {server}", file.display()),
         Target::KubeletPem { link, file } => {
             format!("{}, with {} pointing to it", file.display(), link.display())

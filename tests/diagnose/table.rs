@@ -12,7 +12,7 @@ use super::common::{kuberescue, run};
 use super::scene::{Diagnosis, set};
 
 /// Codes that the table can't have, with the reason.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("pki-dir-unclear", "needs two whole PKI directories: the tests of analysis/node/facts"),
     ("flag-file-denied", "needs owners, which only root can give files: tests/who.rs"),
     ("etcd-snapshot-missing", "is read from logs: views.rs"),
@@ -24,6 +24,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("not-read-to-end", "needs more files than a node may have: hostile.rs makes them"),
     ("nodes-ca-differs", "is of several nodes: tests/diagnose_nodes.rs"),
     ("nodes-sa-differs", "is of several nodes: tests/diagnose_nodes.rs"),
+    ("nodes-encryption-differs", "is of several nodes: tests/diagnose_nodes.rs"),
     ("nodes-copied", "is of several nodes: tests/diagnose_nodes.rs"),
 ];
 
@@ -104,7 +105,9 @@ fn every_code_has_a_scenario() {
     // The others are no findings of a node on a disk: each has a story where it is printed.
     const CLASSES: [&str; 7] = ["clock", "disk", "etcd", "manifest", "kubelet", "credential", "exposure"];
     let of_nodes = pages.iter().filter(|page| CLASSES.contains(&page["class"].as_str().unwrap()));
-    let codes: BTreeSet<&str> = of_nodes.map(|page| page["code"].as_str().unwrap()).collect();
+    let codes = of_nodes.map(|page| page["code"].as_str().unwrap());
+    // A refusal elsewhere.
+    let codes: BTreeSet<&str> = codes.chain(["another-cluster"]).collect();
     let played = scenarios().into_iter().flat_map(Scenario::all_found).map(|(code, _, _)| code);
     let known: BTreeSet<&str> = played.chain(ELSEWHERE.iter().map(|(code, _)| *code)).collect();
     assert_eq!(codes, known);

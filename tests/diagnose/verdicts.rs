@@ -138,9 +138,9 @@ fn the_verdict_is_read_first() {
     hint: sudo kuberescue recover
 
     [a backup among the manifests]
-    VERDICT: control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver), not a certificate problem
+    VERDICT: control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; the kubelet runs the last one), not a certificate problem
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; reissuing certificates does not repair this [duplicate-manifest]: Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere. To go on all the same: --accept duplicate-manifest
+    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; the kubelet runs the last one; reissuing certificates does not repair this [duplicate-manifest]: Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere. To go on all the same: --accept duplicate-manifest
 
     [kubelet.conf missing]
     VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (/etc/kubernetes/kubelet.conf not found), not a certificate problem

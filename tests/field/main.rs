@@ -51,7 +51,7 @@ const CASES: &[Case] = &[
     case("kubelet_dropin_dir", 0, ""),
     case("kubelet_pem_pile", 0, ""),
     case("kubelet_pki_named_certs", 0, ""),
-    case("kubespray_ssl", 4, "etcd-client-expired"),
+    case("kubespray_ssl", 4, "/etc/ssl/etcd/ssl/node-cp-1.pem"),
     case("manifest_docs", 0, ""),
     case("manifest_sidecar_first", 0, ""),
     case("node_renamed", 5, "cp-new"),
@@ -131,6 +131,44 @@ fn each_shape_of_node_ends_as_its_readers_need_it() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn the_credential_of_another_cluster_is_kept() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/field/conf_current_other.tar.gz");
+    let node = Node::empty().unpacked(&archive, false);
+    let admin = || node.text("/etc/kubernetes/admin.conf");
+    let said = |run: &Run| {
+        let lines =
+            run.out.lines().filter(|line| line.contains("current-context") || line.contains("context \""));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let before = admin();
+    let dry = node.run(&format!("recover --dry-run --at {AT}"));
+    insta::assert_snapshot!(said(&dry), @r#"
+      another-cluster        admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
+    - renew admin.conf: in /etc/kubernetes/admin.conf, context "kubernetes-admin@kubernetes"
+        NOTE: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
+    "#);
+    let real = node.run(&format!("recover --yes --at {AT}"));
+    assert_eq!((dry.code, real.code), (4, 4), "{real}");
+    let field = |line: &str| line.split(':').next().unwrap().trim().to_owned();
+    let pairs = before.lines().zip(admin().lines().map(str::to_owned).collect::<Vec<_>>());
+    let changed: Vec<_> = pairs.filter(|(old, new)| old != new).map(|(old, _)| field(old)).collect();
+    assert_eq!(changed, ["client-certificate-data", "client-key-data"]);
+    let (after, jane) = (admin(), "- name: jane\n  user:\n");
+    assert_eq!(before.split_once(jane).unwrap().1, after.split_once(jane).unwrap().1);
+    // Nothing has expired, and nobody else's name is missing in apiserver.crt.
+    let again = node.run(&format!("diagnose --at {AT}"));
+    insta::assert_snapshot!(again.out.replace(&node.root().display().to_string(), "ROOT"), @"
+    cp-1 (control-plane node, Kubernetes 1.36) at 2026-12-01 00:00 UTC, read from ROOT
+
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-12-01 (in 365 days); CAs valid until 2033-12-29; 1 warning
+    Running pods are not affected.
+
+    Warnings:
+      another-cluster         admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
+    ");
 }
 
 /// Every tree has a case.

@@ -130,6 +130,7 @@ fn twenty_thousand_certificates_take_no_time_to_speak_of() {
             foreign_issuer: None,
             files: None,
             embedded_authority: authority.clone().map(|(_, pem)| (path.clone(), pem)),
+            beside: None,
             path,
         });
     }

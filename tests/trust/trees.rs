@@ -264,6 +264,47 @@ fn what_a_flag_names_and_is_not_there_is_missing() {
 }
 
 #[test]
+fn an_add_on_that_mounts_a_file_is_a_consumer() {
+    let mut node = Node::of("rsa2048");
+    let volume = |path: &str| format!("  - {{name: v, hostPath: {{path: {path}}}}}\n");
+    let files = ["/etc/kubernetes/admin.conf", "/etc/keepalived/keepalived.conf", "/etc/haproxy/gone.pem"];
+    let volumes = files.map(volume).concat();
+    let text = format!(
+        "kind: Pod\nmetadata: {{name: kube-vip}}\nspec:\n  containers: [{{name: kube-vip}}]\n  volumes:\n{volumes}"
+    );
+    node.write("/etc/kubernetes/manifests/kube-vip.yaml", text);
+    node.write("/etc/keepalived/keepalived.conf", "vrrp_instance VI_1 {}\n");
+    let graph = node.graph();
+    assert_eq!(faults(&graph), Vec::<String>::new());
+    assert!(joined(&graph, "admin.conf", Relation::PresentedBy, "kube-vip hostPath"), "{}", tree(&graph));
+    let consumers = tree(&graph).lines().filter(|line| line.contains("kube-vip")).count();
+    assert_eq!(consumers, 2, "{}", tree(&graph));
+}
+
+#[test]
+fn the_keys_for_what_is_stored() {
+    let mut node = Node::of("rsa2048");
+    let file = "/etc/kubernetes/enc.yaml";
+    let flag = format!("    - --allow-privileged=true\n    - --encryption-provider-config={file}\n");
+    node.replace(APISERVER, "    - --allow-privileged=true\n", &flag);
+    let line = |node: &Node| {
+        let text = tree(&node.graph());
+        let shown = text.lines().filter(|line| line.contains(file) || line.contains("--encryption"));
+        shown.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    insta::assert_snapshot!(line(&node), @"
+    /etc/kubernetes/enc.yaml                                              MISSING   /etc/kubernetes/enc.yaml
+      used by kube-apiserver --encryption-provider-config                 affected  /etc/kubernetes/manifests/kube-apiserver.yaml
+    ");
+    node.write(file, "kind: EncryptionConfiguration\n");
+    insta::assert_snapshot!(line(&node), @"
+    /etc/kubernetes/enc.yaml                                              ok  /etc/kubernetes/enc.yaml
+      used by kube-apiserver --encryption-provider-config                 ok  /etc/kubernetes/manifests/kube-apiserver.yaml
+    ");
+    assert_eq!(faults(&node.graph()), Vec::<String>::new());
+}
+
+#[test]
 fn another_cluster_in_a_home_is_no_fault() {
     let (mut node, other) = (Node::of("rsa2048"), Node::of("ecdsa-p256"));
     node.write("/root/.kube/config", other.bytes("/etc/kubernetes/admin.conf"));

@@ -30,8 +30,8 @@ impl Reads {
 /// What each static pod reads. `recorded` are the paths of the last change by this tool, each with the time at
 /// which it was put in place.
 pub fn reads(facts: &Facts, snapshot: &Snapshot, recorded: &[(PathBuf, Timestamp)]) -> Vec<Reads> {
-    let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
-    pods.map(|pod| {
+    let pods = facts.pods();
+    pods.map(|(_, pod)| {
         let files = credentials(pod).into_iter().filter_map(|path| {
             let resolved = snapshot.resolve(&path).ok()?;
             let mtime = resolved.entry?.attributes.mtime;

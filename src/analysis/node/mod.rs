@@ -12,5 +12,5 @@ pub mod kind;
 pub mod plan;
 pub mod quorum;
 pub mod readers;
-mod references;
+pub(in crate::analysis) mod references;
 pub mod scope;

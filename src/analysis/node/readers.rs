@@ -18,7 +18,7 @@ pub(super) fn of<'a>(
     inventory: &'a Inventory,
     path: &'a Path,
 ) -> impl Iterator<Item = &'a Manifest> {
-    let pods = inventory.facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
+    let pods = inventory.facts.pods().map(|(_, pod)| pod);
     let names = move |named: &Path| {
         named.file_name().is_some() && snapshot.resolve(named).is_ok_and(|resolved| resolved.path == path)
     };

@@ -4,13 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
-use crate::formats::manifest::{Manifest, sni_pair};
+use crate::formats::manifest::sni_pair;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, CommonName, Names, Organization, Usage};
 use crate::state::{Component, Snapshot};
 
 const API: Component = Component::ApiServer;
 const MANAGER: Component = Component::ControllerManager;
 const ETCD: Component = Component::Etcd;
+
+/// The API server's flag for the keys with which it encrypts what it stores (k8s.io/apiserver
+/// `pkg/server/options/encryptionconfig`): the same on all API servers, and read at the start.
+pub(in crate::analysis) const ENCRYPTION: &str = "encryption-provider-config";
 
 /// A certificate or public key, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +69,25 @@ pub(super) fn authority(snapshot: &Snapshot, facts: &Facts, authority: Ca) -> Fi
         return files.clone();
     }
     if is_there(&place.certificate) { place } else { named.into_iter().next().unwrap_or(place) }
+}
+
+/// Whether the API server and etcd ask for a leaf of etcd's: none where they speak plain HTTP, and of an external etcd
+/// only the client's, if its CA can sign here.
+pub(super) fn asks_for(snapshot: &Snapshot, facts: &Facts, spec: &CertSpec) -> bool {
+    if spec.authority != Ca::Etcd {
+        return true;
+    }
+    let of = |component: Component, flag: &str| facts.pod(component).and_then(|(_, pod)| pod.flag(flag));
+    let is_there = |path: &Path| snapshot.file(path).is_some();
+    if !facts.local_etcd.value {
+        let signs = || is_there(&authority(snapshot, facts, Ca::Etcd).key);
+        let is_named = of(API, "etcd-certfile").is_some() && is_there(&leaf(facts, spec).certificate);
+        return spec.name == "apiserver-etcd-client" && is_named && signs();
+    }
+    let servers = of(API, "etcd-servers").unwrap_or_default();
+    let is_plain = !servers.is_empty() && servers.split(',').all(|url| url.trim().starts_with("http://"));
+    let own_flag = LEAF_FLAGS.iter().find(|(name, ..)| *name == spec.name);
+    !is_plain || own_flag.is_some_and(|(_, component, certificate, _)| of(*component, certificate).is_some())
 }
 
 /// Where the pair of the service accounts is; its `certificate` is the public key.
@@ -182,12 +205,17 @@ pub(super) fn is_same(snapshot: &Snapshot, one: &Path, other: &Path) -> bool {
     one == other || real(one).is_ok_and(|path| real(other).is_ok_and(|other| other == path))
 }
 
-/// What the static pods' flags name, and what may be the key of a CA that one names.
+/// The file with the keys for what is stored, where the API server encrypts it.
+pub(super) fn encryption(facts: &Facts) -> Option<PathBuf> {
+    Some(facts.file(API, ENCRYPTION)?.value)
+}
+
+/// What the static pods' flags name, what they mount, and what may be the key of a CA that one names.
 pub(super) fn paths(facts: &Facts) -> impl Iterator<Item = PathBuf> {
     let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
     let keys =
         CAS.into_iter().flat_map(|authority| named_authorities(facts, authority)).map(|files| files.key);
-    pods.flat_map(Manifest::paths).chain(keys)
+    pods.flat_map(|pod| pod.paths().chain(pod.host_paths.iter().cloned())).chain(keys)
 }
 
 #[cfg(test)]

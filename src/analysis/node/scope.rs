@@ -36,6 +36,7 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
     paths.extend(references::leaves(facts).flat_map(|files| [files.certificate, files.key]));
+    paths.extend(references::encryption(facts));
     paths.extend(facts.pki_rival.iter().map(|rival| rival.value.join("ca.crt")));
     let kubeconfigs = CERT_SPECS.iter().filter(|spec| matches!(spec.place, Place::Kubeconfig(_)));
     let kubeconfigs = kubeconfigs.map(|spec| (spec.name, references::leaf(facts, spec).certificate.clone()));
@@ -59,10 +60,14 @@ pub fn units() -> impl Iterator<Item = PathBuf> {
     kubelet::units().flat_map(|(unit, drop_ins)| [unit, drop_ins])
 }
 
+/// The directory of the kubelet's drop-ins. One directly below the root holds more than these, and isn't read.
+pub(super) fn drop_in_directory(facts: &Facts) -> Option<&PathBuf> {
+    facts.kubelet_config_dir.as_ref().filter(|path| path.components().count() > 2)
+}
+
 /// The kubelet's configuration and what tells its flags, and the directory of manifests: read as soon as they are known.
 pub fn configured(facts: &Facts) -> impl Iterator<Item = &Path> {
-    // A directory directly below the root holds more than drop-ins.
-    let drop_ins = facts.kubelet_config_dir.iter().filter(|path| path.components().count() > 2);
+    let drop_ins = drop_in_directory(facts);
     let kubelet = facts.kubelet_environment.iter().chain([&facts.kubelet_config.value]);
     kubelet.chain(drop_ins).chain([&facts.manifest_dir.value]).map(PathBuf::as_path)
 }

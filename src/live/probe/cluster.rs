@@ -32,7 +32,8 @@ pub(super) struct Admin {
 pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>) -> Vec<Admin> {
     let one = |name: &'static str| Admin {
         name,
-        bytes: read(&Path::new(catalog::KUBERNETES_DIR).join(name)),
+        bytes: read(&Path::new(catalog::KUBERNETES_DIR).join(name))
+            .filter(|_| !inventory.leads_elsewhere(name)),
         end: inventory.row(name).and_then(|row| Some(row.certificate.get()?.not_after)),
     };
     ["admin.conf", "super-admin.conf"].map(one).into()

@@ -95,7 +95,8 @@ impl Afterwards<'_> {
         let mut refused = Error::could_not_run("this node has no admin.conf").code(Code::KubeconfigUnusable);
         for name in ["admin.conf", "super-admin.conf"] {
             let path = Path::new(catalog::KUBERNETES_DIR).join(name);
-            let Some(bytes) = (self.read)(&path) else { continue };
+            let bytes = (self.read)(&path).filter(|_| !self.inventory.leads_elsewhere(name));
+            let Some(bytes) = bytes else { continue };
             let source = path.display().to_string();
             let cluster = Cluster::on_node(&bytes, server.as_ref(), &source, PATIENCE)?;
             match cluster.api.nodes(cluster.deadline()) {

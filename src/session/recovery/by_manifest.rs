@@ -14,6 +14,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::disk::transaction::Lock;
 use crate::disk::{Root, parking};
 use crate::error::{Error, Exit};
+use crate::formats::manifest::Manifest;
 use crate::live::clock;
 use crate::live::deadline::Deadline;
 use crate::live::https::{Exchange, Transport, get};
@@ -41,11 +42,10 @@ pub fn restart(
     components: &[Component],
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
-    let manifests: Vec<PathBuf> = components
-        .iter()
-        .filter_map(|&component| inventory.facts.pod(component))
-        .map(|(path, _)| path.to_owned())
-        .collect();
+    // All of a component: with one of two away the kubelet would run the other.
+    let is_ours = |pod: &Manifest| components.iter().any(|component| component.name() == pod.name);
+    let files = inventory.facts.manifests.iter().filter(|file| file.pod.as_ref().is_ok_and(is_ours));
+    let manifests: Vec<PathBuf> = files.map(|file| file.path.clone()).collect();
     // A signal that arrives meanwhile ends the waiting; every manifest is put in its place.
     context.hold_signals();
     away_and_back(root, lock, inventory, components, &manifests, context)

@@ -129,13 +129,6 @@ pub struct CertSpec {
     pub optional: bool,
 }
 
-impl CertSpec {
-    /// Whether it belongs to a local etcd, and doesn't exist with an external one.
-    pub fn needs_local_etcd(&self) -> bool {
-        self.authority == Ca::Etcd
-    }
-}
-
 const NO_ORGANIZATION: Organization = Organization::same(None);
 const MASTERS: Organization = Organization::same(Some("system:masters"));
 const MASTERS_UNTIL_1_28: Organization =

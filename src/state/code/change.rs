@@ -208,9 +208,9 @@ pub(super) const PAGES: &[Page] = &[
         Code::AnotherCluster,
         Refusal,
         "the kubeconfig is of another cluster",
-        "Neither its server nor its CA is that of the file it would replace.",
-        "The wrong file or context was named.",
-        "Check both with kuberescue kubeconfig check FILE, or confirm with --accept-cluster.",
+        "Neither its server nor its CA is this cluster's, or that of the file it would replace. What uses its current context talks to the other cluster.",
+        "The wrong file or context was named, or current-context of a kubeconfig on the node was changed.",
+        "Check both with kuberescue kubeconfig check FILE. On a node select this cluster's context (kubectl config use-context NAME --kubeconfig FILE); where a file is replaced, confirm with --accept-cluster.",
     ),
     page(
         Code::NotWorking,

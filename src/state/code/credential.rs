@@ -261,6 +261,14 @@ pub(super) const PAGES: &[Page] = &[
         "Bring sa.key and sa.pub of the node whose controller manager leads to the others, and restart their API servers: kuberescue restart kube-apiserver.",
     ),
     page(
+        Code::NodesEncryptionDiffers,
+        Credential,
+        "API servers of one cluster encrypt with different keys",
+        "What one API server stores another cannot read: Secrets are unreadable by chance, and namespaces with such a Secret cannot be deleted.",
+        "The file of --encryption-provider-config was not copied when the node joined, or a key was added on one node only.",
+        "Compare the files and bring the newest one to every control-plane node (scp NODE:FILE FILE): each must hold every key that was ever used. Then kuberescue restart kube-apiserver, one node after the other.",
+    ),
+    page(
         Code::NodesCopied,
         Credential,
         "nodes share a leaf certificate",

@@ -24,7 +24,7 @@ pub(super) const PAGES: &[Page] = &[
         Code::DuplicateManifest,
         Manifest,
         "two manifests for one component",
-        "The kubelet reads every file of the directory: two pods fight for the same ports, and which one runs is chance.",
+        "The kubelet reads every file of the directory. Of two pods with the same name it runs the one whose file is the last in byte order: kube-apiserver.yaml.bak wins over kube-apiserver.yaml, and kube-apiserver.yaml over kube-apiserver-old.yaml. Only until it lists the directory again, every 20 seconds, it is the one whose file was written last. It makes no difference while image, flags, mounts and user are the same in both: then it is a warning.",
         "A backup copy was left in the manifest directory. Every name counts there, .bak and .orig too; only names that begin with a dot do not.",
         "Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere.",
     ),

@@ -182,6 +182,7 @@ codes! {
     EtcdClientExpired "etcd-client-expired",
     NodesCaDiffers "nodes-ca-differs",
     NodesSaDiffers "nodes-sa-differs",
+    NodesEncryptionDiffers "nodes-encryption-differs",
     NodesCopied "nodes-copied",
     // kubeconfig.rs
     ContextBroken "context-broken",

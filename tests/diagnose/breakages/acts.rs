@@ -42,6 +42,12 @@ pub fn api_server_flag(node: &Node, flag: &str) {
     );
 }
 
+/// An API server that is told to encrypt what it stores.
+pub fn encrypting(node: &Node) {
+    api_server_flag(node, "--encryption-provider-config=/etc/encryption/config.yaml");
+    mount(node, "/etc/encryption", "/etc/encryption");
+}
+
 pub fn external_etcd(node: &Node) {
     node.remove(ETCD_POD);
     node.remove("/etc/kubernetes/pki/etcd");
@@ -58,6 +64,27 @@ pub fn external_etcd(node: &Node) {
     node.replace(API_SERVER_POD, "https://127.0.0.1:2379", "https://192.168.10.21:2379");
 }
 
+/// etcd without TLS, as the API server and etcd are told.
+pub fn plain_etcd(node: &Node) {
+    let without = |path: &str, flags: &[&str]| {
+        let keep = |line: &&str| !flags.iter().any(|flag| line.contains(&format!("--{flag}=")));
+        let text: Vec<_> = node.text(path).lines().filter(keep).map(|line| format!("{line}\n")).collect();
+        node.write(path, text.concat().replace("https://", "http://"));
+    };
+    without(API_SERVER_POD, &["etcd-cafile", "etcd-certfile", "etcd-keyfile"]);
+    let etcd = [
+        "cert-file",
+        "key-file",
+        "peer-cert-file",
+        "peer-key-file",
+        "trusted-ca-file",
+        "peer-trusted-ca-file",
+    ];
+    without(ETCD_POD, &etcd);
+    node.remove("/etc/kubernetes/pki/etcd");
+    ["crt", "key"].iter().for_each(|end| node.remove(&pki(&format!("apiserver-etcd-client.{end}"))));
+}
+
 /// A kubelet.conf as `kubeadm init` before 1.17 left it.
 pub fn embed(node: &Node) {
     let pem = node.read(DATED);
@@ -68,6 +95,20 @@ pub fn embed(node: &Node) {
         &format!("client-certificate-data: {data}"),
     );
     node.replace(KUBELET_CONF, &format!("client-key: {CURRENT}"), &format!("client-key-data: {data}"));
+}
+
+/// Adds another cluster and its user to a kubeconfig.
+pub fn staging(node: &Node, path: &str, current: bool) {
+    let add =
+        |list: &str, item: &str| node.replace(path, &format!("{list}:\n"), &format!("{list}:\n- {item}\n"));
+    add("clusters", "{name: staging, cluster: {server: 'https://staging.example.test:6443'}}");
+    add("contexts", "{name: jane@staging, context: {cluster: staging, user: jane}}");
+    add("users", "{name: jane, user: {token: t}}");
+    if current {
+        let text = node.text(path);
+        let old = text.lines().find(|line| line.starts_with("current-context:")).unwrap();
+        node.replace(path, old, "current-context: jane@staging");
+    }
 }
 
 /// Another certificate for the kubelet, in a dated file of its own.

@@ -1,6 +1,6 @@
 //! Credentials' files, who signed what is in them, and kubeconfigs in homes.
 
-use super::acts::{ADMIN_CONF, KUBELET_CONF, SCHEDULER, copy, cut, nothing, pki};
+use super::acts::{ADMIN_CONF, KUBELET_CONF, SCHEDULER, copy, cut, nothing, pki, staging};
 use super::{Scenario, of, on};
 use crate::common::{NOW, openssl};
 use crate::issuing::{
@@ -145,6 +145,32 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ("embedded-ca-differs", W, "scheduler.conf"),
             ("embedded-ca-differs", W, "kubelet.conf"),
         ],
+    ),
+    // Kubeconfigs of more than one cluster.
+    of("another cluster beside this one", |node| staging(node, ADMIN_CONF, false), &[]),
+    of(
+        "the current contexts are another cluster's",
+        |node| [ADMIN_CONF, SCHEDULER].iter().for_each(|path| staging(node, path, true)),
+        &[("another-cluster", W, "admin.conf"), ("another-cluster", B, "scheduler.conf")],
+    ),
+    of(
+        "the current context is another cluster's, and two users are this one's",
+        |node| {
+            staging(node, SCHEDULER, true);
+            let context = "contexts:\n- {name: also, context: {cluster: kubernetes, user: jane}}\n";
+            node.replace(SCHEDULER, "contexts:\n", context);
+        },
+        &[("unreadable", B, "scheduler.conf")],
+    ),
+    of(
+        "no context is this cluster's",
+        |node| {
+            let from = node.text(ADMIN_CONF);
+            let server = from.split("server: ").nth(1).unwrap().lines().next().unwrap();
+            node.replace(ADMIN_CONF, server, "https://staging.example.test:6443");
+            put(node, ADMIN_CONF, "certificate-authority-data", &other_authority().0);
+        },
+        &[("unreadable", W, "admin.conf")],
     ),
     // Kubeconfigs in homes.
     of(

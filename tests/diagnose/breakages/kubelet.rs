@@ -2,9 +2,22 @@
 
 use super::acts::{CONFIG, CURRENT, DATED, KUBELET_CONF, cut, dated, embed, kubelet_with, pki, point_to};
 use super::{ALL_EXPIRED, Scenario, of, on};
-use crate::common::NOW;
+use crate::common::{NOW, Node};
 use crate::issuing::{KUBELET, Wish, issue, other_authority, put, reissue_authority};
 use crate::scene::{B, W, worker};
+
+const DROP_INS: &str = "/etc/kubernetes/kubelet.d";
+const TYPED: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+
+fn config_dir(node: &Node) {
+    let flags = format!("KUBELET_KUBEADM_ARGS=\"--config-dir={DROP_INS}\"\n");
+    node.write("/var/lib/kubelet/kubeadm-flags.env", flags);
+}
+
+fn drop_in(node: &Node, text: &str) {
+    config_dir(node);
+    node.write(&format!("{DROP_INS}/sub/10.conf"), text);
+}
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     // The kubelet.
@@ -75,6 +88,39 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     of("kubelet.conf missing", |node| node.remove(KUBELET_CONF), &[("kubelet-conf-missing", B, "kubelet")]),
     of("kubelet.conf cut off", |node| cut(node, KUBELET_CONF), &[("kubelet-conf-missing", B, "kubelet")]),
+    of(
+        "drop-ins of the kubelet's configuration",
+        |node| {
+            drop_in(node, &format!("{TYPED}clusterDomain: cluster.local\n"));
+            node.write(&format!("{DROP_INS}/README"), "none\n");
+        },
+        &[],
+    ),
+    of("drop-ins missing", config_dir, &[("kubelet-config-missing", B, "kubelet")]),
+    of(
+        "a drop-in that is no YAML",
+        |node| drop_in(node, "\tclusterDomain: [\n"),
+        &[("kubelet-config-broken", B, "kubelet")],
+    ),
+    of(
+        "a drop-in that doesn't say what it is",
+        |node| drop_in(node, "clusterDomain: cluster.local\n"),
+        &[("kubelet-config-broken", B, "kubelet")],
+    ),
+    of(
+        "a kubelet.conf that names an administrator's pair",
+        |node| {
+            let admin = |end: &str| pki(&format!("apiserver-kubelet-client.{end}"));
+            let names = |field: &str| format!("client-{field}: {CURRENT}");
+            node.replace(
+                KUBELET_CONF,
+                &names("certificate"),
+                &format!("client-certificate: {}", admin("crt")),
+            );
+            node.replace(KUBELET_CONF, &names("key"), &format!("client-key: {}", admin("key")));
+        },
+        &[("kubelet-conf-embedded", W, "kubelet-client")],
+    ),
     of(
         "kubelet configuration missing",
         |node| node.remove(CONFIG),

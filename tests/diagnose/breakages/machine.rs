@@ -1,13 +1,15 @@
 //! Static pods, etcd's data, and keys that others can read.
 
 use super::acts::{
-    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, external_etcd, mode,
-    mount, pki,
+    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, encrypting,
+    external_etcd, mode, mount, pki, plain_etcd,
 };
 use super::{ALL_EXPIRED, Scenario, of, on};
 use crate::common::NOW;
-use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, reissue};
+use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, issue, reissue};
 use crate::scene::{B, N, W};
+
+const BACKUP: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak";
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     // Static pods.
@@ -37,8 +39,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     of(
         "a backup among the manifests",
-        |node| copy(node, API_SERVER_POD, "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"),
+        |node| {
+            copy(node, API_SERVER_POD, BACKUP);
+            api_server_flag(node, "--profiling=false");
+        },
         &[("duplicate-manifest", B, "kube-apiserver")],
+    ),
+    of(
+        "an equal backup among the manifests",
+        |node| {
+            let text = node.text(API_SERVER_POD);
+            node.write(BACKUP, format!("# As of Monday\n{text}"));
+        },
+        &[("duplicate-manifest", W, "kube-apiserver")],
     ),
     of(
         "a hidden backup among the manifests",
@@ -73,6 +86,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("flag-file-missing", B, "kube-apiserver")],
     ),
     of(
+        "the keys for what is stored",
+        |node| {
+            encrypting(node);
+            node.write("/etc/encryption/config.yaml", "kind: EncryptionConfiguration\n");
+        },
+        &[],
+    ),
+    of("the keys for what is stored missing", encrypting, &[("flag-file-missing", B, "kube-apiserver")]),
+    of(
         "a flag that names another pair",
         |node| {
             copy(node, "/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/serving.crt");
@@ -83,6 +105,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             );
         },
         &[("unused-pair", N, "/etc/kubernetes/pki/apiserver.crt")],
+    ),
+    of(
+        "a certificate that an add-on mounts, expired",
+        |node| {
+            let pem = "/etc/haproxy/haproxy.pem";
+            let wish = Wish { start: "20251121000000Z", end: "20261121000000Z", ..API_SERVER };
+            let chain = issue(node, &wish, &node.read(&pki("apiserver.key")));
+            node.write(pem, chain);
+            node.write(
+                "/etc/kubernetes/manifests/haproxy.yaml",
+                format!("kind: Pod\nmetadata: {{name: haproxy}}\nspec: {{volumes: [{{hostPath: {{path: {pem}}}}}]}}\n"),
+            );
+        },
+        &[("expired", W, "/etc/haproxy/haproxy.pem")],
     ),
     // etcd.
     of("etcd data missing", |node| node.remove("/var/lib/etcd/member"), &[("etcd-data-missing", B, "etcd")]),
@@ -101,6 +137,31 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         |node| cut(node, "/var/lib/etcd/member/snap/db"),
         &[("etcd-data-broken", B, "etcd")],
     ),
+    of("etcd without TLS", plain_etcd, &[]),
+    of(
+        "an external etcd without TLS",
+        |node| {
+            plain_etcd(node);
+            node.remove(ETCD_POD);
+            node.remove("/var/lib/etcd");
+            node.replace(API_SERVER_POD, "http://127.0.0.1:2379", "http://192.168.10.21:2379");
+        },
+        &[("etcd-external", N, "etcd")],
+    ),
+    of(
+        "etcd with TLS among its members alone",
+        |node| {
+            let peer =
+                ["etcd/ca", "etcd/peer"].map(|base| ["crt", "key"].map(|end| pki(&format!("{base}.{end}"))));
+            let kept: Vec<_> = peer.iter().flatten().map(|path| (path, node.read(path))).collect();
+            plain_etcd(node);
+            kept.iter().for_each(|(path, bytes)| node.write(path, bytes));
+            node.remove(&pki("etcd/peer.key"));
+            let flag = "    - --peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt\n    - --data-dir=";
+            node.replace(ETCD_POD, "    - --data-dir=", flag);
+        },
+        &[("key-missing", B, "etcd-peer")],
+    ),
     of("external etcd", external_etcd, &[("etcd-external", N, "etcd")]),
     of(
         "external etcd, its client certificate expired",
@@ -116,6 +177,38 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             reissue(node, "external-etcd", &wish);
         },
         &[("etcd-external", N, "etcd"), ("etcd-client-expired", B, "etcd client")],
+    ),
+    of(
+        "external etcd as kubespray has it, its client certificate expired and its CA's key here",
+        |node| {
+            let etcd = |name: &str| format!("/etc/ssl/etcd/ssl/{name}.pem");
+            for (from, to) in [("ca.crt", "ca"), ("ca.key", "ca-key")] {
+                copy(node, &pki(&format!("etcd/{from}")), &etcd(to));
+            }
+            let wish = Wish {
+                end: "20261121000000Z",
+                start: "20251121000000Z",
+                subject: "/CN=etcd-client",
+                extensions: CLIENT,
+                authority: "etcd/ca",
+                ..API_SERVER
+            };
+            reissue(node, "apiserver-etcd-client", &wish);
+            node.rename(&pki("apiserver-etcd-client.crt"), &etcd("node-cp-1"));
+            node.rename(&pki("apiserver-etcd-client.key"), &etcd("node-cp-1-key"));
+            node.remove(ETCD_POD);
+            node.remove("/etc/kubernetes/pki/etcd");
+            node.remove("/var/lib/etcd");
+            for (from, to) in [
+                ("pki/etcd/ca.crt", "ca"),
+                ("pki/apiserver-etcd-client.crt", "node-cp-1"),
+                ("pki/apiserver-etcd-client.key", "node-cp-1-key"),
+            ] {
+                node.replace(API_SERVER_POD, &format!("/etc/kubernetes/{from}"), &etcd(to));
+            }
+            node.replace(API_SERVER_POD, "https://127.0.0.1:2379", "https://192.168.10.21:2379");
+        },
+        &[("etcd-external", N, "etcd"), ("expired", B, "apiserver-etcd-client")],
     ),
     on(
         "expired-all",
@@ -180,6 +273,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 "    - --insecure-port=0\n    - --oidc-ca-file=/etc/kubernetes/pki/oidc.crt\n",
             );
         },
-        &[("duplicate-manifest", B, "etcd"), ("flag-file-missing", B, "kube-apiserver")],
+        &[("duplicate-manifest", W, "etcd"), ("flag-file-missing", B, "kube-apiserver")],
     ),
 ];

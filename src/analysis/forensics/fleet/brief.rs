@@ -11,7 +11,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::in_manifest;
 use crate::formats::etcd::Member;
 use crate::formats::key::public_key_bits;
-use crate::state::Digest;
+use crate::state::{Component, Digest};
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +38,9 @@ pub struct Brief {
     /// SHA-256 of each leaf's public key.
     #[serde(skip)]
     pub leaves: BTreeMap<String, Digest>,
+    /// SHA-256 of what its API server encrypts with, where that is known; that of nothing where it doesn't.
+    #[serde(skip)]
+    pub encryption: Option<Digest>,
     /// Members in etcd's manifest.
     #[serde(skip)]
     pub members: Vec<Member>,
@@ -80,8 +83,12 @@ impl Brief {
             service_accounts: sa
                 .or_else(|| inventory.service_account.public.get().cloned())
                 .and_then(|spki| key_digest(&spki)),
-            endpoint: inventory.facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
+            endpoint: inventory.endpoint.as_ref().map(|endpoint| endpoint.value.clone()),
             leaves: leaves.collect(),
+            encryption: match &inventory.encryption {
+                Some(file) => file.get().copied(),
+                None => inventory.facts.pod(Component::ApiServer).map(|_| Digest::of(&[])),
+            },
             members: in_manifest(&inventory.facts).map(|(members, _)| members).unwrap_or_default(),
             etcd_is_blocked: diagnosis
                 .findings

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::brief::Brief;
 use crate::analysis::forensics::diagnosis::{EtcdPlace, Role};
 use crate::analysis::node::findings::Code;
+use crate::analysis::node::references::ENCRYPTION;
 use crate::state::Digest;
 use crate::state::text::count;
 
@@ -132,6 +133,9 @@ fn findings(nodes: &[Brief]) -> Vec<Across> {
     }
     let keys = nodes.iter().filter_map(|node| Some((node, node.service_accounts?)));
     found.extend(differs(Code::NodesSaDiffers, "sa", nodes, keys, "is another pair"));
+    let files = nodes.iter().filter_map(|node| Some((node, node.encryption?)));
+    let flag = format!("--{ENCRYPTION}");
+    found.extend(differs(Code::NodesEncryptionDiffers, &flag, nodes, files, "is another file, or none,"));
     found.extend(copied(nodes));
     found
 }

@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The node of something missing or unusable: one for each place.
-    fn lost(
+    pub(super) fn lost(
         &mut self,
         what: &'static str,
         place: Place,

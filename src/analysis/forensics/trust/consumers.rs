@@ -8,7 +8,7 @@ use super::flags::{self, FLAGS, Use};
 use super::read;
 use super::rows::as_ref;
 use super::{Edge, Fault, FaultKind, Kind, Place, Relation, State};
-use crate::analysis::node::facts::{Facts, ManifestFile};
+use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::{Inventory, KubeletForm, Parsed};
 use crate::analysis::node::scope::is_credential;
 use crate::formats::manifest::{Manifest, sni_pair};
@@ -42,10 +42,8 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn take_consumers(&mut self, inventory: &'a Inventory) {
-        for file in &inventory.facts.manifests {
-            if let ManifestFile { path, pod: Ok(pod) } = file {
-                self.take_pod(path, pod);
-            }
+        for (path, pod) in inventory.facts.pods() {
+            self.take_pod(path, pod);
         }
         if inventory.has_kubelet() {
             self.take_kubelet(inventory);
@@ -85,6 +83,10 @@ impl<'a> Builder<'a> {
                 let does = self.guess(&pod.host(value));
                 self.take_flag(manifest, pod, name, value, does);
             }
+        }
+        let named: BTreeSet<_> = pod.paths().collect();
+        for path in pod.host_paths.iter().filter(|path| is_credential(path) && !named.contains(*path)) {
+            self.take_volume(manifest, pod, path);
         }
     }
 
@@ -147,7 +149,42 @@ impl<'a> Builder<'a> {
                 let key = self.key_file(&path);
                 self.join(Edge::new(key, consumer, Relation::UsedBy));
             }
+            Use::Secret => {
+                let secret = self.secret_file(&path);
+                self.join(Edge::new(secret, consumer, Relation::UsedBy));
+            }
             Use::Kubeconfig => self.connects(&path, consumer),
+        }
+    }
+
+    /// A file that a pod mounts by itself, and that none of its flags names: an add-on such as kube-vip reads its
+    /// kubeconfig so.
+    fn take_volume(&mut self, manifest: &Path, pod: &Manifest, path: &Path) {
+        let does = self.guess(path);
+        // Many programs call their configuration .conf.
+        let is_one = match does {
+            Use::Kubeconfig => matches!(read::kubeconfig(self.snapshot, path), Parsed::Present(_)),
+            _ => self.snapshot.file(path).is_some(),
+        };
+        if !is_one {
+            return;
+        }
+        let field = vec!["hostPath".to_owned()];
+        let consumer = self.consumer(&pod.name, field, manifest, path, does == Use::Kubeconfig);
+        match does {
+            Use::Kubeconfig => self.connects(path, consumer),
+            Use::Trust => {
+                let found = self.trusted_file(path);
+                self.trusted_by(&found, consumer, None);
+            }
+            Use::Key => {
+                let key = self.key_file(path);
+                self.join(Edge::new(key, consumer, Relation::UsedBy));
+            }
+            _ => {
+                let leaf = self.presented_file(path, None);
+                self.join(Edge::new(leaf, consumer, Relation::PresentedBy));
+            }
         }
     }
 

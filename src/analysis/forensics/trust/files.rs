@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::Place;
 use super::build::{Builder, Connected, CopyOf};
 use super::read::{self, EMBEDDED, EMBEDDED_AUTHORITY};
+use super::{Key, Kind, Place, State};
 use crate::analysis::node::inventory::Parsed;
 
 impl Builder<'_> {
@@ -78,6 +78,18 @@ impl Builder<'_> {
             self.pair(key, leaf, false);
         }
         leaf
+    }
+
+    /// The file with symmetric keys at a path: they have no public half.
+    pub(super) fn secret_file(&mut self, path: &Path) -> usize {
+        let found: Parsed<()> = read::parse(self.snapshot, path, |_| Ok(()));
+        let is_there = found.get().is_some();
+        let make = |state, why| {
+            let state = if is_there { State::Valid } else { state };
+            let (name, places, public_places) = (path.display().to_string(), Vec::new(), Vec::new());
+            Kind::Key(Key { name, state, why, public_sha256: None, algorithm: None, places, public_places })
+        };
+        self.lost("key", Place::file(path), make, found.reason())
     }
 
     /// The private or public key at a path.

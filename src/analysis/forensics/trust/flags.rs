@@ -5,6 +5,7 @@
 use Breaks::{As, Only};
 
 use crate::analysis::node::findings::consequence;
+use crate::analysis::node::references::ENCRYPTION;
 use crate::state::{Component, catalog};
 
 /// What a flag does with the file that it names.
@@ -18,6 +19,8 @@ pub(super) enum Use {
     Issue(&'static str),
     /// Signs or verifies with the key in it.
     Key,
+    /// Encrypts with the symmetric keys in it.
+    Secret,
     /// Connects with the kubeconfig.
     Kubeconfig,
     /// `CERTIFICATE,KEY:NAMES`.
@@ -90,6 +93,12 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     flag(API, "proxy-client-cert-file", Use::Present("proxy-client-key-file"), As("front-proxy-client")),
     flag(API, "requestheader-client-ca-file", Use::Trust, As("front-proxy-ca")),
+    flag(
+        API,
+        ENCRYPTION,
+        Use::Secret,
+        Only("kube-apiserver does not start, and without its keys what is stored encrypted is lost"),
+    ),
     flag(API, "service-account-signing-key-file", Use::Key, TOKENS),
     flag(API, "service-account-key-file", Use::Key, TOKENS),
     flag(

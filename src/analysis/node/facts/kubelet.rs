@@ -11,7 +11,7 @@ use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest;
 use crate::formats::systemd::{Service, Sourced};
-use crate::state::{Component, catalog};
+use crate::state::{Component, Content, Entry, Snapshot, catalog};
 
 /// Where systemd looks for units, the directory that wins last (systemd.unit(5), "Unit File Load Path").
 const UNIT_DIRS: [&str; 5] = [
@@ -32,6 +32,20 @@ pub(in crate::analysis::node) fn units() -> impl Iterator<Item = (PathBuf, PathB
         let directory = Path::new(directory);
         (directory.join("kubelet.service"), directory.join("kubelet.service.d"))
     })
+}
+
+/// The drop-ins of the kubelet's configuration in the order in which they are merged: in subdirectories too, each
+/// directory by its names, links to directories not followed (kubernetes `cmd/kubelet/app/server.go`
+/// mergeKubeletConfigurations, Go `filepath.WalkDir`).
+pub(in crate::analysis::node) fn drop_ins(snapshot: &Snapshot, directory: &Path) -> Vec<PathBuf> {
+    let Ok(directory) = snapshot.resolve(directory) else { return Vec::new() };
+    let is_one = |path: &Path, entry: &Entry| {
+        path.starts_with(&directory.path)
+            && path.extension() == Some(OsStr::new("conf"))
+            && !matches!(entry.content, Content::Directory)
+    };
+    let found = snapshot.iter().filter(|(path, entry)| is_one(path, entry));
+    found.map(|(path, _)| path.to_owned()).collect()
 }
 
 /// The kubelet as it is started.
@@ -124,7 +138,7 @@ impl Reader<'_> {
         kubelet.config = kubelet.path("config", catalog::KUBELET_CONFIG);
         kubelet.config_dir = kubelet.flag("config-dir").map(|fact| Path::new("/").join(fact.value));
         let mut files = vec![kubelet.config.value.clone()];
-        files.extend(kubelet.config_dir.iter().flat_map(|directory| self.conf_files(directory)));
+        files.extend(kubelet.config_dir.iter().flat_map(|directory| drop_ins(self.snapshot, directory)));
         for path in files {
             let parsed = self.file(&path).and_then(|bytes| KubeletConfiguration::parse(bytes).ok());
             let Some(parsed) = parsed else { continue };

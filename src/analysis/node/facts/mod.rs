@@ -5,6 +5,7 @@
 pub(super) mod kubelet;
 mod pki_dir;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,6 @@ use serde::Serialize;
 
 use self::pki_dir::PkiDir;
 use crate::formats::crictl::CrictlConfiguration;
-use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::state::Component::{self, ApiServer, ControllerManager, Etcd, Scheduler};
@@ -26,7 +26,7 @@ pub struct Fact<T> {
 }
 
 impl<T> Fact<T> {
-    fn new(value: T, source: impl Into<String>) -> Self {
+    pub(super) fn new(value: T, source: impl Into<String>) -> Self {
         Self { value, source: source.into() }
     }
 }
@@ -36,6 +36,16 @@ pub struct ManifestFile {
     pub path: PathBuf,
     /// The static pod, or why the file is none.
     pub pod: Result<Manifest, String>,
+    /// Whether the kubelet keeps the pod of a later file, which has the same name and namespace.
+    pub replaced: bool,
+}
+
+impl ManifestFile {
+    /// The static pod that the kubelet runs from it.
+    fn running(&self) -> Option<(&Path, &Manifest)> {
+        let pod = self.pod.as_ref().ok().filter(|_| !self.replaced)?;
+        Some((&self.path, pod))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,8 +69,6 @@ pub struct Facts {
     pub service_address: Option<Fact<IpAddr>>,
     pub dns_domain: Option<Fact<String>>,
     pub minor_version: Option<Fact<u32>>,
-    /// URL of the API server in admin.conf: the control-plane endpoint.
-    pub endpoint: Option<Fact<String>>,
     pub cluster_name: Fact<String>,
     /// The kubelet's configuration file, and the directory of its drop-ins.
     pub kubelet_config: Fact<PathBuf>,
@@ -141,7 +149,6 @@ impl Facts {
             secure_port: pods.secure_port(),
             service_address: pods.service_address(),
             minor_version: pods.minor_version(),
-            endpoint: reader.endpoint(),
             cluster_name: pods.cluster_name(),
             hostname_override: kubelet.hostname_override(),
             kubelet_serving: kubelet
@@ -171,6 +178,11 @@ impl Facts {
                 .unwrap_or_else(|| Fact::new(IpAddr::from([0, 0, 0, 0]), "default")),
             kubelet_port: kubelet_port.unwrap_or_else(|| Fact::new(10250, "default")),
         }
+    }
+
+    /// The static pods that the kubelet runs, each with its manifest.
+    pub fn pods(&self) -> impl Iterator<Item = (&Path, &Manifest)> {
+        self.manifests.iter().filter_map(ManifestFile::running)
     }
 
     /// The pod of this component, if its manifest is readable.
@@ -206,21 +218,18 @@ impl Reader<'_> {
             // The kubelet skips dot-files (pkg/kubelet/config/file_linux.go).
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             if let (false, Some(bytes)) = (hidden, self.file(path)) {
-                found.push(ManifestFile { path: path.to_owned(), pod: Manifest::parse(bytes) });
+                let (path, pod) = (path.to_owned(), Manifest::parse(bytes));
+                found.push(ManifestFile { path, pod, replaced: false });
             }
         }
+        // Put into a store by namespace and name in the byte order of their files, the last one stays
+        // (kubernetes `pkg/kubelet/config/file.go` extractFromDir, replaceStore).
+        let mut known = BTreeSet::new();
+        for ManifestFile { pod, replaced, .. } in found.iter_mut().rev() {
+            let Ok(pod) = pod else { continue };
+            *replaced = !known.insert((&pod.namespace, &pod.name));
+        }
         found
-    }
-
-    fn endpoint(&self) -> Option<Fact<String>> {
-        let files =
-            ["admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"];
-        files.iter().find_map(|file| {
-            let path = Path::new(catalog::KUBERNETES_DIR).join(file);
-            let config = Kubeconfig::parse(self.file(&path)?).ok()?;
-            let server = Some(config.server).filter(|server| !server.is_empty())?;
-            Some(Fact::new(server, format!("{} server", path.display())))
-        })
     }
 }
 
@@ -228,10 +237,7 @@ struct Pods<'a>(&'a [ManifestFile]);
 
 impl<'a> Pods<'a> {
     fn pod(&self, component: Component) -> Option<(&'a Path, &'a Manifest)> {
-        self.0.iter().find_map(|file| {
-            let pod = file.pod.as_ref().ok()?;
-            (pod.name == component.name()).then_some((file.path.as_path(), pod))
-        })
+        self.0.iter().filter_map(ManifestFile::running).find(|(_, pod)| pod.name == component.name())
     }
 
     fn flag(&self, pod: Component, flag: &str) -> Option<Fact<&'a str>> {
@@ -250,10 +256,17 @@ impl<'a> Pods<'a> {
         if let Some((path, _)) = self.pod(Etcd) {
             return Fact::new(true, path.display().to_string());
         }
-        match self.file(ApiServer, "etcd-cafile") {
-            Some(fact) => Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source),
-            None => Fact::new(true, "default"),
+        if let Some(fact) = self.file(ApiServer, "etcd-cafile") {
+            return Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source);
         }
+        let Some(servers) = self.flag(ApiServer, "etcd-servers") else {
+            return Fact::new(true, "default");
+        };
+        let own = self.advertise_address().map(|address| address.value);
+        let here = |address: IpAddr| address.is_loopback() || Some(address) == own;
+        let mut hosts = servers.value.split(',').filter_map(host_of);
+        let local = hosts.any(|host| host == "localhost" || host.parse().is_ok_and(here));
+        Fact::new(local, servers.source)
     }
 
     fn advertise_address(&self) -> Option<Fact<IpAddr>> {

@@ -144,6 +144,9 @@ fn the_command_line_of_the_kubelet() {
         ("/d/1.conf", "staticPodPath: /1\n"),
         ("/d/3.yaml", "staticPodPath: /3\n"),
     ];
+    let deeper = [("/d/2.conf.d/9.conf", "staticPodPath: /9\n"), ("/d/1/9.conf", "staticPodPath: /0\n")];
+    let found = kubelet_of(&[&files[..], &env, &deeper].concat());
+    assert!(found.contains("/9 (/d/2.conf.d/9.conf staticPodPath)"), "{found}");
     insta::assert_snapshot!(kubelet_of(&[&files[..], &env].concat()), @"
     /c (/etc/systemd/system/kubelet.service --config)
     /2 (/d/2.conf staticPodPath)
@@ -173,4 +176,25 @@ fn the_name_that_the_kubelet_is_told() {
     assert_eq!(name("A=--hostname-override=CP-1"), "cp-1 (/etc/default/kubelet --hostname-override)");
     assert_eq!(name("A=--hostname-override=%H"), "host (/etc/hostname)");
     assert_eq!(name("A=--hostname-override=cp-1 --cloud-provider=aws"), "host (/etc/hostname)");
+}
+
+#[test]
+fn of_two_manifests_for_one_pod_the_last_in_byte_order_runs() {
+    let file = |name: &str, namespace: &str| {
+        let text = format!(
+            "kind: Pod\nmetadata: {{name: etcd{namespace}}}\nspec: {{containers: [{{command: [x, --name={name}]}}]}}\n"
+        );
+        (format!("{MANIFESTS}/{name}"), text)
+    };
+    let running = |names: &[(&str, &str)]| {
+        let files: Vec<_> = names.iter().map(|(name, namespace)| file(name, namespace)).collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let facts = Facts::read(&node(&[], &files), None);
+        let found: Vec<_> = facts.pods().map(|(_, pod)| pod.flag("name").unwrap().to_owned()).collect();
+        found
+    };
+    assert_eq!(running(&[("etcd.yaml", ""), ("etcd.yaml.bak", "")]), ["etcd.yaml.bak"]);
+    assert_eq!(running(&[("etcd.yaml", ""), ("etcd-old.yaml", "")]), ["etcd.yaml"]);
+    assert_eq!(running(&[("a", ""), ("b", ", namespace: default"), ("c", ", namespace: x")]), ["b", "c"]);
+    assert_eq!(running(&[("etcd.yaml", ""), (".z.yaml", "")]), ["etcd.yaml"]);
 }

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::host_state::HostState;
-use crate::analysis::node::inventory::{Inventory, LeafRow};
+use crate::analysis::node::inventory::{Inventory, LeafRow, Row};
 use crate::formats::certificate::{Certificate, CertificateError};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::pem::{self, PemError};
 use crate::state::Snapshot;
 use crate::state::catalog::{KUBELET_CLIENT, Place};
+use crate::state::text::shell_word;
 
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
@@ -47,6 +48,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
         found.extend(several(snapshot, inventory));
         found.extend(references::find(snapshot, inventory, now));
         found.extend(super_admin(inventory));
+        found.extend(inventory.leaves.iter().filter_map(|leaf| of_another_cluster(&leaf.row)));
     } else {
         found.extend(places::authority_keys(inventory));
         found.iter_mut().for_each(for_a_worker);
@@ -135,7 +137,7 @@ fn is_of_another_cluster(snapshot: &Snapshot, inventory: &Inventory, finding: &F
         return false;
     };
     let own = [
-        facts.endpoint.as_ref().and_then(|url| host_of(&url.value)).map(str::to_owned),
+        inventory.endpoint.as_ref().and_then(|url| host_of(&url.value)).map(str::to_owned),
         facts.advertise_address.as_ref().map(|address| address.value.to_string()),
         facts.node_name.as_ref().map(|name| name.value.clone()),
         Some("127.0.0.1".to_owned()),
@@ -192,6 +194,16 @@ fn is_chain(all: Vec<Vec<u8>>) -> Result<bool, CertificateError> {
         issuer = Some(certificate.issuer_der);
     }
     Ok(true)
+}
+
+/// A kubeconfig of this node whose current context leads to another cluster.
+fn of_another_cluster(row: &Row) -> Option<Finding> {
+    let (context, server) = row.beside.as_ref()?;
+    let what = format!("its current-context is another cluster's ({server})");
+    let mut finding = Finding::new(Code::AnotherCluster, Severity::Blocker, &row.name, &row.path, what);
+    let (context, file) = (shell_word(context), shell_word(&row.path.display().to_string()));
+    finding.remedy.command = Some(format!("kubectl config use-context {context} --kubeconfig {file}"));
+    Some(finding)
 }
 
 fn super_admin(inventory: &Inventory) -> Option<Finding> {

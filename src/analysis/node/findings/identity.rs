@@ -104,7 +104,7 @@ fn wanted(snapshot: &Snapshot, inventory: &Inventory, spec: &CertSpec) -> Vec<(S
             if let Some(address) = &facts.service_address {
                 want(&address.value.to_string(), &address.source, Severity::Blocker);
             }
-            if let Some(endpoint) = &facts.endpoint
+            if let Some(endpoint) = &inventory.endpoint
                 && let Some(host) = host_of(&endpoint.value)
             {
                 want(host, &endpoint.source, Severity::Blocker);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::credentials::{kubelet_of_another_node, kubelet_unlike};
 use super::{Code, Evidence, Finding, Remedy, Severity};
 use crate::analysis::node::inventory::{Inventory, KubeletForm, ServingForm};
+use crate::analysis::node::{facts, scope};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
@@ -27,6 +28,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     }
     let mut found = Vec::new();
     found.extend(configuration(snapshot, inventory));
+    found.extend(drop_ins(snapshot, inventory));
     found.extend(kubeconfig(snapshot, inventory));
     found.extend(other_host(snapshot, inventory));
     found.extend(link(snapshot, inventory));
@@ -48,6 +50,26 @@ fn configuration(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> 
         Some(Content::Unread(why)) => finding(Code::KubeletConfigBroken, why.to_string()),
         Some(_) => finding(Code::KubeletConfigBroken, "not a file".to_owned()),
     }
+}
+
+/// The drop-in that keeps the kubelet from starting: it stops at the first one that it can't merge (kubernetes
+/// `cmd/kubelet/app/server.go` mergeKubeletConfigurations).
+fn drop_ins(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let directory = scope::drop_in_directory(&inventory.facts)?;
+    let finding =
+        |code, path: &Path, what: String| Finding::new(code, Severity::Blocker, "kubelet", path, what);
+    if snapshot.resolve(directory).is_ok_and(|resolved| resolved.entry.is_none()) {
+        let what = format!("{} (--config-dir) not found", directory.display());
+        return Some(finding(Code::KubeletConfigMissing, directory, what));
+    }
+    facts::kubelet::drop_ins(snapshot, directory).iter().find_map(|path| {
+        let why = match KubeletConfiguration::parse(snapshot.file(path)?) {
+            Ok(one) if one.is_typed() => return None,
+            Ok(_) => "no apiVersion kubelet.config.k8s.io/v1beta1 and kind KubeletConfiguration".to_owned(),
+            Err(why) => why,
+        };
+        Some(finding(Code::KubeletConfigBroken, path, format!("{}: {why}", path.display())))
+    })
 }
 
 /// Without a kubeconfig the kubelet requests one with `bootstrap-kubelet.conf`, if that still exists.
@@ -155,19 +177,27 @@ fn newer(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<F
 }
 
 fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
-    if inventory.kubelet_form != KubeletForm::Embedded {
+    let administrator = inventory.administrator_as_kubelet();
+    let is_embedded = inventory.kubelet_form == KubeletForm::Embedded;
+    if !is_embedded && administrator.is_none() {
         return None;
     }
     let row = &inventory.kubelet_client;
     let ended = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
-    let (severity, what) = if ended {
-        (Severity::Blocker, "its embedded certificate has expired, and rotation does not replace it")
-    } else {
-        (Severity::Warning, "its certificate is embedded, so rotation has no effect after a restart")
+    let severity = if ended { Severity::Blocker } else { Severity::Warning };
+    let what = match (is_embedded, ended) {
+        (true, true) => "its embedded certificate has expired, and rotation does not replace it",
+        (true, false) => "its certificate is embedded, so rotation has no effect after a restart",
+        (false, true) => {
+            "the certificate that kubelet.conf names has expired, and rotation does not replace it"
+        }
+        (false, false) => {
+            "kubelet.conf names a certificate that is not the kubelet's, and rotation does not replace it"
+        }
     };
     let mut finding =
         Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what.to_owned());
-    if let Some(why) = inventory.administrator_as_kubelet() {
+    if let Some(why) = administrator {
         finding.what = format!("{what}; {why}");
         finding.remedy = Remedy { command: None, reason: WORKER_REMEDY.to_owned() };
     }

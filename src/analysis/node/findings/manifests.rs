@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::references::ENCRYPTION;
 use crate::analysis::node::scope::is_credential;
+use crate::formats::manifest::Manifest;
 use crate::formats::yaml;
 use crate::state::catalog::Place;
 use crate::state::{Component, Snapshot};
@@ -68,23 +70,29 @@ fn unreadable(inventory: &Inventory) -> impl Iterator<Item = Finding> {
 }
 
 fn doubled(inventory: &Inventory) -> Vec<Finding> {
-    let mut pods: BTreeMap<(&str, &str), Vec<&PathBuf>> = BTreeMap::new();
+    let mut files: BTreeMap<(&str, &str), Vec<(&PathBuf, &Manifest)>> = BTreeMap::new();
     for file in &inventory.facts.manifests {
         if let Ok(pod) = &file.pod {
-            pods.entry((&pod.namespace, &pod.name)).or_default().push(&file.path);
+            files.entry((&pod.namespace, &pod.name)).or_default().push((&file.path, pod));
         }
     }
-    let doubled = pods.into_iter().filter(|(_, paths)| paths.len() > 1);
+    let doubled = files.into_iter().filter(|(_, files)| files.len() > 1);
     doubled
-        .filter_map(|((_, name), paths)| {
+        .filter_map(|((_, name), files)| {
+            let (paths, pods): (Vec<_>, Vec<_>) = files.into_iter().unzip();
             // The one that is named after the component is usually the right one.
             let extra = paths
                 .iter()
                 .copied()
                 .find(|path| path.file_name() != Some(format!("{name}.yaml").as_ref()))?;
             let list: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            let what = format!("{} are both manifests for {name}", list.join(" and "));
-            let mut finding = Finding::new(Code::DuplicateManifest, Severity::Blocker, name, extra, what);
+            let (severity, difference) = if pods.iter().all(|pod| Some(pod) == pods.first()) {
+                (Severity::Warning, ", with the same image, flags, mounts and user")
+            } else {
+                (Severity::Blocker, "; the kubelet runs the last one")
+            };
+            let what = format!("{} are both manifests for {name}{difference}", list.join(" and "));
+            let mut finding = Finding::new(Code::DuplicateManifest, severity, name, extra, what);
             let evidence = paths.iter().map(|path| Evidence::field(path, "metadata.name", name));
             finding.evidence.extend(evidence);
             Some(finding)
@@ -129,11 +137,12 @@ fn disagreement(inventory: &Inventory) -> Option<Finding> {
 /// is not mounted from the node is inside the container.
 fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
-    for file in &inventory.facts.manifests {
-        let Ok(pod) = &file.pod else { continue };
+    for (manifest, pod) in inventory.facts.pods() {
         for (flag, value) in &pod.flags {
             let path = Path::new(value);
-            let Some(host) = pod.on_host(path).filter(|_| is_credential(path)) else { continue };
+            let Some(host) = pod.on_host(path).filter(|_| is_credential(path) || flag == ENCRYPTION) else {
+                continue;
+            };
             if is_known(inventory, &host) {
                 continue;
             }
@@ -143,7 +152,7 @@ fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
                 let what = format!("{} refers to {value}{elsewhere}, which does not exist", pod.name);
                 let mut finding =
                     Finding::new(Code::FlagFileMissing, Severity::Blocker, &pod.name, host, what);
-                finding.evidence.push(Evidence::flag(snapshot, &file.path, flag, value));
+                finding.evidence.push(Evidence::flag(snapshot, manifest, flag, value));
                 found.push(finding);
             }
         }

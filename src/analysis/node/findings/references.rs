@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity, manifests};
+use crate::analysis::node::changed::credentials;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::references;
-use crate::analysis::node::scope::is_credential;
 use crate::formats::certificate::Certificate;
-use crate::formats::manifest::Manifest;
 use crate::state::time::expired_on;
 use crate::state::{Component, Snapshot};
 
@@ -35,10 +34,9 @@ fn unused(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     found
 }
 
-/// Leaf certificates that flags name and no row of the inventory has.
+/// Leaf certificates that flags name or pods mount by themselves, that no row of the inventory has.
 fn expired(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
-    let pods = inventory.facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
-    let named: BTreeSet<_> = pods.flat_map(Manifest::paths).filter(|path| is_credential(path)).collect();
+    let named: BTreeSet<_> = inventory.facts.pods().flat_map(|(_, pod)| credentials(pod)).collect();
     // One of an external etcd has a finding of its own.
     let etcd = inventory
         .facts

@@ -36,11 +36,10 @@ pub enum Vouch {
     No,
 }
 
-/// Whether a client that trusts `copies` accepts what the CA of `row` signs, their dates aside.
-pub fn vouch(copies: &[Certificate], row: &CaRow) -> Vouch {
-    let Some(own) = row.certificate.get() else { return Vouch::No };
+/// Whether a client that trusts `copies` accepts what the CA `own` signs, their dates aside. `bundle` is its file.
+pub fn vouch(copies: &[Certificate], own: &Certificate, bundle: &[Certificate]) -> Vouch {
     let is = |copy: &Certificate| copy.der == own.der;
-    if copies.iter().any(is) || is_issued_by(own, copies, &row.bundle) {
+    if copies.iter().any(is) || is_issued_by(own, copies, bundle) {
         return Vouch::Yes;
     }
     let same_key = || copies.iter().filter(|copy| copy.spki == own.spki);
@@ -65,12 +64,12 @@ fn is_issued_by(own: &Certificate, roots: &[Certificate], bundle: &[Certificate]
 
 /// The copies in these credentials that differ from the node's own CA.
 pub(super) fn authorities<'a>(authorities: &[CaRow], rows: impl Iterator<Item = &'a Row>) -> Vec<ForeignCa> {
-    let own = authorities.iter().find(|row| row.authority == Ca::Cluster);
-    let Some(own) = own.filter(|row| row.certificate.get().is_some()) else { return Vec::new() };
+    let row = authorities.iter().find(|row| row.authority == Ca::Cluster);
+    let Some((row, own)) = row.and_then(|row| Some((row, row.certificate.get()?))) else { return Vec::new() };
     let mut found = Vec::new();
     for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
         let copies = Certificate::all_from_pem(pem);
-        let (what, same_key) = match copies.as_ref().map(|copies| vouch(copies, own)) {
+        let (what, same_key) = match copies.as_ref().map(|copies| vouch(copies, own, &row.bundle)) {
             Ok(Vouch::Yes) => continue,
             Ok(Vouch::SameKey) => ("an older certificate of the same key", true),
             Ok(Vouch::OtherName) => ("a certificate of the same key under another name (encoding)", false),

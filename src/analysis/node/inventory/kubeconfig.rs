@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::own::{self, Own};
 use super::{Parsed, Reader, Row, present};
 use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
+use crate::state::catalog;
 
 impl Reader<'_> {
     pub(super) fn kubeconfig(&self, name: &str, path: &Path) -> Row {
@@ -20,14 +22,29 @@ impl Reader<'_> {
             foreign_issuer: None,
             files: None,
             embedded_authority: None,
+            beside: None,
         };
         let config = match self.file(path) {
             Parsed::Missing => return row,
             Parsed::Unreadable(reason) => Err(reason),
-            Parsed::Present(bytes) => Kubeconfig::parse(bytes).map_err(|error| {
-                row.not_replaceable = (!error.is_worthless()).then(|| error.clone());
-                error.to_string()
-            }),
+            Parsed::Present(bytes) => {
+                // The kubelet's and a user's own are what their current contexts say.
+                let own = match catalog::cert_spec(name) {
+                    Some(_) => own::of(self.snapshot, self.facts, path, bytes),
+                    None => Kubeconfig::parse(bytes).map(|config| Own { config, beside: None }),
+                };
+                match own {
+                    Ok(Own { config, beside }) => {
+                        row.beside = beside;
+                        Ok(config)
+                    }
+                    Err(error) => {
+                        let why = error.to_string();
+                        row.not_replaceable = (!error.is_worthless()).then_some(error);
+                        Err(why)
+                    }
+                }
+            }
         };
         row.embedded_authority = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
         (row.certificate, row.key) = match config.map(|config| config.credential) {

@@ -3,22 +3,24 @@
 mod foreign;
 mod kubeconfig;
 mod kubelet;
+mod own;
 mod referred;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 pub use self::foreign::{ForeignCa, Vouch, vouch};
 pub use self::kubelet::{KubeletForm, ServingForm};
-use super::facts::{Facts, ManifestFile};
+use super::facts::{Fact, Facts, ManifestFile};
 use super::{references, scope};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
-use crate::state::{Bytes, Component, Content, Entry, Snapshot};
+use crate::state::{Bytes, Component, Content, Digest, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
 
@@ -94,6 +96,8 @@ pub struct Row {
     pub files: Option<(PathBuf, PathBuf)>,
     /// The kubeconfig that contains it or refers to it, and the PEM of its CA certificates.
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
+    /// Its context in a kubeconfig, and the server of the current context, where that is another cluster's.
+    pub beside: Option<(String, String)>,
 }
 
 /// The key pair of service-account tokens. It has no certificate.
@@ -116,6 +120,8 @@ pub struct LeafRow {
 #[derive(Clone, Debug)]
 pub struct Inventory {
     pub facts: Facts,
+    /// URL of the API server in admin.conf: the control-plane endpoint.
+    pub endpoint: Option<Fact<String>>,
     /// The CAs that this node should have, in kubeadm's order.
     pub authorities: Vec<CaRow>,
     pub service_account: ServiceAccount,
@@ -130,6 +136,8 @@ pub struct Inventory {
     pub elsewhere: Vec<Row>,
     /// Copies of the cluster's CA that differ from it.
     pub foreign_authorities: Vec<ForeignCa>,
+    /// SHA-256 of the file with the keys for what is stored; `None` where the API server encrypts nothing.
+    pub encryption: Option<Parsed<Digest>>,
     /// The newest timestamp on the disk, and its source.
     pub newest_evidence: Option<(Timestamp, String)>,
     /// Whether an etcd member has its data here.
@@ -145,17 +153,14 @@ impl Inventory {
     /// Reads a snapshot whose facts are known already, such as one in which only credentials have changed.
     pub fn with_facts(snapshot: &Snapshot, facts: Facts) -> Self {
         let reader = Reader { snapshot, facts: &facts };
-        let local = facts.local_etcd.value;
-        let authorities: Vec<_> = CAS
-            .into_iter()
-            .filter(|authority| local || *authority != Ca::Etcd)
-            .map(|authority| reader.authority(authority))
-            .collect();
         let mut leaves: Vec<_> = CERT_SPECS
             .iter()
-            .filter(|spec| local || !spec.needs_local_etcd())
+            .filter(|spec| references::asks_for(snapshot, &facts, spec))
             .map(|spec| LeafRow { spec, row: reader.leaf(spec) })
             .collect();
+        let is_used = |authority: &Ca| leaves.iter().any(|leaf| leaf.spec.authority == *authority);
+        let authorities = CAS.into_iter().filter(is_used).map(|authority| reader.authority(authority));
+        let authorities: Vec<_> = authorities.collect();
         referred::without_repeated(&mut leaves);
         let mut served_by_name = reader.served_by_name(&leaves);
         referred::mark_foreign(&reader, &authorities, &mut leaves);
@@ -172,6 +177,9 @@ impl Inventory {
                 .iter()
                 .any(|path| path.starts_with(ETCD_DATA) && snapshot.get(Path::new(path)).is_some()),
             service_account,
+            encryption: references::encryption(&facts)
+                .map(|path| reader.parse(&path, |bytes| Ok::<_, Infallible>(Digest::of(bytes)))),
+            endpoint: own::endpoint(snapshot, &facts),
             facts,
             authorities,
             leaves,
@@ -188,6 +196,11 @@ impl Inventory {
 
     pub fn authority(&self, authority: Ca) -> Option<&CaRow> {
         self.authorities.iter().find(|row| row.authority == authority)
+    }
+
+    /// Whether the current context of this kubeconfig of kubeadm's is another cluster's.
+    pub fn leads_elsewhere(&self, name: &str) -> bool {
+        self.row(name).is_some_and(|row| row.beside.is_some())
     }
 
     /// All credentials with a leaf certificate: kubeadm's, the kubelet's, those in homes.
@@ -308,6 +321,7 @@ impl Reader<'_> {
             foreign_issuer: None,
             files: None,
             embedded_authority: None,
+            beside: None,
         }
     }
 

@@ -8,12 +8,8 @@ use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
-use crate::formats::kubeconfig::entries::Entries;
 use crate::state::catalog::{Ca, CertSpec};
 use crate::state::{Content, Severity};
-
-/// So many contexts of a kubeconfig are searched for this cluster.
-const MOST_CONTEXTS: usize = 16;
 
 impl Decision<'_> {
     /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
@@ -39,59 +35,38 @@ impl Decision<'_> {
         Ok(self.snapshot.resolve(path).map_err(|error| error.to_string())?.path)
     }
 
-    /// The first context of a kubeconfig whose CA is this cluster's, where that of the current one is another.
-    fn own_context(&self, file: &Path, current: &Kubeconfig) -> Option<String> {
-        let own = self.inventory.authority(Ca::Cluster)?;
-        let is_own = |config: &Kubeconfig| {
-            let copies = config.authority_pem().map(Certificate::all_from_pem);
-            copies.is_some_and(|copies| copies.is_ok_and(|copies| vouch(&copies, own) != Vouch::No))
-        };
-        if is_own(current) {
-            return None;
-        }
-        let data = self.snapshot.file(file)?;
-        // More than anybody keeps in the kubeconfig of a node; each is a pass over the file.
-        let names = Entries::parse(data, Path::new("/")).ok()?.contexts.into_iter().take(MOST_CONTEXTS);
-        let has_own = |name: &String| Kubeconfig::parse_context(data, Some(name)).is_ok_and(|it| is_own(&it));
-        names.map(|context| context.name).find(has_own)
-    }
-
     pub(super) fn kubeconfig_target(&self, row: &Row, spec: &CertSpec) -> Result<Target, String> {
         let file = self.resolved(&row.path)?;
         let facts = &self.inventory.facts;
+        let context = row.beside.as_ref().map(|(context, _)| context.clone());
         let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
-            Some(Content::File(bytes)) => Kubeconfig::parse(bytes).ok(),
+            Some(Content::File(bytes)) => Kubeconfig::parse_context(bytes, context.as_deref()).ok(),
             _ => None,
         };
         if let Some(config) = old {
             if let Some(error) = config.authority_error() {
                 return Err(error.to_string());
             }
-            let own = self.inventory.authority(Ca::Cluster).filter(|row| row.certificate.get().is_some());
+            let own = self.inventory.authority(Ca::Cluster);
+            let own = own.and_then(|row| Some((row.certificate.get()?, &row.bundle)));
             let copies = config.authority_pem().map(Certificate::all_from_pem);
             // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
             let authority = match (copies, own) {
-                (Some(Ok(copies)), Some(own)) => vouch(&copies, own) != Vouch::Yes,
+                (Some(Ok(copies)), Some((own, bundle))) => vouch(&copies, own, bundle) != Vouch::Yes,
                 (Some(Err(_)), Some(_)) => true,
                 _ => false,
             };
-            if authority && let Some(context) = self.own_context(&file, &config) {
-                return Err(format!(
-                    "its current-context is another cluster's ({}): kubectl config use-context \"{context}\" first",
-                    config.server
-                ));
-            }
             if authority && let Some(error) = config.authority_not_replaceable() {
                 return Err(error.to_string());
             }
-            return Ok(Target::Splice { file, authority });
+            return Ok(Target::Splice { file, authority, context });
         }
         let local = || {
             let address = facts.advertise_address.as_ref()?.value;
             let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
             Some(format!("https://{host}:{}", facts.secure_port.value))
         };
-        let endpoint = || facts.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
+        let endpoint = || self.inventory.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
         let to_local = matches!(spec.name, "controller-manager.conf" | "scheduler.conf");
         let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
         let server = server.ok_or(

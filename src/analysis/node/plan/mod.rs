@@ -123,6 +123,9 @@ pub enum Target {
         file: PathBuf,
         /// Its CA is replaced by the node's.
         authority: bool,
+        /// The context that is this cluster's, where the current one is another's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        context: Option<String>,
     },
     NewKubeconfig {
         file: PathBuf,
@@ -320,8 +323,12 @@ impl Plan {
         self.steps.is_empty() && self.trust.is_none()
     }
 
-    /// Whether something that is skipped requires manual action.
+    /// Whether something requires manual action: what is skipped, a current context that leads to another cluster, an
+    /// etcd whose own certificates are not seen here.
     pub fn needs_action(&self) -> bool {
+        let elsewhere = |step: &Step| matches!(step.target, Target::Splice { context: Some(_), .. });
+        let of_others = |step: &Step| step.authority == SignedBy::Ca(Ca::Etcd) && !self.local_etcd.value;
         self.skipped.iter().any(|skipped| skipped.needs_person)
+            || self.steps.iter().any(|step| elsewhere(step) || of_others(step))
     }
 }

@@ -39,7 +39,7 @@ impl Profile {
         let organization = organization.at(minor);
         let (mut dns_names, mut addresses) = match spec.names {
             Names::None => (Vec::new(), Vec::new()),
-            Names::ApiServer => api_server(facts)?,
+            Names::ApiServer => api_server(inventory)?,
             Names::EtcdMember => etcd_member(facts)?,
         };
         dns_names.sort();
@@ -136,7 +136,8 @@ fn minor_version(inventory: &Inventory) -> Result<u32, String> {
     Err("the Kubernetes version: no manifest with a versioned image, no sibling certificate".to_owned())
 }
 
-fn api_server(facts: &Facts) -> Result<(Vec<String>, Vec<IpAddr>), String> {
+fn api_server(inventory: &Inventory) -> Result<(Vec<String>, Vec<IpAddr>), String> {
+    let facts = &inventory.facts;
     let service = facts.service_address.as_ref();
     let service = service.ok_or("the service network: no --service-cluster-ip-range in a manifest")?;
     let domain = facts.dns_domain.as_ref();
@@ -150,7 +151,7 @@ fn api_server(facts: &Facts) -> Result<(Vec<String>, Vec<IpAddr>), String> {
         format!("kubernetes.default.svc.{}", domain.value),
     ];
     let mut addresses = vec![service.value, advertise_address(facts)?];
-    if let Some(host) = facts.endpoint.as_ref().and_then(|endpoint| host_of(&endpoint.value)) {
+    if let Some(host) = inventory.endpoint.as_ref().and_then(|endpoint| host_of(&endpoint.value)) {
         match host.parse() {
             Ok(address) => addresses.push(address),
             Err(_) => names.push(host.to_owned()),

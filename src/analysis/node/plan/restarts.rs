@@ -126,8 +126,7 @@ fn restarts(inventory: &Inventory, changed: &[&Row]) -> Restarts {
     if !files.is_empty() {
         tasks.push(task(Component::Kubelet, files));
     }
-    for manifest in &inventory.facts.manifests {
-        let Ok(pod) = &manifest.pod else { continue };
+    for (_, pod) in inventory.facts.pods() {
         let uses = |path: &PathBuf| pod.paths().any(|host| host == *path) || pod.host_paths.contains(path);
         let files: Vec<_> = changed
             .iter()

@@ -1,8 +1,5 @@
-use std::path::PathBuf;
-
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use super::super::Parsed;
 use super::*;
 
 fn params(name: impl Into<rcgen::DnValue>) -> CertificateParams {
@@ -15,17 +12,6 @@ fn params(name: impl Into<rcgen::DnValue>) -> CertificateParams {
 
 fn own(name: impl Into<rcgen::DnValue>, key: &KeyPair) -> Certificate {
     Certificate::from_der(params(name).self_signed(key).unwrap().der().to_vec()).unwrap()
-}
-
-fn row(bundle: Vec<Certificate>) -> CaRow {
-    CaRow {
-        authority: Ca::Cluster,
-        certificate_path: PathBuf::from("/ca.crt"),
-        key_path: PathBuf::from("/ca.key"),
-        certificate: Parsed::Present(bundle[0].clone()),
-        key: Parsed::Missing,
-        bundle,
-    }
 }
 
 #[test]
@@ -44,7 +30,7 @@ fn a_copy_is_judged_by_name_and_key() {
         (Vec::new(), Vouch::No),
     ];
     for (copies, expected) in cases {
-        assert_eq!(vouch(&copies, &row(vec![ca.clone()])), expected);
+        assert_eq!(vouch(&copies, &ca, std::slice::from_ref(&ca)), expected);
     }
 }
 
@@ -55,8 +41,8 @@ fn the_root_vouches_for_an_intermediate() {
     let issuer = Issuer::new(params("corp-root"), &root_key);
     let signed = params("issuing").signed_by(&key, &issuer).unwrap();
     let intermediate = Certificate::from_der(signed.der().to_vec()).unwrap();
-    let row = row(vec![intermediate.clone(), root.clone()]);
-    assert_eq!(vouch(std::slice::from_ref(&root), &row), Vouch::Yes);
-    assert_eq!(vouch(&[intermediate], &row), Vouch::Yes);
-    assert_eq!(vouch(&[own("corp-root", &key)], &row), Vouch::OtherName);
+    let bundle = [intermediate.clone(), root.clone()];
+    assert_eq!(vouch(std::slice::from_ref(&root), &intermediate, &bundle), Vouch::Yes);
+    assert_eq!(vouch(std::slice::from_ref(&intermediate), &intermediate, &bundle), Vouch::Yes);
+    assert_eq!(vouch(&[own("corp-root", &key)], &intermediate, &bundle), Vouch::OtherName);
 }
