@@ -55,8 +55,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Error::refused(Code::NothingToRenew, why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
-    prepared.lock(context)?;
     let issued = prepared.issue()?;
+    prepared.lock(context)?;
     let done = prepared.carry_out(&issued.changes, &args.change, context)?;
     context.out.result(&renewal_messages(&prepared.plan));
     context.out.say(plan_notes(&prepared.plan).trim_end());

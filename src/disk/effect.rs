@@ -288,7 +288,7 @@ use fault::gate;
 /// Faults that unit tests inject into the writing calls of their own thread.
 #[cfg(test)]
 pub(super) mod fault {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::io;
 
     use nix::errno::Errno;
@@ -305,6 +305,13 @@ pub(super) mod fault {
     thread_local! {
         static PLAN: Cell<Option<(u32, Fault)>> = const { Cell::new(None) };
         static CALLS: Cell<u32> = const { Cell::new(0) };
+        static MEANWHILE: RefCell<Option<(u32, Box<dyn FnOnce()>)>> = const { RefCell::new(None) };
+    }
+
+    /// Lets another program act before call number `at` (from 0).
+    pub(crate) fn meanwhile(at: u32, act: impl FnOnce() + 'static) {
+        CALLS.set(0);
+        MEANWHILE.set(Some((at, Box::new(act))));
     }
 
     /// Makes call number `at` (from 0) fail.
@@ -316,12 +323,18 @@ pub(super) mod fault {
     /// Removes the fault. Returns how many calls were made since [`set`].
     pub(crate) fn clear() -> u32 {
         PLAN.set(None);
+        MEANWHILE.set(None);
         CALLS.replace(0)
     }
 
     pub(super) fn gate() -> io::Result<()> {
         let call = CALLS.get();
         CALLS.set(call + 1);
+        if MEANWHILE.with_borrow(|act| act.as_ref().is_some_and(|(at, _)| *at == call))
+            && let Some((_, act)) = MEANWHILE.take()
+        {
+            act();
+        }
         match PLAN.get() {
             Some((at, Fault::Expiry)) if call >= at => Err(Errno::EIO.into()),
             Some((at, Fault::Once(errno))) if call == at => Err(errno.into()),

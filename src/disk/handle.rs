@@ -172,6 +172,12 @@ pub(super) fn checked(file: File) -> io::Result<(File, FileStat)> {
     Ok((file, stat))
 }
 
+/// The content of an open file, also if its name is another's by now.
+pub(super) fn of_open(file: File) -> Option<Entry> {
+    let (file, stat) = checked(file).ok()?;
+    Some(content(file, &stat, Limit::FILE))
+}
+
 fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
     let mut attributes = attributes(stat);
     // It may have been replaced since it was checked.

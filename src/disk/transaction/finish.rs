@@ -2,11 +2,13 @@
 //! alone, so this runs again after any interruption, as often as it takes. First every path is checked; only
 //! if all of them can be finished is the first one changed.
 
+use std::path::PathBuf;
+
 use super::stage::{self, Parents, staged};
 use super::survey::{Step, Survey, Theirs, Todo, suffixes, survey};
 use crate::disk::journal::{COMMITTED, DONE, Direction, Journal};
 use crate::disk::state_dir::StateDir;
-use crate::disk::{Error, effect, history};
+use crate::disk::{Error, effect, handle, history};
 use crate::state::{Attributes, Fingerprint, Snapshot};
 
 /// How a change is finished.
@@ -19,12 +21,13 @@ pub(super) struct Way<'a> {
     pub(super) forgotten: bool,
 }
 
+/// Returns the paths that something else has written after the last look at them: that is lost.
 pub(super) fn finish(
     parents: &mut Parents<'_>,
     state: &StateDir,
     journal: &Journal,
     way: Way<'_>,
-) -> Result<(), Error> {
+) -> Result<Vec<PathBuf>, Error> {
     let survey = survey(parents, journal, way.archive, way.theirs)?;
     parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
     let Survey { todos, differences } = survey;
@@ -40,11 +43,17 @@ pub(super) fn finish(
         }
     }
     write_again(parents, &todos, suffix)?;
+    let mut lost = Vec::new();
     for (step, todo) in &todos {
         if matches!(todo, Todo::Rename | Todo::Write(_)) {
             let parent = parents.need(&step.record.path)?;
+            let old = handle::open_file(&*parent, step.name());
             effect::rename(&*parent, &staged(step.record, suffix), step.name())
                 .map_err(Error::io("replace", &step.record.path))?;
+            let old = old.ok().and_then(handle::of_open);
+            if way.theirs != Theirs::Overwrite && old.is_some_and(|old| step.is_strange(&old)) {
+                lost.push(step.record.path.clone());
+            }
         }
     }
     // Content before the directory that it is in.
@@ -71,7 +80,12 @@ pub(super) fn finish(
     history::append(state, journal)?;
     // Nothing of a rollback is left that was itself rolled back: the change before it stands again.
     let undone = journal.undoes.is_some() && journal.direction == Direction::Backward;
-    if undone || way.forgotten { state.remove(COMMITTED) } else { state.rename(COMMITTED, DONE) }
+    if undone || way.forgotten {
+        state.remove(COMMITTED)?
+    } else {
+        state.rename(COMMITTED, DONE)?
+    }
+    Ok(lost)
 }
 
 fn write_again(parents: &mut Parents<'_>, todos: &[(Step<'_>, Todo)], suffix: &str) -> Result<(), Error> {

@@ -38,6 +38,8 @@ pub struct Outcome {
     /// Names the change; `None` if there was nothing to change.
     pub id: Option<String>,
     pub changed: Vec<PathBuf>,
+    /// Paths of it that something else has written between the last look and the rename: that is lost.
+    pub lost: Vec<PathBuf>,
 }
 
 /// Makes `changes` on the node. Paths whose content and attributes stay are not touched. A time of 1970-01-01
@@ -66,7 +68,7 @@ fn run(
     let mut parents = Parents::new(root);
     check(&mut parents, &changes)?;
     if changes.is_empty() {
-        return Ok(Outcome { id: None, changed: Vec::new() });
+        return Ok(Outcome { id: None, changed: Vec::new(), lost: Vec::new() });
     }
     let journal = Journal::new(context, lock.boot.clone(), undoes, |id| {
         changes.iter().enumerate().map(|(index, change)| record(change, id, index)).collect()
@@ -76,9 +78,10 @@ fn run(
         .and_then(|()| history::prepare(state, &journal))
         .and_then(|()| commit(state))
         .or_else(|error| give_up(&mut parents, state, &journal, error))?;
-    finish::finish(&mut parents, state, &journal, Way::default())
+    let lost = finish::finish(&mut parents, state, &journal, Way::default())
         .or_else(|error| recover::take_back(root, lock, &journal, &changes, context, error))?;
-    Ok(Outcome { id: Some(journal.id), changed: changes.iter().map(|change| change.path.clone()).collect() })
+    let changed = changes.iter().map(|change| change.path.clone()).collect();
+    Ok(Outcome { id: Some(journal.id), changed, lost })
 }
 
 fn stage_all(parents: &mut Parents<'_>, journal: &Journal, changes: &[&Change]) -> Result<(), Error> {

@@ -193,7 +193,7 @@ fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Sta
         release(&mut parents, lock, &mut journal, differences, way.theirs)?;
     }
     history::prepare_again(&lock.state, &journal, ended);
-    finish::finish(&mut parents, &lock.state, &journal, way)
+    finish::finish(&mut parents, &lock.state, &journal, way).map(drop)
 }
 
 /// Takes the paths that are to be kept out of the change, with what is staged for them. Killed in between, they
@@ -227,7 +227,7 @@ pub(super) fn take_back(
     changes: &[&Change],
     context: &Context,
     failed: Error,
-) -> Result<(), Error> {
+) -> Result<Vec<PathBuf>, Error> {
     let old = changes.iter().filter_map(|change| Some((change.path.clone(), change.before.clone()?)));
     let old: Snapshot = old.collect();
     let way = Way { archive: Some(&old), forgotten: true, ..Way::default() };

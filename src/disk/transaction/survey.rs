@@ -100,6 +100,12 @@ impl<'a> Step<'a> {
         self.record.path.file_name().unwrap_or_default()
     }
 
+    /// Whether this is neither the old nor the new content; what can't be read isn't known.
+    pub(super) fn is_strange(&self, entry: &Entry) -> bool {
+        let now = Fingerprint::of(Some(entry));
+        ![self.wanted, self.other, &Fingerprint::Unread].contains(&&now)
+    }
+
     fn differs(&self, why: &'static str, overwritable: bool) -> Difference {
         Difference { path: self.record.path.clone(), why, overwritable }
     }

@@ -326,7 +326,11 @@ pub fn replace(
             .code(Code::Interrupted)
             .hint("run the same command again"));
     }
-    transaction::apply(root, lock, changes, &record)?;
+    let outcome = transaction::apply(root, lock, changes, &record)?;
+    for path in &outcome.lost {
+        let what = "was written by something else in the same moment; that is lost, and not in the archive";
+        context.out.note(&format!("{} {what}", path.display()));
+    }
     context.changed = true;
     let done = format!("the change of {} is made", count(changes.len(), "path"));
     signals::stop_here(

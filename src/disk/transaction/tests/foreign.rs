@@ -239,3 +239,39 @@ fn from_every_state_a_command_leads_out() {
         ");
     }
 }
+
+/// Writes into a file, as `kubeadm certs renew` does, before each writing call of a change.
+#[test]
+fn what_is_written_meanwhile_is_never_lost_in_silence() {
+    let (mut refused, mut told, mut before, mut after) = (0, 0, 0, 0);
+    for at in 0.. {
+        let node = node();
+        let target = node.root.path().join("etc/k/pki/a.crt");
+        #[expect(clippy::disallowed_methods, reason = "the other program")]
+        fault::meanwhile(at, move || {
+            let mut open = std::fs::File::options().write(true).truncate(true).open(target).unwrap();
+            std::io::Write::write_all(&mut open, b"someone else's").unwrap();
+        });
+        let outcome = node.apply();
+        if fault::clear() <= at {
+            break;
+        }
+        let now = std::fs::read(node.root.path().join("etc/k/pki/a.crt")).unwrap();
+        match outcome {
+            Err(error) => {
+                assert!(error.refuses_rollback() || error.committed(), "{at}: {error}");
+                assert_eq!(now, b"someone else's", "{at}: {error}");
+                refused += 1;
+                node.resume_with(Theirs::Keep).unwrap();
+            }
+            Ok(outcome) if now == b"someone else's" => {
+                assert_eq!(outcome.lost, Vec::<PathBuf>::new());
+                after += 1;
+            }
+            Ok(outcome) if outcome.lost == [Path::new("/etc/k/pki/a.crt")] => told += 1,
+            Ok(_) => before += 1,
+        }
+        assert_eq!(staged_files(node.root.path()), Vec::<PathBuf>::new(), "{at}");
+    }
+    insta::assert_snapshot!(format!("{refused} refused, {told} told, {after} after the rename, {before} unseen"), @"66 refused, 3 told, 22 after the rename, 0 unseen");
+}
