@@ -13,6 +13,15 @@ pub fn end_all() {
     ENDED.store(true, Ordering::Relaxed);
 }
 
+pub fn has_ended() -> bool {
+    ENDED.load(Ordering::Relaxed)
+}
+
+/// How long something was waited for; without end once waiting has ended.
+pub fn waited(since: Instant) -> Duration {
+    if has_ended() { Duration::MAX } else { since.elapsed() }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
 
@@ -25,7 +34,7 @@ impl Deadline {
 
     /// Zero once it has passed.
     pub fn left(self) -> Duration {
-        if ENDED.load(Ordering::Relaxed) {
+        if has_ended() {
             return Duration::ZERO;
         }
         self.0.saturating_duration_since(clock::now())

@@ -151,12 +151,18 @@ fn what_was_interrupted_in_the_middle_is_finished_the_next_time() {
     // Who comes second doesn't come between.
     let second = node.kuberescue(&["restart", "kube-apiserver", "--yes"]);
     assert_eq!(second.code, 2, "{second:?}");
-    // A lost connection does not end it; a kill does.
+    // A lost connection ends the waiting, and it says where it stands.
     node.signal_kuberescue("HUP");
-    node.wait_until_pending();
-    assert!(node.is_busy());
-    node.signal_kuberescue("KILL");
     let run = going.end(&node, PATIENCE);
+    assert_eq!(run.code, 4, "{run:?}");
+    assert!(run.err.contains("[interrupted]: ended by SIGHUP"), "{run:?}");
+    assert_eq!(node.running("kube-scheduler").as_ref(), before.get("kube-scheduler"));
+    // A kill says nothing.
+    let stopped = || node.log("kube-scheduler").matches("received SIGTERM").count();
+    let (again, seen) = (node.begin(&["recover", "--yes", "--grace", "20s"]), stopped());
+    node.wait_until("the scheduler is stopped again", PATIENCE, || (stopped() > seen).then_some(()));
+    node.signal_kuberescue("KILL");
+    let run = again.end(&node, PATIENCE);
     assert_ne!(run.code, 0, "{run:?}");
     assert_eq!(node.running("kube-scheduler").as_ref(), before.get("kube-scheduler"));
     assert_ne!(node.kubelet_pid(), kubelet);

@@ -117,20 +117,6 @@ impl TestNode {
         self.must(&["sh", "-c", &format!("kill -{signal} $(pidof kuberescue)")]);
     }
 
-    /// Until the kuberescue that runs inside the node has heard a signal that it lets wait.
-    pub(crate) fn wait_until_pending(&self) {
-        self.wait_until("the signal is pending", PATIENCE, || {
-            let status = self.must(&["sh", "-c", "cat /proc/$(pidof kuberescue)/status"]);
-            let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"))?.trim().to_owned();
-            pending.chars().any(|digit| digit != '0').then_some(())
-        });
-    }
-
-    /// Whether a kuberescue runs inside the node.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.exec(&["pidof", "kuberescue"]).code == 0
-    }
-
     /// A manifest as it is: its inode, and its bytes. Nothing where it is away.
     pub(crate) fn manifest(&self, component: &str) -> Option<(u64, Vec<u8>)> {
         let path = self.path(&format!("{MANIFESTS}/{component}.yaml"));

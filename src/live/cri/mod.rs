@@ -18,6 +18,7 @@ mod wire;
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use tonic::client::Grpc;
@@ -26,6 +27,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
+use super::clock;
+use super::deadline::waited;
 pub use error::CriError;
 pub(crate) use error::seconds;
 pub use types::{
@@ -42,6 +45,9 @@ const APIS: [(&str, &str); 2] =
 /// Largest accepted answer: the kubelet's limit (`pkg/kubelet/cri/remote/remote_runtime.go`), enough for some
 /// ten thousand containers.
 const LARGEST_ANSWER: usize = 16 << 20;
+
+/// How often a call looks whether it is still waited for.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Timeout for an answer that needs no waiting in the runtime; the kubelet's `runtimeRequestTimeout` is 2
 /// min.
@@ -179,8 +185,17 @@ impl Runtime {
         A: prost::Message + Default + 'static,
     {
         self.reactor.block_on(async {
-            let call = unary(self.channel.clone(), self.service, method, request, Some(deadline));
-            tokio::time::timeout(deadline, call).await.unwrap_or(Err(Error::Time))
+            let mut call = pin!(unary(self.channel.clone(), self.service, method, request, Some(deadline)));
+            let began = clock::now();
+            loop {
+                let tick = TICK.min(deadline.saturating_sub(began.elapsed()));
+                match tokio::time::timeout(tick, &mut call).await {
+                    Ok(answer) => return answer,
+                    // A stop goes on in the runtime without us.
+                    Err(_) if waited(began) >= deadline => return Err(Error::Time),
+                    Err(_) => {}
+                }
+            }
         })
     }
 }

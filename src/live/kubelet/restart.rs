@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use super::systemctl;
 use super::{Kubelet, KubeletError, Manager, look, process};
 use crate::live::clock;
+use crate::live::deadline::has_ended;
 
 /// How long it must run before it counts as up, if nothing more urgent is to be done.
 pub const SETTLED: Duration = Duration::from_secs(3);
@@ -102,7 +103,7 @@ fn stop(old: &Kubelet, deadline: Instant, within: Duration) -> Result<(), Kubele
         Err(errno) => return Err(KubeletError::Signal { pid, why: errno.desc().to_lowercase() }),
     }
     while old.is_running() {
-        if clock::now() >= deadline {
+        if clock::now() >= deadline || has_ended() {
             return Err(KubeletError::WontStop { pid, waited: within });
         }
         std::thread::sleep(POLL);
@@ -158,7 +159,7 @@ impl Watch<'_> {
                 None if self.more >= DEATHS => {
                     return Err(KubeletError::CrashLoop { deaths: self.more, systemd });
                 }
-                None if clock::now() < deadline => std::thread::sleep(POLL),
+                None if clock::now() < deadline && !has_ended() => std::thread::sleep(POLL),
                 None if deaths > 0 => return Err(KubeletError::CrashLoop { deaths, systemd }),
                 None => return Err(KubeletError::NotRunning { waited: within, systemd }),
             }

@@ -9,6 +9,7 @@ use super::watch::{Watch, is_live};
 use super::{DEFAULT_GRACE, Grace, Options, Order, Outcome, Phase, Progress, Report, Wanted};
 use crate::live::clock;
 use crate::live::cri::{Container, ContainerState, CriError, GRACE_PERIOD, seconds};
+use crate::live::deadline::waited;
 use crate::state::Component;
 
 /// Time for the first list: the runtime may be restarting.
@@ -111,7 +112,7 @@ impl<'a> Work<'a> {
         loop {
             match self.watch.containers() {
                 Ok(found) => return Ok(found),
-                Err(error) if error.is_transient() && self.began.elapsed() < limit => thread::sleep(TICK),
+                Err(error) if error.is_transient() && waited(self.began) < limit => thread::sleep(TICK),
                 Err(error) => return Err((Phase::Listing, error.to_string())),
             }
         }
@@ -136,7 +137,7 @@ impl<'a> Work<'a> {
                 if ended == Ok(true) {
                     return Ok(began.elapsed());
                 }
-                if !error.is_transient() || began.elapsed().saturating_add(pause) >= limit {
+                if !error.is_transient() || waited(began).saturating_add(pause) >= limit {
                     return Err((Phase::Stopping { grace }, format!("it could not be stopped: {error}")));
                 }
                 if !std::mem::replace(&mut told, true) {
@@ -203,8 +204,8 @@ impl<'a> Work<'a> {
                     return Ok((id, since.saturating_duration_since(began)));
                 }
                 // One that came in time gets the time to prove that it keeps running.
-                Some((id, since)) if began.elapsed() < patience + steady => running = Some((id, since)),
-                None if began.elapsed() < patience => {}
+                Some((id, since)) if waited(began) < patience + steady => running = Some((id, since)),
+                None if waited(began) < patience => {}
                 _ => return Err((Phase::WaitingForNew { note }, self.why_not_back(came, sandbox_stopped))),
             }
             if !came && running.is_none() && !sandbox_tried && began.elapsed() >= patience / 2 {

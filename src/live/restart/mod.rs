@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::cri::seconds;
+use super::deadline::waited;
 use crate::state::Component;
 use component::Work;
 #[cfg(fuzzing)]
@@ -297,7 +298,7 @@ fn await_health(
             tell(Phase::AwaitingHealth { why: Some(why.clone()) });
             heard = Some(why.clone());
         }
-        if began.elapsed() >= options.patience {
+        if waited(began) >= options.patience {
             tell(Phase::Failed);
             let last_lines = component::last_lines_of(&options.socket, report.component);
             let phase = Phase::AwaitingHealth { why: Some(why.clone()) };

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::manifests::bring_back;
+use super::revive::GO_ON;
 use crate::analysis::node::endpoints;
 use crate::analysis::node::endpoints::{Endpoint, Scheme};
 use crate::analysis::node::inventory::Inventory;
@@ -20,7 +21,7 @@ use crate::live::deadline::Deadline;
 use crate::live::https::{Exchange, Transport, get};
 use crate::report::Progress;
 use crate::session::Context;
-use crate::session::change::signals::arrived;
+use crate::session::change::signals::{arrived, stop_here};
 use crate::state::{Code, Component};
 
 /// How long the pods may take to stop: the kubelet reads its manifests at least every 20 s
@@ -71,6 +72,7 @@ fn away_and_back(
             Error::manual_action("not every manifest is in its place again").code(Code::InterruptedRestart)
         );
     }
+    stop_here("every manifest is in its place again; for new pods nothing was waited", GO_ON)?;
     closed.map_err(|open| {
         Error::manual_action(format!(
             "after {} s without its manifest this still answers: {open}",

@@ -66,8 +66,9 @@ pub fn revive(
 ) -> Result<(), Error> {
     context.hold_signals();
     if restarts.has(Component::Kubelet) {
-        restart_kubelet(patience, context)?;
-        stop_here("the kubelet was restarted, nothing else", GO_ON)?;
+        let restarted = restart_kubelet(patience, context);
+        stop_here("the kubelet was told to restart, and nothing else was", GO_ON)?;
+        restarted?;
     }
     let Some(pods) = pods.filter(|_| restarts.pods().next().is_some()) else { return Ok(()) };
     let grace = Duration::try_from(pods.args.grace).unwrap_or(restart::SHORT_GRACE);

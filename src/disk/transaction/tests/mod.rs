@@ -207,6 +207,28 @@ fn only_one_at_a_time() {
     std::mem::forget(lock);
 }
 
+/// On a node that has nothing of this tool yet: one gets the lock, the others are told.
+#[test]
+fn several_first_runs_at_once() {
+    for round in 0..100 {
+        let directory = temporary();
+        let root = Root::open(directory.path()).unwrap();
+        let start = std::sync::Barrier::new(3);
+        let tried: Vec<_> = std::thread::scope(|scope| {
+            let try_it = || {
+                start.wait();
+                let locked = root.lock();
+                start.wait();
+                locked.map(drop)
+            };
+            let runs: Vec<_> = (0..3).map(|_| scope.spawn(try_it)).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let refused = tried.iter().filter(|run| matches!(run, Err(Error::Locked { .. }))).count();
+        assert_eq!((tried.iter().filter(|run| run.is_ok()).count(), refused), (1, 2), "{round}: {tried:?}");
+    }
+}
+
 #[test]
 fn what_a_killed_run_has_left_half_written_goes_with_the_next_lock() {
     let node = node();
