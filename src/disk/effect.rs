@@ -305,8 +305,11 @@ pub(super) mod fault {
     thread_local! {
         static PLAN: Cell<Option<(u32, Fault)>> = const { Cell::new(None) };
         static CALLS: Cell<u32> = const { Cell::new(0) };
-        static MEANWHILE: RefCell<Option<(u32, Box<dyn FnOnce()>)>> = const { RefCell::new(None) };
+        static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
     }
+
+    /// A call's number, and what happens before it.
+    type Meanwhile = (u32, Box<dyn FnOnce()>);
 
     /// Lets another program act before call number `at` (from 0).
     pub(crate) fn meanwhile(at: u32, act: impl FnOnce() + 'static) {

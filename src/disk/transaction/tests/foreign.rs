@@ -247,7 +247,6 @@ fn what_is_written_meanwhile_is_never_lost_in_silence() {
     for at in 0.. {
         let node = node();
         let target = node.root.path().join("etc/k/pki/a.crt");
-        #[expect(clippy::disallowed_methods, reason = "the other program")]
         fault::meanwhile(at, move || {
             let mut open = std::fs::File::options().write(true).truncate(true).open(target).unwrap();
             std::io::Write::write_all(&mut open, b"someone else's").unwrap();
