@@ -1,5 +1,6 @@
 //! Components that cannot open what their flags name, as the users that they run as.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity, places};
@@ -24,9 +25,14 @@ fn of_pod(snapshot: &Snapshot, inventory: &Inventory, file: &ManifestFile) -> Op
     let pod = file.pod.as_ref().ok().filter(|pod| pod.runs_as.is_checked())?;
     let mut denied: Vec<_> =
         pod.mounted().filter_map(|(path, mount)| Denied::of(snapshot, pod, &path, mount)).collect();
-    denied.sort_by(|one, other| one.file.cmp(&other.file));
+    let real = |path: &Path| snapshot.resolve(path).ok().map(|resolved| resolved.path);
+    let ours: BTreeSet<_> =
+        inventory.rows().flat_map(|row| [&row.path, &row.key_path]).filter_map(|path| real(path)).collect();
+    denied.sort_by_key(|denied| (!ours.contains(&denied.file), denied.file.clone()));
     denied.dedup_by(|one, other| one.file == other.file);
     let first = denied.first()?;
+    // What is never issued here is as the cluster's administrator has left it: told, and no reason to refuse the rest.
+    let severity = if ours.contains(&first.file) { Severity::Blocker } else { Severity::Warning };
     let RunsAs { uid, gids, .. } = &pod.runs_as;
     let more = match denied.len() {
         1 => String::new(),
@@ -34,7 +40,7 @@ fn of_pod(snapshot: &Snapshot, inventory: &Inventory, file: &ManifestFile) -> Op
         count => format!("; {} more files", count - 1),
     };
     let what = format!("runs as uid {uid} and cannot read {}: {}{more}", first.file.display(), first.why());
-    let mut finding = Finding::new(Code::FlagFileDenied, Severity::Blocker, &pod.name, &first.file, what);
+    let mut finding = Finding::new(Code::FlagFileDenied, severity, &pod.name, &first.file, what);
     let groups: Vec<_> = gids.iter().map(u32::to_string).collect();
     finding.evidence.push(Evidence::field(
         &file.path,
