@@ -693,13 +693,27 @@ fn a_read_only_disk_is_left_in_peace() {
         told.add(command, &node.talk(&run));
     }
     assert_snapshot!(told.0, @"
+    ## certs renew all --dry-run
+    error [not-replaceable]: 3 paths of this change cannot be replaced; nothing was written
+      | ROOT/etc/kubernetes is on a read-only file system
+      | ROOT/etc/kubernetes/pki is on a read-only file system
+      | ROOT/etc/kubernetes/pki/etcd is on a read-only file system
+    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki/etcd shows which); then run the same command again
+
     ## certs renew all
-    error [disk-read-only]: cannot make the directory /var/lib/kuberescue: the file system is read-only
-    hint: nothing was changed; run the same command again once the cause is gone
+    error [not-replaceable]: 3 paths of this change cannot be replaced; nothing was written
+      | ROOT/etc/kubernetes is on a read-only file system
+      | ROOT/etc/kubernetes/pki is on a read-only file system
+      | ROOT/etc/kubernetes/pki/etcd is on a read-only file system
+    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki/etcd shows which); then run the same command again
 
     ## recover --yes --at 2027-12-01
-    error [disk-read-only]: cannot make the directory /var/lib/kuberescue: the file system is read-only
-    hint: nothing was changed; run the same command again once the cause is gone
+    error [not-replaceable]: 4 paths of this change cannot be replaced; nothing was written
+      | ROOT/etc/kubernetes is on a read-only file system
+      | ROOT/etc/kubernetes/pki is on a read-only file system
+      | ROOT/etc/kubernetes/pki/etcd is on a read-only file system
+      | ROOT/var/lib/kubelet/pki is on a read-only file system
+    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki/etcd shows which); then run the same command again
     ");
     before.assert_identical(&node.state(), "read-only");
 }

@@ -617,9 +617,9 @@ fn rollback_leaves_alone_what_was_changed_since() {
     assert_snapshot!(node.screen("rollback --yes"), @r#"
     exit 5
     Rolls back "kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
-    error [changed-since]: 1 file of the change was changed by something else since; nothing was written
-      | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
-    hint: sudo kuberescue rollback --keep-theirs leaves them as they are and ends the rest; sudo kuberescue rollback --overwrite archives and replaces them
+    error [changed-since]: /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content; nothing was written
+    hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
+    hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);
     before.assert_same(&node.state(), "refused rollback");
 }

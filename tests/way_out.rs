@@ -36,7 +36,7 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     $ resume
     exit 5
     "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths) was committed: completes it, every file will be the new one
-    error [changed-since]: 2 files of the change were changed by something else since; nothing was written
+    error [changed-since]: 2 files of the change are neither old nor new; nothing was written
       | /etc/kubernetes/admin.conf: it was removed
       | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
     hint: sudo kuberescue resume --keep-theirs leaves them and ends the rest
@@ -45,7 +45,7 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     $ rollback --yes
     exit 5
     Rolls back "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
-    error [changed-since]: 2 files of the change were changed by something else since; nothing was written
+    error [changed-since]: 2 files of the change are neither old nor new; nothing was written
       | /etc/kubernetes/admin.conf: it was removed
       | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
     hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
@@ -54,7 +54,7 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     $ rollback --dry-run
     exit 5
     Rolls back "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
-    error [changed-since]: 2 files of the change were changed by something else since; nothing was written
+    error [changed-since]: 2 files of the change are neither old nor new; nothing was written
       | /etc/kubernetes/admin.conf: it was removed
       | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
     hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
@@ -130,8 +130,7 @@ fn a_completed_change_is_undone_beside_what_was_changed_since() {
     assert_snapshot!(node.shown(&node.run("rollback --yes")), @r#"
     exit 5
     Rolls back "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
-    error [changed-since]: 1 file of the change was changed by something else since; nothing was written
-      | /etc/kubernetes/scheduler.conf: it holds neither the old nor the new content
+    error [changed-since]: /etc/kubernetes/scheduler.conf: it holds neither the old nor the new content; nothing was written
     hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);

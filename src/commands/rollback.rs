@@ -8,7 +8,7 @@ use crate::disk::transaction::{Difference, Journal, RolledBack};
 use crate::error::{Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
-use crate::session::change::undo::{TheirsArgs, last_change, undo};
+use crate::session::change::undo::{TheirsArgs, last_change, sweep_unbegun, undo};
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
@@ -44,6 +44,9 @@ pub struct Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let root = args.root.open()?;
+    if !args.dry_run {
+        sweep_unbegun(&root, context)?;
+    }
     let away = parked(&root)?;
     let change = last_change(&root)?;
     let manifests = moved(away.as_ref());

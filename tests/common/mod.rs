@@ -531,7 +531,8 @@ pub fn codes_of_kubeconfigs() -> BTreeSet<String> {
             .unwrap_or_else(|| panic!("{name} is in no table"))
             .to_owned()
     };
-    let files = [source("workstation/mod.rs"), source("workstation/credential.rs")];
+    // Those of a connection are the faults that every command has.
+    let files = ["workstation/mod.rs", "workstation/credential.rs", "../live/fault.rs"].map(source);
     let named = files.iter().flat_map(|text| text.split("Code::").skip(1));
     let codes: BTreeSet<_> = named
         .map(|rest| printed(rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()))

@@ -70,7 +70,7 @@ fn a_signal_ends_the_waiting_with_every_manifest_in_its_place() {
         node.signal_kuberescue(signal);
         let run = going.end(&node, PATIENCE);
         assert_eq!(run.code, 4, "{run:?}");
-        assert!(run.err.contains(&format!("[interrupted]: ended by SIG{signal}")), "{run:?}");
+        assert!(run.err.contains(&format!("[interrupted]: interrupted by SIG{signal}")), "{run:?}");
         assert_eq!(node.manifests(), manifests);
         end_the_scheduler(&node);
         node.wait_until("the pods are back", PATIENCE, || (node.pods().len() == 4).then_some(()));

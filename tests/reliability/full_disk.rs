@@ -157,18 +157,17 @@ fn a_read_only_disk_is_read_and_not_written() {
     disk.remount("remount,ro");
     let before = disk.node.state();
     disk.node.must("certs check-expiration");
-    disk.node.must("certs renew all --dry-run --accept-clock");
-    disk.node.must("rollback --dry-run");
     disk.node.must("resume");
-    for command in [
-        "certs renew all --accept-clock",
-        "recover --yes --at 2027-12-01",
-        "archive create",
-        "rollback --yes",
+    for (command, code) in [
+        ("certs renew all --dry-run --accept-clock", 5),
+        ("certs renew all --accept-clock", 5),
+        ("recover --yes --at 2027-12-01", 5),
+        ("archive create", 2),
+        ("rollback --yes", 5),
     ] {
         let run = disk.node.run(command);
-        assert_eq!(run.code, 2, "{command}\n{run}");
-        assert!(run.err.contains("the file system is read-only"), "{command}\n{run}");
+        assert_eq!(run.code, code, "{command}\n{run}");
+        assert!(run.err.contains("read-only"), "{command}\n{run}");
         assert!(run.err.contains("hint: "), "{command}\n{run}");
     }
     before.assert_identical(&disk.node.state(), "read-only");

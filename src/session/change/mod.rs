@@ -322,7 +322,7 @@ pub fn replace(
     };
     context.hold_signals();
     if let Some(signal) = signals::arrived() {
-        return Err(Error::could_not_run(format!("ended by {signal}; nothing was changed"))
+        return Err(Error::could_not_run(format!("interrupted by {signal}; nothing was changed"))
             .code(Code::Interrupted)
             .hint("run the same command again"));
     }

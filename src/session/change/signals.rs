@@ -53,9 +53,9 @@ pub fn arrived() -> Option<Signal> {
 /// One has arrived.
 pub fn stop_here(done: &str, hint: &str) -> Result<(), Error> {
     match arrived() {
-        Some(signal) => {
-            Err(Error::manual_action(format!("ended by {signal}: {done}")).code(Code::Interrupted).hint(hint))
-        }
+        Some(signal) => Err(Error::manual_action(format!("interrupted by {signal}: {done}"))
+            .code(Code::Interrupted)
+            .hint(hint)),
         None => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ use crate::disk::{self, Depth, Root, archive};
 use crate::error::{Error, Exit, Kind};
 use crate::report::finding_lines;
 use crate::session::Context;
+use crate::session::change::take_lock;
 use crate::session::input::host_state::look_around;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::text::count;
@@ -47,7 +48,9 @@ impl TheirsArgs {
         undo: bool,
         context: &mut Context<'_>,
     ) -> Result<Vec<Difference>, Error> {
-        let found = transaction::differences(root, journal, undo)?;
+        // What an undo that hadn't begun has made is swept away before; only then it is known what differs.
+        let unbegun = transaction::pending(root)?.is_some_and(|pending| pending.id != journal.id);
+        let found = if unbegun { Vec::new() } else { transaction::differences(root, journal, undo)? };
         let refused: Vec<_> = match self.theirs() {
             Theirs::Refuse => found.iter().collect(),
             Theirs::Keep => Vec::new(),
@@ -131,11 +134,12 @@ fn changed_since(differences: &[&Difference], command: &str) -> Error {
     if differences.iter().all(|difference| difference.overwritable) {
         hints.push(format!("sudo kuberescue {command} --overwrite archives and replaces them"));
     }
-    let what = match differences.len() {
-        1 => "1 file of the change was changed by something else since".to_owned(),
-        more => format!("{} of the change were changed by something else since", count(more, "file")),
+    let lines: Vec<_> = lines.collect();
+    let (what, details) = match lines.as_slice() {
+        [only] => (only.clone(), Vec::new()),
+        more => (format!("{} of the change are neither old nor new", count(more.len(), "file")), lines),
     };
-    let failure = Error::refused(Code::ChangedSince, format!("{what}; nothing was written")).details(lines);
+    let failure = Error::refused(Code::ChangedSince, format!("{what}; nothing was written")).details(details);
     Error { hints, ..failure }
 }
 
@@ -153,6 +157,19 @@ pub fn last_change(root: &Root) -> Result<Option<Journal>, Error> {
         Some(pending) => Some(pending),
         None => last,
     })
+}
+
+/// Sweeps away what a rollback has prepared that was interrupted before it had begun.
+///
+/// # Errors
+/// Another run is in progress, or something can't be removed.
+pub fn sweep_unbegun(root: &Root, context: &mut Context<'_>) -> Result<(), Error> {
+    let pending = transaction::pending(root)?;
+    if pending.is_some_and(|pending| pending.state == State::Staging && pending.undoes.is_some()) {
+        let lock = take_lock(root, context)?;
+        transaction::resume(root, &lock, Theirs::Refuse, &context.operator, context.now)?;
+    }
+    Ok(())
 }
 
 /// Undoes `journal`. `archive` is an archive that the user named.

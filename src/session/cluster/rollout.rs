@@ -241,7 +241,8 @@ fn wait_for(
     loop {
         // After the deadline there is one last request.
         if let Some(signal) = arrived() {
-            let what = format!("{restarted}; ended by {signal} before it was ready, it goes on by itself");
+            let what =
+                format!("{restarted}; interrupted by {signal} before it was ready, it goes on by itself");
             return Err(Error::manual_action(what).code(Code::Interrupted).hint(status_command(target)));
         }
         let over = deadline.left().is_zero();

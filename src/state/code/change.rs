@@ -1,6 +1,6 @@
 //! Pages: Refusals, and interrupted changes.
 
-use super::Class::{Change, Refusal};
+use super::Class::{Change, Credential, Refusal};
 use super::{Code, Page, page};
 
 pub(super) const PAGES: &[Page] = &[
@@ -135,7 +135,7 @@ pub(super) const PAGES: &[Page] = &[
     page(
         Code::Interrupted,
         Change,
-        "the run was ended by a signal",
+        "the run was interrupted by a signal",
         "Files are replaced all together or not at all, also then; what was not waited for goes on by itself.",
         "Ctrl-C, kill, or a connection that was lost (SIGHUP) while kuberescue was at work.",
         "Run the same command again: it goes on with what is left. To return to the state before: kuberescue rollback.",
@@ -206,7 +206,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         Code::AnotherCluster,
-        Refusal,
+        Credential,
         "the kubeconfig is of another cluster",
         "Neither its server nor its CA is this cluster's, or that of the file it would replace. What uses its current context talks to the other cluster.",
         "The wrong file or context was named, or current-context of a kubeconfig on the node was changed.",
