@@ -698,14 +698,14 @@ fn a_read_only_disk_is_left_in_peace() {
       | ROOT/etc/kubernetes is on a read-only file system
       | ROOT/etc/kubernetes/pki is on a read-only file system
       | ROOT/etc/kubernetes/pki/etcd is on a read-only file system
-    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki/etcd shows which); then run the same command again
+    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); then run the same command again
 
     ## certs renew all
     error [not-replaceable]: 3 paths of this change cannot be replaced; nothing was written
       | ROOT/etc/kubernetes is on a read-only file system
       | ROOT/etc/kubernetes/pki is on a read-only file system
       | ROOT/etc/kubernetes/pki/etcd is on a read-only file system
-    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki/etcd shows which); then run the same command again
+    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); then run the same command again
 
     ## recover --yes --at 2027-12-01
     error [not-replaceable]: 4 paths of this change cannot be replaced; nothing was written
@@ -713,7 +713,7 @@ fn a_read_only_disk_is_left_in_peace() {
       | ROOT/etc/kubernetes/pki is on a read-only file system
       | ROOT/etc/kubernetes/pki/etcd is on a read-only file system
       | ROOT/var/lib/kubelet/pki is on a read-only file system
-    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki shows which); mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes/pki/etcd shows which); then run the same command again
+    hint: mount -o remount,rw MOUNT (findmnt -T ROOT/etc/kubernetes shows which); then run the same command again
     ");
     before.assert_identical(&node.state(), "read-only");
 }

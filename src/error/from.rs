@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Error, Kind};
 use crate::analysis::node::plan::Refusal;
 use crate::disk;
+use crate::disk::obstacle::Obstacle;
 use crate::live::Fault;
 use crate::live::api::ApiError;
 use crate::live::cri::CriError;
@@ -151,8 +152,15 @@ impl From<&disk::Error> for Error {
                 .hint("nothing was restarted; run the same command again once the cause is gone"),
             Disk::Obstacles { obstacles } => {
                 let lines = obstacles.iter().map(|(path, found)| format!("{} {}", path.display(), found.what()));
-                let commands = obstacles.iter().take(MOST_COMMANDS).map(|(path, found)| found.remedy(path));
-                let commands: Vec<_> = commands.collect();
+                // One mount, or one user, is behind all of a kind.
+                let mut seen = Vec::new();
+                let mut once = |found: &Obstacle| {
+                    let known = matches!(found, Obstacle::ReadOnly | Obstacle::Denied) && seen.contains(found);
+                    seen.push(*found);
+                    !known
+                };
+                let commands = obstacles.iter().filter(|(_, found)| once(found)).take(MOST_COMMANDS);
+                let commands: Vec<_> = commands.map(|(path, found)| found.remedy(path)).collect();
                 Self::refused(Code::NotReplaceable, error)
                     .details(lines.collect::<Vec<_>>())
                     .hint(format!("{}; then run the same command again", commands.join("; ")))
