@@ -150,7 +150,7 @@ fn a_rollback_of_a_path_that_changed_since_is_refused() {
     std::fs::write(directory.path().join("etc/kubernetes/admin.conf"), "x").unwrap();
     let error =
         transaction::rollback(&root, &lock, &old, Theirs::Refuse, &Invoker::default(), NOW).unwrap_err();
-    let Error::Differs { differences } = error else { panic!("{error}") };
+    let Error::Differs { differences, begun: false } = error else { panic!("{error}") };
     let found = Difference {
         path: "/etc/kubernetes/admin.conf".into(),
         why: "it holds neither the old nor the new content",

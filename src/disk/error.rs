@@ -88,7 +88,11 @@ pub enum Error {
         0 | 1 => String::new(),
         more => format!("; and {} changed by something else since", count(more - 1, "more file")),
     })]
-    Differs { differences: Vec<Difference> },
+    Differs {
+        differences: Vec<Difference>,
+        /// Whether the run had begun to write by then, if not to change a path.
+        begun: bool,
+    },
     /// Paths that can't be replaced, found before anything was written.
     #[error("{} of this change cannot be replaced; nothing was written", count(obstacles.len(), "path"))]
     Obstacles { obstacles: BTreeSet<(PathBuf, Obstacle)> },
@@ -146,7 +150,18 @@ impl Error {
 
     /// Whether the node or the archive differs from the state that the change left.
     pub fn refuses_rollback(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::Differs { .. } | Self::ArchiveDiffers { .. })
+        matches!(
+            self,
+            Self::Changed { .. } | Self::Differs { begun: false, .. } | Self::ArchiveDiffers { .. }
+        )
+    }
+
+    /// The same error of a run that had begun to write.
+    pub(super) fn after_begin(self) -> Self {
+        match self {
+            Self::Differs { differences, .. } => Self::Differs { differences, begun: true },
+            other => other,
+        }
     }
 
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

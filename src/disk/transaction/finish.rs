@@ -32,7 +32,7 @@ pub(super) fn finish(
     parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
     let Survey { todos, differences } = survey;
     if !differences.is_empty() {
-        return Err(Error::Differs { differences });
+        return Err(Error::Differs { differences, begun: true });
     }
     let (suffix, leftover) = suffixes(journal.direction);
     for (step, todo) in &todos {

@@ -182,7 +182,7 @@ fn turn_back(
     lock.state.sync()?;
     journal.direction = Direction::Backward;
     journal.write(&lock.state, COMMITTED)?;
-    end(root, lock, journal, way, ended)
+    end(root, lock, journal, way, ended).map_err(Error::after_begin)
 }
 
 /// Finishes a committed change that another run has begun.
@@ -206,7 +206,7 @@ fn release(
     theirs: Theirs,
 ) -> Result<(), Error> {
     if theirs != Theirs::Keep {
-        return Err(Error::Differs { differences });
+        return Err(Error::Differs { differences, begun: false });
     }
     let (kept, rest) = std::mem::take(&mut journal.changes)
         .into_iter()
@@ -378,7 +378,7 @@ fn undo_last(
         differences.retain(|difference| !difference.overwritable);
     }
     if !differences.is_empty() && theirs != Theirs::Keep {
-        return Err(Error::Differs { differences });
+        return Err(Error::Differs { differences, begun: false });
     }
     let mut changes = ChangeSet::default();
     // What is in a directory before the directory.

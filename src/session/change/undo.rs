@@ -198,7 +198,7 @@ pub fn undo(
 fn failure(error: disk::Error) -> Error {
     match error {
         disk::Error::AfterCommit { source, .. } if source.refuses_rollback() => failure(*source),
-        disk::Error::Differs { differences } => {
+        disk::Error::Differs { differences, begun: false } => {
             changed_since(&differences.iter().collect::<Vec<_>>(), "rollback")
         }
         error if error.refuses_rollback() => {
