@@ -160,6 +160,9 @@ fn turn_back(
 ) -> Result<(), Error> {
     let mut parents = Parents::new(root);
     let (entries, differences) = old_contents(&mut parents, &journal, way.archive, way.theirs)?;
+    // The change may have been killed before its commit was synced: otherwise that rename could be lost in a power
+    // loss and what is written of the journal from here on not, and the name from before the commit would be left.
+    lock.state.sync()?;
     if !differences.is_empty() {
         release(&mut parents, lock, &mut journal, differences, way.theirs)?;
     }
@@ -177,9 +180,6 @@ fn turn_back(
         let _removed = stage::unstage(&mut parents, &journal.changes, OLD);
         return Err(error);
     }
-    // The change may have been killed before its commit was synced: otherwise that rename could be lost
-    // in a power loss and this one not, and the name from before the commit would be left.
-    lock.state.sync()?;
     journal.direction = Direction::Backward;
     journal.write(&lock.state, COMMITTED)?;
     end(root, lock, journal, way, ended).map_err(Error::after_begin)
@@ -189,6 +189,8 @@ fn turn_back(
 fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Stamp) -> Result<(), Error> {
     let mut parents = Parents::new(root);
     let differences = survey(&mut parents, &journal, way.archive, way.theirs)?.differences;
+    // It may have been killed before the commit was synced; no target may change before that.
+    lock.state.sync()?;
     if !differences.is_empty() {
         release(&mut parents, lock, &mut journal, differences, way.theirs)?;
     }
@@ -196,8 +198,8 @@ fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Sta
     finish::finish(&mut parents, &lock.state, &journal, way).map(drop)
 }
 
-/// Takes the paths that are to be kept out of the change, with what is staged for them. Killed in between, they
-/// differ as before.
+/// Takes the paths that are to be kept out of the change, with what is staged for them. The commit is synced. Killed
+/// in between, they differ as before.
 fn release(
     parents: &mut Parents<'_>,
     lock: &Lock,
@@ -214,7 +216,6 @@ fn release(
     journal.changes = rest;
     stage::remove_staged(parents, &kept, NEW)?;
     stage::remove_staged(parents, &kept, OLD)?;
-    lock.state.sync()?;
     journal.write(&lock.state, COMMITTED)
 }
 

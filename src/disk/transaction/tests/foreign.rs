@@ -220,18 +220,18 @@ fn from_every_state_a_command_leads_out() {
     if full {
         insta::assert_debug_snapshot!(count, @r"
         Count {
-            cases: 10566,
-            plain: 6227,
-            kept: 2181,
-            overwritten: 449,
-            kept_at_last: 1709,
+            cases: 10572,
+            plain: 6119,
+            kept: 2225,
+            overwritten: 462,
+            kept_at_last: 1766,
         }
         ");
     } else {
         insta::assert_debug_snapshot!(count, @"
         Count {
-            cases: 1902,
-            plain: 989,
+            cases: 1908,
+            plain: 995,
             kept: 448,
             overwritten: 104,
             kept_at_last: 361,
