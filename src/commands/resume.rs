@@ -1,7 +1,7 @@
 //! `resume`: finishes what was interrupted: restores parked manifests, then completes the change.
 
 use crate::disk::parking::parked;
-use crate::disk::transaction::{self, Difference, Direction, Journal, Resumed, State};
+use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
@@ -63,7 +63,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         None => Vec::new(),
     };
     if args.dry_run {
-        report(pending.as_ref(), moved, &theirs, Undone::Planned, "").show(KIND, context.out);
+        UndoReport::of(pending.as_ref(), moved, &theirs, Undone::Planned, "").show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -71,7 +71,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     // First: until they are restored the control plane is down.
     let exit = bring_back(&root, &lock, context).map_err(|failure| beside(failure, pending.as_ref()))?;
     if pending.is_none() {
-        report(None, moved, &theirs, Undone::ManifestsRestored, "").show(KIND, context.out);
+        UndoReport::of(None, moved, &theirs, Undone::ManifestsRestored, "").show(KIND, context.out);
         return Ok(exit);
     }
     args.theirs.archive(&root, &args.root, &theirs, context)?;
@@ -99,34 +99,13 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             format!("Rolled back: the interrupted rollback is complete, every file is the old one{kept}.\n"),
         ),
     };
-    report(pending.as_ref(), moved, &theirs, result, &text).show(KIND, context.out);
+    UndoReport::of(pending.as_ref(), moved, &theirs, result, &text).show(KIND, context.out);
     if root.is_live() {
         context
             .out
             .say("hint: sudo kuberescue recover restarts what uses the old files, and verifies the node");
     }
-    let judged = args.theirs.judge(&root, &args.root, &theirs, context);
-    Ok(if judged == Exit::Fine { exit } else { judged })
-}
-
-fn report(
-    journal: Option<&Journal>,
-    manifests: Vec<String>,
-    theirs: &[Difference],
-    result: Undone,
-    text: &str,
-) -> UndoReport {
-    let paths = journal.into_iter().flat_map(|journal| &journal.changes);
-    UndoReport {
-        result,
-        dry_run: result == Undone::Planned,
-        command: journal.map(|journal| journal.command.clone()),
-        started: journal.map(|journal| journal.started),
-        items: paths.map(|change| change.path.display().to_string()).collect(),
-        manifests,
-        changed_since: theirs.iter().map(|theirs| theirs.path.display().to_string()).collect(),
-        text: text.to_owned(),
-    }
+    Ok(args.theirs.judge(&root, &args.root, &theirs, exit, context))
 }
 
 fn plan_text(journal: &Journal) -> String {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::disk::Root;
 use crate::disk::parking::parked;
-use crate::disk::transaction::{Difference, Journal, RolledBack};
+use crate::disk::transaction::{Journal, RolledBack};
 use crate::error::{Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
@@ -73,7 +73,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let theirs = args.theirs.settle(&root, &journal, true, context)?;
     if args.dry_run {
         let paths = changes.iter().map(|change| format!("{}\n", change.path.display()));
-        report(&journal, manifests, &theirs, Undone::Planned, paths.collect()).show(KIND, context.out);
+        UndoReport::of(Some(&journal), manifests, &theirs, Undone::Planned, &paths.collect::<String>())
+            .show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }
@@ -95,12 +96,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             (Undone::RolledBack, text)
         }
     };
-    report(&journal, manifests, &theirs, result, text).show(KIND, context.out);
+    UndoReport::of(Some(&journal), manifests, &theirs, result, &text).show(KIND, context.out);
     if root.is_live() {
         context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
     }
-    let judged = args.theirs.judge(&root, &args.root, &theirs, context);
-    Ok(if judged == Exit::Fine { exit } else { judged })
+    Ok(args.theirs.judge(&root, &args.root, &theirs, exit, context))
 }
 
 /// No change, but an interrupted restart.
@@ -117,24 +117,4 @@ fn only_manifests(root: &Root, manifests: Vec<String>, dry_run: bool, context: &
     }
     context.out.document(KIND, &report);
     Ok(exit)
-}
-
-fn report(
-    journal: &Journal,
-    manifests: Vec<String>,
-    theirs: &[Difference],
-    result: Undone,
-    text: String,
-) -> UndoReport {
-    let paths = journal.changes.iter().map(|change| change.path.display().to_string());
-    UndoReport {
-        result,
-        dry_run: result == Undone::Planned,
-        command: Some(journal.command.clone()),
-        started: Some(journal.started),
-        items: paths.collect(),
-        manifests,
-        changed_since: theirs.iter().map(|theirs| theirs.path.display().to_string()).collect(),
-        text,
-    }
 }

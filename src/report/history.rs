@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Output;
 use super::sanitise::line;
 use crate::disk::history::{Check, Done};
+use crate::disk::transaction::{Difference, Journal};
 use crate::state::Invoker;
 use crate::state::text::count;
 use crate::state::time::minute;
@@ -89,6 +90,27 @@ pub struct UndoReport {
 }
 
 impl UndoReport {
+    /// `theirs` are the paths that something else has changed since.
+    pub fn of(
+        journal: Option<&Journal>,
+        manifests: Vec<String>,
+        theirs: &[Difference],
+        result: Undone,
+        text: &str,
+    ) -> Self {
+        let paths = journal.into_iter().flat_map(|journal| &journal.changes);
+        Self {
+            result,
+            dry_run: result == Undone::Planned,
+            command: journal.map(|journal| journal.command.clone()),
+            started: journal.map(|journal| journal.started),
+            items: paths.map(|change| change.path.display().to_string()).collect(),
+            manifests,
+            changed_since: theirs.iter().map(|theirs| theirs.path.display().to_string()).collect(),
+            text: text.to_owned(),
+        }
+    }
+
     /// Nothing was interrupted, or nothing is left to undo.
     pub fn nothing(text: &str, dry_run: bool) -> Self {
         let (result, items, manifests) = (Undone::Nothing, Vec::new(), Vec::new());

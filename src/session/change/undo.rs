@@ -66,10 +66,17 @@ impl TheirsArgs {
         Ok(found)
     }
 
-    /// With files that were kept the node is judged: it is in a state that nobody has planned.
-    pub fn judge(self, root: &Root, args: &RootArgs, kept: &[Difference], context: &mut Context<'_>) -> Exit {
+    /// With files that were kept the node is judged: it is in a state that nobody has planned. Otherwise `exit` stays.
+    pub fn judge(
+        self,
+        root: &Root,
+        args: &RootArgs,
+        kept: &[Difference],
+        exit: Exit,
+        context: &mut Context<'_>,
+    ) -> Exit {
         if !self.keep_theirs || kept.is_empty() {
-            return Exit::Fine;
+            return exit;
         }
         let Ok((snapshot, inventory)) = args.read_from(root) else {
             context.out.say("hint: sudo kuberescue diagnose");
@@ -80,7 +87,7 @@ impl TheirsArgs {
         let mut found = findings(node, context.now);
         found.retain(|finding| finding.severity == Severity::Blocker);
         if found.is_empty() {
-            return Exit::Fine;
+            return exit;
         }
         context.out.say(&format!("Blocking problems now:\n{}", finding_lines(&found).trim_end()));
         context.out.say("hint: sudo kuberescue diagnose");

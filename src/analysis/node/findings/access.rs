@@ -9,7 +9,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::readers;
 use crate::formats::access::{ACL, READ, RunsAs, SEARCH};
 use crate::formats::manifest::Manifest;
-use crate::state::text::shell_word;
+use crate::state::text::{count, shell_word};
 use crate::state::{Attributes, Content, Entry, Snapshot};
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
@@ -36,8 +36,7 @@ fn of_pod(snapshot: &Snapshot, inventory: &Inventory, file: &ManifestFile) -> Op
     let RunsAs { uid, gids, .. } = &pod.runs_as;
     let more = match denied.len() {
         1 => String::new(),
-        2 => "; 1 more file".to_owned(),
-        count => format!("; {} more files", count - 1),
+        all => format!("; {}", count(all - 1, "more file")),
     };
     let what = format!("runs as uid {uid} and cannot read {}: {}{more}", first.file.display(), first.why());
     let mut finding = Finding::new(Code::FlagFileDenied, severity, &pod.name, &first.file, what);
