@@ -256,8 +256,11 @@ impl<'a> Pods<'a> {
         if let Some((path, _)) = self.pod(Etcd) {
             return Fact::new(true, path.display().to_string());
         }
-        if let Some(fact) = self.file(ApiServer, "etcd-cafile") {
-            return Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source);
+        // kubeadm keeps the CA of an external etcd in the place of its own ("Set up a High Availability etcd
+        // Cluster with kubeadm"), so the place alone doesn't tell: the servers do.
+        let cafile = self.file(ApiServer, "etcd-cafile");
+        if let Some(fact) = cafile.filter(|fact| fact.value != pki.join("etcd/ca.crt")) {
+            return Fact::new(false, fact.source);
         }
         let Some(servers) = self.flag(ApiServer, "etcd-servers") else {
             return Fact::new(true, "default");
