@@ -137,6 +137,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         |node| cut(node, "/var/lib/etcd/member/snap/db"),
         &[("etcd-data-broken", B, "etcd")],
     ),
+    of(
+        "etcd's data where another mount than kubeadm's leads",
+        |node| {
+            node.rename("/var/lib/etcd", "/srv/etcd");
+            node.replace(ETCD_POD, "      path: /var/lib/etcd", "      path: /srv/etcd");
+        },
+        &[],
+    ),
     of("etcd without TLS", plain_etcd, &[]),
     of(
         "an external etcd without TLS",

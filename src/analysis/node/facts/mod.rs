@@ -31,6 +31,9 @@ impl<T> Fact<T> {
     }
 }
 
+/// kubeadm's data directory of etcd.
+const ETCD_DATA: &str = "/var/lib/etcd";
+
 #[derive(Clone, Debug)]
 pub struct ManifestFile {
     pub path: PathBuf,
@@ -188,6 +191,12 @@ impl Facts {
     /// The pod of this component, if its manifest is readable.
     pub fn pod(&self, component: Component) -> Option<(&Path, &Manifest)> {
         Pods(&self.manifests).pod(component)
+    }
+
+    /// etcd's data directory on the node; `None` without a manifest of etcd.
+    pub fn etcd_data(&self) -> Option<PathBuf> {
+        let (_, pod) = self.pod(Etcd)?;
+        Some(pod.host(pod.flag("data-dir").unwrap_or(ETCD_DATA)))
     }
 
     /// The file on the node that a flag of a component names.
