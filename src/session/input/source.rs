@@ -81,7 +81,8 @@ impl RootArgs {
     /// # Errors
     /// It is no kubeadm node.
     pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
-        let (snapshot, facts) = self.snapshot(root);
+        let (snapshot, mut facts) = self.snapshot(root);
+        facts.recorded = recorded(root, &facts);
         let inventory = self.inventory(&snapshot, facts, &Signs::Disk(root))?;
         Ok((snapshot, inventory))
     }
