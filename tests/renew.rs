@@ -970,7 +970,7 @@ fn renewing_keeps_the_names_unless_some_are_added() {
     - renew etcd-server: /etc/kubernetes/pki/etcd/server.crt and /etc/kubernetes/pki/etcd/server.key
         adds DNS:lb.example.test (--add-san)
     ");
-    let run = node.must("certs renew apiserver --add-san lb.example.test --add-san 10.0.0.9");
+    let run = node.must("certs renew apiserver --accept-clock --add-san lb.example.test --add-san 10.0.0.9");
     assert_snapshot!(node.talk(&run), @"
     Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
     NOTE: apiserver: adds DNS:lb.example.test (--add-san)
@@ -987,4 +987,38 @@ fn renewing_keeps_the_names_unless_some_are_added() {
     2 error [usage]: cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer
     hint: kuberescue certs renew apiserver --add-san NAME
     ");
+}
+
+/// The names of a certificate as openssl prints them, sorted.
+fn names(node: &Node, name: &str) -> Vec<String> {
+    let text = openssl("x509 -noout -ext subjectAltName", &certificate_of(node, name));
+    let line = text.lines().find(|line| line.contains("DNS:")).unwrap_or_else(|| panic!("{name}: {text}"));
+    let mut names: Vec<_> = line.trim().split(", ").map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn names_of_lost_certificates_are_those_of_the_clusters_configuration() {
+    let node = Node::of("rsa2048");
+    let archive = std::fs::File::open("testdata/etcd/kubeadm-config.db.gz").unwrap();
+    let mut database = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(archive), &mut database).unwrap();
+    node.write("/var/lib/etcd/member/snap/db", database);
+    node.must("certs renew apiserver --accept-clock --add-san lb.example.com --add-san *.cp.example.com --add-san 203.0.113.7 --add-san 2001:db8::7 --add-san vip.example.com");
+    node.must("certs renew etcd-server --accept-clock --add-san etcd.example.com --add-san 203.0.113.8");
+    node.must("certs renew etcd-peer --accept-clock --add-san etcd-peer.example.com");
+    let serving = ["apiserver", "etcd-server", "etcd-peer"];
+    let before = serving.map(|name| names(&node, name));
+    PAIRS.iter().for_each(|pair| node.remove(&pair.certificate()));
+
+    let run = node.must("recover --yes --accept-clock");
+    assert_eq!(serving.map(|name| names(&node, name)), before);
+    let notes: Vec<_> = run.out.lines().filter(|line| line.contains("NOTE: its names")).collect();
+    assert_snapshot!(notes.join("\n"), @"
+    NOTE: its names are complete: kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2
+    NOTE: its names are complete: kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2
+    NOTE: its names are complete: kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2
+    ");
+    assert!(!node.run("diagnose").out.contains("Blocking problems"));
 }

@@ -143,3 +143,66 @@ fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() 
     assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
     node.assert_green();
 }
+
+/// What a run says of etcd's members.
+fn members_said(run: &crate::node::Run) -> &str {
+    let line = run.out.lines().find(|line| line.trim_start().starts_with("etcd has "));
+    line.unwrap_or_else(|| panic!("{run:?}"))
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn the_database_knows_the_members_that_the_manifest_and_a_silent_etcd_do_not() {
+    let node = TestNode::ready_and_ending(50);
+    node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
+    let one = format!("cp-1=https://{ADDRESS}:2380");
+    let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);
+    let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
+    join(&node, &SECOND, &two);
+    join(&node, &THIRD, &three);
+    node.wait_until("the certificates have expired", PATIENCE, || {
+        let certificate = "/etc/kubernetes/pki/etcd/server.crt";
+        let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", certificate]);
+        (asked.code != 0).then_some(())
+    });
+    let manifest = node.text("/etc/kubernetes/manifests/etcd.yaml");
+    assert!(manifest.contains("--initial-cluster=cp-1=") && !manifest.contains("cp-2"), "{manifest}");
+    let dry = || node.kuberescue(&["recover", "--dry-run"]);
+    let (has, disagrees) = (
+        "etcd has 3 members, 2 make a quorum",
+        "--initial-cluster in /etc/kubernetes/manifests/etcd.yaml has 1 member",
+    );
+
+    // Running since before.
+    let run = dry();
+    let said = members_said(&run);
+    assert!(said.contains(has) && said.contains(disagrees), "{said}");
+
+    // Started again since: etcd doesn't list its members then.
+    let old = node.running("etcd").unwrap();
+    node.signal(&old, "SIGKILL");
+    node.wait_until("another etcd runs", PATIENCE, || {
+        node.running("etcd").filter(|new| new.id != old.id).map(drop)
+    });
+    let run = dry();
+    let said = members_said(&run);
+    assert!(said.contains(has) && said.contains(disagrees), "{said}");
+    assert!(said.contains("members from etcd's database /var/lib/etcd/member/snap/db"), "{said}");
+
+    // All off, this node's and the others: the first one is recovered, and nothing is undone since they are missing.
+    [&SECOND, &THIRD].map(|member| kill(&node, member));
+    node.stop_kubelet();
+    let etcd = node.running("etcd").unwrap();
+    node.signal(&etcd, "SIGKILL");
+    let run = dry();
+    let said = members_said(&run);
+    assert!(said.contains(has) && said.contains("0 answer"), "{said}");
+    let serial = |node: &TestNode| {
+        node.must(&["openssl", "x509", "-serial", "-noout", "-in", "/etc/kubernetes/pki/apiserver.crt"])
+    };
+    let before = serial(&node);
+    let run = node.kuberescue(&["recover", "--yes", "--rollback-on-failure", "--proof-timeout", "5s"]);
+    assert_eq!(run.code, 4, "{run:?}\n{}", node.story());
+    assert!(run.err.contains("not rolled back: etcd has no quorum"), "{run:?}");
+    assert_ne!(serial(&node), before, "{run:?}");
+}
