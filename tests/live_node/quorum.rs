@@ -190,7 +190,8 @@ fn the_database_knows_the_members_that_the_manifest_and_a_silent_etcd_do_not() {
     assert!(said.contains("members from etcd's database /var/lib/etcd/member/snap/db"), "{said}");
 
     // All off, this node's and the others: the first one is recovered, and nothing is undone since they are missing.
-    [&SECOND, &THIRD].map(|member| kill(&node, member));
+    kill(&node, &SECOND);
+    kill(&node, &THIRD);
     node.stop_kubelet();
     let etcd = node.running("etcd").unwrap();
     node.signal(&etcd, "SIGKILL");
