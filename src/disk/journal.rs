@@ -153,6 +153,12 @@ impl Journal {
         self.undoes.is_some() || self.direction == Direction::Backward
     }
 
+    /// Whether this is a rollback that was interrupted before it had begun: nothing has changed, and the change that
+    /// it was to undo still stands.
+    pub fn is_unbegun_rollback(&self) -> bool {
+        self.state == State::Staging && self.undoes.is_some()
+    }
+
     pub(super) fn write(&self, state: &StateDir, name: &str) -> Result<(), Error> {
         let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
         let text = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
