@@ -272,3 +272,18 @@ pub fn last(root: &Root) -> Result<Option<Journal>, Error> {
         None => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_staged_name_is_a_name_and_no_two_are_the_same() {
+        let name = |path: &str, index| stage_name(Path::new(path), "id", index);
+        assert_eq!(name("/etc/a.crt", 3), ".a.crt.kuberescue-id");
+        assert_eq!(name(&format!("/etc/{}", "n".repeat(180)), 3).len(), 1 + 180 + ".kuberescue-id".len());
+        let long = format!("/etc/{}", "n".repeat(255));
+        assert_ne!(name(&long, 3), name(&long, 4));
+        assert!(name(&long, 9_999).len() < 255 - "-new".len());
+    }
+}
