@@ -117,9 +117,9 @@ fn manifests_that_are_away_come_back_with_resume_or_the_same_run() {
     let recover = ["recover", "--yes", "--restart=manifest"];
     let all = MOVES.into_iter().flat_map(|(call, most)| (1..=most).map(move |number| (call, number)));
     let all: Vec<_> = all.flat_map(|(call, number)| [(call, number, true), (call, number, false)]).collect();
-    let stride = if is_full() { 1 } else { 7 };
+    let (first, stride) = if is_full() { (0, 1) } else { (4, 7) };
     let (mut points, mut away) = (0, 0);
-    for (index, (call, number, kill)) in all.into_iter().enumerate().step_by(stride) {
+    for (index, (call, number, kill)) in all.into_iter().enumerate().skip(first).step_by(stride) {
         let signal = if kill { "KILL" } else { ["TERM", "INT", "HUP"][index / 2 % 3] };
         let point = Point { call, number, signal };
         let when = format!("after {point:?}");
