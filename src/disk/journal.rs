@@ -153,6 +153,12 @@ impl Journal {
         self.undoes.is_some() || self.direction == Direction::Backward
     }
 
+    /// Whether this is a rollback that was interrupted before it had begun: nothing has changed, and the change that
+    /// it was to undo still stands.
+    pub fn is_unbegun_rollback(&self) -> bool {
+        self.state == State::Staging && self.undoes.is_some()
+    }
+
     pub(super) fn write(&self, state: &StateDir, name: &str) -> Result<(), Error> {
         let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
         let text = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
@@ -264,5 +270,20 @@ pub fn last(root: &Root) -> Result<Option<Journal>, Error> {
     match StateDir::open(root)? {
         Some(state) => Journal::load(&state, DONE),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_staged_name_is_a_name_and_no_two_are_the_same() {
+        let name = |path: &str, index| stage_name(Path::new(path), "id", index);
+        assert_eq!(name("/etc/a.crt", 3), ".a.crt.kuberescue-id");
+        assert_eq!(name(&format!("/etc/{}", "n".repeat(180)), 3).len(), 1 + 180 + ".kuberescue-id".len());
+        let long = format!("/etc/{}", "n".repeat(255));
+        assert_ne!(name(&long, 3), name(&long, 4));
+        assert!(name(&long, 9_999).len() < 255 - "-new".len());
     }
 }

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 mod cluster;
+mod kills;
 mod manifest;
 mod node;
 mod quorum;

@@ -107,7 +107,12 @@ impl TestNode {
 
     /// Starts the program under test inside the node, and doesn't wait for its end.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Going {
-        let mut command = self.command(&[&[env!("CARGO_BIN_EXE_kuberescue")], arguments].concat());
+        self.begin_command(&[&[env!("CARGO_BIN_EXE_kuberescue")], arguments].concat())
+    }
+
+    /// The same of any command.
+    pub(crate) fn begin_command(&self, arguments: &[&str]) -> Going {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Going(command.spawn().unwrap())
     }
@@ -133,6 +138,10 @@ impl TestNode {
 pub(crate) struct Going(Child);
 
 impl Going {
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
     /// Waits until it has ended, but not for ever.
     pub(crate) fn end(mut self, node: &TestNode, deadline: Duration) -> Run {
         node.wait_until("kuberescue has ended", deadline, || self.0.try_wait().unwrap().map(drop));

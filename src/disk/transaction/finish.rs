@@ -29,6 +29,17 @@ pub(super) fn finish(
     way: Way<'_>,
 ) -> Result<Vec<PathBuf>, Error> {
     let survey = survey(parents, journal, way.archive, way.theirs)?;
+    carry_out(parents, state, journal, survey, way)
+}
+
+/// The same of a change that was just surveyed.
+pub(super) fn carry_out(
+    parents: &mut Parents<'_>,
+    state: &StateDir,
+    journal: &Journal,
+    survey: Survey<'_>,
+    way: Way<'_>,
+) -> Result<Vec<PathBuf>, Error> {
     parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
     let Survey { todos, differences } = survey;
     if !differences.is_empty() {

@@ -9,6 +9,7 @@
 
 mod finish;
 mod lock;
+mod old;
 mod recover;
 mod stage;
 mod survey;

@@ -1,19 +1,19 @@
 //! After an interruption, or to undo a change: [`resume`] and [`rollback`].
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use super::finish::{self, Way};
-use super::stage::{self, NEW, OLD, Parents, staged};
-use super::survey::{STAGED_CHANGED, Theirs, stranger, survey, without_directory};
+use super::old::{OldContents, directory, from_archive, old_contents};
+use super::stage::{self, NEW, OLD, Parents};
+use super::survey::{Theirs, stranger, survey, without_directory};
 use super::{Context, Lock, after_commit, run};
 use crate::disk::error::Difference;
 use crate::disk::history::{self, Stamp};
 use crate::disk::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
 use crate::disk::{Error, MAX_ENTRIES, Root, handle};
-use crate::state::{Attributes, Change, ChangeSet, Content, Entry, Fingerprint, Invoker, Snapshot};
+use crate::state::{Change, ChangeSet, Entry, Fingerprint, Invoker, Snapshot};
 
 /// The result of [`resume`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,16 +128,8 @@ pub fn differences(root: &Root, journal: &Journal, undo: bool) -> Result<Vec<Dif
             (found, journal.changes.iter().map(|record| &record.path).collect())
         }
         State::Committed if turns => {
-            let found = old_contents(&mut parents, journal, None, Theirs::Refuse)?.1;
-            let mut busy = Vec::new();
-            for record in &journal.changes {
-                if parents.leads_to(&record.path)?
-                    && Fingerprint::of(parents.look(&record.path)?.as_ref()) != record.before
-                {
-                    busy.push(&record.path);
-                }
-            }
-            (found, busy)
+            let old = old_contents(&mut parents, journal, None, Theirs::Refuse)?;
+            (old.differences, old.busy)
         }
         State::Committed => {
             let survey = survey(&mut parents, journal, None, Theirs::Refuse)?;
@@ -159,7 +151,8 @@ fn turn_back(
     ended: &Stamp,
 ) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let (entries, differences) = old_contents(&mut parents, &journal, way.archive, way.theirs)?;
+    let OldContents { entries, differences, .. } =
+        old_contents(&mut parents, &journal, way.archive, way.theirs)?;
     // The change may have been killed before its commit was synced: otherwise that rename could be lost in a power
     // loss and what is written of the journal from here on not, and the name from before the commit would be left.
     lock.state.sync()?;
@@ -188,12 +181,15 @@ fn turn_back(
 /// Finishes a committed change that another run has begun.
 fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Stamp) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let differences = survey(&mut parents, &journal, way.archive, way.theirs)?.differences;
+    let survey = survey(&mut parents, &journal, way.archive, way.theirs)?;
     // It may have been killed before the commit was synced; no target may change before that.
     lock.state.sync()?;
-    if !differences.is_empty() {
-        release(&mut parents, lock, &mut journal, differences, way.theirs)?;
+    if survey.differences.is_empty() {
+        history::prepare_again(&lock.state, &journal, ended);
+        return finish::carry_out(&mut parents, &lock.state, &journal, survey, way).map(drop);
     }
+    let differences = survey.differences;
+    release(&mut parents, lock, &mut journal, differences, way.theirs)?;
     history::prepare_again(&lock.state, &journal, ended);
     finish::finish(&mut parents, &lock.state, &journal, way).map(drop)
 }
@@ -241,97 +237,6 @@ pub(super) fn take_back(
 
 fn stamp(lock: &Lock, operator: &Invoker, now: Timestamp) -> Stamp {
     Stamp { time: now, boot: lock.boot.clone(), operator: operator.clone() }
-}
-
-type OldContents = (BTreeMap<PathBuf, Entry>, Vec<Difference>);
-
-/// What must be staged to restore the paths of a change; nothing for those that still hold the old content.
-fn old_contents(
-    parents: &mut Parents<'_>,
-    journal: &Journal,
-    archive: Option<&Snapshot>,
-    theirs: Theirs,
-) -> Result<OldContents, Error> {
-    let (mut entries, mut differences) = (BTreeMap::new(), Vec::new());
-    for record in &journal.changes {
-        let path = record.path.clone();
-        if let Some(why) = without_directory(parents, journal, record, Direction::Backward, &differences)? {
-            differences.push(Difference { path, why, overwritable: false });
-            continue;
-        }
-        match old_content(parents, record, theirs == Theirs::Overwrite)? {
-            Err(difference) => differences.push(difference),
-            Ok(Old::Stays) => {}
-            Ok(Old::Directory) => {
-                entries.insert(path, directory(record));
-            }
-            Ok(Old::Archived) => {
-                if let Some(archive) = archive {
-                    entries.insert(path, from_archive(record, archive, &journal.id)?);
-                }
-            }
-        }
-    }
-    Ok((entries, differences))
-}
-
-enum Old {
-    Stays,
-    Directory,
-    Archived,
-}
-
-fn old_content(
-    parents: &mut Parents<'_>,
-    record: &Record,
-    overwrite: bool,
-) -> Result<Result<Old, Difference>, Error> {
-    let path = &record.path;
-    let now = Fingerprint::of(parents.look(path)?.as_ref());
-    let theirs = now != record.before && now != record.after;
-    if theirs {
-        let (why, overwritable) = stranger(&now);
-        let overwritable = overwritable && record.before != Fingerprint::Directory;
-        if !overwrite || !overwritable {
-            return Ok(Err(Difference { path: path.clone(), why, overwritable }));
-        }
-    }
-    // If the new content is still staged, the target was not replaced yet. If it isn't, the digest alone is
-    // not enough: only the time may differ between old and new.
-    let replaced = match record.after {
-        _ if theirs => true,
-        Fingerprint::File { .. } | Fingerprint::Link { .. } => {
-            match parents.look_beside(path, &staged(record, NEW))? {
-                // Counting it as staged would mean that the target is still the old one.
-                Some(Entry { content: Content::Unread(_), .. }) => now == record.after,
-                beside => beside.is_none(),
-            }
-        }
-        _ => now == record.after,
-    };
-    Ok(Ok(match record.before {
-        Fingerprint::File { .. } | Fingerprint::Link { .. } if replaced => {
-            let beside = parents.look_beside(path, &staged(record, OLD))?;
-            if beside.is_some_and(|beside| beside.content == Content::Directory) {
-                return Ok(Err(Difference { path: path.clone(), why: STAGED_CHANGED, overwritable: false }));
-            }
-            Old::Archived
-        }
-        Fingerprint::Directory if now == Fingerprint::Absent => Old::Directory,
-        _ => Old::Stays,
-    }))
-}
-
-fn from_archive(record: &Record, archive: &Snapshot, id: &str) -> Result<Entry, Error> {
-    match archive.get(&record.path) {
-        Some(entry) if Fingerprint::of(Some(entry)) == record.before => Ok(entry.clone()),
-        _ => Err(Error::ArchiveDiffers { path: record.path.clone(), id: id.to_owned() }),
-    }
-}
-
-fn directory(record: &Record) -> Entry {
-    let attributes = record.before_attributes.as_ref().map(Attributes::from).unwrap_or_default();
-    Entry { content: Content::Directory, attributes }
 }
 
 /// The paths that don't hold what a completed change has left, or can't be restored because their directory is gone.

@@ -49,7 +49,7 @@ impl TheirsArgs {
         context: &mut Context<'_>,
     ) -> Result<Vec<Difference>, Error> {
         // What an undo that hadn't begun has made is swept away before; only then it is known what differs.
-        let unbegun = transaction::pending(root)?.is_some_and(|pending| pending.id != journal.id);
+        let unbegun = transaction::pending(root)?.is_some_and(|pending| pending.is_unbegun_rollback());
         let found = if unbegun { Vec::new() } else { transaction::differences(root, journal, undo)? };
         let refused: Vec<_> = match self.theirs() {
             Theirs::Refuse => found.iter().collect(),
@@ -157,10 +157,7 @@ fn changed_since(differences: &[&Difference], command: &str) -> Error {
 pub fn last_change(root: &Root) -> Result<Option<Journal>, Error> {
     let last = transaction::last(root)?.filter(|journal| !journal.is_undoing());
     Ok(match transaction::pending(root)? {
-        // A rollback that hadn't begun: the change that it was to undo still stands.
-        Some(pending) if pending.state == State::Staging && pending.undoes.is_some() => {
-            last.or(Some(pending))
-        }
+        Some(pending) if pending.is_unbegun_rollback() => last.or(Some(pending)),
         Some(pending) => Some(pending),
         None => last,
     })
@@ -171,8 +168,7 @@ pub fn last_change(root: &Root) -> Result<Option<Journal>, Error> {
 /// # Errors
 /// Another run is in progress, or something can't be removed.
 pub fn sweep_unbegun(root: &Root, context: &mut Context<'_>) -> Result<(), Error> {
-    let pending = transaction::pending(root)?;
-    if pending.is_some_and(|pending| pending.state == State::Staging && pending.undoes.is_some()) {
+    if transaction::pending(root)?.is_some_and(|pending| pending.is_unbegun_rollback()) {
         let lock = take_lock(root, context)?;
         transaction::resume(root, &lock, Theirs::Refuse, &context.operator, context.now)?;
     }

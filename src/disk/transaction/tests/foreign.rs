@@ -240,17 +240,25 @@ fn from_every_state_a_command_leads_out() {
     }
 }
 
-/// Writes into a file, as `kubeadm certs renew` does, before each writing call of a change.
+/// Writes into `path`, as `kubeadm certs renew` does, or into what is staged beside it.
+fn rewrite(root: &Path, path: &str, is_staged: bool) {
+    let at = root.join(path);
+    let own = format!(".{}.kuberescue-", at.file_name().unwrap().to_str().unwrap());
+    let names = std::fs::read_dir(at.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let mut staged = names.filter(|name| name.file_name().unwrap().to_str().unwrap().starts_with(&own));
+    let Some(target) = (if is_staged { staged.next() } else { Some(at) }) else { return };
+    let mut open = std::fs::File::options().write(true).truncate(true).open(target).unwrap();
+    std::io::Write::write_all(&mut open, b"someone else's").unwrap();
+}
+
+/// Before each writing call of a change.
 #[test]
 fn what_is_written_meanwhile_is_never_lost_in_silence() {
-    let (mut refused, mut told, mut before, mut after) = (0, 0, 0, 0);
+    let (mut refused, mut begun, mut told, mut before, mut after) = (0, 0, 0, 0, 0);
     for at in 0.. {
         let node = node();
-        let target = node.root.path().join("etc/k/pki/a.crt");
-        fault::meanwhile(at, move || {
-            let mut open = std::fs::File::options().write(true).truncate(true).open(target).unwrap();
-            std::io::Write::write_all(&mut open, b"someone else's").unwrap();
-        });
+        let root = node.root.path().to_owned();
+        fault::meanwhile(at, move || rewrite(&root, "etc/k/pki/a.crt", false));
         let outcome = node.apply();
         if fault::clear() <= at {
             break;
@@ -260,7 +268,10 @@ fn what_is_written_meanwhile_is_never_lost_in_silence() {
             Err(error) => {
                 assert!(error.refuses_rollback() || error.committed(), "{at}: {error}");
                 assert_eq!(now, b"someone else's", "{at}: {error}");
-                refused += 1;
+                match error {
+                    Error::Changed { .. } => refused += 1,
+                    _ => begun += 1,
+                }
                 node.resume_with(Theirs::Keep).unwrap();
             }
             Ok(outcome) if now == b"someone else's" => {
@@ -272,5 +283,36 @@ fn what_is_written_meanwhile_is_never_lost_in_silence() {
         }
         assert_eq!(staged_files(node.root.path()), Vec::<PathBuf>::new(), "{at}");
     }
-    insta::assert_snapshot!(format!("{refused} refused, {told} told, {after} after the rename, {before} unseen"), @"66 refused, 3 told, 22 after the rename, 0 unseen");
+    insta::assert_snapshot!(
+        format!("{refused} refused, {begun} after the commit, {told} told, {after} after the rename, {before} unseen"),
+        @"59 refused, 7 after the commit, 3 told, 22 after the rename, 0 unseen"
+    );
+}
+
+/// What is staged is read back before the commit, and once more before it is put in place.
+#[test]
+fn staged_content_that_is_changed_meanwhile_is_found() {
+    let (mut refused, mut taken_back, mut made, mut put) = (0, 0, 0, 0);
+    for at in 0.. {
+        let node = node();
+        let root = node.root.path().to_owned();
+        fault::meanwhile(at, move || rewrite(&root, "etc/k/pki/a.crt", true));
+        let outcome = node.apply();
+        if fault::clear() <= at {
+            break;
+        }
+        match outcome {
+            Err(Error::ReadBack { .. }) => refused += 1,
+            Err(Error::TakenBack { .. }) => taken_back += 1,
+            Err(error) => panic!("{at}: {error}"),
+            Ok(_) => {
+                let now = std::fs::read(node.root.path().join("etc/k/pki/a.crt")).unwrap();
+                if now == b"someone else's" { put += 1 } else { made += 1 }
+            }
+        }
+    }
+    insta::assert_snapshot!(
+        format!("{refused} refused, {taken_back} taken back, {made} made, {put} put in place"),
+        @"27 refused, 7 taken back, 54 made, 3 put in place"
+    );
 }

@@ -277,19 +277,23 @@ fn a_link_or_a_gap_on_the_way_is_refused() {
 #[test]
 fn a_hostile_journal_is_not_followed() {
     let node = node();
+    let journal = |id: &str, path: &str, stage: &str| {
+        format!(
+            r#"{{"format":1,"id":"{id}","started":"2026-01-01T00:00:00Z","command":"","archive":null,"direction":"forward","pid":1,"boot":"","changes":[{{"path":"{path}","before":{{"kind":"absent"}},"after":{{"kind":"absent"}},"stage":"{stage}"}}]}}"#
+        )
+    };
+    let stage = "staged file's name";
     for (journal, why) in [
-        ("", "truncated"),
-        ("{}", "line 1, column 2: a field or value that is missing or unexpected"),
-        (
-            r#"{"format":1,"id":"x","started":"2026-01-01T00:00:00Z","command":"","archive":null,"direction":"forward","pid":1,"boot":"","changes":[{"path":"/etc/../k","before":{"kind":"absent"},"after":{"kind":"absent"},"stage":".a.kuberescue-x"}]}"#,
-            "absolute",
-        ),
-        (
-            r#"{"format":1,"id":"x","started":"2026-01-01T00:00:00Z","command":"","archive":null,"direction":"forward","pid":1,"boot":"","changes":[{"path":"/etc/k","before":{"kind":"absent"},"after":{"kind":"absent"},"stage":".kuberescue-x/../a"}]}"#,
-            "staged file's name",
-        ),
+        (String::new(), "truncated"),
+        ("{}".to_owned(), "line 1, column 2: a field or value that is missing or unexpected"),
+        (journal("x", "/etc/../k", ".a.kuberescue-x"), "absolute"),
+        (journal("x", "/etc/k", ".kuberescue-x/../a"), stage),
+        (journal("x", "/etc/k", "a.kuberescue-x"), stage),
+        (journal("x", "/etc/k", ".a.kuberescue-y"), stage),
+        (journal("", "/etc/k", ".a.kuberescue-"), "its id"),
+        (journal("x/y", "/etc/k", ".a.kuberescue-x/y"), "its id"),
     ] {
-        put(node.root.path(), "var/lib/kuberescue/journal.json", journal, 0o600);
+        put(node.root.path(), "var/lib/kuberescue/journal.json", &journal, 0o600);
         let error = node.resume().unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
