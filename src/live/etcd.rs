@@ -1,5 +1,7 @@
 //! etcd's members, read through its gateway with the health-check client: which they are, and whether each
-//! has a leader.
+//! has a leader. Its database as a stream: [`snapshot`].
+
+pub mod snapshot;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
