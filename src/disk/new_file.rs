@@ -3,11 +3,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::statvfs::fstatvfs;
 
 use super::state_dir::{PARTIAL, StateDir};
 use super::{Error, Root, effect};
@@ -21,8 +23,10 @@ pub struct NewFile {
     /// The directory on the host, for the user.
     shown: PathBuf,
     partial: OsString,
-    stem: String,
+    stem: OsString,
     extension: &'static str,
+    /// How many names are tried.
+    names: u32,
     file: File,
     is_named: bool,
 }
@@ -47,17 +51,67 @@ impl NewFile {
                 (state.directory, root.on_host(&state.path))
             }
         };
-        let partial = OsString::from(format!(".{stem}{extension}.{}{PARTIAL}", std::process::id()));
-        let path = shown.join(format!("{stem}{extension}"));
-        let file = effect::create(&directory, &partial).map_err(Error::io("write", path))?;
+        Self::create(directory, shown, stem.into(), extension, MAX_NAMES)
+    }
+
+    /// Begins the file at `path` on the host, with no other name.
+    ///
+    /// # Errors
+    /// It exists, or its directory doesn't or can't be written.
+    pub fn at(path: &Path) -> Result<Self, Error> {
+        let exists = || Error::io("write", path)(Errno::EEXIST.into());
+        let name = path.file_name().ok_or_else(exists)?.to_owned();
+        if path.symlink_metadata().is_ok() {
+            return Err(exists());
+        }
+        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        Self::create(open_directory(parent)?, parent.to_owned(), name, "", 1)
+    }
+
+    fn create(
+        directory: File,
+        shown: PathBuf,
+        stem: OsString,
+        extension: &'static str,
+        names: u32,
+    ) -> Result<Self, Error> {
+        let mut partial = OsString::from(".");
+        partial.push(&stem);
+        partial.push(format!("{extension}.{}{PARTIAL}", std::process::id()));
+        let file = effect::create(&directory, &partial);
+        let new = Self {
+            file: file.map_err(Error::io("write", shown.join(&stem)))?,
+            directory,
+            shown,
+            partial,
+            stem,
+            extension,
+            names,
+            is_named: false,
+        };
         // Distinguishes it from one that a dead process left behind.
-        let _locked = file.try_lock();
-        Ok(Self { directory, shown, partial, stem, extension, file, is_named: false })
+        let _locked = new.file.try_lock();
+        Ok(new)
+    }
+
+    fn numbered(&self, number: u32) -> OsString {
+        let mut name = self.stem.clone();
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        name.push(self.extension);
+        name
     }
 
     /// Its path if nothing else takes the name, on the host.
     pub fn path(&self) -> PathBuf {
-        self.shown.join(format!("{}{}", self.stem, self.extension))
+        self.shown.join(self.numbered(1))
+    }
+
+    /// Free bytes of its file system, including what is reserved for root; `None` if it doesn't tell.
+    pub fn free(&self) -> Option<u64> {
+        let found = fstatvfs(&self.directory).ok()?;
+        Some(found.blocks_free().saturating_mul(found.fragment_size()))
     }
 
     pub(super) fn file(&self) -> &File {
@@ -70,6 +124,14 @@ impl NewFile {
     /// They can't be written: the disk is full, for example.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         effect::Through(&self.file).write_all(bytes).map_err(Error::io("write", self.path()))
+    }
+
+    /// Begins again, with nothing in it.
+    ///
+    /// # Errors
+    /// It can't be emptied.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        effect::empty(&self.file).and_then(|()| self.file.rewind()).map_err(Error::io("write", self.path()))
     }
 
     /// Syncs its content.
@@ -86,12 +148,9 @@ impl NewFile {
     /// No name is free, or it can't be written; then nothing of it is left.
     pub fn name(mut self) -> Result<PathBuf, Error> {
         let failed = |file: &Self, error| Error::io("write", file.path())(error);
-        for number in 1..=MAX_NAMES {
-            let name = match number {
-                1 => format!("{}{}", self.stem, self.extension),
-                number => format!("{}-{number}{}", self.stem, self.extension),
-            };
-            match effect::rename_new(&self.directory, &self.partial, name.as_ref()) {
+        for number in 1..=self.names {
+            let name = self.numbered(number);
+            match effect::rename_new(&self.directory, &self.partial, &name) {
                 Ok(()) => {
                     self.is_named = true;
                     effect::sync(&self.directory).map_err(|error| failed(&self, error))?;
@@ -101,7 +160,7 @@ impl NewFile {
                 Err(error) => return Err(failed(&self, error)),
             }
         }
-        Err(failed(&self, io::ErrorKind::AlreadyExists.into()))
+        Err(failed(&self, Errno::EEXIST.into()))
     }
 }
 
@@ -118,4 +177,53 @@ fn open_directory(path: &Path) -> Result<File, Error> {
     let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
     let opened = File::options().read(true).custom_flags(flags).open(path);
     opened.map_err(Error::io("open the directory", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_is_there_once_it_is_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let mut new = NewFile::at(&path).unwrap();
+        new.write(b"something long").unwrap();
+        new.restart().unwrap();
+        new.write(b"short").unwrap();
+        assert_eq!(names(directory.path()), [format!(".a.db.{}.partial", std::process::id())]);
+        new.sync().unwrap();
+        assert_eq!(new.name().unwrap(), path);
+        assert_eq!(names(directory.path()), ["a.db"]);
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn it_replaces_nothing_and_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        drop(NewFile::at(&path).unwrap());
+        assert!(names(directory.path()).is_empty());
+        let new = NewFile::at(&path).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        new.name().unwrap_err();
+        let told = NewFile::at(&path).unwrap_err().to_string();
+        assert_eq!(told, format!("cannot write {}: it already exists", path.display()));
+        assert_eq!(names(directory.path()), ["a.db"]);
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        NewFile::at(&directory.path().join("none/a.db")).unwrap_err();
+        NewFile::at(&directory.path().join("..")).unwrap_err();
+    }
 }
