@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::Member;
 use super::keys::{KeyValue, Revision, live};
+use super::totals::{Resources, Totals, totals};
 use crate::formats::bolt::{LONG, Meta, Order, Pages, ReadError, Reader, SHORT, View};
 use crate::formats::json_reason;
 use crate::formats::protobuf::fields;
@@ -116,15 +117,41 @@ impl<'p> Database<'p> {
         Ok((found, revision))
     }
 
-    /// What `read` makes of the database as of one transaction; for what takes long.
+    /// The figures that etcdctl prints, from every page in use as of one transaction.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn read<T>(
-        &mut self,
-        read: impl FnMut(&mut View<'_>) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
-        self.reader.read(LONG, read)
+    pub fn totals(&mut self) -> Result<Totals, ReadError> {
+        self.reader.read(LONG, totals)
+    }
+
+    /// Bytes of the file.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`].
+    pub fn size(&mut self) -> Result<u64, ReadError> {
+        self.reader.size()
+    }
+
+    /// Bytes of the pages in use: etcd's `dbSizeInUse`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn in_use(&mut self) -> Result<u64, ReadError> {
+        self.reader.read(LONG, |view| view.in_use())
+    }
+
+    /// How many keys there are of each resource, and the revision as of which it is so.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn resources(&mut self) -> Result<(Resources, i64), ReadError> {
+        let mut found = Resources::default();
+        let revision = self.live(b"", &mut |entry| {
+            found.add(entry.key);
+            ControlFlow::Continue(())
+        })?;
+        Ok((found, revision))
     }
 }
 

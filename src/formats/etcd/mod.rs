@@ -5,11 +5,13 @@ mod database;
 mod keys;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use serde::{Deserialize, Deserializer};
 
 pub use database::{Alarm, Database, Status};
 pub use keys::{KeyValue, Revision};
+pub use totals::{Resources, Totals};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

@@ -55,6 +55,41 @@ fn three_members() {
     assert_eq!(names(&file, "/registry/x/3"), (vec!["/registry/x/3".to_owned()], 9));
 }
 
+#[test]
+fn the_figures_of_etcdctl() {
+    // testdata/etcd/README.md: etcdctl snapshot status of etcd 3.4.23.
+    for (name, hash, revision, records, size) in [
+        ("three-members.db", 742_924_947, 9, 14, 28_672),
+        ("kubernetes-1.20-snapshot.db", 0xb6b7_4ff5, 1645, 1670, 3_010_560),
+    ] {
+        let file = fixture(name);
+        let mut pages = file.as_slice();
+        let totals = Database::open(&mut pages).unwrap().totals().unwrap();
+        assert_eq!(totals, Totals { hash, revision, records, size });
+    }
+}
+
+#[test]
+fn pages_in_use() {
+    // etcd 3.4.23 started on them says 16384 and 2990080 (dbSizeInUse): one page more, which it has just set free.
+    for (name, expected) in [("three-members.db", 12_288), ("kubernetes-1.20-snapshot.db", 2_985_984)] {
+        let file = fixture(name);
+        let mut pages = file.as_slice();
+        assert_eq!(Database::open(&mut pages).unwrap().in_use().unwrap(), expected, "{name}");
+    }
+}
+
+#[test]
+fn keys_by_resource() {
+    let file = fixture("kubernetes-1.20-snapshot.db");
+    let mut pages = file.as_slice();
+    let (resources, revision) = Database::open(&mut pages).unwrap().resources().unwrap();
+    assert_eq!((resources.total, revision), (633, 1645));
+    let count = |name: &str| resources.counts.get(name).copied();
+    assert_eq!(count("apiregistration.k8s.io/apiservices"), Some(35));
+    assert_eq!(count("minions"), Some(1));
+}
+
 /// The same, read forwards into a map.
 fn newest(file: &[u8]) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
     let (mut pages, mut keys) = (file, BTreeMap::new());
@@ -112,7 +147,7 @@ fn read_all(mut file: &[u8]) -> Result<usize, crate::formats::bolt::ReadError> {
         count += entry.value.len();
         ControlFlow::Continue(())
     })?;
-    database.read(|view| view.buckets())?;
+    database.totals()?;
     Ok(count)
 }
 
