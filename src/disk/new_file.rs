@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -13,6 +13,7 @@ use nix::sys::statvfs::fstatvfs;
 
 use super::state_dir::{PARTIAL, StateDir};
 use super::{Error, Root, effect};
+use crate::formats::bolt::Pages;
 
 /// How often a name is tried: files of one node in one second.
 const MAX_NAMES: u32 = 100;
@@ -161,6 +162,17 @@ impl NewFile {
             }
         }
         Err(failed(&self, Errno::EEXIST.into()))
+    }
+}
+
+/// What was written so far.
+impl Pages for NewFile {
+    fn size(&mut self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
     }
 }
 

@@ -58,8 +58,9 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     Ok(verified)
 }
 
-/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to the characters of a Kubernetes name.
-fn base_name(about: &About) -> String {
+/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to the characters of a Kubernetes name: what an archive, and
+/// what lies beside it, is called.
+pub fn base_name(about: &About) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
     let node: String = about.node.chars().map(plain).take(100).collect();
     let node = node.trim_start_matches('.');
