@@ -33,7 +33,7 @@ const CLIENT_PORT: u16 = 2379;
 /// the members, which are contacted in parallel.
 pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Option<Quorum> {
     let (in_manifest, source) = in_manifest(&inventory.facts)?;
-    let pair = pair(inventory, CLIENT).ok();
+    let pair = client(inventory);
     let local = endpoints::expected(inventory).endpoints;
     let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
     let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair.as_ref(), timeout));
@@ -75,6 +75,11 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     // etcd lists them by their random ids.
     voters.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Quorum { voters, source })
+}
+
+/// The client of etcd's health check; `None` if its certificate or key can't be used.
+pub fn client(inventory: &Inventory) -> Option<ClientPair> {
+    pair(inventory, CLIENT).ok()
 }
 
 /// The best answer counts for a member with several addresses.

@@ -75,12 +75,7 @@ pub fn stream(
     take: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> Result<(), Fault> {
     // gRPC's own errors say "transport error" for everything: this request finds out why.
-    match https::get(address, transport, "/health", deadline.at_most(CONNECTION)) {
-        Exchange::Connected { reply: Ok(_), .. } => {}
-        Exchange::Connected { reply: Err(fault), .. }
-        | Exchange::NoHandshake(_, fault)
-        | Exchange::NoConnection(fault) => return Err(fault),
-    }
+    answers(address, transport, deadline)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -109,6 +104,19 @@ pub fn stream(
             }
         }
     })
+}
+
+/// Whether etcd answers this client at this address, healthy or not.
+///
+/// # Errors
+/// Why it doesn't.
+pub fn answers(address: SocketAddr, transport: Transport<'_>, deadline: Deadline) -> Result<(), Fault> {
+    match https::get(address, transport, "/health", deadline.at_most(CONNECTION)) {
+        Exchange::Connected { reply: Ok(_), .. } => Ok(()),
+        Exchange::Connected { reply: Err(fault), .. }
+        | Exchange::NoHandshake(_, fault)
+        | Exchange::NoConnection(fault) => Err(fault),
+    }
 }
 
 /// Connects and asks for the snapshot.
