@@ -91,14 +91,36 @@ impl<'p> Database<'p> {
         prefix: &[u8],
         visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
     ) -> Result<i64, ReadError> {
-        let revision = self.reader.read(SHORT, revision)?;
+        let revision = self.revision()?;
+        self.live_at(revision, prefix, visit)?;
+        Ok(revision)
+    }
+
+    /// The newest revision.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn revision(&mut self) -> Result<i64, ReadError> {
+        self.reader.read(SHORT, revision)
+    }
+
+    /// As [`Database::live`], as of this revision.
+    ///
+    /// # Errors
+    /// [`ReadError::Busy`] if etcd has compacted that revision meanwhile.
+    pub(super) fn live_at(
+        &mut self,
+        revision: i64,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
         live(&mut self.reader, prefix, revision, visit)?;
         // A compaction up to a newer revision may have removed what was the newest value as of this one.
         let compacted = self.reader.read(SHORT, compacted)?;
         if compacted > revision {
             return Err(ReadError::Busy { attempts: 1 });
         }
-        Ok(revision)
+        Ok(())
     }
 
     /// The newest value of one key, with the revision as of which it is.
