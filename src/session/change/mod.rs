@@ -1,6 +1,7 @@
 //! Changing a node, the same way in `certs renew` and `recover`: issue in memory, check, archive, apply,
 //! check again. Undoing a change ([`undo`]), and restoring an archived state ([`restore`]).
 
+pub mod etcd_snapshot;
 mod outcome;
 pub mod restore;
 pub mod signals;
