@@ -894,3 +894,116 @@ fn directories_are_restored_whatever_the_umask() {
         assert_eq!(modes, [0o755; 6], "{umask}");
     }
 }
+
+/// The database of a real etcd, one of three members.
+fn database() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/etcd/three-members.db.gz");
+    let mut bytes = Vec::new();
+    let packed = std::fs::File::open(path).unwrap();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
+    bytes
+}
+
+const DATABASE: &str = "/var/lib/etcd/member/snap/db";
+
+/// A node whose certificates have expired, with etcd's data.
+fn with_etcd() -> Node {
+    let node = Node::of("expired-all");
+    node.write(DATABASE, database());
+    node
+}
+
+/// The names in the tool's own directory that have this end, hidden ones too.
+fn own(node: &Node, end: &str) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(node.path("/var/lib/kuberescue")) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(end)).collect()
+}
+
+/// The one snapshot beside the one archive: etcd's database and its digest.
+fn assert_beside(node: &Node, document: &serde_json::Value) {
+    let (archives, snapshots) = (own(node, ".tar.gz"), own(node, ".etcd.db"));
+    let name = archives[0].strip_suffix(".tar.gz").unwrap();
+    assert_eq!((archives.len(), snapshots.as_slice()), (1, [format!("{name}.etcd.db")].as_slice()));
+    let inside = format!("/var/lib/kuberescue/{}", snapshots[0]);
+    let (saved, content) = (node.read(&inside), database());
+    assert_eq!(node.mode(&inside), 0o600);
+    assert_eq!(saved[..content.len()], content);
+    let digest = kuberescue::state::Digest::of(&content);
+    assert_eq!(saved[content.len()..], *digest.as_bytes());
+    let of_file = kuberescue::state::Digest::of(&saved).to_string();
+    assert_eq!(
+        document["etcdSnapshot"],
+        serde_json::json!({
+            "path": node.path(&inside), "dryRun": false, "size": saved.len(), "sha256": of_file,
+            "source": {"from": "database", "path": DATABASE, "etcd": null},
+            // etcdctl snapshot status says so (testdata/etcd/README.md).
+            "status": {"hash": 742_924_947, "revision": 9, "totalKey": 14, "totalSize": 28672},
+        })
+    );
+}
+
+#[test]
+fn a_snapshot_of_etcd_lies_beside_the_archive() {
+    let node = with_etcd();
+    let made = node.must("archive create --etcd-snapshot -o json");
+    assert_beside(&node, &made.json());
+
+    let node = with_etcd();
+    assert_snapshot!(node.screen("archive create --etcd-snapshot --dry-run").lines().rev().take(4).collect::<Vec<_>>().join("\n"), @"
+    Dry run: nothing was written.
+    note: changes in the write-ahead log that etcd has not applied to its database yet are not in the snapshot
+    Snapshot of etcd: 28 KiB from the database /var/lib/etcd/member/snap/db, to ROOT/var/lib/kuberescue/cp-1-TIME.etcd.db
+    /var/lib/kubelet/pki/kubelet.key
+    ");
+    let planned = node.must("recover --reuse-keys --etcd-snapshot --dry-run -o json");
+    assert_eq!(planned.json()["etcdSnapshot"]["dryRun"], true);
+    assert!(!node.exists("/var/lib/kuberescue"));
+    assert_snapshot!(node.talk(&planned).lines().filter(|line| line.contains("napshot")).collect::<Vec<_>>().join("\n"), @"
+    Snapshot of etcd: 28 KiB from the database /var/lib/etcd/member/snap/db, to ROOT/var/lib/kuberescue/cp-1-TIME.etcd.db
+    note: changes in the write-ahead log that etcd has not applied to its database yet are not in the snapshot
+    ");
+    let done = node.must("recover --reuse-keys --etcd-snapshot --yes -o json");
+    assert_beside(&node, &done.json());
+    assert_eq!(
+        done.json()["archive"],
+        node.path(&format!("/var/lib/kuberescue/{}", own(&node, ".tar.gz")[0])).to_str().unwrap()
+    );
+
+    // Elsewhere, where the archive is.
+    let (node, elsewhere) = (with_etcd(), tempfile::tempdir().unwrap());
+    let done = node.must(&format!(
+        "recover --reuse-keys --etcd-snapshot --yes -o json --archive-dir {}",
+        elsewhere.path().display()
+    ));
+    assert_eq!(
+        Path::new(done.json()["etcdSnapshot"]["path"].as_str().unwrap()).parent(),
+        Some(elsewhere.path())
+    );
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn without_the_snapshot_that_was_asked_for_nothing_is_changed() {
+    let node = Node::of("expired-all");
+    assert_snapshot!(node.shown(&node.refuses("recover --reuse-keys --etcd-snapshot --yes", "etcd-data-missing")).lines().rev().take(3).collect::<Vec<_>>().join("\n"), @"
+    hint: to go on without a snapshot, leave out --etcd-snapshot
+    hint: kuberescue explain etcd-data-missing
+    error [etcd-data-missing]: cannot save a snapshot of etcd: /var/lib/etcd/member/snap/db was not found
+    ");
+    node.run("archive create --etcd-snapshot").fails(2, "etcd-data-missing");
+
+    // A page that is in use, and one that is not etcd's.
+    for (at, code) in [(4096 * 3, "etcd-database-damaged"), (0, "etcd-data-broken")] {
+        let node = Node::of("expired-all");
+        let mut bytes = database();
+        bytes[at..].fill(7);
+        node.write(DATABASE, bytes);
+        let before = node.text("/etc/kubernetes/admin.conf");
+        node.run("recover --reuse-keys --etcd-snapshot --yes").fails(5, code);
+        assert_eq!(node.text("/etc/kubernetes/admin.conf"), before);
+        for end in [".tar.gz", ".db", ".partial"] {
+            assert!(own(&node, end).is_empty(), "{end}");
+        }
+    }
+}

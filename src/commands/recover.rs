@@ -28,6 +28,9 @@ pub struct Args {
     /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
+    /// Save a snapshot of etcd beside the archive before anything is stopped or changed, as NAME.etcd.db
+    #[arg(long)]
+    etcd_snapshot: bool,
     /// Restart static pods in this way on a running node
     #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
     restart: Restart,
@@ -49,6 +52,8 @@ impl Args {
             restart: self.restart,
             proof_timeout: self.proof_timeout.unsigned_abs(),
             rollback_on_failure: self.rollback_on_failure,
+            etcd_snapshot: self.etcd_snapshot,
+            archive_dir: self.change.archive_dir.as_deref(),
             rollout: !self.no_rollout,
             yes: self.change.yes,
             dry_run: self.change.dry_run,
@@ -96,6 +101,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Err(not_repairable(&prepared));
     }
     let issued = prepared.issue()?;
+    let directory = change.archive_dir.as_deref();
+    if args.etcd_snapshot {
+        prepared.look_at_etcd(Some(&issued.inventory), directory, context)?;
+    }
     let looked = look(args, &prepared, &issued, context)?;
     let left: Vec<_> = issued.findings.iter().filter(|finding| is_blocker(finding)).collect();
     if !left.is_empty() {
@@ -120,6 +129,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     confirm(&prepared.plan.repair.conditions, change.yes, context)?;
     prepared.lock(context)?;
+    if args.etcd_snapshot {
+        prepared.save_etcd(Some(&issued.inventory), directory, context)?;
+    }
     carry_out(args, &prepared, &issued, looked.as_ref(), context)
 }
 

@@ -1,5 +1,7 @@
 //! etcd's members, read through its gateway with the health-check client: which they are, and whether each
-//! has a leader.
+//! has a leader. Its database as a stream: [`snapshot`].
+
+pub mod snapshot;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -28,7 +30,7 @@ const CLIENT_PORT: u16 = 2379;
 /// `now` is the time of evaluation of their serving certificates. Takes `timeout` for the list and again for
 /// the members, which are contacted in parallel.
 pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Option<Quorum> {
-    let pair = pair(inventory, CLIENT).ok();
+    let pair = client(inventory);
     let local = endpoints::expected(inventory).endpoints;
     let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
     let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair.as_ref(), timeout));
@@ -72,6 +74,11 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     // etcd lists them by their random ids.
     voters.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Quorum { voters, source, disagreement })
+}
+
+/// The client of etcd's health check; `None` if its certificate or key can't be used.
+pub fn client(inventory: &Inventory) -> Option<ClientPair> {
+    pair(inventory, CLIENT).ok()
 }
 
 /// The best answer counts for a member with several addresses.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::history::history_text;
 use super::sanitise::line;
-use super::{DocumentFormat, condition_text, finding_sections, table};
+use super::{DocumentFormat, SavedSnapshot, condition_text, finding_sections, table};
 use crate::analysis::forensics::readiness::{Judgement, Readiness, Scope};
 use crate::disk::history;
 use crate::state::text::count;
@@ -28,6 +28,8 @@ pub struct CreatedArchive {
     /// Absent in a dry run.
     pub sha256: Option<Digest>,
     pub dry_run: bool,
+    /// Absent if none was asked for.
+    pub etcd_snapshot: Option<SavedSnapshot>,
     /// Paths of the node that are in it.
     pub items: Vec<String>,
     /// Paths of the node that are not in it.

@@ -22,6 +22,7 @@ mod recovery;
 mod restart;
 mod rollout;
 mod sanitise;
+mod saved_snapshot;
 mod table;
 mod timeline;
 pub mod trust;
@@ -54,5 +55,6 @@ pub use recovery::{
 };
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
+pub use saved_snapshot::{SavedSnapshot, SnapshotFigures, SnapshotSource};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::SavedSnapshot;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
@@ -30,6 +31,8 @@ pub struct Recovery<'a> {
     /// The archive of the old state.
     #[serde(serialize_with = "text::optional")]
     pub archive: Option<&'a Path>,
+    /// The snapshot of etcd that was saved first; absent if none was asked for or needed.
+    pub etcd_snapshot: Option<&'a SavedSnapshot>,
     pub plan: &'a Plan,
     pub before: &'a [Finding],
     pub after: &'a [Finding],

@@ -11,7 +11,7 @@ use super::{Node, Run};
 static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"/(?:tmp|var/tmp)/\.tmp\w+", "DIR"),
-        (r"-\d{8}T\d{6}Z(-\d+)?\.tar\.gz", "-TIME$1.tar.gz"),
+        (r"-\d{8}T\d{6}Z(-\d+)?\.(tar\.gz|etcd\.db)", "-TIME$1.$2"),
         (r"\bsince \d{4}-\d\d-\d\d \d\d:\d\d UTC", "since TIME"),
         (r"\bof \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "of TIME"),
         (r"(?m)^  \d{4}-\d\d-\d\d \d\d:\d\d UTC  uid \d+", "  TIME  uid UID"),

@@ -112,14 +112,14 @@ fn openssl_takes_kubeadms_client_certificates() {
 }
 
 /// A node whose etcd is a real one, on ports of its own.
-struct WithEtcd {
-    node: Node,
-    directory: TempDir,
+pub struct WithEtcd {
+    pub node: Node,
+    pub directory: TempDir,
     process: Option<Running>,
 }
 
 impl WithEtcd {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut node = Node::new();
         (node.at.etcd, node.at.peer, node.at.metrics) = (closed_port(), closed_port(), closed_port());
         node.configure();
@@ -127,7 +127,7 @@ impl WithEtcd {
     }
 
     /// Starts etcd with these certificates, as kubeadm's manifest does, and waits until it is healthy.
-    fn start(&mut self, server: &Leaf, peer: &Leaf) {
+    pub fn start(&mut self, server: &Leaf, peer: &Leaf) {
         drop(self.process.take());
         let at = self.node.at;
         let ca = put(&self.directory, "ca.crt", self.node.etcd_ca.certificate.to_pem());

@@ -9,4 +9,5 @@ mod https;
 mod judges;
 mod node;
 mod server;
+mod snapshot;
 mod verdicts;

@@ -1,25 +1,20 @@
 //! Writing an archive: deterministic for the same snapshot and metadata, complete and verified by reading it
 //! back before it gets its name.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-use nix::fcntl::OFlag;
 use tar::{EntryType, Header};
 
+use super::list::EXTENSION;
 use super::manifest::{About, Manifest};
 use super::{MANIFEST, pax, verify};
-use crate::disk::state_dir::{PARTIAL, StateDir};
+use crate::disk::new_file::NewFile;
 use crate::disk::{Error, Root, effect};
 use crate::state::{Attributes, Content, Digest, Snapshot};
-
-/// How often a name is tried: archives of one node in one second.
-const MAX_NAMES: u32 = 100;
 
 /// An archive that was written and read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,34 +34,10 @@ pub struct Written {
 /// # Errors
 /// It can't be written or doesn't read back the same; then nothing of it is left.
 pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About) -> Result<Written, Error> {
-    let (directory, shown) = match dir {
-        Some(dir) => {
-            let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
-            let opened = File::options().read(true).custom_flags(flags).open(dir);
-            (opened.map_err(Error::io("open the directory", dir))?, dir.to_owned())
-        }
-        None => {
-            let state = StateDir::create(root)?;
-            state.sweep_partials();
-            (state.directory, root.on_host(&state.path))
-        }
-    };
-    let base = base_name(about);
-    let partial = OsString::from(format!(".{base}.{}{PARTIAL}", std::process::id()));
-    let path = shown.join(format!("{base}.tar.gz"));
-    let file = effect::create(&directory, &partial).map_err(Error::io("write", &path))?;
-    // Distinguishes it from one that a dead process left behind.
-    let _locked = file.try_lock();
-    let written = fill(&file, snapshot, about, &path).and_then(|verified| {
-        let name = name(&directory, &partial, &base, &path)?;
-        let (sha256, size) = (verified.sha256, verified.size);
-        Ok(Written { path: shown.join(name), sha256, size, verified })
-    });
-    if written.is_err() {
-        // The first error is the one that counts.
-        let _removed = effect::remove(&directory, &partial);
-    }
-    written
+    let new = NewFile::begin(root, dir, base_name(about), EXTENSION)?;
+    let verified = fill(new.file(), snapshot, about, &new.path())?;
+    let (sha256, size) = (verified.sha256, verified.size);
+    Ok(Written { path: new.name()?, sha256, size, verified })
 }
 
 fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Result<super::Verified, Error> {
@@ -87,27 +58,9 @@ fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Res
     Ok(verified)
 }
 
-/// Gives the finished file the first free name.
-fn name(directory: &File, partial: &OsStr, base: &str, path: &Path) -> Result<String, Error> {
-    for number in 1..=MAX_NAMES {
-        let name = match number {
-            1 => format!("{base}.tar.gz"),
-            number => format!("{base}-{number}.tar.gz"),
-        };
-        match effect::rename_new(directory, partial, OsStr::new(&name)) {
-            Ok(()) => {
-                effect::sync(directory).map_err(Error::io("write", path))?;
-                return Ok(name);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Error::io("write", path)(error)),
-        }
-    }
-    Err(Error::io("write", path)(io::ErrorKind::AlreadyExists.into()))
-}
-
-/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to the characters of a Kubernetes name.
-fn base_name(about: &About) -> String {
+/// `NODE-YYYYMMDDTHHMMSSZ`, the node's name reduced to the characters of a Kubernetes name: what an archive, and
+/// what lies beside it, is called.
+pub fn base_name(about: &About) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
     let node: String = about.node.chars().map(plain).take(100).collect();
     let node = node.trim_start_matches('.');

@@ -1,6 +1,8 @@
 //! Changing a node, the same way in `certs renew` and `recover`: issue in memory, check, archive, apply,
 //! check again. Undoing a change ([`undo`]), and restoring an archived state ([`restore`]).
 
+pub mod etcd_beside;
+pub mod etcd_snapshot;
 mod outcome;
 pub mod restore;
 pub mod signals;
@@ -24,7 +26,7 @@ use crate::disk::{Root, archive};
 use crate::error::Error;
 use crate::formats::kubeconfig::entries::Entries;
 use crate::issue::change_set;
-use crate::report::ClusterNames;
+use crate::report::{ClusterNames, SavedSnapshot};
 use crate::session::input::host_state::{interrupted, look_around};
 use crate::state::text::count;
 use crate::state::{ChangeSet, Code, Snapshot, catalog};
@@ -98,6 +100,8 @@ pub struct Prepared {
     pub findings: Vec<Finding>,
     pub plan: Plan,
     pub now: Timestamp,
+    /// The snapshot of etcd that was saved, or would be; `None` if none was asked for.
+    pub etcd_snapshot: Option<SavedSnapshot>,
 }
 
 pub struct Done {
@@ -128,7 +132,7 @@ pub fn prepare(args: &ChangeArgs, options: &Options, context: &Context<'_>) -> R
     let around = look_around(&root, &snapshot, &inventory, true);
     let findings = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
     let plan = decide(&snapshot, &inventory, &findings, options, now);
-    Ok(Prepared { root, lock: None, snapshot, inventory, around, findings, plan, now })
+    Ok(Prepared { root, lock: None, snapshot, inventory, around, findings, plan, now, etcd_snapshot: None })
 }
 
 /// Takes the node's lock, and reports a lock that a dead run left behind.
@@ -248,6 +252,11 @@ impl Prepared {
         findings(Node { snapshot, inventory, around: &around }, self.now)
     }
 
+    /// The metadata of the archive of the old state.
+    fn about(&self, context: &Context<'_>) -> archive::About {
+        archive::About { created: self.now, ..about(&self.inventory, "before a change", context) }
+    }
+
     /// Archives the old state, applies `changes` and reads the node again.
     ///
     /// # Errors
@@ -260,8 +269,7 @@ impl Prepared {
         context: &mut Context<'_>,
     ) -> Result<Done, Error> {
         let lock = self.taken_lock()?;
-        let about =
-            archive::About { created: self.now, ..about(&self.inventory, "before a change", context) };
+        let about = self.about(context);
         let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
         let archive = replace(&self.root, lock, &old, changes, context)?;
         let (snapshot, inventory) = read_again(&self.root, &self.inventory.facts, &self.snapshot);

@@ -18,6 +18,8 @@ impl<'a> Recovery<'a> {
         exit: Exit,
     ) -> Self {
         let (plan, before) = (&prepared.plan, prepared.findings.as_slice());
-        Self { dry_run, changed: archive.is_some(), exit_code: exit as u8, archive, plan, before, after }
+        let (changed, exit_code) = (archive.is_some(), exit as u8);
+        let etcd_snapshot = prepared.etcd_snapshot.as_ref();
+        Self { dry_run, changed, exit_code, archive, etcd_snapshot, plan, before, after }
     }
 }

@@ -9,6 +9,7 @@ pub mod preflight;
 pub mod proof;
 pub mod revive;
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -56,6 +57,10 @@ pub struct Live<'a> {
     pub proof_timeout: Duration,
     /// Whether the old state is restored if it isn't.
     pub rollback_on_failure: bool,
+    /// Whether a snapshot of etcd is saved before anything is stopped.
+    pub etcd_snapshot: bool,
+    /// The directory of archives, if it isn't the default.
+    pub archive_dir: Option<&'a Path>,
     /// Whether workloads that read renewed files are restarted.
     pub rollout: bool,
     /// Whether confirmation is skipped.
@@ -277,12 +282,18 @@ pub fn without_change(
     let quorum = quorum(&prepared.inventory, restarts.has(Component::Etcd), live.host)?;
     let grace = live.host.grace.unsigned_abs();
     context.out.result(&restart_plan(&restarts, quorum.as_ref(), grace));
+    if live.etcd_snapshot {
+        prepared.look_at_etcd(None, live.archive_dir, context)?;
+    }
     if live.dry_run {
         context.out.say("Dry run: nothing was restarted.");
         return Ok(exit_of_accepted(found));
     }
     context.confirm("Restart?", live.yes)?;
     prepared.lock(context)?;
+    if live.etcd_snapshot {
+        prepared.save_etcd(None, live.archive_dir, context)?;
+    }
     let inventory = &prepared.inventory;
     let stage = Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live };
     stage.run(&restarts, context)?;

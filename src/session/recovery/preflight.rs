@@ -127,7 +127,8 @@ fn in_words(look: &KubeletStatus, client: &Path) -> String {
 fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Result<String, Error> {
     let new: u64 = changes.iter().filter_map(|change| change.after.as_ref()).map(|entry| entry.size()).sum();
     // The archive is compressed; the worst case is that it can't be.
-    let archive = if elsewhere { MARGIN } else { prepared.snapshot.size() + MARGIN };
+    let archive = prepared.snapshot.size() + prepared.etcd_snapshot.as_ref().map_or(0, |saved| saved.size);
+    let archive = if elsewhere { MARGIN } else { archive + MARGIN };
     let places =
         [(Path::new(catalog::RESCUE_DIR), archive), (Path::new(catalog::KUBERNETES_DIR), new + MARGIN)];
     let mut told = String::new();
