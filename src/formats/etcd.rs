@@ -57,6 +57,33 @@ pub fn is_healthy(body: &[u8]) -> bool {
     answer.is_ok_and(|answer| answer.health == "true" || answer.health == true)
 }
 
+/// How many keys etcd has, and its revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    pub count: u64,
+    pub revision: u64,
+}
+
+/// The count in an answer of `/v3/kv/range`. The gateway writes numbers of 64 bits as text, and none for 0.
+///
+/// # Errors
+/// It is no such answer.
+pub fn keys(body: &[u8]) -> Result<Keys, String> {
+    #[derive(Deserialize)]
+    struct Header {
+        revision: String,
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        header: Header,
+        count: Option<String>,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| super::json_reason(&error))?;
+    let number = |text: &str| text.parse().map_err(|_| "not a number".to_owned());
+    let count = answer.count.as_deref().map_or(Ok(0), number)?;
+    Ok(Keys { count, revision: number(&answer.header.revision)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +107,15 @@ mod tests {
         assert_eq!(members[0].client_urls, ["http://127.0.0.1:2379"]);
         assert!(member_list(b"{}").is_err());
         assert!(member_list(b"<html>").is_err());
+    }
+
+    #[test]
+    fn counted_keys() {
+        // Real answers of etcd 3.4.23.
+        let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"13","raft_term":"2"},"count":"12"}"#;
+        assert_eq!(keys(body), Ok(Keys { count: 12, revision: 13 }));
+        assert_eq!(keys(br#"{"header":{"revision":"1"}}"#), Ok(Keys { count: 0, revision: 1 }));
+        assert!(keys(br#"{"error":"etcdserver: no leader","code":14}"#).is_err());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! etcd's members, read through its gateway with the health-check client: which they are, and whether each
 //! has a leader.
 
+pub mod alone;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
