@@ -8,7 +8,7 @@ use crate::analysis::node::plan::{Condition, Outlook, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     DocumentFormat, Expiration, Recovery, cluster_plan, condition_text, finding_lines, finding_sections,
-    next_steps, no_blocker, plan_text, preflight_lines, restart_plan,
+    manual_actions, next_steps, no_blocker, plan_text, preflight_lines, restart_plan,
 };
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, Issued, Prepared, prepare};
@@ -102,14 +102,18 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let heading = "Blocking problems that remain after this change (manual action required)";
         context.out.result(&format!("\n{heading}:\n{}", finding_lines(left.iter().copied())));
     }
-    let exit =
-        if prepared.plan.needs_action() || !left.is_empty() { Exit::ActionRequired } else { Exit::Fine };
+    let exit = if !prepared.plan.manual_actions().is_empty() || !left.is_empty() {
+        Exit::ActionRequired
+    } else {
+        Exit::Fine
+    };
     for condition in &prepared.plan.repair.conditions {
         context.out.result(&format!("\nCondition: {}\n", condition_text(*condition)));
     }
     if change.dry_run {
         let predicted = tables("After (predicted)", &issued.inventory, prepared.now);
         context.out.result(&format!("\n{predicted}\n"));
+        context.out.result(&manual_actions(&prepared.plan));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         context.out.document("Recovery", &Recovery::of(&prepared, None, &issued.findings, true, exit));
         return Ok(exit);
@@ -132,6 +136,7 @@ fn carry_out(
     if !done.findings.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(&done.findings)));
     }
+    context.out.result(&manual_actions(&prepared.plan));
     context.out.say(&format!(
         "hint: sudo kuberescue rollback restores the old state from {}",
         done.archive.display()
@@ -144,7 +149,8 @@ fn carry_out(
         }
     }
     let left = done.findings.iter().any(is_blocker);
-    let exit = if prepared.plan.needs_action() || left { Exit::ActionRequired } else { Exit::Fine };
+    let exit =
+        if !prepared.plan.manual_actions().is_empty() || left { Exit::ActionRequired } else { Exit::Fine };
     let archive = Some(done.archive.as_path());
     context.out.document("Recovery", &Recovery::of(prepared, archive, &done.findings, false, exit));
     Ok(exit)

@@ -99,7 +99,7 @@ impl Args {
     }
 
     fn exit(&self, plan: &Plan, after: &[Finding]) -> Exit {
-        let left = plan.needs_action() || !self.left(after).is_empty();
+        let left = !plan.manual_actions().is_empty() || !self.left(after).is_empty();
         if left { Exit::ActionRequired } else { Exit::Fine }
     }
 

@@ -21,6 +21,7 @@ pub mod manifest;
 pub mod name;
 pub mod objects;
 pub mod pem;
+pub mod protobuf;
 pub mod request;
 pub mod san;
 pub mod systemd;

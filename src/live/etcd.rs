@@ -53,7 +53,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
         let answers = addresses.iter().map(|address| health(*address, pair.as_ref(), deadline));
         let (health, ends) =
             answers.min_by_key(|(health, _)| rank(*health)).unwrap_or((Health::Silent, None));
-        Voter { name: name(member), here, health, ended: ends.is_some_and(|end| end < now) }
+        Voter { name: name(member), here, health, expired: ends.is_some_and(|end| end < now) }
     };
     let mut voters: Vec<Voter> = std::thread::scope(|scope| {
         let asked: Vec<_> = voters
@@ -64,7 +64,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
             name: name(member),
             here: own_name == Some(member.name.as_str()),
             health: Health::Silent,
-            ended: false,
+            expired: false,
         };
         let answers = asked.into_iter().map(|(member, thread)| match thread.map(|thread| thread.join()) {
             Ok(Ok(voter)) => voter,

@@ -1,7 +1,7 @@
 //! A plan in words.
 
 use super::sanitise::line;
-use crate::analysis::node::plan::{Action, Plan, Step, Target};
+use crate::analysis::node::plan::{Action, ManualAction, Plan, Step, Target};
 use crate::analysis::node::readers::Narrowed;
 use crate::state::catalog::Usage;
 use crate::state::text::shell_word;
@@ -39,7 +39,7 @@ pub fn plan_text(plan: &Plan) -> String {
         add(format!("    expires {} (old: {old})", minute(step.new.not_after)));
         let key = if step.key.reuse { "existing key" } else { "new key" };
         add(format!("    {key}, {}", step.key.algorithm));
-        for note in notes(step) {
+        for note in notes(plan, step) {
             add(format!("    NOTE: {note}"));
         }
     }
@@ -64,7 +64,7 @@ pub fn plan_text(plan: &Plan) -> String {
 pub fn plan_notes(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {
-        for note in corrections(step).into_iter().chain(notes(step)) {
+        for note in corrections(step).into_iter().chain(notes(plan, step)) {
             out.push_str(&line(&format!("NOTE: {}: {note}", step.name)));
             out.push('\n');
         }
@@ -90,7 +90,7 @@ fn corrections(step: &Step) -> Vec<String> {
     usage.into_iter().chain(names).chain(modes).collect()
 }
 
-fn notes(step: &Step) -> Vec<String> {
+fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     let cut = step.cut_to_authority.then(|| {
         format!(
             "it expires with its CA {} on {}, earlier than requested",
@@ -98,15 +98,44 @@ fn notes(step: &Step) -> Vec<String> {
             minute(step.new.not_after)
         )
     });
-    let elsewhere = match &step.target {
-        Target::Splice { file, context: Some(context), .. } => Some(format!(
-            "current-context is another cluster's and is not changed; to select this one: kubectl config use-context {} --kubeconfig {}",
-            shell_word(context),
-            shell_word(&file.display().to_string())
-        )),
-        _ => None,
-    };
-    cut.into_iter().chain(elsewhere).chain(step.notes.iter().cloned()).collect()
+    let actions = plan.manual_actions();
+    let of_it = actions.iter().filter(|action| {
+        matches!(action, ManualAction::OtherContext { step: it, .. } | ManualAction::EtcdElsewhere(it) if it.name == step.name)
+    });
+    cut.into_iter()
+        .chain(step.notes.iter().cloned())
+        .chain(of_it.map(|action| manual_action(*action).1))
+        .collect()
+}
+
+/// What a person has to see to after the change, as a list with its heading; empty if there is nothing.
+pub fn manual_actions(plan: &Plan) -> String {
+    let lines = plan.manual_actions().into_iter().map(|action| {
+        let (name, what) = manual_action(action);
+        format!("{}\n", line(&format!("- {name}: {what}")))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("Manual action required:\n{lines}") }
+}
+
+/// The certificate or kubeconfig, and what is left to do.
+fn manual_action(action: ManualAction<'_>) -> (&str, String) {
+    match action {
+        ManualAction::Skipped(skipped) => (&skipped.name, format!("not renewed: {}", skipped.why)),
+        ManualAction::OtherContext { step, file, context } => (
+            &step.name,
+            format!(
+                "current-context is another cluster's and is not changed; to select this one: kubectl config use-context {} --kubeconfig {}",
+                shell_word(context),
+                shell_word(&file.display().to_string())
+            ),
+        ),
+        ManualAction::EtcdElsewhere(step) => (
+            &step.name,
+            "etcd is no static pod of this node: its own certificates are not checked, and may have expired too"
+                .to_owned(),
+        ),
+    }
 }
 
 fn verb(step: &Step) -> &'static str {

@@ -158,7 +158,7 @@ mod tests {
 
     fn quorum() -> Quorum {
         let voter =
-            |name: &str, here| Voter { name: name.to_owned(), here, health: Health::Healthy, ended: false };
+            |name: &str, here| Voter { name: name.to_owned(), here, health: Health::Healthy, expired: false };
         Quorum {
             voters: vec![voter("a", true), voter("b", false), voter("c", false)],
             source: "etcd".to_owned(),

@@ -75,6 +75,12 @@ fn faults(node: &Node, python: &Path, kubectl: &Path) -> Vec<String> {
     run.out.lines().filter(|line| line.starts_with("FAULT ")).map(str::to_owned).collect()
 }
 
+/// Whether something after the new certificates says what a person has to see to.
+fn says_what_is_left(run: &Run) -> bool {
+    let last = run.out.split_once("\nAfter:").map_or(run.out.as_str(), |(_, last)| last);
+    last.contains("Blocking problems") || last.contains("Manual action required:")
+}
+
 /// What is wrong with how a case ended.
 fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/field/{}.tar.gz", case.tree));
@@ -96,6 +102,7 @@ fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
     must(real.to_string().contains(case.says), format!("{:?} is not said\n{real}", case.says));
     let changed = !before.changed(&node.state()).is_empty();
     must(!changed || [0, 4].contains(&real.code), format!("exit {} with a changed node", real.code));
+    must(real.code != 4 || says_what_is_left(&real), format!("exit 4 without a word on what is left\n{real}"));
     if real.code == 0 {
         let after = node.run(&format!("diagnose --at {AT}"));
         must(!blockers(&after), format!("blockers after exit 0\n{after}"));

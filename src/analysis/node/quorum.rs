@@ -29,7 +29,7 @@ pub struct Voter {
     pub here: bool,
     pub health: Health,
     /// Whether its serving certificate has expired: a member that restarts rejects it.
-    pub ended: bool,
+    pub expired: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,15 +74,15 @@ impl Quorum {
 
     /// The other members whose certificates have expired. Their old connections stay up; new ones are
     /// rejected.
-    pub fn ended_elsewhere(&self) -> Vec<&str> {
-        let others = self.voters.iter().filter(|voter| !voter.here && voter.ended);
+    pub fn expired_elsewhere(&self) -> Vec<&str> {
+        let others = self.voters.iter().filter(|voter| !voter.here && voter.expired);
         others.map(|voter| voter.name.as_str()).collect()
     }
 
     /// Whether this node's member finds a quorum when it restarts with good certificates.
     pub fn is_found_again(&self) -> bool {
         self.effect_of_stopping() != Effect::AlreadyLost
-            && self.voters.len() - self.ended_elsewhere().len() >= self.needed()
+            && self.voters.len() - self.expired_elsewhere().len() >= self.needed()
     }
 
     /// The effect of stopping this node's member. What isn't known counts as the worse case.
@@ -130,9 +130,9 @@ impl fmt::Display for Quorum {
             Effect::AlreadyLost => "there is no quorum that stopping this node's member could break",
         };
         write!(f, "; {effect} (members from {})", self.source)?;
-        let ended = self.ended_elsewhere();
-        if !ended.is_empty() && !self.is_found_again() {
-            let names = ended.join(", ");
+        let expired = self.expired_elsewhere();
+        if !expired.is_empty() && !self.is_found_again() {
+            let names = expired.join(", ");
             write!(
                 f,
                 "; the certificates of {names} have expired too: after a restart this member has no leader until those nodes are recovered"
@@ -153,22 +153,22 @@ mod tests {
             name: at.to_string(),
             here: at == 0,
             health: *health,
-            ended: false,
+            expired: false,
         });
         Quorum { voters: voters.collect(), source: String::new() }.effect_of_stopping()
     }
 
     /// Whether a member finds a quorum again with so many good and so many expired certificates beside it.
-    fn found_again(good: usize, ended: usize) -> bool {
-        let voter = |here, ended| Voter { name: String::new(), here, health: Healthy, ended };
+    fn found_again(good: usize, expired: usize) -> bool {
+        let voter = |here, expired| Voter { name: String::new(), here, health: Healthy, expired };
         let mut voters = vec![voter(true, true)];
         voters.extend((0..good).map(|_| voter(false, false)));
-        voters.extend((0..ended).map(|_| voter(false, true)));
+        voters.extend((0..expired).map(|_| voter(false, true)));
         Quorum { voters, source: String::new() }.is_found_again()
     }
 
     #[test]
-    fn members_with_ended_certificates_are_of_no_use_to_a_new_one() {
+    fn a_restarted_member_counts_no_member_with_an_expired_certificate() {
         assert!(found_again(0, 0));
         assert!(found_again(2, 0));
         assert!(found_again(1, 1), "two of three");

@@ -8,10 +8,7 @@ use crate::analysis::node::scope;
 use crate::disk::parking::parked;
 use crate::disk::{self, Root, strays_among, transaction};
 use crate::formats::bolt;
-use crate::state::{Component, Snapshot, catalog};
-
-/// kubeadm's data directory of etcd.
-const ETCD_DATA: &str = "/var/lib/etcd";
+use crate::state::{Snapshot, catalog};
 
 /// Every system has it: a root without it is a copy of some files, which says nothing about the host.
 const WHOLE_DISK: &str = "/usr";
@@ -24,13 +21,10 @@ pub fn look_around(
     time_is_the_clocks: bool,
 ) -> HostState {
     let is_disk = root.has_directory(Path::new(WHOLE_DISK));
-    let etcd = inventory.facts.pod(Component::Etcd).filter(|_| is_disk).map(|(_, pod)| {
-        let directory = PathBuf::from(pod.flag("data-dir").unwrap_or(ETCD_DATA));
-        EtcdData {
-            is_there: root.has_directory(&directory.join("member")),
-            database: root.beginning(&directory.join("member/snap/db"), bolt::HEAD),
-            directory,
-        }
+    let etcd = inventory.facts.etcd_data().filter(|_| is_disk).map(|directory| EtcdData {
+        is_there: root.has_directory(&directory.join("member")),
+        database: root.beginning(&directory.join("member/snap/db"), bolt::HEAD),
+        directory,
     });
     let mut places = vec![PathBuf::from("/etc/kubernetes"), PathBuf::from("/var/lib/kubelet")];
     places.extend(etcd.iter().map(|etcd| etcd.directory.clone()));

@@ -137,6 +137,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         |node| cut(node, "/var/lib/etcd/member/snap/db"),
         &[("etcd-data-broken", B, "etcd")],
     ),
+    of(
+        "etcd's data where another mount than kubeadm's leads",
+        |node| {
+            node.rename("/var/lib/etcd", "/srv/etcd");
+            node.replace(ETCD_POD, "      path: /var/lib/etcd", "      path: /srv/etcd");
+        },
+        &[],
+    ),
     of("etcd without TLS", plain_etcd, &[]),
     of(
         "an external etcd without TLS",
@@ -175,6 +183,29 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 ..API_SERVER
             };
             reissue(node, "external-etcd", &wish);
+        },
+        &[("etcd-external", N, "etcd"), ("etcd-client-expired", B, "etcd client")],
+    ),
+    of(
+        "external etcd in kubeadm's own places, its client certificate expired",
+        |node| {
+            let wish = Wish {
+                end: "20261121000000Z",
+                start: "20251121000000Z",
+                subject: "/CN=etcd-client",
+                extensions: CLIENT,
+                authority: "etcd/ca",
+                ..API_SERVER
+            };
+            reissue(node, "apiserver-etcd-client", &wish);
+            node.remove(ETCD_POD);
+            node.remove("/var/lib/etcd");
+            node.remove(&pki("etcd/ca.key"));
+            for pair in ["server", "peer", "healthcheck-client"] {
+                node.remove(&pki(&format!("etcd/{pair}.crt")));
+                node.remove(&pki(&format!("etcd/{pair}.key")));
+            }
+            node.replace(API_SERVER_POD, "https://127.0.0.1:2379", "https://192.168.10.21:2379");
         },
         &[("etcd-external", N, "etcd"), ("etcd-client-expired", B, "etcd client")],
     ),

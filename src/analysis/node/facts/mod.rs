@@ -31,6 +31,9 @@ impl<T> Fact<T> {
     }
 }
 
+/// kubeadm's data directory of etcd.
+const ETCD_DATA: &str = "/var/lib/etcd";
+
 #[derive(Clone, Debug)]
 pub struct ManifestFile {
     pub path: PathBuf,
@@ -190,6 +193,12 @@ impl Facts {
         Pods(&self.manifests).pod(component)
     }
 
+    /// etcd's data directory on the node; `None` without a manifest of etcd.
+    pub fn etcd_data(&self) -> Option<PathBuf> {
+        let (_, pod) = self.pod(Etcd)?;
+        Some(pod.host(pod.flag("data-dir").unwrap_or(ETCD_DATA)))
+    }
+
     /// The file on the node that a flag of a component names.
     pub(super) fn file(&self, pod: Component, flag: &str) -> Option<Fact<PathBuf>> {
         Pods(&self.manifests).file(pod, flag)
@@ -256,8 +265,11 @@ impl<'a> Pods<'a> {
         if let Some((path, _)) = self.pod(Etcd) {
             return Fact::new(true, path.display().to_string());
         }
-        if let Some(fact) = self.file(ApiServer, "etcd-cafile") {
-            return Fact::new(fact.value == pki.join("etcd/ca.crt"), fact.source);
+        // kubeadm keeps the CA of an external etcd in the place of its own ("Set up a High Availability etcd
+        // Cluster with kubeadm"), so the place alone doesn't tell: the servers do.
+        let cafile = self.file(ApiServer, "etcd-cafile");
+        if let Some(fact) = cafile.filter(|fact| fact.value != pki.join("etcd/ca.crt")) {
+            return Fact::new(false, fact.source);
         }
         let Some(servers) = self.flag(ApiServer, "etcd-servers") else {
             return Fact::new(true, "default");

@@ -218,9 +218,6 @@ impl Decision<'_> {
         if profile.is_some() && row.name == "apiserver" {
             notes.push("certSANs that were configured beyond the node's own names are not known: compare with another control-plane node".to_owned());
         }
-        if authority == Ca::Etcd && !self.inventory.facts.local_etcd.value {
-            notes.push("etcd is no static pod of this node: its own certificates are not checked, and may have expired too".to_owned());
-        }
         let (new, cut_to_authority) = self.dates(signer).map_err(unknown)?;
         Ok(Step {
             name: name.to_owned(),

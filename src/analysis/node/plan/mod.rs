@@ -10,7 +10,7 @@ mod refuse;
 mod repair;
 pub(in crate::analysis) mod restarts;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -323,12 +323,34 @@ impl Plan {
         self.steps.is_empty() && self.trust.is_none()
     }
 
-    /// Whether something requires manual action: what is skipped, a current context that leads to another cluster, an
-    /// etcd whose own certificates are not seen here.
-    pub fn needs_action(&self) -> bool {
-        let elsewhere = |step: &Step| matches!(step.target, Target::Splice { context: Some(_), .. });
-        let of_others = |step: &Step| step.authority == SignedBy::Ca(Ca::Etcd) && !self.local_etcd.value;
-        self.skipped.iter().any(|skipped| skipped.needs_person)
-            || self.steps.iter().any(|step| elsewhere(step) || of_others(step))
+    /// Why the change is not all that the node needs: with any of these it is reported as incomplete (exit code 4).
+    pub fn manual_actions(&self) -> Vec<ManualAction<'_>> {
+        let skipped = self.skipped.iter().filter(|skipped| skipped.needs_person).map(ManualAction::Skipped);
+        let of_steps = self.steps.iter().filter_map(|step| match &step.target {
+            Target::Splice { file, context: Some(context), .. } => {
+                Some(ManualAction::OtherContext { step, file, context })
+            }
+            _ => self.concerns_etcd_elsewhere(step).then_some(ManualAction::EtcdElsewhere(step)),
+        });
+        skipped.chain(of_steps).collect()
     }
+
+    /// Whether etcd's CA signs it and etcd is no static pod of this node.
+    pub fn concerns_etcd_elsewhere(&self, step: &Step) -> bool {
+        step.authority == SignedBy::Ca(Ca::Etcd) && !self.local_etcd.value
+    }
+}
+
+/// What a person has to see to after the change.
+#[derive(Clone, Copy, Debug)]
+pub enum ManualAction<'a> {
+    Skipped(&'a Skipped),
+    /// The current context of the kubeconfig `file` is another cluster's; `context` is this cluster's.
+    OtherContext {
+        step: &'a Step,
+        file: &'a Path,
+        context: &'a str,
+    },
+    /// etcd's own certificates are not seen on this node.
+    EtcdElsewhere(&'a Step),
 }

@@ -1,11 +1,22 @@
-//! etcd's flag `--initial-cluster`, and the JSON of its gateway (`/health`, `/v3/cluster/member/list`; etcd
-//! 3.4 to 3.6).
+//! etcd's flag `--initial-cluster`, the JSON of its gateway (`/health`, `/v3/cluster/member/list`; etcd 3.4 to 3.6),
+//! and its database.
 
-use serde::Deserialize;
+mod database;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Deserializer};
+
+pub use database::{Alarm, Database, Status};
+pub use keys::{KeyValue, Revision};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Member {
+    /// `None` where it isn't known, as in the flag.
+    #[serde(rename = "ID", alias = "id", deserialize_with = "id")]
+    pub id: Option<u64>,
     /// Empty for a member that was added and has not started yet.
     pub name: String,
     #[serde(rename = "peerURLs")]
@@ -15,6 +26,12 @@ pub struct Member {
     /// A learner doesn't vote.
     #[serde(rename = "isLearner")]
     pub is_learner: bool,
+}
+
+/// The gateway writes it as text, the database as a number.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_u64().or_else(|| value.as_str()?.parse().ok()))
 }
 
 /// The members in `--initial-cluster=NAME=URL,…`. A member may have several URLs.
@@ -82,47 +99,4 @@ pub fn keys(body: &[u8]) -> Result<Keys, String> {
     let number = |text: &str| text.parse().map_err(|_| "not a number".to_owned());
     let count = answer.count.as_deref().map_or(Ok(0), number)?;
     Ok(Keys { count, revision: number(&answer.header.revision)? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_of_the_flag() {
-        let members =
-            initial_cluster("a=https://10.0.0.1:2380,b=https://10.0.0.2:2380,a=https://10.1.0.1:2380");
-        let names: Vec<_> =
-            members.iter().map(|member| (member.name.as_str(), member.peer_urls.len())).collect();
-        assert_eq!(names, [("a", 2), ("b", 1)]);
-        assert!(initial_cluster("").is_empty());
-    }
-
-    #[test]
-    fn members_of_the_gateway() {
-        // A real answer of etcd 3.4.23.
-        let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","raft_term":"2"},"members":[{"ID":"10276657743932975437","name":"default","peerURLs":["http://localhost:2380"],"clientURLs":["http://127.0.0.1:2379"]}]}"#;
-        let members = member_list(body).unwrap();
-        assert_eq!(members[0].name, "default");
-        assert_eq!(members[0].client_urls, ["http://127.0.0.1:2379"]);
-        assert!(member_list(b"{}").is_err());
-        assert!(member_list(b"<html>").is_err());
-    }
-
-    #[test]
-    fn counted_keys() {
-        // Real answers of etcd 3.4.23.
-        let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"13","raft_term":"2"},"count":"12"}"#;
-        assert_eq!(keys(body), Ok(Keys { count: 12, revision: 13 }));
-        assert_eq!(keys(br#"{"header":{"revision":"1"}}"#), Ok(Keys { count: 0, revision: 1 }));
-        assert!(keys(br#"{"error":"etcdserver: no leader","code":14}"#).is_err());
-    }
-
-    #[test]
-    fn health() {
-        assert!(is_healthy(br#"{"health":"true"}"#));
-        assert!(is_healthy(br#"{"health":"true","reason":""}"#));
-        assert!(!is_healthy(br#"{"health":"false","reason":"RAFT NO LEADER"}"#));
-        assert!(!is_healthy(b"ok"));
-    }
 }

@@ -1,6 +1,5 @@
-//! The head of a bbolt database, in which etcd keeps its data (`member/snap/db`): two meta pages, of which
-//! the newer valid one counts (bbolt `internal/common/meta.go`). Enough to detect a truncated or overwritten
-//! database; the data itself is not read.
+//! The head of a database: two meta pages, of which the newer valid one counts (bbolt 1.5.0
+//! `internal/common/meta.go`, `db.go` `meta`). Enough to detect a truncated or overwritten database.
 
 /// How many bytes of the file's beginning are needed: the second meta page begins after the largest page, 64
 /// KiB.
@@ -8,9 +7,12 @@ pub const HEAD: usize = (64 << 10) + META_END;
 
 const PAGE_HEADER: usize = 16;
 const META: usize = 64;
-const META_END: usize = PAGE_HEADER + META;
+/// Bytes of the beginning of a meta page that count.
+pub(super) const META_END: usize = PAGE_HEADER + META;
 const MAGIC: u32 = 0xed0c_daed;
 const VERSION: u32 = 2;
+/// bbolt `PgidNoFreelist`.
+const NO_FREELIST: u64 = u64::MAX;
 
 /// The valid meta page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct Meta {
     pub page_size: u64,
     /// Pages in use: the file has at least this many.
     pub pages: u64,
+    /// Page of the root bucket, which holds all others.
+    pub root: u64,
+    /// Page of the list of free pages; `None` if it is not kept in the file, as etcd has it since 3.4.
+    pub freelist: Option<u64>,
     /// Number of the last transaction.
     pub transaction: u64,
 }
@@ -68,7 +74,9 @@ fn meta(head: &[u8], page: usize) -> Option<Meta> {
         && page_size.is_power_of_two()
         && (512..=65536).contains(&page_size)
         && long(56)? == fnv1a(bytes.get(..56)?);
-    valid.then_some(Meta { page_size: page_size.into(), pages: long(40)?, transaction: long(48)? })
+    let (root, freelist, pages, transaction) = (long(16)?, long(32)?, long(40)?, long(48)?);
+    let freelist = (freelist != NO_FREELIST).then_some(freelist);
+    valid.then_some(Meta { page_size: page_size.into(), pages, root, freelist, transaction })
 }
 
 /// FNV-1a of 64 bits, as Go's `hash/fnv`.
@@ -80,7 +88,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 /// The head of an empty database of four pages, as bbolt creates it; for tests.
 #[cfg(test)]
-pub(crate) fn empty_database() -> Vec<u8> {
+fn empty_database() -> Vec<u8> {
     let mut file = vec![0; 4 * 4096];
     for (page, transaction) in [(0_usize, 0_u64), (1, 1)] {
         let mut meta = Vec::new();
@@ -105,7 +113,10 @@ mod tests {
     fn the_newer_valid_header_counts() {
         let mut file = empty_database();
         let size = file.len() as u64;
-        assert_eq!(Meta::parse(&file, size), Ok(Meta { page_size: 4096, pages: 4, transaction: 1 }));
+        assert_eq!(
+            Meta::parse(&file, size),
+            Ok(Meta { page_size: 4096, pages: 4, root: 3, freelist: Some(2), transaction: 1 })
+        );
         file[4096 + 20] ^= 1;
         assert_eq!(Meta::parse(&file, size).unwrap().transaction, 0);
         file[20] ^= 1;
