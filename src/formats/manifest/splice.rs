@@ -82,11 +82,23 @@ mod tests {
     fn what_is_not_known_to_be_right_is_refused() {
         let beside = "  - command:\n    - proxy\n    - --port=1\n    name: proxy\n";
         for (what, other) in [
-            ("one line", POD.replace("\n    - etcd\n    - --data-dir=/var/lib/etcd\n    - --name=cp-1", " [etcd, --name=cp-1]")),
+            (
+                "one line",
+                POD.replace(
+                    "\n    - etcd\n    - --data-dir=/var/lib/etcd\n    - --name=cp-1",
+                    " [etcd, --name=cp-1]",
+                ),
+            ),
             ("a shell", POD.replace("- etcd\n", "- sh\n    - -c\n    - exec etcd \"$@\"\n    - sh\n")),
             ("another container's", POD.replace("  containers:\n", &format!("  containers:\n{beside}"))),
             ("it is there", POD.replace("- --name", "- --force-new-cluster=false\n    - --name")),
-            ("of the environment", POD.replace("    name: etcd\n", "    env:\n    - name: ETCD_FORCE_NEW_CLUSTER\n      value: \"true\"\n    name: etcd\n")),
+            (
+                "of the environment",
+                POD.replace(
+                    "    name: etcd\n",
+                    "    env:\n    - name: ETCD_FORCE_NEW_CLUSTER\n      value: \"true\"\n    name: etcd\n",
+                ),
+            ),
             ("in a text", POD.replace("metadata:\n", "metadata:\n  annotations:\n    a: |\n      - --x\n")),
             ("no YAML", "kind: [".to_owned()),
             ("nothing", String::new()),
