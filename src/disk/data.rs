@@ -202,6 +202,18 @@ fn remove_tree(beside: &File, name: &OsStr, path: &Path, depth: usize) -> Result
     effect::remove_directory(beside, name).map_err(Error::io("remove", path))
 }
 
+/// Whether [`put_back`] is done.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn is_back(root: &Root, data: &Path, kept: &OsStr) -> Result<bool, Error> {
+    let place = existing(root, data)?;
+    let directory = open(&place.parent, &place.name, &place.path)?;
+    let is_there = |name| handle::stat(&directory, name).map(|found| found.is_some());
+    let both = is_there(kept).and_then(|kept| Ok(kept && is_there(OsStr::new(MEMBER))?));
+    both.map_err(Error::io("read", &place.path))
+}
+
 /// Puts the copy of a data directory back in its place. What is there now is kept beside it as `kept`. What is left to
 /// do is derived from the names: it can be interrupted and called again.
 ///
@@ -212,14 +224,14 @@ pub fn put_back(root: &Root, data: &Path, copied: &Path, kept: &OsStr) -> Result
     let path = &place.path;
     let directory = open(&place.parent, &place.name, path)?;
     let is_there = |name: &OsStr| {
-        handle::stat(&directory, name).map(|found| found.is_some()).map_err(Error::io("read", path.join(name)))
+        handle::stat(&directory, name)
+            .map(|found| found.is_some())
+            .map_err(Error::io("read", path.join(name)))
     };
     let member = OsStr::new(MEMBER);
     let failed = |error| Error::io("move", path.join(MEMBER))(error);
     if !is_there(kept)? {
-        effect::rename(&directory, member, kept)
-            .and_then(|()| effect::sync(&directory))
-            .map_err(failed)?;
+        effect::rename(&directory, member, kept).and_then(|()| effect::sync(&directory)).map_err(failed)?;
     }
     if is_there(member)? {
         return Ok(());

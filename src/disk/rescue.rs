@@ -14,7 +14,8 @@ use super::{Error, Root};
 use crate::formats::json_reason;
 use crate::state::text;
 
-const RECORD: &str = "rescue.json";
+/// Its name.
+pub const RECORD: &str = "rescue.json";
 const FORMAT: u32 = 1;
 const MAX_RECORD: u64 = 64 << 10;
 

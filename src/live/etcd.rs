@@ -77,6 +77,15 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     Some(Quorum { voters, source })
 }
 
+/// The members of this node's etcd and where they were read, as [`quorum`] decides them; learners too.
+pub fn members(inventory: &Inventory, timeout: Duration) -> Option<(Vec<Member>, String)> {
+    let pair = pair(inventory, CLIENT).ok();
+    let local = endpoints::expected(inventory).endpoints;
+    let local = local.iter().filter(|endpoint| endpoint.name == "etcd-client");
+    let listed = local.map(|endpoint| endpoint.address).find_map(|at| list(at, pair.as_ref(), timeout));
+    listed.map(|members| (members, "etcd".to_owned())).or_else(|| in_manifest(&inventory.facts))
+}
+
 /// The best answer counts for a member with several addresses.
 fn rank(health: Health) -> u8 {
     match health {

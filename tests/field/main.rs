@@ -102,7 +102,10 @@ fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
     must(real.to_string().contains(case.says), format!("{:?} is not said\n{real}", case.says));
     let changed = !before.changed(&node.state()).is_empty();
     must(!changed || [0, 4].contains(&real.code), format!("exit {} with a changed node", real.code));
-    must(real.code != 4 || says_what_is_left(&real), format!("exit 4 without a word on what is left\n{real}"));
+    must(
+        real.code != 4 || says_what_is_left(&real),
+        format!("exit 4 without a word on what is left\n{real}"),
+    );
     if real.code == 0 {
         let after = node.run(&format!("diagnose --at {AT}"));
         must(!blockers(&after), format!("blockers after exit 0\n{after}"));

@@ -85,7 +85,7 @@ pub struct Keys {
 ///
 /// # Errors
 /// It is no such answer.
-pub fn keys(body: &[u8]) -> Result<Keys, String> {
+pub fn counted_keys(body: &[u8]) -> Result<Keys, String> {
     #[derive(Deserialize)]
     struct Header {
         revision: String,

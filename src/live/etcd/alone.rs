@@ -8,7 +8,7 @@ use crate::analysis::node::endpoints;
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::Health;
-use crate::formats::etcd::{Keys, Member, keys};
+use crate::formats::etcd::{Keys, Member, counted_keys};
 use crate::live::deadline::Deadline;
 use crate::live::https::{self, ClientPair, Exchange, Transport};
 
@@ -44,7 +44,8 @@ pub fn others(members: &[&Member], timeout: Duration) -> Vec<Other> {
             // A timeout of zero is an error: nothing is asked after the deadline.
             TcpStream::connect_timeout(address, deadline.left()).is_ok()
         };
-        let is_name = |url: &&String| host_of(url).is_none_or(|host| host.parse::<std::net::IpAddr>().is_err());
+        let is_name =
+            |url: &&String| host_of(url).is_none_or(|host| host.parse::<std::net::IpAddr>().is_err());
         let unasked = urls().find(is_name).cloned();
         let answers = std::thread::scope(|scope| {
             let each = asked.iter().map(|address| scope.spawn(move || connects(&address)));
@@ -101,7 +102,7 @@ fn count(
     timeout: Duration,
 ) -> Option<Keys> {
     match https::post(address, Transport::Tls(pair), "/v3/kv/range", body, Deadline::within(timeout)) {
-        Exchange::Connected { reply: Ok(reply), .. } => keys(&reply.body).ok(),
+        Exchange::Connected { reply: Ok(reply), .. } => counted_keys(&reply.body).ok(),
         _ => None,
     }
 }

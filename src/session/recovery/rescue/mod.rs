@@ -14,12 +14,13 @@ use super::host::not_a_host;
 use crate::analysis::node::findings::{Node, Severity, findings};
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::rescue::{self, Phase, Rescue};
-use crate::disk::transaction::{ArchiveRef, Lock};
+use crate::disk::transaction::ArchiveRef;
 use crate::disk::{Root, data};
-use crate::error::{Error, Exit, Outcome};
+use crate::error::Error;
 use crate::formats::etcd::{Keys, Member};
 use crate::live::etcd::alone::{Other, keys_here, others as others_of};
-use crate::live::{clock, etcd, kubelet};
+use crate::live::{etcd, kubelet};
+use crate::report::{RescueDone, RescuePlan, UndoReport, Undone};
 use crate::session::Context;
 use crate::session::change::{Old, archive_of, refuse_if_interrupted, take_lock};
 use crate::session::input::host_state::look_around;
@@ -38,36 +39,7 @@ pub struct Prepared {
     snapshot: Snapshot,
     inventory: Inventory,
     manifests: Manifests,
-    pub plan: Plan,
-}
-
-/// The plan, for the user.
-pub struct Plan {
-    /// The name of this node's member.
-    pub here: String,
-    pub lost: Vec<Other>,
-    /// Where the members were read.
-    pub source: String,
-    pub manifest: PathBuf,
-    pub data: PathBuf,
-    pub copy: PathBuf,
-    pub size: data::Size,
-    /// Free bytes where the copy goes.
-    pub free: u64,
-    /// etcd's keys now, if it answers.
-    pub keys: Option<Keys>,
-}
-
-impl Plan {
-    pub fn lost_names(&self) -> Vec<String> {
-        self.lost.iter().map(|other| other.name.clone()).collect()
-    }
-}
-
-/// The result of a rescue.
-pub struct Done {
-    pub archive: PathBuf,
-    pub keys: Keys,
+    pub plan: RescuePlan,
 }
 
 /// Checks whether the quorum is lost, and whether this node's etcd can be rescued. Writes nothing.
@@ -94,13 +66,12 @@ pub fn prepare(args: &RootArgs, context: &Context<'_>) -> Result<Prepared, Error
     let (here, lost, source) = members(&inventory)?;
     refuse_without_kubelet()?;
     let data = data_directory(&root, &inventory)?;
-    let size = data::measure(&root, &data).map_err(|error| {
-        Error::refused(Code::Unsupported, error).hint("sudo kuberescue diagnose")
-    })?;
+    let size = data::measure(&root, &data)
+        .map_err(|error| Error::refused(Code::Unsupported, error).hint("sudo kuberescue diagnose"))?;
     let copy = rescue::copy_of(&data, context.now);
     let free = room(&root, &copy, size)?;
     let keys = keys_here(&inventory, ANSWER);
-    let plan = Plan { here, lost, source, manifest, data, copy, size, free, keys };
+    let plan = RescuePlan { here, lost, source, manifest, data, copy, size, free, keys };
     Ok(Prepared { root, snapshot, inventory, manifests, plan })
 }
 
@@ -117,14 +88,17 @@ fn refuse_broken(
         return Ok(());
     };
     let what = format!("this node has a blocking problem of its own: {}: {}", first.subject, first.what);
-    Err(Error::refused(first.code, what).hint("sudo kuberescue diagnose shows the way out; then run it again"))
+    Err(Error::refused(first.code, what)
+        .hint("sudo kuberescue diagnose shows the way out; then run it again"))
 }
 
 fn manifests(snapshot: &Snapshot, inventory: &Inventory) -> Result<(PathBuf, Manifests), Error> {
     let Some((path, pod)) = inventory.facts.pod(Component::Etcd) else {
         let directory = inventory.facts.manifest_dir.value.display();
         return Err(Error::refused(Code::ManifestMissing, format!("no manifest of etcd in {directory}"))
-            .hint("etcd rescue is for the etcd that kubeadm runs as a static pod; sudo kuberescue diagnose"));
+            .hint(
+                "etcd rescue is for the etcd that kubeadm runs as a static pod; sudo kuberescue diagnose",
+            ));
     };
     let unclear = |why: &str| {
         Error::refused(Code::EtcdManifestUnclear, format!("{}: {why}", path.display()))
@@ -133,7 +107,8 @@ fn manifests(snapshot: &Snapshot, inventory: &Inventory) -> Result<(PathBuf, Man
     if pod.flag("wal-dir").is_some() {
         return Err(unclear("--wal-dir keeps etcd's log outside its data directory"));
     }
-    let resolved = snapshot.resolve(path).ok().filter(|resolved| resolved.path.file_name() == path.file_name());
+    let resolved =
+        snapshot.resolve(path).ok().filter(|resolved| resolved.path.file_name() == path.file_name());
     let Some((resolved, entry)) = resolved.and_then(|one| Some((one.path, one.entry?))) else {
         return Err(unclear("it is a link"));
     };
@@ -155,7 +130,8 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
     let here = match here.as_slice() {
         [here] if !here.is_learner => here.name.clone(),
         _ => {
-            let what = format!("this node's etcd is not a voting member of its cluster (members from {source})");
+            let what =
+                format!("this node's etcd is not a voting member of its cluster (members from {source})");
             return Err(Error::refused(Code::EtcdNotLost, what).hint("sudo kuberescue diagnose"));
         }
     };
@@ -166,7 +142,10 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
     let lost = others_of(&others, ANSWER);
     if let Some(other) = lost.iter().find(|other| other.answers.is_some()) {
         let at = other.answers.map(|address| address.to_string()).unwrap_or_default();
-        let what = format!("{} answers at {at}: a quorum may come back, and may have what this node lacks", other.name);
+        let what = format!(
+            "{} answers at {at}: a quorum may come back, and may have what this node lacks",
+            other.name
+        );
         return Err(Error::refused(Code::EtcdNotLost, what)
             .hint("bring the other members back: sudo kuberescue recover on each of them"));
     }
@@ -207,7 +186,9 @@ fn room(root: &Root, copy: &std::path::Path, size: data::Size) -> Result<u64, Er
     }
     let files = size.files.saturating_add(16);
     match free.files.filter(|free| *free < files) {
-        Some(free) => Err(no_space(format!("{} can be made there and {files} are needed", count(free, "more file")))),
+        Some(free) => {
+            Err(no_space(format!("{} can be made there and {files} are needed", count(free, "more file"))))
+        }
         None => Ok(free.bytes),
     }
 }
@@ -217,7 +198,11 @@ fn room(root: &Root, copy: &std::path::Path, size: data::Size) -> Result<u64, Er
 /// # Errors
 /// A step failed. Before etcd was changed everything is put back; after that `resume` goes on and `rollback` puts the
 /// old data back.
-pub fn carry_out(prepared: &Prepared, patience: Duration, context: &mut Context<'_>) -> Result<Done, Error> {
+pub fn carry_out(
+    prepared: &Prepared,
+    patience: Duration,
+    context: &mut Context<'_>,
+) -> Result<RescueDone, Error> {
     let Prepared { root, snapshot, inventory, manifests, plan } = prepared;
     let lock = take_lock(root, context)?;
     refuse_if_interrupted(root)?;
@@ -229,7 +214,7 @@ pub fn carry_out(prepared: &Prepared, patience: Duration, context: &mut Context<
     rescue.write(&lock)?;
     let stage = Stage { root, lock: &lock, manifests, inventory, patience };
     match stage.go_on(&mut rescue, context) {
-        Ok(Some(keys)) => Ok(Done { archive: path, keys }),
+        Ok(Some(keys)) => Ok(RescueDone { archive: path, keys, took: context.elapsed() }),
         Ok(None) => Err(taken_back("etcd rescue was taken back")),
         Err(failure) if rescue.phase == Phase::Copying => {
             rescue.phase = Phase::Abandoning;
@@ -242,7 +227,7 @@ pub fn carry_out(prepared: &Prepared, patience: Duration, context: &mut Context<
     }
 }
 
-fn record(plan: &Plan, archive: ArchiveRef, context: &Context<'_>) -> Rescue {
+fn record(plan: &RescuePlan, archive: ArchiveRef, context: &Context<'_>) -> Rescue {
     Rescue::new(
         (context.command_line.clone(), context.now),
         plan.manifest.clone(),
@@ -292,6 +277,59 @@ pub fn take_up(
     stage.go_on(&mut rescue, context)
 }
 
-/// How long a command of this node may wait for etcd, if nothing else is said: a container that has kept exiting is
-/// started again after 5 minutes only (the kubelet's back-off, kubernetes `pkg/kubelet/kubelet.go` MaxCrashLoopBackOff).
-pub const PATIENCE: &str = "600s";
+/// `resume` and `rollback` of a rescue that was interrupted, with their report.
+///
+/// # Errors
+/// A step failed; the record stays.
+pub fn end(
+    args: &RootArgs,
+    root: &Root,
+    rescue: Rescue,
+    back: bool,
+    context: &mut Context<'_>,
+) -> Result<UndoReport, Error> {
+    let mut report = UndoReport::nothing("", false);
+    report.command = Some(rescue.command.clone());
+    report.started = Some(rescue.started);
+    report.items = [&rescue.manifest, &rescue.data].map(|path| path.display().to_string()).to_vec();
+    let (copy, undone) = (rescue.copy.clone(), !matches!(rescue.phase, Phase::Copying | Phase::Abandoning));
+    let kept = rescue.data.join(&rescue.kept);
+    (report.result, report.text) = match take_up(args, root, rescue, (back, PATIENCE), context)? {
+        Some(keys) => (
+            Undone::Resumed,
+            format!(
+                "Resumed: etcd has one member and is healthy with its old manifest ({} at revision {}).\nThe data before the rescue: {}\n",
+                count(keys.count, "key"),
+                keys.revision,
+                copy.display()
+            ),
+        ),
+        None if undone => (
+            Undone::RolledBack,
+            format!(
+                "Rolled back: etcd's old data and its old manifest are in their places. What the rescued etcd has written: {}\n",
+                kept.display()
+            ),
+        ),
+        None => {
+            let text = "Rolled back: etcd's old manifest is in its place, and its data was not changed.\n";
+            (Undone::RolledBack, text.to_owned())
+        }
+    };
+    Ok(report)
+}
+
+/// What becomes of a rescue that was interrupted.
+pub fn in_words(rescue: &Rescue, back: bool) -> String {
+    let what = if back || rescue.phase.is_backward() {
+        "puts etcd's old data and its old manifest back"
+    } else {
+        "goes on until etcd is a healthy cluster of one with its old manifest"
+    };
+    let Rescue { command, started, .. } = rescue;
+    format!("\"{command}\" of {started:.0} was interrupted: {what}")
+}
+
+/// How long etcd may take to stop, and to be healthy, if nothing else is said: a container that has kept exiting is
+/// started again after 5 minutes only (kubernetes `pkg/kubelet/kubelet.go` MaxCrashLoopBackOff).
+const PATIENCE: Duration = Duration::from_secs(600);

@@ -20,7 +20,7 @@ use crate::state::{ChangeSet, Code, Content, Entry, Fingerprint, Snapshot};
 
 /// etcd's flag that makes it a cluster of one: it drops what isn't committed and removes every other member (etcd 3.4
 /// `etcdserver/raft.go` restartAsStandaloneNode, 3.6 `server/etcdserver/bootstrap.go`).
-pub const FLAG: &str = "force-new-cluster";
+pub(super) const FLAG: &str = "force-new-cluster";
 /// etcd's program.
 const PROGRAM: &str = "etcd";
 /// How long etcd may take to answer, each time.
@@ -28,14 +28,14 @@ const ANSWER: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The old manifest, and the one with the flag.
-pub struct Manifests {
+pub(super) struct Manifests {
     old: Entry,
     forced: Entry,
 }
 
 impl Manifests {
     /// `None` where the flag can't be put in safely.
-    pub fn of(old: &Entry) -> Option<Self> {
+    pub(super) fn of(old: &Entry) -> Option<Self> {
         let Content::File(bytes) = &old.content else { return None };
         let new = splice::with_flag(bytes, PROGRAM, FLAG)?;
         let mut attributes = old.attributes.clone();
@@ -47,28 +47,29 @@ impl Manifests {
     ///
     /// # Errors
     /// The archive is missing or damaged.
-    pub fn archived(root: &Root, rescue: &Rescue) -> Result<Self, Error> {
+    pub(super) fn archived(root: &Root, rescue: &Rescue) -> Result<Self, Error> {
         let archived = recorded_state(root, &rescue.archive)?;
         archived.get(&rescue.manifest).and_then(Self::of).ok_or_else(|| {
             let path = rescue.archive.path.display();
-            Error::could_not_run(format!("{path} does not hold the manifest of etcd")).code(Code::CannotRollBack)
+            Error::could_not_run(format!("{path} does not hold the manifest of etcd"))
+                .code(Code::CannotRollBack)
         })
     }
 
-    pub fn old(&self) -> &Entry {
+    pub(super) fn old(&self) -> &Entry {
         &self.old
     }
 }
 
 /// What the steps work on.
-pub struct Stage<'a> {
-    pub root: &'a Root,
-    pub lock: &'a Lock,
-    pub manifests: &'a Manifests,
+pub(super) struct Stage<'a> {
+    pub(super) root: &'a Root,
+    pub(super) lock: &'a Lock,
+    pub(super) manifests: &'a Manifests,
     /// The node with etcd's manifest.
-    pub inventory: &'a Inventory,
+    pub(super) inventory: &'a Inventory,
     /// How long etcd may take to stop, and to be healthy.
-    pub patience: Duration,
+    pub(super) patience: Duration,
 }
 
 impl Stage<'_> {
@@ -76,7 +77,11 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// A step failed; the record stays.
-    pub fn go_on(&self, rescue: &mut Rescue, context: &mut Context<'_>) -> Result<Option<Keys>, Error> {
+    pub(super) fn go_on(
+        &self,
+        rescue: &mut Rescue,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Keys>, Error> {
         // A step of it that was interrupted is one file: it is finished, in whichever direction.
         transaction::resume(
             self.root,
