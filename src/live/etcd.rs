@@ -15,10 +15,9 @@ use crate::analysis::node::endpoints;
 use crate::analysis::node::endpoints::Endpoint;
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::quorum::{Health, Quorum, Voter, in_manifest};
+use crate::analysis::node::quorum::{Health, Quorum, Told, Voter, decide, in_database, in_manifest, is_own};
 use crate::formats::certificate::Certificate;
 use crate::formats::etcd::{Member, is_healthy, member_list};
-use crate::state::Component;
 
 /// kubeadm's name of the client certificate.
 const CLIENT: &str = "etcd-healthcheck-client";
@@ -26,26 +25,26 @@ const CLIENT: &str = "etcd-healthcheck-client";
 /// etcd's client port on a kubeadm node, for members without known client URLs.
 const CLIENT_PORT: u16 = 2379;
 
-/// The voting members of this node's etcd: as etcd lists them, otherwise from the manifest. `inventory` may
-/// hold a client certificate that is not written yet. `None` if this node has no etcd.
+/// The voting members of this node's etcd ([`decide`]). `inventory` may hold a client certificate that is not written yet. `None` if this node has no etcd.
 ///
 /// `now` is the time of evaluation of their serving certificates. Takes `timeout` for the list and again for
 /// the members, which are contacted in parallel.
 pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Option<Quorum> {
-    let (in_manifest, source) = in_manifest(&inventory.facts)?;
     let pair = pair(inventory, CLIENT).ok();
     let local = endpoints::expected(inventory).endpoints;
     let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
     let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair.as_ref(), timeout));
-    let (members, source) = match listed {
-        Some(members) => (members, "etcd".to_owned()),
-        None => (in_manifest, format!("{source}; etcd doesn't answer")),
-    };
-    let own_name = inventory.facts.pod(Component::Etcd).and_then(|(_, pod)| pod.flag("name"));
-    let voters: Vec<&Member> = members.iter().filter(|member| !member.is_learner).collect();
+    let answers = listed.is_some();
+    let listed = listed.map(|members| Told::new(members, "etcd"));
+    let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
+    let (Told { members, mut source }, disagreement) = decide(told.collect())?;
+    if !answers {
+        source.push_str("; etcd doesn't answer");
+    }
+    let is_here = |member: &Member| is_own(member, &inventory.facts);
     let deadline = Deadline::within(timeout);
     let ask = |member: &Member| {
-        let here = own_name == Some(member.name.as_str());
+        let here = is_here(member);
         let addresses = match here {
             true => local.iter().map(|endpoint| endpoint.address).collect(),
             false => addresses(member),
@@ -56,13 +55,13 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
         Voter { name: name(member), here, health, expired: ends.is_some_and(|end| end < now) }
     };
     let mut voters: Vec<Voter> = std::thread::scope(|scope| {
-        let asked: Vec<_> = voters
+        let asked: Vec<_> = members
             .iter()
-            .map(|member| (*member, std::thread::Builder::new().spawn_scoped(scope, move || ask(member))))
+            .map(|member| (member, std::thread::Builder::new().spawn_scoped(scope, move || ask(member))))
             .collect();
         let silent = |member: &Member| Voter {
             name: name(member),
-            here: own_name == Some(member.name.as_str()),
+            here: is_here(member),
             health: Health::Silent,
             expired: false,
         };
@@ -74,7 +73,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     });
     // etcd lists them by their random ids.
     voters.sort_by(|one, other| one.name.cmp(&other.name));
-    Some(Quorum { voters, source })
+    Some(Quorum { voters, source, disagreement })
 }
 
 /// The members of this node's etcd and where they were read, as [`quorum`] decides them; learners too.

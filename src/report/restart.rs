@@ -162,6 +162,7 @@ mod tests {
         Quorum {
             voters: vec![voter("a", true), voter("b", false), voter("c", false)],
             source: "etcd".to_owned(),
+            disagreement: Vec::new(),
         }
     }
 

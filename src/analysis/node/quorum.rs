@@ -1,8 +1,9 @@
 //! The arithmetic of etcd's quorum: what stopping this node's member does to the cluster.
 //!
 //! A cluster of n voting members works while n/2+1 of them are connected (etcd's documentation, "Failure
-//! modes"). The manifest of a cluster's first node names only that node, so etcd itself is asked too.
+//! modes"). The manifest of a cluster's first node names only that node, so etcd and its database are asked too.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::facts::Facts;
 use crate::formats::etcd::{self, Member};
 use crate::state::Component;
+use crate::state::text::count;
 
 /// Whether a member answers and has a leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,8 +37,10 @@ pub struct Voter {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quorum {
     pub voters: Vec<Voter>,
-    /// The source: a path and flag, or etcd.
+    /// The source: a path and flag, the database, or etcd.
     pub source: String,
+    /// What other sources say instead.
+    pub disagreement: Vec<String>,
 }
 
 /// What stopping this node's member does.
@@ -51,16 +55,76 @@ pub enum Effect {
     AlreadyLost,
 }
 
-/// The members in the manifest of this node's etcd, and the path and flag; `None` without a local etcd.
-pub fn in_manifest(facts: &Facts) -> Option<(Vec<Member>, String)> {
+/// The voting members as one source has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub members: Vec<Member>,
+    /// A path and flag, the database, or etcd.
+    pub source: String,
+}
+
+impl Told {
+    /// Learners don't vote, and are left out.
+    pub fn new(members: Vec<Member>, source: impl Into<String>) -> Self {
+        let members = members.into_iter().filter(|member| !member.is_learner).collect();
+        Self { members, source: source.into() }
+    }
+
+    fn addresses(&self) -> BTreeSet<&str> {
+        self.members.iter().flat_map(|member| &member.peer_urls).map(String::as_str).collect()
+    }
+}
+
+/// The members in the manifest of this node's etcd; `None` without a local etcd.
+pub fn in_manifest(facts: &Facts) -> Option<Told> {
     let (path, pod) = facts.pod(Component::Etcd)?;
     let members = etcd::initial_cluster(pod.flag("initial-cluster")?);
-    Some((members, format!("--initial-cluster in {}", path.display())))
+    Some(Told::new(members, format!("--initial-cluster in {}", path.display())))
+}
+
+/// The members in the database of this node's etcd, where it was read.
+pub fn in_database(facts: &Facts) -> Option<Told> {
+    let records = facts.etcd_records()?;
+    // A new member's is empty until the others have sent it theirs.
+    let members = records.status.members.clone();
+    (!members.is_empty()).then(|| Told::new(members, records.source()))
+}
+
+/// Whether a member is this node's: by its name, or by an address, since one that never started has no name.
+pub fn is_own(member: &Member, facts: &Facts) -> bool {
+    let Some((_, pod)) = facts.pod(Component::Etcd) else { return false };
+    let advertised = pod.flag("initial-advertise-peer-urls").unwrap_or_default();
+    let advertised = |url: &String| advertised.split(',').any(|own| own == url);
+    pod.flag("name") == Some(member.name.as_str()) || member.peer_urls.iter().any(advertised)
+}
+
+/// The members that the disk knows of.
+pub fn on_disk(facts: &Facts) -> Option<Told> {
+    decide(in_database(facts).into_iter().chain(in_manifest(facts)).collect()).map(|(told, _)| told)
+}
+
+/// The source that decides, and where others disagree with it.
+///
+/// `told` is in the order in which sources are believed: etcd's database, etcd, the manifest. kubeadm leaves manifests
+/// that name fewer members than there are (`join` writes those that it found, `upgrade` its own alone), and a member that
+/// was off misses those that were added since: the larger number counts, since with it less may be stopped.
+pub fn decide(told: Vec<Told>) -> Option<(Told, Vec<String>)> {
+    let most = told.iter().map(|one| one.members.len()).max()?;
+    let decides = told.iter().find(|one| one.members.len() == most)?.clone();
+    let others = told.iter().filter(|one| one.addresses() != decides.addresses());
+    let others = others.map(|one| format!("{} has {}", one.source, count(one.members.len(), "member")));
+    let others = others.collect();
+    Some((decides, others))
 }
 
 impl Quorum {
     pub fn has_others(&self) -> bool {
         self.voters.len() > 1
+    }
+
+    fn sources(&self) -> String {
+        let all = [&self.source].into_iter().chain(&self.disagreement);
+        all.map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 
     /// How many voters must be connected.
@@ -108,7 +172,7 @@ impl Quorum {
 impl fmt::Display for Quorum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.has_others() {
-            return write!(f, "etcd has one member, this node's (from {})", self.source);
+            return write!(f, "etcd has one member, this node's (from {})", self.sources());
         }
         let (all, needed) = (self.voters.len(), self.needed());
         let healthy = self.healthy();
@@ -129,7 +193,7 @@ impl fmt::Display for Quorum {
             Effect::Lost => "stopping this node's member would break the quorum",
             Effect::AlreadyLost => "there is no quorum that stopping this node's member could break",
         };
-        write!(f, "; {effect} (members from {})", self.source)?;
+        write!(f, "; {effect} (members from {})", self.sources())?;
         let expired = self.expired_elsewhere();
         if !expired.is_empty() && !self.is_found_again() {
             let names = expired.join(", ");
@@ -155,7 +219,8 @@ mod tests {
             health: *health,
             expired: false,
         });
-        Quorum { voters: voters.collect(), source: String::new() }.effect_of_stopping()
+        Quorum { voters: voters.collect(), source: String::new(), disagreement: Vec::new() }
+            .effect_of_stopping()
     }
 
     /// Whether a member finds a quorum again with so many good and so many expired certificates beside it.
@@ -164,7 +229,7 @@ mod tests {
         let mut voters = vec![voter(true, true)];
         voters.extend((0..good).map(|_| voter(false, false)));
         voters.extend((0..expired).map(|_| voter(false, true)));
-        Quorum { voters, source: String::new() }.is_found_again()
+        Quorum { voters, source: String::new(), disagreement: Vec::new() }.is_found_again()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::afterwards::Afterwards;
-use self::host::{Cri, HostArgs, components, outdated_kubelet, outdated_pods, quorum, recorded};
+use self::host::{Cri, HostArgs, components, members, outdated_kubelet, outdated_pods, quorum, recorded};
 use self::preflight::{Preflight, or_without};
 use self::proof::{look, prove};
 use self::revive::{GO_ON, STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
@@ -78,6 +78,11 @@ pub fn revive_and_prove(
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
     let since = clock::wall();
     match stage.run(&looked.restarts, context) {
+        // Without the other members no API server answers, whatever files are here: the old ones would be no better.
+        Err(failure) if live.rollback_on_failure && stage.lacks_members() => {
+            context.out.say("note: not rolled back: etcd has no quorum until the other members are back");
+            Err(failure)
+        }
         Err(failure) if live.rollback_on_failure && arrived().is_none() => {
             context.out.fail(&failure);
             Err(put_back(prepared, context))
@@ -104,14 +109,9 @@ impl Stage<'_> {
         self.restart(restarts, since, context)?;
         stop_here("everything was restarted; whether it is healthy was not waited for", GO_ON)?;
         let renewed_since = restarts.has(Component::Kubelet).then_some(since);
-        let timeout = match self.quorum {
-            // The other members must be recovered first, one after the other: waiting the full time would be
-            // in vain.
-            Some(quorum) if quorum.has_others() && !quorum.is_found_again() => {
-                self.live.proof_timeout.min(LONELY_PROOF)
-            }
-            _ => self.live.proof_timeout,
-        };
+        // The other members must be recovered first, one after the other: waiting the full time would be in vain.
+        let alone = self.quorum.is_some_and(|quorum| quorum.has_others() && !quorum.is_found_again());
+        let timeout = self.live.proof_timeout.min(if alone { LONELY_PROOF } else { Duration::MAX });
         let report = self.proof(renewed_since, timeout, context);
         context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(ProbeFormat::Table)));
         if !report.is_green() {
@@ -133,6 +133,12 @@ impl Stage<'_> {
         let seen_to = Afterwards { inventory: self.inventory, read: &read, since, rollout }.run(context);
         context.out.result(&format!("\n{}", elsewhere(&self.prepared.names())));
         seen_to
+    }
+
+    /// Whether etcd lacks its quorum because of other members, before the restart or now.
+    fn lacks_members(&self) -> bool {
+        let lacks = |quorum: &Quorum| quorum.has_others() && !quorum.is_found_again();
+        self.quorum.is_some_and(lacks) || members(self.inventory).as_ref().is_some_and(lacks)
     }
 
     fn restart(&self, restarts: &Restarts, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::analysis::forensics::diagnosis::{Diagnosis, Summary, Verdict};
 use crate::analysis::node::findings::Severity;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::quorum::in_manifest;
+use crate::analysis::node::quorum::on_disk;
 use crate::formats::etcd::Member;
 use crate::formats::key::public_key_bits;
 use crate::state::{Component, Digest};
@@ -89,7 +89,7 @@ impl Brief {
                 Some(file) => file.get().copied(),
                 None => inventory.facts.pod(Component::ApiServer).map(|_| Digest::of(&[])),
             },
-            members: in_manifest(&inventory.facts).map(|(members, _)| members).unwrap_or_default(),
+            members: on_disk(&inventory.facts).map(|told| told.members).unwrap_or_default(),
             etcd_is_blocked: diagnosis
                 .findings
                 .iter()

@@ -4,6 +4,7 @@
 
 pub(super) mod kubelet;
 mod pki_dir;
+mod records;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::pki_dir::PkiDir;
+pub use self::records::{EtcdRecords, Recorded};
 use crate::formats::crictl::CrictlConfiguration;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
@@ -66,6 +68,8 @@ pub struct Facts {
     pub node_name: Option<Fact<String>>,
     /// Whether etcd is a static pod of this node.
     pub local_etcd: Fact<bool>,
+    /// What etcd's database says; a snapshot doesn't hold it, so it is read apart, from a disk.
+    pub recorded: Option<Recorded>,
     pub advertise_address: Option<Fact<IpAddr>>,
     pub secure_port: Fact<u16>,
     /// Address of the service `kubernetes`: the first one of the first service network.
@@ -172,6 +176,7 @@ impl Facts {
             cert_dir_given: cert_dir.is_some(),
             manifest_dir,
             local_etcd,
+            recorded: None,
             dns_domain,
             kubelet_pki_dir,
             kubelet_kubeconfig,
@@ -191,6 +196,14 @@ impl Facts {
     /// The pod of this component, if its manifest is readable.
     pub fn pod(&self, component: Component) -> Option<(&Path, &Manifest)> {
         Pods(&self.manifests).pod(component)
+    }
+
+    /// What etcd's database says, where it was read.
+    pub fn etcd_records(&self) -> Option<&EtcdRecords> {
+        match &self.recorded {
+            Some(Recorded::Read(records)) => Some(records),
+            Some(Recorded::Damaged(_)) | None => None,
+        }
     }
 
     /// etcd's data directory on the node; `None` without a manifest of etcd.

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{Code, Evidence, Finding, Severity};
+use crate::analysis::node::facts::Recorded;
 use crate::analysis::node::host_state::{Free, HostState, Interrupted};
 use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::bolt::Meta;
@@ -114,7 +115,10 @@ pub(super) fn etcd(
         }
         None => finding(Code::EtcdDataMissing, &database, "database not found".to_owned()),
         Some((head, size)) => match Meta::parse(head, *size) {
-            Ok(_) => Vec::new(),
+            Ok(_) => match &inventory.facts.recorded {
+                Some(Recorded::Damaged(why)) => finding(Code::EtcdDataBroken, &database, why.clone()),
+                Some(Recorded::Read(_)) | None => Vec::new(),
+            },
             Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),
         },
     }
