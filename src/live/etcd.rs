@@ -33,14 +33,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     let pair = pair(inventory, CLIENT).ok();
     let local = endpoints::expected(inventory).endpoints;
     let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
-    let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair.as_ref(), timeout));
-    let answers = listed.is_some();
-    let listed = listed.map(|members| Told::new(members, "etcd"));
-    let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
-    let (Told { members, mut source }, disagreement) = decide(told.collect())?;
-    if !answers {
-        source.push_str("; etcd doesn't answer");
-    }
+    let (Told { members, source }, disagreement) = voters(inventory, &local, pair.as_ref(), timeout)?;
     let is_here = |member: &Member| is_own(member, &inventory.facts);
     let deadline = Deadline::within(timeout);
     let ask = |member: &Member| {
@@ -76,13 +69,30 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     Some(Quorum { voters, source, disagreement })
 }
 
-/// The members of this node's etcd and where they were read, as [`quorum`] decides them; learners too.
-pub fn members(inventory: &Inventory, timeout: Duration) -> Option<(Vec<Member>, String)> {
+/// The voting members, and the sources that disagree.
+fn voters(
+    inventory: &Inventory,
+    local: &[&Endpoint],
+    pair: Option<&ClientPair>,
+    timeout: Duration,
+) -> Option<(Told, Vec<String>)> {
+    let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair, timeout));
+    let answers = listed.is_some();
+    let listed = listed.map(|members| Told::new(members, "etcd"));
+    let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
+    let (mut told, disagreement) = decide(told.collect())?;
+    if !answers {
+        told.source.push_str("; etcd doesn't answer");
+    }
+    Some((told, disagreement))
+}
+
+/// The voting members as [`quorum`] decides them, without asking them.
+pub fn members(inventory: &Inventory, timeout: Duration) -> Option<Told> {
     let pair = pair(inventory, CLIENT).ok();
     let local = endpoints::expected(inventory).endpoints;
-    let local = local.iter().filter(|endpoint| endpoint.name == "etcd-client");
-    let listed = local.map(|endpoint| endpoint.address).find_map(|at| list(at, pair.as_ref(), timeout));
-    listed.map(|members| (members, "etcd".to_owned())).or_else(|| in_manifest(&inventory.facts))
+    let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
+    voters(inventory, &local, pair.as_ref(), timeout).map(|(told, _)| told)
 }
 
 /// The best answer counts for a member with several addresses.

@@ -26,13 +26,21 @@ pub struct RescuePlan {
     pub size: data::Size,
     /// Free bytes where the copy goes.
     pub free: u64,
-    /// etcd's keys before.
+    /// etcd's keys before, if it answered.
     pub keys: Option<Keys>,
+    /// Its revision before, from the database where etcd did not answer.
+    pub revision: Option<u64>,
 }
 
 impl RescuePlan {
     pub fn lost_names(&self) -> Vec<String> {
         self.lost.iter().map(|other| other.name.clone()).collect()
+    }
+
+    fn before(&self) -> Option<String> {
+        let keys =
+            self.keys.map(|keys| format!("{} at revision {}", count(keys.count, "key"), keys.revision));
+        keys.or_else(|| Some(format!("at revision {}", self.revision?)))
     }
 
     /// In words.
@@ -48,10 +56,7 @@ impl RescuePlan {
             member(&other.name, &format!("no answer at {}; is removed", addresses(&other.asked)));
         }
         let _ = writeln!(out, "  (from {})", line(&self.source));
-        let data_now = match self.keys {
-            Some(keys) => format!("{} at revision {}", count(keys.count, "key"), keys.revision),
-            None => "its keys are not known: etcd does not answer".to_owned(),
-        };
+        let data_now = self.before().unwrap_or_else(|| "its keys are not known".to_owned());
         let (mib, free) = (self.size.bytes.div_ceil(1 << 20), self.free >> 20);
         let lines = [
             String::new(),
@@ -142,7 +147,7 @@ pub struct EtcdRescue<'a> {
     #[serde(serialize_with = "text::serialize")]
     copy: &'a Path,
     bytes: u64,
-    before: Option<Counted>,
+    before: Option<Before>,
     after: Option<Counted>,
     #[serde(serialize_with = "text::optional")]
     archive: Option<&'a Path>,
@@ -153,6 +158,12 @@ pub struct EtcdRescue<'a> {
 struct Lost<'a> {
     name: &'a str,
     addresses: &'a [SocketAddr],
+}
+
+#[derive(Serialize)]
+struct Before {
+    keys: Option<u64>,
+    revision: u64,
 }
 
 #[derive(Serialize)]
@@ -181,7 +192,7 @@ impl<'a> EtcdRescue<'a> {
             data: &plan.data,
             copy: &plan.copy,
             bytes: plan.size.bytes,
-            before: plan.keys.map(Counted::from),
+            before: plan.revision.map(|revision| Before { keys: plan.keys.map(|keys| keys.count), revision }),
             after: done.map(|done| done.keys.into()),
             archive: done.map(|done| done.archive.as_path()),
             seconds: done.map(|done| done.took.as_secs_f64()),

@@ -13,6 +13,7 @@ use self::steps::{FLAG, Manifests, Stage};
 use super::host::not_a_host;
 use crate::analysis::node::findings::{Node, Severity, findings};
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::quorum::{Told, is_own};
 use crate::disk::rescue::{self, Phase, Rescue};
 use crate::disk::transaction::ArchiveRef;
 use crate::disk::{Root, data};
@@ -71,7 +72,9 @@ pub fn prepare(args: &RootArgs, context: &Context<'_>) -> Result<Prepared, Error
     let copy = rescue::copy_of(&data, context.now);
     let free = room(&root, &copy, size)?;
     let keys = keys_here(&inventory, ANSWER);
-    let plan = RescuePlan { here, lost, source, manifest, data, copy, size, free, keys };
+    let recorded = inventory.facts.etcd_records().and_then(|records| records.status.revision.try_into().ok());
+    let revision = keys.map(|keys| keys.revision).max(recorded);
+    let plan = RescuePlan { here, lost, source, manifest, data, copy, size, free, keys, revision };
     Ok(Prepared { root, snapshot, inventory, manifests, plan })
 }
 
@@ -120,15 +123,14 @@ fn manifests(snapshot: &Snapshot, inventory: &Inventory) -> Result<(PathBuf, Man
 
 /// This node's member, the others, and where they were read.
 fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error> {
-    let Some((members, source)) = etcd::members(inventory, ANSWER) else {
+    let Some(Told { members, source }) = etcd::members(inventory, ANSWER) else {
         return Err(Error::refused(Code::EtcdManifestUnclear, "the members of etcd are not known")
             .hint("sudo kuberescue diagnose"));
     };
-    let own = inventory.facts.pod(Component::Etcd).and_then(|(_, pod)| pod.flag("name"));
     let (here, others): (Vec<&Member>, Vec<&Member>) =
-        members.iter().partition(|member| own == Some(member.name.as_str()));
+        members.iter().partition(|member| is_own(member, &inventory.facts));
     let here = match here.as_slice() {
-        [here] if !here.is_learner => here.name.clone(),
+        [here] => here.name.clone(),
         _ => {
             let what =
                 format!("this node's etcd is not a voting member of its cluster (members from {source})");
@@ -234,7 +236,7 @@ fn record(plan: &RescuePlan, archive: ArchiveRef, context: &Context<'_>) -> Resc
         archive,
         (plan.data.clone(), plan.copy.clone()),
         plan.lost_names(),
-        plan.keys.map(|keys| keys.revision),
+        plan.revision,
     )
 }
 
