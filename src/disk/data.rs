@@ -304,3 +304,6 @@ fn attributes_of(file: &File, found: &FileStat, path: &Path) -> Result<Attribute
     let xattrs = handle::xattrs(file).map_err(Error::io("read", path))?;
     Ok(Attributes { xattrs, ..handle::attributes(found) })
 }
+
+#[cfg(test)]
+mod tests;

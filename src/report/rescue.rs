@@ -61,10 +61,7 @@ impl RescuePlan {
         let lines = [
             String::new(),
             "Plan:".to_owned(),
-            format!(
-                "  1. etcd is stopped: {} is moved to the archive of the old state",
-                self.manifest.display()
-            ),
+            format!("  1. etcd is stopped: {} is taken away (the archive holds it)", self.manifest.display()),
             format!("  2. {data} ({mib} MiB, {data_now}) is copied to {copy} ({free} MiB free)"),
             format!("  3. etcd is started with --force-new-cluster: {here} is then the only member"),
             "  4. once it is healthy, etcd is stopped, and started with its old manifest, byte for byte"

@@ -29,14 +29,17 @@ pub struct Other {
     pub unasked: Option<String>,
 }
 
-/// Connects to each of these members, in parallel. A connection alone counts as an answer: what is behind it may have
+/// Connects to each of these members, in parallel, but not to this node's own addresses. A connection alone counts as an answer: what is behind it may have
 /// data and only lack a certificate or a leader.
-pub fn others(members: &[&Member], timeout: Duration) -> Vec<Other> {
+pub fn others(inventory: &Inventory, members: &[&Member], timeout: Duration) -> Vec<Other> {
+    let own: Vec<_> = endpoints::expected(inventory).endpoints.iter().map(|one| one.address).collect();
     let ask = |member: &Member| {
         let urls = || member.client_urls.iter().chain(&member.peer_urls);
         let mut asked = addresses(member);
         let peers = Member { client_urls: member.peer_urls.clone(), ..Member::default() };
         asked.extend(addresses(&peers));
+        // Where only the peer address of a member is known, its client port is a guess.
+        asked.retain(|address| !own.contains(address));
         asked.sort_unstable();
         asked.dedup();
         let deadline = Deadline::within(timeout);

@@ -19,7 +19,7 @@ use crate::disk::transaction::ArchiveRef;
 use crate::disk::{Root, data};
 use crate::error::Error;
 use crate::formats::etcd::{Keys, Member};
-use crate::live::etcd::alone::{Other, keys_here, others as others_of};
+use crate::live::etcd::alone::{Other, alone, keys_here, others as others_of};
 use crate::live::{etcd, kubelet};
 use crate::report::{RescueDone, RescuePlan, UndoReport, Undone};
 use crate::session::Context;
@@ -127,6 +127,11 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
         return Err(Error::refused(Code::EtcdManifestUnclear, "the members of etcd are not known")
             .hint("sudo kuberescue diagnose"));
     };
+    // The manifest may still name members that were removed.
+    if alone(inventory, ANSWER).is_ok() {
+        return Err(Error::refused(Code::EtcdNotLost, "etcd has one member, this node's, and is healthy")
+            .hint("sudo kuberescue probe"));
+    }
     let (here, others): (Vec<&Member>, Vec<&Member>) =
         members.iter().partition(|member| is_own(member, &inventory.facts));
     let here = match here.as_slice() {
@@ -141,7 +146,7 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
         let what = format!("etcd has one member, this node's: it needs no other one (members from {source})");
         return Err(Error::refused(Code::EtcdNotLost, what).hint("sudo kuberescue probe"));
     }
-    let lost = others_of(&others, ANSWER);
+    let lost = others_of(inventory, &others, ANSWER);
     if let Some(other) = lost.iter().find(|other| other.answers.is_some()) {
         let at = other.answers.map(|address| address.to_string()).unwrap_or_default();
         let what = format!(
