@@ -46,6 +46,14 @@ impl<'p> Reader<'p> {
         self.meta
     }
 
+    /// Bytes of the file.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`].
+    pub fn size(&mut self) -> Result<u64, ReadError> {
+        Ok(self.pages.size()?)
+    }
+
     /// What `read` makes of the database as of one transaction; it is called again if etcd has committed another
     /// one meanwhile.
     ///

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::Member;
 use super::keys::{KeyValue, Revision, live};
+use super::totals::{Resources, Totals, totals};
 use crate::formats::bolt::{LONG, Meta, Order, Pages, ReadError, Reader, SHORT, View};
 use crate::formats::json_reason;
 use crate::formats::protobuf::fields;
@@ -90,14 +91,36 @@ impl<'p> Database<'p> {
         prefix: &[u8],
         visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
     ) -> Result<i64, ReadError> {
-        let revision = self.reader.read(SHORT, revision)?;
+        let revision = self.revision()?;
+        self.live_at(revision, prefix, visit)?;
+        Ok(revision)
+    }
+
+    /// The newest revision.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn revision(&mut self) -> Result<i64, ReadError> {
+        self.reader.read(SHORT, revision)
+    }
+
+    /// As [`Database::live`], as of this revision.
+    ///
+    /// # Errors
+    /// [`ReadError::Busy`] if etcd has compacted that revision meanwhile.
+    pub(super) fn live_at(
+        &mut self,
+        revision: i64,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
         live(&mut self.reader, prefix, revision, visit)?;
         // A compaction up to a newer revision may have removed what was the newest value as of this one.
         let compacted = self.reader.read(SHORT, compacted)?;
         if compacted > revision {
             return Err(ReadError::Busy { attempts: 1 });
         }
-        Ok(revision)
+        Ok(())
     }
 
     /// The newest value of one key, with the revision as of which it is.
@@ -116,15 +139,41 @@ impl<'p> Database<'p> {
         Ok((found, revision))
     }
 
-    /// What `read` makes of the database as of one transaction; for what takes long.
+    /// The figures that etcdctl prints, from every page in use as of one transaction.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn read<T>(
-        &mut self,
-        read: impl FnMut(&mut View<'_>) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
-        self.reader.read(LONG, read)
+    pub fn totals(&mut self) -> Result<Totals, ReadError> {
+        self.reader.read(LONG, totals)
+    }
+
+    /// Bytes of the file.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`].
+    pub fn size(&mut self) -> Result<u64, ReadError> {
+        self.reader.size()
+    }
+
+    /// Bytes of the pages in use: etcd's `dbSizeInUse`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn in_use(&mut self) -> Result<u64, ReadError> {
+        self.reader.read(LONG, |view| view.in_use())
+    }
+
+    /// How many keys there are of each resource, and the revision as of which it is so.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn resources(&mut self) -> Result<(Resources, i64), ReadError> {
+        let mut found = Resources::default();
+        let revision = self.live(b"", &mut |entry| {
+            found.add(entry.key);
+            ControlFlow::Continue(())
+        })?;
+        Ok((found, revision))
     }
 }
 

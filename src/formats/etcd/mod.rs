@@ -1,15 +1,23 @@
 //! etcd's flag `--initial-cluster`, the JSON of its gateway (`/health`, `/v3/cluster/member/list`; etcd 3.4 to 3.6),
 //! and its database.
 
+mod cbor;
+mod configuration;
 mod database;
 mod keys;
+mod names;
+mod object;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use serde::{Deserialize, Deserializer};
 
+pub use configuration::{ClusterConfiguration, Etcd, cluster_configuration};
 pub use database::{Alarm, Database, Status};
 pub use keys::{KeyValue, Revision};
+pub use object::{Content, Object, Stored};
+pub use totals::{Resources, Totals};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

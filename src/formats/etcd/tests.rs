@@ -55,6 +55,41 @@ fn three_members() {
     assert_eq!(names(&file, "/registry/x/3"), (vec!["/registry/x/3".to_owned()], 9));
 }
 
+#[test]
+fn the_figures_of_etcdctl() {
+    // testdata/etcd/README.md: etcdctl snapshot status of etcd 3.4.23.
+    for (name, hash, revision, records, size) in [
+        ("three-members.db", 742_924_947, 9, 14, 28_672),
+        ("kubernetes-1.20-snapshot.db", 0xb6b7_4ff5, 1645, 1670, 3_010_560),
+    ] {
+        let file = fixture(name);
+        let mut pages = file.as_slice();
+        let totals = Database::open(&mut pages).unwrap().totals().unwrap();
+        assert_eq!(totals, Totals { hash, revision, records, size });
+    }
+}
+
+#[test]
+fn pages_in_use() {
+    // etcd 3.4.23 started on them says 16384 and 2990080 (dbSizeInUse): one page more, which it has just set free.
+    for (name, expected) in [("three-members.db", 12_288), ("kubernetes-1.20-snapshot.db", 2_985_984)] {
+        let file = fixture(name);
+        let mut pages = file.as_slice();
+        assert_eq!(Database::open(&mut pages).unwrap().in_use().unwrap(), expected, "{name}");
+    }
+}
+
+#[test]
+fn keys_by_resource() {
+    let file = fixture("kubernetes-1.20-snapshot.db");
+    let mut pages = file.as_slice();
+    let (resources, revision) = Database::open(&mut pages).unwrap().resources().unwrap();
+    assert_eq!((resources.total, revision), (633, 1645));
+    let count = |name: &str| resources.counts.get(name).copied();
+    assert_eq!(count("apiregistration.k8s.io/apiservices"), Some(35));
+    assert_eq!(count("minions"), Some(1));
+}
+
 /// The same, read forwards into a map.
 fn newest(file: &[u8]) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
     let (mut pages, mut keys) = (file, BTreeMap::new());
@@ -103,6 +138,129 @@ fn each_live_key_once_with_its_newest_value() {
     assert_eq!(latest, 1000);
 }
 
+/// The object of a key.
+fn object(mut file: &[u8], key: &str) -> Object {
+    let (value, _) = Database::open(&mut file).unwrap().get(key.as_bytes()).unwrap();
+    match Stored::parse(&value.unwrap()) {
+        Stored::Object(object) => *object,
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+#[test]
+fn objects_in_kubernetes_protobuf() {
+    let file = fixture("kubernetes-1.20-snapshot.db");
+    let node = object(&file, "/registry/minions/lab-cp1");
+    let head = (node.encoding, node.api_version.as_str(), node.kind.as_str(), node.name.as_str());
+    assert_eq!(head, ("protobuf", "v1", "Node", "lab-cp1"));
+    assert_eq!(node.created, "2026-11-26T23:20:16Z".parse().ok());
+    assert_eq!(node.labels["kubernetes.io/hostname"], "lab-cp1");
+    let Content::Node { kubelet_version, addresses, conditions } = node.content else { panic!() };
+    assert_eq!(kubelet_version, "v1.20.2");
+    assert_eq!(addresses[0], ("InternalIP".to_owned(), "10.200.0.4".to_owned()));
+    let ready = ("Ready".to_owned(), "True".to_owned(), "2026-11-26T23:43:33Z".parse().ok());
+    assert_eq!(conditions[3], ready);
+
+    let lease = object(&file, "/registry/leases/kube-node-lease/lab-cp1");
+    let Content::Lease { holder, renewed, duration } = lease.content else { panic!() };
+    assert_eq!((lease.namespace.as_str(), holder.as_str(), duration), ("kube-node-lease", "lab-cp1", 40));
+    assert_eq!(renewed.unwrap().strftime("%F %T").to_string(), "2026-11-26 23:44:33");
+
+    let secret = object(&file, "/registry/secrets/kube-system/bootstrap-token-zt8r9h");
+    let Content::Secret { kind, data } = secret.content else { panic!() };
+    assert_eq!(kind, "bootstrap.kubernetes.io/token");
+    assert_eq!(data["token-id"], b"zt8r9h");
+
+    let map = object(&file, "/registry/configmaps/kube-system/kubeadm-config");
+    let Content::ConfigMap(data) = map.content else { panic!() };
+    assert_eq!(data.keys().collect::<Vec<_>>(), ["ClusterConfiguration", "ClusterStatus"]);
+    // kube-aggregator stores these as JSON.
+    let api = object(&file, "/registry/apiregistration.k8s.io/apiservices/v1.apps");
+    assert_eq!((api.encoding, api.kind.as_str(), api.content), ("json", "APIService", Content::Undecoded));
+}
+
+#[test]
+fn the_same_objects_as_json() {
+    let json = serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": "eA=="},
+        "metadata": {"name": "n", "namespace": "s", "labels": {"l": "v"}, "creationTimestamp": "2026-11-26T23:20:16Z"},
+    });
+    let Stored::Object(object) = Stored::parse(json.to_string().as_bytes()) else { panic!() };
+    let expected = Object {
+        encoding: "json",
+        api_version: "v1".to_owned(),
+        kind: "Secret".to_owned(),
+        name: "n".to_owned(),
+        namespace: "s".to_owned(),
+        labels: [("l".to_owned(), "v".to_owned())].into(),
+        created: "2026-11-26T23:20:16Z".parse().ok(),
+        content: Content::Secret {
+            kind: "Opaque".to_owned(),
+            data: [("a".to_owned(), b"x".to_vec())].into(),
+        },
+    };
+    assert_eq!(*object, expected);
+}
+
+#[test]
+fn what_is_no_object() {
+    let encrypted = |value: &[u8]| Stored::parse(value);
+    assert_eq!(encrypted(b"k8s:enc:aescbc:v1:key1:\x01\x02"), Stored::Encrypted("aescbc".to_owned()));
+    assert_eq!(encrypted(b"k8s:enc:kms:v2:name:\x01"), Stored::Encrypted("kms".to_owned()));
+    for (value, why) in [
+        (&b"k8s\0\x0a\x05v1"[..], "damaged protobuf"),
+        (b"k8s\0\x22\x01x", "an envelope with another encoding than protobuf"),
+        (b"{\"kind\":", "damaged JSON"),
+        (b"\xd9\xd9\xf7\xa1", "damaged CBOR"),
+        (b"1234", "not an object of Kubernetes"),
+        (b"", "not an object of Kubernetes"),
+    ] {
+        assert_eq!(Stored::parse(value), Stored::Other(why), "{value:?}");
+    }
+}
+
+#[test]
+fn the_configuration_of_the_cluster() {
+    let file = fixture("kubernetes-1.20-snapshot.db");
+    let mut pages = file.as_slice();
+    let found = cluster_configuration(&mut Database::open(&mut pages).unwrap()).unwrap();
+    let expected = ClusterConfiguration {
+        api_version: "kubeadm.k8s.io/v1beta2".to_owned(),
+        kubernetes_version: "v1.20.2".to_owned(),
+        cluster_name: "kubernetes".to_owned(),
+        certificates_dir: "/etc/kubernetes/pki".to_owned(),
+        dns_domain: "cluster.local".to_owned(),
+        service_subnet: "10.96.0.0/12".to_owned(),
+        etcd: Etcd::Local {
+            data_dir: "/var/lib/etcd".to_owned(),
+            server_cert_sans: Vec::new(),
+            peer_cert_sans: Vec::new(),
+        },
+        ..ClusterConfiguration::default()
+    };
+    assert_eq!(found, Some((expected, 1645)));
+    let file = fixture("three-members.db");
+    let mut pages = file.as_slice();
+    assert_eq!(cluster_configuration(&mut Database::open(&mut pages).unwrap()).unwrap(), None);
+}
+
+#[test]
+fn names_in_their_order() {
+    let file = fixture("kubernetes-1.20-snapshot.db");
+    let mut expected = names(&file, "/registry/").0;
+    expected.sort();
+    for most in [20 << 20, 20_000, 2_000] {
+        let (mut pages, mut found) = (file.as_slice(), Vec::new());
+        let mut database = Database::open(&mut pages).unwrap();
+        database
+            .names_with(b"/registry/", most, &mut |name| {
+                found.push(String::from_utf8(name.to_vec()).unwrap())
+            })
+            .unwrap();
+        assert_eq!(found, expected, "{most} bytes");
+    }
+}
+
 /// Everything that is read of a database; what fails must say so.
 fn read_all(mut file: &[u8]) -> Result<usize, crate::formats::bolt::ReadError> {
     let mut database = Database::open(&mut file)?;
@@ -112,7 +270,7 @@ fn read_all(mut file: &[u8]) -> Result<usize, crate::formats::bolt::ReadError> {
         count += entry.value.len();
         ControlFlow::Continue(())
     })?;
-    database.read(|view| view.buckets())?;
+    database.totals()?;
     Ok(count)
 }
 

@@ -4,5 +4,6 @@
 pub mod arguments;
 pub mod host_state;
 pub mod kubeconfigs;
+mod records;
 pub mod source;
 pub mod who;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::records;
 use super::who::{self, Signs};
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
@@ -81,8 +82,13 @@ impl RootArgs {
     /// # Errors
     /// It is no kubeadm node.
     pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
-        let (snapshot, facts) = self.snapshot(root);
-        let inventory = self.inventory(&snapshot, facts, &Signs::Disk(root))?;
+        let (snapshot, mut facts) = self.snapshot(root);
+        facts.recorded = records::recorded(root, &facts);
+        let mut inventory = self.inventory(&snapshot, facts, &Signs::Disk(root))?;
+        // Only what has no predecessor is issued from it.
+        if inventory.lacks_names() {
+            records::configure(root, &mut inventory.facts);
+        }
         Ok((snapshot, inventory))
     }
 

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::pki_dir::PkiDir;
-pub use self::records::{EtcdRecords, Recorded};
+pub use self::records::{Configured, EtcdRecords, Recorded};
 use crate::formats::crictl::CrictlConfiguration;
+use crate::formats::etcd::ClusterConfiguration;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::state::Component::{self, ApiServer, ControllerManager, Etcd, Scheduler};
@@ -70,6 +71,10 @@ pub struct Facts {
     pub local_etcd: Fact<bool>,
     /// What etcd's database says; a snapshot doesn't hold it, so it is read apart, from a disk.
     pub recorded: Option<Recorded>,
+    /// The names that the cluster's configuration adds to certificates, where it was looked for and found.
+    pub configured: Option<Configured>,
+    /// Why the cluster's configuration can't be read from etcd's database.
+    pub not_configured: Option<String>,
     pub advertise_address: Option<Fact<IpAddr>>,
     pub secure_port: Fact<u16>,
     /// Address of the service `kubernetes`: the first one of the first service network.
@@ -177,6 +182,8 @@ impl Facts {
             manifest_dir,
             local_etcd,
             recorded: None,
+            configured: None,
+            not_configured: None,
             dns_domain,
             kubelet_pki_dir,
             kubelet_kubeconfig,
@@ -196,6 +203,22 @@ impl Facts {
     /// The pod of this component, if its manifest is readable.
     pub fn pod(&self, component: Component) -> Option<(&Path, &Manifest)> {
         Pods(&self.manifests).pod(component)
+    }
+
+    /// Takes what the cluster's configuration says; the disk's own files win.
+    pub fn configure(&mut self, configuration: ClusterConfiguration, source: &str) {
+        let subnet = &configuration.service_subnet;
+        let service = subnet.split(',').next().and_then(first_address);
+        self.service_address = self
+            .service_address
+            .take()
+            .or_else(|| Some(Fact::new(service?, format!("networking.serviceSubnet of {source}"))));
+        let domain = Some(configuration.dns_domain.clone()).filter(|domain| !domain.is_empty());
+        self.dns_domain = self
+            .dns_domain
+            .take()
+            .or_else(|| Some(Fact::new(domain?, format!("networking.dnsDomain of {source}"))));
+        self.configured = Some(Configured::of(configuration, source));
     }
 
     /// What etcd's database says, where it was read.

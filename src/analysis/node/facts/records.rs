@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::host_of;
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::Status;
+use crate::formats::etcd::{ClusterConfiguration, Etcd, Status};
 
 /// What the database says of its cluster.
 #[derive(Clone, Debug)]
@@ -39,5 +40,28 @@ impl Recorded {
             // The head is judged by itself.
             Err(ReadError::Head(_) | ReadError::Io(_) | ReadError::Busy { .. }) => None,
         }
+    }
+}
+
+/// The names beyond a node's own that kubeadm puts into certificates (`util/pkiutil/pki_helpers.go`
+/// GetAPIServerAltNames, GetEtcdAltNames, GetEtcdPeerAltNames; 1.36): DNS names and addresses as they are configured.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    pub api_server: Vec<String>,
+    pub etcd_server: Vec<String>,
+    pub etcd_peer: Vec<String>,
+    /// Where they were read.
+    pub source: String,
+}
+
+impl Configured {
+    pub fn of(configuration: ClusterConfiguration, source: &str) -> Self {
+        let endpoint = host_of(&configuration.control_plane_endpoint).map(str::to_owned);
+        let (etcd_server, etcd_peer) = match configuration.etcd {
+            Etcd::Local { server_cert_sans, peer_cert_sans, .. } => (server_cert_sans, peer_cert_sans),
+            Etcd::Unset | Etcd::External { .. } => (Vec::new(), Vec::new()),
+        };
+        let api_server = configuration.cert_sans.into_iter().chain(endpoint).collect();
+        Self { api_server, etcd_server, etcd_peer, source: source.to_owned() }
     }
 }

@@ -215,8 +215,8 @@ impl Decision<'_> {
         };
         let mut notes = Vec::new();
         let key = self.key(row, template, signer, &mut notes).map_err(unknown)?;
-        if profile.is_some() && row.name == "apiserver" {
-            notes.push("certSANs that were configured beyond the node's own names are not known: compare with another control-plane node".to_owned());
+        if profile.as_ref().is_some_and(|profile| !profile.addresses.is_empty()) {
+            notes.extend(self.source_of_names(&row.name));
         }
         let (new, cut_to_authority) = self.dates(signer).map_err(unknown)?;
         Ok(Step {
@@ -315,6 +315,18 @@ impl Decision<'_> {
         })?;
         notes.push(format!("the old key is kept: a new {algorithm} key can't be made here"));
         Ok(KeyPlan { algorithm, encoding: key.encoding, reuse: true })
+    }
+
+    /// Whether the names of a certificate without a predecessor are all that were configured.
+    fn source_of_names(&self, name: &str) -> Option<String> {
+        let facts = &self.inventory.facts;
+        if let Some(configured) = &facts.configured {
+            return Some(format!("its names are complete: {}", configured.source));
+        }
+        let why = facts.not_configured.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        (name == "apiserver").then(|| {
+            format!("certSANs that were configured beyond the node's own names are not known{why}: compare with another control-plane node")
+        })
     }
 
     fn dates(&self, signer: &Certificate) -> Result<(Dates, bool), String> {

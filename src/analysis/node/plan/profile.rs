@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::analysis::node::facts::{Facts, host_of};
 use crate::analysis::node::inventory::Inventory;
+use crate::formats::san::San;
 use crate::state::catalog::{CertSpec, CommonName, Names, Usage};
 
 /// Subject, names and usage of a certificate that has no predecessor.
@@ -42,6 +43,14 @@ impl Profile {
             Names::ApiServer => api_server(inventory)?,
             Names::EtcdMember => etcd_member(facts)?,
         };
+        for name in configured(spec, facts) {
+            // kubeadm leaves out what is neither, with a warning (`appendSANsToAltNames`).
+            match name.parse() {
+                Ok(San::Address(address)) => addresses.push(address),
+                Ok(San::Dns(name)) => dns_names.push(name),
+                Err(_) => {}
+            }
+        }
         dns_names.sort();
         dns_names.dedup();
         let mut seen = Vec::new();
@@ -103,6 +112,16 @@ impl Profile {
     pub fn alternative_names(&self) -> Vec<String> {
         let names = self.dns_names.iter().map(|name| format!("DNS:{name}"));
         names.chain(self.addresses.iter().map(|address| format!("IP:{address}"))).collect()
+    }
+}
+
+/// The names that the cluster's configuration adds.
+fn configured<'f>(spec: &CertSpec, facts: &'f Facts) -> &'f [String] {
+    match (&facts.configured, spec.name) {
+        (Some(configured), "apiserver") => &configured.api_server,
+        (Some(configured), "etcd-server") => &configured.etcd_server,
+        (Some(configured), "etcd-peer") => &configured.etcd_peer,
+        _ => &[],
     }
 }
 

@@ -1,0 +1,35 @@
+//! What etcd's database on a disk says, for the facts: it is no part of a snapshot, since it may have gigabytes.
+
+use std::path::PathBuf;
+
+use crate::analysis::node::facts::{Facts, Recorded};
+use crate::disk::{PagedFile, Root};
+use crate::formats::bolt::ReadError;
+use crate::formats::etcd::{Database, cluster_configuration};
+
+/// Reads the small records of this node's etcd; `None` without a database, or if it can't be read now.
+pub(super) fn recorded(root: &Root, facts: &Facts) -> Option<Recorded> {
+    let (path, mut pages) = open(root, facts)?;
+    let read = Database::open(&mut pages).and_then(|mut database| database.status());
+    Recorded::of(path, read)
+}
+
+/// Looks for the cluster's configuration, which may take seconds in a large database.
+pub(super) fn configure(root: &Root, facts: &mut Facts) {
+    let Some((path, mut pages)) = open(root, facts) else { return };
+    match Database::open(&mut pages).and_then(|mut database| cluster_configuration(&mut database)) {
+        Ok(Some((configuration, revision))) => {
+            let source =
+                format!("kubeadm-config in etcd's database {} as of revision {revision}", path.display());
+            facts.configure(configuration, &source);
+        }
+        Ok(None) | Err(ReadError::Head(_)) => {}
+        Err(error) => facts.not_configured = Some(error.to_string()),
+    }
+}
+
+fn open(root: &Root, facts: &Facts) -> Option<(PathBuf, PagedFile)> {
+    let path = facts.etcd_data()?.join("member/snap/db");
+    let pages = root.pages(&path).ok().flatten()?;
+    Some((path, pages))
+}
