@@ -1,7 +1,9 @@
 //! `resume`: finishes what was interrupted: restores parked manifests, then completes the change.
 
 use crate::disk::parking::parked;
+use crate::disk::rescue::Rescue;
 use crate::disk::transaction::{self, Direction, Journal, Resumed, State};
+use crate::disk::{self, Root};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
@@ -9,6 +11,7 @@ use crate::session::change::undo::TheirsArgs;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
+use crate::session::recovery::rescue;
 use crate::state::Code;
 use crate::state::text::count;
 
@@ -40,6 +43,9 @@ pub struct Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let root = args.root.open()?;
+    if let Some(rescue) = disk::rescue::pending(&root)? {
+        return resume_rescue(args, &root, rescue, context);
+    }
     let away = parked(&root)?;
     let pending = transaction::pending(&root)?;
     let moved = moved(away.as_ref());
@@ -106,6 +112,19 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             .say("hint: sudo kuberescue recover restarts what uses the old files, and verifies the node");
     }
     Ok(args.theirs.judge(&root, &args.root, &theirs, exit, context))
+}
+
+fn resume_rescue(args: &Args, root: &Root, rescue: Rescue, context: &mut Context<'_>) -> Outcome {
+    context.out.say(&rescue::in_words(&rescue, false));
+    if args.dry_run {
+        let report = UndoReport { result: Undone::Planned, ..UndoReport::nothing("", true) };
+        report.show(KIND, context.out);
+        context.out.say("Dry run: nothing was written.");
+        return Ok(Exit::Fine);
+    }
+    rescue::end(&args.root, root, rescue, false, context)?.show(KIND, context.out);
+    context.out.say("hint: kuberescue probe");
+    Ok(Exit::Fine)
 }
 
 fn plan_text(journal: &Journal) -> String {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::disk::Root;
 use crate::disk::parking::parked;
+use crate::disk::rescue::Rescue;
 use crate::disk::transaction::{Journal, RolledBack};
+use crate::disk::{self, Root};
 use crate::error::{Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
@@ -12,6 +13,7 @@ use crate::session::change::undo::{TheirsArgs, last_change, sweep_unbegun, undo}
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
+use crate::session::recovery::rescue;
 use crate::state::text::count;
 
 const KIND: &str = "RollbackResult";
@@ -44,6 +46,9 @@ pub struct Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let root = args.root.open()?;
+    if let Some(rescue) = disk::rescue::pending(&root)? {
+        return roll_rescue_back(args, &root, rescue, context);
+    }
     if !args.dry_run {
         sweep_unbegun(&root, context)?;
     }
@@ -101,6 +106,20 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
     }
     Ok(args.theirs.judge(&root, &args.root, &theirs, exit, context))
+}
+
+fn roll_rescue_back(args: &Args, root: &Root, rescue: Rescue, context: &mut Context<'_>) -> Outcome {
+    context.out.say(&rescue::in_words(&rescue, true));
+    if args.dry_run {
+        let report = UndoReport { result: Undone::Planned, ..UndoReport::nothing("", true) };
+        report.show(KIND, context.out);
+        context.out.say("Dry run: nothing was written.");
+        return Ok(Exit::Fine);
+    }
+    context.confirm("Restore the old state?", args.yes)?;
+    rescue::end(&args.root, root, rescue, true, context)?.show(KIND, context.out);
+    context.out.say("hint: the quorum is lost as before; sudo kuberescue etcd rescue begins again");
+    Ok(Exit::Fine)
 }
 
 /// No change, but an interrupted restart.

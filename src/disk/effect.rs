@@ -135,6 +135,22 @@ pub(super) fn rename(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()>
     Ok(retry(|| renameat(&dir, from, &dir, to))?)
 }
 
+/// Renames into another directory of the same file system. A directory with content is never replaced.
+pub(super) fn move_to(from: impl AsFd, old: &OsStr, to: impl AsFd, new: &OsStr) -> io::Result<()> {
+    gate()?;
+    Ok(retry(|| renameat(&from, old, &to, new))?)
+}
+
+/// Makes an empty file share the content of another one, where the file system can (Btrfs, XFS). `false` if it cannot.
+pub(super) fn share_content(from: &File, to: &File) -> io::Result<bool> {
+    gate()?;
+    match rustix::fs::ioctl_ficlone(to, from) {
+        Ok(()) => Ok(true),
+        // Another file system, or one that knows nothing of it: ioctl_ficlone(2).
+        Err(_) => Ok(false),
+    }
+}
+
 /// Renames within a directory; an error of kind `AlreadyExists` if the target exists. A power loss may take
 /// both names, unless they are synced in between: see [`link_new`].
 pub(super) fn rename_new(dir: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {

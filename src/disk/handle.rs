@@ -225,7 +225,7 @@ pub(super) fn failed(error: &io::Error) -> Unread {
 }
 
 /// Everything but the extended attributes, which need an open handle.
-fn attributes(stat: &FileStat) -> Attributes {
+pub(super) fn attributes(stat: &FileStat) -> Attributes {
     Attributes {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
@@ -250,7 +250,7 @@ type Xattrs = BTreeMap<OsString, Vec<u8>>;
 
 /// A file system without extended attributes has none. Any other error counts: a label that was not read
 /// would be lost when the file is replaced.
-fn xattrs(file: &File) -> io::Result<Xattrs> {
+pub(super) fn xattrs(file: &File) -> io::Result<Xattrs> {
     collected(file.list_xattr(), |name| file.get_xattr(name))
 }
 

@@ -7,6 +7,7 @@
 //! not know what a certificate is, what the time is (it is a parameter), or how to print.
 
 pub mod archive;
+pub mod data;
 mod effect;
 mod error;
 mod handle;
@@ -21,6 +22,7 @@ mod pages;
 pub mod parking;
 mod record;
 pub mod replacement;
+pub mod rescue;
 mod root;
 mod state_dir;
 mod strays;

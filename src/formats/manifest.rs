@@ -1,5 +1,7 @@
 //! Static-pod manifests: the flags of a control-plane component, and the paths that it mounts.
 
+pub mod splice;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! etcd's members, read through its gateway with the health-check client: which they are, and whether each
 //! has a leader. Its database as a stream: [`snapshot`].
 
+pub mod alone;
 pub mod snapshot;
 
 use std::net::{IpAddr, SocketAddr};
@@ -33,14 +34,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
     let pair = client(inventory);
     let local = endpoints::expected(inventory).endpoints;
     let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
-    let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair.as_ref(), timeout));
-    let answers = listed.is_some();
-    let listed = listed.map(|members| Told::new(members, "etcd"));
-    let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
-    let (Told { members, mut source }, disagreement) = decide(told.collect())?;
-    if !answers {
-        source.push_str("; etcd doesn't answer");
-    }
+    let (Told { members, source }, disagreement) = voters(inventory, &local, pair.as_ref(), timeout)?;
     let is_here = |member: &Member| is_own(member, &inventory.facts);
     let deadline = Deadline::within(timeout);
     let ask = |member: &Member| {
@@ -79,6 +73,32 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
 /// The client of etcd's health check; `None` if its certificate or key can't be used.
 pub fn client(inventory: &Inventory) -> Option<ClientPair> {
     pair(inventory, CLIENT).ok()
+}
+
+/// The voting members, and the sources that disagree.
+fn voters(
+    inventory: &Inventory,
+    local: &[&Endpoint],
+    pair: Option<&ClientPair>,
+    timeout: Duration,
+) -> Option<(Told, Vec<String>)> {
+    let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair, timeout));
+    let answers = listed.is_some();
+    let listed = listed.map(|members| Told::new(members, "etcd"));
+    let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
+    let (mut told, disagreement) = decide(told.collect())?;
+    if !answers {
+        told.source.push_str("; etcd doesn't answer");
+    }
+    Some((told, disagreement))
+}
+
+/// The voting members as [`quorum`] decides them, without asking them.
+pub fn members(inventory: &Inventory, timeout: Duration) -> Option<Told> {
+    let pair = client(inventory);
+    let local = endpoints::expected(inventory).endpoints;
+    let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
+    voters(inventory, &local, pair.as_ref(), timeout).map(|(told, _)| told)
 }
 
 /// The best answer counts for a member with several addresses.

@@ -19,6 +19,7 @@ mod probe;
 mod progress;
 mod prometheus;
 mod recovery;
+mod rescue;
 mod restart;
 mod rollout;
 mod sanitise;
@@ -53,6 +54,7 @@ pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next_steps, no_blocker, preflight_lines, renewal_messages, took,
 };
+pub use rescue::{EtcdRescue, RescueDone, RescuePlan};
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use saved_snapshot::{SavedSnapshot, SnapshotFigures, SnapshotSource};

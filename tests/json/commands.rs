@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 36] = [
+pub const CASES: [Case; 37] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -61,6 +61,7 @@ pub const CASES: [Case; 36] = [
         "KubeconfigReplacement",
     ),
     case("probe", "--root NODE", "Error"),
+    case("etcd rescue", "--root NODE", "Error"),
     case("nodes", "--kubeconfig config", "NodeList"),
     case("nodes", "--kubeconfig missing", "Error"),
     case("restart", "--root NODE", "Error"),

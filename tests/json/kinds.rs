@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use kuberescue::analysis::node::plan::{RestartReason, RestartTask, Restarts};
+use kuberescue::disk::data::Size;
 use kuberescue::disk::{Root, parking};
-use kuberescue::report::{KINDS, ProbeFormat, ProbeReport, RestartFormat, restart_document};
+use kuberescue::formats::etcd::Keys;
+use kuberescue::live::etcd::alone::Other;
+use kuberescue::report::{
+    EtcdRescue, KINDS, ProbeFormat, ProbeReport, RescueDone, RescuePlan, RestartFormat, restart_document,
+};
 use kuberescue::state::Component;
 use serde_json::{Value, json};
 
@@ -16,7 +21,7 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 22] = [
+const REFUSED: [(&str, &str, &str); 23] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
@@ -27,6 +32,7 @@ const REFUSED: [(&str, &str, &str); 22] = [
     ("Diagnosis", "/verdict/state", "fine"),
     ("DiagnosisList", "/items/0/node/role", "master"),
     ("Error", "/exitCode", "five"),
+    ("EtcdRescue", "/bytes", "many"),
     ("KubeconfigCheck", "/green", "yes"),
     ("KubeconfigComparison", "/same", "yes"),
     ("KubeconfigReplacement", "/replaced", "yes"),
@@ -169,6 +175,37 @@ fn of_running() -> Vec<Value> {
     texts.map(|text| serde_json::from_str(&text).unwrap()).collect()
 }
 
+/// A plan and a result: a quorum is lost on running nodes alone.
+fn of_rescues() -> Vec<Value> {
+    let asked = vec!["192.168.10.12:2379".parse().unwrap()];
+    let lost = vec![Other { name: "cp-2".to_owned(), asked, answers: None, unasked: None }];
+    let plan = |keys: Option<Keys>| RescuePlan {
+        here: "cp-1".to_owned(),
+        lost: lost.clone(),
+        source: "etcd".to_owned(),
+        manifest: PathBuf::from("/etc/kubernetes/manifests/etcd.yaml"),
+        data: PathBuf::from("/var/lib/etcd"),
+        copy: PathBuf::from("/var/lib/etcd-kuberescue-20261127T180000Z"),
+        size: Size { bytes: 1 << 20, files: 9 },
+        free: 1 << 30,
+        keys,
+        revision: Some(7),
+    };
+    let keys = Keys { count: 3, revision: 8 };
+    let took = std::time::Duration::from_millis(7600);
+    let done = RescueDone { archive: PathBuf::from("/var/lib/kuberescue/a.tar.gz"), keys, took };
+    let (first, second) = (plan(None), plan(Some(keys)));
+    [EtcdRescue::of(&first, None), EtcdRescue::of(&second, Some(&done))]
+        .map(|body| {
+            let mut document = serde_json::to_value(body).unwrap();
+            for (key, value) in [("apiVersion", "kuberescue/v1"), ("kind", "EtcdRescue"), ("time", NOW)] {
+                document[key] = json!(value);
+            }
+            document
+        })
+        .into()
+}
+
 #[test]
 fn every_kind_fits_its_schema() {
     let world = World::new();
@@ -177,6 +214,7 @@ fn every_kind_fits_its_schema() {
         of_table.filter(|document| document["apiVersion"] == "kuberescue/v1").collect();
     documents.extend(of_changes(&world));
     documents.extend(of_running());
+    documents.extend(of_rescues());
     let mut by_kind: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for document in &documents {
         by_kind.entry(document["kind"].as_str().unwrap()).or_default().push(document.clone());

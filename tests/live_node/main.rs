@@ -10,6 +10,7 @@ mod manifest;
 mod node;
 mod quorum;
 mod recover;
+mod rescue;
 mod restart;
 mod smoke;
 mod story;

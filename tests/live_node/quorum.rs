@@ -2,20 +2,20 @@
 
 use crate::node::{Options, PATIENCE, TestNode};
 
-const ADDRESS: &str = "192.168.10.11";
+pub(crate) const ADDRESS: &str = "192.168.10.11";
 
 /// A member beside this node's, of the same certificates, on ports of its own.
-struct Member {
-    name: &'static str,
-    client: u16,
-    peer: u16,
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    pub(crate) client: u16,
+    pub(crate) peer: u16,
 }
 
-const SECOND: Member = Member { name: "cp-2", client: 12379, peer: 12380 };
-const THIRD: Member = Member { name: "cp-3", client: 22379, peer: 22380 };
+pub(crate) const SECOND: Member = Member { name: "cp-2", client: 12379, peer: 12380 };
+pub(crate) const THIRD: Member = Member { name: "cp-3", client: 22379, peer: 22380 };
 
 /// etcdctl as the health check's client.
-fn etcdctl(node: &TestNode, port: u16, arguments: &str) -> crate::node::Run {
+pub(crate) fn etcdctl(node: &TestNode, port: u16, arguments: &str) -> crate::node::Run {
     let pki = "/var/tmp/pki";
     let line = format!(
         "etcdctl --endpoints=https://{ADDRESS}:{port} --cacert={pki}/ca.crt --cert={pki}/healthcheck-client.crt \
@@ -24,12 +24,12 @@ fn etcdctl(node: &TestNode, port: u16, arguments: &str) -> crate::node::Run {
     node.exec(&["sh", "-c", &line])
 }
 
-fn is_healthy(node: &TestNode, port: u16) -> bool {
+pub(crate) fn is_healthy(node: &TestNode, port: u16) -> bool {
     etcdctl(node, port, "endpoint health").code == 0
 }
 
 /// Adds a member and waits until it is one.
-fn join(node: &TestNode, member: &Member, cluster: &str) {
+pub(crate) fn join(node: &TestNode, member: &Member, cluster: &str) {
     let (name, client, peer) = (member.name, member.client, member.peer);
     // etcd refuses a change of its members within some seconds of the last one.
     node.wait_until("the member is added", PATIENCE, || {
@@ -40,7 +40,7 @@ fn join(node: &TestNode, member: &Member, cluster: &str) {
     node.wait_until("the member is healthy", PATIENCE, || is_healthy(node, client).then_some(()));
 }
 
-fn start(node: &TestNode, member: &Member, cluster: &str) {
+pub(crate) fn start(node: &TestNode, member: &Member, cluster: &str) {
     let (name, client, peer) = (member.name, member.client, member.peer);
     let pki = "/var/tmp/pki";
     let line = format!(
@@ -55,7 +55,7 @@ fn start(node: &TestNode, member: &Member, cluster: &str) {
     node.must(&["sh", "-c", &line]);
 }
 
-fn kill(node: &TestNode, member: &Member) {
+pub(crate) fn kill(node: &TestNode, member: &Member) {
     node.must(&["sh", "-c", &format!("kill -KILL $(cat /var/tmp/{}.pid)", member.name)]);
     node.wait_until("the member is gone", PATIENCE, || (!is_healthy(node, member.client)).then_some(()));
 }

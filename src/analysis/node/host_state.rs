@@ -29,6 +29,11 @@ pub enum Interrupted {
     },
     /// Static pods were being restarted; these manifests are parked.
     Restart(Vec<PathBuf>),
+    /// etcd was being made a cluster of one.
+    Rescue {
+        record: PathBuf,
+        lost: Vec<String>,
+    },
     /// There is a record, and it cannot be read.
     Unreadable(String),
 }

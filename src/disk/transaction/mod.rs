@@ -54,6 +54,21 @@ pub fn apply(root: &Root, lock: &Lock, changes: &ChangeSet, context: &Context) -
     run(root, lock, changes, context, None)
 }
 
+/// As [`apply`], for the last step of a work of several changes: it undoes `undoes`, the change before it, so that
+/// [`rollback`] does not undo it by itself.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_last(
+    root: &Root,
+    lock: &Lock,
+    changes: &ChangeSet,
+    context: &Context,
+    undoes: String,
+) -> Result<Outcome, Error> {
+    run(root, lock, changes, context, Some(undoes))
+}
+
 fn run(
     root: &Root,
     lock: &Lock,

@@ -81,3 +81,30 @@ pub fn is_healthy(body: &[u8]) -> bool {
     let answer: Result<Answer, _> = serde_json::from_slice(body);
     answer.is_ok_and(|answer| answer.health == "true" || answer.health == true)
 }
+
+/// How many keys etcd has, and its revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    pub count: u64,
+    pub revision: u64,
+}
+
+/// The count in an answer of `/v3/kv/range`. The gateway writes numbers of 64 bits as text, and none for 0.
+///
+/// # Errors
+/// It is no such answer.
+pub fn counted_keys(body: &[u8]) -> Result<Keys, String> {
+    #[derive(Deserialize)]
+    struct Header {
+        revision: String,
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        header: Header,
+        count: Option<String>,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| super::json_reason(&error))?;
+    let number = |text: &str| text.parse().map_err(|_| "not a number".to_owned());
+    let count = answer.count.as_deref().map_or(Ok(0), number)?;
+    Ok(Keys { count, revision: number(&answer.header.revision)? })
+}

@@ -331,3 +331,12 @@ fn health() {
     assert!(!is_healthy(br#"{"health":"false","reason":"RAFT NO LEADER"}"#));
     assert!(!is_healthy(b"ok"));
 }
+
+#[test]
+fn counted_keys() {
+    // Real answers of etcd 3.4.23.
+    let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"13","raft_term":"2"},"count":"12"}"#;
+    assert_eq!(super::counted_keys(body), Ok(Keys { count: 12, revision: 13 }));
+    assert_eq!(super::counted_keys(br#"{"header":{"revision":"1"}}"#), Ok(Keys { count: 0, revision: 1 }));
+    assert!(super::counted_keys(br#"{"error":"etcdserver: no leader","code":14}"#).is_err());
+}

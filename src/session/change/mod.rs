@@ -175,6 +175,12 @@ pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
             );
             Err(Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume"))
         }
+        Some(Interrupted::Rescue { .. }) => {
+            Err(Error::refused(Code::InterruptedChange, "an earlier kuberescue etcd rescue was interrupted")
+                .hint(
+                    "finish it with kuberescue resume, or put etcd's old data back with kuberescue rollback",
+                ))
+        }
         Some(Interrupted::Change { .. } | Interrupted::Unreadable(_)) => {
             Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
                 .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
@@ -317,15 +323,12 @@ pub fn replace(
     changes: &ChangeSet,
     context: &mut Context<'_>,
 ) -> Result<PathBuf, Error> {
-    let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
-    let written = written.map_err(|error| {
-        Error::from(error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
-    })?;
-    context.out.say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
+    let written = archive_of(root, old, context)?;
+    let path = written.path.clone();
     let record = transaction::Context {
         command: context.command_line.clone(),
         operator: context.operator.clone(),
-        archive: Some(transaction::ArchiveRef { path: written.path.clone(), sha256: written.sha256 }),
+        archive: Some(written),
         now: context.now,
     };
     context.hold_signals();
@@ -345,7 +348,24 @@ pub fn replace(
         &done,
         "sudo kuberescue recover goes on; sudo kuberescue rollback restores the old state",
     )?;
-    Ok(written.path)
+    Ok(path)
+}
+
+/// Archives the old state.
+///
+/// # Errors
+/// The archive could not be created or verified. Nothing was changed.
+pub fn archive_of(
+    root: &Root,
+    old: &Old<'_>,
+    context: &mut Context<'_>,
+) -> Result<transaction::ArchiveRef, Error> {
+    let written = archive::write(root, old.directory, &archived(old.snapshot), old.about);
+    let written = written.map_err(|error| {
+        Error::from(error).hint("nothing was changed; another place for the archive: --archive-dir DIR")
+    })?;
+    context.out.say(&format!("Archive of the old state, read back and verified: {}", written.path.display()));
+    Ok(transaction::ArchiveRef { path: written.path, sha256: written.sha256 })
 }
 
 /// Every credential that was made must be free of the faults that reissuing repairs, by the judgement that any node gets.

@@ -247,7 +247,10 @@ fn old_state(root: &Root, journal: &Journal, archive: Option<&Path>) -> Result<S
 }
 
 /// The content of the archive that a change recorded, if it is still that archive.
-fn recorded_state(root: &Root, recorded: &transaction::ArchiveRef) -> Result<Snapshot, Error> {
+///
+/// # Errors
+/// It is missing or damaged, or another one.
+pub fn recorded_state(root: &Root, recorded: &transaction::ArchiveRef) -> Result<Snapshot, Error> {
     let path = recorded_archive(root, &recorded.path)?;
     let (snapshot, verified) = archive::open(&path)?;
     if verified.sha256 != recorded.sha256 {

@@ -6,7 +6,7 @@ use crate::analysis::node::host_state::{EtcdData, Free, HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
 use crate::disk::parking::parked;
-use crate::disk::{self, Root, strays_among, transaction};
+use crate::disk::{self, Root, rescue, strays_among, transaction};
 use crate::formats::bolt;
 use crate::state::{Snapshot, catalog};
 
@@ -45,6 +45,10 @@ pub fn look_around(
 /// # Errors
 /// Its record can't be read.
 pub fn interrupted(root: &Root) -> Result<Option<Interrupted>, disk::Error> {
+    if let Some(rescue) = rescue::pending(root)? {
+        let record = Path::new(catalog::RESCUE_DIR).join(rescue::RECORD);
+        return Ok(Some(Interrupted::Rescue { record, lost: rescue.lost }));
+    }
     if let Some(away) = parked(root)? {
         let manifests = away.manifests.iter().map(|manifest| manifest.path.clone());
         return Ok(Some(Interrupted::Restart(manifests.collect())));

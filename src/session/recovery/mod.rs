@@ -7,6 +7,7 @@ pub mod host;
 pub mod manifests;
 pub mod preflight;
 pub mod proof;
+pub mod rescue;
 pub mod revive;
 
 use std::path::Path;

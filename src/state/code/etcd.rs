@@ -44,4 +44,28 @@ pub(super) const PAGES: &[Page] = &[
         "Other members are down already, or cannot be reached because their certificates have expired.",
         "Bring the other members back first. Where the certificates of all members have expired: kuberescue recover --break-quorum, one node after the other.",
     ),
+    page(
+        Code::EtcdForceNewCluster,
+        Etcd,
+        "etcd's manifest has --force-new-cluster",
+        "Whenever etcd starts with it, it removes every other member and drops what is not committed. Once other members have joined again, the next restart cuts them off.",
+        "A rescue of a lost quorum by hand was not ended, or kuberescue etcd rescue was interrupted.",
+        "After kuberescue etcd rescue: kuberescue resume ends it, kuberescue rollback puts etcd's old data back. If the flag was put in by hand: remove that line from FILE with an editor, once etcd has one member and is healthy (kuberescue probe).",
+    ),
+    page(
+        Code::EtcdNotLost,
+        Refusal,
+        "etcd's quorum is not lost, as far as can be seen",
+        "A cluster of one is made only when every other member is gone for good: what another member has and this one lacks would be lost, and two clusters would go on beside each other.",
+        "etcd has one member, another member answers at its client or peer port, or a member has an address that is a name and could not be asked. A member without a leader counts too: it may have the newest data.",
+        "Bring the other members back: kuberescue recover on each of them, then kuberescue probe. If one of them is to be given up, switch that machine off first, then run kuberescue etcd rescue again on the member with the newest data.",
+    ),
+    page(
+        Code::EtcdManifestUnclear,
+        Refusal,
+        "etcd's manifest cannot be changed safely",
+        "etcd rescue puts one flag into the command of etcd's container and takes it out again, and copies the data directory. It does so only where it is known that nothing else changes.",
+        "The manifest is a link, its command is not one word on each line or is run by a shell, the flag is there already, --wal-dir keeps the log elsewhere, or the members are not known.",
+        "Write the command in FILE as kubeadm does, one flag on each line (kubeadm init phase etcd local --dry-run shows it), without --force-new-cluster, then run kuberescue etcd rescue again.",
+    ),
 ];

@@ -118,6 +118,9 @@ codes! {
     EtcdNoSnapshot "etcd-snapshot-missing",
     EtcdExternal "etcd-external",
     EtcdQuorum "etcd-quorum",
+    EtcdForceNewCluster "etcd-force-new-cluster",
+    EtcdNotLost "etcd-not-lost",
+    EtcdManifestUnclear "etcd-manifest-unclear",
     // kubelet.rs
     ManifestMissing "manifest-missing",
     ManifestUnreadable "manifest-unreadable",

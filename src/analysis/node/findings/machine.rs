@@ -39,6 +39,13 @@ pub(super) fn interrupted(around: &HostState) -> Option<Finding> {
             let what = format!("a change of {} was interrupted: {command}", count(*files, "file"));
             finding(Code::InterruptedChange, journal, what)
         }
+        Interrupted::Rescue { record, lost } => {
+            let what = format!(
+                "making etcd a cluster of one was interrupted (kuberescue etcd rescue, without {})",
+                lost.join(", ")
+            );
+            finding(Code::InterruptedChange, record, what)
+        }
         Interrupted::Restart(manifests) => {
             let names: Vec<_> = manifests.iter().map(|path| path.display().to_string()).collect();
             let what =

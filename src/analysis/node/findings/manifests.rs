@@ -18,7 +18,22 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     found.extend(doubled(inventory));
     found.extend(files(snapshot, inventory));
     found.extend(disagreement(inventory));
+    found.extend(forced(snapshot, inventory));
     found
+}
+
+/// etcd's flag that removes every other member at each start. Go's flags read it as `strconv.ParseBool` does.
+fn forced(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    const FLAG: &str = "force-new-cluster";
+    let (path, pod) = inventory.facts.pod(Component::Etcd)?;
+    let value = pod.flag(FLAG)?;
+    if ["0", "f", "F", "false", "FALSE", "False"].contains(&value) {
+        return None;
+    }
+    let what = format!("--{FLAG} is set: at each start etcd removes every other member");
+    let mut finding = Finding::new(Code::EtcdForceNewCluster, Severity::Blocker, "etcd", path, what);
+    finding.evidence.push(Evidence::flag(snapshot, path, FLAG, value));
+    Some(finding)
 }
 
 /// Without a kubelet's files nothing would start them: a copy of `/etc/kubernetes/pki`, for example.

@@ -15,6 +15,7 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
         Code::KubeletLinkMissing | Code::KubeletLinkDangling | Code::KubeletLinkNoLink => {
             consequence("kubelet")
         }
+        Code::EtcdForceNewCluster => Some("the next start of etcd cuts the other members off"),
         _ => consequence(&finding.subject),
     }
 }
@@ -22,8 +23,8 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
 /// The state of the control plane with this blocker.
 pub(in crate::analysis) fn without(finding: &Finding) -> Without {
     match finding.code {
-        // The pair exists, and the API server starts with it.
-        Code::SaPairMismatch => Without::InPart,
+        // The pair exists, and the API server starts with it; etcd works until it starts again.
+        Code::SaPairMismatch | Code::EtcdForceNewCluster => Without::InPart,
         // One of the two may start.
         Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
         _ => catalog::consequence(&finding.subject).map_or(Without::InPart, |(_, row)| {

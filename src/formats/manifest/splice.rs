@@ -1,0 +1,109 @@
+//! Putting one flag into a manifest, byte for byte otherwise.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Manifest;
+
+/// Adds `--NAME=true` before the first flag of the container whose program is `program`. `None` where that is not
+/// known to change that and nothing else: a command that is not written as one word a line, or is run by a shell.
+pub fn with_flag(manifest: &[u8], program: &str, name: &str) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(manifest).ok()?;
+    let at = line_of_first_flag(text)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    let first = rest.split_inclusive('\n').next()?;
+    let indent = first.get(..first.len() - first.trim_start().len())?;
+    let word = format!("--{name}=true");
+    let end = if first.ends_with("\r\n") { "\r\n" } else { "\n" };
+    let new = format!("{before}{indent}- {word}{end}{rest}").into_bytes();
+    is_only_change(manifest, &new, program, &word).then_some(new)
+}
+
+fn line_of_first_flag(text: &str) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with("- --") {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// Whether `new` is what `old` is but for `word` in the command of the component's container, as any parser reads it.
+fn is_only_change(old: &[u8], new: &[u8], program: &str, word: &str) -> bool {
+    let (Ok(was), Ok(is)) = (Manifest::parse(old), Manifest::parse(new)) else { return false };
+    let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let mut wanted = was.flags.clone();
+    let is_new = wanted.insert(name.to_owned(), "true".to_owned()).is_none();
+    let read = |bytes| crate::formats::parse_yaml::<Value>(bytes).ok();
+    let (Some(was), Some(mut now)) = (read(old), read(new)) else { return false };
+    let words = take_out(&mut now, program, word);
+    is_new && is.flags == wanted && words == 1 && was == now
+}
+
+/// Takes `word` out of the command of each container whose program is `program`; how often it was there.
+fn take_out(pod: &mut Value, program: &str, word: &str) -> usize {
+    let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
+    let mut taken = 0;
+    for container in containers.into_iter().flatten() {
+        let Some(command) = container.get_mut("command").and_then(Value::as_array_mut) else { continue };
+        let first = command.first().and_then(Value::as_str).map(Path::new);
+        if first.and_then(Path::file_name) == Some(program.as_ref()) {
+            let before = command.len();
+            command.retain(|one| one.as_str() != Some(word));
+            taken += before - command.len();
+        }
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd\nspec:\n  containers:\n  - command:\n    - etcd\n    - --data-dir=/var/lib/etcd\n    - --name=cp-1\n    name: etcd\n";
+
+    fn spliced(text: &str) -> Option<String> {
+        with_flag(text.as_bytes(), "etcd", "force-new-cluster").map(|new| String::from_utf8(new).unwrap())
+    }
+
+    #[test]
+    fn one_line_is_added_and_the_rest_stays() {
+        let wanted = POD.replace("    - --data", "    - --force-new-cluster=true\n    - --data");
+        assert_eq!(spliced(POD).unwrap(), wanted);
+        assert_eq!(spliced(&POD.replace('\n', "\r\n")).unwrap(), wanted.replace('\n', "\r\n"));
+        let with_comments = POD.replace("    - etcd\n", "    - etcd  # the program\n\n");
+        assert_eq!(spliced(&with_comments).unwrap().len(), with_comments.len() + 31);
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_right_is_refused() {
+        let beside = "  - command:\n    - proxy\n    - --port=1\n    name: proxy\n";
+        for (what, other) in [
+            (
+                "one line",
+                POD.replace(
+                    "\n    - etcd\n    - --data-dir=/var/lib/etcd\n    - --name=cp-1",
+                    " [etcd, --name=cp-1]",
+                ),
+            ),
+            ("a shell", POD.replace("- etcd\n", "- sh\n    - -c\n    - exec etcd \"$@\"\n    - sh\n")),
+            ("another container's", POD.replace("  containers:\n", &format!("  containers:\n{beside}"))),
+            ("it is there", POD.replace("- --name", "- --force-new-cluster=false\n    - --name")),
+            (
+                "of the environment",
+                POD.replace(
+                    "    name: etcd\n",
+                    "    env:\n    - name: ETCD_FORCE_NEW_CLUSTER\n      value: \"true\"\n    name: etcd\n",
+                ),
+            ),
+            ("in a text", POD.replace("metadata:\n", "metadata:\n  annotations:\n    a: |\n      - --x\n")),
+            ("no YAML", "kind: [".to_owned()),
+            ("nothing", String::new()),
+        ] {
+            assert_eq!(spliced(&other), None, "{what}");
+        }
+    }
+}
