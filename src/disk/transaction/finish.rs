@@ -92,9 +92,13 @@ pub(super) fn carry_out(
     // Nothing of a rollback is left that was itself rolled back: the change before it stands again.
     let undone = journal.undoes.is_some() && journal.direction == Direction::Backward;
     if undone || way.forgotten {
-        state.remove(COMMITTED)?
+        state.remove(COMMITTED)?;
     } else {
-        state.rename(COMMITTED, DONE)?
+        effect::rename(&state.directory, COMMITTED.as_ref(), DONE.as_ref())
+            .map_err(Error::io("write", state.path.join(DONE)))?;
+        // Every target is in its place and synced. Without a sync of this name a power loss may leave the committed
+        // one, and `resume` completes what is complete.
+        let _synced = state.sync();
     }
     Ok(lost)
 }

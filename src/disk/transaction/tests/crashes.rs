@@ -150,7 +150,10 @@ fn any_failing_call_leaves_all_old_or_says_that_it_is_committed() {
                         node.resume().unwrap();
                         node.assert(&node.wanted(), &when);
                     }
-                    Err(Error::TakenBack { .. }) => node.assert(&node.old, &when),
+                    Err(Error::TakenBack { .. }) => {
+                        node.assert(&node.old, &when);
+                        assert_eq!(last(&node.root).unwrap(), None, "{when}");
+                    }
                     Err(Error::NotCleaned { .. }) => {
                         assert!(!matches!(node.resume().unwrap(), Resumed::Completed { .. }), "{when}");
                         node.assert(&node.old, &when);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::*;
 use crate::disk::Depth;
-use crate::state::{Attributes, Invoker, Snapshot};
+use crate::state::{Attributes, Invoker, Snapshot, Unread};
 use crashes::{committed_points, half_done};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 5);
@@ -296,5 +296,53 @@ fn a_hostile_journal_is_not_followed() {
         put(node.root.path(), "var/lib/kuberescue/journal.json", &journal, 0o600);
         let error = node.resume().unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
+    }
+    put(node.root.path(), "var/lib/kuberescue/last.json/in/it", "", 0o600);
+    assert!(last(&node.root).unwrap_err().to_string().contains("not a file"));
+}
+
+#[test]
+fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
+    let node = node();
+    let of = |path: &str| node.old.get(Path::new(path)).cloned();
+    let unread = Some(Entry {
+        content: Content::Unread(Unread::TooLarge { size: 2, limit: 1 }),
+        ..of("/etc/k/pki/a.crt").unwrap()
+    });
+    let mut found = Vec::new();
+    for (path, before, after) in [
+        ("/etc/k/pki/a.crt", unread.clone(), of("/etc/k/pki/a.crt")),
+        ("/etc/k/pki/a.crt", of("/etc/k/pki/a.crt"), unread),
+        ("/etc/k/pki", of("/etc/k/pki"), of("/etc/k/pki/a.crt")),
+        ("/etc/k/pki/a.crt", of("/etc/k/pki/a.crt"), of("/etc/k/pki")),
+        ("/etc/k/pki", of("/etc/k/pki"), None),
+    ] {
+        let mut changes = ChangeSet::default();
+        changes.put(path, before, after);
+        let error = apply(&node.root, &node.root.lock().unwrap(), &changes, &context()).unwrap_err();
+        found.push(error.to_string());
+        node.assert(&node.old, path);
+    }
+    insta::assert_snapshot!(found.join("\n"), @r"
+    /etc/k/pki/a.crt: could not be read, so it cannot be archived nor replaced
+    /etc/k/pki/a.crt: its new content was not read
+    /etc/k/pki: a directory is in the place of a file
+    /etc/k/pki/a.crt: a file is in the place of a directory
+    /etc/k/pki: the directory to be removed is not empty
+    ");
+}
+
+#[test]
+fn who_held_the_lock_before_is_told() {
+    let node = node();
+    let lock = node.root.lock().unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    assert_eq!((lock.boot.as_str(), lock.left_by()), (boot.trim(), None));
+    drop(lock);
+    for (boot, same) in [(boot.trim(), true), ("another", false)] {
+        put(node.root.path(), "var/lib/kuberescue/lock", &format!(r#"{{"pid":7,"boot":"{boot}"}}"#), 0o600);
+        let lock = node.root.lock().unwrap();
+        let holder = lock.left_by().unwrap();
+        assert_eq!((holder.pid, lock.is_of_this_boot(holder)), (7, same));
     }
 }
