@@ -112,7 +112,7 @@ impl RescueDone {
                 plan.here
             ),
             format!("{} at revision {revision}{}.", count(keys, "key"), before.unwrap_or_default()),
-            format!("The data before the rescue: {}. Keep it until the cluster is well.", plan.copy.display()),
+            format!("The data before the rescue: {}. Keep it until the cluster is healthy.", plan.copy.display()),
             String::new(),
             "Next steps:".to_owned(),
             "  1. on this node: kuberescue probe, then kubectl get nodes".to_owned(),

@@ -7,7 +7,7 @@ use crate::session::Context;
 
 #[derive(clap::Subcommand, Debug)]
 pub enum Command {
-    /// Make this node's etcd a cluster of one, when the other members are gone for good
+    /// Repair a lost quorum: make this node's member a cluster of one, when the others are gone for good
     Rescue(rescue::Args),
 }
 

@@ -49,8 +49,8 @@ pub(super) const PAGES: &[Page] = &[
         Etcd,
         "etcd's manifest has --force-new-cluster",
         "Whenever etcd starts with it, it removes every other member and drops what is not committed. Once other members have joined again, the next restart cuts them off.",
-        "A rescue of a lost quorum by hand was not ended, or kuberescue etcd rescue was interrupted.",
-        "After kuberescue etcd rescue: kuberescue resume ends it, kuberescue rollback puts etcd's old data back. If the flag was put in by hand: remove that line from FILE with an editor, once etcd has one member and is healthy (kuberescue probe).",
+        "The flag was left in after a rescue by hand, or kuberescue etcd rescue was interrupted.",
+        "After kuberescue etcd rescue: kuberescue resume completes it, kuberescue rollback puts etcd's old data back. If the flag was put in by hand: remove that line from FILE with an editor, once etcd has one member and is healthy (kuberescue probe).",
     ),
     page(
         Code::EtcdNotLost,
