@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    archive, check_expiration, diagnose, explain, kubeconfig, nodes, probe, recover, renew, restart, resume,
-    rollback, rollout, verify,
+    archive, check_expiration, diagnose, etcd, explain, kubeconfig, nodes, probe, recover, renew, restart,
+    resume, rollback, rollout, verify,
 };
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
@@ -40,6 +40,9 @@ pub enum Command {
     /// Check, fetch, install and push kubeconfigs on the admin workstation
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
+    /// Show members, status and keys from etcd's database or a snapshot, without etcd
+    #[command(subcommand)]
+    Etcd(etcd::Command),
     /// Check live ports, served certificates and API health
     Probe(probe::Args),
     /// List the nodes of the cluster, as kubectl get nodes does
@@ -84,6 +87,7 @@ impl Cli {
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Archive(command) => archive::run(command, context),
             Command::Kubeconfig(command) => kubeconfig::run(command, context),
+            Command::Etcd(command) => etcd::run(command, context),
             Command::Probe(args) => probe::run(args, context),
             Command::Nodes(args) => nodes::run(args, context),
             Command::Restart(args) => restart::run(args, context),

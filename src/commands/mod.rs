@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod check_expiration;
 pub mod diagnose;
+pub mod etcd;
 pub mod explain;
 pub mod kubeconfig;
 pub mod nodes;

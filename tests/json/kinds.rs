@@ -16,7 +16,7 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 22] = [
+const REFUSED: [(&str, &str, &str); 26] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
@@ -27,6 +27,10 @@ const REFUSED: [(&str, &str, &str); 22] = [
     ("Diagnosis", "/verdict/state", "fine"),
     ("DiagnosisList", "/items/0/node/role", "master"),
     ("Error", "/exitCode", "five"),
+    ("EtcdKeyList", "/items/0/encoding", "yaml"),
+    ("EtcdMemberList", "/items/0/isLearner", "no"),
+    ("EtcdSnapshot", "/sha256", "good"),
+    ("EtcdStatus", "/alarms", "none"),
     ("KubeconfigCheck", "/green", "yes"),
     ("KubeconfigComparison", "/same", "yes"),
     ("KubeconfigReplacement", "/replaced", "yes"),

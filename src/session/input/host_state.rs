@@ -11,7 +11,7 @@ use crate::formats::bolt;
 use crate::state::{Component, Snapshot, catalog};
 
 /// kubeadm's data directory of etcd.
-const ETCD_DATA: &str = "/var/lib/etcd";
+pub const ETCD_DATA: &str = "/var/lib/etcd";
 
 /// Every system has it: a root without it is a copy of some files, which says nothing about the host.
 const WHOLE_DISK: &str = "/usr";
