@@ -21,13 +21,11 @@ use crate::live::etcd::snapshot::{Piece, answers, stream};
 use crate::live::https::{ClientPair, Transport};
 use crate::report::{SavedSnapshot, SnapshotFigures, SnapshotSource};
 use crate::session::Context;
+use crate::session::input::host_state::ETCD_DATA;
 use crate::state::{Code, Component, Digest};
 
 /// Bytes that stay free beside a snapshot: directories and journals of the file system.
 const MARGIN: u64 = 1 << 20;
-
-/// kubeadm's data directory of etcd.
-const ETCD_DATA: &str = "/var/lib/etcd";
 
 /// How much of a database is copied at a time, in bytes.
 const PIECE: usize = 1 << 20;
@@ -87,7 +85,7 @@ impl<'a> Source<'a> {
     }
 
     fn no_database(&self, etcd: Option<&str>) -> Error {
-        let why = etcd.map(|why| format!("etcd does not answer ({why}), and ")).unwrap_or_default();
+        let why = etcd.map(|why| format!("etcd itself gives none ({why}), and ")).unwrap_or_default();
         let database = self.database.display();
         Error::could_not_run(format!("cannot save a snapshot of etcd: {why}{database} was not found"))
             .code(Code::EtcdDataMissing)
