@@ -9,7 +9,7 @@ use super::{sanitise, yaml};
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.
-pub const KINDS: [(&str, &str); 26] = [
+pub const KINDS: [(&str, &str); 27] = [
     ("Archive", "archive.schema.json"),
     ("ArchiveComparison", "archive-comparison.schema.json"),
     ("ArchiveList", "archive-list.schema.json"),
@@ -22,6 +22,7 @@ pub const KINDS: [(&str, &str); 26] = [
     ("Error", "error.schema.json"),
     ("EtcdKeyList", "etcd-keys.schema.json"),
     ("EtcdMemberList", "etcd-members.schema.json"),
+    ("EtcdSavedSnapshot", "etcd-saved-snapshot.schema.json"),
     ("EtcdSnapshot", "etcd-snapshot.schema.json"),
     ("EtcdStatus", "etcd-status.schema.json"),
     ("KubeconfigCheck", "kubeconfig.schema.json"),

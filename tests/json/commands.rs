@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 46] = [
+pub const CASES: [Case; 48] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -56,6 +56,8 @@ pub const CASES: [Case; 46] = [
     case("etcd snapshot status", "config", "Error"),
     case("etcd snapshot verify", "snapshot.db", "EtcdSnapshot"),
     case("etcd snapshot verify", "config", "EtcdSnapshot"),
+    case("etcd snapshot save", "etcd.db --root NODE --dry-run", "EtcdSavedSnapshot"),
+    case("etcd snapshot save", "etcd.db --root EMPTY", "Error"),
     case("kubeconfig check", "config old --at AT", "KubeconfigCheck"),
     case(
         "kubeconfig fetch",

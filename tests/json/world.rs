@@ -52,6 +52,7 @@ impl World {
         {
             std::fs::write(world.path(name), etcd_database(file)).unwrap();
         }
+        world.node.write("/var/lib/etcd/member/snap/db", etcd_database("three-members.db"));
         world.keep_in_secret(&format!("{}\n", world.server.kubeconfig(&good)));
         world
     }

@@ -1,5 +1,6 @@
-//! `etcd snapshot …`: the snapshots that etcdctl saves.
+//! `etcd snapshot …`: snapshots, as etcdctl saves them.
 
+mod save;
 mod status;
 mod verify;
 
@@ -8,6 +9,8 @@ use crate::session::Context;
 
 #[derive(clap::Subcommand, Debug)]
 pub enum Command {
+    /// Save a snapshot of this node's etcd, as etcdctl snapshot save does
+    Save(save::Args),
     /// Show hash, revision, keys and size, as etcdctl snapshot status does
     Status(status::Args),
     /// Verify the SHA-256 at the end of a snapshot, and read every page and record
@@ -16,6 +19,7 @@ pub enum Command {
 
 pub(super) fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     match command {
+        Command::Save(args) => save::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }
