@@ -41,6 +41,7 @@ test-node: ## the live tests on nodes with a real containerd and etcd (root; scr
 	scripts/testnode/build
 	cargo test --locked --test live_node -- --ignored --test-threads=4
 	cargo test --locked --test fleet -- --ignored
+	cargo test --locked --test etcd_writes -- --ignored
 
 SECONDS = 60
 fuzz: ## each fuzz target for 60 s; SECONDS=5 for less, TARGETS="pem key" for some

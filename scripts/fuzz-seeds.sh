@@ -74,6 +74,19 @@ for name in ecdsa-p256 rsa2048 v120-expired mixed; do
   done < <(find "$root" -type f | sort)
 done
 
+gzip -dc testdata/etcd/three-members.db.gz | put etcd_database three-members
+# Values of a real API server, as they lie in its database: from each envelope on.
+gzip -dc testdata/etcd/kubernetes-1.20-snapshot.db.gz | LC_ALL=C grep -abo $'k8s' | cut -d: -f1 | sed -n '1~97p' |
+  while read -r at; do
+    # What is cut off closes the pipe: no failure.
+    { gzip -dc testdata/etcd/kubernetes-1.20-snapshot.db.gz | tail -c "+$((at + 1))" | head -c 2000 || true; } |
+      put etcd_object "value-$at"
+  done
+printf '{"apiVersion":"v1","kind":"Secret","type":"Opaque","data":{"a":"eA=="},"metadata":{"name":"n","labels":{"l":"v"}}}' |
+  put etcd_object json
+printf '\xd9\xd9\xf7\xa2\x44kind\x49ConfigMap\x44data\xa1\x41a\x41b' | put etcd_object cbor
+printf 'apiVersion: kubeadm.k8s.io/v1beta4\netcd:\n  local:\n    dataDir: /d\napiServer:\n  certSANs: [a]\ncertificateValidityPeriod: 8760h0m0s\n' |
+  put etcd_object configuration
 printf 'KUBELET_KUBEADM_ARGS="--node-ip=10.0.0.1 --rotate-server-certificates --initial-cluster=a=https://b:2380,c=d"\n' |
   put kubelet_config flags
 printf 'runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 2\n' | put kubelet_config crictl

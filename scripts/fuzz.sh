@@ -35,7 +35,7 @@ for target in "${targets[@]}"; do
   case $target in
     # A whole node is read for each input.
     inventory) length=65536 ;;
-    archive | archive_written) length=65536 ;;
+    archive | archive_written | etcd_database) length=65536 ;;
     *) length=16384 ;;
   esac
   log=$(mktemp)

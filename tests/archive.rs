@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::screen::{Screens, screen};
-use common::{Node, Run, fixture, kuberescue, run};
+use common::{Node, Run, etcd_database, fixture, kuberescue, run};
 use insta::assert_snapshot;
 
 /// Makes an archive of the node outside of it.
@@ -895,21 +895,12 @@ fn directories_are_restored_whatever_the_umask() {
     }
 }
 
-/// The database of a real etcd, one of three members.
-fn database() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/etcd/three-members.db.gz");
-    let mut bytes = Vec::new();
-    let packed = std::fs::File::open(path).unwrap();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
-    bytes
-}
-
 const DATABASE: &str = "/var/lib/etcd/member/snap/db";
 
 /// A node whose certificates have expired, with etcd's data.
 fn with_etcd() -> Node {
     let node = Node::of("expired-all");
-    node.write(DATABASE, database());
+    node.write(DATABASE, etcd_database("three-members.db"));
     node
 }
 
@@ -926,7 +917,7 @@ fn assert_beside(node: &Node, document: &serde_json::Value) {
     let name = archives[0].strip_suffix(".tar.gz").unwrap();
     assert_eq!((archives.len(), snapshots.as_slice()), (1, [format!("{name}.etcd.db")].as_slice()));
     let inside = format!("/var/lib/kuberescue/{}", snapshots[0]);
-    let (saved, content) = (node.read(&inside), database());
+    let (saved, content) = (node.read(&inside), etcd_database("three-members.db"));
     assert_eq!(node.mode(&inside), 0o600);
     assert_eq!(saved[..content.len()], content);
     let digest = kuberescue::state::Digest::of(&content);
@@ -996,7 +987,7 @@ fn without_the_snapshot_that_was_asked_for_nothing_is_changed() {
     // A page that is in use, and one that is not etcd's.
     for (at, code) in [(4096 * 3, "etcd-database-damaged"), (0, "etcd-data-broken")] {
         let node = Node::of("expired-all");
-        let mut bytes = database();
+        let mut bytes = etcd_database("three-members.db");
         bytes[at..].fill(7);
         node.write(DATABASE, bytes);
         let before = node.text("/etc/kubernetes/admin.conf");

@@ -40,7 +40,7 @@ pub enum Command {
     /// Check, fetch, install and push kubeconfigs on the admin workstation
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
-    /// Show etcd's members and data, and repair a lost quorum
+    /// Show etcd's members, data and snapshots without etcd, and repair a lost quorum
     #[command(subcommand)]
     Etcd(etcd::Command),
     /// Check live ports, served certificates and API health

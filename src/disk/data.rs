@@ -13,12 +13,11 @@ use nix::sys::stat::{FileStat, fstat};
 use super::effect::Through;
 use super::handle::{self, Kind};
 use super::{Error, Root, effect};
+use crate::formats::etcd::DATABASE;
 use crate::state::Attributes;
 
 /// The directory that etcd keeps everything in.
 const MEMBER: &str = "member";
-/// Its database: etcd holds an exclusive flock(2) on it for as long as it runs (bbolt `bolt_unix.go` flock).
-pub const DATABASE: &str = "member/snap/db";
 /// The copy of `member` while it is written, hidden beside its place.
 const STAGED: &str = ".kuberescue-member";
 
@@ -86,6 +85,7 @@ pub struct Stopped(#[expect(dead_code, reason = "the lock is held as long as it 
 /// # Errors
 /// There is no database, or it cannot be locked.
 pub fn stopped(root: &Root, data: &Path) -> Result<Option<Stopped>, Error> {
+    // etcd holds an exclusive flock(2) on it for as long as it runs (bbolt `bolt_unix.go` flock).
     let place = existing(root, &data.join(DATABASE))?;
     let failed = |error| Error::io("lock", &place.path)(error);
     let file = handle::open_file(&place.parent, &place.name).map_err(failed)?;

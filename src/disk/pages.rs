@@ -63,13 +63,15 @@ impl PagedFile {
     /// It doesn't exist, is no regular file, or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let open = || {
+            let refused = || io::Error::other("not a file");
             if !std::fs::metadata(path)?.is_file() {
-                return Err(io::Error::other("not a file"));
+                return Err(refused());
             }
             // It may have become a FIFO since.
             let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
             let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-            if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a file")) }
+            let (file, stat) = handle::checked(file)?;
+            if Kind::of(&stat) == Kind::File { Ok(file) } else { Err(refused()) }
         };
         let file = open().map_err(Error::io("open", path))?;
         Ok(Self { file, path: path.to_owned() })

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::data::DATABASE;
 use super::journal::{ArchiveRef, is_plain};
 use super::state_dir::StateDir;
 use super::transaction::Lock;
 use super::{Error, Root};
+use crate::formats::etcd::DATABASE;
 use crate::formats::json_reason;
 use crate::state::text;
 

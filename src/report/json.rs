@@ -9,7 +9,7 @@ use super::{sanitise, yaml};
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.
-pub const KINDS: [(&str, &str); 23] = [
+pub const KINDS: [(&str, &str); 28] = [
     ("Archive", "archive.schema.json"),
     ("ArchiveComparison", "archive-comparison.schema.json"),
     ("ArchiveList", "archive-list.schema.json"),
@@ -20,7 +20,12 @@ pub const KINDS: [(&str, &str); 23] = [
     ("Diagnosis", "diagnosis.schema.json"),
     ("DiagnosisList", "diagnosis-list.schema.json"),
     ("Error", "error.schema.json"),
+    ("EtcdKeyList", "etcd-keys.schema.json"),
+    ("EtcdMemberList", "etcd-members.schema.json"),
     ("EtcdRescue", "etcd-rescue.schema.json"),
+    ("EtcdSavedSnapshot", "etcd-saved-snapshot.schema.json"),
+    ("EtcdSnapshot", "etcd-snapshot.schema.json"),
+    ("EtcdStatus", "etcd-status.schema.json"),
     ("KubeconfigCheck", "kubeconfig.schema.json"),
     ("KubeconfigComparison", "kubeconfig-comparison.schema.json"),
     ("KubeconfigReplacement", "kubeconfig-replacement.schema.json"),

@@ -5,6 +5,8 @@ mod archive;
 mod comparison;
 mod credential;
 mod diagnosis;
+mod etcd;
+mod etcd_keys;
 mod expiration;
 mod explain;
 mod history;
@@ -38,6 +40,8 @@ pub use credential::{
     Replacement, credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
+pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
+pub use etcd_keys::EtcdKeys;
 pub use expiration::{Expiration, Format};
 pub use explain::{explain_json, explain_list, explain_text};
 pub use history::{UndoReport, Undone};

@@ -96,7 +96,7 @@ impl SavedSnapshot {
             }
         };
         let SnapshotSource::Database { etcd, .. } = &self.source else { return line(&said).into_owned() };
-        let why = etcd.as_ref().map(|why| format!("etcd does not answer ({why}); ")).unwrap_or_default();
+        let why = etcd.as_ref().map(|why| format!("etcd itself gives none ({why}); ")).unwrap_or_default();
         let lacks = "changes in the write-ahead log that etcd has not applied to its database yet are not in the snapshot";
         format!("{}\n{}", line(&said), line(&format!("note: {why}{lacks}")))
     }

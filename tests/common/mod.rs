@@ -9,6 +9,7 @@ pub mod screen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -467,6 +468,19 @@ pub fn embedded(kubeconfig: &str, field: &str) -> Vec<u8> {
 
 pub fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// What base64 stands for.
+pub fn decoded(base64: &str) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD.decode(base64).unwrap()
+}
+
+/// A database of a real etcd: testdata/etcd/README.md.
+pub fn etcd_database(name: &str) -> Vec<u8> {
+    let path = format!("{}/testdata/etcd/{name}.gz", env!("CARGO_MANIFEST_DIR"));
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// Certificate and key in a kubeconfig.

@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 37] = [
+pub const CASES: [Case; 49] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -46,6 +46,18 @@ pub const CASES: [Case; 37] = [
     case("archive diff", "missing.tar.gz --root NODE", "Error"),
     case("archive restore", "ARCHIVE --root CHANGED --dry-run", "ArchiveRestore"),
     case("archive restore", "ARCHIVE --root CHANGED", "Error"),
+    case("etcd status", "snapshot.db", "EtcdStatus"),
+    case("etcd status", "--root EMPTY", "Error"),
+    case("etcd members", "three-members.db", "EtcdMemberList"),
+    case("etcd members", "missing.db", "Error"),
+    case("etcd get", "/registry/ --db snapshot.db", "EtcdKeyList"),
+    case("etcd get", "/registry/secrets/kube-system/ --db snapshot.db --reveal", "EtcdKeyList"),
+    case("etcd snapshot status", "snapshot.db", "EtcdSnapshot"),
+    case("etcd snapshot status", "config", "Error"),
+    case("etcd snapshot verify", "snapshot.db", "EtcdSnapshot"),
+    case("etcd snapshot verify", "config", "EtcdSnapshot"),
+    case("etcd snapshot save", "etcd.db --root NODE --dry-run", "EtcdSavedSnapshot"),
+    case("etcd snapshot save", "etcd.db --root EMPTY", "Error"),
     case("kubeconfig check", "config old --at AT", "KubeconfigCheck"),
     case(
         "kubeconfig fetch",
@@ -72,8 +84,8 @@ pub const CASES: [Case; 37] = [
     case("rollback", "--root CHANGED --dry-run", "RollbackResult"),
 ];
 
-/// Maps by kubeadm's names of CAs.
-const MAPS: [&str; 1] = ["authorities"];
+/// Maps by kubeadm's names of CAs, and by what a cluster's objects hold.
+const MAPS: [&str; 3] = ["authorities", "labels", "data"];
 
 impl Case {
     pub fn line(&self) -> String {

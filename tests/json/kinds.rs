@@ -21,7 +21,7 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 23] = [
+const REFUSED: [(&str, &str, &str); 27] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
@@ -32,7 +32,11 @@ const REFUSED: [(&str, &str, &str); 23] = [
     ("Diagnosis", "/verdict/state", "fine"),
     ("DiagnosisList", "/items/0/node/role", "master"),
     ("Error", "/exitCode", "five"),
+    ("EtcdKeyList", "/items/0/encoding", "yaml"),
+    ("EtcdMemberList", "/items/0/isLearner", "no"),
     ("EtcdRescue", "/bytes", "many"),
+    ("EtcdSnapshot", "/sha256", "good"),
+    ("EtcdStatus", "/alarms", "none"),
     ("KubeconfigCheck", "/green", "yes"),
     ("KubeconfigComparison", "/same", "yes"),
     ("KubeconfigReplacement", "/replaced", "yes"),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::apiserver::ApiServer;
-use crate::common::{NOW, Node, Run, base64, kuberescue, run};
+use crate::common::{NOW, Node, Run, base64, etcd_database, kuberescue, run};
 
 const LOG: &str = "\
 E1123 22:10:01.123456    1234 reflector.go:138] Failed to watch *v1.Node: Get \"https://192.168.10.11:6443/api/v1/nodes\": x509: \
@@ -47,6 +47,12 @@ impl World {
         std::fs::write(world.path("config"), world.server.admin()).unwrap();
         std::fs::write(world.path("old"), world.server.kubeconfig(&ended)).unwrap();
         std::fs::write(world.path("new"), world.server.kubeconfig(&good)).unwrap();
+        for (name, file) in
+            [("snapshot.db", "kubernetes-1.20-snapshot.db"), ("three-members.db", "three-members.db")]
+        {
+            std::fs::write(world.path(name), etcd_database(file)).unwrap();
+        }
+        world.node.write("/var/lib/etcd/member/snap/db", etcd_database("three-members.db"));
         world.keep_in_secret(&format!("{}\n", world.server.kubeconfig(&good)));
         world
     }

@@ -16,7 +16,7 @@ use super::node::{Node, check, wrong};
 use super::server::{Authority, Leaf, NOW, closed_port};
 
 /// A process that ends with the test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -31,7 +31,7 @@ fn put(directory: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn put_leaf(directory: &TempDir, name: &str, leaf: &Leaf) -> (String, String) {
+pub fn put_leaf(directory: &TempDir, name: &str, leaf: &Leaf) -> (String, String) {
     (
         put(directory, &format!("{name}.crt"), leaf.certificate.to_pem()),
         put(directory, &format!("{name}.key"), leaf.key.to_pem().as_bytes()),
@@ -126,6 +126,14 @@ impl WithEtcd {
         Self { node, directory: tempfile::tempdir().unwrap(), process: None }
     }
 
+    /// Ends it by SIGTERM, as the kubelet does.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        let id = nix::unistd::Pid::from_raw(i32::try_from(process.0.id()).unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+        process.0.wait().unwrap();
+    }
+
     /// Starts etcd with these certificates, as kubeadm's manifest does, and waits until it is healthy.
     pub fn start(&mut self, server: &Leaf, peer: &Leaf) {
         drop(self.process.take());
@@ -197,7 +205,7 @@ fn a_real_etcd() {
     assert!(etcd_client.what.contains("expired on 2016-01-01"), "{}", etcd_client.what);
 }
 
-fn kuberescue(arguments: &[&str]) -> (i32, String, String) {
+pub fn kuberescue(arguments: &[&str]) -> (i32, String, String) {
     let done =
         Command::new(env!("CARGO_BIN_EXE_kuberescue")).args(arguments).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -224,7 +232,12 @@ fn not_run(why: &str) {
 
 /// The command on a running machine whose files are those of `node`: in a mount namespace of its own they lie over
 /// /etc and /var/lib. `None` where that is not allowed.
-fn on_machine(node: &Node, arguments: &[&str]) -> Option<(i32, String, String)> {
+pub fn on_machine(node: &Node, arguments: &[&str]) -> Option<(i32, String, String)> {
+    on_machine_by(node, &[&[env!("CARGO_BIN_EXE_kuberescue")], arguments].concat())
+}
+
+/// The same for any command.
+pub fn on_machine_by(node: &Node, command: &[&str]) -> Option<(i32, String, String)> {
     if !nix::unistd::geteuid().is_root() {
         not_run("a mount namespace needs root");
         return None;
@@ -242,8 +255,7 @@ fn on_machine(node: &Node, arguments: &[&str]) -> Option<(i32, String, String)> 
     let script = format!("{}{}exec \"$@\"", over("/etc"), over("/var/lib"));
     let done = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"])
-        .arg(env!("CARGO_BIN_EXE_kuberescue"))
-        .args(arguments)
+        .args(command)
         // A proxy for the world outside is none for the node itself.
         .env("HTTPS_PROXY", "http://127.0.0.1:1")
         .stdin(Stdio::null())

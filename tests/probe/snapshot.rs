@@ -1,7 +1,10 @@
-//! etcd's database as a real etcd streams it, with TLS and without.
+//! Snapshots of a real etcd: what it streams, what is saved of it and of its database, and what Debian's etcdctl and
+//! another etcd make of that.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use kuberescue::live::Fault;
 use kuberescue::live::deadline::Deadline;
@@ -9,8 +12,10 @@ use kuberescue::live::etcd::snapshot::stream;
 use kuberescue::live::https::Transport;
 use kuberescue::state::{Code, Digest};
 
-use super::judges::WithEtcd;
-use super::server::Authority;
+use serde_json::Value;
+
+use super::judges::{Running, WithEtcd, kuberescue, on_machine, on_machine_by, put_leaf};
+use super::server::{Authority, closed_port};
 
 /// The whole stream, and how many bytes each piece said would follow.
 fn all(etcd: &WithEtcd, transport: Transport<'_>) -> Result<(Vec<u8>, Vec<u64>), Fault> {
@@ -58,4 +63,184 @@ fn a_real_etcd_streams_its_database_and_the_digest() {
     })
     .unwrap();
     assert_eq!(pieces, 1);
+}
+
+fn etcdctl(arguments: &[&str]) -> Value {
+    let done = Command::new("etcdctl").args(arguments).args(["-w", "json"]).output().expect("make deps");
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap_or_default()
+}
+
+/// A real etcd with keys, some of them changed, deleted or large, and what etcdctl says of all.
+fn with_keys() -> (WithEtcd, Value) {
+    let mut etcd = WithEtcd::new();
+    let (server, peer) = (etcd.node.etcd_ca.ended("lab-cp1"), etcd.node.served["etcd-peer"].clone());
+    etcd.start(&server, &peer);
+    let large = "x".repeat(100_000);
+    for number in 0..40 {
+        client(&etcd, &["put", &format!("/registry/pods/{number}"), &large]);
+    }
+    client(&etcd, &["put", "/registry/pods/1", "changed"]);
+    client(&etcd, &["del", "/registry/pods/2"]);
+    let keys = client(&etcd, &["get", "", "--prefix"])["kvs"].clone();
+    assert_eq!(keys.as_array().unwrap().len(), 39);
+    (etcd, keys)
+}
+
+/// etcdctl with the certificate of the health check.
+fn client(etcd: &WithEtcd, arguments: &[&str]) -> Value {
+    let leaf = etcd.node.etcd_ca.leaf("kube-etcd-healthcheck-client");
+    let (certificate, key) = put_leaf(&etcd.directory, "client", &leaf);
+    let options = [
+        format!("--endpoints=https://{}", etcd.node.at.etcd),
+        "--insecure-skip-tls-verify".to_owned(),
+        format!("--cert={certificate}"),
+        format!("--key={key}"),
+    ];
+    etcdctl(&options.iter().map(String::as_str).chain(arguments.iter().copied()).collect::<Vec<_>>())
+}
+
+/// The keys in a snapshot, by another etcd that was restored from it.
+fn restored(file: &Path) -> Value {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let data = format!("--data-dir={}", data.display());
+    let done = Command::new("etcdctl").args(["snapshot", "restore", file.to_str().unwrap(), &data]).output();
+    let done = done.expect("make deps");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (address, peer) = (format!("http://{}", closed_port()), format!("http://{}", closed_port()));
+    let child = Command::new("etcd")
+        .args([&data, "--unsafe-no-fsync=true"])
+        .args([format!("--listen-client-urls={address}"), format!("--advertise-client-urls={address}")])
+        .arg(format!("--listen-peer-urls={peer}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("make deps");
+    let _process = Running(child);
+    let endpoint = format!("--endpoints={address}");
+    let start = Instant::now();
+    loop {
+        let asked = Command::new("etcdctl").args([&endpoint, "endpoint", "health"]).output().unwrap();
+        if asked.status.success() {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{asked:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    etcdctl(&[&endpoint, "get", "", "--prefix"])["kvs"].clone()
+}
+
+/// What was saved is what etcdctl reads.
+fn judged(file: &Path, document: &str, keys: &Value) -> Value {
+    let document: Value = serde_json::from_str(document).unwrap();
+    assert_eq!(document["status"], etcdctl(&["snapshot", "status", file.to_str().unwrap()]));
+    assert_eq!(document["sha256"], Digest::of(&std::fs::read(file).unwrap()).to_string());
+    assert_eq!(document["size"], file.metadata().unwrap().len());
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions()), 0o100_600);
+    assert_eq!(restored(file), *keys);
+    document
+}
+
+/// The tree of the node on a disk, with etcd's data as it lies there.
+fn on_disk(etcd: &WithEtcd) -> tempfile::TempDir {
+    let disk = tempfile::tempdir().unwrap();
+    for (path, bytes) in &etcd.node.files {
+        let path = disk.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    std::fs::create_dir_all(disk.path().join("var/lib/etcd/member/snap")).unwrap();
+    let from = etcd.directory.path().join("data/member/snap/db");
+    std::fs::copy(from, database(disk.path())).unwrap();
+    disk
+}
+
+fn database(root: &Path) -> PathBuf {
+    root.join("var/lib/etcd/member/snap/db")
+}
+
+/// The names in a directory: nothing half written is left.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_running_etcd_is_saved_over_tls() {
+    let (etcd, keys) = with_keys();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("etcd.db");
+    let line = ["etcd", "snapshot", "save", file.to_str().unwrap(), "-o", "json"];
+    let Some((code, out, err)) = on_machine(&etcd.node, &line) else { return };
+    assert_eq!(code, 0, "{err}");
+    let document = judged(&file, &out, &keys);
+    assert_eq!(document["source"]["from"], "etcd");
+
+    // It never replaces anything.
+    let before = std::fs::read(&file).unwrap();
+    let (code, _, err) = on_machine(&etcd.node, &line).unwrap();
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("it already exists\nhint: name a new file"), "{err}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert_eq!(names(place.path()), ["etcd.db"]);
+}
+
+#[test]
+fn a_stopped_etcd_is_saved_from_its_database() {
+    let (mut etcd, keys) = with_keys();
+    etcd.stop();
+    let disk = on_disk(&etcd);
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("etcd.db");
+    let root = disk.path().to_str().unwrap();
+    let line = ["etcd", "snapshot", "save", file.to_str().unwrap(), "--root", root, "-o", "json"];
+    let (code, out, err) = kuberescue(&[&line[..], &["--dry-run"]].concat());
+    assert_eq!((code, names(place.path()).len()), (0, 0), "{out}{err}");
+    let (code, out, err) = kuberescue(&line);
+    assert_eq!(code, 0, "{err}");
+    let document = judged(&file, &out, &keys);
+    assert_eq!(document["source"]["from"], "database");
+    let saved = std::fs::read(&file).unwrap();
+    assert_eq!(saved[..saved.len() - 32], std::fs::read(database(disk.path())).unwrap());
+}
+
+#[test]
+fn an_etcd_that_rejects_the_client_is_saved_from_its_database() {
+    let (mut etcd, keys) = with_keys();
+    let (data, place) = (etcd.directory.path().join("data"), tempfile::tempdir().unwrap());
+    let manifest = String::from_utf8(etcd.node.files["/etc/kubernetes/manifests/etcd.yaml"].clone()).unwrap();
+    let flags = manifest.replace("--name=", &format!("--data-dir={}, --name=", data.display()));
+    etcd.node.put("/etc/kubernetes/manifests/etcd.yaml", flags);
+    let expired = etcd.node.etcd_ca.ended("kube-etcd-healthcheck-client");
+    etcd.node.put_pair("/etc/kubernetes/pki/etcd/healthcheck-client", &expired);
+    // etcd has what was put last in its memory for a tenth of a second.
+    std::thread::sleep(Duration::from_secs(1));
+    let file = place.path().join("etcd.db");
+    let line = ["etcd", "snapshot", "save", file.to_str().unwrap(), "-o", "json"];
+    let Some((code, out, err)) = on_machine(&etcd.node, &line) else { return };
+    assert_eq!(code, 0, "{err}");
+    let document = judged(&file, &out, &keys);
+    assert_eq!(document["source"]["from"], "database");
+    let why = document["source"]["etcd"].as_str().unwrap();
+    assert!(why.contains("client certificate rejected"), "{why}");
+    assert!(err.contains("note: etcd itself gives none (127."), "{err}");
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let (etcd, _) = with_keys();
+    let place = tempfile::tempdir().unwrap();
+    // A file system of 256 KiB over the directory, for this command alone.
+    let inner = format!(
+        "mount -t tmpfs -o size=256k full {0} && {1} etcd snapshot save {0}/etcd.db; code=$?; ls -A {0} >&2; exit $code",
+        place.path().display(),
+        env!("CARGO_BIN_EXE_kuberescue")
+    );
+    let Some((code, _, err)) = on_machine_by(&etcd.node, &["sh", "-c", &inner]) else { return };
+    assert_eq!(code, 2, "{err}");
+    let shown = err.replace(place.path().to_str().unwrap(), "DIR");
+    assert!(shown.starts_with("error [no-space]: cannot write DIR/etcd.db: 0 MiB are free and "), "{shown}");
+    assert!(shown.ends_with("nothing was changed\n"), "{shown}");
 }

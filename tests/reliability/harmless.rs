@@ -69,6 +69,7 @@ pub const HARMLESS: &[c_long] = &[
     libc::SYS_poll,
     libc::SYS_ppoll,
     libc::SYS_prctl,
+    libc::SYS_pread64,
     libc::SYS_prlimit64,
     libc::SYS_pselect6,
     libc::SYS_recvfrom,

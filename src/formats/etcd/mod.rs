@@ -19,6 +19,9 @@ pub use keys::{KeyValue, Revision};
 pub use object::{Content, Object, Stored};
 pub use totals::{Resources, Totals};
 
+/// The database in a data directory: etcd 3.8.0-alpha.0 `server/storage/datadir/datadir.go`.
+pub const DATABASE: &str = "member/snap/db";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Member {

@@ -26,9 +26,6 @@ use crate::state::{Code, Component, Digest};
 /// Bytes that stay free beside a snapshot: directories and journals of the file system.
 const MARGIN: u64 = 1 << 20;
 
-/// kubeadm's data directory of etcd.
-const ETCD_DATA: &str = "/var/lib/etcd";
-
 /// How much of a database is copied at a time, in bytes.
 const PIECE: usize = 1 << 20;
 
@@ -58,10 +55,7 @@ impl<'a> Source<'a> {
                 .code(Code::EtcdExternal)
                 .hint("run it on a node of etcd: kube-apiserver --etcd-servers names them"));
         }
-        let pod = inventory.facts.pod(Component::Etcd);
-        let directory = pod.and_then(|(_, pod)| Some(pod.host(pod.flag("data-dir")?)));
-        let directory = directory.unwrap_or_else(|| PathBuf::from(ETCD_DATA));
-        Ok(Self { root, inventory, database: directory.join("member/snap/db") })
+        Ok(Self { root, inventory, database: inventory.facts.etcd_database() })
     }
 
     /// What would be saved to `path`, judged without reading it.
@@ -87,7 +81,7 @@ impl<'a> Source<'a> {
     }
 
     fn no_database(&self, etcd: Option<&str>) -> Error {
-        let why = etcd.map(|why| format!("etcd does not answer ({why}), and ")).unwrap_or_default();
+        let why = etcd.map(|why| format!("etcd itself gives none ({why}), and ")).unwrap_or_default();
         let database = self.database.display();
         Error::could_not_run(format!("cannot save a snapshot of etcd: {why}{database} was not found"))
             .code(Code::EtcdDataMissing)

@@ -8,6 +8,7 @@ use crate::analysis::node::scope;
 use crate::disk::parking::parked;
 use crate::disk::{self, Root, rescue, strays_among, transaction};
 use crate::formats::bolt;
+use crate::formats::etcd::DATABASE;
 use crate::state::{Snapshot, catalog};
 
 /// Every system has it: a root without it is a copy of some files, which says nothing about the host.
@@ -23,7 +24,7 @@ pub fn look_around(
     let is_disk = root.has_directory(Path::new(WHOLE_DISK));
     let etcd = inventory.facts.etcd_data().filter(|_| is_disk).map(|directory| EtcdData {
         is_there: root.has_directory(&directory.join("member")),
-        database: root.beginning(&directory.join("member/snap/db"), bolt::HEAD),
+        database: root.beginning(&directory.join(DATABASE), bolt::HEAD),
         directory,
     });
     let mut places = vec![PathBuf::from("/etc/kubernetes"), PathBuf::from("/var/lib/kubelet")];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::analysis::node::facts::{Facts, Recorded};
 use crate::disk::{PagedFile, Root};
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::{Database, cluster_configuration};
+use crate::formats::etcd::{DATABASE, Database, cluster_configuration};
 
 /// Reads the small records of this node's etcd; `None` without a database, or if it can't be read now.
 pub(super) fn recorded(root: &Root, facts: &Facts) -> Option<Recorded> {
@@ -29,7 +29,7 @@ pub(super) fn configure(root: &Root, facts: &mut Facts) {
 }
 
 fn open(root: &Root, facts: &Facts) -> Option<(PathBuf, PagedFile)> {
-    let path = facts.etcd_data()?.join("member/snap/db");
+    let path = facts.etcd_data()?.join(DATABASE);
     let pages = root.pages(&path).ok().flatten()?;
     Some((path, pages))
 }

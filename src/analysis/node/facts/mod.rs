@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::pki_dir::PkiDir;
 pub use self::records::{Configured, EtcdRecords, Recorded};
 use crate::formats::crictl::CrictlConfiguration;
-use crate::formats::etcd::ClusterConfiguration;
+use crate::formats::etcd::{self, ClusterConfiguration};
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::state::Component::{self, ApiServer, ControllerManager, Etcd, Scheduler};
@@ -233,6 +233,11 @@ impl Facts {
     pub fn etcd_data(&self) -> Option<PathBuf> {
         let (_, pod) = self.pod(Etcd)?;
         Some(pod.host(pod.flag("data-dir").unwrap_or(ETCD_DATA)))
+    }
+
+    /// Where etcd's database is or would be, in kubeadm's place without a manifest.
+    pub fn etcd_database(&self) -> PathBuf {
+        self.etcd_data().unwrap_or_else(|| PathBuf::from(ETCD_DATA)).join(etcd::DATABASE)
     }
 
     /// The file on the node that a flag of a component names.

@@ -10,6 +10,7 @@ use crate::analysis::node::host_state::{Free, HostState, Interrupted};
 use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
+use crate::formats::etcd::DATABASE;
 use crate::formats::key::public_key_bits;
 use crate::state::catalog::RESCUE_DIR;
 use crate::state::text::count;
@@ -107,7 +108,7 @@ pub(super) fn etcd(
     let finding = |code, path: &std::path::Path, what: String| {
         vec![Finding::new(code, Severity::Blocker, "etcd", path, what)]
     };
-    let database = data.directory.join("member/snap/db");
+    let database = data.directory.join(DATABASE);
     match &data.database {
         _ if !data.is_there => {
             let what = format!("no etcd member in {}", data.directory.display());
@@ -116,7 +117,7 @@ pub(super) fn etcd(
         None => finding(Code::EtcdDataMissing, &database, "database not found".to_owned()),
         Some((head, size)) => match Meta::parse(head, *size) {
             Ok(_) => match &inventory.facts.recorded {
-                Some(Recorded::Damaged(why)) => finding(Code::EtcdDataBroken, &database, why.clone()),
+                Some(Recorded::Damaged(why)) => finding(Code::EtcdDatabaseDamaged, &database, why.clone()),
                 Some(Recorded::Read(_)) | None => Vec::new(),
             },
             Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),

@@ -1,0 +1,87 @@
+//! etcd's database as the commands find it: a file that is named, or that of a node.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::source::{RootArgs, open_root};
+use crate::disk::PagedFile;
+use crate::error::Error;
+use crate::formats::bolt::ReadError;
+use crate::formats::etcd::Database;
+use crate::state::text::{count, shell_word};
+use crate::state::time::minute;
+use crate::state::{Code, Snapshot};
+
+/// A database, open, and where it is.
+#[derive(Debug)]
+pub struct OpenDatabase {
+    pub file: PagedFile,
+    /// When etcd wrote to it last.
+    pub modified: Timestamp,
+}
+
+impl OpenDatabase {
+    /// Opens `file`, a database or a snapshot, or else the database of the node.
+    ///
+    /// # Errors
+    /// It doesn't exist, or cannot be read.
+    pub fn of(file: Option<&Path>, root: &Path) -> Result<Self, Error> {
+        let file = match file {
+            Some(path) => PagedFile::open(path).map_err(Error::from)?,
+            None => of_node(root)?,
+        };
+        let modified = file.modified().map_err(Error::from)?;
+        Ok(Self { file, modified })
+    }
+
+    /// `633 keys as of revision 1645, written 2026-11-23 22:10 UTC (FILE)`.
+    pub fn as_of(&self, keys: u64, revision: i64) -> String {
+        let (written, path) = (minute(self.modified), self.file.path().display());
+        format!("{} as of revision {revision}, written {written} ({path})", count(keys, "key"))
+    }
+
+    /// What `read` makes of the database.
+    ///
+    /// # Errors
+    /// It is none, is damaged, or etcd writes to it too often.
+    pub fn read<T>(
+        &mut self,
+        read: impl FnOnce(&mut Database<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, Error> {
+        let result = Database::open(&mut self.file).and_then(|mut database| read(&mut database));
+        let path = self.file.path().to_owned();
+        result.map_err(|error| failure(&path, &error))
+    }
+}
+
+/// The database in the data directory that the node's manifest names, or else in kubeadm's.
+fn of_node(root: &Path) -> Result<PagedFile, Error> {
+    let arguments = RootArgs { root: root.to_owned(), cert_dir: None };
+    let root = open_root(root, "--root takes the directory under which etcd's /var/lib/etcd is")?;
+    let (_, inventory) = arguments.read_beside(&root, &Snapshot::default())?;
+    let path = inventory.facts.etcd_database();
+    root.pages(&path).map_err(Error::from)?.ok_or_else(|| {
+        let what = format!("cannot read etcd's database: {} not found", root.on_host(&path).display());
+        Error::could_not_run(what)
+            .code(Code::EtcdDataMissing)
+            .hint("name a database or a snapshot: kuberescue etcd status FILE")
+    })
+}
+
+fn failure(path: &Path, error: &ReadError) -> Error {
+    let what = format!("cannot read etcd's database {}: {error}", path.display());
+    let shown = shell_word(&path.display().to_string());
+    match error {
+        ReadError::Io(_) => Error::could_not_run(what).code(Code::FileError).hint("journalctl -k -p err"),
+        ReadError::Busy { .. } => Error::could_not_run(what)
+            .code(Code::ChangedMeanwhile)
+            .hint("run the same command again, or name a snapshot (etcdctl snapshot save)"),
+        ReadError::Head(_) => {
+            Error::could_not_run(what).code(Code::EtcdDataBroken).hint(format!("file {shown}"))
+        }
+        ReadError::Damaged { .. } | ReadError::Record { .. } => Error::could_not_run(what)
+            .code(Code::EtcdDatabaseDamaged)
+            .hint(format!("kuberescue explain {}", Code::EtcdDatabaseDamaged)),
+    }
+}
