@@ -38,7 +38,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The quorum isn't lost, this node's etcd can't be rescued, or a step failed.
-pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let prepared = prepare(&args.root, context)?;
     let plan = &prepared.plan;
