@@ -73,7 +73,7 @@ fn json_is_kubeadms() {
 #[test]
 fn yaml_is_kubeadms() {
     for (name, code) in PRINTED {
-        // kubeadm asks the clock anew for each row, and once a second went by before the last one.
+        // kubeadm asks the clock again for each row, and once a second went by before the last one.
         let kubeadm =
             expected(name, "check.yaml").replace("residualTime: 31535951", "residualTime: 31535950");
         let run = Node::of(name).run(&format!("{CHECK} -o yaml --at {}", moment_of_yaml(&kubeadm)));
@@ -355,7 +355,7 @@ fn kubeconfigs_of_users_are_found() {
 }
 
 #[test]
-fn a_users_kubeconfig_that_has_ended_is_a_finding() {
+fn a_users_kubeconfig_that_has_expired_is_a_finding() {
     let node = Node::of("rsa2048");
     node.write("/root/.kube/config", Node::of("expired-all").text("/etc/kubernetes/admin.conf"));
     let run = node.run(CHECK);

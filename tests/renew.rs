@@ -46,7 +46,7 @@ fn all_is_renewed_in_kubeadms_words() {
 }
 
 #[test]
-fn ended_certificates_of_the_kubelet_are_renewed_with_the_rest() {
+fn expired_certificates_of_the_kubelet_are_renewed_with_the_rest() {
     for name in ["expired-all", "v120-expired"] {
         let run = Node::of(name).must("certs renew all");
         // They come after kubeadm's own, before the blank line.
@@ -625,7 +625,7 @@ fn rollback_leaves_alone_what_was_changed_since() {
 }
 
 #[test]
-fn an_ended_ca_can_sign_nothing() {
+fn an_expired_ca_can_sign_nothing() {
     let node = Node::of("expired-ca");
     assert_snapshot!(node.shown(&node.refuses("certs renew all", "ca-expired")), @"
     exit 5

@@ -31,7 +31,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A node whose certificates had ended, with the logs of that time as the kubelet keeps them.
+/// A node whose certificates had expired, with the logs of that time as the kubelet keeps them.
 fn node() -> Node {
     let node = Node::of("expired-all");
     let pod =
@@ -104,7 +104,7 @@ fn a_node_with_logs_in_every_form() {
 
     let failure = timeline.first_failure.as_ref().unwrap();
     assert_eq!(failure.source, "etcd");
-    assert_eq!(failure.ended.as_ref().unwrap().time, "2024-12-31T00:00:00Z".parse().unwrap());
+    assert_eq!(failure.expired.as_ref().unwrap().time, "2024-12-31T00:00:00Z".parse().unwrap());
     let sentence =
         "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, 692 d after etcd-server expired";
     assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);

@@ -63,7 +63,7 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
 }
 
 #[test]
-fn theirs_are_kept_and_the_rest_is_ended() {
+fn theirs_are_kept_and_the_rest_is_completed() {
     let node = touched_after_an_interruption();
     assert_snapshot!(node.shown(&node.run("resume --keep-theirs")), @r#"
     exit 4

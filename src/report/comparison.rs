@@ -149,7 +149,7 @@ fn differences(before: &CertSummary, after: &CertSummary) -> String {
             parts.push(format!("{what} {old} → {new}"));
         }
     };
-    differs("ends", &before.not_after.to_string(), &after.not_after.to_string());
+    differs("expires", &before.not_after.to_string(), &after.not_after.to_string());
     differs("subject", &before.subject, &after.subject);
     differs("issuer", &before.issuer, &after.issuer);
     let only = |a: &[String], b: &[String], sign: char| -> Vec<String> {

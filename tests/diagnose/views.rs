@@ -8,7 +8,7 @@ use super::common::screen::{Screens, screen};
 use super::common::{NOW, Node, kuberescue, run};
 use super::scene::disk;
 
-/// A log of a real control plane whose certificates had ended (testdata/README.md).
+/// A log of a real control plane whose certificates had expired (testdata/README.md).
 fn log(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/logs").join(name)
 }

@@ -75,7 +75,7 @@ fn faults(node: &Node, python: &Path, kubectl: &Path) -> Vec<String> {
     run.out.lines().filter(|line| line.starts_with("FAULT ")).map(str::to_owned).collect()
 }
 
-/// What is wrong with how a case ended.
+/// What is wrong with how a case finished.
 fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/field/{}.tar.gz", case.tree));
     let node = Node::empty().unpacked(&archive, true);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::finish::{self, Way};
+use super::finish::{self, Completion};
 use super::stage::{self, NEW, OLD, Parents, staged};
-use super::survey::{STAGED_CHANGED, Theirs, stranger, survey, without_directory};
+use super::survey::{STAGED_CHANGED, Theirs, survey, unexpected, without_directory};
 use super::{Context, Lock, after_commit, run};
 use crate::disk::error::Difference;
 use crate::disk::history::{self, Stamp};
@@ -63,8 +63,9 @@ pub fn resume(
         stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
         return Ok(Resumed::Cleaned { id: journal.id });
     }
-    let way = Way { theirs, ..Way::default() };
-    end(root, lock, journal.clone(), way, &stamp(lock, operator, now)).map_err(after_commit(&journal))?;
+    let completion = Completion { theirs, ..Completion::default() };
+    complete(root, lock, journal.clone(), completion, &stamp(lock, operator, now))
+        .map_err(after_commit(&journal))?;
     Ok(match journal.direction {
         Direction::Forward => Resumed::Completed { journal },
         Direction::Backward => Resumed::Undone { journal },
@@ -85,7 +86,7 @@ pub fn rollback(
     operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
-    let way = Way { archive: Some(archive), theirs, forgotten: false };
+    let completion = Completion { archive: Some(archive), theirs, forgotten: false };
     let stamp = stamp(lock, operator, now);
     match journal::pending_in(&lock.state)? {
         Some(journal) if journal.state == State::Staging => {
@@ -95,8 +96,8 @@ pub fn rollback(
         // If it undoes another change the user wants it completed, not reverted.
         Some(journal) => {
             let undone = match (&journal.undoes, journal.direction) {
-                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), way, &stamp),
-                _ => end(root, lock, journal.clone(), way, &stamp),
+                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), completion, &stamp),
+                _ => complete(root, lock, journal.clone(), completion, &stamp),
             };
             undone.map_err(after_commit(&journal))?;
             Ok(RolledBack::Undone { journal: Box::new(journal) })
@@ -155,16 +156,16 @@ fn turn_back(
     root: &Root,
     lock: &Lock,
     mut journal: Journal,
-    way: Way<'_>,
-    ended: &Stamp,
+    completion: Completion<'_>,
+    completed: &Stamp,
 ) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let (entries, differences) = old_contents(&mut parents, &journal, way.archive, way.theirs)?;
+    let (entries, differences) = old_contents(&mut parents, &journal, completion.archive, completion.theirs)?;
     // The change may have been killed before its commit was synced: otherwise that rename could be lost in a power
     // loss and what is written of the journal from here on not, and the name from before the commit would be left.
     lock.state.sync()?;
     if !differences.is_empty() {
-        release(&mut parents, lock, &mut journal, differences, way.theirs)?;
+        release(&mut parents, lock, &mut journal, differences, completion.theirs)?;
     }
     let entries: Vec<(&Record, &Entry)> = journal
         .changes
@@ -182,20 +183,26 @@ fn turn_back(
     }
     journal.direction = Direction::Backward;
     journal.write(&lock.state, COMMITTED)?;
-    end(root, lock, journal, way, ended).map_err(Error::after_begin)
+    complete(root, lock, journal, completion, completed).map_err(Error::after_begin)
 }
 
 /// Finishes a committed change that another run has begun.
-fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Stamp) -> Result<(), Error> {
+fn complete(
+    root: &Root,
+    lock: &Lock,
+    mut journal: Journal,
+    completion: Completion<'_>,
+    completed: &Stamp,
+) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let differences = survey(&mut parents, &journal, way.archive, way.theirs)?.differences;
+    let differences = survey(&mut parents, &journal, completion.archive, completion.theirs)?.differences;
     // It may have been killed before the commit was synced; no target may change before that.
     lock.state.sync()?;
     if !differences.is_empty() {
-        release(&mut parents, lock, &mut journal, differences, way.theirs)?;
+        release(&mut parents, lock, &mut journal, differences, completion.theirs)?;
     }
-    history::prepare_again(&lock.state, &journal, ended);
-    finish::finish(&mut parents, &lock.state, &journal, way).map(drop)
+    history::prepare_again(&lock.state, &journal, completed);
+    finish::finish(&mut parents, &lock.state, &journal, completion).map(drop)
 }
 
 /// Takes the paths that are to be kept out of the change, with what is staged for them. The commit is synced. Killed
@@ -231,9 +238,9 @@ pub(super) fn take_back(
 ) -> Result<Vec<PathBuf>, Error> {
     let old = changes.iter().filter_map(|change| Some((change.path.clone(), change.before.clone()?)));
     let old: Snapshot = old.collect();
-    let way = Way { archive: Some(&old), forgotten: true, ..Way::default() };
+    let completion = Completion { archive: Some(&old), forgotten: true, ..Completion::default() };
     let stamp = stamp(lock, &context.operator, context.now);
-    match turn_back(root, lock, journal.clone(), way, &stamp) {
+    match turn_back(root, lock, journal.clone(), completion, &stamp) {
         Ok(()) => Err(Error::TakenBack { source: Box::new(failed) }),
         Err(_) => Err(after_commit(journal)(failed)),
     }
@@ -290,7 +297,7 @@ fn old_content(
     let now = Fingerprint::of(parents.look(path)?.as_ref());
     let theirs = now != record.before && now != record.after;
     if theirs {
-        let (why, overwritable) = stranger(&now);
+        let (why, overwritable) = unexpected(&now);
         let overwritable = overwritable && record.before != Fingerprint::Directory;
         if !overwrite || !overwritable {
             return Ok(Err(Difference { path: path.clone(), why, overwritable }));
@@ -345,7 +352,7 @@ fn changed_since(parents: &mut Parents<'_>, journal: &Journal) -> Result<Vec<Dif
         }
         let now = Fingerprint::of(parents.look(&path)?.as_ref());
         if now != record.after {
-            let (why, readable) = stranger(&now);
+            let (why, readable) = unexpected(&now);
             let overwritable = readable && ![&now, &record.before].contains(&&Fingerprint::Directory);
             differences.push(Difference { path, why, overwritable });
         }

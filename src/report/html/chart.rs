@@ -124,7 +124,7 @@ const LEGEND: &str = "<ul class=\"legend\" aria-label=\"How bars are to be read\
     <rect class=\"dots-ground\" width=\"8\" height=\"7\"/><circle class=\"dots-dot\" cx=\"4\" cy=\"3.5\" r=\"2\"/></pattern>\
     </defs><rect class=\"bar valid\" x=\"1\" y=\"1\" width=\"32\" height=\"12\"/></svg> valid</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar ending\" x=\"1\" y=\"1\" width=\"32\" \
-    height=\"12\"/></svg> ends soon</li>\n\
+    height=\"12\"/></svg> expires soon</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar expired\" x=\"1\" y=\"1\" width=\"32\" \
     height=\"12\"/></svg> expired</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar not-yet\" x=\"1\" y=\"1\" width=\"32\" \

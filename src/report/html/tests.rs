@@ -54,7 +54,7 @@ fn diagnosis() -> Diagnosis {
         verdict: Verdict {
             state: State::Credentials,
             line: format!(
-                "kubelet cannot start: 1 ended; {HOSTILE}; repairable here with: kuberescue recover"
+                "kubelet cannot start: 1 expired; {HOSTILE}; repairable here with: kuberescue recover"
             ),
             workloads: HOSTILE.to_owned(),
             repair: Some("kuberescue recover".to_owned()),
@@ -62,7 +62,7 @@ fn diagnosis() -> Diagnosis {
             obstacle: None,
         },
         findings: vec![
-            told(Code::Expired, Severity::Blocker, "ended", "Do that."),
+            told(Code::Expired, Severity::Blocker, "expired", "Do that."),
             told(Code::Expired, Severity::Blocker, HOSTILE, "Do that."),
             told(Code::Expiring, Severity::Warning, "ending", "Do this."),
             told(Code::AdminStillMasters, Severity::Note, "admin.conf", "Nothing."),
@@ -70,7 +70,7 @@ fn diagnosis() -> Diagnosis {
         credentials: vec![
             validity("ca", "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
             validity("old ca", "1900-01-01T00:00:00Z", "9999-12-30T00:00:00Z"),
-            validity("ended", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            validity("expired", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
             validity("ending", "2025-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
             validity("not yet", "2026-11-25T00:00:00Z", "2027-11-25T00:00:00Z"),
             validity("valid", "2026-11-23T00:00:00Z", "2027-11-23T00:00:00Z"),

@@ -141,7 +141,7 @@ pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Error> 
         let how = if lock.is_of_this_boot(left) {
             "was killed"
         } else {
-            "did not end: the machine went down, or the disk was on another one"
+            "was interrupted: the machine went down, or the disk was on another one"
         };
         context.out.say(&format!("note: the last kuberescue on this node ({left}) {how}"));
     }

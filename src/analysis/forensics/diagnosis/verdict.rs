@@ -132,10 +132,10 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     let mut line = format!("no blocking problem on this disk: the {} can work", subject(inventory));
     // Expired, but keeps nothing from working: admin.conf, homes.
-    let ended = |f: &&Finding| f.code == Code::Expired && f.severity == Severity::Warning;
-    let ended: Vec<_> = findings.iter().filter(ended).collect();
-    if let Some(first) = ended.first() {
-        let names: Vec<_> = ended.iter().map(|finding| finding.subject.clone()).collect();
+    let expired = |f: &&Finding| f.code == Code::Expired && f.severity == Severity::Warning;
+    let expired: Vec<_> = findings.iter().filter(expired).collect();
+    if let Some(first) = expired.first() {
+        let names: Vec<_> = expired.iter().map(|finding| finding.subject.clone()).collect();
         let end = inventory.rows().find(|row| row.name == first.subject);
         let end = end.and_then(|row| Some(row.certificate.get()?.not_after));
         let ago = end.map(|end| format!(" {} ago", time::span(now, end))).unwrap_or_default();
@@ -204,11 +204,11 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
     let mut parts = Vec::new();
     let authorities = of(&|f| f.code == Code::CaExpired);
     if !authorities.is_empty() {
-        let ends = inventory
+        let expiries = inventory
             .authorities
             .iter()
             .filter_map(|row| Some((row.authority.name(), row.certificate.get()?)));
-        let ends: Vec<_> = ends
+        let expiries: Vec<_> = expiries
             .filter(|(name, _)| authorities.iter().any(|finding| finding.subject == *name))
             .map(|(_, certificate)| certificate.not_after)
             .collect();
@@ -220,7 +220,7 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
         let they = if authorities.len() == 1 { "it" } else { "they" };
         parts.push(format!(
             "{who} expired{}, so every certificate that {they} signed is rejected",
-            ago(&ends, now)
+            ago(&expiries, now)
         ));
     }
     let is_expired = |f: &Finding| {
@@ -231,14 +231,14 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
         let needed = inventory.rows().filter(|row| !row.name.starts_with('/'));
         let total = needed.filter(|row| !row.certificate.is_missing()).count();
         let rows = inventory.rows().filter(|row| expired.iter().any(|finding| finding.subject == row.name));
-        let ends: Vec<_> = rows.filter_map(|row| Some(row.certificate.get()?.not_after)).collect();
+        let expiries: Vec<_> = rows.filter_map(|row| Some(row.certificate.get()?.not_after)).collect();
         let who = match expired.as_slice() {
             [one] => one.subject.clone(),
             [one, two] => format!("{} and {}", one.subject, two.subject),
             all if all.len() == total => format!("all {total} certificates"),
             some => format!("{} of {total} certificates", some.len()),
         };
-        parts.push(format!("{who} expired{}", ago(&ends, now)));
+        parts.push(format!("{who} expired{}", ago(&expiries, now)));
     }
     let follows_from_others =
         |code| matches!(code, Code::KubeletCrashLoop | Code::KubeletConfEmbedded | Code::CaExpired);
@@ -261,8 +261,8 @@ fn some(names: &[String]) -> String {
 }
 
 /// ` 53 days ago`; with the first and the last if days lie between.
-fn ago(ends: &[Timestamp], now: Timestamp) -> String {
-    match (ends.iter().min(), ends.iter().max()) {
+fn ago(expiries: &[Timestamp], now: Timestamp) -> String {
+    match (expiries.iter().min(), expiries.iter().max()) {
         (Some(first), Some(last)) if last.as_second() - first.as_second() > 2 * 86_400 => {
             format!(
                 " (the first one {} ago, the last one {} ago)",
@@ -277,8 +277,9 @@ fn ago(ends: &[Timestamp], now: Timestamp) -> String {
 
 /// Until when the CAs are valid, if none has expired.
 fn valid_authorities(inventory: &Inventory, now: Timestamp) -> Option<String> {
-    let ends = inventory.authorities.iter().filter_map(|row| Some(row.certificate.get()?.not_after)).min();
-    match ends {
+    let expiries =
+        inventory.authorities.iter().filter_map(|row| Some(row.certificate.get()?.not_after)).min();
+    match expiries {
         None => Some("no CA certificate can be read".to_owned()),
         Some(end) if end < now => None,
         Some(end) => {

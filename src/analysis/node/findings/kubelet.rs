@@ -183,9 +183,9 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
         return None;
     }
     let row = &inventory.kubelet_client;
-    let ended = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
-    let severity = if ended { Severity::Blocker } else { Severity::Warning };
-    let what = match (is_embedded, ended) {
+    let expired = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
+    let severity = if expired { Severity::Blocker } else { Severity::Warning };
+    let what = match (is_embedded, expired) {
         (true, true) => "its embedded certificate has expired, and rotation does not replace it",
         (true, false) => "its certificate is embedded, so rotation has no effect after a restart",
         (false, true) => {

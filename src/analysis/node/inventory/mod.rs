@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::foreign::{ForeignCa, Vouch, vouch};
+pub use self::foreign::{ForeignCa, Trust, trusts};
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::{Fact, Facts, ManifestFile};
 use super::{references, scope};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::decide::Decision;
 use super::{Selection, Target, kubelet_distrusts};
 use crate::analysis::node::findings::Finding;
-use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
+use crate::analysis::node::inventory::{KubeletForm, Row, Trust, trusts};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::state::catalog::{Ca, CertSpec};
@@ -52,7 +52,7 @@ impl Decision<'_> {
             let copies = config.authority_pem().map(Certificate::all_from_pem);
             // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
             let authority = match (copies, own) {
-                (Some(Ok(copies)), Some((own, bundle))) => vouch(&copies, own, bundle) != Vouch::Yes,
+                (Some(Ok(copies)), Some((own, bundle))) => trusts(&copies, own, bundle) != Trust::Yes,
                 (Some(Err(_)), Some(_)) => true,
                 _ => false,
             };
