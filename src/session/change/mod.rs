@@ -346,7 +346,8 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
         let Some(row) = inventory.row(&step.name) else {
             return Err(format!("{}: it is not where it should be", step.name));
         };
-        let faulty = |finding: &&Finding| finding.subject == step.name && goes_with_reissue(finding.code);
+        let faulty =
+            |finding: &&Finding| finding.subject == step.subject() && goes_with_reissue(finding.code);
         if let Some(finding) = findings.iter().find(faulty) {
             let path = row.path.display();
             return Err(format!("{}: the new certificate {path} is not right: {}", step.name, finding.what));

@@ -109,9 +109,35 @@ pub enum Names {
     EtcdMember,
 }
 
+/// Which row of [`CERT_SPECS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    Admin,
+    ApiServer,
+    ApiServerEtcdClient,
+    ApiServerKubeletClient,
+    ControllerManager,
+    EtcdHealthcheckClient,
+    EtcdPeer,
+    EtcdServer,
+    FrontProxyClient,
+    Scheduler,
+    SuperAdmin,
+    /// One of the API server's `--tls-sni-cert-key`, which kubeadm doesn't have: no row.
+    ApiServerSni,
+}
+
+impl Leaf {
+    /// Its row.
+    pub fn spec(self) -> Option<&'static CertSpec> {
+        CERT_SPECS.iter().find(|spec| spec.leaf == self)
+    }
+}
+
 /// One leaf certificate that kubeadm issues and renews.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CertSpec {
+    pub leaf: Leaf,
     /// kubeadm's name, as on the command line.
     pub name: &'static str,
     /// kubeadm's description in its messages.
@@ -144,6 +170,7 @@ const KUBELET_API_ADMIN: Organization =
 /// The leaf certificates in kubeadm's order: by name.
 pub const CERT_SPECS: [CertSpec; 11] = [
     CertSpec {
+        leaf: Leaf::Admin,
         name: "admin.conf",
         long_name: "certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself",
         place: Place::Kubeconfig("admin.conf"),
@@ -155,6 +182,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::ApiServer,
         name: "apiserver",
         long_name: "certificate for serving the Kubernetes API",
         place: Place::Pair("apiserver"),
@@ -166,6 +194,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::ApiServerEtcdClient,
         name: "apiserver-etcd-client",
         long_name: "certificate the apiserver uses to access etcd",
         place: Place::Pair("apiserver-etcd-client"),
@@ -177,6 +206,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::ApiServerKubeletClient,
         name: "apiserver-kubelet-client",
         long_name: "certificate for the API server to connect to kubelet",
         place: Place::Pair("apiserver-kubelet-client"),
@@ -188,6 +218,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::ControllerManager,
         name: "controller-manager.conf",
         long_name: "certificate embedded in the kubeconfig file for the controller manager to use",
         place: Place::Kubeconfig("controller-manager.conf"),
@@ -199,6 +230,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::EtcdHealthcheckClient,
         name: "etcd-healthcheck-client",
         long_name: "certificate for liveness probes to healthcheck etcd",
         place: Place::Pair("etcd/healthcheck-client"),
@@ -210,6 +242,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::EtcdPeer,
         name: "etcd-peer",
         long_name: "certificate for etcd nodes to communicate with each other",
         place: Place::Pair("etcd/peer"),
@@ -221,6 +254,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::EtcdServer,
         name: "etcd-server",
         long_name: "certificate for serving etcd",
         place: Place::Pair("etcd/server"),
@@ -232,6 +266,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::FrontProxyClient,
         name: "front-proxy-client",
         long_name: "certificate for the front proxy client",
         place: Place::Pair("front-proxy-client"),
@@ -243,6 +278,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::Scheduler,
         name: "scheduler.conf",
         long_name: "certificate embedded in the kubeconfig file for the scheduler manager to use",
         place: Place::Kubeconfig("scheduler.conf"),
@@ -254,6 +290,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         optional: false,
     },
     CertSpec {
+        leaf: Leaf::SuperAdmin,
         name: "super-admin.conf",
         long_name: "certificate embedded in the kubeconfig file for the super-admin",
         place: Place::Kubeconfig("super-admin.conf"),
@@ -293,53 +330,4 @@ pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 pub const RESCUE_DIR: &str = "/var/lib/kuberescue";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_in_kubeadms_order_and_findable() {
-        let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
-        let mut sorted = names.clone();
-        sorted.sort_unstable();
-        assert_eq!(names, sorted);
-        for name in names {
-            assert_eq!(cert_spec(name).map(|spec| spec.name), Some(name));
-        }
-        assert_eq!(cert_spec("etcd"), None);
-    }
-
-    #[test]
-    fn only_clients_go_without_names() {
-        for spec in &CERT_SPECS {
-            assert_eq!(spec.names == Names::None, spec.usage == Usage::Client, "{}", spec.name);
-        }
-    }
-
-    /// kubeadm 1.29: changelog, PR 119859, 120521, 121837; 1.37: system:kubelet-api-admin.
-    #[test]
-    fn organizations_of_each_minor_version() {
-        for minor in 20..=37 {
-            let admins = Some(if minor < 29 { "system:masters" } else { "kubeadm:cluster-admins" });
-            let etcd = (minor < 29).then_some("system:masters");
-            for (name, expected) in [
-                ("admin.conf", admins),
-                ("apiserver", None),
-                ("apiserver-etcd-client", etcd),
-                (
-                    "apiserver-kubelet-client",
-                    if minor < 37 { admins } else { Some("system:kubelet-api-admin") },
-                ),
-                ("controller-manager.conf", None),
-                ("etcd-healthcheck-client", etcd),
-                ("etcd-peer", None),
-                ("etcd-server", None),
-                ("front-proxy-client", None),
-                ("scheduler.conf", None),
-                ("super-admin.conf", Some("system:masters")),
-            ] {
-                let spec = cert_spec(name).unwrap();
-                assert_eq!(spec.organization.at(minor), expected, "{name} of 1.{minor}");
-            }
-        }
-    }
-}
+mod tests;

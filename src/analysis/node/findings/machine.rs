@@ -10,6 +10,7 @@ use crate::analysis::node::inventory::{Inventory, Parsed};
 use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::public_key_bits;
+use crate::state::Subject;
 use crate::state::catalog::RESCUE_DIR;
 use crate::state::text::count;
 use crate::state::time::{expired_on, minute};
@@ -81,7 +82,8 @@ fn full(path: &Path, free: Free) -> Option<Finding> {
         }
         _ => return None,
     };
-    let mut finding = Finding::new(Code::DiskFull, Severity::Blocker, path.display().to_string(), path, what);
+    let mut finding =
+        Finding::new(Code::DiskFull, Severity::Blocker, Subject::Path(path.to_owned()), path, what);
     finding.evidence.push(evidence);
     Some(finding)
 }

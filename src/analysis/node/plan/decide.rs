@@ -17,6 +17,8 @@ use crate::analysis::node::{readers, references};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::KubeconfigError;
+use crate::state::Subject;
+use crate::state::catalog::Leaf;
 use crate::state::catalog::{self, Ca, CertSpec, Names, Place};
 use crate::state::{Code, Snapshot};
 
@@ -127,7 +129,7 @@ impl Decision<'_> {
 
     /// Whether a credential has a finding that a reissue removes.
     pub(super) fn wants_reissue(&self, name: &str) -> bool {
-        let found = |finding: &Finding| finding.subject == name && goes_with_reissue(finding.code);
+        let found = |finding: &Finding| finding.subject == name.into() && goes_with_reissue(finding.code);
         self.findings.iter().any(found) || self.has_wrong_usage(name)
     }
 
@@ -215,7 +217,7 @@ impl Decision<'_> {
         };
         let mut notes = Vec::new();
         let key = self.key(row, template, signer, &mut notes).map_err(unknown)?;
-        if profile.is_some() && row.name == "apiserver" {
+        if profile.is_some() && row.subject() == Subject::Leaf(Leaf::ApiServer) {
             notes.push("certSANs that were configured beyond the node's own names are not known: compare with another control-plane node".to_owned());
         }
         if authority == Ca::Etcd && !self.inventory.facts.local_etcd.value {
@@ -261,7 +263,7 @@ impl Decision<'_> {
         let missing = |what| unable(Code::CaMissing, what, false);
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =
-            |finding: &&Finding| finding.subject == authority.name() && keeps_from_signing(finding.code);
+            |finding: &&Finding| finding.subject == authority.into() && keeps_from_signing(finding.code);
         if let Some(finding) = self.findings.iter().find(found) {
             // An expired external CA is not merely external.
             return Err(unable(finding.code, &finding.what, finding.code == Code::CaKeyMissing));
