@@ -2,10 +2,12 @@
 //! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.37), and the kubelet's own credentials.
 
 mod consequence;
+mod table;
 
 use serde::Serialize;
 
 pub use consequence::{Consequence, Without, consequence};
+pub use table::{CERT_SPECS, Leaf};
 
 /// A certificate authority of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,24 +111,6 @@ pub enum Names {
     EtcdMember,
 }
 
-/// Which row of [`CERT_SPECS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaf {
-    Admin,
-    ApiServer,
-    ApiServerEtcdClient,
-    ApiServerKubeletClient,
-    ControllerManager,
-    EtcdHealthcheckClient,
-    EtcdPeer,
-    EtcdServer,
-    FrontProxyClient,
-    Scheduler,
-    SuperAdmin,
-    /// One of the API server's `--tls-sni-cert-key`, which kubeadm doesn't have: no row.
-    ApiServerSni,
-}
-
 impl Leaf {
     /// Its row.
     pub fn spec(self) -> Option<&'static CertSpec> {
@@ -154,154 +138,6 @@ pub struct CertSpec {
     /// later, never by `join`.)
     pub optional: bool,
 }
-
-const NO_ORGANIZATION: Organization = Organization::same(None);
-const MASTERS: Organization = Organization::same(Some("system:masters"));
-const MASTERS_UNTIL_1_28: Organization =
-    Organization { until_1_28: Some("system:masters"), since_1_29: None, since_1_37: None };
-const ADMINS: Organization = Organization {
-    until_1_28: Some("system:masters"),
-    since_1_29: Some("kubeadm:cluster-admins"),
-    since_1_37: Some("kubeadm:cluster-admins"),
-};
-const KUBELET_API_ADMIN: Organization =
-    Organization { since_1_37: Some("system:kubelet-api-admin"), ..ADMINS };
-
-/// The leaf certificates in kubeadm's order: by name.
-pub const CERT_SPECS: [CertSpec; 11] = [
-    CertSpec {
-        leaf: Leaf::Admin,
-        name: "admin.conf",
-        long_name: "certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself",
-        place: Place::Kubeconfig("admin.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kubernetes-admin"),
-        organization: ADMINS,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::ApiServer,
-        name: "apiserver",
-        long_name: "certificate for serving the Kubernetes API",
-        place: Place::Pair("apiserver"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kube-apiserver"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Server,
-        names: Names::ApiServer,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::ApiServerEtcdClient,
-        name: "apiserver-etcd-client",
-        long_name: "certificate the apiserver uses to access etcd",
-        place: Place::Pair("apiserver-etcd-client"),
-        authority: Ca::Etcd,
-        common_name: CommonName::Fixed("kube-apiserver-etcd-client"),
-        organization: MASTERS_UNTIL_1_28,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::ApiServerKubeletClient,
-        name: "apiserver-kubelet-client",
-        long_name: "certificate for the API server to connect to kubelet",
-        place: Place::Pair("apiserver-kubelet-client"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kube-apiserver-kubelet-client"),
-        organization: KUBELET_API_ADMIN,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::ControllerManager,
-        name: "controller-manager.conf",
-        long_name: "certificate embedded in the kubeconfig file for the controller manager to use",
-        place: Place::Kubeconfig("controller-manager.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("system:kube-controller-manager"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::EtcdHealthcheckClient,
-        name: "etcd-healthcheck-client",
-        long_name: "certificate for liveness probes to healthcheck etcd",
-        place: Place::Pair("etcd/healthcheck-client"),
-        authority: Ca::Etcd,
-        common_name: CommonName::Fixed("kube-etcd-healthcheck-client"),
-        organization: MASTERS_UNTIL_1_28,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::EtcdPeer,
-        name: "etcd-peer",
-        long_name: "certificate for etcd nodes to communicate with each other",
-        place: Place::Pair("etcd/peer"),
-        authority: Ca::Etcd,
-        common_name: CommonName::NodeName,
-        organization: NO_ORGANIZATION,
-        usage: Usage::ServerAndClient,
-        names: Names::EtcdMember,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::EtcdServer,
-        name: "etcd-server",
-        long_name: "certificate for serving etcd",
-        place: Place::Pair("etcd/server"),
-        authority: Ca::Etcd,
-        common_name: CommonName::NodeName,
-        organization: NO_ORGANIZATION,
-        usage: Usage::ServerAndClient,
-        names: Names::EtcdMember,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::FrontProxyClient,
-        name: "front-proxy-client",
-        long_name: "certificate for the front proxy client",
-        place: Place::Pair("front-proxy-client"),
-        authority: Ca::FrontProxy,
-        common_name: CommonName::Fixed("front-proxy-client"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::Scheduler,
-        name: "scheduler.conf",
-        long_name: "certificate embedded in the kubeconfig file for the scheduler manager to use",
-        place: Place::Kubeconfig("scheduler.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("system:kube-scheduler"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        leaf: Leaf::SuperAdmin,
-        name: "super-admin.conf",
-        long_name: "certificate embedded in the kubeconfig file for the super-admin",
-        place: Place::Kubeconfig("super-admin.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kubernetes-super-admin"),
-        organization: MASTERS,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: true,
-    },
-];
 
 /// The leaf certificate of this kubeadm name.
 pub fn cert_spec(name: &str) -> Option<&'static CertSpec> {
