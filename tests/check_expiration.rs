@@ -182,7 +182,7 @@ fn monitoring_asks_what_ends_soon() {
     assert_eq!(node.run("certs check-expiration --fail-within 364d").code, 0);
     let run = node.run("certs check-expiration --fail-within 365d");
     assert_eq!(run.code, 1, "{run}");
-    assert_snapshot!(node.talk(&run), @"kubelet-client ends 2027-11-23T22:18:25Z, within the time given with --fail-within");
+    assert_snapshot!(node.talk(&run), @"kubelet-client expires at 2027-11-23T22:18:25Z, within the time given with --fail-within");
     for wrong in ["30", "soon", "-1d"] {
         assert_eq!(node.run(&format!("{CHECK} --fail-within={wrong}")).code, 2, "{wrong}");
     }

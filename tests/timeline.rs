@@ -143,7 +143,7 @@ fn a_log_that_is_given_takes_the_journals_place() {
     // It ran before etcd refused anyone, with a certificate that is not on the disk.
     let failure = with.first_failure.unwrap();
     assert_eq!((failure.source.as_str(), failure.code), ("kubelet", Code::KubeletRotationRefused));
-    assert_snapshot!(failure.sentence, @"first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the end of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
+    assert_snapshot!(failure.sentence, @"first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the expiry of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
 }
 
 #[test]
@@ -203,22 +203,22 @@ fn a_healthy_node_has_no_failure_and_no_anomaly() {
     2026-11-23T22:23:25Z   kubelet                 the kubelet got a certificate, by the name of its file (/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem)
     2026-11-23T22:23:26Z   file          19        /etc/kubernetes/admin.conf and 18 more: changed
     2026-11-24T00:00:00Z                           --- now ---
-    2027-11-23T22:18:25Z   certificate             kubelet-client ends (/var/lib/kubelet/pki/kubelet-client-current.pem)
-    2027-11-23T22:23:25Z   certificate             admin.conf ends (/etc/kubernetes/admin.conf)
-    2027-11-23T22:23:25Z   certificate             controller-manager.conf ends (/etc/kubernetes/controller-manager.conf)
-    2027-11-23T22:23:25Z   certificate             apiserver-etcd-client ends (/etc/kubernetes/pki/apiserver-etcd-client.crt)
-    2027-11-23T22:23:25Z   certificate             apiserver-kubelet-client ends (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
-    2027-11-23T22:23:25Z   certificate             apiserver ends (/etc/kubernetes/pki/apiserver.crt)
-    2027-11-23T22:23:25Z   certificate             etcd-healthcheck-client ends (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
-    2027-11-23T22:23:25Z   certificate             etcd-peer ends (/etc/kubernetes/pki/etcd/peer.crt)
-    2027-11-23T22:23:25Z   certificate             etcd-server ends (/etc/kubernetes/pki/etcd/server.crt)
-    2027-11-23T22:23:25Z   certificate             front-proxy-client ends (/etc/kubernetes/pki/front-proxy-client.crt)
-    2027-11-23T22:23:25Z   certificate             scheduler.conf ends (/etc/kubernetes/scheduler.conf)
-    2027-11-23T22:23:25Z   certificate             super-admin.conf ends (/etc/kubernetes/super-admin.conf)
-    2027-11-23T22:23:25Z   certificate             kubelet-serving ends (/var/lib/kubelet/pki/kubelet.crt)
-    2036-11-20T22:23:25Z   certificate             ca ends (/etc/kubernetes/pki/ca.crt)
-    2036-11-20T22:23:25Z   certificate             etcd-ca ends (/etc/kubernetes/pki/etcd/ca.crt)
-    2036-11-20T22:23:25Z   certificate             front-proxy-ca ends (/etc/kubernetes/pki/front-proxy-ca.crt)
+    2027-11-23T22:18:25Z   certificate             kubelet-client expires (/var/lib/kubelet/pki/kubelet-client-current.pem)
+    2027-11-23T22:23:25Z   certificate             admin.conf expires (/etc/kubernetes/admin.conf)
+    2027-11-23T22:23:25Z   certificate             controller-manager.conf expires (/etc/kubernetes/controller-manager.conf)
+    2027-11-23T22:23:25Z   certificate             apiserver-etcd-client expires (/etc/kubernetes/pki/apiserver-etcd-client.crt)
+    2027-11-23T22:23:25Z   certificate             apiserver-kubelet-client expires (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
+    2027-11-23T22:23:25Z   certificate             apiserver expires (/etc/kubernetes/pki/apiserver.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-healthcheck-client expires (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-peer expires (/etc/kubernetes/pki/etcd/peer.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-server expires (/etc/kubernetes/pki/etcd/server.crt)
+    2027-11-23T22:23:25Z   certificate             front-proxy-client expires (/etc/kubernetes/pki/front-proxy-client.crt)
+    2027-11-23T22:23:25Z   certificate             scheduler.conf expires (/etc/kubernetes/scheduler.conf)
+    2027-11-23T22:23:25Z   certificate             super-admin.conf expires (/etc/kubernetes/super-admin.conf)
+    2027-11-23T22:23:25Z   certificate             kubelet-serving expires (/var/lib/kubelet/pki/kubelet.crt)
+    2036-11-20T22:23:25Z   certificate             ca expires (/etc/kubernetes/pki/ca.crt)
+    2036-11-20T22:23:25Z   certificate             etcd-ca expires (/etc/kubernetes/pki/etcd/ca.crt)
+    2036-11-20T22:23:25Z   certificate             front-proxy-ca expires (/etc/kubernetes/pki/front-proxy-ca.crt)
     ");
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::formats::objects::condition;
 use crate::formats::objects::pods::{ContainerStatus, Pod, Terminated};
 use crate::state::Code;
+use crate::state::text::count;
 use crate::state::time::minute;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ fn one(container: &ContainerStatus) -> String {
         how = "waiting".to_owned();
     }
     if container.restart_count > 0 {
-        how = format!("{how}; {} restarts", container.restart_count);
+        how = format!("{how}; {}", count(container.restart_count, "restart"));
     }
     if let Some(last) = &container.last_state.terminated {
         how = format!("{how}; before: {}", exit(last));
