@@ -127,7 +127,7 @@ fn a_node_with_logs_in_every_form() {
     let json: serde_json::Value = serde_json::from_str(&timeline_json(&timeline)).unwrap();
     assert_eq!(json["firstFailure"]["code"], "etcd-certificate-refused");
     assert_eq!(json["events"].as_array().unwrap().len(), timeline.events.len());
-    assert_eq!(json["lines"][0]["ends"], serde_json::json!([]));
+    assert_eq!(json["lines"][0]["expiries"], serde_json::json!([]));
 }
 
 #[test]

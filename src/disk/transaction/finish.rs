@@ -13,7 +13,7 @@ use crate::state::{Attributes, Fingerprint, Snapshot};
 
 /// How a change is finished.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Completion<'a> {
+pub(super) struct Mode<'a> {
     /// Has the content of what is staged no longer.
     pub(super) archive: Option<&'a Snapshot>,
     pub(super) theirs: Theirs,
@@ -26,9 +26,9 @@ pub(super) fn finish(
     parents: &mut Parents<'_>,
     state: &StateDir,
     journal: &Journal,
-    completion: Completion<'_>,
+    how: Mode<'_>,
 ) -> Result<Vec<PathBuf>, Error> {
-    let survey = survey(parents, journal, completion.archive, completion.theirs)?;
+    let survey = survey(parents, journal, how.archive, how.theirs)?;
     parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
     let Survey { todos, differences } = survey;
     if !differences.is_empty() {
@@ -51,7 +51,7 @@ pub(super) fn finish(
             effect::rename(&*parent, &staged(step.record, suffix), step.name())
                 .map_err(Error::io("replace", &step.record.path))?;
             let old = old.ok().and_then(handle::of_open);
-            if completion.theirs != Theirs::Overwrite && old.is_some_and(|old| step.is_strange(&old)) {
+            if how.theirs != Theirs::Overwrite && old.is_some_and(|old| step.is_strange(&old)) {
                 lost.push(step.record.path.clone());
             }
         }
@@ -80,7 +80,7 @@ pub(super) fn finish(
     history::append(state, journal)?;
     // Nothing of a rollback is left that was itself rolled back: the change before it stands again.
     let undone = journal.undoes.is_some() && journal.direction == Direction::Backward;
-    if undone || completion.forgotten {
+    if undone || how.forgotten {
         state.remove(COMMITTED)?
     } else {
         state.rename(COMMITTED, DONE)?

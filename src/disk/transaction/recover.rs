@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::finish::{self, Completion};
+use super::finish::{self, Mode};
 use super::stage::{self, NEW, OLD, Parents, staged};
 use super::survey::{STAGED_CHANGED, Theirs, survey, unexpected, without_directory};
 use super::{Context, Lock, after_commit, run};
@@ -63,8 +63,8 @@ pub fn resume(
         stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
         return Ok(Resumed::Cleaned { id: journal.id });
     }
-    let completion = Completion { theirs, ..Completion::default() };
-    complete(root, lock, journal.clone(), completion, &stamp(lock, operator, now))
+    let how = Mode { theirs, ..Mode::default() };
+    complete(root, lock, journal.clone(), how, &stamp(lock, operator, now))
         .map_err(after_commit(&journal))?;
     Ok(match journal.direction {
         Direction::Forward => Resumed::Completed { journal },
@@ -86,7 +86,7 @@ pub fn rollback(
     operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
-    let completion = Completion { archive: Some(archive), theirs, forgotten: false };
+    let how = Mode { archive: Some(archive), theirs, forgotten: false };
     let stamp = stamp(lock, operator, now);
     match journal::pending_in(&lock.state)? {
         Some(journal) if journal.state == State::Staging => {
@@ -96,8 +96,8 @@ pub fn rollback(
         // If it undoes another change the user wants it completed, not reverted.
         Some(journal) => {
             let undone = match (&journal.undoes, journal.direction) {
-                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), completion, &stamp),
-                _ => complete(root, lock, journal.clone(), completion, &stamp),
+                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), how, &stamp),
+                _ => complete(root, lock, journal.clone(), how, &stamp),
             };
             undone.map_err(after_commit(&journal))?;
             Ok(RolledBack::Undone { journal: Box::new(journal) })
@@ -152,20 +152,14 @@ pub fn differences(root: &Root, journal: &Journal, undo: bool) -> Result<Vec<Dif
 
 /// Rolls a committed change back: the old content is staged, then the journal's direction is turned, which
 /// commits the rollback.
-fn turn_back(
-    root: &Root,
-    lock: &Lock,
-    mut journal: Journal,
-    completion: Completion<'_>,
-    completed: &Stamp,
-) -> Result<(), Error> {
+fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: &Stamp) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let (entries, differences) = old_contents(&mut parents, &journal, completion.archive, completion.theirs)?;
+    let (entries, differences) = old_contents(&mut parents, &journal, how.archive, how.theirs)?;
     // The change may have been killed before its commit was synced: otherwise that rename could be lost in a power
     // loss and what is written of the journal from here on not, and the name from before the commit would be left.
     lock.state.sync()?;
     if !differences.is_empty() {
-        release(&mut parents, lock, &mut journal, differences, completion.theirs)?;
+        release(&mut parents, lock, &mut journal, differences, how.theirs)?;
     }
     let entries: Vec<(&Record, &Entry)> = journal
         .changes
@@ -183,26 +177,20 @@ fn turn_back(
     }
     journal.direction = Direction::Backward;
     journal.write(&lock.state, COMMITTED)?;
-    complete(root, lock, journal, completion, completed).map_err(Error::after_begin)
+    complete(root, lock, journal, how, by).map_err(Error::after_begin)
 }
 
 /// Finishes a committed change that another run has begun.
-fn complete(
-    root: &Root,
-    lock: &Lock,
-    mut journal: Journal,
-    completion: Completion<'_>,
-    completed: &Stamp,
-) -> Result<(), Error> {
+fn complete(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: &Stamp) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let differences = survey(&mut parents, &journal, completion.archive, completion.theirs)?.differences;
+    let differences = survey(&mut parents, &journal, how.archive, how.theirs)?.differences;
     // It may have been killed before the commit was synced; no target may change before that.
     lock.state.sync()?;
     if !differences.is_empty() {
-        release(&mut parents, lock, &mut journal, differences, completion.theirs)?;
+        release(&mut parents, lock, &mut journal, differences, how.theirs)?;
     }
-    history::prepare_again(&lock.state, &journal, completed);
-    finish::finish(&mut parents, &lock.state, &journal, completion).map(drop)
+    history::prepare_again(&lock.state, &journal, by);
+    finish::finish(&mut parents, &lock.state, &journal, how).map(drop)
 }
 
 /// Takes the paths that are to be kept out of the change, with what is staged for them. The commit is synced. Killed
@@ -238,9 +226,9 @@ pub(super) fn take_back(
 ) -> Result<Vec<PathBuf>, Error> {
     let old = changes.iter().filter_map(|change| Some((change.path.clone(), change.before.clone()?)));
     let old: Snapshot = old.collect();
-    let completion = Completion { archive: Some(&old), forgotten: true, ..Completion::default() };
+    let how = Mode { archive: Some(&old), forgotten: true, ..Mode::default() };
     let stamp = stamp(lock, &context.operator, context.now);
-    match turn_back(root, lock, journal.clone(), completion, &stamp) {
+    match turn_back(root, lock, journal.clone(), how, &stamp) {
         Ok(()) => Err(Error::TakenBack { source: Box::new(failed) }),
         Err(_) => Err(after_commit(journal)(failed)),
     }

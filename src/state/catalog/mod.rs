@@ -1,13 +1,14 @@
 //! Everything that kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
 //! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.37), and the kubelet's own credentials.
 
-mod consequence;
 mod table;
 
 use serde::Serialize;
 
-pub use consequence::{Consequence, Without, consequence};
+use table::CONSEQUENCES;
 pub use table::{CERT_SPECS, Leaf};
+
+use super::Component;
 
 /// A certificate authority of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,6 +165,38 @@ pub const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// The tool's own directory inside the root: archives, journal, lock.
 pub const RESCUE_DIR: &str = "/var/lib/kuberescue";
+
+/// What the control plane is without a credential or component, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Without {
+    /// The cluster continues; one way to reach it is lost.
+    GoesOn,
+    /// A part of it doesn't work.
+    InPart,
+    /// It runs, and doesn't come back once it is stopped.
+    NotAgain,
+    /// Whether it starts depends on more than is known here.
+    Perhaps,
+    /// It doesn't start.
+    Dead,
+}
+
+/// What follows when the credential or component of this name is missing, expired or no longer accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Consequence {
+    /// Name in the catalog, a component's name, or `clock`.
+    pub subject: &'static str,
+    pub without: Without,
+    /// Main clauses, without a full stop.
+    pub text: &'static str,
+    /// The static pod that presents it, where exactly one does.
+    pub pod: Option<Component>,
+}
+
+/// The entry of a name, and how early in the chain it fails.
+pub fn consequence(subject: &str) -> Option<(usize, &'static Consequence)> {
+    CONSEQUENCES.iter().enumerate().find(|(_, row)| row.subject == subject)
+}
 
 #[cfg(test)]
 mod tests;

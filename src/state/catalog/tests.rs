@@ -45,3 +45,12 @@ fn organizations_of_each_minor_version() {
         }
     }
 }
+
+#[test]
+fn everything_in_the_catalog_has_a_consequence() {
+    let names = CERT_SPECS.iter().map(|spec| spec.name).chain(CAS.iter().map(|ca| ca.name()));
+    let components = Component::STATIC_PODS.iter().map(|component| component.name());
+    for name in names.chain(components).chain(["sa", "kubelet", KUBELET_CLIENT, KUBELET_SERVING]) {
+        assert_eq!(CONSEQUENCES.iter().filter(|row| row.subject == name).count(), 1, "{name}");
+    }
+}
