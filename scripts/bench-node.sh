@@ -4,7 +4,7 @@
 #
 #   crash-looping   the kubelet keeps dying, no container was ever started
 #   rebooted        the same, with the exited containers and sandboxes of an earlier boot
-#   running         everything runs, with certificates that have ended
+#   running         everything runs, with certificates that have expired
 #
 # A fresh node for every run. Of recover's time, what is its own work it says itself (its last lines): all but waiting for the
 # kubelet, the containers and the node to be well.
@@ -26,8 +26,8 @@ up() {
     crash-looping) NODE=$(scripts/testnode/up --background --binary "$BINARY" expired-all) ;;
     rebooted | running)
       NODE=$(scripts/testnode/up --background --binary "$BINARY" --ends-in 12 expired-all)
-      # Until it was well once, and its certificates have ended.
-      until ended; do sleep 0.2; done
+      # Until it was well once, and its certificates have expired.
+      until expired; do sleep 0.2; done
       if [ "$1" = rebooted ]; then
         scripts/testnode/down --keep "$NODE"
         NODE=$(scripts/testnode/up --background --again "$NODE")
@@ -38,7 +38,7 @@ up() {
   [ "$1" = running ] || sleep 1
 }
 
-ended() {
+expired() {
   ! openssl x509 -checkend 0 -noout -in "$NODE/root/etc/kubernetes/pki/apiserver.crt" >/dev/null
 }
 

@@ -64,7 +64,7 @@ def measure(command, tree, places):
             code, wall, cpu, peak = os.read(reader, 1000).decode().split()
             os.close(reader)
             if code != "0":
-                sys.exit(f"error: {' '.join(words)} ended with exit code {code}")
+                sys.exit(f"error: {' '.join(words)} finished with exit code {code}")
         finally:
             shutil.rmtree(root)
         walls.append(float(wall)); cpus.append(float(cpu)); peaks.append(int(peak))

@@ -22,26 +22,26 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
     let (_directory, file) = archive(&node);
     let file = file.display();
     let same = node.must(&format!("archive diff {file}"));
-    assert_eq!(same.out, "No difference: 41 paths are the same.\n");
+    assert_eq!(same.out, "No difference in 41 paths.\n");
     node.must("certs renew all");
     let new = node.state();
     let differs = node.run(&format!("archive diff {file}"));
     assert_snapshot!(node.shown(&differs), @"
     exit 1
     Credentials:
-      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
-      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-30T23:55:00Z → 2027-11-24T00:00:00Z
-      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; ends 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z; subject CN=cp-1@1704067200 → CN=cp-1@1795478400; issuer CN=cp-1-ca@1704067200 → CN=cp-1-ca@1795478400
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z
+      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-30T23:55:00Z → 2027-11-24T00:00:00Z
+      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; expires 2024-12-31T00:00:00Z → 2027-11-24T00:00:00Z; subject CN=cp-1@1704067200 → CN=cp-1@1795478400; issuer CN=cp-1-ca@1704067200 → CN=cp-1-ca@1795478400
     Paths:
       changed  /etc/kubernetes/admin.conf  content (SIZE)
       changed  /etc/kubernetes/controller-manager.conf  content (SIZE)
@@ -65,7 +65,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
       changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem → /var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem
       changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
       changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
-    22 paths differ, 20 are the same.
+    22 paths differ, 20 the same.
     ");
     let told = node.run(&format!("archive diff {file} -o json")).json();
     assert_eq!(told["credentials"].as_array().unwrap().len(), 13);
@@ -73,21 +73,21 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
 
     assert_snapshot!(node.screen(&format!("archive restore {file} --exact --dry-run")), @"
     exit 0
-    Restore of cp-1: 22 paths change, 20 are the same
+    Restore of cp-1: 22 paths change, 20 the same
     Credentials:
-      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
-      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-30T23:55:00Z
-      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z; subject CN=cp-1@1795478400 → CN=cp-1@1704067200; issuer CN=cp-1-ca@1795478400 → CN=cp-1-ca@1704067200
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z
+      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-30T23:55:00Z
+      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2024-12-31T00:00:00Z; subject CN=cp-1@1795478400 → CN=cp-1@1704067200; issuer CN=cp-1-ca@1795478400 → CN=cp-1-ca@1704067200
     Paths:
       changed  /etc/kubernetes/admin.conf  content (SIZE)
       changed  /etc/kubernetes/controller-manager.conf  content (SIZE)
@@ -121,7 +121,7 @@ fn a_renewed_node_differs_in_facts_and_in_bytes_and_is_restored_exactly() {
     node.must(&format!("archive diff {file}"));
     assert_snapshot!(node.screen(&format!("archive restore {file} --exact --yes")), @"
     exit 0
-    Restore of cp-1: 0 paths change, 41 are the same
+    Restore of cp-1: 0 paths change, 41 the same
     NOTE: expired in the archive: 11 certificates; kuberescue recover renews them afterwards
     Nothing to restore: the node is in the state of the archive.
     ");
@@ -137,10 +137,10 @@ fn keys_that_stay_are_said_to_stay() {
     assert_snapshot!(node.screen(&format!("archive diff {}", file.display())), @"
     exit 1
     Credentials:
-      apiserver                  another certificate, the same key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:27Z → 2027-11-24T00:00:00Z
+      apiserver                  another certificate, the same key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:27Z → 2027-11-24T00:00:00Z
     Paths:
       changed  /etc/kubernetes/pki/apiserver.crt  content (SIZE)
-    1 paths differ, 40 are the same.
+    1 path differs, 40 the same.
     ");
 }
 
@@ -152,23 +152,23 @@ fn two_archives_are_compared_without_a_node() {
     assert_snapshot!(screen(here.parent().unwrap(), &run(command)), @"
     exit 1
     Credentials:
-      ca                         another certificate, another key: serial SERIAL → SERIAL; ends 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
-      etcd-ca                    another certificate, another key: serial SERIAL → SERIAL; ends 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
-      front-proxy-ca             another certificate, another key: serial SERIAL → SERIAL; ends 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
+      ca                         another certificate, another key: serial SERIAL → SERIAL; expires 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
+      etcd-ca                    another certificate, another key: serial SERIAL → SERIAL; expires 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
+      front-proxy-ca             another certificate, another key: serial SERIAL → SERIAL; expires 2036-11-20T22:23:25Z → 2033-12-29T00:00:00Z
       sa                         a key pair without certificate, another key
-      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
-      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:18:25Z → 2024-12-30T23:55:00Z
-      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z; subject CN=cp-1@1795472605 → CN=cp-1@1704067200; issuer CN=cp-1-ca@1795472605 → CN=cp-1-ca@1704067200
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z
+      kubelet-client             another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:18:25Z → 2024-12-30T23:55:00Z
+      kubelet-serving            another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-23T22:23:25Z → 2024-12-31T00:00:00Z; subject CN=cp-1@1795472605 → CN=cp-1@1704067200; issuer CN=cp-1-ca@1795472605 → CN=cp-1-ca@1704067200
     Paths:
       changed  /etc/kubernetes/admin.conf  content (SIZE)
       changed  /etc/kubernetes/controller-manager.conf  content (SIZE)
@@ -207,7 +207,7 @@ fn two_archives_are_compared_without_a_node() {
       changed  /var/lib/kubelet/pki/kubelet-client-current.pem  leads to /var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem → /var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem
       changed  /var/lib/kubelet/pki/kubelet.crt  content (SIZE)
       changed  /var/lib/kubelet/pki/kubelet.key  content (SIZE)
-    37 paths differ, 5 are the same.
+    37 paths differ, 5 the same.
     ");
     let mut command = kuberescue();
     command.args(["archive", "diff"]).args([&here, &here]);
@@ -222,7 +222,7 @@ fn what_the_archive_does_not_know_stays_unless_asked_otherwise() {
     node.write("/etc/kubernetes/admin.conf", "broken");
     assert_snapshot!(node.screen(&format!("archive restore {} --yes", file.display())), @"
     exit 0
-    Restore of cp-1: 1 paths change, 40 are the same
+    Restore of cp-1: 1 path changes, 40 the same
     Credentials:
       admin.conf                 unreadable (not a kubeconfig: line 1, column 1: a value has another type than expected) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
     Paths:
@@ -260,7 +260,7 @@ fn a_plain_tar_is_restored_as_far_as_it_concerns_a_node() {
     let restored = onto.screen(&format!("archive restore {} --yes", file.display()));
     assert_snapshot!(restored.replace(here, "HERE"), @"
     exit 0
-    Restore of cp-1: 43 paths change, 0 are the same
+    Restore of cp-1: 43 paths change, 0 the same
     Credentials:
       ca                         missing → certificate 7d163a43af8723a7 until 2036-11-20T22:23:27Z
       etcd-ca                    missing → certificate 178e9b0b387d00c5 until 2036-11-20T22:23:27Z
@@ -357,7 +357,7 @@ fn an_archive_of_another_node_is_refused() {
         node.refuses(&format!("archive restore {} --yes", file.display()), "archive-of-another-node");
     assert_snapshot!(node.shown(&refused), @"
     exit 5
-    Restore of cp-2: 1 paths change, 34 are the same
+    Restore of cp-2: 1 path changes, 34 the same
     Paths:
       changed  /etc/kubernetes/manifests/etcd.yaml  content (SIZE)
     Not in the archive, and stays (--exact removes it) (5):
@@ -430,7 +430,7 @@ fn nobody_is_asked_and_nothing_is_restored() {
     let before = node.state();
     assert_snapshot!(node.screen(&format!("archive restore {}", file.display())), @"
     exit 2
-    Restore of cp-1: 1 paths change, 40 are the same
+    Restore of cp-1: 1 path changes, 40 the same
     Credentials:
       admin.conf                 unreadable (not a kubeconfig: line 1, column 1: a value has another type than expected) → certificate 5c8428c993bf9c6a until 2027-11-23T22:23:27Z
     Paths:
@@ -530,19 +530,19 @@ fn a_linked_directory_is_restored_where_it_leads() {
     node.must("certs renew all --accept-clock");
     assert_snapshot!(node.screen(&format!("archive restore {} --yes --exact", file.display())), @"
     exit 0
-    Restore of cp-1: 18 paths change, 24 are the same
+    Restore of cp-1: 18 paths change, 24 the same
     Credentials:
-      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      apiserver                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      etcd-server                another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
-      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; ends 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      admin.conf                 another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      apiserver                  another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      apiserver-etcd-client      another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      apiserver-kubelet-client   another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      controller-manager.conf    another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      etcd-healthcheck-client    another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      etcd-peer                  another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      etcd-server                another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      front-proxy-client         another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      scheduler.conf             another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
+      super-admin.conf           another certificate, another key: serial SERIAL → SERIAL; expires 2027-11-24T00:00:00Z → 2027-11-23T22:23:27Z
     Paths:
       changed  /opt/k8s/admin.conf  content (SIZE)
       changed  /opt/k8s/controller-manager.conf  content (SIZE)
@@ -836,7 +836,7 @@ fn a_forged_archive_is_restored_within_its_limits() {
     let screen = node.screen(&format!("archive restore {} --yes", forged.display()));
     assert_snapshot!(screen, @"
     exit 0
-    Restore of cp-1: 3 paths change, 39 are the same
+    Restore of cp-1: 3 paths change, 39 the same
     Credentials:
       ca                         certificate 7d163a43af8723a7 until 2036-11-20T22:23:27Z → unreadable (not PEM: no -----BEGIN line)
       scheduler.conf             certificate 23ce7b32e644c9d2 until 2027-11-23T22:23:27Z → missing

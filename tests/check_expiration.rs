@@ -73,7 +73,7 @@ fn json_is_kubeadms() {
 #[test]
 fn yaml_is_kubeadms() {
     for (name, code) in PRINTED {
-        // kubeadm asks the clock anew for each row, and once a second went by before the last one.
+        // kubeadm asks the clock again for each row, and once a second went by before the last one.
         let kubeadm =
             expected(name, "check.yaml").replace("residualTime: 31535951", "residualTime: 31535950");
         let run = Node::of(name).run(&format!("{CHECK} -o yaml --at {}", moment_of_yaml(&kubeadm)));
@@ -182,7 +182,7 @@ fn monitoring_asks_what_ends_soon() {
     assert_eq!(node.run("certs check-expiration --fail-within 364d").code, 0);
     let run = node.run("certs check-expiration --fail-within 365d");
     assert_eq!(run.code, 1, "{run}");
-    assert_snapshot!(node.talk(&run), @"kubelet-client ends 2027-11-23T22:18:25Z, within the time given with --fail-within");
+    assert_snapshot!(node.talk(&run), @"kubelet-client expires at 2027-11-23T22:18:25Z, within the time given with --fail-within");
     for wrong in ["30", "soon", "-1d"] {
         assert_eq!(node.run(&format!("{CHECK} --fail-within={wrong}")).code, 2, "{wrong}");
     }
@@ -355,7 +355,7 @@ fn kubeconfigs_of_users_are_found() {
 }
 
 #[test]
-fn a_users_kubeconfig_that_has_ended_is_a_finding() {
+fn a_users_kubeconfig_that_has_expired_is_a_finding() {
     let node = Node::of("rsa2048");
     node.write("/root/.kube/config", Node::of("expired-all").text("/etc/kubernetes/admin.conf"));
     let run = node.run(CHECK);

@@ -166,7 +166,7 @@ fn copied_leaves_and_other_keys_are_told_with_their_nodes() {
     cp-3: control plane cannot start: unusable: etcd-server (names-of-another-node), etcd-peer (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
     --- stderr
     ");
-    // A node that was made anew with kubeadm reset and init.
+    // A node that was set up again with kubeadm reset and init.
     let other = last("ecdsa-p256");
     let all = [&nodes[0], &nodes[1], &other];
     assert_snapshot!(summary(&all, &diagnose(&all, &[])), @"

@@ -62,7 +62,7 @@ impl Machine {
         Command::new(self.path("kubelet")).arg(seconds).spawn().unwrap()
     }
 
-    /// A supervisor that starts a kubelet as soon as the one before has ended, or this file is there.
+    /// A supervisor that starts a kubelet as soon as the one before has exited, or this file is there.
     fn supervisor(&self, seconds: &str, waits_for: Option<&str>) -> Child {
         let kubelet = self.path("kubelet");
         let wait = match waits_for {
@@ -212,7 +212,7 @@ fn where_nothing_starts_it_that_is_said() {
         let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
         assert_eq!(error, KubeletError::NotRunning { waited: A_MOMENT, systemd: false });
         insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"systemd does not run here: start the kubelet as this machine starts it, then run this again");
-        // The same after one that did run was ended.
+        // The same after one that did run was stopped.
         let mut child = machine.kubelet("1000");
         eventually("a kubelet", || find().is_some());
         let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
@@ -227,7 +227,7 @@ fn one_that_dies_again_and_again_is_not_up() {
         let mut supervisor = machine.supervisor("0.2", Some("go"));
         std::fs::write(machine.path("go"), "").unwrap();
         let error = restart(ENOUGH, SETTLED, &mut |_| ()).unwrap_err();
-        assert_eq!(error, KubeletError::CrashLoop { deaths: 2, systemd: false });
+        assert_eq!(error, KubeletError::CrashLoop { exits: 2, systemd: false });
         supervisor.kill().unwrap();
         supervisor.wait().unwrap();
     });

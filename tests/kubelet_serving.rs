@@ -87,11 +87,11 @@ fn rotating(name: &str, pem: impl FnOnce(&Node) -> Vec<u8>) -> Node {
     node
 }
 
-const ENDED: [&str; 2] = ["2024-01-01T00:00:00Z", "2024-12-31T00:00:00Z"];
+const EXPIRED: [&str; 2] = ["2024-01-01T00:00:00Z", "2024-12-31T00:00:00Z"];
 const VALID: [&str; 2] = ["2026-11-01T00:00:00Z", "2027-11-01T00:00:00Z"];
 
 #[test]
-fn an_ended_pair_is_made_again_as_the_kubelet_makes_it() {
+fn an_expired_pair_is_made_again_as_the_kubelet_makes_it() {
     for tree in ["expired-all", "v120-expired"] {
         let node = Node::of(tree);
         let (old, old_key) = (certificates(&node.read(CERTIFICATE)), node.read(KEY));
@@ -197,7 +197,7 @@ fn names_and_key_of_the_old_pair_can_stay() {
     let node = Node::of("expired-all");
     // A kubelet that is called by its address, and more names than a kubelet asks for.
     let names = ["192.168.10.11", "node.example.test"];
-    let leaf = signed_by_the_cluster(&node, "192.168.10.11@1704067200", &names, ENDED);
+    let leaf = signed_by_the_cluster(&node, "192.168.10.11@1704067200", &names, EXPIRED);
     node.write(CERTIFICATE, leaf);
     node.must("certs renew all");
     let new = certificates(&node.read(CERTIFICATE));
@@ -288,7 +288,7 @@ fn what_the_configuration_names_is_somebody_elses() {
 
 #[test]
 fn a_certificate_that_the_cluster_signed_is_signed_again() {
-    let node = rotating("expired-all", |node| of_the_kubelet(node, ENDED));
+    let node = rotating("expired-all", |node| of_the_kubelet(node, EXPIRED));
     let old = node.read(OLD);
     let run = node.must("certs renew all");
     let target = std::fs::read_link(node.path(CURRENT)).unwrap();
@@ -309,7 +309,7 @@ fn a_certificate_that_the_cluster_signed_is_signed_again() {
 
 #[test]
 fn a_flag_of_the_unit_tells_it_as_well() {
-    let node = rotating("expired-all", |node| of_the_kubelet(node, ENDED));
+    let node = rotating("expired-all", |node| of_the_kubelet(node, EXPIRED));
     node.replace(CONFIG, "serverTLSBootstrap: true\n", "");
     node.write("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--rotate-server-certificates\n");
     let pair = Node::of("expired-all");
@@ -322,7 +322,7 @@ fn a_flag_of_the_unit_tells_it_as_well() {
 #[test]
 fn what_is_left_of_a_rotation_that_was_turned_off_is_not_touched() {
     let pair = Node::of("expired-all");
-    let node = rotating("expired-all", |node| of_the_kubelet(node, ENDED));
+    let node = rotating("expired-all", |node| of_the_kubelet(node, EXPIRED));
     node.replace(CONFIG, "serverTLSBootstrap: true\n", "");
     for path in [CERTIFICATE, KEY] {
         node.write(path, pair.read(path));
@@ -335,7 +335,8 @@ fn what_is_left_of_a_rotation_that_was_turned_off_is_not_touched() {
 #[test]
 fn one_that_was_copied_from_another_node_is_issued_for_this_one() {
     let names = ["cp-9", "192.168.10.19"];
-    let node = rotating("expired-all", |node| signed_by_the_cluster(node, "system:node:cp-9", &names, ENDED));
+    let node =
+        rotating("expired-all", |node| signed_by_the_cluster(node, "system:node:cp-9", &names, EXPIRED));
     let run = node.must("certs renew all");
     assert_snapshot!(run.out.lines().find(|line| line.ends_with(" issued")).unwrap(), @"certificate for serving the kubelet's own API issued");
     let new = node.read("/var/lib/kubelet/pki/kubelet-server-2026-11-24-00-00-00.pem");

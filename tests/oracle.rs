@@ -200,7 +200,7 @@ fn kubectl_reads_every_kubeconfig_as_before() {
     };
     for tree in RENEWABLE {
         let (before, after) = (Node::of(tree), Node::of(tree));
-        // One that has to be written anew, and so can be compared only by its names.
+        // One that has to be written again, and so can be compared only by its names.
         after.write("/etc/kubernetes/controller-manager.conf", "");
         after.must("certs renew all");
         for name in KUBECONFIGS.iter().filter(|name| before.exists(&format!("/etc/kubernetes/{name}"))) {

@@ -46,7 +46,7 @@ fn all_is_renewed_in_kubeadms_words() {
 }
 
 #[test]
-fn ended_certificates_of_the_kubelet_are_renewed_with_the_rest() {
+fn expired_certificates_of_the_kubelet_are_renewed_with_the_rest() {
     for name in ["expired-all", "v120-expired"] {
         let run = Node::of(name).must("certs renew all");
         // They come after kubeadm's own, before the blank line.
@@ -618,14 +618,14 @@ fn rollback_leaves_alone_what_was_changed_since() {
     exit 5
     Rolls back "kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
     error [changed-since]: /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content; nothing was written
-    hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
+    hint: sudo kuberescue rollback --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);
     before.assert_same(&node.state(), "refused rollback");
 }
 
 #[test]
-fn an_ended_ca_can_sign_nothing() {
+fn an_expired_ca_can_sign_nothing() {
     let node = Node::of("expired-ca");
     assert_snapshot!(node.shown(&node.refuses("certs renew all", "ca-expired")), @"
     exit 5

@@ -58,12 +58,12 @@ fn recovers_an_expired_node_in_an_empty_chroot() {
 
     let output = chroot.run(&["certs", "check-expiration", "--root", "/node", "--at", NOW]);
     let stdout = stdout(&output);
-    for &name in KUBEADM_LEAFS {
+    for &name in KUBEADM_LEAVES {
         let row = stdout.lines().find(|line| line.split_whitespace().next() == Some(name));
         let row = row.unwrap_or_else(|| panic!("no row for {name}\n{}", shown(&output)));
         assert!(row.contains(A_YEAR_LATER), "{name} was not renewed: {row}\n{}", shown(&output));
     }
-    // The kubelet's own serving certificate has ended in this tree as well, and only the kubelet makes a new one:
+    // The kubelet's own serving certificate has expired in this tree as well, and only the kubelet makes a new one:
     // it may be what is left to find, under the heading that follows kubeadm's two tables.
     let kubeadm_tables = stdout.split("\n\n").take(2).collect::<Vec<_>>().join("\n\n");
     assert!(!kubeadm_tables.contains("<invalid>"), "{}", shown(&output));
@@ -79,7 +79,7 @@ fn recovers_an_expired_node_in_an_empty_chroot() {
     assert_eq!(chroot.names(), ["kuberescue", "node"], "something was written outside of the node's root");
 }
 
-const KUBEADM_LEAFS: &[&str] = &[
+const KUBEADM_LEAVES: &[&str] = &[
     "admin.conf",
     "apiserver",
     "apiserver-etcd-client",

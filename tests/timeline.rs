@@ -31,7 +31,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A node whose certificates had ended, with the logs of that time as the kubelet keeps them.
+/// A node whose certificates had expired, with the logs of that time as the kubelet keeps them.
 fn node() -> Node {
     let node = Node::of("expired-all");
     let pod =
@@ -104,7 +104,7 @@ fn a_node_with_logs_in_every_form() {
 
     let failure = timeline.first_failure.as_ref().unwrap();
     assert_eq!(failure.source, "etcd");
-    assert_eq!(failure.ended.as_ref().unwrap().time, "2024-12-31T00:00:00Z".parse().unwrap());
+    assert_eq!(failure.expired.as_ref().unwrap().time, "2024-12-31T00:00:00Z".parse().unwrap());
     let sentence =
         "first TLS failure 2026-11-23T22:26:58.955278046Z in etcd, 692 d after etcd-server expired";
     assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
@@ -127,7 +127,7 @@ fn a_node_with_logs_in_every_form() {
     let json: serde_json::Value = serde_json::from_str(&timeline_json(&timeline)).unwrap();
     assert_eq!(json["firstFailure"]["code"], "etcd-certificate-refused");
     assert_eq!(json["events"].as_array().unwrap().len(), timeline.events.len());
-    assert_eq!(json["lines"][0]["ends"], serde_json::json!([]));
+    assert_eq!(json["lines"][0]["expiries"], serde_json::json!([]));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_log_that_is_given_takes_the_journals_place() {
     // It ran before etcd refused anyone, with a certificate that is not on the disk.
     let failure = with.first_failure.unwrap();
     assert_eq!((failure.source.as_str(), failure.code), ("kubelet", Code::KubeletRotationRefused));
-    assert_snapshot!(failure.sentence, @"first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the end of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
+    assert_snapshot!(failure.sentence, @"first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the expiry of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
 }
 
 #[test]
@@ -203,22 +203,22 @@ fn a_healthy_node_has_no_failure_and_no_anomaly() {
     2026-11-23T22:23:25Z   kubelet                 the kubelet got a certificate, by the name of its file (/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-25.pem)
     2026-11-23T22:23:26Z   file          19        /etc/kubernetes/admin.conf and 18 more: changed
     2026-11-24T00:00:00Z                           --- now ---
-    2027-11-23T22:18:25Z   certificate             kubelet-client ends (/var/lib/kubelet/pki/kubelet-client-current.pem)
-    2027-11-23T22:23:25Z   certificate             admin.conf ends (/etc/kubernetes/admin.conf)
-    2027-11-23T22:23:25Z   certificate             controller-manager.conf ends (/etc/kubernetes/controller-manager.conf)
-    2027-11-23T22:23:25Z   certificate             apiserver-etcd-client ends (/etc/kubernetes/pki/apiserver-etcd-client.crt)
-    2027-11-23T22:23:25Z   certificate             apiserver-kubelet-client ends (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
-    2027-11-23T22:23:25Z   certificate             apiserver ends (/etc/kubernetes/pki/apiserver.crt)
-    2027-11-23T22:23:25Z   certificate             etcd-healthcheck-client ends (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
-    2027-11-23T22:23:25Z   certificate             etcd-peer ends (/etc/kubernetes/pki/etcd/peer.crt)
-    2027-11-23T22:23:25Z   certificate             etcd-server ends (/etc/kubernetes/pki/etcd/server.crt)
-    2027-11-23T22:23:25Z   certificate             front-proxy-client ends (/etc/kubernetes/pki/front-proxy-client.crt)
-    2027-11-23T22:23:25Z   certificate             scheduler.conf ends (/etc/kubernetes/scheduler.conf)
-    2027-11-23T22:23:25Z   certificate             super-admin.conf ends (/etc/kubernetes/super-admin.conf)
-    2027-11-23T22:23:25Z   certificate             kubelet-serving ends (/var/lib/kubelet/pki/kubelet.crt)
-    2036-11-20T22:23:25Z   certificate             ca ends (/etc/kubernetes/pki/ca.crt)
-    2036-11-20T22:23:25Z   certificate             etcd-ca ends (/etc/kubernetes/pki/etcd/ca.crt)
-    2036-11-20T22:23:25Z   certificate             front-proxy-ca ends (/etc/kubernetes/pki/front-proxy-ca.crt)
+    2027-11-23T22:18:25Z   certificate             kubelet-client expires (/var/lib/kubelet/pki/kubelet-client-current.pem)
+    2027-11-23T22:23:25Z   certificate             admin.conf expires (/etc/kubernetes/admin.conf)
+    2027-11-23T22:23:25Z   certificate             controller-manager.conf expires (/etc/kubernetes/controller-manager.conf)
+    2027-11-23T22:23:25Z   certificate             apiserver-etcd-client expires (/etc/kubernetes/pki/apiserver-etcd-client.crt)
+    2027-11-23T22:23:25Z   certificate             apiserver-kubelet-client expires (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
+    2027-11-23T22:23:25Z   certificate             apiserver expires (/etc/kubernetes/pki/apiserver.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-healthcheck-client expires (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-peer expires (/etc/kubernetes/pki/etcd/peer.crt)
+    2027-11-23T22:23:25Z   certificate             etcd-server expires (/etc/kubernetes/pki/etcd/server.crt)
+    2027-11-23T22:23:25Z   certificate             front-proxy-client expires (/etc/kubernetes/pki/front-proxy-client.crt)
+    2027-11-23T22:23:25Z   certificate             scheduler.conf expires (/etc/kubernetes/scheduler.conf)
+    2027-11-23T22:23:25Z   certificate             super-admin.conf expires (/etc/kubernetes/super-admin.conf)
+    2027-11-23T22:23:25Z   certificate             kubelet-serving expires (/var/lib/kubelet/pki/kubelet.crt)
+    2036-11-20T22:23:25Z   certificate             ca expires (/etc/kubernetes/pki/ca.crt)
+    2036-11-20T22:23:25Z   certificate             etcd-ca expires (/etc/kubernetes/pki/etcd/ca.crt)
+    2036-11-20T22:23:25Z   certificate             front-proxy-ca expires (/etc/kubernetes/pki/front-proxy-ca.crt)
     ");
 }
 

@@ -39,7 +39,7 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     error [changed-since]: 2 files of the change are neither old nor new; nothing was written
       | /etc/kubernetes/admin.conf: it was removed
       | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
-    hint: sudo kuberescue resume --keep-theirs leaves them and ends the rest
+    hint: sudo kuberescue resume --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue resume --overwrite archives and replaces them
 
     $ rollback --yes
@@ -48,7 +48,7 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     error [changed-since]: 2 files of the change are neither old nor new; nothing was written
       | /etc/kubernetes/admin.conf: it was removed
       | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
-    hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
+    hint: sudo kuberescue rollback --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
 
     $ rollback --dry-run
@@ -57,13 +57,13 @@ fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     error [changed-since]: 2 files of the change are neither old nor new; nothing was written
       | /etc/kubernetes/admin.conf: it was removed
       | /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content
-    hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
+    hint: sudo kuberescue rollback --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);
 }
 
 #[test]
-fn theirs_are_kept_and_the_rest_is_ended() {
+fn theirs_are_kept_and_the_rest_is_completed() {
     let node = touched_after_an_interruption();
     assert_snapshot!(node.shown(&node.run("resume --keep-theirs")), @r#"
     exit 4
@@ -131,7 +131,7 @@ fn a_completed_change_is_undone_beside_what_was_changed_since() {
     exit 5
     Rolls back "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
     error [changed-since]: /etc/kubernetes/scheduler.conf: it holds neither the old nor the new content; nothing was written
-    hint: sudo kuberescue rollback --keep-theirs leaves them and ends the rest
+    hint: sudo kuberescue rollback --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);
     // What is kept is judged: it is no kubeconfig.

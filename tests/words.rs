@@ -12,6 +12,10 @@ const BANNED: &[(&str, &str)] = &[
     ("ended", "expired"),
     ("it ends", "expires"),
     ("certificates end", "certificates expire"),
+    ("ends next", "expires next"),
+    ("ends soon", "expires soon"),
+    ("ends in", "expires in"),
+    ("ends the rest", "completes the rest"),
     ("leafs", "leaf certificates"),
     ("anew", "again; reissued"),
     ("made again", "reissued"),
@@ -57,6 +61,10 @@ const BANNED: &[(&str, &str)] = &[
 /// Sentences that may hold a banned phrase: not ours, or another meaning.
 const ALLOWED: &[(&str, &str)] =
     &[("certificate has expired or is not yet valid", "Go's words, quoted from logs")];
+
+/// Words that identifiers and comments are not made of, as whole words: `has_expired`, not `has_ended`.
+const BANNED_IDENTIFIERS: &[&str] =
+    &["anew", "death", "deaths", "ended", "leafs", "surroundings", "vouch", "vouched", "vouches"];
 
 /// The folders whose texts are compared with the list.
 const CLEAN: &[&str] = &["src"];
@@ -253,7 +261,63 @@ fn literals(source: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
+fn identifiers_and_comments_use_the_words_of_the_field() {
+    let mut complaints = Vec::new();
+    for place in ["src", "tests", "fuzz/fuzz_targets", "scripts/testnode/standins/src"] {
+        for file in rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(place)) {
+            if file.ends_with(file!()) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                // Literals are checked elsewhere.
+                let code =
+                    line.split('"').step_by(2).collect::<Vec<_>>().join(" ").replace("DoubleEnded", "");
+                let words = words_of(&code);
+                let found =
+                    BANNED_IDENTIFIERS.iter().filter(|banned| words.iter().any(|word| word == *banned));
+                complaints.extend(found.map(|word| format!("{}:{}: {word}", file.display(), number + 1)));
+            }
+        }
+    }
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+/// The words of a line, those inside of identifiers too, in lower case.
+fn words_of(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for character in line.chars() {
+        if !character.is_alphabetic() || character.is_uppercase() && was_lower {
+            words.push(String::new());
+        }
+        was_lower = character.is_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| character.is_alphabetic()) {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words
+}
+
+fn rust_files(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).unwrap().flatten();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
 fn the_check_finds_what_is_banned() {
+    assert_eq!(
+        words_of("fn has_ended(a: HasEnded) -> X"),
+        ["fn", "has", "ended", "a", "", "has", "ended", "", "", "", "", "x"]
+    );
     assert_eq!(banned("its leaf certificate expired, the pod was suspended").len(), 0);
     assert_eq!(banned("apiserver.crt has\n    ended").len(), 1);
     assert_eq!(banned("The CA vouches for it; of no use").len(), 2);

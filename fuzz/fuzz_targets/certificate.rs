@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         let again = Certificate::from_pem(certificate.to_pem().as_bytes()).expect("what was written");
         assert_eq!(again.der, certificate.der);
         let _shown = (certificate.alternative_names(), certificate.fingerprint(), certificate.common_name());
-        let _ended = certificate.expired_at(Timestamp::UNIX_EPOCH);
+        let _expired = certificate.expired_at(Timestamp::UNIX_EPOCH);
         let _signed = certificate.signed_by(certificate);
     }
 });

@@ -17,7 +17,7 @@ use kuberescue::report::{finding_lines, next_steps, plan_notes, plan_text, renew
 use kuberescue_fuzz::node_with;
 use libfuzzer_sys::fuzz_target;
 
-// Just after the fixture was made, and when all of it has ended.
+// Just after the fixture was made, and when all of it has expired.
 const TIMES: [i64; 2] = [1_795_478_400, 2_000_000_000];
 
 fuzz_target!(|data: &[u8]| {

@@ -47,15 +47,19 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let more: Vec<_> = findings.iter().filter(|finding| finding.code != Code::Expired).collect();
         context.out.say(finding_lines(more).trim_end());
     }
-    let ending = args.fail_within.and_then(|within| soonest_end(&inventory, now, within));
-    if let Some((name, end)) = &ending {
-        context.out.say(&format!("{name} ends {end}, within the time given with --fail-within"));
+    let expiring = args.fail_within.and_then(|within| soonest_expiry(&inventory, now, within));
+    if let Some((name, end)) = &expiring {
+        context.out.say(&format!("{name} expires at {end}, within the time given with --fail-within"));
     }
     let faulty = findings.iter().any(|finding| finding.severity >= Severity::Warning);
-    Ok(if faulty || ending.is_some() { Exit::Findings } else { Exit::Fine })
+    Ok(if faulty || expiring.is_some() { Exit::Findings } else { Exit::Fine })
 }
 
-fn soonest_end(inventory: &Inventory, now: Timestamp, within: SignedDuration) -> Option<(String, Timestamp)> {
+fn soonest_expiry(
+    inventory: &Inventory,
+    now: Timestamp,
+    within: SignedDuration,
+) -> Option<(String, Timestamp)> {
     let limit = now.checked_add(within).unwrap_or(Timestamp::MAX);
     let leaves = inventory.leaves.iter().map(|leaf| &leaf.row);
     let rows =
@@ -63,6 +67,7 @@ fn soonest_end(inventory: &Inventory, now: Timestamp, within: SignedDuration) ->
     let rows = rows.map(|row| (row.name.clone(), row.certificate.get()));
     let authorities =
         inventory.authorities.iter().map(|row| (row.authority.name().to_owned(), row.certificate.get()));
-    let ends = rows.chain(authorities).filter_map(|(name, certificate)| Some((name, certificate?.not_after)));
-    ends.filter(|(_, end)| *end <= limit).min_by_key(|(_, end)| *end)
+    let expiries =
+        rows.chain(authorities).filter_map(|(name, certificate)| Some((name, certificate?.not_after)));
+    expiries.filter(|(_, end)| *end <= limit).min_by_key(|(_, end)| *end)
 }

@@ -16,7 +16,7 @@ use crate::session::input::arguments::parse_duration;
 use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::preflight::{Preflight, preflight};
 use crate::session::recovery::{self, Live, Restart};
-use crate::state::{Code, catalog};
+use crate::state::{Code, Subject};
 
 /// Arguments of `recover`.
 #[derive(clap::Args, Debug)]
@@ -221,10 +221,9 @@ fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -
     if !findings.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(findings)));
     }
-    let kubeadms = |finding: &&Finding| catalog::cert_spec(&finding.subject).is_some();
+    let kubeadms = |finding: &&Finding| matches!(finding.subject, Subject::Leaf(_));
     let expired = |finding: &&Finding| matches!(finding.code, Code::Expired | Code::Expiring);
-    let names: Vec<_> =
-        findings.iter().filter(expired).filter(kubeadms).map(|f| f.subject.as_str()).collect();
+    let names: Vec<_> = findings.iter().filter(expired).filter(kubeadms).map(|f| &f.subject).collect();
     match names.as_slice() {
         _ if !plan.refusals.is_empty() => {}
         [one] => context.out.say(&format!("hint: sudo kuberescue certs renew {one}")),

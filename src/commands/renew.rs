@@ -12,6 +12,8 @@ use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_mes
 use crate::session::Context;
 use crate::session::change::{ChangeArgs, prepare};
 use crate::state::Code;
+use crate::state::Component;
+use crate::state::Subject;
 use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, Names, cert_spec};
 
 /// Arguments of `certs renew`.
@@ -108,9 +110,11 @@ impl Args {
         let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
         let of_it = |finding: &&Finding| match &self.selection {
             Selection::All => true,
-            Selection::One(spec) => finding.subject == spec.name,
-            Selection::Kubelet => finding.subject == KUBELET_CLIENT || finding.subject == "kubelet",
-            Selection::KubeletServing => finding.subject == KUBELET_SERVING,
+            Selection::One(spec) => finding.subject == Subject::Leaf(spec.leaf),
+            Selection::Kubelet => {
+                matches!(finding.subject, Subject::KubeletClient | Subject::Component(Component::Kubelet))
+            }
+            Selection::KubeletServing => finding.subject == Subject::KubeletServing,
         };
         blockers.filter(of_it).collect()
     }

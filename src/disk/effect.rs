@@ -1,5 +1,5 @@
 //! The writing system calls, each relative to a directory handle, none following a link and none opening an
-//! existing path. All of them pass one gate, where unit tests simulate the death of the process or a failing
+//! existing path. All of them pass one gate, where unit tests simulate a crash of the process or a failing
 //! call.
 
 use std::ffi::OsStr;

@@ -95,7 +95,7 @@ impl Target {
     /// # Errors
     /// The file was changed since it was read, or something can't be written: nothing was changed.
     pub fn replace(&self, new: &[u8], stamp: &str) -> Result<Replaced, Error> {
-        self.refuse_strangers()?;
+        self.check_owner()?;
         let old = self.old.as_ref().map(|(bytes, attributes)| (&**bytes, attributes));
         let attributes = old.map(|(_, attributes)| attributes);
         let staged = self.directory.stage(&self.name, "new", new, attributes)?;
@@ -168,7 +168,7 @@ impl Target {
     }
 
     /// A file of another user would become this user's.
-    fn refuse_strangers(&self) -> Result<(), Error> {
+    fn check_owner(&self) -> Result<(), Error> {
         let me = Uid::effective();
         match &self.old {
             Some((_, attributes)) if !me.is_root() && attributes.uid != me.as_raw() => {

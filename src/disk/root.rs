@@ -140,7 +140,7 @@ impl Root {
             }
             at.push(&name);
         }
-        // The path ended in `..`, `/` or nothing: the directory is already open.
+        // The last part is `..`, `/` or nothing: the directory is already open.
         match chain.pop().map_or_else(root, Ok) {
             Ok(parent) => Ok(Some(There { path: at, parent, name: OsString::from(".") })),
             Err(error) => Err((at, error)),

@@ -172,7 +172,7 @@ impl From<&disk::Error> for Error {
             }
             Disk::Locked { .. } => failure
                 .code(Code::Locked)
-                .hint("wait for the other run to end, then run the same command again"),
+                .hint("wait for the other run to finish, then run the same command again"),
             Disk::Pending { .. } => {
                 failure.code(Code::InterruptedChange).hint("sudo kuberescue resume, or sudo kuberescue rollback")
             }
@@ -338,7 +338,7 @@ mod tests {
             screen(CriError::NoCri { socket: socket() }),
             screen(EndpointError::NotFound),
             screen(KubeletError::NotInstalled),
-            screen(KubeletError::CrashLoop { deaths: 3, systemd: true }),
+            screen(KubeletError::CrashLoop { exits: 3, systemd: true }),
             screen(KubeletError::WontStop { pid: 7, waited }),
         ];
         insta::assert_snapshot!(all.concat(), @r#"

@@ -10,7 +10,7 @@ use crate::state::Code;
 
 pub use from::{ApiFailure, FileFailure, denied, os_hint};
 
-/// How a command ended. The numbers are part of the command line's contract.
+/// How a command finished. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done, and nothing is wrong.

@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use super::clock;
 
 /// Whether nothing is waited for any more.
-static ENDED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Ends every waiting of this process: no deadline has any time left.
-pub fn end_all() {
-    ENDED.store(true, Ordering::Relaxed);
+/// Interrupts every waiting of this process: no deadline has any time left.
+pub fn interrupt_all() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-pub fn has_ended() -> bool {
-    ENDED.load(Ordering::Relaxed)
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// How long something was waited for; without end once waiting has ended.
+/// How long something was waited for; `MAX` once waiting is interrupted.
 pub fn waited(since: Instant) -> Duration {
-    if has_ended() { Duration::MAX } else { since.elapsed() }
+    if is_interrupted() { Duration::MAX } else { since.elapsed() }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Deadline {
 
     /// Zero once it has passed.
     pub fn left(self) -> Duration {
-        if has_ended() {
+        if is_interrupted() {
             return Duration::ZERO;
         }
         self.0.saturating_duration_since(clock::now())

@@ -34,12 +34,12 @@ pub fn handshake_all(targets: &[Target], now: Timestamp) -> Vec<Connection> {
                 })
                 .collect();
             // Without a free thread the work is done here.
-            let ended =
+            let finished =
                 started.into_iter().map(|(target, thread)| match thread.map(|thread| thread.join()) {
                     Ok(Ok(answer)) => answer,
                     _ => handshake(target, now),
                 });
-            answers.extend(ended);
+            answers.extend(finished);
         });
     }
     answers

@@ -189,18 +189,18 @@ async fn request(
     };
     let answered = {
         let mut reply = pin!(reply);
-        let mut ended = None;
+        let mut closed = None;
         let both = poll_fn(|context| {
             // The connection does the reading and writing; the answer comes out of it.
-            if ended.is_none()
+            if closed.is_none()
                 && let Poll::Ready(end) = connection.poll_without_shutdown(context)
             {
-                ended = Some(end);
+                closed = Some(end);
             }
             reply.as_mut().poll(context)
         });
         let answered = tokio::time::timeout(deadline.left(), both).await;
-        match (answered, ended) {
+        match (answered, closed) {
             (Err(_), _) => return Err(Fault::TimedOut),
             (Ok(Ok(reply)), _) => return Ok(reply),
             // The connection knows better than the request why it broke.

@@ -60,23 +60,20 @@ fn comparison_text(comparison: &Comparison) -> String {
     let mut out = String::new();
     let Comparison { credentials, paths, same } = comparison;
     if comparison.is_empty() {
-        let _ = writeln!(out, "No difference: {same} paths are the same.");
+        let _ = writeln!(out, "No difference in {}.", text::count(*same, "path"));
         return out;
     }
     out.push_str(&credential_lines(credentials));
     out.push_str(&path_lines(paths));
-    let _ = writeln!(out, "{} paths differ, {same} are the same.", paths.len());
+    let _ = writeln!(out, "{}, {same} the same.", text::count_verb(paths.len(), "path", "differ"));
     out
 }
 
 pub fn restore_text(plan: &RestorePlan) -> String {
     let mut out = String::new();
     let node = plan.node.as_deref().unwrap_or("a node whose name is not known");
-    let _ = writeln!(
-        out,
-        "{}",
-        line(&format!("Restore of {node}: {} paths change, {} are the same", plan.paths.len(), plan.same))
-    );
+    let change = text::count_verb(plan.paths.len(), "path", "change");
+    let _ = writeln!(out, "{}", line(&format!("Restore of {node}: {change}, {} the same", plan.same)));
     out.push_str(&credential_lines(&plan.credentials));
     out.push_str(&path_lines(&plan.paths));
     let named = |out: &mut String, heading: &str, lines: Vec<String>| {
@@ -149,7 +146,7 @@ fn differences(before: &CertSummary, after: &CertSummary) -> String {
             parts.push(format!("{what} {old} → {new}"));
         }
     };
-    differs("ends", &before.not_after.to_string(), &after.not_after.to_string());
+    differs("expires", &before.not_after.to_string(), &after.not_after.to_string());
     differs("subject", &before.subject, &after.subject);
     differs("issuer", &before.issuer, &after.issuer);
     let only = |a: &[String], b: &[String], sign: char| -> Vec<String> {

@@ -142,7 +142,7 @@ impl Expiration<'_> {
         if !wordy.is_empty() {
             let mut rows = vec![vec!["FINDING".into(), "SUBJECT".into(), "WHAT".into()]];
             rows.extend(
-                wordy.iter().map(|f| vec![f.code.as_str().into(), f.subject.clone(), f.what.clone()]),
+                wordy.iter().map(|f| vec![f.code.as_str().into(), f.subject.to_string(), f.what.clone()]),
             );
             out.push_str(&format!("\n{}", table::render(&rows)));
         }

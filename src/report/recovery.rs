@@ -11,6 +11,7 @@ use super::SavedSnapshot;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
+use crate::state::Subject;
 use crate::state::{Component, text};
 
 /// One heading for one thing, in every command.
@@ -62,7 +63,7 @@ pub fn renewal_messages(plan: &Plan) -> String {
         lines.push((&skipped.name, text));
     }
     // kubeadm sorts by name; the kubelet's, which kubeadm doesn't know, come last.
-    lines.sort_by_key(|(name, _)| (name.starts_with("kubelet"), *name));
+    lines.sort_by_key(|(name, _)| (Subject::from(*name).is_kubelets(), *name));
     let mut out = String::new();
     for (_, text) in lines {
         let _ = writeln!(out, "{}", line(&text));

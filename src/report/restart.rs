@@ -286,7 +286,7 @@ mod tests {
         let report = |component, outcome| Report { component, outcome, elapsed: Duration::from_secs(121) };
         let failed = |phase| Outcome::Failed {
             phase,
-            why: "it ended again".to_owned(),
+            why: "it exited again".to_owned(),
             last_lines: vec!["tls: certificate has expired".to_owned()],
         };
         let reports = [
@@ -302,10 +302,10 @@ mod tests {
             })
             .collect();
         assert_snapshot!(told.join("\n"), @"
-        cannot restart etcd: not back after 121 s while waiting for the kubelet's new container: it ended again
+        cannot restart etcd: not back after 121 s while waiting for the kubelet's new container: it exited again
           tls: certificate has expired
           sudo kuberescue restart kubelet etcd
-        cannot restart kube-apiserver: not back after 121 s while stopping its sandbox: it ended again
+        cannot restart kube-apiserver: not back after 121 s while stopping its sandbox: it exited again
           tls: certificate has expired
           sudo kuberescue restart kube-apiserver
         cannot restart kube-scheduler: etcd is not back

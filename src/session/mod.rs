@@ -42,7 +42,7 @@ impl Context<'_> {
         clock::now().saturating_duration_since(self.begun)
     }
 
-    /// From here to its last word the run isn't ended by a signal: what waits looks whether one has arrived.
+    /// From here to its last word the run isn't interrupted by a signal: what waits looks whether one has arrived.
     pub fn hold_signals(&mut self) {
         self.held.get_or_insert_with(hold);
     }

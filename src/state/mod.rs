@@ -1,6 +1,6 @@
 //! What a node is, as plain values: the tree of its files ([`Snapshot`]), a change to that tree
 //! ([`ChangeSet`]) and the table of everything kubeadm issues ([`catalog`]);
-//! and the vocabulary of findings: [`Code`], [`Severity`], [`Component`].
+//! and the vocabulary of findings: [`Code`], [`Severity`], [`Component`], [`Subject`].
 //!
 //! Pure: no file, clock or random number is touched here. Knows nothing of certificates.
 
@@ -12,6 +12,7 @@ mod digest;
 mod invoker;
 pub mod os;
 mod snapshot;
+mod subject;
 pub mod text;
 pub mod time;
 
@@ -21,3 +22,4 @@ pub use component::Component;
 pub use digest::Digest;
 pub use invoker::Invoker;
 pub use snapshot::{Attributes, Bytes, Content, Entry, LinkError, Resolved, Snapshot, Unread};
+pub use subject::Subject;

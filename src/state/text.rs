@@ -30,6 +30,12 @@ pub fn count(number: impl TryInto<u64>, unit: &str) -> String {
     }
 }
 
+/// `1 path differs`, `2 paths differ`: a regular verb in the plural.
+pub fn count_verb(number: impl TryInto<u64>, unit: &str, verb: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{} {verb}{}", count(number, unit), if number == 1 { "s" } else { "" })
+}
+
 #[derive(Serialize)]
 struct Raw {
     base64: String,

@@ -436,8 +436,8 @@ fn nothing_can_be_asked() {
     "#);
 
     let scene = Scene::new();
-    let ended = scene.server.authority.ended("kubernetes-admin");
-    scene.write_kubeconfig(&scene.server.kubeconfig(&ended));
+    let expired = scene.server.authority.expired("kubernetes-admin");
+    scene.write_kubeconfig(&scene.server.kubeconfig(&expired));
     let run = verify(&scene);
     assert_eq!((run.code, run.out.as_str()), (2, ""), "{run}");
     let err = scene.shown(&run.err);

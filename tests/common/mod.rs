@@ -350,7 +350,7 @@ fn walk(path: &Path, visit: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
     visit(path, &metadata);
 }
 
-/// How a run of a program ended.
+/// How a run of a program finished.
 pub struct Run {
     pub out: String,
     pub err: String,
@@ -364,7 +364,7 @@ impl std::fmt::Display for Run {
 }
 
 impl Run {
-    /// Asserts that it ended with this exit code and this error, with a hint.
+    /// Asserts that it finished with this exit code and this error, with a hint.
     pub fn fails(&self, exit: i32, code: &str) -> &Self {
         assert_eq!(self.code, exit, "{self}");
         let told = |start: &str| self.err.lines().any(|line| line.starts_with(start));

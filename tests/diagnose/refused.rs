@@ -27,7 +27,7 @@ fn the_kubelets_certificate_of_another_node_is_not_renewed() {
         "recover --yes",
         "recover --dry-run",
         "recover --yes --partial",
-        // Long after it has ended.
+        // Long after it has expired.
         "recover --yes --accept-clock --at 2030-01-01",
         "certs renew all",
         "certs renew kubelet-client",

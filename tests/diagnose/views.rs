@@ -8,7 +8,7 @@ use super::common::screen::{Screens, screen};
 use super::common::{NOW, Node, kuberescue, run};
 use super::scene::disk;
 
-/// A log of a real control plane whose certificates had ended (testdata/README.md).
+/// A log of a real control plane whose certificates had expired (testdata/README.md).
 fn log(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/logs").join(name)
 }
@@ -69,19 +69,19 @@ fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     2023-12-31T23:55:00Z   certificate             super-admin.conf becomes valid (/etc/kubernetes/super-admin.conf)
     2023-12-31T23:55:00Z   certificate             kubelet-client becomes valid (/var/lib/kubelet/pki/kubelet-client-current.pem)
     2024-01-01T00:00:00Z   kubelet                 the kubelet got a certificate, by the name of its file (/var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem)
-    2024-12-30T23:55:00Z   certificate             kubelet-client ends (/var/lib/kubelet/pki/kubelet-client-current.pem)
-    2024-12-31T00:00:00Z   certificate             admin.conf ends (/etc/kubernetes/admin.conf)
-    2024-12-31T00:00:00Z   certificate             controller-manager.conf ends (/etc/kubernetes/controller-manager.conf)
-    2024-12-31T00:00:00Z   certificate             apiserver-etcd-client ends (/etc/kubernetes/pki/apiserver-etcd-client.crt)
-    2024-12-31T00:00:00Z   certificate             apiserver-kubelet-client ends (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
-    2024-12-31T00:00:00Z   certificate             apiserver ends (/etc/kubernetes/pki/apiserver.crt)
-    2024-12-31T00:00:00Z   certificate             etcd-healthcheck-client ends (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
-    2024-12-31T00:00:00Z   certificate             etcd-peer ends (/etc/kubernetes/pki/etcd/peer.crt)
-    2024-12-31T00:00:00Z   certificate             etcd-server ends (/etc/kubernetes/pki/etcd/server.crt)
-    2024-12-31T00:00:00Z   certificate             front-proxy-client ends (/etc/kubernetes/pki/front-proxy-client.crt)
-    2024-12-31T00:00:00Z   certificate             scheduler.conf ends (/etc/kubernetes/scheduler.conf)
-    2024-12-31T00:00:00Z   certificate             super-admin.conf ends (/etc/kubernetes/super-admin.conf)
-    2024-12-31T00:00:00Z   certificate             kubelet-serving ends (/var/lib/kubelet/pki/kubelet.crt)
+    2024-12-30T23:55:00Z   certificate             kubelet-client expires (/var/lib/kubelet/pki/kubelet-client-current.pem)
+    2024-12-31T00:00:00Z   certificate             admin.conf expires (/etc/kubernetes/admin.conf)
+    2024-12-31T00:00:00Z   certificate             controller-manager.conf expires (/etc/kubernetes/controller-manager.conf)
+    2024-12-31T00:00:00Z   certificate             apiserver-etcd-client expires (/etc/kubernetes/pki/apiserver-etcd-client.crt)
+    2024-12-31T00:00:00Z   certificate             apiserver-kubelet-client expires (/etc/kubernetes/pki/apiserver-kubelet-client.crt)
+    2024-12-31T00:00:00Z   certificate             apiserver expires (/etc/kubernetes/pki/apiserver.crt)
+    2024-12-31T00:00:00Z   certificate             etcd-healthcheck-client expires (/etc/kubernetes/pki/etcd/healthcheck-client.crt)
+    2024-12-31T00:00:00Z   certificate             etcd-peer expires (/etc/kubernetes/pki/etcd/peer.crt)
+    2024-12-31T00:00:00Z   certificate             etcd-server expires (/etc/kubernetes/pki/etcd/server.crt)
+    2024-12-31T00:00:00Z   certificate             front-proxy-client expires (/etc/kubernetes/pki/front-proxy-client.crt)
+    2024-12-31T00:00:00Z   certificate             scheduler.conf expires (/etc/kubernetes/scheduler.conf)
+    2024-12-31T00:00:00Z   certificate             super-admin.conf expires (/etc/kubernetes/super-admin.conf)
+    2024-12-31T00:00:00Z   certificate             kubelet-serving expires (/var/lib/kubelet/pki/kubelet.crt)
     2026-11-23T22:21:47Z   etcd                    its logs begin (/var/log/pods/kube-system_etcd-cp-1_0123456789abcdef0123456789abcdef/etcd/0.log)
     2026-11-23T22:23:52Z   file          12        /etc/kubernetes/pki/etcd/ca.crt and 11 more: changed
     2026-11-23T22:23:53Z   file          16        /etc/kubernetes/admin.conf and 15 more: changed
@@ -104,9 +104,9 @@ fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     2026-11-23T22:30:00Z   file                    /var/lib/etcd/member/snap/db: etcd's database last written
     2026-11-23T22:30:00Z   file                    /var/lib/etcd/member/wal: last file made or removed in it
     2026-11-24T00:00:00Z                           --- now ---
-    2033-12-29T00:00:00Z   certificate             ca ends (/etc/kubernetes/pki/ca.crt)
-    2033-12-29T00:00:00Z   certificate             etcd-ca ends (/etc/kubernetes/pki/etcd/ca.crt)
-    2033-12-29T00:00:00Z   certificate             front-proxy-ca ends (/etc/kubernetes/pki/front-proxy-ca.crt)
+    2033-12-29T00:00:00Z   certificate             ca expires (/etc/kubernetes/pki/ca.crt)
+    2033-12-29T00:00:00Z   certificate             etcd-ca expires (/etc/kubernetes/pki/etcd/ca.crt)
+    2033-12-29T00:00:00Z   certificate             front-proxy-ca expires (/etc/kubernetes/pki/front-proxy-ca.crt)
 
     Notes:
       2 log files with 61 KiB were read

@@ -81,7 +81,7 @@ fn says_what_is_left(run: &Run) -> bool {
     last.contains("Blocking problems") || last.contains("Manual action required:")
 }
 
-/// What is wrong with how a case ended.
+/// What is wrong with how a case finished.
 fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/field/{}.tar.gz", case.tree));
     let node = Node::empty().unpacked(&archive, true);

@@ -19,7 +19,7 @@ pub(crate) struct Fleet {
     stdin: Option<ChildStdin>,
 }
 
-/// How a run of the playbook ended.
+/// How a run of the playbook finished.
 pub(crate) struct Played {
     pub(crate) out: String,
     pub(crate) code: i32,
@@ -252,9 +252,9 @@ pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
 impl Drop for Fleet {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        let ended = self.holder.wait();
+        let exited = self.holder.wait();
         if !std::thread::panicking() {
-            assert!(ended.as_ref().is_ok_and(std::process::ExitStatus::success), "{ended:?}");
+            assert!(exited.as_ref().is_ok_and(std::process::ExitStatus::success), "{exited:?}");
             assert!(!self.directory.exists(), "{} is left", self.directory.display());
         }
     }

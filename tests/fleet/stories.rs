@@ -1,4 +1,4 @@
-//! One fleet, from healthy over ended certificates to healthy again: each story begins where the last one has ended.
+//! One fleet, from healthy over expired certificates to healthy again: each story begins where the last one finished.
 
 use std::path::Path;
 
@@ -38,11 +38,11 @@ fn a_fleet() {
     where_a_node_cannot_be_reached_nothing_is_begun(&fleet);
     told("where a node can't be recovered");
     where_a_node_cannot_be_recovered_none_is(&fleet);
-    wait_until_all_have_ended(&fleet);
+    wait_until_all_have_expired(&fleet);
     told("check mode");
     check_mode_tells_all_and_changes_nothing(&fleet);
-    told("all ended");
-    one_run_brings_back_nodes_whose_certificates_have_all_ended(&fleet);
+    told("all expired");
+    one_run_brings_back_nodes_whose_certificates_have_all_expired(&fleet);
     told("a failure at the second node");
     a_failure_ends_the_run_before_the_next_node(&fleet);
     told("the end");
@@ -91,9 +91,9 @@ fn where_a_node_cannot_be_recovered_none_is(fleet: &Fleet) {
     }
 }
 
-fn wait_until_all_have_ended(fleet: &Fleet) {
+fn wait_until_all_have_expired(fleet: &Fleet) {
     for node in &fleet.nodes {
-        node.wait_until("its certificates have ended", PATIENCE * 2, || {
+        node.wait_until("its certificates have expired", PATIENCE * 2, || {
             let certificate = format!("{PKI}/etcd/server.crt");
             let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", &certificate]);
             (asked.code != 0 && node.kubectl(&["get", "nodes"]).code != 0).then_some(())
@@ -132,7 +132,7 @@ fn check_mode_tells_all_and_changes_nothing(fleet: &Fleet) {
     }
 }
 
-fn one_run_brings_back_nodes_whose_certificates_have_all_ended(fleet: &Fleet) {
+fn one_run_brings_back_nodes_whose_certificates_have_all_expired(fleet: &Fleet) {
     let run = fleet.play(&RECOVER).must(0, &["no quorum can be kept"]);
     fleet.assert_well();
     run.assert_private();
@@ -197,7 +197,7 @@ fn a_failure_ends_the_run_before_the_next_node(fleet: &Fleet) {
     let run = fleet.play(&[&RECOVER[..], &hurry].concat()).must(
         2,
         &[
-            "STOPPED at cp-2: recover ended with exit code 4",
+            "STOPPED at cp-2: recover finished with exit code 4",
             "no kubelet runs",
             "Not touched: cp-3.",
             "cp-1: left alone, it was well",

@@ -3,10 +3,10 @@
 use tar::EntryType as Kind;
 
 use super::measure::{self, Measured};
-use super::tar_made::{Archive, bomb, ended, entry, file, gzip, header, node, record};
+use super::tar_made::{Archive, bomb, entry, file, gzip, header, node, record, with_end};
 use super::{READING_ARCHIVES, VERIFYING};
 
-/// Runs everything that reads an archive; how the two main commands ended.
+/// Runs everything that reads an archive; how the two main commands finished.
 fn read(bytes: &[u8]) -> (Measured, Measured) {
     let archive = Archive::of(bytes);
     let listed = format!("archive list --archive-dir {}", archive.directory().display());
@@ -82,7 +82,7 @@ fn entries_that_lead_out_or_lie_are_refused() {
             "",
         ),
     ] {
-        let tar = ended(&[&node, &more]);
+        let tar = with_end(&[&node, &more]);
         refused(what, &gzip(&tar), why);
     }
 }
@@ -96,7 +96,7 @@ fn absolute_paths_and_links_stay_inside() {
     tar.extend(header(Kind::Symlink, b"etc/kubernetes/pki/y.crt", b"../../../../../../../../etc/shadow", 0));
     tar.extend(header(Kind::Char, b"etc/zero", b"", 0));
     tar.extend(header(Kind::Fifo, b"etc/pipe", b"", 0));
-    let (looked, _) = read(&gzip(&ended(&[&tar])));
+    let (looked, _) = read(&gzip(&with_end(&[&tar])));
     looked.ends_with(0);
 }
 
@@ -126,7 +126,7 @@ fn millions_of_entries_end() {
     bomb_is_refused("one directory", &bomb(&node(), &again, 5000), "more than 2 MiB of names");
     let many: Vec<u8> =
         (0..25_000).flat_map(|n| header(Kind::Regular, format!("f{n}").as_bytes(), b"", 0)).collect();
-    refused("many files", &gzip(&ended(&[&node(), &many])), "too many entries");
+    refused("many files", &gzip(&with_end(&[&node(), &many])), "too many entries");
     let global = entry(Kind::XGlobalHeader, b"g", &record(b"comment", b"x")).repeat(1024);
     bomb_is_refused("global headers", &bomb(&node(), &global, 5000), "unpacks to more than");
 }
@@ -142,20 +142,20 @@ fn extended_headers_do_not_add_up() {
         many.extend_from_slice(&one);
         many.extend(file(format!("f{n}").as_bytes(), b""));
     }
-    refused("before each", &gzip(&ended(&[&many])), "");
+    refused("before each", &gzip(&with_end(&[&many])), "");
     let mut many = node();
     for n in 0..400 {
         let path = [format!("{n}/").as_bytes(), &b"d/".repeat(100 << 10)].concat();
         many.extend(entry(Kind::XHeader, b"x", &record(b"path", &path)));
         many.extend(file(b"x", b""));
     }
-    refused("long names", &gzip(&ended(&[&many])), "");
+    refused("long names", &gzip(&with_end(&[&many])), "");
     let mut many = node();
     for n in 0..400 {
         many.extend(entry(Kind::GNULongLink, b"L", &value));
         many.extend(header(Kind::Symlink, format!("l{n}").as_bytes(), b"", 0));
     }
-    refused("long links", &gzip(&ended(&[&many])), "");
+    refused("long links", &gzip(&with_end(&[&many])), "");
 }
 
 /// A manifest whose text has a small part again and again.
@@ -170,7 +170,7 @@ fn with_manifest(head: &str, part: &str, tail: &str, bytes: usize) -> Vec<u8> {
         text.push_str(if n + 1 == times { "" } else { "," });
     }
     text.push_str(tail);
-    gzip(&ended(&[&file(b".kuberescue-archive.json", text.as_bytes()), &file(b"etc/a", b"x")]))
+    gzip(&with_end(&[&file(b".kuberescue-archive.json", text.as_bytes()), &file(b"etc/a", b"x")]))
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn an_archive_as_large_as_may_be_fits() {
     for n in 0..9_900 {
         tar.extend(file(format!("etc/kubernetes/pki/d/{n:065}").as_bytes(), b""));
     }
-    let (looked, verified) = read(&ended(&[&tar]));
+    let (looked, verified) = read(&with_end(&[&tar]));
     looked.ends_with(0);
     verified.ends_with(0).says("not created by kuberescue");
 }

@@ -16,7 +16,7 @@ const HANGS: Duration = Duration::from_secs(120);
 /// Where the inner process finds its order.
 const ORDER: &str = "KUBERESCUE_MEASURED_RUN";
 
-/// How a run ended.
+/// How a run finished.
 pub struct Measured {
     pub what: String,
     pub out: Vec<u8>,

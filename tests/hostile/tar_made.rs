@@ -54,7 +54,7 @@ pub fn node() -> Vec<u8> {
 }
 
 /// Some tar with its end.
-pub fn ended(parts: &[&[u8]]) -> Vec<u8> {
+pub fn with_end(parts: &[&[u8]]) -> Vec<u8> {
     [&parts.concat()[..], &[0; 1024]].concat()
 }
 

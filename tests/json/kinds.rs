@@ -88,7 +88,7 @@ fn an_item_of_a_list_is_the_document_without_its_envelope() {
     assert_eq!(fields(&read("diagnosis-list.schema.json")["$defs"]["item"]["properties"]), one);
 }
 
-/// Changes that are really made, and those that are undone or ended.
+/// Changes that are really made, and those that are undone or completed.
 fn of_changes(world: &World) -> Vec<Value> {
     let at = format!("--at {NOW}");
     let node = |node: &Node, arguments: &str| -> Value {

@@ -39,13 +39,13 @@ impl World {
         std::fs::rename(archive.out.trim(), world.path("archive.tar.gz")).unwrap();
         let renewed = world.run(&format!("certs renew all --root CHANGED --at {NOW}"));
         assert_eq!(renewed.code, 0, "{renewed}");
-        let (ended, good) = (
-            world.server.authority.ended("kubernetes-admin"),
+        let (expired, good) = (
+            world.server.authority.expired("kubernetes-admin"),
             world.server.authority.leaf("kubernetes-admin"),
         );
         std::fs::write(world.path("kubelet.log"), LOG).unwrap();
         std::fs::write(world.path("config"), world.server.admin()).unwrap();
-        std::fs::write(world.path("old"), world.server.kubeconfig(&ended)).unwrap();
+        std::fs::write(world.path("old"), world.server.kubeconfig(&expired)).unwrap();
         std::fs::write(world.path("new"), world.server.kubeconfig(&good)).unwrap();
         for (name, file) in
             [("snapshot.db", "kubernetes-1.20-snapshot.db"), ("three-members.db", "three-members.db")]

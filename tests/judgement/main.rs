@@ -147,7 +147,7 @@ struct Trial {
     node: Node,
     breakages: Vec<String>,
     failures: Vec<Failure>,
-    /// How `recover` ended, whether it changed anything, and the code of its error.
+    /// How `recover` finished, whether it changed anything, and the code of its error.
     ending: Option<Ending>,
 }
 
@@ -337,7 +337,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable}={value}")))
 }
 
-/// How `recover` ended: its exit code, whether anything was changed, the code of its error.
+/// How `recover` finished: its exit code, whether anything was changed, the code of its error.
 type Ending = (i32, bool, String);
 
 #[test]

@@ -72,7 +72,7 @@ fn servers_that_a_client_would_not_trust() {
     let authority = Authority::new("ca");
     let (stranger, namesake) = (Authority::new("stranger"), Authority::new("ca"));
     for (leaf, why) in [
-        (authority.ended("kube-apiserver"), "it has expired"),
+        (authority.expired("kube-apiserver"), "it has expired"),
         (authority.made("kube-apiserver", (4000, 4096)), "it is not valid yet"),
         (stranger.leaf("kube-apiserver"), "it does not stem from the expected CA"),
         (namesake.leaf("kube-apiserver"), ""),

@@ -159,11 +159,11 @@ fn a_certificate_between_leaf_and_ca_and_an_old_ca_beside_the_new_one() {
     let mut serving = named("serving");
     serving.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let serving_pem = pem(&serving.signed_by(&key, &root).unwrap());
-    let mut ended = named("ended");
-    ended.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ended.not_after = rcgen::date_time_ymd(2016, 1, 1);
-    let ended_pem = ended.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    let ended_pem = pem(&ended_pem);
+    let mut expired = named("expired");
+    expired.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    expired.not_after = rcgen::date_time_ymd(2016, 1, 1);
+    let expired_pem = expired.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let expired_pem = pem(&expired_pem);
 
     let desk = Desk::new();
     let of = |authorities: &str, chain: &str| {
@@ -181,8 +181,8 @@ fn a_certificate_between_leaf_and_ca_and_an_old_ca_beside_the_new_one() {
         (root_pem.clone(), &whole, vec![], 0),
         (root_pem.clone(), &leaf_pem, vec!["wrong-authority"], 1),
         (root_pem.clone(), &serving_pem, vec!["usage-wrong"], 0),
-        (format!("{ended_pem}{root_pem}"), &whole, vec!["ca-expired"], 0),
-        (ended_pem.clone(), &whole, vec!["ca-expired", "wrong-authority"], 1),
+        (format!("{expired_pem}{root_pem}"), &whole, vec!["ca-expired"], 0),
+        (expired_pem.clone(), &whole, vec!["ca-expired", "wrong-authority"], 1),
     ] {
         desk.write("config", of(&authorities, chain));
         let (json, exit) = desk.json("config");
@@ -226,14 +226,14 @@ fn files_are_looked_for_beside_the_kubeconfig() {
 #[test]
 fn every_context_or_the_current_one() {
     let (desk, authority) = (Desk::new(), Authority::new("ca"));
-    let (good, ended) = (authority.leaf("good"), authority.ended("ended"));
+    let (good, expired) = (authority.leaf("good"), authority.expired("expired"));
     let text = format!(
         "current-context: a\ncontexts:\n- {{name: a, context: {{cluster: k, user: good}}}}\n- {{name: b, context: \
-         {{cluster: k, user: ended}}}}\n- {{name: d, context: {{cluster: gone, user: gone}}}}\nclusters:\n- {{name: \
-         k, cluster: {{{}}}}}\nusers:\n- {{name: good, user: {{{}}}}}\n- {{name: ended, user: {{{}}}}}\n",
+         {{cluster: k, user: expired}}}}\n- {{name: d, context: {{cluster: gone, user: gone}}}}\nclusters:\n- {{name: \
+         k, cluster: {{{}}}}}\nusers:\n- {{name: good, user: {{{}}}}}\n- {{name: expired, user: {{{}}}}}\n",
         cluster(SERVER, &authority),
         user(&good, &good),
-        user(&ended, &ended)
+        user(&expired, &expired)
     );
     desk.write("config", &text);
     let all = desk.check("config");

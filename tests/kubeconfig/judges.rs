@@ -138,7 +138,7 @@ fn kubectl_trusts_the_same_servers() {
         (authority.leaf("kube-apiserver"), "127.0.0.1", "", true),
         (authority.leaf("kube-apiserver"), "localhost", "", false),
         (authority.leaf("kube-apiserver"), "localhost", ", tls-server-name: 127.0.0.1", true),
-        (authority.ended("kube-apiserver"), "127.0.0.1", "", false),
+        (authority.expired("kube-apiserver"), "127.0.0.1", "", false),
         (stranger.leaf("kube-apiserver"), "127.0.0.1", "", false),
         (Authority::new("ca").leaf("kube-apiserver"), "127.0.0.1", "", false),
     ] {

@@ -51,7 +51,7 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
         "spec": {"signerName": "kubernetes.io/kubelet-serving", "username": "system:node:cp-1", "request": "", "usages": []},
     });
     create(&node, "/apis/certificates.k8s.io/v1/certificatesigningrequests", &request);
-    node.wait_until_ended();
+    node.wait_until_expired();
 
     let dry = node.kuberescue(&["recover", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
@@ -97,7 +97,7 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
 fn what_is_only_to_be_named() {
     let node = TestNode::ready_and_ending(35);
     create(&node, SETS, &set("etcd-defrag"));
-    node.wait_until_ended();
+    node.wait_until_expired();
     let run = node.kuberescue(&["recover", "--yes", "--no-rollout"]);
     assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
     let command = "kuberescue rollout restart daemonset/etcd-defrag -n kube-system";

@@ -33,10 +33,10 @@ fn struck(node: &TestNode, point: Point, arguments: &[&str]) -> Option<Run> {
     let _gone = std::fs::remove_file(node.path(TRACE));
     let mut going = node.begin_command(&[&strace, arguments].concat());
     let stopped = node.wait_until("it is stopped or has ended", PATIENCE, || {
-        let has_ended = going.has_ended();
+        let has_exited = going.has_exited();
         let text = std::fs::read_to_string(node.path(TRACE)).unwrap_or_default();
         match text.contains("stopped by SIGSTOP") {
-            false => has_ended.then_some(false),
+            false => has_exited.then_some(false),
             true => Some(true),
         }
     });
@@ -49,7 +49,7 @@ fn struck(node: &TestNode, point: Point, arguments: &[&str]) -> Option<Run> {
     node.wait_until("it has ended", PATIENCE, || {
         // Other threads stop at their Nth calls too.
         node.exec(&["sh", "-c", "kill -CONT $(pidof kuberescue)"]);
-        going.has_ended().then_some(())
+        going.has_exited().then_some(())
     });
     let run = going.end(node, PATIENCE);
     assert!(!run.err.contains("panicked"), "{point:?}: {run:?}");

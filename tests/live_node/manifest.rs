@@ -35,7 +35,7 @@ fn end_the_scheduler(node: &TestNode) {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn the_manifests_go_and_come_back_as_they_were() {
-    let node = TestNode::ended_while_running(&[]);
+    let node = TestNode::expired_while_running(&[]);
     let (manifests, before, kubelet, namesakes) =
         (node.manifests(), node.pods(), node.kubelet_pid(), node.namesakes());
     let arguments = ["recover", "--yes", "--restart=manifest", "--cri-socket=unix:///run/none.sock"];

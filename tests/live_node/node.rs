@@ -40,7 +40,7 @@ pub struct TestNode {
     borrowed: bool,
 }
 
-/// How a command ended.
+/// How a command finished.
 #[derive(Debug)]
 pub struct Run {
     pub out: String,
@@ -136,7 +136,7 @@ impl TestNode {
                 return node;
             }
         }
-        panic!("no node was Ready before its certificates had ended, in {} seconds", seconds * 2)
+        panic!("no node was Ready before its certificates had expired, in {} seconds", seconds * 2)
     }
 
     /// A node that somebody else has brought up.

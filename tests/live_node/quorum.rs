@@ -113,7 +113,7 @@ fn a_quorum_is_kept_unless_it_is_to_be_broken() {
 
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
-fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() {
+fn of_members_with_expired_certificates_the_first_is_recovered_without_a_leader() {
     let node = TestNode::ready_and_ending(50);
     node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
     let one = format!("cp-1=https://{ADDRESS}:2380");
@@ -121,7 +121,7 @@ fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() 
     let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
     join(&node, &SECOND, &two);
     join(&node, &THIRD, &three);
-    node.wait_until("the certificates have ended", PATIENCE, || {
+    node.wait_until("the certificates have expired", PATIENCE, || {
         let certificate = "/etc/kubernetes/pki/etcd/server.crt";
         let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", certificate]);
         (asked.code != 0).then_some(())
@@ -136,7 +136,7 @@ fn of_members_with_ended_certificates_the_first_is_recovered_without_a_leader() 
     assert!(run.err.contains("kube-scheduler: "), "{run:?}");
     assert_ne!(node.pods()["etcd"].id, before["etcd"].id);
 
-    // They are recovered too: etcd reads its certificates anew at each handshake.
+    // They are recovered too: etcd reads its certificates again at each handshake.
     node.must(&["sh", "-c", "cp /etc/kubernetes/pki/etcd/* /var/tmp/pki/"]);
     node.wait_until("etcd has a leader", PATIENCE, || is_healthy(&node, 2379).then_some(()));
     let run = node.kuberescue(&["recover", "--yes"]);

@@ -1,4 +1,4 @@
-//! `recover`: a node whose certificates have ended is well again, whatever of it still runs.
+//! `recover`: a node whose certificates have expired is well again, whatever of it still runs.
 
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ fn on_a_node_that_was_rebooted() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_on_which_everything_runs() {
-    let node = TestNode::ended_while_running(&[]);
+    let node = TestNode::expired_while_running(&[]);
     let (before, kubelet, tree, namesakes) = (node.pods(), node.kubelet_pid(), node.tree(), node.namesakes());
     let dry = node.kuberescue(&["recover", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
@@ -122,7 +122,7 @@ fn with_a_runtime_that_knows_one_version_of_cri() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn without_a_kubelet_nothing_is_stopped() {
-    let node = TestNode::ended_while_running(&[]);
+    let node = TestNode::expired_while_running(&[]);
     node.stop_kubelet();
     let (before, namesakes) = (node.pods(), node.namesakes());
     let began = Instant::now();
@@ -140,7 +140,7 @@ fn without_a_kubelet_nothing_is_stopped() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn what_was_interrupted_in_the_middle_is_finished_the_next_time() {
-    let node = TestNode::ended_while_running(&["kube-scheduler"]);
+    let node = TestNode::expired_while_running(&["kube-scheduler"]);
     let (before, kubelet) = (node.pods(), node.kubelet_pid());
     let going = node.begin(&["recover", "--yes", "--grace", "20s"]);
     node.wait_until("all but the scheduler are back", PATIENCE, || {
@@ -206,7 +206,7 @@ fn what_does_not_come_back_is_rolled_back_where_that_is_wished() {
 
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
-fn after_a_rollback_to_ended_files_a_restart_is_refused_and_what_runs_goes_on() {
+fn after_a_rollback_to_expired_files_a_restart_is_refused_and_what_runs_goes_on() {
     let node = TestNode::start("expired-all", &Options::default());
     let tree = node.tree();
     recover(&node, &[]);

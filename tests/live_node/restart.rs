@@ -17,7 +17,7 @@ fn a_probe_finds_what_still_serves_its_old_certificate_and_a_restart_ends_it() {
     let (report, code) = node.probe();
     assert_eq!(code, 1, "{report:#}");
     assert_eq!(result(&report, "kube-apiserver"), "old-certificate-still-served");
-    // etcd reads the certificate that it serves anew for each connection (`transport.TLSInfo.baseConfig`).
+    // etcd reads the certificate that it serves again for each connection (`transport.TLSInfo.baseConfig`).
     for name in ["etcd-client", "etcd-peer", "kube-controller-manager", "kube-scheduler", "kubelet", "node"] {
         assert_eq!(result(&report, name), "ok", "{name}");
     }

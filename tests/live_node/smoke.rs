@@ -206,7 +206,7 @@ fn a_component_can_outlast_its_grace() {
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn everything_runs_on_until_its_certificates_end_and_after_a_reboot_nothing_does() {
     let mut node = TestNode::ready_and_ending(12);
-    // Known in memory only: the API server refuses what has ended.
+    // Known in memory only: the API server refuses what has expired.
     node.wait_until("kubectl is refused", PATIENCE, || {
         (node.kubectl(&["get", "nodes"]).code != 0).then_some(())
     });

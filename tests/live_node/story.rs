@@ -71,28 +71,28 @@ impl TestNode {
         );
     }
 
-    /// A node on which everything runs, and every certificate has ended. `stubborn` don't end at SIGTERM.
-    pub(crate) fn ended_while_running(stubborn: &[&str]) -> Self {
+    /// A node on which everything runs, and every certificate has expired. `stubborn` don't end at SIGTERM.
+    pub(crate) fn expired_while_running(stubborn: &[&str]) -> Self {
         let node = Self::ready_and_ending(20);
         for component in stubborn {
             node.set_stop(component, "never");
             node.respawn(component);
         }
-        node.wait_until_ended();
+        node.wait_until_expired();
         node
     }
 
-    /// Waits until the certificates have ended, while everything runs.
-    pub(crate) fn wait_until_ended(&self) {
-        self.wait_until("the certificates have ended", PATIENCE, || {
+    /// Waits until the certificates have expired, while everything runs.
+    pub(crate) fn wait_until_expired(&self) {
+        self.wait_until("the certificates have expired", PATIENCE, || {
             (self.kubectl(&["get", "nodes"]).code != 0).then_some(())
         });
-        self.wait_until("all of them have ended", PATIENCE, || {
+        self.wait_until("all of them have expired", PATIENCE, || {
             let kubelet = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-            let ended = |path: &str| {
+            let expired = |path: &str| {
                 self.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", path]).code == 1
             };
-            [kubelet, "/etc/kubernetes/pki/apiserver.crt"].into_iter().all(ended).then_some(())
+            [kubelet, "/etc/kubernetes/pki/apiserver.crt"].into_iter().all(expired).then_some(())
         });
     }
 
@@ -138,13 +138,13 @@ impl TestNode {
 pub(crate) struct Going(Child);
 
 impl Going {
-    pub(crate) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_exited(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
 
-    /// Waits until it has ended, but not for ever.
+    /// Waits until it has exited, but not for ever.
     pub(crate) fn end(mut self, node: &TestNode, deadline: Duration) -> Run {
-        node.wait_until("kuberescue has ended", deadline, || self.0.try_wait().unwrap().map(drop));
+        node.wait_until("kuberescue has exited", deadline, || self.0.try_wait().unwrap().map(drop));
         let done = self.0.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Run { out: text(&done.stdout), err: text(&done.stderr), code: done.status.code().unwrap_or(-1) }

@@ -11,7 +11,7 @@ use crate::{Desk, assert_could_not, assert_failed};
 fn whose_credential_is_not_accepted() {
     let server = ApiServer::start();
     let ca = &server.authority;
-    let desk = Desk::with(&server.kubeconfig(&ca.ended("kubernetes-admin")));
+    let desk = Desk::with(&server.kubeconfig(&ca.expired("kubernetes-admin")));
     let place = |desk: &Desk| format!("({} with {}", server.url(), desk.path("config").display());
     let check = |desk: &Desk| format!("kuberescue kubeconfig check {}", desk.path("config").display());
     let head = "error [unauthorized]: cannot list the nodes: 401: Unauthorized";
@@ -32,7 +32,7 @@ fn whose_credential_is_not_accepted() {
     );
     // A server that refuses in the handshake, as etcd does and some load balancers.
     let (address, _) = https(config(&ca.leaf("x"), Clients::Only(ca), &BOTH), |_| http(200, "", b""));
-    let user = certificate_user(&ca.ended("kubernetes-admin"));
+    let user = certificate_user(&ca.expired("kubernetes-admin"));
     let desk = Desk::with(&kubeconfig(&format!("https://{address}"), ca, &user));
     assert_could_not(
         &desk.nodes(""),
@@ -58,9 +58,9 @@ fn a_server_that_is_not_the_expected_one() {
             &format!("\nhint: kuberescue kubeconfig check --connect {}\n", desk.path("config").display()),
         ],
     );
-    let ended = ApiServer::of(Authority::new("kubernetes"), |ca| ca.ended("kube-apiserver"));
+    let expired = ApiServer::of(Authority::new("kubernetes"), |ca| ca.expired("kube-apiserver"));
     assert_could_not(
-        &Desk::with(&ended.admin()).nodes(""),
+        &Desk::with(&expired.admin()).nodes(""),
         &["the server's certificate is not accepted: it has expired"],
     );
     let name = server.admin().replace("127.0.0.1", "localhost");

@@ -85,11 +85,11 @@ fn an_openid_connect_token_and_its_renewal() {
         let user = format!("auth-provider: {{name: oidc, config: {{{settings}}}}}");
         Desk::with(&kubeconfig(&server.url(), &server.authority, &user))
     };
-    let (ended, good) = (web_token(1_000_000_000), web_token(4_000_000_000));
+    let (expired, good) = (web_token(1_000_000_000), web_token(4_000_000_000));
     server.store().tokens.insert(good.clone(), "oidc-user".to_owned());
     let run = user(&format!("id-token: {good}")).nodes("");
     assert_eq!(run.code, 0, "{run}");
-    assert_could_not(&user(&format!("id-token: {ended}")).nodes(""), &["no credential: ", "refresh"]);
+    assert_could_not(&user(&format!("id-token: {expired}")).nodes(""), &["no credential: ", "refresh"]);
 
     // The provider gives a new one for the refresh token.
     let own = Arc::new(OnceLock::new());
@@ -107,7 +107,7 @@ fn an_openid_connect_token_and_its_renewal() {
     own.set(issuer.clone()).unwrap();
     let with = |more: &str| {
         user(&format!(
-            "id-token: {ended}, idp-issuer-url: '{issuer}', refresh-token: s3cret-r, client-id: i, client-secret: s3cret-c{more}"
+            "id-token: {expired}, idp-issuer-url: '{issuer}', refresh-token: s3cret-r, client-id: i, client-secret: s3cret-c{more}"
         ))
     };
     let desk = with("");

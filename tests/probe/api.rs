@@ -68,7 +68,7 @@ fn who_is_not_let_in() {
     assert!(message.contains("User \"system:anonymous\" cannot list resource \"nodes\""), "{message}");
     // A TLS server that checks for itself.
     assert_eq!(
-        error(kubeconfig(&server, &ca, &ca.ended("kubernetes-admin"))),
+        error(kubeconfig(&server, &ca, &ca.expired("kubernetes-admin"))),
         ApiError::Fault(Fault::ClientCertificateRejected("it has expired".into()))
     );
     let foreign = error(kubeconfig(&server, &Authority::new("kubernetes"), &ca.leaf("kubernetes-admin")));
@@ -76,10 +76,10 @@ fn who_is_not_let_in() {
 }
 
 #[test]
-fn a_server_certificate_that_ended_or_is_of_another_name() {
+fn a_server_certificate_that_expired_or_is_of_another_name() {
     let ca = Authority::new("kubernetes");
     for (leaf, name, why) in [
-        (ca.ended("kube-apiserver"), None, "it has expired"),
+        (ca.expired("kube-apiserver"), None, "it has expired"),
         (ca.leaf("kube-apiserver"), Some("kubernetes".to_owned()), "it is not valid for kubernetes"),
     ] {
         let (address, _) = https(config(&leaf, Clients::Known(&ca), &BOTH), api_server);

@@ -58,7 +58,7 @@ fn refused(exchange: Exchange, leaf: &Leaf) -> Fault {
 #[test]
 fn an_answer_and_the_certificates() {
     let ca = Authority::new("ca");
-    for leaf in [ca.leaf("server"), ca.ended("server")] {
+    for leaf in [ca.leaf("server"), ca.expired("server")] {
         for version in BOTH {
             let (address, log) =
                 server::https(config(&leaf, Clients::Anyone, &[version]), |_| http(200, "", b"ok"));
@@ -124,7 +124,7 @@ fn a_client_certificate_of_every_encoding_is_shown() {
 fn a_refused_client_certificate_is_told_with_the_chain() {
     let (ca, other) = (Authority::new("ca"), Authority::new("other"));
     let leaf = ca.leaf("server");
-    let (ended, foreign) = (ca.ended("client").pair(), other.leaf("client").pair());
+    let (expired, foreign) = (ca.expired("client").pair(), other.leaf("client").pair());
     for version in BOTH {
         let (address, log) =
             server::https(config(&leaf, Clients::Only(&ca), &[version]), |_| http(200, "", b""));
@@ -132,7 +132,7 @@ fn a_refused_client_certificate_is_told_with_the_chain() {
         for _ in 0..20 {
             let tls = |pair| refused(ask(address, Transport::Tls(pair)), &leaf);
             let rejected = |why: &str| Fault::ClientCertificateRejected(why.to_owned());
-            assert_eq!(tls(Some(&ended)), rejected("it has expired"));
+            assert_eq!(tls(Some(&expired)), rejected("it has expired"));
             assert_eq!(tls(Some(&foreign)), rejected("the server does not know its CA"));
             assert_eq!(tls(None), rejected("none was given"));
         }

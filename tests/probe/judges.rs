@@ -191,8 +191,8 @@ fn a_real_etcd() {
     etcd.node.put_pair("/etc/kubernetes/pki/etcd/server", &server);
 
     // Go's server refuses after the handshake.
-    let ended = etcd.node.etcd_ca.ended("kube-etcd-healthcheck-client");
-    etcd.node.put_pair("/etc/kubernetes/pki/etcd/healthcheck-client", &ended);
+    let expired = etcd.node.etcd_ca.expired("kube-etcd-healthcheck-client");
+    etcd.node.put_pair("/etc/kubernetes/pki/etcd/healthcheck-client", &expired);
     let foreign = Authority::new("etcd-ca").leaf("lab-cp1");
     etcd.node.put("/etc/kubernetes/pki/etcd/peer.key", foreign.key.to_pem().as_bytes());
     let report = etcd.node.probe();

@@ -1,6 +1,6 @@
 //! `probe` against real TLS servers: what is served, how it is refused, what hangs. openssl and etcd are the judges
 //! of what the small servers here can't show. No test depends on the day: certificates are valid from 1975 to
-//! 4096 or ended long ago, and the time of judging is given.
+//! 4096 or expired long ago, and the time of judging is given.
 
 mod api;
 #[path = "../common/mod.rs"]

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-/// A time at which a leaf of [`Authority::leaf`] is valid and one of [`Authority::ended`] is not.
+/// A time at which a leaf of [`Authority::leaf`] is valid and one of [`Authority::expired`] is not.
 pub const NOW: &str = "2026-11-24T00:00:00Z";
 
 pub struct Authority {
@@ -43,8 +43,8 @@ impl Authority {
         self.made(name, (1975, 4096))
     }
 
-    /// A leaf that ended in 2016.
-    pub fn ended(&self, name: &str) -> Leaf {
+    /// A leaf that expired in 2016.
+    pub fn expired(&self, name: &str) -> Leaf {
         self.made(name, (2015, 2016))
     }
 

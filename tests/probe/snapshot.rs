@@ -36,7 +36,7 @@ fn a_real_etcd_streams_its_database_and_the_digest() {
     assert_eq!(all(&etcd, Transport::Tls(Some(&client))), Err(Fault::Refused));
 
     // Its own certificate has expired: no reason to have no snapshot.
-    let (server, peer) = (etcd.node.etcd_ca.ended("lab-cp1"), etcd.node.served["etcd-peer"].clone());
+    let (server, peer) = (etcd.node.etcd_ca.expired("lab-cp1"), etcd.node.served["etcd-peer"].clone());
     etcd.start(&server, &peer);
     let (bytes, remaining) = all(&etcd, Transport::Tls(Some(&client))).unwrap();
     assert_eq!(bytes.len() % 512, 32);
@@ -46,7 +46,7 @@ fn a_real_etcd_streams_its_database_and_the_digest() {
     assert_eq!(remaining.last(), Some(&0));
 
     // Whom etcd rejects, and who doesn't speak TLS.
-    let expired = etcd.node.etcd_ca.ended("kube-etcd-healthcheck-client").pair();
+    let expired = etcd.node.etcd_ca.expired("kube-etcd-healthcheck-client").pair();
     let stranger = Authority::new("etcd-ca").leaf("kube-etcd-healthcheck-client").pair();
     for client in [Some(&expired), Some(&stranger), None] {
         let fault = all(&etcd, Transport::Tls(client)).unwrap_err();
@@ -74,7 +74,7 @@ fn etcdctl(arguments: &[&str]) -> Value {
 /// A real etcd with keys, some of them changed, deleted or large, and what etcdctl says of all.
 fn with_keys() -> (WithEtcd, Value) {
     let mut etcd = WithEtcd::new();
-    let (server, peer) = (etcd.node.etcd_ca.ended("lab-cp1"), etcd.node.served["etcd-peer"].clone());
+    let (server, peer) = (etcd.node.etcd_ca.expired("lab-cp1"), etcd.node.served["etcd-peer"].clone());
     etcd.start(&server, &peer);
     let large = "x".repeat(100_000);
     for number in 0..40 {
@@ -213,7 +213,7 @@ fn an_etcd_that_rejects_the_client_is_saved_from_its_database() {
     let manifest = String::from_utf8(etcd.node.files["/etc/kubernetes/manifests/etcd.yaml"].clone()).unwrap();
     let flags = manifest.replace("--name=", &format!("--data-dir={}, --name=", data.display()));
     etcd.node.put("/etc/kubernetes/manifests/etcd.yaml", flags);
-    let expired = etcd.node.etcd_ca.ended("kube-etcd-healthcheck-client");
+    let expired = etcd.node.etcd_ca.expired("kube-etcd-healthcheck-client");
     etcd.node.put_pair("/etc/kubernetes/pki/etcd/healthcheck-client", &expired);
     // etcd has what was put last in its memory for a tenth of a second.
     std::thread::sleep(Duration::from_secs(1));

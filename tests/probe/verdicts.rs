@@ -52,7 +52,7 @@ fn a_node_that_is_well() {
 #[test]
 fn an_old_certificate_that_is_still_served() {
     let mut node = Node::new();
-    // The file was renewed: the served one ended, or is only older.
+    // The file was renewed: the served one expired, or is only older.
     let renewed = node.etcd_ca.made("lab-cp1", (2026, 4096));
     node.put_pair("/etc/kubernetes/pki/etcd/server", &renewed);
     let renewed = node.ca.made("kube-apiserver", (2026, 4096));
@@ -74,16 +74,16 @@ fn an_old_certificate_that_is_still_served() {
 }
 
 #[test]
-fn certificates_that_have_ended() {
+fn certificates_that_have_expired() {
     let mut node = Node::new();
-    let old = node.etcd_ca.ended("lab-cp1");
+    let old = node.etcd_ca.expired("lab-cp1");
     node.at.etcd = https(config(&old, Clients::Anyone, &BOTH), etcd_answer).0;
     node.put_pair("/etc/kubernetes/pki/etcd/server", &old);
-    let peer = node.etcd_ca.ended("lab-cp1");
+    let peer = node.etcd_ca.expired("lab-cp1");
     node.at.peer = https(config(&peer, Clients::Anyone, &BOTH), etcd_answer).0;
-    let made_at_start = Authority::new("localhost-ca@1").ended("localhost@1");
+    let made_at_start = Authority::new("localhost-ca@1").expired("localhost@1");
     node.at.scheduler = https(config(&made_at_start, Clients::Anyone, &BOTH), healthz).0;
-    let self_signed = Authority::new("lab-cp1-ca@1").ended("lab-cp1@1");
+    let self_signed = Authority::new("lab-cp1-ca@1").expired("lab-cp1@1");
     node.at.kubelet = https(config(&self_signed, Clients::Anyone, &BOTH), healthz).0;
     node.put_pair("/var/lib/kubelet/pki/kubelet", &self_signed);
     node.configure();
@@ -158,14 +158,14 @@ fn ports_that_are_closed_or_hang() {
 }
 
 #[test]
-fn a_port_that_is_closed_because_the_certificate_has_ended() {
+fn a_port_that_is_closed_because_the_certificate_has_expired() {
     let mut node = Node::new();
     node.at.etcd = closed_port();
     node.configure();
     let hint = |node: &Node| check(&node.probe(), "etcd-client").hint.clone();
     assert_eq!(hint(&node).as_deref(), Some("sudo kuberescue restart etcd"));
-    let ended = node.etcd_ca.ended("lab-cp1");
-    node.put_pair("/etc/kubernetes/pki/etcd/server", &ended);
+    let expired = node.etcd_ca.expired("lab-cp1");
+    node.put_pair("/etc/kubernetes/pki/etcd/server", &expired);
     assert_eq!(hint(&node).as_deref(), Some("sudo kuberescue recover"));
 }
 
@@ -190,8 +190,8 @@ fn an_etcd_that_is_not_well() {
 #[test]
 fn client_certificates_that_are_refused() {
     let mut node = Node::new();
-    let ended = node.etcd_ca.ended("kube-etcd-healthcheck-client");
-    node.put_pair("/etc/kubernetes/pki/etcd/healthcheck-client", &ended);
+    let expired = node.etcd_ca.expired("kube-etcd-healthcheck-client");
+    node.put_pair("/etc/kubernetes/pki/etcd/healthcheck-client", &expired);
     node.files.remove("/etc/kubernetes/pki/etcd/peer.key");
     let other = Authority::new("kubernetes").leaf("someone-else");
     node.put("/etc/kubernetes/pki/apiserver-kubelet-client.key", other.key.to_pem().as_bytes());
@@ -337,10 +337,10 @@ fn an_api_server_whose_certificate_clients_refuse() {
 }
 
 #[test]
-fn an_api_server_that_still_serves_an_ended_certificate() {
+fn an_api_server_that_still_serves_an_expired_certificate() {
     let mut node = Node::new();
-    let ended = node.ca.ended("kube-apiserver");
-    node.at.api = https(config(&ended, Clients::Known(&node.ca), &BOTH), api_server).0;
+    let expired = node.ca.expired("kube-apiserver");
+    node.at.api = https(config(&expired, Clients::Known(&node.ca), &BOTH), api_server).0;
     node.configure();
     let report = node.probe();
     let found = wrong(&report);

@@ -10,7 +10,7 @@ use nix::libc;
 use super::decode::Op;
 use super::judge::{End, Judge, New, leftovers, told};
 use super::scenarios::{SCENARIOS, Scenario, words};
-use super::tracer::{Answer, Ended, Watch, trace};
+use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
 
 pub fn is_full() -> bool {
@@ -68,7 +68,7 @@ impl Figures {
             (wrong.iter().filter(|why| why.contains("MIXED")).count(), began.elapsed().as_secs());
         let others = wrong.len() - mixed;
         eprintln!(
-            "{what}: {points} points, {old} ended old, {new} new, {mixed} mixed, {others} otherwise wrong, {seconds} s"
+            "{what}: {points} points, {old} finished old, {new} new, {mixed} mixed, {others} otherwise wrong, {seconds} s"
         );
     }
 
@@ -87,15 +87,15 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// The command, killed at this call; `None` where it ended before.
+    /// The command, killed at this call; `None` where it finished before.
     fn killed_at(&self, number: usize) -> Option<(Tree, KillAt)> {
         let root = self.place.with(self.tree);
         let mut watch = KillAt::new(number);
-        let ended: Ended = trace(&root, &words(&root, self.command), &mut watch);
-        match ended.code {
+        let finished: Finished = trace(&root, &words(&root, self.command), &mut watch);
+        match finished.code {
             None => Some((Tree::read(&root), watch)),
             Some(0) => None,
-            Some(_) => panic!("{}, not killed\n{ended}", self.command),
+            Some(_) => panic!("{}, not killed\n{finished}", self.command),
         }
     }
 
@@ -130,7 +130,7 @@ impl Start<'_> {
         let tree = Tree::read(&root);
         let end = self.judge.end(&tree)?;
         if run.code != 0 {
-            return Err(format!("ended {end:?}\n{run}"));
+            return Err(format!("finished {end:?}\n{run}"));
         }
         if way == "resume" && is_undoing(killed) && !run.out.contains("Rolled back: ") {
             return Err(format!("not said that it is undone\n{run}"));
@@ -139,7 +139,7 @@ impl Start<'_> {
             && end != wanted
             && !self.judge.is_one_state()
         {
-            return Err(format!("ended {end:?} and not {wanted:?}"));
+            return Err(format!("finished {end:?} and not {wanted:?}"));
         }
         let left = leftovers(&tree);
         if !left.is_empty() {
@@ -221,7 +221,7 @@ fn kill_again(scenario: &Scenario, place: &Place, sample: &Sample, third: Option
             continue;
         }
         let new = match &judge.new {
-            // What is made anew each time was made by the run that was killed.
+            // What is new each time was made by the run that was killed.
             New::Like(_) => New::Exactly(resumed(place, &killed)),
             known => known.clone(),
         };

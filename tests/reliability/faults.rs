@@ -11,7 +11,7 @@ use super::crash::{Figures, demanded, is_full, is_pending, resumed};
 use super::decode::Op;
 use super::judge::{End, Judge, New, leftovers, told};
 use super::scenarios::{SCENARIOS, words};
-use super::tracer::{Answer, Ended, Watch, trace};
+use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
 
 /// What fails, and how.
@@ -106,13 +106,13 @@ impl Case {
         loop {
             let root = place.with(&self.tree);
             let mut watch = FailAt { fault, left: number, hit: None };
-            let ended = trace(&root, &words(&root, &self.command), &mut watch);
+            let finished = trace(&root, &words(&root, &self.command), &mut watch);
             let Some(hit) = watch.hit else {
-                assert_eq!(ended.code, Some(0), "{} without a fault\n{ended}", self.name);
+                assert_eq!(finished.code, Some(0), "{} without a fault\n{finished}", self.name);
                 return figures;
             };
             figures.points += 1;
-            match self.is_right(&root, fault, &ended, number.is_multiple_of(16)) {
+            match self.is_right(&root, fault, &finished, number.is_multiple_of(16)) {
                 Ok(End::Old) => figures.old += 1,
                 Ok(End::New) => figures.new += 1,
                 Err(why) => {
@@ -120,30 +120,36 @@ impl Case {
                     let Fault { answer, .. } = fault;
                     let what = format!("{}: call {number} ({hit}): {answer:?} {how}", self.name);
                     eprintln!("{what}: {why}");
-                    figures.wrong.push(format!("{what}: {why}\n{}", ended.err));
+                    figures.wrong.push(format!("{what}: {why}\n{}", finished.err));
                 }
             }
             number += stride;
         }
     }
 
-    fn is_right(&self, root: &Path, fault: Fault, ended: &Ended, thorough: bool) -> Result<End, String> {
+    fn is_right(
+        &self,
+        root: &Path,
+        fault: Fault,
+        finished: &Finished,
+        thorough: bool,
+    ) -> Result<End, String> {
         let tree = Tree::read(root);
-        let code = ended.code.ok_or("it died")?;
+        let code = finished.code.ok_or("it died")?;
         if fault.is_harmless() && code != 0 {
             return Err("not tolerated".to_owned());
         }
-        said(code, fault, ended)?;
+        said(code, fault, finished)?;
         let changed = self.tree.differences(&tree);
         match code {
-            0 if is_pending(&tree) => return Err("ended well, and a change is pending".to_owned()),
+            0 if is_pending(&tree) => return Err("finished well, and a change is pending".to_owned()),
             0 => {}
             2 | 3 | 5 => {
                 let left = leftovers(&tree);
                 if fault.from_then_on {
                     // What it could not take away it says.
                     let taken = left == leftovers(&self.tree)
-                        || ended.err.contains("kuberescue resume")
+                        || finished.err.contains("kuberescue resume")
                         || !is_pending(&tree);
                     if !taken {
                         return Err(format!("left over, and not said: {left:?}"));
@@ -155,7 +161,7 @@ impl Case {
                     return Err(format!("MIXED: left over: {left:?}, changed: {changed:?}"));
                 }
             }
-            4 if is_pending(&tree) && !ended.err.contains("committed") => {
+            4 if is_pending(&tree) && !finished.err.contains("committed") => {
                 return Err("pending, and not said".to_owned());
             }
             4 => {}
@@ -167,12 +173,12 @@ impl Case {
         }
         let after = Tree::read(root);
         let end = match self.judge.end(&after) {
-            // A credential that can't be read is issued anew or left out: another plan than without the fault,
+            // A credential that can't be read is reissued or left out: another plan than without the fault,
             // carried out as a whole.
             Err(_) if fault.reads && self.judge.is_whole_by_its_record(&after) => {
                 let good = told(root, &format!("certs check-expiration --at {}", self.judge.now));
-                if code == 0 && good.code != 0 && !ended.out.contains("Still to be seen to") {
-                    return Err(format!("ended well, and all is not well\n{good}"));
+                if code == 0 && good.code != 0 && !finished.out.contains("Still to be seen to") {
+                    return Err(format!("finished well, and all is not well\n{good}"));
                 }
                 return Ok(End::New);
             }
@@ -183,7 +189,7 @@ impl Case {
             _ => demanded(&tree, "resume", &self.judge),
         };
         if wanted.is_some_and(|wanted| end != wanted) && !self.judge.is_one_state() {
-            return Err(format!("ended {end:?}"));
+            return Err(format!("finished {end:?}"));
         }
         let left = leftovers(&after);
         if !left.is_empty() {
@@ -229,9 +235,9 @@ fn names(pem: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// A failure is told in plain words: what, where, why, and what to do next.
-fn said(code: i32, fault: Fault, ended: &Ended) -> Result<(), String> {
-    let text = &ended.err;
-    if text.contains("os error") || text.contains("panicked") || ended.out.contains("os error") {
+fn said(code: i32, fault: Fault, finished: &Finished) -> Result<(), String> {
+    let text = &finished.err;
+    if text.contains("os error") || text.contains("panicked") || finished.out.contains("os error") {
         return Err("not in plain words".to_owned());
     }
     if code == 0 {
@@ -242,8 +248,8 @@ fn said(code: i32, fault: Fault, ended: &Ended) -> Result<(), String> {
     if fault.reads && code == 4 && error.is_none() {
         let tells = ["permission denied", "input/output error", "unreadable", "cannot read"]
             .iter()
-            .any(|why| ended.out.contains(why) || ended.err.contains(why));
-        return if tells { Ok(()) } else { Err(format!("not told\n{}", ended.out)) };
+            .any(|why| finished.out.contains(why) || finished.err.contains(why));
+        return if tells { Ok(()) } else { Err(format!("not told\n{}", finished.out)) };
     }
     let error = error.ok_or("no error is told")?;
     if !error.contains('/') {
@@ -300,8 +306,8 @@ impl Watch for InTheMiddle {
 
 fn half_done(place: &Place, case: &Case) -> Tree {
     let root = place.with(&case.tree);
-    let ended = trace(&root, &words(&root, &case.command), &mut InTheMiddle(0));
-    assert_eq!(ended.code, None, "{ended}");
+    let finished = trace(&root, &words(&root, &case.command), &mut InTheMiddle(0));
+    assert_eq!(finished.code, None, "{finished}");
     Tree::read(&root)
 }
 

@@ -17,7 +17,7 @@ pub enum End {
 pub enum New {
     /// To the byte.
     Exactly(Tree),
-    /// As after this run of the same command, but for content that is made anew each time: of that the record of
+    /// As after this run of the same command, but for content that is new each time: of that the record of
     /// the change holds the digests.
     Like(Tree),
 }

@@ -19,7 +19,7 @@ fn a_second_run_is_refused_at_once() {
         assert_eq!(run.code, 2, "{command}\n{run}");
         let who = format!("another kuberescue is working on this node (process {})", std::process::id());
         assert!(run.err.contains(&who), "{command}\n{run}");
-        assert!(run.err.contains("wait for the other run to end"), "{command}\n{run}");
+        assert!(run.err.contains("wait for the other run to finish"), "{command}\n{run}");
     }
     // What only reads doesn't wait for anyone.
     node.must("certs check-expiration");
@@ -36,7 +36,10 @@ fn a_lock_of_the_dead_is_taken_and_told_of() {
     let earlier = "00000000-0000-0000-0000-000000000000";
     let stories = [
         (boot.trim(), "note: the last kuberescue on this node (process 4242) was killed"),
-        (earlier, "note: the last kuberescue on this node (process 4242) did not end: the machine went down"),
+        (
+            earlier,
+            "note: the last kuberescue on this node (process 4242) was interrupted: the machine went down",
+        ),
     ];
     for (boot, told) in stories {
         let node = Node::of("ecdsa-p256");

@@ -67,10 +67,10 @@ fn the_harness_finds_mixed_states_where_there_are_some() {
     for number in (first..).step_by(stride) {
         let (root, work) = (place.with(&tree), tempfile::tempdir().unwrap());
         let words = ["sh".into(), script.clone(), root.clone(), work.path().to_owned()];
-        let ended = trace(&root, &words, &mut KillAt::new(number));
+        let finished = trace(&root, &words, &mut KillAt::new(number));
         let now = Tree::read(&root);
-        if let Some(code) = ended.code {
-            assert_eq!((code, end(&tree, &now)), (0, Ok(End::New)), "the script itself\n{ended}");
+        if let Some(code) = finished.code {
+            assert_eq!((code, end(&tree, &now)), (0, Ok(End::New)), "the script itself\n{finished}");
             break;
         }
         points += 1;

@@ -7,7 +7,7 @@ use super::crash::is_full;
 use super::decode::Op;
 use super::judge::{End, Judge, leftovers};
 use super::scenarios::{SCENARIOS, words};
-use super::tracer::{Answer, Ended, Watch, trace};
+use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
 
 /// Sends a signal at the call of this number, from 1.
@@ -30,19 +30,19 @@ impl Watch for SignalAt {
 }
 
 /// Why the node or what was said of it is wrong.
-fn verdict(judge: &Judge, tree: &Tree, ended: &Ended) -> Result<End, String> {
+fn verdict(judge: &Judge, tree: &Tree, finished: &Finished) -> Result<End, String> {
     let end = judge.end(tree)?;
-    // The archive of a run that was ended while it wrote one goes with the next run.
+    // The archive of a run that was interrupted while it wrote one goes with the next run.
     let left: Vec<_> = leftovers(tree).into_iter().filter(|name| !name.ends_with(".partial")).collect();
     if !left.is_empty() {
         return Err(format!("left over: {left:?}"));
     }
-    let said = |words: &str| ended.err.contains(words);
-    match (ended.code, end) {
+    let said = |words: &str| finished.err.contains(words);
+    match (finished.code, end) {
         (None, End::Old) | (Some(0), End::New) => Ok(end),
         (Some(2), End::Old) if said("[interrupted]") && said("nothing was changed") => Ok(end),
         (Some(4), End::New) if said("[interrupted]") && said("is made") => Ok(end),
-        _ => Err(format!("ended {end:?}\n{ended}")),
+        _ => Err(format!("finished {end:?}\n{finished}")),
     }
 }
 
@@ -58,19 +58,19 @@ fn a_signal_at_any_call_leaves_one_state() {
             let signal = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP][number % 3];
             let root = place.with(&old);
             let mut watch = SignalAt { left: number, signal };
-            let ended = trace(&root, &words(&root, &command), &mut watch);
+            let finished = trace(&root, &words(&root, &command), &mut watch);
             if watch.signal == signal {
                 break;
             }
             points += 1;
-            match verdict(&judge, &Tree::read(&root), &ended) {
+            match verdict(&judge, &Tree::read(&root), &finished) {
                 Ok(End::New) => news += 1,
                 Ok(End::Old) => {}
                 Err(why) => wrong.push(format!("{} with {signal} at call {number}: {why}", scenario.name)),
             }
         }
     }
-    eprintln!("signals: {points} points, {news} ended new, {} wrong", wrong.len());
+    eprintln!("signals: {points} points, {news} finished new, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{} wrong, such as\n{}", wrong.len(), wrong[0]);
     assert!(news > 4 && points > news, "{points} points, {news} new");
 }

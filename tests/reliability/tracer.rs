@@ -35,7 +35,7 @@ pub enum Answer {
     Short,
 }
 
-/// How a call ended.
+/// How a call returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
     /// What it returned; negative: the error's number.
@@ -63,16 +63,16 @@ pub trait Watch {
 /// Watches nothing.
 impl Watch for () {}
 
-/// How a traced run ended.
+/// How a traced run finished.
 #[derive(Debug)]
-pub struct Ended {
+pub struct Finished {
     /// The exit code; `None` after a signal.
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for Finished {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "exit {:?}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)
     }
@@ -83,7 +83,7 @@ const MAX_STOPS: u64 = 1_000_000;
 
 /// Runs a program with umask 0 and nobody at the terminal, and tells `watch` of every call that acts below `root`.
 #[expect(clippy::zombie_processes, reason = "the tracer itself waits for every process")]
-pub fn trace<S: AsRef<OsStr>>(root: &Path, words: &[S], watch: &mut dyn Watch) -> Ended {
+pub fn trace<S: AsRef<OsStr>>(root: &Path, words: &[S], watch: &mut dyn Watch) -> Finished {
     let root = root.canonicalize().unwrap();
     let (mut out, mut err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
     // No code may run between fork and exec here (that would be unsafe): a shell waits for the tracer instead.
@@ -108,7 +108,7 @@ pub fn trace<S: AsRef<OsStr>>(root: &Path, words: &[S], watch: &mut dyn Watch) -
     kill(main, Signal::SIGCONT).unwrap();
     let code =
         Run { root: &root, main, calls: HashMap::new(), killed: false, signalled: false, watch }.follow();
-    Ended { code, out: text(&mut out), err: text(&mut err) }
+    Finished { code, out: text(&mut out), err: text(&mut err) }
 }
 
 fn text(file: &mut File) -> String {

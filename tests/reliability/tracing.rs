@@ -26,8 +26,8 @@ fn every_writing_call_of_every_thread_is_seen() {
     let node = Node::of("ecdsa-p256");
     let root = node.root().canonicalize().unwrap();
     let mut log = Log::default();
-    let ended = trace(node.root(), &renew(&node), &mut log);
-    assert_eq!(ended.code, Some(0), "{ended}");
+    let finished = trace(node.root(), &renew(&node), &mut log);
+    assert_eq!(finished.code, Some(0), "{finished}");
     let count = |wanted: &dyn Fn(&Op) -> bool| log.0.iter().filter(|(op, _)| wanted(op)).count();
     // 22 staged files, each created, dressed, synced and renamed; the key pairs and four kubeconfigs.
     let staged = |path: &Path| super::decode::is_staged(path.file_name().unwrap());
@@ -62,17 +62,17 @@ impl Watch for At {
 fn a_killed_program_does_not_make_the_call() {
     let node = Node::of("ecdsa-p256");
     let before = node.state();
-    let ended = trace(node.root(), &renew(&node), &mut At(1, Answer::Kill));
-    assert_eq!(ended.code, None, "{ended}");
+    let finished = trace(node.root(), &renew(&node), &mut At(1, Answer::Kill));
+    assert_eq!(finished.code, None, "{finished}");
     before.assert_identical(&node.state(), "killed at its first call");
 }
 
 #[test]
 fn a_failed_call_is_a_failure_to_the_program() {
     let node = Node::of("ecdsa-p256");
-    let ended = trace(node.root(), &renew(&node), &mut At(1, Answer::Fail(Errno::ENOSPC)));
-    assert_eq!(ended.code, Some(2), "{ended}");
-    assert!(ended.err.contains("no space left on the device"), "{ended}");
+    let finished = trace(node.root(), &renew(&node), &mut At(1, Answer::Fail(Errno::ENOSPC)));
+    assert_eq!(finished.code, Some(2), "{finished}");
+    assert!(finished.err.contains("no space left on the device"), "{finished}");
 }
 
 struct Halves(Vec<u8>);
@@ -107,8 +107,8 @@ fn children_are_traced_too() {
     let file = node.path("/file");
     let script = format!("(echo a > {0}; mv {0} {0}2; chmod 600 {0}2); rm {0}2", file.display());
     let mut log = Log::default();
-    let ended = trace(node.root(), &["sh", "-c", &script], &mut log);
-    assert_eq!(ended.code, Some(0), "{ended}");
+    let finished = trace(node.root(), &["sh", "-c", &script], &mut log);
+    assert_eq!(finished.code, Some(0), "{finished}");
     let kinds = log.0.iter().map(|(op, _)| format!("{op:?}").split_whitespace().next().unwrap().to_owned());
     assert_eq!(kinds.collect::<Vec<_>>(), ["Open", "Write", "Rename", "Mode", "Unlink"]);
 }

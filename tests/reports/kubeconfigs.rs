@@ -14,7 +14,7 @@ const SCHEMA: &str = "kubeconfig.schema.json";
 /// A desk with kubeconfigs of every kind, and what is said of them and of the servers that they name.
 fn said() -> Value {
     let (desk, authority, other) = (Desk::new(), Authority::new("ca"), Authority::new("other"));
-    let (admin, ended) = (authority.leaf("admin"), authority.ended("ended"));
+    let (admin, expired) = (authority.leaf("admin"), authority.expired("expired"));
     let served = config(&authority.leaf("kube-apiserver"), Clients::Anyone, &BOTH);
     let (address, _) = https(served, |_| http(200, "", b"ok"));
     let (here, gone) = (format!("https://{address}"), format!("https://{}", closed_port()));
@@ -24,7 +24,7 @@ fn said() -> Value {
     let known = cluster(&here, &authority);
     for (name, cluster, user) in [
         ("good", known.clone(), user(&admin, &admin)),
-        ("refused", cluster(&here, &other), user(&ended, &admin)),
+        ("refused", cluster(&here, &other), user(&expired, &admin)),
         ("insecure", format!("{known}, insecure-skip-tls-verify: true"), "username: joe".to_owned()),
         (
             "proxy",

@@ -24,7 +24,7 @@ use common::{Node, skip};
 use kuberescue::formats::certificate::Certificate;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SerialNumber};
 
-/// Trees of every kind: well, ended, broken in many ways, without authorities.
+/// Trees of every kind: well, expired, broken in many ways, without authorities.
 const TREES: [&str; 7] =
     ["rsa2048", "ecdsa-p256", "expired-all", "v120-expired", "mixed", "expired-ca", "external-ca"];
 

@@ -33,7 +33,7 @@ fn a_healthy_and_a_broken_node_as_trees() {
 
 #[test]
 fn what_is_wrong_with_each_tree() {
-    let all_ended = |ago: &str| {
+    let all_expired = |ago: &str| {
         let leaves = [
             "admin.conf",
             "apiserver",
@@ -54,14 +54,14 @@ fn what_is_wrong_with_each_tree() {
         let mut found = wrong(&Node::of(name));
         found.retain(|line| !line.starts_with("cp-1-ca@") && !line.starts_with("kubelet-serving"));
         let expected = match name {
-            "expired-all" => all_ended("693 d"),
+            "expired-all" => all_expired("693 d"),
             "v120-expired" => {
-                let mut lines = all_ended("693 d");
+                let mut lines = all_expired("693 d");
                 lines.retain(|line| !line.starts_with("super-admin"));
                 lines
             }
             "expired-ca" => {
-                let mut lines = all_ended("4345 d");
+                let mut lines = all_expired("4345 d");
                 lines.insert(0, "ca: EXPIRED 1060 d ago".into());
                 lines.insert(8, "etcd-ca: EXPIRED 1060 d ago".into());
                 lines.insert(13, "front-proxy-ca: EXPIRED 1060 d ago".into());
@@ -329,11 +329,11 @@ fn a_certificate_is_affected_by_its_authority() {
     let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut authority = params("front-proxy-ca", 2025);
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ended = authority.self_signed(&ca_key).unwrap();
+    let expired = authority.self_signed(&ca_key).unwrap();
     let issuer = rcgen::Issuer::new(authority, ca_key);
     let leaf = params("front-proxy-client", 2030).signed_by(&key, &issuer).unwrap();
     let mut node = Node::of("rsa2048");
-    node.write(&format!("{PKI}/front-proxy-ca.crt"), pem(ended.der()));
+    node.write(&format!("{PKI}/front-proxy-ca.crt"), pem(expired.der()));
     node.write(&format!("{PKI}/front-proxy-client.crt"), pem(leaf.der()));
     let key = pem::encode(pem::Label::PrivateKey, &key.serialize_der());
     node.write(&format!("{PKI}/front-proxy-client.key"), key.as_bytes());

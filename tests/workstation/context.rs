@@ -18,7 +18,7 @@ fn pem(leaf: &Leaf) -> (String, String) {
 impl Mine {
     fn new() -> Self {
         let scene = Scene::new();
-        let (old, other) = (scene.cluster.authority.ended("kubernetes-admin"), Authority::new("other"));
+        let (old, other) = (scene.cluster.authority.expired("kubernetes-admin"), Authority::new("other"));
         let ca = base64(scene.cluster.authority.certificate.to_pem().as_bytes());
         let ((certificate, key), (far, far_key)) = (pem(&old), pem(&other.leaf("far")));
         let text = format!(

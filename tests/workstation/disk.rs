@@ -37,7 +37,7 @@ fn modes_are_narrow_from_the_first_instant() {
         trace.lines().filter(|line| line.contains("chmod(")).all(|line| line.contains("0600)")),
         "{trace}"
     );
-    // A mode that is too wide is no reason to write it anew.
+    // A mode that is too wide is no reason to write it again.
     scene.chmod(FILE, 0o640);
     let again = scene.run(&format!("install {FROM} --dry-run"));
     let nothing = format!("\nNothing to do: {FILE} is up to date\n");

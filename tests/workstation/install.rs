@@ -190,7 +190,7 @@ fn a_secret_with_the_old_certificate_leads_to_push() {
     );
     scene.fails(&format!("install {FROM} --yes"), 5, &[expired, &same]);
     // Another one that has expired is not the old one.
-    scene.keep_in_secret(scene.cluster.kubeconfig(&scene.cluster.authority.ended("kubernetes-admin")));
+    scene.keep_in_secret(scene.cluster.kubeconfig(&scene.cluster.authority.expired("kubernetes-admin")));
     let run = scene.fails(&format!("install {FROM} --yes"), 5, &[expired, &format!(" days ago){push}")]);
     assert!(!run.err.contains("still holds"), "{run}");
 }
@@ -211,10 +211,10 @@ fn another_clusters_kubeconfig_is_refused() {
     assert_eq!((run.code, scene.read(FILE)), (0, scene.read("new")), "{run}");
     // A new address, or a new CA, is no other cluster.
     let authority = &scene.cluster.authority;
-    scene.write(FILE, scene.elsewhere("https://10.0.0.1:6443", authority, &authority.ended("a")));
+    scene.write(FILE, scene.elsewhere("https://10.0.0.1:6443", authority, &authority.expired("a")));
     assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
     let other = Authority::new("kubernetes");
-    scene.write(FILE, scene.elsewhere(&scene.cluster.url(), &other, &other.ended("a")));
+    scene.write(FILE, scene.elsewhere(&scene.cluster.url(), &other, &other.expired("a")));
     assert_eq!(scene.run(&format!("install {FROM} --yes")).code, 0);
     // One that lives longer is not replaced without a word.
     scene.write(FILE, scene.cluster.kubeconfig(&authority.made("kubernetes-admin", (2000, 5000))));

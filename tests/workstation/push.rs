@@ -254,7 +254,7 @@ fn where_the_cluster_cannot_be_reached() {
     let scene = scene();
     let nowhere = format!("https://{}", crate::server::closed_port());
     let authority = &scene.cluster.authority;
-    scene.keep_in_secret(scene.elsewhere(&nowhere, authority, &authority.ended("kubernetes-admin")));
+    scene.keep_in_secret(scene.elsewhere(&nowhere, authority, &authority.expired("kubernetes-admin")));
     scene.fails(&format!("{} --yes", push()), 5, &[
         "\nerror [not-working]: cannot list the nodes: connection refused: nothing listens there (",
         "with the new value); nothing was changed\nhint: if this machine cannot reach that cluster: --unverified writes \

@@ -35,7 +35,7 @@ impl Scene {
         let (admin, cluster) = (ApiServer::start(), ApiServer::start());
         let leaf = cluster.authority.leaf("kubernetes-admin");
         let (old, new) =
-            (cluster.kubeconfig(&cluster.authority.ended("kubernetes-admin")), cluster.kubeconfig(&leaf));
+            (cluster.kubeconfig(&cluster.authority.expired("kubernetes-admin")), cluster.kubeconfig(&leaf));
         let scene = Self { admin, cluster, directory: tempfile::tempdir().unwrap(), old, new, leaf };
         scene.write("admin", scene.admin.admin());
         scene.write(FILE, &scene.old);

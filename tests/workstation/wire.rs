@@ -59,7 +59,7 @@ fn identities_that_may_not() {
     for (kubeconfig, said) in [
         (scene.admin.kubeconfig(&authority.leaf("nobody")), "403: User \"nobody\" cannot get"),
         (
-            scene.admin.kubeconfig(&authority.ended("old")),
+            scene.admin.kubeconfig(&authority.expired("old")),
             &format!("401: Unauthorized ({url} with admin; its client certificate expired on 2016-01-01 ("),
         ),
         (

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::formats::objects::condition;
 use crate::formats::objects::pods::{ContainerStatus, Pod, Terminated};
 use crate::state::Code;
+use crate::state::text::count;
 use crate::state::time::minute;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ fn reason(pod: &Pod, now: Timestamp) -> Option<(Option<Code>, String)> {
 /// Whether a container has completed: exit code 0 in a pod whose restart policy is not Always.
 fn is_done(pod: &Pod, container: &ContainerStatus) -> bool {
     pod.spec.restart_policy != "Always"
-        && container.state.terminated.as_ref().is_some_and(|ended| ended.exit_code == 0)
+        && container.state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code == 0)
 }
 
 /// The states of the containers that are not ready.
@@ -76,7 +77,8 @@ fn containers(pod: &Pod) -> Option<String> {
     let init = pod.status.init_container_statuses.iter();
     // An init container with exit code 0 has completed; a sidecar is ready.
     let init = init.filter(|container| {
-        !container.ready && container.state.terminated.as_ref().is_none_or(|ended| ended.exit_code != 0)
+        !container.ready
+            && container.state.terminated.as_ref().is_none_or(|terminated| terminated.exit_code != 0)
     });
     let own = pod.status.container_statuses.iter().filter(|container| !container.ready);
     let all: Vec<_> = init.chain(own).map(one).collect();
@@ -87,7 +89,7 @@ fn one(container: &ContainerStatus) -> String {
     let state = &container.state;
     let mut how = match (&state.waiting, &state.running, &state.terminated) {
         (Some(waiting), _, _) => sentence(&waiting.reason, &waiting.message),
-        (_, _, Some(ended)) => end(ended),
+        (_, _, Some(terminated)) => exit(terminated),
         (_, Some(_), _) => "running, not ready".to_owned(),
         (None, None, None) => "state unknown".to_owned(),
     };
@@ -95,21 +97,21 @@ fn one(container: &ContainerStatus) -> String {
         how = "waiting".to_owned();
     }
     if container.restart_count > 0 {
-        how = format!("{how}; {} restarts", container.restart_count);
+        how = format!("{how}; {}", count(container.restart_count, "restart"));
     }
     if let Some(last) = &container.last_state.terminated {
-        how = format!("{how}; before: {}", end(last));
+        how = format!("{how}; before: {}", exit(last));
     }
     format!("container {}: {how}", container.name)
 }
 
-fn end(ended: &Terminated) -> String {
-    let reason = Some(&ended.reason).filter(|reason| !reason.is_empty());
+fn exit(terminated: &Terminated) -> String {
+    let reason = Some(&terminated.reason).filter(|reason| !reason.is_empty());
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let when = ended.finished_at.map(|at| format!(" at {}", minute(at))).unwrap_or_default();
-    let last = ended.message.lines().rfind(|line| !line.trim().is_empty());
+    let when = terminated.finished_at.map(|at| format!(" at {}", minute(at))).unwrap_or_default();
+    let last = terminated.message.lines().rfind(|line| !line.trim().is_empty());
     let message = last.map(|line| format!(": {}", line.trim())).unwrap_or_default();
-    format!("exit code {}{reason}{when}{message}", ended.exit_code)
+    format!("exit code {}{reason}{when}{message}", terminated.exit_code)
 }
 
 /// `REASON: MESSAGE`; either may be empty.

@@ -77,12 +77,12 @@ pub fn restore(
     let trees = [&facts.pki_dir.value, &facts.manifest_dir.value, &facts.kubelet_pki_dir.value];
     let trees: Vec<&Path> =
         scope::TREES.iter().map(Path::new).chain(trees.into_iter().map(PathBuf::as_path)).collect();
-    let strangers = node.iter().filter(|(path, entry)| {
+    let added = node.iter().filter(|(path, entry)| {
         let readable = !matches!(entry.content, Content::Unread(_));
         let ours = trees.iter().any(|tree| path.starts_with(tree));
         archive.snapshot.get(path).is_none() && readable && ours
     });
-    for (path, entry) in strangers {
+    for (path, entry) in added {
         if options.exact && !holds_more(path, &wanted) {
             changes.put(path, Some(entry.clone()), None);
         } else if !matches!(entry.content, Content::Directory) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
 use crate::formats::manifest::sni_pair;
+use crate::state::catalog::Leaf;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, CommonName, Names, Organization, Usage};
 use crate::state::{Component, Snapshot};
 
@@ -82,7 +83,7 @@ pub(super) fn asks_for(snapshot: &Snapshot, facts: &Facts, spec: &CertSpec) -> b
     if !facts.local_etcd.value {
         let signs = || is_there(&authority(snapshot, facts, Ca::Etcd).key);
         let is_named = of(API, "etcd-certfile").is_some() && is_there(&leaf(facts, spec).certificate);
-        return spec.name == "apiserver-etcd-client" && is_named && signs();
+        return spec.leaf == Leaf::ApiServerEtcdClient && is_named && signs();
     }
     let servers = of(API, "etcd-servers").unwrap_or_default();
     let is_plain = !servers.is_empty() && servers.split(',').all(|url| url.trim().starts_with("http://"));
@@ -168,6 +169,7 @@ pub(super) fn leaves(facts: &Facts) -> impl Iterator<Item = Files> {
 
 const fn served(name: &'static str) -> CertSpec {
     CertSpec {
+        leaf: Leaf::ApiServerSni,
         name,
         long_name: "certificate for serving the Kubernetes API under another name",
         place: catalog::Place::Pair(name),

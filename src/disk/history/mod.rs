@@ -42,8 +42,8 @@ pub(super) fn prepare(state: &StateDir, journal: &Journal) -> Result<(), Error> 
 
 /// Prepares the record again for a change that another run completes or rolls back. Best effort: a full disk
 /// must not prevent that.
-pub(super) fn prepare_again(state: &StateDir, journal: &Journal, ended: &Stamp) {
-    let _prepared = match next(state, journal, Some(ended)) {
+pub(super) fn prepare_again(state: &StateDir, journal: &Journal, completed: &Stamp) {
+    let _prepared = match next(state, journal, Some(completed)) {
         Ok(Some(text)) => state.replace(NEXT, &text),
         Ok(None) => discard(state),
         Err(error) => Err(error),
@@ -72,7 +72,7 @@ pub(super) fn discard(state: &StateDir) -> Result<(), Error> {
 }
 
 /// The log with the record of `journal`; `None` if it has it.
-fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Option<Vec<u8>>, Error> {
+fn next(state: &StateDir, journal: &Journal, completed: Option<&Stamp>) -> Result<Option<Vec<u8>>, Error> {
     let Log { text: mut log, is_too_large } = match Log::read(state, LOG)? {
         Some(log) if !log.text.is_empty() => log,
         // Interrupted while a full file was set aside.
@@ -90,7 +90,7 @@ fn next(state: &StateDir, journal: &Journal, ended: Option<&Stamp>) -> Result<Op
     // After a foreign last line the chain continues anyway; the check reports it.
     let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
     let last = last.map(|(record, digest)| (record.map_or(lines, |record| record.number), digest));
-    let record = Record::new(journal, ended, last.as_ref());
+    let record = Record::new(journal, completed, last.as_ref());
     if is_too_large || log.len() >= FULL_AT {
         log.clear();
     } else if log.last().is_some_and(|byte| *byte != b'\n') {

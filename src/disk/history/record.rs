@@ -50,7 +50,7 @@ pub struct Record {
     pub begun: Stamp,
     /// Who completed it, if it was interrupted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Stamp>,
+    pub completed: Option<Stamp>,
     /// The archive of the old state.
     pub archive: Option<ArchiveRef>,
     /// In path order.
@@ -64,7 +64,7 @@ impl Record {
         self.change == journal.id && self.direction == journal.direction
     }
 
-    pub(super) fn new(journal: &Journal, ended: Option<&Stamp>, last: Option<&(u64, Digest)>) -> Self {
+    pub(super) fn new(journal: &Journal, completed: Option<&Stamp>, last: Option<&(u64, Digest)>) -> Self {
         let begun =
             Stamp { time: journal.started, boot: journal.boot.clone(), operator: journal.operator.clone() };
         let changes = journal.changes.iter().map(|change| Changed {
@@ -80,7 +80,7 @@ impl Record {
             command: journal.command.clone(),
             undoes: journal.undoes.clone(),
             direction: journal.direction,
-            ended: ended.filter(|ended| **ended != begun).cloned(),
+            completed: completed.filter(|completed| **completed != begun).cloned(),
             begun,
             archive: journal.archive.clone(),
             changes: changes.collect(),

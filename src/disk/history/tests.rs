@@ -78,7 +78,7 @@ fn each_change_is_recorded_and_chained() {
     let told: Vec<_> = check.records.iter().map(|done| (done.operator.uid, done.command.as_str())).collect();
     assert_eq!(told, [(1, "change 1"), (2, "change 2"), (3, "change 3")]);
     let last: Record = serde_json::from_str(node.lines().last().unwrap()).unwrap();
-    assert_eq!((last.number, last.begun.time, last.ended), (3, NOW, None));
+    assert_eq!((last.number, last.begun.time, last.completed), (3, NOW, None));
     assert_ne!(last.changes[0].before, last.changes[0].after);
     assert!(!node.path(NEXT).exists());
 }

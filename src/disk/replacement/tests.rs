@@ -94,7 +94,7 @@ fn an_end_at_any_call_leaves_old_or_new_and_nothing_wide() {
             let place = Place::new(old);
             let target = Target::open(&place.path()).unwrap();
             fault::set(at, Fault::Expiry);
-            let _ended = target.replace(b"new", STAMP);
+            let _finished = target.replace(b"new", STAMP);
             fault::clear();
             let files = place.files();
             let now = files.get("config").map(|(content, _)| content.as_str());

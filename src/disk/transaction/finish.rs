@@ -13,7 +13,7 @@ use crate::state::{Attributes, Fingerprint, Snapshot};
 
 /// How a change is finished.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Way<'a> {
+pub(super) struct Mode<'a> {
     /// Has the content of what is staged no longer.
     pub(super) archive: Option<&'a Snapshot>,
     pub(super) theirs: Theirs,
@@ -26,10 +26,10 @@ pub(super) fn finish(
     parents: &mut Parents<'_>,
     state: &StateDir,
     journal: &Journal,
-    way: Way<'_>,
+    how: Mode<'_>,
 ) -> Result<Vec<PathBuf>, Error> {
-    let survey = survey(parents, journal, way.archive, way.theirs)?;
-    carry_out(parents, state, journal, survey, way)
+    let survey = survey(parents, journal, how.archive, how.theirs)?;
+    carry_out(parents, state, journal, survey, how)
 }
 
 /// The same of a change that was just surveyed.
@@ -38,7 +38,7 @@ pub(super) fn carry_out(
     state: &StateDir,
     journal: &Journal,
     survey: Survey<'_>,
-    way: Way<'_>,
+    how: Mode<'_>,
 ) -> Result<Vec<PathBuf>, Error> {
     parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
     let Survey { todos, differences } = survey;
@@ -62,7 +62,7 @@ pub(super) fn carry_out(
             effect::rename(&*parent, &staged(step.record, suffix), step.name())
                 .map_err(Error::io("replace", &step.record.path))?;
             let old = old.ok().and_then(handle::of_open);
-            if way.theirs != Theirs::Overwrite && old.is_some_and(|old| step.is_strange(&old)) {
+            if how.theirs != Theirs::Overwrite && old.is_some_and(|old| step.is_strange(&old)) {
                 lost.push(step.record.path.clone());
             }
         }
@@ -91,7 +91,7 @@ pub(super) fn carry_out(
     history::append(state, journal)?;
     // Nothing of a rollback is left that was itself rolled back: the change before it stands again.
     let undone = journal.undoes.is_some() && journal.direction == Direction::Backward;
-    if undone || way.forgotten {
+    if undone || how.forgotten {
         state.remove(COMMITTED)?;
     } else {
         effect::rename(&state.directory, COMMITTED.as_ref(), DONE.as_ref())

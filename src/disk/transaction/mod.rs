@@ -30,7 +30,7 @@ pub use super::record::{StoredAttributes, StoredXattr};
 use super::state_dir::StateDir;
 use super::{Error, Root, effect, handle, history};
 use crate::state::{Change, ChangeSet, Content, Entry, Fingerprint};
-use finish::Way;
+use finish::Mode;
 use stage::Parents;
 
 /// A change that was made.
@@ -94,7 +94,7 @@ fn run(
         .and_then(|()| history::prepare(state, &journal))
         .and_then(|()| commit(state))
         .or_else(|error| give_up(&mut parents, state, &journal, error))?;
-    let lost = finish::finish(&mut parents, state, &journal, Way::default())
+    let lost = finish::finish(&mut parents, state, &journal, Mode::default())
         .or_else(|error| recover::take_back(root, lock, &journal, &changes, context, error))?;
     let changed = changes.iter().map(|change| change.path.clone()).collect();
     Ok(Outcome { id: Some(journal.id), changed, lost })

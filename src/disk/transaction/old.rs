@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::stage::{NEW, OLD, Parents, staged};
-use super::survey::{STAGED_CHANGED, Theirs, stranger, without_directory};
+use super::survey::{STAGED_CHANGED, Theirs, unexpected, without_directory};
 use crate::disk::Error;
 use crate::disk::error::Difference;
 use crate::disk::journal::{Direction, Journal, Record};
@@ -69,7 +69,7 @@ fn old_content(
     let path = &record.path;
     let theirs = *now != record.before && *now != record.after;
     if theirs {
-        let (why, overwritable) = stranger(now);
+        let (why, overwritable) = unexpected(now);
         let overwritable = overwritable && record.before != Fingerprint::Directory;
         if !overwrite || !overwritable {
             return Ok(Err(Difference { path: path.clone(), why, overwritable }));

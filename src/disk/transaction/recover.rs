@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::finish::{self, Way};
+use super::finish::{self, Mode};
 use super::old::{OldContents, directory, from_archive, old_contents};
 use super::stage::{self, NEW, OLD, Parents};
-use super::survey::{Theirs, stranger, survey, without_directory};
+use super::survey::{Theirs, survey, unexpected, without_directory};
 use super::{Context, Lock, after_commit, run};
 use crate::disk::error::Difference;
 use crate::disk::history::{self, Stamp};
@@ -63,8 +63,9 @@ pub fn resume(
         stage::clean(&mut Parents::new(root), &lock.state, &journal)?;
         return Ok(Resumed::Cleaned { id: journal.id });
     }
-    let way = Way { theirs, ..Way::default() };
-    end(root, lock, journal.clone(), way, &stamp(lock, operator, now)).map_err(after_commit(&journal))?;
+    let how = Mode { theirs, ..Mode::default() };
+    complete(root, lock, journal.clone(), how, &stamp(lock, operator, now))
+        .map_err(after_commit(&journal))?;
     Ok(match journal.direction {
         Direction::Forward => Resumed::Completed { journal },
         Direction::Backward => Resumed::Undone { journal },
@@ -85,7 +86,7 @@ pub fn rollback(
     operator: &Invoker,
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
-    let way = Way { archive: Some(archive), theirs, forgotten: false };
+    let how = Mode { archive: Some(archive), theirs, forgotten: false };
     let stamp = stamp(lock, operator, now);
     match journal::pending_in(&lock.state)? {
         Some(journal) if journal.state == State::Staging => {
@@ -95,8 +96,8 @@ pub fn rollback(
         // If it undoes another change the user wants it completed, not reverted.
         Some(journal) => {
             let undone = match (&journal.undoes, journal.direction) {
-                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), way, &stamp),
-                _ => end(root, lock, journal.clone(), way, &stamp),
+                (None, Direction::Forward) => turn_back(root, lock, journal.clone(), how, &stamp),
+                _ => complete(root, lock, journal.clone(), how, &stamp),
             };
             undone.map_err(after_commit(&journal))?;
             Ok(RolledBack::Undone { journal: Box::new(journal) })
@@ -143,21 +144,15 @@ pub fn differences(root: &Root, journal: &Journal, undo: bool) -> Result<Vec<Dif
 
 /// Rolls a committed change back: the old content is staged, then the journal's direction is turned, which
 /// commits the rollback.
-fn turn_back(
-    root: &Root,
-    lock: &Lock,
-    mut journal: Journal,
-    way: Way<'_>,
-    ended: &Stamp,
-) -> Result<(), Error> {
+fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: &Stamp) -> Result<(), Error> {
     let mut parents = Parents::new(root);
     let OldContents { entries, differences, .. } =
-        old_contents(&mut parents, &journal, way.archive, way.theirs)?;
+        old_contents(&mut parents, &journal, how.archive, how.theirs)?;
     // The change may have been killed before its commit was synced: otherwise that rename could be lost in a power
     // loss and what is written of the journal from here on not, and the name from before the commit would be left.
     lock.state.sync()?;
     if !differences.is_empty() {
-        release(&mut parents, lock, &mut journal, differences, way.theirs)?;
+        release(&mut parents, lock, &mut journal, differences, how.theirs)?;
     }
     let entries: Vec<(&Record, &Entry)> = journal
         .changes
@@ -175,23 +170,23 @@ fn turn_back(
     }
     journal.direction = Direction::Backward;
     journal.write(&lock.state, COMMITTED)?;
-    end(root, lock, journal, way, ended).map_err(Error::after_begin)
+    complete(root, lock, journal, how, by).map_err(Error::after_begin)
 }
 
 /// Finishes a committed change that another run has begun.
-fn end(root: &Root, lock: &Lock, mut journal: Journal, way: Way<'_>, ended: &Stamp) -> Result<(), Error> {
+fn complete(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: &Stamp) -> Result<(), Error> {
     let mut parents = Parents::new(root);
-    let survey = survey(&mut parents, &journal, way.archive, way.theirs)?;
+    let survey = survey(&mut parents, &journal, how.archive, how.theirs)?;
     // It may have been killed before the commit was synced; no target may change before that.
     lock.state.sync()?;
     if survey.differences.is_empty() {
-        history::prepare_again(&lock.state, &journal, ended);
-        return finish::carry_out(&mut parents, &lock.state, &journal, survey, way).map(drop);
+        history::prepare_again(&lock.state, &journal, by);
+        return finish::carry_out(&mut parents, &lock.state, &journal, survey, how).map(drop);
     }
     let differences = survey.differences;
-    release(&mut parents, lock, &mut journal, differences, way.theirs)?;
-    history::prepare_again(&lock.state, &journal, ended);
-    finish::finish(&mut parents, &lock.state, &journal, way).map(drop)
+    release(&mut parents, lock, &mut journal, differences, how.theirs)?;
+    history::prepare_again(&lock.state, &journal, by);
+    finish::finish(&mut parents, &lock.state, &journal, how).map(drop)
 }
 
 /// Takes the paths that are to be kept out of the change, with what is staged for them. The commit is synced. Killed
@@ -227,9 +222,9 @@ pub(super) fn take_back(
 ) -> Result<Vec<PathBuf>, Error> {
     let old = changes.iter().filter_map(|change| Some((change.path.clone(), change.before.clone()?)));
     let old: Snapshot = old.collect();
-    let way = Way { archive: Some(&old), forgotten: true, ..Way::default() };
+    let how = Mode { archive: Some(&old), forgotten: true, ..Mode::default() };
     let stamp = stamp(lock, &context.operator, context.now);
-    match turn_back(root, lock, journal.clone(), way, &stamp) {
+    match turn_back(root, lock, journal.clone(), how, &stamp) {
         Ok(()) => Err(Error::TakenBack { source: Box::new(failed) }),
         Err(_) => Err(after_commit(journal)(failed)),
     }
@@ -250,7 +245,7 @@ fn changed_since(parents: &mut Parents<'_>, journal: &Journal) -> Result<Vec<Dif
         }
         let now = Fingerprint::of(parents.look(&path)?.as_ref());
         if now != record.after {
-            let (why, readable) = stranger(&now);
+            let (why, readable) = unexpected(&now);
             let overwritable = readable && ![&now, &record.before].contains(&&Fingerprint::Directory);
             differences.push(Difference { path, why, overwritable });
         }

@@ -145,7 +145,7 @@ fn look(
     let path = &step.record.path;
     let now = Fingerprint::of(parents.look(path)?.as_ref());
     if now != *step.wanted && now != *step.other {
-        let (why, overwritable) = stranger(&now);
+        let (why, overwritable) = unexpected(&now);
         // A directory is neither replaced by a file nor a file by one: what is in it can't be archived here.
         let overwritable = overwritable && *step.wanted != Fingerprint::Directory;
         if !overwrite || !overwritable {
@@ -182,7 +182,7 @@ fn look(
 }
 
 /// Content that is neither the old nor the new one.
-pub(super) fn stranger(now: &Fingerprint) -> (&'static str, bool) {
+pub(super) fn unexpected(now: &Fingerprint) -> (&'static str, bool) {
     match now {
         Fingerprint::Absent => ("it was removed", true),
         Fingerprint::File { .. } => ("it holds neither the old nor the new content", true),

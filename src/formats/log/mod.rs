@@ -96,7 +96,7 @@ pub struct Named {
     /// The writer's clock, to the second.
     pub clock: Option<Timestamp>,
     /// When the certificate in question expired.
-    pub ended: Option<Timestamp>,
+    pub expired: Option<Timestamp>,
     /// When the certificate in question becomes valid, if it isn't yet.
     pub begins: Option<Timestamp>,
 }
@@ -108,14 +108,14 @@ pub fn named(line: &[u8]) -> Named {
         let mut cursor = Cursor(line.get(at + 13..).unwrap_or_default());
         named.clock = cursor.date_and_time().and_then(Stamp::absolute);
         if cursor.word(b" is after ").is_some() {
-            named.ended = cursor.date_and_time().and_then(Stamp::absolute);
+            named.expired = cursor.date_and_time().and_then(Stamp::absolute);
         } else if cursor.word(b" is before ").is_some() {
             named.begins = cursor.date_and_time().and_then(Stamp::absolute);
         }
     } else if let Some(at) = memmem::find(line, b" is expired: ") {
         // The kubelet prints Go's own form: 2026-10-24 22:43:54 +0000 UTC.
         let mut cursor = Cursor(line.get(at + 13..).unwrap_or_default());
-        named.ended = cursor.date_time_and_offset();
+        named.expired = cursor.date_time_and_offset();
     }
     named
 }

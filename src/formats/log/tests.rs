@@ -123,7 +123,7 @@ fn a_missing_year_is_the_last_one_that_is_not_in_the_future() {
 fn a_line_that_names_its_own_clock_tells_the_zone_and_the_year() {
     let line = "E0101 00:30:00.500000 1 x.go:1] x509: certificate has expired or is not yet valid: current time 2026-12-31T23:30:00Z is after 2026-10-24T22:26:21Z";
     let named = named(line.as_bytes());
-    assert_eq!(named.ended, Some(at("2026-10-24T22:26:21Z")));
+    assert_eq!(named.expired, Some(at("2026-10-24T22:26:21Z")));
     let stamp = head(line.as_bytes()).stamp.unwrap();
     assert_eq!(stamp.resolve_by(named.clock.unwrap()), Some((at("2026-12-31T23:30:00.5Z"), 3600)));
     assert_eq!(stamp.resolve_by(at("2026-06-01T00:00:00Z")), None);
@@ -137,9 +137,9 @@ fn named_times() {
     let expired = times(
         "E1 bootstrap.go:265] part of the existing bootstrap client certificate is expired: 2026-10-24 22:43:54 +0000 UTC",
     );
-    assert_eq!(expired.ended, Some(at("2026-10-24T22:43:54Z")));
+    assert_eq!(expired.expired, Some(at("2026-10-24T22:43:54Z")));
     let early = times("current time 2023-03-31T05:55:26Z is before 2026-03-26T00:18:47Z");
-    assert_eq!((early.begins, early.ended), (Some(at("2026-03-26T00:18:47Z")), None));
+    assert_eq!((early.begins, early.expired), (Some(at("2026-03-26T00:18:47Z")), None));
     assert_eq!(early.clock, Some(at("2023-03-31T05:55:26Z")));
     assert_eq!(times("current time is after all"), Named::default());
 }

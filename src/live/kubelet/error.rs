@@ -24,10 +24,10 @@ pub enum KubeletError {
         systemd: bool,
     },
     /// It was started and didn't stay.
-    #[error("the kubelet does not stay up: it exited {deaths} times within seconds")]
+    #[error("the kubelet does not stay up: it exited {exits} times within seconds")]
     CrashLoop {
         /// How often it was seen to exit.
-        deaths: u32,
+        exits: u32,
         systemd: bool,
     },
     /// It was told to end and didn't.

@@ -163,8 +163,8 @@ mod tests {
             "{:?}",
             own.command
         );
-        let ended = Kubelet { ticks: own.ticks + 1, ..own };
-        assert!(!ended.is_running(), "the same number, another process");
+        let successor = Kubelet { ticks: own.ticks + 1, ..own };
+        assert!(!successor.is_running(), "the same number, another process");
         assert_eq!(at(i32::MAX), None);
     }
 }

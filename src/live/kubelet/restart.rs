@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::systemctl;
 use super::{Kubelet, KubeletError, Manager, look, process};
 use crate::live::clock;
-use crate::live::deadline::has_ended;
+use crate::live::deadline::is_interrupted;
 
 /// How long it must run before it counts as up, if nothing more urgent is to be done.
 pub const SETTLED: Duration = Duration::from_secs(3);
@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(50);
 const ASK: Duration = Duration::from_secs(1);
 /// At this number of exits the restart fails: one is tolerated, since the runtime's socket may come a moment
 /// later than the kubelet.
-const DEATHS: u32 = 2;
+const EXITS: u32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
@@ -103,7 +103,7 @@ fn stop(old: &Kubelet, deadline: Instant, within: Duration) -> Result<(), Kubele
         Err(errno) => return Err(KubeletError::Signal { pid, why: errno.desc().to_lowercase() }),
     }
     while old.is_running() {
-        if clock::now() >= deadline || has_ended() {
+        if clock::now() >= deadline || is_interrupted() {
             return Err(KubeletError::WontStop { pid, waited: within });
         }
         std::thread::sleep(POLL);
@@ -132,7 +132,7 @@ impl Watch<'_> {
     ) -> Result<(Kubelet, Instant), KubeletError> {
         let systemd = self.how == How::Systemd;
         let mut seen: Option<(Kubelet, Instant)> = None;
-        let mut deaths = 0;
+        let mut exits = 0;
         loop {
             let running = match &seen {
                 Some((known, since)) if known.is_running() => {
@@ -145,9 +145,9 @@ impl Watch<'_> {
                 _ => self.running(deadline),
             };
             if seen.take().is_some() {
-                deaths += 1;
-                if deaths >= DEATHS {
-                    return Err(KubeletError::CrashLoop { deaths, systemd });
+                exits += 1;
+                if exits >= EXITS {
+                    return Err(KubeletError::CrashLoop { exits, systemd });
                 }
                 progress(Progress::Waiting);
             }
@@ -156,11 +156,11 @@ impl Watch<'_> {
                     progress(Progress::Settling(running.pid));
                     seen = Some((running, clock::now()));
                 }
-                None if self.more >= DEATHS => {
-                    return Err(KubeletError::CrashLoop { deaths: self.more, systemd });
+                None if self.more >= EXITS => {
+                    return Err(KubeletError::CrashLoop { exits: self.more, systemd });
                 }
-                None if clock::now() < deadline && !has_ended() => std::thread::sleep(POLL),
-                None if deaths > 0 => return Err(KubeletError::CrashLoop { deaths, systemd }),
+                None if clock::now() < deadline && !is_interrupted() => std::thread::sleep(POLL),
+                None if exits > 0 => return Err(KubeletError::CrashLoop { exits, systemd }),
                 None => return Err(KubeletError::NotRunning { waited: within, systemd }),
             }
         }

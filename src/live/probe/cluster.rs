@@ -148,10 +148,11 @@ impl Question<'_> {
             found.push(Finding::new(Code::KubeconfigUnusable, what).hint(recover()));
         }
         for (admin, error) in refused {
-            let ended = admin.end.filter(|end| *end < self.options.now);
+            let expired = admin.end.filter(|end| *end < self.options.now);
             let now = self.options.now;
-            let note =
-                ended.map(|end| format!(" (certificate {})", time::expired_on(end, now))).unwrap_or_default();
+            let note = expired
+                .map(|end| format!(" (certificate {})", time::expired_on(end, now)))
+                .unwrap_or_default();
             let finding = of_error(error);
             let hint = match finding.code {
                 Code::Forbidden => {

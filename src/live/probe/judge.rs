@@ -19,7 +19,7 @@ pub(super) struct File {
 }
 
 impl File {
-    fn ended(&self, now: Timestamp) -> bool {
+    fn expired(&self, now: Timestamp) -> bool {
         self.leaf.as_ref().is_ok_and(|leaf| leaf.expired_at(now))
     }
 }
@@ -30,7 +30,7 @@ pub(super) struct Client {
     /// Why the request was sent without it.
     pub(super) unusable: Option<String>,
     /// Since when it has been expired, if it is.
-    pub(super) ended: Option<Timestamp>,
+    pub(super) expired: Option<Timestamp>,
 }
 
 /// What is known about an endpoint besides the exchange.
@@ -140,7 +140,7 @@ impl Known<'_> {
             (Fault::ClientCertificateRejected(_), Some(client)) => self.of_client(finding, client),
             (Fault::ClientCertificateRejected(_), None) => finding,
             // A component with an expired certificate is not repaired by a restart.
-            _ if self.file.is_some_and(|file| file.ended(self.now)) => finding.hint(recover()),
+            _ if self.file.is_some_and(|file| file.expired(self.now)) => finding.hint(recover()),
             (Fault::TimedOut, _) => finding.hint(self.awaited()),
             _ => finding.hint(self.restart()),
         }
@@ -158,7 +158,7 @@ impl Known<'_> {
 
     fn of_client(&self, finding: Finding, client: &Client) -> Finding {
         let name = client.name;
-        let (why, hint) = match (&client.unusable, client.ended) {
+        let (why, hint) = match (&client.unusable, client.expired) {
             (Some(why), _) => (format!("asked without {name}: {why}"), recover()),
             (None, Some(end)) => (format!("{name} {}", time::expired_on(end, self.now)), recover()),
             // The certificate is valid: the server knows only an older CA.

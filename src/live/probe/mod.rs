@@ -119,11 +119,11 @@ fn at_once(tasks: Vec<Task<'_>>) -> Vec<Part> {
             })
             .collect();
         // Without a free thread the task is done here.
-        let ended = started.into_iter().map(|(task, thread)| match thread.map(|thread| thread.join()) {
+        let expired = started.into_iter().map(|(task, thread)| match thread.map(|thread| thread.join()) {
             Ok(Ok(part)) => part,
             _ => task(),
         });
-        ended.collect()
+        expired.collect()
     })
 }
 
@@ -157,8 +157,8 @@ impl<'a> Target<'a> {
             Some(name) => {
                 let pair = pair(inventory, name);
                 let row = inventory.row(name).and_then(|row| row.certificate.get());
-                let ended = row.map(|leaf| leaf.not_after).filter(|end| *end < now);
-                let client = Client { name, unusable: pair.as_ref().err().cloned(), ended };
+                let expired = row.map(|leaf| leaf.not_after).filter(|end| *end < now);
+                let client = Client { name, unusable: pair.as_ref().err().cloned(), expired };
                 (Some(client), pair.ok())
             }
             None => (None, None),

@@ -25,7 +25,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 /// Time for stopping a sandbox: its containers are killed at once.
 const SANDBOX: Duration = Duration::from_secs(30);
 
-pub(super) struct Work<'a> {
+pub(super) struct ComponentRestart<'a> {
     options: &'a Options,
     wanted: &'a Wanted,
     progress: &'a (dyn Fn(Progress) + Sync),
@@ -43,7 +43,7 @@ struct Before {
     known: HashSet<String>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> ComponentRestart<'a> {
     pub(super) fn new(
         options: &'a Options,
         wanted: &'a Wanted,
@@ -133,8 +133,8 @@ impl<'a> Work<'a> {
             let pause = BACK_OFF.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_BACK_OFF);
             let mut told = false;
             loop {
-                let ended = self.has_ended(container);
-                if ended == Ok(true) {
+                let exited = self.has_exited(container);
+                if exited == Ok(true) {
                     return Ok(began.elapsed());
                 }
                 if !error.is_transient() || waited(began).saturating_add(pause) >= limit {
@@ -143,7 +143,7 @@ impl<'a> Work<'a> {
                 if !std::mem::replace(&mut told, true) {
                     self.tell(Phase::Retrying { attempt, why: error.to_string() });
                 }
-                if ended == Ok(false) {
+                if exited == Ok(false) {
                     thread::sleep(pause);
                     break;
                 }
@@ -154,7 +154,7 @@ impl<'a> Work<'a> {
         Ok(began.elapsed())
     }
 
-    fn has_ended(&mut self, container: &Container) -> Result<bool, CriError> {
+    fn has_exited(&mut self, container: &Container) -> Result<bool, CriError> {
         let still = |found: &Container| found.id == container.id && is_live(found);
         Ok(!self.watch.containers()?.iter().any(still))
     }
@@ -190,7 +190,7 @@ impl<'a> Work<'a> {
                             Some((new.id.clone(), clock::now()))
                         }
                         (None, Some(_)) => {
-                            note = Some(self.how_it_ended());
+                            note = Some(self.how_it_exited());
                             self.tell(Phase::WaitingForNew { note: note.clone() });
                             None
                         }
@@ -241,7 +241,7 @@ impl<'a> Work<'a> {
     }
 
     /// The exit of a container that ran and no longer does.
-    fn how_it_ended(&mut self) -> String {
+    fn how_it_exited(&mut self) -> String {
         match self.watch.newest() {
             Some(status) if status.reason.is_empty() => format!("it exited with code {}", status.exit_code),
             Some(status) => format!("it exited with code {} ({})", status.exit_code, status.reason),
@@ -255,7 +255,7 @@ impl<'a> Work<'a> {
             (Err(error), _) => format!("it is not known to be back after {patience}: {error}"),
             (Ok(_), true) => format!(
                 "new containers came, but none kept running within {patience}: {}",
-                self.how_it_ended()
+                self.how_it_exited()
             ),
             (Ok(_), false) if sandbox_stopped => format!(
                 "no new container came within {patience}, although its sandbox was stopped too: is the kubelet running?"

@@ -23,7 +23,7 @@ use super::clock;
 use super::cri::seconds;
 use super::deadline::waited;
 use crate::state::Component;
-use component::Work;
+use component::ComponentRestart;
 #[cfg(fuzzing)]
 pub(super) use log::messages_of as log_lines;
 
@@ -254,7 +254,7 @@ fn together(options: &Options, wanted: &[&Wanted], progress: &(dyn Fn(Progress) 
         let begun: Vec<_> = wanted
             .iter()
             .map(|wanted| {
-                let work = move || Work::new(options, wanted, progress).restart();
+                let work = move || ComponentRestart::new(options, wanted, progress).restart();
                 let name = wanted.component.name().to_owned();
                 (wanted, thread::Builder::new().name(name).spawn_scoped(scope, work))
             })

@@ -22,21 +22,22 @@ const LONGEST_NAME: usize = 30;
 pub(super) enum Condition {
     Expired,
     NotYet,
-    Ending,
+    Expiring,
     Valid,
 }
 
 impl Condition {
     pub(super) fn of(validity: &Validity, diagnosis: &Diagnosis) -> Self {
         let soon = |code| matches!(code, Code::Expiring | Code::CaExpiring);
-        let ending = || {
+        let subject = (&validity.name).into();
+        let expiring = || {
             let mut findings = diagnosis.findings.iter().map(|told| &told.finding);
-            findings.any(|finding| finding.subject == validity.name && soon(finding.code))
+            findings.any(|finding| finding.subject == subject && soon(finding.code))
         };
         match diagnosis.at {
             at if validity.not_after < at => Self::Expired,
             at if validity.not_before > at => Self::NotYet,
-            _ if ending() => Self::Ending,
+            _ if expiring() => Self::Expiring,
             _ => Self::Valid,
         }
     }
@@ -45,7 +46,7 @@ impl Condition {
         match self {
             Self::Expired => "<rect class=\"bar expired\"",
             Self::NotYet => "<rect class=\"bar not-yet\"",
-            Self::Ending => "<rect class=\"bar ending\"",
+            Self::Expiring => "<rect class=\"bar expiring\"",
             Self::Valid => "<rect class=\"bar valid\"",
         }
     }
@@ -54,7 +55,7 @@ impl Condition {
         match self {
             Self::Expired => "<text class=\"words expired\"",
             Self::NotYet => "<text class=\"words not-yet\"",
-            Self::Ending => "<text class=\"words ending\"",
+            Self::Expiring => "<text class=\"words expiring\"",
             Self::Valid => "<text class=\"words\"",
         }
     }
@@ -66,7 +67,7 @@ pub(super) fn words(validity: &Validity, diagnosis: &Diagnosis) -> String {
     match Condition::of(validity, diagnosis) {
         Condition::Expired => format!("EXPIRED {} ago", span(validity.not_after, at)),
         Condition::NotYet => format!("STARTS in {}", span(at, validity.not_before)),
-        Condition::Ending => format!("ENDS in {}", span(at, validity.not_after)),
+        Condition::Expiring => format!("EXPIRES in {}", span(at, validity.not_after)),
         Condition::Valid => format!("{} left", span(at, validity.not_after)),
     }
 }
@@ -123,8 +124,8 @@ const LEGEND: &str = "<ul class=\"legend\" aria-label=\"How bars are to be read\
     <pattern id=\"dots\" width=\"8\" height=\"7\" patternUnits=\"userSpaceOnUse\">\
     <rect class=\"dots-ground\" width=\"8\" height=\"7\"/><circle class=\"dots-dot\" cx=\"4\" cy=\"3.5\" r=\"2\"/></pattern>\
     </defs><rect class=\"bar valid\" x=\"1\" y=\"1\" width=\"32\" height=\"12\"/></svg> valid</li>\n\
-    <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar ending\" x=\"1\" y=\"1\" width=\"32\" \
-    height=\"12\"/></svg> ends soon</li>\n\
+    <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar expiring\" x=\"1\" y=\"1\" width=\"32\" \
+    height=\"12\"/></svg> expires soon</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar expired\" x=\"1\" y=\"1\" width=\"32\" \
     height=\"12\"/></svg> expired</li>\n\
     <li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><rect class=\"bar not-yet\" x=\"1\" y=\"1\" width=\"32\" \

@@ -49,7 +49,9 @@ fn same_remedy(above: &RankedFinding, below: &RankedFinding) -> bool {
 fn finding(told: &RankedFinding, before: Option<&RankedFinding>) -> Markup {
     let RankedFinding { finding, consequence } = told;
     let mut out = Markup::default();
-    out.raw("<li>\n<h3><span class=\"subject\">").text(&finding.subject).raw("</span> <span class=\"what\">");
+    out.raw("<li>\n<h3><span class=\"subject\">")
+        .text(&finding.subject.to_string())
+        .raw("</span> <span class=\"what\">");
     out.text(&finding.what).raw("</span></h3>\n");
     if let Some(follows) = consequence
         && before.and_then(|before| before.consequence) != Some(*follows)

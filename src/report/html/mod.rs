@@ -109,7 +109,7 @@ fn contents(diagnosis: &Diagnosis, trust: &[Row], timeline: Option<&Story>) -> M
     }
     let sections = [
         (!diagnosis.credentials.is_empty(), "<li><a href=\"#validity\">Validity</a></li>\n"),
-        (!diagnosis.horizon.is_empty(), "<li><a href=\"#horizon\">What ends next</a></li>\n"),
+        (!diagnosis.horizon.is_empty(), "<li><a href=\"#horizon\">What expires next</a></li>\n"),
         (timeline.is_some(), "<li><a href=\"#timeline\">Timeline</a></li>\n"),
         (!trust.is_empty(), "<li><a href=\"#trust\">Trust</a></li>\n"),
         (!diagnosis.credentials.is_empty(), "<li><a href=\"#credentials\">Credentials</a></li>\n"),

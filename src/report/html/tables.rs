@@ -17,13 +17,13 @@ pub(super) fn horizon(diagnosis: &Diagnosis) -> Markup {
         return out;
     }
     out.raw(
-        "<section id=\"horizon\" aria-labelledby=\"horizon-h\">\n<h2 id=\"horizon-h\">What ends next</h2>\n",
+        "<section id=\"horizon\" aria-labelledby=\"horizon-h\">\n<h2 id=\"horizon-h\">What expires next</h2>\n",
     );
     out.raw("<table class=\"cards\">\n<thead><tr><th scope=\"col\">When</th><th scope=\"col\">What</th>");
     out.raw("<th scope=\"col\">Then</th></tr></thead>\n<tbody>\n");
-    for death in &diagnosis.horizon {
-        out.raw("<tr><td class=\"time\">").piece(&time(death.at)).raw("</td><th scope=\"row\">");
-        out.unbroken(&death.name).raw("</th><td>").wrapped("", &death.consequence, "</td></tr>");
+    for expiry in &diagnosis.horizon {
+        out.raw("<tr><td class=\"time\">").piece(&time(expiry.at)).raw("</td><th scope=\"row\">");
+        out.unbroken(&expiry.name).raw("</th><td>").wrapped("", &expiry.consequence, "</td></tr>");
     }
     out.raw("</tbody>\n</table>\n</section>\n");
     out

@@ -54,7 +54,7 @@ fn diagnosis() -> Diagnosis {
         verdict: Verdict {
             state: State::Credentials,
             line: format!(
-                "kubelet cannot start: 1 ended; {HOSTILE}; repairable here with: kuberescue recover"
+                "kubelet cannot start: 1 expired; {HOSTILE}; repairable here with: kuberescue recover"
             ),
             workloads: HOSTILE.to_owned(),
             repair: Some("kuberescue recover".to_owned()),
@@ -62,16 +62,16 @@ fn diagnosis() -> Diagnosis {
             obstacle: None,
         },
         findings: vec![
-            told(Code::Expired, Severity::Blocker, "ended", "Do that."),
+            told(Code::Expired, Severity::Blocker, "expired", "Do that."),
             told(Code::Expired, Severity::Blocker, HOSTILE, "Do that."),
-            told(Code::Expiring, Severity::Warning, "ending", "Do this."),
+            told(Code::Expiring, Severity::Warning, "expiring", "Do this."),
             told(Code::AdminStillMasters, Severity::Note, "admin.conf", "Nothing."),
         ],
         credentials: vec![
             validity("ca", "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
             validity("old ca", "1900-01-01T00:00:00Z", "9999-12-30T00:00:00Z"),
-            validity("ended", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
-            validity("ending", "2025-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            validity("expired", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            validity("expiring", "2025-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
             validity("not yet", "2026-11-25T00:00:00Z", "2027-11-25T00:00:00Z"),
             validity("valid", "2026-11-23T00:00:00Z", "2027-11-23T00:00:00Z"),
             validity(
@@ -174,7 +174,7 @@ fn conditions_are_told_in_words_and_by_pattern() {
     let page = rendered();
     for (words, class) in [
         ("EXPIRED 327 days ago", "bar expired"),
-        ("ENDS in 7 days", "bar ending"),
+        ("EXPIRES in 7 days", "bar expiring"),
         ("STARTS in 24 hours", "bar not-yet"),
         ("364 days left", "bar valid"),
     ] {
@@ -246,7 +246,7 @@ fn text_has_the_contrast_that_wcag_aa_asks_for() {
                 assert!(found >= 4.5, "{text} on {ground}: {found:.2}");
             }
         }
-        for bar in ["bar-valid", "bar-ending", "bar-expired", "bar-not-yet"] {
+        for bar in ["bar-valid", "bar-expiring", "bar-expired", "bar-not-yet"] {
             assert!(contrast(bar, "card") >= 3.0, "{bar}: {:.2}", contrast(bar, "card"));
         }
     }

@@ -92,15 +92,15 @@ impl<'a> Tree<'a> {
             let Some(Kind::Ca(anchor)) = self.index.kind(id) else { continue };
             self.node_row(id, depth, RowKind::Ca, anchor.name.clone(), anchor_detail(anchor));
             for copy in anchor.certificates.iter().skip(1) {
-                let (detail, ended) =
+                let (detail, not_valid) =
                     (until(&copy.summary.not_after, &copy.places), copy.state != State::Valid);
                 self.rows.push(Row {
                     depth: depth + 1,
                     kind: RowKind::Copy,
                     node: Some(id),
                     label: "another certificate of the same key".to_owned(),
-                    status: if ended { Status::Faulty } else { Status::Ok },
-                    state: if ended { "NOT VALID" } else { "ok" }.to_owned(),
+                    status: if not_valid { Status::Faulty } else { Status::Ok },
+                    state: if not_valid { "NOT VALID" } else { "ok" }.to_owned(),
                     detail,
                     notes: Vec::new(),
                     if_gone: None,

@@ -52,8 +52,8 @@ pub(super) fn state(kind: &Kind, now: Timestamp) -> String {
     };
     match (state, dates(kind)) {
         (State::Valid, _) => "ok".to_owned(),
-        (State::Ended, Some((_, end))) => format!("EXPIRED {} ago", span(end, now)),
-        (State::Ended, None) => "EXPIRED".to_owned(),
+        (State::Expired, Some((_, end))) => format!("EXPIRED {} ago", span(end, now)),
+        (State::Expired, None) => "EXPIRED".to_owned(),
         (State::NotYetValid, Some((start, _))) => format!("STARTS IN {}", span(now, start)),
         (State::NotYetValid, None) => "NOT YET VALID".to_owned(),
         (State::NotAnAuthority, _) => "NOT A CA".to_owned(),

@@ -145,7 +145,7 @@ pub fn take_lock(root: &Root, context: &mut Context<'_>) -> Result<Lock, Error> 
         let how = if lock.is_of_this_boot(left) {
             "was killed"
         } else {
-            "did not end: the machine went down, or the disk was on another one"
+            "was interrupted: the machine went down, or the disk was on another one"
         };
         context.out.say(&format!("note: the last kuberescue on this node ({left}) {how}"));
     }
@@ -374,7 +374,8 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
         let Some(row) = inventory.row(&step.name) else {
             return Err(format!("{}: it is not where it should be", step.name));
         };
-        let faulty = |finding: &&Finding| finding.subject == step.name && goes_with_reissue(finding.code);
+        let faulty =
+            |finding: &&Finding| finding.subject == step.subject() && goes_with_reissue(finding.code);
         if let Some(finding) = findings.iter().find(faulty) {
             let path = row.path.display();
             return Err(format!("{}: the new certificate {path} is not right: {}", step.name, finding.what));

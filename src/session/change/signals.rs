@@ -42,7 +42,7 @@ pub fn arrived() -> Option<Signal> {
     if let Ok(Some(info)) = read {
         let number = i32::try_from(info.ssi_signo).unwrap_or_default();
         let _first = ARRIVED.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
-        deadline::end_all();
+        deadline::interrupt_all();
     }
     Signal::try_from(ARRIVED.load(Ordering::Relaxed)).ok()
 }

@@ -19,7 +19,7 @@ use crate::state::{Code, Invoker, Severity, Snapshot};
 /// What becomes of files of the change that something else has changed since.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub struct TheirsArgs {
-    /// Leave files that something else has changed since as they are, and end the rest of the change
+    /// Leave files that something else has changed since as they are, and complete the rest of the change
     #[arg(long, conflicts_with = "overwrite")]
     keep_theirs: bool,
     /// Archive files that something else has changed since, then replace them
@@ -137,7 +137,8 @@ impl TheirsArgs {
 /// The refusal that shows every path.
 fn changed_since(differences: &[&Difference], command: &str) -> Error {
     let lines = differences.iter().map(|Difference { path, why, .. }| format!("{}: {why}", path.display()));
-    let mut hints = vec![format!("sudo kuberescue {command} --keep-theirs leaves them and ends the rest")];
+    let mut hints =
+        vec![format!("sudo kuberescue {command} --keep-theirs leaves them and completes the rest")];
     if differences.iter().all(|difference| difference.overwritable) {
         hints.push(format!("sudo kuberescue {command} --overwrite archives and replaces them"));
     }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::formats::log::Matcher;
 use crate::state::Code;
 use crate::state::Snapshot;
+use crate::state::text::count;
 
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -55,6 +56,6 @@ pub fn read(
 
 fn change(done: &history::Done) -> Event {
     let back = if done.taken_back { ", taken back" } else { "" };
-    let what = format!("{} ({} paths{back})", done.command, done.paths);
+    let what = format!("{} ({}{back})", done.command, count(done.paths, "path"));
     Event::new(done.time, "kuberescue", Kind::Rescued, what, None)
 }

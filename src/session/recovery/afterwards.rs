@@ -130,8 +130,9 @@ impl Afterwards<'_> {
         if targets.is_empty() {
             return Ok(());
         }
-        let is_leader = |node: &&Node| node.roles.iter().any(|role| CONTROL_PLANE.contains(&role.as_str()));
-        let away = nodes.iter().filter(is_leader).filter(|node| node.ready != Some(true));
+        let is_control_plane =
+            |node: &&Node| node.roles.iter().any(|role| CONTROL_PLANE.contains(&role.as_str()));
+        let away = nodes.iter().filter(is_control_plane).filter(|node| node.ready != Some(true));
         let away: Vec<_> = away.map(|node| node.name.as_str()).collect();
         let why = if !self.rollout {
             Some("asked for with --no-rollout".to_owned())

@@ -97,7 +97,7 @@ fn wait_until_closed(
     let result = loop {
         let open = endpoints.iter().find(|endpoint| is_open(endpoint));
         let what = match open {
-            Some(endpoint) => format!("away; waiting for {} to end", endpoint.component),
+            Some(endpoint) => format!("away; waiting for {} to exit", endpoint.component),
             None => "away; nothing answers any more".to_owned(),
         };
         let text = board.step("manifests", &what, open.is_none(), context.elapsed());

@@ -50,10 +50,10 @@ pub fn moved(away: Option<&ParkedJournal>) -> Vec<String> {
     manifests.map(|manifest| manifest.path.display().to_string()).collect()
 }
 
-/// The failure of [`bring_back`], with a word on the change that is still to be ended beside it.
+/// The failure of [`bring_back`], with a word on the change that is still to be completed beside it.
 pub fn beside(failure: Error, pending: Option<&Journal>) -> Error {
     let is_committed = pending.is_some_and(|journal| journal.state == State::Committed);
-    let too = "a change is committed but not finished besides: the same command ends it once the manifests are back";
+    let too = "a change is committed but not finished besides: the same command completes it once the manifests are back";
     let details = failure.details.clone().into_iter().chain(is_committed.then(|| too.to_owned()));
     failure.details(details)
 }

@@ -42,7 +42,7 @@ pub const STEADY: Duration = Duration::from_secs(3);
 /// The same if the proof follows, which checks more than that a process runs.
 pub const STEADY_BEFORE_PROOF: Duration = Duration::from_secs(1);
 
-/// The next step after a restart that was ended by a signal.
+/// The next step after a restart that a signal interrupted.
 pub const GO_ON: &str =
     "sudo kuberescue recover goes on: it restarts what still uses old files, and checks the node";
 

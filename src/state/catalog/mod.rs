@@ -1,11 +1,14 @@
 //! Everything that kubeadm issues, as one table (kubeadm `phases/certs/certlist.go`,
 //! `phases/kubeconfig/kubeconfig.go`, 1.20 to 1.37), and the kubelet's own credentials.
 
-mod consequence;
+mod table;
 
 use serde::Serialize;
 
-pub use consequence::{Consequence, Without, consequence};
+use table::CONSEQUENCES;
+pub use table::{CERT_SPECS, Leaf};
+
+use super::Component;
 
 /// A certificate authority of a kubeadm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,9 +112,17 @@ pub enum Names {
     EtcdMember,
 }
 
+impl Leaf {
+    /// Its row.
+    pub fn spec(self) -> Option<&'static CertSpec> {
+        CERT_SPECS.iter().find(|spec| spec.leaf == self)
+    }
+}
+
 /// One leaf certificate that kubeadm issues and renews.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CertSpec {
+    pub leaf: Leaf,
     /// kubeadm's name, as on the command line.
     pub name: &'static str,
     /// kubeadm's description in its messages.
@@ -128,143 +139,6 @@ pub struct CertSpec {
     /// later, never by `join`.)
     pub optional: bool,
 }
-
-const NO_ORGANIZATION: Organization = Organization::same(None);
-const MASTERS: Organization = Organization::same(Some("system:masters"));
-const MASTERS_UNTIL_1_28: Organization =
-    Organization { until_1_28: Some("system:masters"), since_1_29: None, since_1_37: None };
-const ADMINS: Organization = Organization {
-    until_1_28: Some("system:masters"),
-    since_1_29: Some("kubeadm:cluster-admins"),
-    since_1_37: Some("kubeadm:cluster-admins"),
-};
-const KUBELET_API_ADMIN: Organization =
-    Organization { since_1_37: Some("system:kubelet-api-admin"), ..ADMINS };
-
-/// The leaf certificates in kubeadm's order: by name.
-pub const CERT_SPECS: [CertSpec; 11] = [
-    CertSpec {
-        name: "admin.conf",
-        long_name: "certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself",
-        place: Place::Kubeconfig("admin.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kubernetes-admin"),
-        organization: ADMINS,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "apiserver",
-        long_name: "certificate for serving the Kubernetes API",
-        place: Place::Pair("apiserver"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kube-apiserver"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Server,
-        names: Names::ApiServer,
-        optional: false,
-    },
-    CertSpec {
-        name: "apiserver-etcd-client",
-        long_name: "certificate the apiserver uses to access etcd",
-        place: Place::Pair("apiserver-etcd-client"),
-        authority: Ca::Etcd,
-        common_name: CommonName::Fixed("kube-apiserver-etcd-client"),
-        organization: MASTERS_UNTIL_1_28,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "apiserver-kubelet-client",
-        long_name: "certificate for the API server to connect to kubelet",
-        place: Place::Pair("apiserver-kubelet-client"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kube-apiserver-kubelet-client"),
-        organization: KUBELET_API_ADMIN,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "controller-manager.conf",
-        long_name: "certificate embedded in the kubeconfig file for the controller manager to use",
-        place: Place::Kubeconfig("controller-manager.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("system:kube-controller-manager"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "etcd-healthcheck-client",
-        long_name: "certificate for liveness probes to healthcheck etcd",
-        place: Place::Pair("etcd/healthcheck-client"),
-        authority: Ca::Etcd,
-        common_name: CommonName::Fixed("kube-etcd-healthcheck-client"),
-        organization: MASTERS_UNTIL_1_28,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "etcd-peer",
-        long_name: "certificate for etcd nodes to communicate with each other",
-        place: Place::Pair("etcd/peer"),
-        authority: Ca::Etcd,
-        common_name: CommonName::NodeName,
-        organization: NO_ORGANIZATION,
-        usage: Usage::ServerAndClient,
-        names: Names::EtcdMember,
-        optional: false,
-    },
-    CertSpec {
-        name: "etcd-server",
-        long_name: "certificate for serving etcd",
-        place: Place::Pair("etcd/server"),
-        authority: Ca::Etcd,
-        common_name: CommonName::NodeName,
-        organization: NO_ORGANIZATION,
-        usage: Usage::ServerAndClient,
-        names: Names::EtcdMember,
-        optional: false,
-    },
-    CertSpec {
-        name: "front-proxy-client",
-        long_name: "certificate for the front proxy client",
-        place: Place::Pair("front-proxy-client"),
-        authority: Ca::FrontProxy,
-        common_name: CommonName::Fixed("front-proxy-client"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "scheduler.conf",
-        long_name: "certificate embedded in the kubeconfig file for the scheduler manager to use",
-        place: Place::Kubeconfig("scheduler.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("system:kube-scheduler"),
-        organization: NO_ORGANIZATION,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: false,
-    },
-    CertSpec {
-        name: "super-admin.conf",
-        long_name: "certificate embedded in the kubeconfig file for the super-admin",
-        place: Place::Kubeconfig("super-admin.conf"),
-        authority: Ca::Cluster,
-        common_name: CommonName::Fixed("kubernetes-super-admin"),
-        organization: MASTERS,
-        usage: Usage::Client,
-        names: Names::None,
-        optional: true,
-    },
-];
 
 /// The leaf certificate of this kubeadm name.
 pub fn cert_spec(name: &str) -> Option<&'static CertSpec> {
@@ -292,54 +166,37 @@ pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// The tool's own directory inside the root: archives, journal, lock.
 pub const RESCUE_DIR: &str = "/var/lib/kuberescue";
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_in_kubeadms_order_and_findable() {
-        let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
-        let mut sorted = names.clone();
-        sorted.sort_unstable();
-        assert_eq!(names, sorted);
-        for name in names {
-            assert_eq!(cert_spec(name).map(|spec| spec.name), Some(name));
-        }
-        assert_eq!(cert_spec("etcd"), None);
-    }
-
-    #[test]
-    fn only_clients_go_without_names() {
-        for spec in &CERT_SPECS {
-            assert_eq!(spec.names == Names::None, spec.usage == Usage::Client, "{}", spec.name);
-        }
-    }
-
-    /// kubeadm 1.29: changelog, PR 119859, 120521, 121837; 1.37: system:kubelet-api-admin.
-    #[test]
-    fn organizations_of_each_minor_version() {
-        for minor in 20..=37 {
-            let admins = Some(if minor < 29 { "system:masters" } else { "kubeadm:cluster-admins" });
-            let etcd = (minor < 29).then_some("system:masters");
-            for (name, expected) in [
-                ("admin.conf", admins),
-                ("apiserver", None),
-                ("apiserver-etcd-client", etcd),
-                (
-                    "apiserver-kubelet-client",
-                    if minor < 37 { admins } else { Some("system:kubelet-api-admin") },
-                ),
-                ("controller-manager.conf", None),
-                ("etcd-healthcheck-client", etcd),
-                ("etcd-peer", None),
-                ("etcd-server", None),
-                ("front-proxy-client", None),
-                ("scheduler.conf", None),
-                ("super-admin.conf", Some("system:masters")),
-            ] {
-                let spec = cert_spec(name).unwrap();
-                assert_eq!(spec.organization.at(minor), expected, "{name} of 1.{minor}");
-            }
-        }
-    }
+/// What the control plane is without a credential or component, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Without {
+    /// The cluster continues; one way to reach it is lost.
+    GoesOn,
+    /// A part of it doesn't work.
+    InPart,
+    /// It runs, and doesn't come back once it is stopped.
+    NotAgain,
+    /// Whether it starts depends on more than is known here.
+    Perhaps,
+    /// It doesn't start.
+    Dead,
 }
+
+/// What follows when the credential or component of this name is missing, expired or no longer accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Consequence {
+    /// Name in the catalog, a component's name, or `clock`.
+    pub subject: &'static str,
+    pub without: Without,
+    /// Main clauses, without a full stop.
+    pub text: &'static str,
+    /// The static pod that presents it, where exactly one does.
+    pub pod: Option<Component>,
+}
+
+/// The entry of a name, and how early in the chain it fails.
+pub fn consequence(subject: &str) -> Option<(usize, &'static Consequence)> {
+    CONSEQUENCES.iter().enumerate().find(|(_, row)| row.subject == subject)
+}
+
+#[cfg(test)]
+mod tests;

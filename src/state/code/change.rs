@@ -122,7 +122,7 @@ pub(super) const PAGES: &[Page] = &[
         "files of a change were changed by something else since",
         "Neither the old nor the new content is there, so kuberescue neither completes nor undoes the change by itself. Nothing was written.",
         "Somebody has renewed certificates in another way (kubeadm certs renew), edited a file or restored it from a backup.",
-        "To keep those files and end the rest: kuberescue resume --keep-theirs, or kuberescue rollback --keep-theirs. To replace them, after an archive of them is made: --overwrite instead. Then see what is right now: kuberescue diagnose.",
+        "To keep those files and complete the rest: kuberescue resume --keep-theirs, or kuberescue rollback --keep-theirs. To replace them, after an archive of them is made: --overwrite instead. Then see what is right now: kuberescue diagnose.",
     ),
     page(
         Code::NotReplaceable,

@@ -136,7 +136,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
     ),
     of(
-        "the CA made anew from its key",
+        "the CA reissued from its key",
         |node| reissue_authority(node, "ca", "20261123000000Z", "20360101000000Z"),
         &[
             ("embedded-ca-differs", W, "admin.conf"),

@@ -191,7 +191,7 @@ impl Log {
         }
         match self.ops.get(loss.at) {
             Some(next) => text.push_str(&format!("\n  {} not reached: {}", loss.at, next.label)),
-            None => text.push_str("\n  the run had ended"),
+            None => text.push_str("\n  the run had finished"),
         }
         text
     }

@@ -13,7 +13,7 @@ use nix::libc;
 
 use super::super::caller::Handle;
 use super::super::decode::Op as Call;
-use super::super::tracer::{Answer, Done, Ended, Watch, trace};
+use super::super::tracer::{Answer, Done, Finished, Watch, trace};
 use super::disk::{Attribute, Attributes, Ino, Inode, Kind, Log, Op, ROOT, What};
 use super::image::{Tree, inode, is_ours};
 
@@ -74,12 +74,12 @@ impl Recorder {
     }
 
     /// Records a run; with `kill` it is killed on the way.
-    pub fn run(&mut self, words: &[OsString], kill: Option<Kill>) -> Ended {
+    pub fn run(&mut self, words: &[OsString], kill: Option<Kill>) -> Finished {
         (self.kill, self.calls) = (kill, 0);
-        let ended = trace(&self.root.clone(), words, self);
+        let finished = trace(&self.root.clone(), words, self);
         let wanted = if kill.is_some() { None } else { Some(0) };
-        assert_eq!(ended.code, wanted, "{words:?}\n{ended}");
-        ended
+        assert_eq!(finished.code, wanted, "{words:?}\n{finished}");
+        finished
     }
 
     /// The log of all runs.

@@ -24,7 +24,7 @@ use super::crash::is_full;
 
 const QUICK: usize = 28;
 const FULL: usize = 1_000;
-/// Of so many images one is ended by the program itself, and then renewed.
+/// Of so many images one is completed by the program itself, and then renewed.
 const BY_PROGRAM: usize = 20;
 
 /// What the images of a scenario came to.

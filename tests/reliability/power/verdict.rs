@@ -74,8 +74,8 @@ pub fn judge(inodes: &[Inode], states: &States, look: Look, directory: &Path) ->
     image::write(inodes, &place);
     let root = Root::open(&place).map_err(|error| Wrong::Unreadable(error.to_string()))?;
     records(&root, &place)?;
-    let ended = if by_program { end_by_program(&place, way) } else { end(&root, way) };
-    ended.map_err(Wrong::Mixed)?;
+    let finished = if by_program { end_by_program(&place, way) } else { end(&root, way) };
+    finished.map_err(Wrong::Mixed)?;
 
     let found = Tree::read(&place);
     let state = which(states, look, &found)?;

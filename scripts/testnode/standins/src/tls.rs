@@ -70,7 +70,7 @@ pub(crate) fn server((chain, key): Pair) -> Result<Arc<ServerConfig>, Failure> {
     Ok(Arc::new(config))
 }
 
-/// Judges a client's certificate: signed by the CA, for clients, and not ended at the moment of the request.
+/// Judges a client's certificate: signed by the CA, for clients, and not expired at the moment of the request.
 #[derive(Clone)]
 pub(crate) struct ClientCheck(Arc<dyn ClientCertVerifier>);
 

@@ -142,9 +142,9 @@ pub fn read_log(
         (None, None) => "without times".to_owned(),
     };
     let how_many = count(found.count, "line");
-    let ended = component.started.zip(found.last);
-    let early = ended.is_some_and(|(started, last)| last.duration_since(started) <= SETTLING);
-    let over = ended.is_some_and(|(_, last)| now.duration_since(last) > SETTLING);
+    let times = component.started.zip(found.last);
+    let early = times.is_some_and(|(started, last)| last.duration_since(started) <= SETTLING);
+    let over = times.is_some_and(|(_, last)| now.duration_since(last) > SETTLING);
     let mut check = match (early && whole, over) {
         (true, true) => {
             let what = format!(

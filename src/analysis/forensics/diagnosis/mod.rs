@@ -34,7 +34,7 @@ pub struct Diagnosis {
     pub verdict: Verdict,
     /// What is wrong, in order.
     pub findings: Vec<RankedFinding>,
-    /// When everything ends, authorities first.
+    /// When each certificate expires, CAs first.
     pub credentials: Vec<Validity>,
     /// The credentials of which nothing is known, because their files can't be read.
     pub unreadable: Vec<Unreadable>,
@@ -216,10 +216,10 @@ fn unreadable(inventory: &Inventory) -> Vec<Unreadable> {
 
 fn expiries(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> Vec<Expiry> {
     let until = now.saturating_add(horizon).unwrap_or(Timestamp::MAX);
-    let ends = validities(inventory)
+    let soon = validities(inventory)
         .into_iter()
         .filter(|validity| validity.not_after >= now && validity.not_after <= until);
-    let mut expiries: Vec<_> = ends
+    let mut expiries: Vec<_> = soon
         .map(|Validity { name, not_after, .. }| {
             let mut consequence = consequence(&name).unwrap_or("whoever uses it is refused").to_owned();
             if name == KUBELET_CLIENT {
@@ -229,6 +229,6 @@ fn expiries(inventory: &Inventory, now: Timestamp, horizon: SignedDuration) -> V
         })
         .collect();
     // What expires in the same second is sorted in causal order.
-    expiries.sort_by_key(|death| (death.at, order::place(&death.name), death.name.clone()));
+    expiries.sort_by_key(|expiry| (expiry.at, order::place(&expiry.name), expiry.name.clone()));
     expiries
 }

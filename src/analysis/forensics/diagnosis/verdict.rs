@@ -7,6 +7,7 @@ use crate::analysis::node::findings::order;
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
+use crate::state::Subject;
 use crate::state::catalog::Without;
 use crate::state::text::count;
 use crate::state::time;
@@ -53,7 +54,7 @@ pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Ti
     let mut causes = Vec::new();
     if let Some(first) = others.first() {
         let mut cause = format!("{} ({}: {})", first.code.page().title, first.subject, first.what);
-        if first.what.contains(&first.subject) {
+        if first.what.contains(&first.subject.to_string()) {
             cause = format!("{} ({})", first.code.page().title, first.what);
         }
         let more: Vec<_> = others.iter().skip(1).map(|f| format!("{} ({})", f.subject, f.code)).collect();
@@ -132,15 +133,15 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     let mut line = format!("no blocking problem on this disk: the {} can work", subject(inventory));
     // Expired, but keeps nothing from working: admin.conf, homes.
-    let ended = |f: &&Finding| f.code == Code::Expired && f.severity == Severity::Warning;
-    let ended: Vec<_> = findings.iter().filter(ended).collect();
-    if let Some(first) = ended.first() {
-        let names: Vec<_> = ended.iter().map(|finding| finding.subject.clone()).collect();
-        let end = inventory.rows().find(|row| row.name == first.subject);
+    let expired = |f: &&Finding| f.code == Code::Expired && f.severity == Severity::Warning;
+    let expired: Vec<_> = findings.iter().filter(expired).collect();
+    if let Some(first) = expired.first() {
+        let names: Vec<_> = expired.iter().map(|finding| finding.subject.to_string()).collect();
+        let end = inventory.rows().find(|row| row.subject() == first.subject);
         let end = end.and_then(|row| Some(row.certificate.get()?.not_after));
         let ago = end.map(|end| format!(" {} ago", time::span(now, end))).unwrap_or_default();
         line.push_str(&format!(", but {} expired{ago}", some(&names)));
-        if names.iter().all(|name| name.ends_with(".conf") || name.starts_with('/')) {
+        if expired.iter().all(|finding| finding.subject.is_kubeconfig()) {
             let them = if names.len() == 1 { "it" } else { "them" };
             line.push_str(&format!(": kubectl with {them} is rejected"));
         }
@@ -179,9 +180,9 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
 /// The command that renews what expires soon, or has expired and keeps nothing from working: only what it
 /// would renew.
 fn renewal(findings: &[Finding], plan: &Plan) -> Option<String> {
-    let can = |name: &str| plan.steps.iter().any(|step| step.name == name);
+    let can = |subject: &Subject| plan.steps.iter().any(|step| step.subject() == *subject);
     let old = |f: &&Finding| matches!(f.code, Code::Expired | Code::Expiring) && can(&f.subject);
-    let names: Vec<_> = findings.iter().filter(old).map(|finding| finding.subject.as_str()).collect();
+    let names: Vec<_> = findings.iter().filter(old).map(|finding| &finding.subject).collect();
     match names.as_slice() {
         [] => None,
         _ if !plan.refusals.is_empty() => None,
@@ -204,12 +205,12 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
     let mut parts = Vec::new();
     let authorities = of(&|f| f.code == Code::CaExpired);
     if !authorities.is_empty() {
-        let ends = inventory
+        let expiries = inventory
             .authorities
             .iter()
-            .filter_map(|row| Some((row.authority.name(), row.certificate.get()?)));
-        let ends: Vec<_> = ends
-            .filter(|(name, _)| authorities.iter().any(|finding| finding.subject == *name))
+            .filter_map(|row| Some((Subject::Ca(row.authority), row.certificate.get()?)));
+        let expiries: Vec<_> = expiries
+            .filter(|(ca, _)| authorities.iter().any(|finding| finding.subject == *ca))
             .map(|(_, certificate)| certificate.not_after)
             .collect();
         let who = match authorities.as_slice() {
@@ -220,25 +221,27 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
         let they = if authorities.len() == 1 { "it" } else { "they" };
         parts.push(format!(
             "{who} expired{}, so every certificate that {they} signed is rejected",
-            ago(&ends, now)
+            ago(&expiries, now)
         ));
     }
     let is_expired = |f: &Finding| {
-        matches!(f.code, Code::Expired | Code::KubeletServingExpired) && !f.subject.starts_with('/')
+        matches!(f.code, Code::Expired | Code::KubeletServingExpired)
+            && !matches!(f.subject, Subject::Path(_))
     };
     let expired = of(&is_expired);
     if !expired.is_empty() {
-        let needed = inventory.rows().filter(|row| !row.name.starts_with('/'));
+        let needed = inventory.rows().filter(|row| !matches!(row.subject(), Subject::Path(_)));
         let total = needed.filter(|row| !row.certificate.is_missing()).count();
-        let rows = inventory.rows().filter(|row| expired.iter().any(|finding| finding.subject == row.name));
-        let ends: Vec<_> = rows.filter_map(|row| Some(row.certificate.get()?.not_after)).collect();
+        let rows =
+            inventory.rows().filter(|row| expired.iter().any(|finding| finding.subject == row.subject()));
+        let expiries: Vec<_> = rows.filter_map(|row| Some(row.certificate.get()?.not_after)).collect();
         let who = match expired.as_slice() {
-            [one] => one.subject.clone(),
+            [one] => one.subject.to_string(),
             [one, two] => format!("{} and {}", one.subject, two.subject),
             all if all.len() == total => format!("all {total} certificates"),
             some => format!("{} of {total} certificates", some.len()),
         };
-        parts.push(format!("{who} expired{}", ago(&ends, now)));
+        parts.push(format!("{who} expired{}", ago(&expiries, now)));
     }
     let follows_from_others =
         |code| matches!(code, Code::KubeletCrashLoop | Code::KubeletConfEmbedded | Code::CaExpired);
@@ -261,8 +264,8 @@ fn some(names: &[String]) -> String {
 }
 
 /// ` 53 days ago`; with the first and the last if days lie between.
-fn ago(ends: &[Timestamp], now: Timestamp) -> String {
-    match (ends.iter().min(), ends.iter().max()) {
+fn ago(expiries: &[Timestamp], now: Timestamp) -> String {
+    match (expiries.iter().min(), expiries.iter().max()) {
         (Some(first), Some(last)) if last.as_second() - first.as_second() > 2 * 86_400 => {
             format!(
                 " (the first one {} ago, the last one {} ago)",
@@ -277,8 +280,9 @@ fn ago(ends: &[Timestamp], now: Timestamp) -> String {
 
 /// Until when the CAs are valid, if none has expired.
 fn valid_authorities(inventory: &Inventory, now: Timestamp) -> Option<String> {
-    let ends = inventory.authorities.iter().filter_map(|row| Some(row.certificate.get()?.not_after)).min();
-    match ends {
+    let expiries =
+        inventory.authorities.iter().filter_map(|row| Some(row.certificate.get()?.not_after)).min();
+    match expiries {
         None => Some("no CA certificate can be read".to_owned()),
         Some(end) if end < now => None,
         Some(end) => {

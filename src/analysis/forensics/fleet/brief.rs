@@ -11,6 +11,9 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::on_disk;
 use crate::formats::etcd::Member;
 use crate::formats::key::public_key_bits;
+use crate::state::Subject;
+use crate::state::catalog::Ca;
+use crate::state::catalog::Leaf;
 use crate::state::{Component, Digest};
 
 #[derive(Clone, Debug, Serialize)]
@@ -70,7 +73,14 @@ impl Brief {
             .leaves
             .iter()
             .filter_map(|leaf| Some((leaf.row.name.clone(), key_digest(&leaf.row.certificate.get()?.spki)?)));
-        let blocks_etcd = |subject: &str| ["etcd-ca", "etcd-server", "etcd-peer", "etcd"].contains(&subject);
+        let blocks_etcd = |subject: &Subject| {
+            matches!(
+                subject,
+                Subject::Ca(Ca::Etcd)
+                    | Subject::Leaf(Leaf::EtcdServer | Leaf::EtcdPeer)
+                    | Subject::Component(Component::Etcd)
+            )
+        };
         let sa = inventory.service_account.key.get().map(|key| key.spki().to_vec());
         Self {
             source: diagnosis.source.clone(),

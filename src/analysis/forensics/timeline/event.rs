@@ -116,7 +116,7 @@ pub(super) fn of_credentials(inventory: &Inventory) -> Vec<Event> {
             events.push(Event::new(time, "certificate", kind, format!("{name} {what}"), Some(path)));
         };
         add(certificate.not_before, Kind::ValidFrom, "becomes valid");
-        add(certificate.not_after, Kind::ValidUntil, "ends");
+        add(certificate.not_after, Kind::ValidUntil, "expires");
     }
     events
 }

@@ -17,14 +17,14 @@ pub struct FirstFailure {
     pub source: String,
     pub code: Code,
     /// What had expired by then.
-    pub ended: Option<Ended>,
+    pub expired: Option<Expiry>,
     /// The failure and its cause in one sentence.
     pub sentence: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ended {
+pub struct Expiry {
     /// `None` for a certificate that is no longer on the disk.
     pub name: Option<String>,
     pub time: Timestamp,
@@ -36,36 +36,36 @@ pub struct Ended {
 pub(super) fn first(logs: &Logs, inventory: &Inventory) -> Option<FirstFailure> {
     let failures = logs.hits().filter(|hit| matches!(hit.nature, Nature::Tls | Nature::KubeletStart));
     let (time, hit) = failures.filter_map(|hit| Some((hit.first?, hit))).min_by_key(|(time, _)| *time)?;
-    let ended = ended(hit, time, inventory);
+    let expired = expired(hit, time, inventory);
     let kind = if hit.nature == Nature::Tls { "first TLS failure" } else { "first failed start" };
-    let after = match &ended {
-        Some(ended) => {
-            let late = passed(time.duration_since(ended.time));
-            match &ended.name {
+    let after = match &expired {
+        Some(expired) => {
+            let late = passed(time.duration_since(expired.time));
+            match &expired.name {
                 Some(name) => format!("{late} after {name} expired"),
-                None => format!("{late} after the end of a certificate that is not on the disk any more"),
+                None => format!("{late} after the expiry of a certificate that is not on the disk any more"),
             }
         }
         None => "when no certificate on the disk had expired".to_owned(),
     };
     let sentence = format!("{kind} {time} in {}, {after}: {}", hit.source, hit.meaning);
-    Some(FirstFailure { time, source: hit.source.clone(), code: hit.code, ended, sentence })
+    Some(FirstFailure { time, source: hit.source.clone(), code: hit.code, expired, sentence })
 }
 
 /// The expiry that the lines name first, otherwise the last expiry before the failure.
-fn ended(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Ended> {
+fn expired(hit: &Hit, time: Timestamp, inventory: &Inventory) -> Option<Expiry> {
     let before = |end: &Timestamp| *end <= time;
-    let named = hit.ends.iter().copied().filter(before).max();
-    let mut ends: Vec<(Timestamp, &str)> =
+    let named = hit.expiries.iter().copied().filter(before).max();
+    let mut expiries: Vec<(Timestamp, &str)> =
         certificates(inventory).map(|(name, _, certificate)| (certificate.not_after, name)).collect();
-    ends.sort_unstable();
+    expiries.sort_unstable();
     if let Some(end) = named {
-        let name = likely(ends.iter().filter(|(other, _)| *other == end).map(|(_, name)| *name), hit);
-        return Some(Ended { name: name.map(str::to_owned), time: end, is_named: true });
+        let name = likely(expiries.iter().filter(|(other, _)| *other == end).map(|(_, name)| *name), hit);
+        return Some(Expiry { name: name.map(str::to_owned), time: end, is_named: true });
     }
-    let last = ends.iter().map(|(end, _)| *end).filter(before).max()?;
-    let name = likely(ends.iter().filter(|(end, _)| *end == last).map(|(_, name)| *name), hit);
-    Some(Ended { name: name.map(str::to_owned), time: last, is_named: false })
+    let last = expiries.iter().map(|(end, _)| *end).filter(before).max()?;
+    let name = likely(expiries.iter().filter(|(end, _)| *end == last).map(|(_, name)| *name), hit);
+    Some(Expiry { name: name.map(str::to_owned), time: last, is_named: false })
 }
 
 /// Of certificates that expired at the same time, the one that such a line is usually about.

@@ -14,7 +14,7 @@ use crate::state::{Code, Component, text};
 /// More sources than a node has containers that matter. The rest counts as one source.
 const MAX_SOURCES: usize = 200;
 const OTHERS: &str = "others";
-const MAX_ENDS: usize = 16;
+const MAX_EXPIRIES: usize = 16;
 const MAX_JUMPS: usize = 100;
 
 /// A known line: who wrote it, when, how often.
@@ -39,7 +39,7 @@ pub struct Hit {
     /// The first occurrence, at most 400 bytes.
     pub sample: String,
     /// Expiry times of the certificates that the lines name; the 16 earliest.
-    pub ends: Vec<Timestamp>,
+    pub expiries: Vec<Timestamp>,
 }
 
 impl Hit {
@@ -56,7 +56,7 @@ impl Hit {
             path: path.to_owned(),
             last_path: path.to_owned(),
             sample: found.sample,
-            ends: found.ends.into_iter().collect(),
+            expiries: found.expiries.into_iter().collect(),
         }
     }
 
@@ -70,10 +70,10 @@ impl Hit {
         if other.last > self.last {
             (self.last, self.last_path) = (other.last, other.last_path);
         }
-        self.ends.extend(other.ends);
-        self.ends.sort_unstable();
-        self.ends.dedup();
-        self.ends.truncate(MAX_ENDS);
+        self.expiries.extend(other.expiries);
+        self.expiries.sort_unstable();
+        self.expiries.dedup();
+        self.expiries.truncate(MAX_EXPIRIES);
     }
 }
 

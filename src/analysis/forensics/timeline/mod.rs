@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use self::anomaly::Anomaly;
 pub use self::clock::Jump;
 pub use self::event::{Event, Kind};
-pub use self::failure::{Ended, FirstFailure};
+pub use self::failure::{Expiry, FirstFailure};
 pub use self::gather::{Hit, Logs, Scanned};
 pub use self::place::{CONTAINERS, PODS, Place, TEXT_LOGS, Wanted, is_compressed_otherwise};
 pub use self::scanner::{MAX_LINE, Origin, Scan, Scanner};

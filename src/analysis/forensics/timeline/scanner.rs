@@ -19,7 +19,7 @@ pub const MAX_LINE: usize = 64 << 10;
 /// How many bytes of a line are kept as a sample.
 const SAMPLE: usize = 400;
 /// How many different expiry times are kept for each known line.
-const MAX_ENDS: usize = 16;
+const MAX_EXPIRIES: usize = 16;
 /// One line in this many bytes is always dated, for the order of times and the period of the log.
 const PROBE: u64 = 64 << 10;
 /// A node's local time may be this much ahead of UTC.
@@ -96,7 +96,7 @@ pub struct Found {
     /// The first occurrence.
     pub sample: String,
     /// Expiry times of the certificates that the lines name.
-    pub ends: BTreeSet<Timestamp>,
+    pub expiries: BTreeSet<Timestamp>,
 }
 
 impl PartialEq for KnownLine {
@@ -164,7 +164,7 @@ impl<'m> Scanner<'m> {
             count: tally.count,
             undated: tally.undated,
             sample: tally.sample,
-            ends: tally.ends,
+            expiries: tally.expiries,
         });
         Scan {
             found: found.collect(),
@@ -258,10 +258,10 @@ impl<'m> Scanner<'m> {
             }
             None => tally.undated += 1,
         }
-        if let Some(end) = named.ended {
-            tally.ends.insert(end);
-            if tally.ends.len() > MAX_ENDS {
-                tally.ends.pop_last();
+        if let Some(end) = named.expired {
+            tally.expiries.insert(end);
+            if tally.expiries.len() > MAX_EXPIRIES {
+                tally.expiries.pop_last();
             }
         }
     }
@@ -297,7 +297,7 @@ struct Tally {
     undated: u64,
     spans: Spans,
     sample: String,
-    ends: BTreeSet<Timestamp>,
+    expiries: BTreeSet<Timestamp>,
 }
 
 impl Tally {
@@ -309,6 +309,6 @@ impl Tally {
             sample.truncate(sample.trim_end_matches('\u{fffd}').len());
             sample.push('…');
         }
-        Self { known, count: 0, undated: 0, spans: Spans::default(), sample, ends: BTreeSet::new() }
+        Self { known, count: 0, undated: 0, spans: Spans::default(), sample, expiries: BTreeSet::new() }
     }
 }

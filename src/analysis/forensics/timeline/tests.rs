@@ -60,7 +60,7 @@ fn the_real_logs_hold_what_grep_counts() {
         (Code::EtcdClientRefused, 8, "2026-11-23T22:28:16.863325657Z", "2026-11-23T22:29:31.276269529Z"),
     ];
     assert_eq!(found(&etcd), as_given(&expected));
-    assert_eq!(etcd.found[1].ends, [at("2026-10-24T22:26:21Z")].into());
+    assert_eq!(etcd.found[1].expiries, [at("2026-10-24T22:26:21Z")].into());
     assert!(etcd.found[0].sample.contains("127.0.0.1:39120"), "{}", etcd.found[0].sample);
     assert_eq!(etcd.covered.unwrap().0, at("2026-11-23T22:21:47.344830599Z"));
     assert_eq!(etcd.covered.unwrap().1, at("2026-11-23T22:29:31.276269529Z"));
@@ -91,7 +91,7 @@ fn the_real_kubelet_logs() {
         (Code::KubeletNoBootstrap, 3, "2026-11-23T22:45:28.820404Z", "2026-11-23T22:45:49.990906Z"),
     ];
     assert_eq!(found(&loops), as_given(&expected));
-    assert_eq!(loops.found[0].ends, [at("2026-10-24T22:43:54Z")].into());
+    assert_eq!(loops.found[0].expiries, [at("2026-10-24T22:43:54Z")].into());
 
     let running = scan(program("kubelet"), &[&real("kubelet-running-expired.log")]);
     let counts: Vec<_> = running.found.iter().map(|found| (found.known.code, found.count)).collect();

@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn state(&self, certificate: &Certificate) -> State {
         if certificate.expired_at(self.now) {
-            State::Ended
+            State::Expired
         } else if certificate.not_yet_valid_at(self.now) {
             State::NotYetValid
         } else {

@@ -23,7 +23,7 @@ impl<'a> Builder<'a> {
             let fault = match state {
                 Some(state) if *copy > 0 && state != State::Valid => {
                     let why = match state {
-                        State::Ended => "it holds an older certificate of this CA, which has expired",
+                        State::Expired => "it holds an older certificate of this CA, which has expired",
                         _ => "it holds another certificate of this authority, which is not yet valid",
                     };
                     Some(Fault { kind: FaultKind::OldCopy, why: why.to_owned() })

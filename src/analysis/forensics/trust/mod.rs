@@ -105,7 +105,7 @@ pub enum State {
     /// It exists, and a certificate is within its dates.
     Valid,
     /// It has expired.
-    Ended,
+    Expired,
     /// Its notBefore is in the future.
     NotYetValid,
     /// It is used as a CA, and isn't one.

@@ -8,6 +8,7 @@ use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::state::Component;
+use crate::state::Subject;
 use crate::state::catalog::{self, Ca, Names};
 use crate::state::time::{expired_on, minute};
 
@@ -16,7 +17,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     for row in &inventory.authorities {
         if let Some((code, what)) = authority_problem(row, now) {
-            let (subject, path) = (row.authority.name().to_owned(), row.certificate_path.clone());
+            let (subject, path) = (Subject::Ca(row.authority), row.certificate_path.clone());
             // An external CA is a way to run a cluster, not a fault.
             let external = code == Code::CaKeyMissing;
             let severity = if external { Severity::Warning } else { Severity::Blocker };
@@ -60,7 +61,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     );
     for copy in &inventory.foreign_authorities {
         let what = format!("certificate-authority-data is {}, not this node's ca.crt", copy.what);
-        let subject = kubeconfig_name(inventory, &copy.path);
+        let subject = kubeconfig(inventory, &copy.path);
         let mut finding = Finding::new(Code::EmbeddedCaDiffers, Severity::Warning, subject, &copy.path, what);
         if let Some(end) = copy.not_after {
             finding.evidence.push(Evidence::field(&copy.path, "certificate-authority-data notAfter", end));
@@ -71,15 +72,15 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
 }
 
 /// The name of a kubeconfig: kubeadm's by file name, others by path.
-fn kubeconfig_name(inventory: &Inventory, path: &Path) -> String {
+fn kubeconfig(inventory: &Inventory, path: &Path) -> Subject {
     if path == inventory.facts.kubelet_kubeconfig.value {
-        return "kubelet.conf".to_owned();
+        return Subject::KubeletConf;
     }
     if let Some(leaf) = inventory.leaves.iter().find(|leaf| leaf.row.path == path) {
-        return leaf.spec.name.to_owned();
+        return Subject::Leaf(leaf.spec.leaf);
     }
     let name = path.file_name().filter(|_| path.parent() == Some(Path::new(catalog::KUBERNETES_DIR)));
-    name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    name.map_or_else(|| path.into(), |name| name.to_string_lossy().as_ref().into())
 }
 
 pub fn keeps_from_signing(code: Code) -> bool {

@@ -14,8 +14,11 @@ use crate::analysis::node::inventory::{Inventory, LeafRow, Row};
 use crate::formats::certificate::{Certificate, CertificateError};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::pem::{self, PemError};
+use crate::state::Component;
 use crate::state::Snapshot;
-use crate::state::catalog::{KUBELET_CLIENT, Place};
+use crate::state::Subject;
+use crate::state::catalog::Ca;
+use crate::state::catalog::Place;
 use crate::state::text::shell_word;
 
 #[derive(Clone, Copy)]
@@ -78,7 +81,7 @@ fn of_credentials(
         .filter(|finding| !is_of_another_cluster(snapshot, inventory, finding))
         .filter(|finding| {
             let is_same = matches!(finding.code, Code::Missing | Code::Unreadable | Code::KeyMissing);
-            !(told && is_same && finding.subject == KUBELET_CLIENT)
+            !(told && is_same && finding.subject == Subject::KubeletClient)
         })
         .map(|finding| {
             let code = closer(snapshot, inventory, &finding);
@@ -89,15 +92,18 @@ fn of_credentials(
 
 /// A worker has the kubelet's credentials, the cluster's CA and homes.
 fn concerns_a_worker(finding: &Finding) -> bool {
-    let subject = finding.subject.as_str();
     let no_key = matches!(finding.code, Code::CaKeyMissing | Code::CaKeyUnreadable | Code::CaKeyMismatch);
-    subject.starts_with("kubelet") || subject.starts_with('/') || (subject == "ca" && !no_key)
+    match finding.subject {
+        Subject::Path(_) => true,
+        Subject::Ca(Ca::Cluster) => !no_key,
+        _ => finding.subject.is_kubelets(),
+    }
 }
 
 /// Nothing can be signed on a worker: the remedy is on a control-plane node.
 fn for_a_worker(finding: &mut Finding) {
     let of_kubelet = finding.code.page().class == Class::Credential
-        && (finding.subject == KUBELET_CLIENT || finding.subject == "kubelet");
+        && matches!(finding.subject, Subject::KubeletClient | Subject::Component(Component::Kubelet));
     let helps = !matches!(
         finding.code,
         Code::Expiring | Code::KubeletLinkNoLink | Code::KubeletLinkOld | Code::NamesOfAnotherNode
@@ -109,7 +115,7 @@ fn for_a_worker(finding: &mut Finding) {
 
 /// Sets the severity, all findings considered.
 fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
-    if finding.severity == Severity::Blocker && order::goes_on_without(&finding.subject) {
+    if finding.severity == Severity::Blocker && order::goes_on_without(&finding.subject.to_string()) {
         finding.severity = Severity::Warning;
     }
     if finding.code == Code::EmbeddedCaDiffers && is_a_components(inventory, &finding.path) {
@@ -130,7 +136,7 @@ fn is_a_components(inventory: &Inventory, path: &Path) -> bool {
 /// A kubeconfig in a home whose CA and server belong to another cluster.
 fn is_of_another_cluster(snapshot: &Snapshot, inventory: &Inventory, finding: &Finding) -> bool {
     let facts = &inventory.facts;
-    if finding.code != Code::EmbeddedCaDiffers || !finding.subject.starts_with('/') {
+    if finding.code != Code::EmbeddedCaDiffers || !matches!(finding.subject, Subject::Path(_)) {
         return false;
     }
     let Some(config) = snapshot.file(&finding.path).and_then(|bytes| Kubeconfig::parse(bytes).ok()) else {

@@ -11,6 +11,7 @@ use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::{Inventory, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::KeyAlgorithm;
+use crate::state::catalog::Leaf;
 use crate::state::catalog::{CertSpec, Names, Usage};
 use crate::state::time::{day, expires_on};
 use crate::state::{Component, Snapshot};
@@ -49,7 +50,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     found.extend(admin_still_masters(inventory));
     for row in inventory.rows() {
         let Some(certificate) = row.certificate.get() else { continue };
-        found.extend(ending(certificate, now).map(|problem| problem.finding(row, Severity::Warning)));
+        found.extend(expiring(certificate, now).map(|problem| problem.finding(row, Severity::Warning)));
         let weak = weakness(inventory, certificate).into_iter();
         found.extend(weak.map(|(problem, severity)| problem.finding(row, severity)));
     }
@@ -97,7 +98,7 @@ fn wanted(snapshot: &Snapshot, inventory: &Inventory, spec: &CertSpec) -> Vec<(S
     match spec.names {
         Names::None => {}
         Names::EtcdMember => {
-            let severity = if spec.name == "etcd-server" { Severity::Blocker } else { Severity::Warning };
+            let severity = if spec.leaf == Leaf::EtcdServer { Severity::Blocker } else { Severity::Warning };
             want("127.0.0.1", "etcd --listen-client-urls", severity);
         }
         Names::ApiServer => {
@@ -158,7 +159,7 @@ fn outlives(certificate: &Certificate, authority: &Certificate) -> Option<Proble
     (certificate.not_after > authority.not_after).then(|| Problem::new(Code::LeafOutlivesCa, what()))
 }
 
-fn ending(certificate: &Certificate, now: Timestamp) -> Option<Problem> {
+fn expiring(certificate: &Certificate, now: Timestamp) -> Option<Problem> {
     let soon = now.saturating_add(LEAF_WARNING).unwrap_or(Timestamp::MAX);
     let what = || expires_on(certificate.not_after, now);
     (certificate.not_after >= now && certificate.not_after <= soon)

@@ -11,6 +11,7 @@ use crate::analysis::node::{facts, scope};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
+use crate::state::Subject;
 use crate::state::time::minute;
 use crate::state::{Content, Snapshot, catalog};
 
@@ -183,9 +184,9 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
         return None;
     }
     let row = &inventory.kubelet_client;
-    let ended = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
-    let severity = if ended { Severity::Blocker } else { Severity::Warning };
-    let what = match (is_embedded, ended) {
+    let expired = row.certificate.get().is_some_and(|certificate| certificate.expired_at(now));
+    let severity = if expired { Severity::Blocker } else { Severity::Warning };
+    let what = match (is_embedded, expired) {
         (true, true) => "its embedded certificate has expired, and rotation does not replace it",
         (true, false) => "its certificate is embedded, so rotation has no effect after a restart",
         (false, true) => {
@@ -225,6 +226,6 @@ fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Opt
 
 /// Whether the only problem of the serving certificate is that it has expired, and the kubelet created it
 /// itself.
-pub(super) fn is_own_serving(inventory: &Inventory, subject: &str) -> bool {
-    subject == catalog::KUBELET_SERVING && inventory.serving_form == ServingForm::SelfSigned
+pub(super) fn is_own_serving(inventory: &Inventory, subject: &Subject) -> bool {
+    *subject == Subject::KubeletServing && inventory.serving_form == ServingForm::SelfSigned
 }

@@ -12,6 +12,7 @@ use crate::formats::bolt::Meta;
 use crate::formats::certificate::Certificate;
 use crate::formats::etcd::DATABASE;
 use crate::formats::key::public_key_bits;
+use crate::state::Subject;
 use crate::state::catalog::RESCUE_DIR;
 use crate::state::text::count;
 use crate::state::time::{expired_on, minute};
@@ -90,7 +91,8 @@ fn full(path: &Path, free: Free) -> Option<Finding> {
         }
         _ => return None,
     };
-    let mut finding = Finding::new(Code::DiskFull, Severity::Blocker, path.display().to_string(), path, what);
+    let mut finding =
+        Finding::new(Code::DiskFull, Severity::Blocker, Subject::Path(path.to_owned()), path, what);
     finding.evidence.push(evidence);
     Some(finding)
 }

@@ -9,6 +9,7 @@ use crate::analysis::node::references::ENCRYPTION;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::manifest::Manifest;
 use crate::formats::yaml;
+use crate::state::Subject;
 use crate::state::catalog::Place;
 use crate::state::{Component, Snapshot};
 
@@ -75,10 +76,9 @@ fn unreadable(inventory: &Inventory) -> impl Iterator<Item = Finding> {
         let why = file.pod.as_ref().err()?;
         let stem = stem(&file.path);
         let name = || file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (severity, subject) = if Component::STATIC_PODS.iter().any(|component| component.name() == stem) {
-            (Severity::Blocker, stem.to_owned())
-        } else {
-            (Severity::Warning, name())
+        let (severity, subject) = match Component::static_pod(stem) {
+            Some(component) => (Severity::Blocker, component.into()),
+            None => (Severity::Warning, Subject::Other(name())),
         };
         Some(Finding::new(Code::ManifestUnreadable, severity, subject, &file.path, why.clone()))
     })
@@ -127,7 +127,7 @@ pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<
             let found = yaml::duplicate_key(snapshot.file(path)?)?;
             let key = found.key.map_or_else(|| "a key".to_owned(), |key| format!("the key {key}"));
             let what = format!("{key} occurs again on line {}; the last one is in effect", found.line);
-            let subject = path.display().to_string();
+            let subject = Subject::Path(path.to_path_buf());
             Some(Finding::new(Code::DuplicateKey, Severity::Warning, subject, path, what))
         })
         .collect()
@@ -139,7 +139,7 @@ fn disagreement(inventory: &Inventory) -> Option<Finding> {
     let (one, other) = (&facts.pki_dir, facts.pki_rival.as_ref()?);
     let (path, rival) = (one.value.display(), other.value.display());
     let what = format!("{path} ({}) or {rival} ({}), and their CAs differ", one.source, other.source);
-    let subject = one.value.display().to_string();
+    let subject = Subject::Path(one.value.to_path_buf());
     let mut finding = Finding::new(Code::PkiDirUnclear, Severity::Blocker, subject, &one.value, what);
     for fact in [one, other] {
         finding.evidence.push(Evidence::field(&fact.value, "named by", &fact.source));

@@ -23,9 +23,9 @@ pub use credentials::{is_in_doubt, keeps_from_signing};
 pub use examine::{Node, findings};
 pub use order::consequence;
 
-use crate::state::Snapshot;
 use crate::state::text::{self, shell_word};
 pub use crate::state::{Class, Code, Severity};
+use crate::state::{Snapshot, Subject};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,8 +93,7 @@ pub struct Finding {
     /// For scripts and for `explain`.
     pub code: Code,
     pub severity: Severity,
-    /// kubeadm's name of the credential, the component, or a path.
-    pub subject: String,
+    pub subject: Subject,
     #[serde(with = "text")]
     pub path: PathBuf,
     pub what: String,
@@ -117,7 +116,7 @@ impl Finding {
     pub fn new(
         code: Code,
         severity: Severity,
-        subject: impl Into<String>,
+        subject: impl Into<Subject>,
         path: impl Into<PathBuf>,
         what: impl Into<String>,
     ) -> Self {

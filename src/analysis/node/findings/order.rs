@@ -4,8 +4,8 @@ use super::{Class, Code, Finding, Severity};
 use crate::state::catalog::{self, Without};
 
 /// The consequence when the credential or component of this name is no longer usable.
-pub fn consequence(subject: &str) -> Option<&'static str> {
-    catalog::consequence(subject).map(|(_, row)| row.text)
+pub fn consequence(name: &str) -> Option<&'static str> {
+    catalog::consequence(name).map(|(_, row)| row.text)
 }
 
 /// The consequence of a finding, if it keeps something from working.
@@ -16,7 +16,7 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
             consequence("kubelet")
         }
         Code::EtcdForceNewCluster => Some("the next start of etcd cuts the other members off"),
-        _ => consequence(&finding.subject),
+        _ => consequence(&finding.subject.to_string()),
     }
 }
 
@@ -27,7 +27,7 @@ pub(in crate::analysis) fn without(finding: &Finding) -> Without {
         Code::SaPairMismatch | Code::EtcdForceNewCluster => Without::InPart,
         // One of the two may start.
         Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
-        _ => catalog::consequence(&finding.subject).map_or(Without::InPart, |(_, row)| {
+        _ => catalog::consequence(&finding.subject.to_string()).map_or(Without::InPart, |(_, row)| {
             // A blocker of a subject without which the cluster continues still is one.
             row.without.max(Without::InPart)
         }),
@@ -35,13 +35,13 @@ pub(in crate::analysis) fn without(finding: &Finding) -> Without {
 }
 
 /// Whether the cluster continues without the credential of this name.
-pub(in crate::analysis) fn goes_on_without(subject: &str) -> bool {
-    catalog::consequence(subject).is_some_and(|(_, row)| row.without == Without::GoesOn)
+pub(in crate::analysis) fn goes_on_without(name: &str) -> bool {
+    catalog::consequence(name).is_some_and(|(_, row)| row.without == Without::GoesOn)
 }
 
 /// The rank of this credential or component in the chain: the lowest fails first.
-pub(in crate::analysis) fn place(subject: &str) -> usize {
-    catalog::consequence(subject).map_or(usize::MAX, |(place, _)| place)
+pub(in crate::analysis) fn place(name: &str) -> usize {
+    catalog::consequence(name).map_or(usize::MAX, |(place, _)| place)
 }
 
 /// Sorts: blockers, warnings, notes; blockers root cause first.
@@ -60,13 +60,8 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
             5
         }
     };
-    (
-        std::cmp::Reverse(finding.severity),
-        class,
-        place(&finding.subject),
-        finding.subject.clone(),
-        finding.code.as_str(),
-    )
+    let subject = finding.subject.to_string();
+    (std::cmp::Reverse(finding.severity), class, place(&subject), subject, finding.code.as_str())
 }
 
 #[cfg(test)]
@@ -85,7 +80,7 @@ mod tests {
             finding(Code::Expiring, Severity::Warning, "admin.conf"),
         ];
         sort(&mut found);
-        let order: Vec<_> = found.iter().map(|finding| finding.subject.as_str()).collect();
+        let order: Vec<_> = found.iter().map(|finding| finding.subject.to_string()).collect();
         assert_eq!(order, ["clock", "etcd-server", "apiserver", "scheduler.conf", "admin.conf", "/x"]);
     }
 }

@@ -11,6 +11,7 @@ use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::manifest::Manifest;
 use crate::formats::pem;
+use crate::state::Subject;
 use crate::state::catalog;
 use crate::state::{Content, Entry, Snapshot, Unread};
 
@@ -49,7 +50,7 @@ fn unread(snapshot: &Snapshot) -> Vec<Finding> {
             _ => return None,
         };
         let what = format!("not read to its end: the limit of {limit} was reached");
-        let subject = path.display().to_string();
+        let subject = Subject::Path(path.to_path_buf());
         Some(Finding::new(Code::NotReadToEnd, Severity::Warning, subject, path, what))
     };
     directories.into_iter().filter_map(finding).collect()
@@ -102,7 +103,7 @@ fn exposed(path: &Path, entry: &Entry, snapshot: &Snapshot, inventory: &Inventor
         return None;
     }
     let what = format!("contains a private key, and its mode {mode:04o} allows access by {}", whom(mode));
-    let subject = path.display().to_string();
+    let subject = Subject::Path(path.to_path_buf());
     let mut finding = Finding::new(Code::KeyExposed, Severity::Warning, subject, path, what);
     finding.remedy.reason = finding.remedy.reason.replace("chmod 600", &format!("chmod {kept:o}"));
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
@@ -157,7 +158,7 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
         format!(", and its mode {mode:04o} allows access by {}", whom(mode))
     };
     let what = format!("{whose}, not where kubeadm keeps it{open}");
-    let subject = path.display().to_string();
+    let subject = Subject::Path(path.to_path_buf());
     let mut finding = Finding::new(Code::StrayPrivateKey, Severity::Warning, subject, path, what);
     finding.evidence.push(Evidence::field(path, "mode", format!("{mode:04o}")));
     Some(finding)

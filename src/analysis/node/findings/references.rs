@@ -9,6 +9,7 @@ use crate::analysis::node::changed::credentials;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
+use crate::state::Subject;
 use crate::state::time::expired_on;
 use crate::state::{Component, Snapshot};
 
@@ -28,7 +29,7 @@ fn unused(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
             continue;
         }
         let what = format!("not used: {} is read instead", leaf.row.path.display());
-        let subject = place.display().to_string();
+        let subject = Subject::Path(place.to_path_buf());
         found.push(Finding::new(Code::UnusedPair, Severity::Note, subject, place, what));
     }
     found
@@ -49,7 +50,7 @@ fn expired(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Fi
         let certificate = snapshot.file(&path).and_then(|bytes| Certificate::from_pem(bytes).ok());
         if let Some(certificate) = certificate.filter(|leaf| !leaf.is_ca && leaf.expired_at(now)) {
             let what = expired_on(certificate.not_after, now);
-            let subject = path.display().to_string();
+            let subject = Subject::Path(path.to_path_buf());
             let mut finding = Finding::new(Code::Expired, Severity::Warning, subject, &path, what);
             finding.evidence.push(Evidence::field(&path, "notAfter", certificate.not_after));
             found.push(finding);

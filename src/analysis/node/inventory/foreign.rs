@@ -25,7 +25,7 @@ pub struct ForeignCa {
 /// Go looks for the issuer by its name in DER, byte for byte, and then checks the signature with its key; the key
 /// identifiers only decide the order (crypto/x509 `cert_pool.go` findPotentialParents, `verify.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vouch {
+pub enum Trust {
     /// The CA itself is among them, or the one that issued it.
     Yes,
     /// Another certificate of the same name and key is.
@@ -37,16 +37,16 @@ pub enum Vouch {
 }
 
 /// Whether a client that trusts `copies` accepts what the CA `own` signs, their dates aside. `bundle` is its file.
-pub fn vouch(copies: &[Certificate], own: &Certificate, bundle: &[Certificate]) -> Vouch {
+pub fn trusts(copies: &[Certificate], own: &Certificate, bundle: &[Certificate]) -> Trust {
     let is = |copy: &Certificate| copy.der == own.der;
     if copies.iter().any(is) || is_issued_by(own, copies, bundle) {
-        return Vouch::Yes;
+        return Trust::Yes;
     }
     let same_key = || copies.iter().filter(|copy| copy.spki == own.spki);
     if same_key().any(|copy| copy.subject_der == own.subject_der) {
-        return Vouch::SameKey;
+        return Trust::SameKey;
     }
-    if same_key().next().is_some() { Vouch::OtherName } else { Vouch::No }
+    if same_key().next().is_some() { Trust::OtherName } else { Trust::No }
 }
 
 /// Whether one of `roots` issued an intermediate CA, by way of the certificates of its own file.
@@ -69,11 +69,11 @@ pub(super) fn authorities<'a>(authorities: &[CaRow], rows: impl Iterator<Item = 
     let mut found = Vec::new();
     for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
         let copies = Certificate::all_from_pem(pem);
-        let (what, same_key) = match copies.as_ref().map(|copies| vouch(copies, own, &row.bundle)) {
-            Ok(Vouch::Yes) => continue,
-            Ok(Vouch::SameKey) => ("an older certificate of the same key", true),
-            Ok(Vouch::OtherName) => ("a certificate of the same key under another name (encoding)", false),
-            Ok(Vouch::No) => ("another CA", false),
+        let (what, same_key) = match copies.as_ref().map(|copies| trusts(copies, own, &row.bundle)) {
+            Ok(Trust::Yes) => continue,
+            Ok(Trust::SameKey) => ("an older certificate of the same key", true),
+            Ok(Trust::OtherName) => ("a certificate of the same key under another name (encoding)", false),
+            Ok(Trust::No) => ("another CA", false),
             Err(_) => ("an unreadable CA", false),
         };
         let not_after = copies.ok().and_then(|copies| copies.first().map(|copy| copy.not_after));

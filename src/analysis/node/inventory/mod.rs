@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::foreign::{ForeignCa, Vouch, vouch};
+pub use self::foreign::{ForeignCa, Trust, trusts};
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::{Fact, Facts, ManifestFile};
 use super::{references, scope};
@@ -19,6 +19,8 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
+use crate::state::Subject;
+use crate::state::catalog::Leaf;
 use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, Names};
 use crate::state::{Bytes, Component, Content, Digest, Entry, Snapshot};
 
@@ -98,6 +100,13 @@ pub struct Row {
     pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
     /// Its context in a kubeconfig, and the server of the current context, where that is another cluster's.
     pub beside: Option<(String, String)>,
+}
+
+impl Row {
+    /// As findings name it.
+    pub fn subject(&self) -> Subject {
+        (&self.name).into()
+    }
 }
 
 /// The key pair of service-account tokens. It has no certificate.
@@ -226,7 +235,7 @@ impl Inventory {
     pub fn is_control_plane(&self) -> bool {
         let is_there = |row: &Row| !row.certificate.is_missing() || !row.key.is_missing();
         // An administrator's kubeconfig is often copied to workers too.
-        let leaves = self.leaves.iter().filter(|leaf| leaf.spec.name != "admin.conf");
+        let leaves = self.leaves.iter().filter(|leaf| leaf.spec.leaf != Leaf::Admin);
         let others = self.authorities.iter().filter(|row| row.authority != Ca::Cluster);
         self.has_etcd_data
             || self.facts.manifests.iter().any(is_of_control_plane)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::MOST_OF_A_CA;
-use super::foreign::{Vouch, vouch};
+use super::foreign::{Trust, trusts};
 use crate::analysis::node::facts::{Fact, Facts, host_of};
 use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
@@ -39,11 +39,11 @@ pub(super) fn of(
     let files = references::authority(snapshot, facts, Ca::Cluster);
     let bundle = snapshot.file(&files.certificate).map(|pem| Certificate::first_from_pem(pem, MOST_OF_A_CA));
     let Some(Ok(bundle)) = bundle else { return Ok(Own { config, beside: None }) };
-    let vouches = |pem: &[u8]| {
+    let is_of_this_node = |pem: &[u8]| {
         let copies = Certificate::all_from_pem(pem);
-        copies.is_ok_and(|copies| bundle.iter().any(|own| vouch(&copies, own, &bundle) != Vouch::No))
+        copies.is_ok_and(|copies| bundle.iter().any(|own| trusts(&copies, own, &bundle) != Trust::No))
     };
-    if config.authority_pem().is_some_and(vouches) {
+    if config.authority_pem().is_some_and(is_of_this_node) {
         return Ok(Own { config, beside: None });
     }
     let directory = path.parent().unwrap_or(path);
@@ -52,8 +52,8 @@ pub(super) fn of(
     let is_own = |cluster: &&Cluster| {
         host_of(&cluster.server).is_none_or(|host| hosts.contains(host))
             || match &cluster.authority {
-                Some(Place::Embedded(pem)) => vouches(pem),
-                Some(Place::File(file)) => snapshot.file(file).is_some_and(|pem| vouches(pem)),
+                Some(Place::Embedded(pem)) => is_of_this_node(pem),
+                Some(Place::File(file)) => snapshot.file(file).is_some_and(|pem| is_of_this_node(pem)),
                 _ => false,
             }
     };

@@ -19,7 +19,7 @@ pub struct Added {
 
 impl Decision<'_> {
     fn finding_of(&self, name: &str, code: Code) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.code == code && finding.subject == name)
+        self.findings.iter().find(|finding| finding.code == code && finding.subject == name.into())
     }
 
     /// Whether a credential is rejected for its usage.

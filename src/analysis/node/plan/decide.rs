@@ -17,6 +17,8 @@ use crate::analysis::node::{readers, references};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::KubeconfigError;
+use crate::state::Subject;
+use crate::state::catalog::Leaf;
 use crate::state::catalog::{self, Ca, CertSpec, Names, Place};
 use crate::state::{Code, Snapshot};
 
@@ -127,7 +129,7 @@ impl Decision<'_> {
 
     /// Whether a credential has a finding that a reissue removes.
     pub(super) fn wants_reissue(&self, name: &str) -> bool {
-        let found = |finding: &Finding| finding.subject == name && goes_with_reissue(finding.code);
+        let found = |finding: &Finding| finding.subject == name.into() && goes_with_reissue(finding.code);
         self.findings.iter().any(found) || self.has_wrong_usage(name)
     }
 
@@ -216,7 +218,7 @@ impl Decision<'_> {
         let mut notes = Vec::new();
         let key = self.key(row, template, signer, &mut notes).map_err(unknown)?;
         if profile.as_ref().is_some_and(|profile| !profile.addresses.is_empty()) {
-            notes.extend(self.source_of_names(&row.name));
+            notes.extend(self.source_of_names(&row.subject()));
         }
         let (new, cut_to_authority) = self.dates(signer).map_err(unknown)?;
         Ok(Step {
@@ -258,7 +260,7 @@ impl Decision<'_> {
         let missing = |what| unable(Code::CaMissing, what, false);
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =
-            |finding: &&Finding| finding.subject == authority.name() && keeps_from_signing(finding.code);
+            |finding: &&Finding| finding.subject == authority.into() && keeps_from_signing(finding.code);
         if let Some(finding) = self.findings.iter().find(found) {
             // An expired external CA is not merely external.
             return Err(unable(finding.code, &finding.what, finding.code == Code::CaKeyMissing));
@@ -318,13 +320,13 @@ impl Decision<'_> {
     }
 
     /// Whether the names of a certificate without a predecessor are all that were configured.
-    fn source_of_names(&self, name: &str) -> Option<String> {
+    fn source_of_names(&self, subject: &Subject) -> Option<String> {
         let facts = &self.inventory.facts;
         if let Some(configured) = &facts.configured {
             return Some(format!("its names are complete: {}", configured.source));
         }
         let why = facts.not_configured.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        (name == "apiserver").then(|| {
+        (*subject == Subject::Leaf(Leaf::ApiServer)).then(|| {
             format!("certSANs that were configured beyond the node's own names are not known{why}: compare with another control-plane node")
         })
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::decide::Decision;
 use super::{Selection, Target, kubelet_distrusts};
 use crate::analysis::node::findings::Finding;
-use crate::analysis::node::inventory::{KubeletForm, Row, Vouch, vouch};
+use crate::analysis::node::inventory::{KubeletForm, Row, Trust, trusts};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
+use crate::state::catalog::Leaf;
 use crate::state::catalog::{Ca, CertSpec};
 use crate::state::{Content, Severity};
 
@@ -52,7 +53,7 @@ impl Decision<'_> {
             let copies = config.authority_pem().map(Certificate::all_from_pem);
             // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
             let authority = match (copies, own) {
-                (Some(Ok(copies)), Some((own, bundle))) => vouch(&copies, own, bundle) != Vouch::Yes,
+                (Some(Ok(copies)), Some((own, bundle))) => trusts(&copies, own, bundle) != Trust::Yes,
                 (Some(Err(_)), Some(_)) => true,
                 _ => false,
             };
@@ -67,7 +68,7 @@ impl Decision<'_> {
             Some(format!("https://{host}:{}", facts.secure_port.value))
         };
         let endpoint = || self.inventory.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
-        let to_local = matches!(spec.name, "controller-manager.conf" | "scheduler.conf");
+        let to_local = matches!(spec.leaf, Leaf::ControllerManager | Leaf::Scheduler);
         let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
         let server = server.ok_or(
             "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",

@@ -26,6 +26,7 @@ use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::san::San;
 use crate::state::Code;
+use crate::state::Subject;
 use crate::state::catalog::{Ca, CertSpec, Usage};
 
 /// Seconds by which a new certificate is backdated, as by kubeadm ≥1.31 and the cluster's signer.
@@ -241,6 +242,13 @@ pub struct Step {
     /// What to issue, if there is no template.
     #[serde(skip)]
     pub profile: Option<Profile>,
+}
+
+impl Step {
+    /// As findings name it.
+    pub fn subject(&self) -> Subject {
+        (&self.name).into()
+    }
 }
 
 /// A leaf certificate that is not changed.

@@ -52,7 +52,7 @@ pub(super) fn blockers(repair: &Repair) -> impl Iterator<Item = Refusal> {
 
 /// The finding that a credential was copied from another node.
 pub(super) fn of_another_node<'a>(findings: &'a [Finding], name: &str) -> Option<&'a Finding> {
-    findings.iter().find(|finding| finding.code == Code::NamesOfAnotherNode && finding.subject == name)
+    findings.iter().find(|finding| finding.code == Code::NamesOfAnotherNode && finding.subject == name.into())
 }
 
 /// One refusal for each CA that blocks something, with the list of what it blocks.

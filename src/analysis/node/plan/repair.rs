@@ -6,7 +6,7 @@ use super::{Skipped, Step, Target};
 use crate::analysis::node::findings::{Finding, Remedy};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
-use crate::state::catalog::KUBELET_CLIENT;
+use crate::state::Subject;
 use crate::state::{Class, Code, Severity};
 
 /// The effect of a plan on the blockers of its node.
@@ -25,7 +25,7 @@ pub struct Repair {
 #[serde(rename_all = "camelCase")]
 pub struct Blocker {
     pub code: Code,
-    pub subject: String,
+    pub subject: Subject,
     pub what: String,
     /// What to do if the plan doesn't remove it.
     pub remedy: Remedy,
@@ -70,7 +70,9 @@ impl Repair {
                 repair.repaired.push(blocker);
                 continue;
             }
-            if let Some(skipped) = skipped.iter().find(|skipped| skipped.name == finding.subject) {
+            if let Some(skipped) =
+                skipped.iter().find(|skipped| finding.subject == skipped.name.as_str().into())
+            {
                 blocker.remedy = Remedy { command: None, reason: skipped.why.to_string() };
             }
             repair.remaining.push(blocker);
@@ -139,9 +141,9 @@ pub fn goes_with_reissue(code: Code) -> bool {
 }
 
 fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
-    let step = |name: &str| steps.iter().find(|step| step.name == name);
+    let step = |subject: &Subject| steps.iter().find(|step| step.subject() == *subject);
     match finding.code {
-        Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(KUBELET_CLIENT).is_some(),
+        Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(&Subject::KubeletClient).is_some(),
         // A kubeconfig's copy of the CA is replaced together with its certificate.
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })

@@ -6,8 +6,8 @@ use nix::errno::Errno;
 use super::*;
 use crate::disk::effect::fault::{self, Fault};
 
-/// Runs `act` with death at every call; after each, `then` brings the node to one side.
-fn every_death(
+/// Runs `act` with a crash at every call; after each, `then` brings the node to one side.
+fn every_crash(
     mut before: impl FnMut() -> Node,
     act: impl Fn(&Node) -> bool,
     mut then: impl FnMut(&Node, u32),
@@ -29,7 +29,7 @@ fn every_death(
 fn killed_at_any_call_then_resumed_or_rolled_back() {
     let applied = |node: &Node| node.apply().is_ok();
     let (mut olds, mut news) = (0, 0);
-    let points = every_death(node, applied, |node, at| {
+    let points = every_crash(node, applied, |node, at| {
         let committed = matches!(node.resume().unwrap(), Resumed::Completed { .. });
         // The very last calls may have been made: then nothing is pending and all is new.
         if committed || last(&node.root).unwrap().is_some() {
@@ -41,7 +41,7 @@ fn killed_at_any_call_then_resumed_or_rolled_back() {
         }
     });
     assert!(olds > 50 && news > 10, "{olds} old, {news} new of {points}");
-    every_death(node, applied, |node, at| {
+    every_crash(node, applied, |node, at| {
         node.rollback().unwrap();
         node.assert(&node.old, &format!("rolled back after {at}"));
     });
@@ -59,7 +59,7 @@ pub(super) fn half_done(at: u32) -> Node {
 
 pub(super) fn committed_points() -> std::ops::Range<u32> {
     let mut first = None;
-    let end = every_death(
+    let end = every_crash(
         node,
         |node| node.apply().is_ok(),
         |node, at| {
@@ -70,7 +70,7 @@ pub(super) fn committed_points() -> std::ops::Range<u32> {
             }
         },
     );
-    // At the first one death came between the rename of the journal and its sync: the run can't know.
+    // At the first one the crash came between the rename of the journal and its sync: the run can't know.
     first.unwrap() + 1..end - 1
 }
 
@@ -79,7 +79,7 @@ fn killed_again_while_resuming_or_rolling_back() {
     let mut points = 0;
     for first in committed_points().step_by(3) {
         let half = || half_done(first);
-        points += every_death(
+        points += every_crash(
             half,
             |node| node.resume().is_ok(),
             |node, at| {
@@ -87,7 +87,7 @@ fn killed_again_while_resuming_or_rolling_back() {
                 node.assert(&node.wanted(), &format!("resumed twice after {first}, {at}"));
             },
         );
-        points += every_death(
+        points += every_crash(
             half,
             |node| node.rollback().is_ok(),
             |node, at| {
@@ -112,7 +112,7 @@ fn killed_again_while_resuming_or_rolling_back() {
         node.apply().unwrap();
         node
     };
-    points += every_death(
+    points += every_crash(
         done,
         |node| node.rollback().is_ok(),
         |node, at| match node.resume().unwrap() {
@@ -123,7 +123,7 @@ fn killed_again_while_resuming_or_rolling_back() {
         },
     );
     // Again: it can still be undone, though the archive holds nothing to return to.
-    points += every_death(
+    points += every_crash(
         done,
         |node| node.rollback().is_ok(),
         |node, at| match node.rollback().unwrap() {
@@ -174,7 +174,7 @@ fn any_failing_call_leaves_all_old_or_says_that_it_is_committed() {
 #[test]
 fn secrets_are_staged_at_0600_and_not_in_the_journal() {
     let mut seen = 0;
-    every_death(
+    every_crash(
         node,
         |node| node.apply().is_ok(),
         |node, _| {

@@ -101,7 +101,7 @@ enum State {
 }
 
 impl State {
-    /// `None`: the run had ended by then.
+    /// `None`: the run had finished by then.
     fn make(self) -> Option<Node> {
         let killed = |node: Node, at: u32, act: &dyn Fn(&Node) -> bool| {
             fault::set(at, Fault::Expiry);
@@ -141,7 +141,7 @@ fn staged_files(root: &Path) -> Vec<PathBuf> {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     cases: u32,
-    /// Ended without an option.
+    /// Completed without an option.
     plain: u32,
     kept: u32,
     overwritten: u32,

@@ -250,7 +250,7 @@ fn what_a_killed_run_has_left_half_written_goes_with_the_next_lock() {
 }
 
 #[test]
-fn a_pending_change_must_be_ended_first() {
+fn a_pending_change_must_be_completed_first() {
     let node = half_done(committed_points().start + 1);
     assert!(matches!(node.apply().unwrap_err(), Error::Pending { .. }));
 }

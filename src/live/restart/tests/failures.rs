@@ -47,7 +47,7 @@ fn the_runtime_is_restarted_during_the_stop() {
 }
 
 #[test]
-fn the_answer_is_lost_but_the_container_has_ended() {
+fn the_answer_is_lost_but_the_container_has_exited() {
     let mut world = control_plane();
     world.on_stop = Box::new(move |world, id| {
         world.end(id, 0);
@@ -86,7 +86,7 @@ fn an_error_that_will_not_pass_is_told_at_once() {
 }
 
 #[test]
-fn a_new_container_that_ends_again_is_not_back() {
+fn a_new_container_that_exits_again_is_not_back() {
     let mut world = control_plane();
     world.on_stop = Box::new(|world, id| {
         world.end(id, 0);
@@ -100,8 +100,8 @@ fn a_new_container_that_ends_again_is_not_back() {
     let fake = Fake::start(world);
     let (reports, told) = run(&options(&fake), &wanted(&[Component::Etcd]));
     assert_eq!(ids(&reports[0]), ("etcd-1", "etcd-3"));
-    let ended = "etcd: waiting for the kubelet's new container: it exited with code 1 (Error)";
-    assert!(told.iter().any(|line| line == ended), "{told:?}");
+    let exited = "etcd: waiting for the kubelet's new container: it exited with code 1 (Error)";
+    assert!(told.iter().any(|line| line == exited), "{told:?}");
 }
 
 #[test]

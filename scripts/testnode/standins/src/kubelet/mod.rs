@@ -89,7 +89,7 @@ fn node_name() -> Result<String, Failure> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned())
 }
 
-/// The client certificate, unless it has ended and there is nothing to get a new one with.
+/// The client certificate, unless it has expired and there is nothing to get a new one with.
 fn credentials(path: &str, bootstrap: &str) -> Result<kubeconfig::Kubeconfig, Failure> {
     let missing =
         || format!("unable to load bootstrap kubeconfig: stat {bootstrap}: no such file or directory");

@@ -22,27 +22,27 @@ fn a_copy_is_judged_by_name_and_key() {
     let encoded = own(rcgen::DnValue::PrintableString(printable), &key);
     assert_eq!(encoded.subject, ca.subject);
     let cases = [
-        (vec![ca.clone()], Vouch::Yes),
-        (vec![own("kubernetes", &other), ca.clone()], Vouch::Yes),
-        (vec![own("kubernetes", &key)], Vouch::SameKey),
-        (vec![encoded], Vouch::OtherName),
-        (vec![own("kubernetes", &other)], Vouch::No),
-        (Vec::new(), Vouch::No),
+        (vec![ca.clone()], Trust::Yes),
+        (vec![own("kubernetes", &other), ca.clone()], Trust::Yes),
+        (vec![own("kubernetes", &key)], Trust::SameKey),
+        (vec![encoded], Trust::OtherName),
+        (vec![own("kubernetes", &other)], Trust::No),
+        (Vec::new(), Trust::No),
     ];
     for (copies, expected) in cases {
-        assert_eq!(vouch(&copies, &ca, std::slice::from_ref(&ca)), expected);
+        assert_eq!(trusts(&copies, &ca, std::slice::from_ref(&ca)), expected);
     }
 }
 
 #[test]
-fn the_root_vouches_for_an_intermediate() {
+fn a_client_of_the_root_trusts_an_intermediate() {
     let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let root = own("corp-root", &root_key);
     let issuer = Issuer::new(params("corp-root"), &root_key);
     let signed = params("issuing").signed_by(&key, &issuer).unwrap();
     let intermediate = Certificate::from_der(signed.der().to_vec()).unwrap();
     let bundle = [intermediate.clone(), root.clone()];
-    assert_eq!(vouch(std::slice::from_ref(&root), &intermediate, &bundle), Vouch::Yes);
-    assert_eq!(vouch(std::slice::from_ref(&intermediate), &intermediate, &bundle), Vouch::Yes);
-    assert_eq!(vouch(&[own("corp-root", &key)], &intermediate, &bundle), Vouch::OtherName);
+    assert_eq!(trusts(std::slice::from_ref(&root), &intermediate, &bundle), Trust::Yes);
+    assert_eq!(trusts(std::slice::from_ref(&intermediate), &intermediate, &bundle), Trust::Yes);
+    assert_eq!(trusts(&[own("corp-root", &key)], &intermediate, &bundle), Trust::OtherName);
 }
