@@ -157,7 +157,10 @@ fn a_thousand_reads_while_etcd_writes() {
         writer.join().unwrap()
     });
     let different = revisions.iter().collect::<std::collections::BTreeSet<_>>().len();
-    println!("{READS} reads while {written} transactions were written: {} wrong, {busy} busy, {different} revisions", wrong.len());
+    println!(
+        "{READS} reads while {written} transactions were written: {} wrong, {busy} busy, {different} revisions",
+        wrong.len()
+    );
     assert_eq!(wrong, Vec::<String>::new());
     assert!(revisions.is_sorted(), "a later read is of a later revision");
     assert!(busy < READS / 10, "{busy}");
