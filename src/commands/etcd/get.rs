@@ -12,7 +12,7 @@ use crate::state::text::count;
 /// How much of names is printed at a time, in bytes.
 const PIECE: usize = 1 << 18;
 /// The largest values that one document is made of, in bytes.
-const MOST: usize = 8 << 20;
+const MOST: usize = 2 << 20;
 
 const AFTER: &str = "Values are decoded of ConfigMaps, Leases, Nodes and Secrets (protobuf, JSON, CBOR); of other kinds only the \
     metadata. Of Secrets the names of the keys are shown, and the values only with --reveal.\n\n\

@@ -18,7 +18,7 @@ const MAX_ELEMENT: usize = 10 << 20;
 /// The most pages of a database: 64 GiB of the usual size, eight times what etcd recommends.
 const MAX_PAGES: u64 = 1 << 24;
 /// etcd has ten.
-const MOST_BUCKETS: usize = 1000;
+const MOST_BUCKETS: usize = 100;
 const META_PAGES: u64 = 2;
 /// Bytes of a bucket's header: its root page, 0 for one that follows in the same value, and a sequence.
 const BUCKET: usize = 16;

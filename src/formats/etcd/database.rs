@@ -11,8 +11,8 @@ use crate::formats::bolt::{LONG, Meta, Order, Pages, ReadError, Reader, SHORT, V
 use crate::formats::json_reason;
 use crate::formats::protobuf::fields;
 
-/// The most records of a small bucket; a cluster has seven members at most.
-const MOST: usize = 10_000;
+/// The most bytes of a bucket of which each record is kept: a cluster has a few members of 200 bytes.
+const MOST: usize = 1 << 20;
 
 /// An etcd database, open.
 pub struct Database<'p> {
@@ -188,7 +188,10 @@ fn status(view: &mut View<'_>) -> Result<Status, ReadError> {
         return Err(record("members_removed", why));
     }
     let mut leases = 0;
-    each(view, "lease", &mut |_, _| leases += 1)?;
+    view.walk(b"lease", Order::From(&[]), &mut |_, _| {
+        leases += 1;
+        ControlFlow::Continue(())
+    })?;
     let text = |value: Option<Vec<u8>>| value.map(|value| String::from_utf8_lossy(&value).into_owned());
     let compacted = compacted(view)?;
     Ok(Status {
@@ -213,19 +216,16 @@ fn each(
     bucket: &'static str,
     visit: &mut dyn FnMut(&[u8], &[u8]),
 ) -> Result<(), ReadError> {
-    let mut count = 0;
+    let mut size = 0;
     view.walk(bucket.as_bytes(), Order::From(&[]), &mut |key, value| {
-        count += 1;
-        if count > MOST {
+        size += key.len() + value.len();
+        if size > MOST {
             return ControlFlow::Break(());
         }
         visit(key, value);
         ControlFlow::Continue(())
     })?;
-    if count > MOST && bucket != "lease" {
-        return Err(record(bucket, "it has more records than any cluster"));
-    }
-    Ok(())
+    if size > MOST { Err(record(bucket, "it is larger than that of any cluster")) } else { Ok(()) }
 }
 
 /// `server/storage/schema/membership.go`: the key is the ID in hexadecimal digits, the value JSON.

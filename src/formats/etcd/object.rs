@@ -16,6 +16,9 @@ const PROTOBUF: &[u8] = b"k8s\0";
 /// Tag 55799, with which CBOR describes itself (RFC 8949, 3.4.6).
 const CBOR: &[u8] = b"\xd9\xd9\xf7";
 const ENCRYPTED: &[u8] = b"k8s:enc:";
+/// The largest value that is decoded, in bytes: what is decoded takes up to thirty times as much. etcd's limit of a
+/// request is 1.5 MiB unless it was raised.
+const MOST: usize = 2 << 20;
 
 /// An object, or why it isn't one.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +77,9 @@ impl Stored {
             return Self::Encrypted(
                 String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned(),
             );
+        }
+        if value.len() > MOST {
+            return Self::Other("larger than what is decoded");
         }
         if let Some(envelope) = value.strip_prefix(PROTOBUF) {
             return match enveloped(envelope) {
