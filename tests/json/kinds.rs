@@ -16,7 +16,7 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 26] = [
+const REFUSED: [(&str, &str, &str); 27] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
@@ -29,6 +29,7 @@ const REFUSED: [(&str, &str, &str); 26] = [
     ("Error", "/exitCode", "five"),
     ("EtcdKeyList", "/items/0/encoding", "yaml"),
     ("EtcdMemberList", "/items/0/isLearner", "no"),
+    ("EtcdSavedSnapshot", "/source/from", "elsewhere"),
     ("EtcdSnapshot", "/sha256", "good"),
     ("EtcdStatus", "/alarms", "none"),
     ("KubeconfigCheck", "/green", "yes"),
