@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    KUBECONFIGS, Node, PAIRS, PKI, credential, embedded, end_of, expected, identity, openssl, pair_named,
-    public_key_of_certificate, public_key_of_key, start_of,
+    KUBECONFIGS, Node, PAIRS, PKI, credential, embedded, end_of, etcd_database, expected, identity, openssl,
+    pair_named, public_key_of_certificate, public_key_of_key, start_of,
 };
 use insta::{allow_duplicates, assert_snapshot};
 
@@ -1001,10 +1001,7 @@ fn names(node: &Node, name: &str) -> Vec<String> {
 #[test]
 fn names_of_lost_certificates_are_those_of_the_clusters_configuration() {
     let node = Node::of("rsa2048");
-    let archive = std::fs::File::open("testdata/etcd/kubeadm-config.db.gz").unwrap();
-    let mut database = Vec::new();
-    std::io::copy(&mut flate2::read::GzDecoder::new(archive), &mut database).unwrap();
-    node.write("/var/lib/etcd/member/snap/db", database);
+    node.write("/var/lib/etcd/member/snap/db", etcd_database("kubeadm-config.db"));
     node.must("certs renew apiserver --accept-clock --add-san lb.example.com --add-san *.cp.example.com --add-san 203.0.113.7 --add-san 2001:db8::7 --add-san vip.example.com");
     node.must("certs renew etcd-server --accept-clock --add-san etcd.example.com --add-san 203.0.113.8");
     node.must("certs renew etcd-peer --accept-clock --add-san etcd-peer.example.com");

@@ -148,7 +148,7 @@ fn summaries_begin_with_a_verb() {
     let verbs: BTreeSet<_> = [
         "Add", "Archive", "Check", "Compare", "Complete", "Create", "Diagnose", "Explain", "Export", "Fetch",
         "Generate", "Import", "Install", "List", "Print", "Push", "Renew", "Repair", "Replace", "Restart",
-        "Restore", "Show", "Sign", "Undo", "Update", "Verify",
+        "Restore", "Save", "Show", "Sign", "Undo", "Update", "Verify",
     ]
     .into();
     let mut texts = Vec::new();

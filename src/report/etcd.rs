@@ -372,7 +372,7 @@ mod tests {
     #[test]
     fn sizes_as_etcdctl_prints_them() {
         let sizes = [0, 999, 1000, 28_672, 3_010_560, 9_949_999, 9_960_000, 999_499, 2_147_483_648];
-        let expected = ["0 B", "999 B", "1.0 kB", "29 kB", "3.0 MB", "9.9 MB", "10 MB", "999 kB", "2.1 GB"];
+        let expected = ["0 B", "999 B", "1.0 kB", "29 kB", "3.0 MB", "9.9 MB", "10 MB", "1000 kB", "2.1 GB"];
         assert_eq!(sizes.map(human), expected);
     }
 }

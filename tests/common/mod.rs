@@ -488,29 +488,6 @@ pub fn credential(kubeconfig: &str) -> (Vec<u8>, Vec<u8>) {
     (embedded(kubeconfig, "client-certificate-data"), embedded(kubeconfig, "client-key-data"))
 }
 
-/// A bbolt database of four pages, as bbolt makes it (`internal/common/meta.go`).
-pub fn empty_database() -> Vec<u8> {
-    let fnv1a = |bytes: &[u8]| {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-        })
-    };
-    let mut file = vec![0; 4 * 4096];
-    for (page, transaction) in [(0, 0), (1, 1)] {
-        let mut meta = Vec::new();
-        for word in [0xed0c_daed_u32, 2, 4096, 0] {
-            meta.extend(word.to_le_bytes());
-        }
-        for long in [3_u64, 0, 2, 4, transaction] {
-            meta.extend(long.to_le_bytes());
-        }
-        meta.extend(fnv1a(&meta).to_le_bytes());
-        let start = page * 4096 + 16;
-        file.splice(start..start + meta.len(), meta);
-    }
-    file
-}
-
 /// `$KUBECTL`, what `make deps` installs, or the machine's own.
 pub fn kubectl() -> Option<PathBuf> {
     let installed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/kubectl");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::common::{NOW, Node, PKI, Run, empty_database};
+use super::common::{NOW, Node, PKI, Run, etcd_database};
 
 /// A finding as the table speaks of it: code, severity, subject.
 pub type Found = (&'static str, &'static str, &'static str);
@@ -18,7 +18,7 @@ pub fn disk(tree: &str) -> Node {
     let node = Node::of(tree);
     std::fs::create_dir(node.path("/usr")).unwrap();
     std::fs::create_dir_all(node.path("/var/lib/etcd/member/wal")).unwrap();
-    node.write("/var/lib/etcd/member/snap/db", empty_database());
+    node.write("/var/lib/etcd/member/snap/db", etcd_database("one-member.db"));
     node
 }
 

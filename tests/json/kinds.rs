@@ -21,7 +21,7 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 27] = [
+const REFUSED: [(&str, &str, &str); 28] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
@@ -35,6 +35,7 @@ const REFUSED: [(&str, &str, &str); 27] = [
     ("EtcdKeyList", "/items/0/encoding", "yaml"),
     ("EtcdMemberList", "/items/0/isLearner", "no"),
     ("EtcdRescue", "/bytes", "many"),
+    ("EtcdSavedSnapshot", "/source/from", "elsewhere"),
     ("EtcdSnapshot", "/sha256", "good"),
     ("EtcdStatus", "/alarms", "none"),
     ("KubeconfigCheck", "/green", "yes"),

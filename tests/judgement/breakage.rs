@@ -1,6 +1,6 @@
 //! What happens to a node's files, drawn from a seed and said in words.
 
-use super::common::{Node, PKI, empty_database};
+use super::common::{Node, PKI, etcd_database};
 
 /// The trees that are broken. ECDSA keys are made in no time, so that tree comes up most often.
 const TREES: [&str; 9] = [
@@ -73,7 +73,7 @@ fn whole_disk(draw: &mut Draw, node: &Node) -> String {
         }
         _ => {
             std::fs::create_dir_all(node.path("/var/lib/etcd/member/wal")).unwrap();
-            node.write(database, empty_database());
+            node.write(database, etcd_database("one-member.db"));
             "/usr and etcd's data are there".to_owned()
         }
     }

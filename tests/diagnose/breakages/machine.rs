@@ -166,6 +166,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         &[("interrupted-change", B, "kuberescue"), ("manifest-missing", B, "etcd")],
     ),
+    of(
+        "pages of etcd's database overwritten",
+        |node| {
+            let path = "/var/lib/etcd/member/snap/db";
+            let mut database = node.read(path);
+            database[2 * 4096..].fill(0);
+            node.write(path, database);
+        },
+        &[("etcd-database-damaged", B, "etcd")],
+    ),
     of("etcd without TLS", plain_etcd, &[]),
     of(
         "an external etcd without TLS",
