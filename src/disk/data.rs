@@ -18,7 +18,7 @@ use crate::state::Attributes;
 /// The directory that etcd keeps everything in.
 const MEMBER: &str = "member";
 /// Its database: etcd holds an exclusive flock(2) on it for as long as it runs (bbolt `bolt_unix.go` flock).
-pub const DATABASE: &str = "member/snap/db";
+const DATABASE: &str = "member/snap/db";
 /// The copy of `member` while it is written, hidden beside its place.
 const STAGED: &str = ".kuberescue-member";
 
