@@ -386,7 +386,6 @@ fn a_rescue_that_was_interrupted_is_taken_back_on_a_disk() {
     exit 0
     /etc/kubernetes/manifests/etcd.yaml
     /var/lib/etcd
-
     "kuberescue etcd rescue" of TIME was interrupted: puts etcd's old data and its old manifest back
     Dry run: nothing was written.
 
