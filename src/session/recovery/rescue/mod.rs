@@ -146,7 +146,9 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
         let what = format!("etcd has one member, this node's: it needs no other one (members from {source})");
         return Err(Error::refused(Code::EtcdNotLost, what).hint("sudo kuberescue probe"));
     }
-    let lost = others_of(inventory, &others, ANSWER);
+    let mut lost = others_of(inventory, &others, ANSWER);
+    // etcd lists them by their random ids.
+    lost.sort_by(|one, other| one.name.cmp(&other.name));
     if let Some(other) = lost.iter().find(|other| other.answers.is_some()) {
         let at = other.answers.map(|address| address.to_string()).unwrap_or_default();
         let what = format!(
