@@ -336,3 +336,84 @@ fn a_change_whose_result_nobody_can_read_is_never_nothing() {
     hint: kuberescue diagnose shows the node as it is now
     "#);
 }
+
+const ETCD_POD: &str = "/etc/kubernetes/manifests/etcd.yaml";
+const DATABASE: &str = "/var/lib/etcd/member/snap/db";
+const COPY: &str = "/var/lib/etcd-kuberescue-20261127T180000Z";
+
+/// The disk of a node on which a rescue of etcd was interrupted in this phase.
+fn interrupted_rescue(phase: &str) -> Node {
+    let node = Node::of("ecdsa-p256");
+    node.write(DATABASE, "old");
+    let made = node.must("archive create -o json").json();
+    let archive = made["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let record = format!(
+        r#"{{"format":1,"phase":"{phase}","started":"2026-11-27T18:00:00Z","command":"kuberescue etcd rescue","manifest":"{ETCD_POD}",
+        "archive":{{"path":"/var/lib/kuberescue/{archive}","sha256":{}}},"data":"/var/lib/etcd","copy":"{COPY}",
+        "kept":"member-kuberescue-20261127T180000Z","lost":["cp-2","cp-3"]}}"#,
+        made["sha256"]
+    );
+    node.write("/var/lib/kuberescue/rescue.json", record);
+    node
+}
+
+#[test]
+fn a_rescue_that_was_interrupted_is_taken_back_on_a_disk() {
+    let node = interrupted_rescue("copying");
+    let manifest = node.text(ETCD_POD);
+    node.remove(ETCD_POD);
+    node.write(&format!("{COPY}/member/snap/db"), "half");
+    let found = node.run("diagnose -o json").json();
+    let first = &found["findings"][0];
+    assert_eq!((&first["code"], &first["severity"]), (&"interrupted-change".into(), &"blocker".into()));
+    let said: Vec<_> = ["recover --dry-run", "resume", "rollback --dry-run", "rollback"]
+        .iter()
+        .map(|command| format!("$ {command}\n{}\n", node.shown(&node.run(command))))
+        .collect();
+    assert_snapshot!(said.concat(), @r#"
+    $ recover --dry-run
+    exit 5
+    error [interrupted-change]: an earlier kuberescue etcd rescue was interrupted
+    hint: finish it with kuberescue resume, or put etcd's old data back with kuberescue rollback
+
+    $ resume
+    exit 2
+    "kuberescue etcd rescue" of TIME was interrupted: goes on until etcd is a healthy cluster of one with its old manifest
+    error [not-a-host]: etcd cannot be started on a disk, so the rescue cannot go on here
+    hint: kuberescue rollback --root ROOT puts etcd's old data and its manifest back
+
+    $ rollback --dry-run
+    exit 0
+    /etc/kubernetes/manifests/etcd.yaml
+    /var/lib/etcd
+    "kuberescue etcd rescue" of TIME was interrupted: puts etcd's old data and its old manifest back
+    Dry run: nothing was written.
+
+    $ rollback
+    exit 2
+    "kuberescue etcd rescue" of TIME was interrupted: puts etcd's old data and its old manifest back
+    error [not-confirmed]: no terminal to confirm on; nothing was changed
+    hint: run it again with --yes
+    "#);
+    node.must("rollback --yes");
+    assert_eq!((node.text(ETCD_POD), node.text(DATABASE)), (manifest, "old".to_owned()));
+    assert!(!node.path(COPY).exists() && !node.path("/var/lib/kuberescue/rescue.json").exists());
+    assert!(node.must("rollback --yes").out.contains("Nothing to roll back"));
+}
+
+#[test]
+fn what_a_rescued_etcd_has_written_is_kept_when_it_is_taken_back() {
+    for phase in ["forcing", "ending", "undoing"] {
+        let node = interrupted_rescue(phase);
+        let manifest = node.text(ETCD_POD);
+        node.replace(ETCD_POD, "    - --advertise", "    - --force-new-cluster=true\n    - --advertise");
+        node.rename("/var/lib/etcd/member", &format!("{COPY}/member"));
+        node.write(DATABASE, "forced");
+        let back = node.must(if phase == "undoing" { "resume" } else { "rollback --yes" });
+        assert!(back.out.contains("/var/lib/etcd/member-kuberescue-20261127T180000Z"), "{phase}: {back}");
+        assert_eq!((node.text(ETCD_POD), node.text(DATABASE)), (manifest, "old".to_owned()), "{phase}");
+        let kept = node.text("/var/lib/etcd/member-kuberescue-20261127T180000Z/snap/db");
+        assert_eq!(kept, "forced", "{phase}");
+        assert!(!node.path("/var/lib/kuberescue/rescue.json").exists(), "{phase}");
+    }
+}

@@ -117,8 +117,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 fn resume_rescue(args: &Args, root: &Root, rescue: Rescue, context: &mut Context<'_>) -> Outcome {
     context.out.say(&rescue::in_words(&rescue, false));
     if args.dry_run {
-        let report = UndoReport { result: Undone::Planned, ..UndoReport::nothing("", true) };
-        report.show(KIND, context.out);
+        rescue::planned(&rescue).show(KIND, context.out);
         context.out.say("Dry run: nothing was written.");
         return Ok(Exit::Fine);
     }

@@ -10,7 +10,6 @@ use super::journal::{ArchiveRef, is_plain};
 use super::state_dir::StateDir;
 use super::transaction::Lock;
 use super::{Error, Root};
-use crate::formats::etcd::DATABASE;
 use crate::formats::json_reason;
 use crate::state::text;
 
@@ -127,11 +126,6 @@ impl Rescue {
         }
         Ok(())
     }
-
-    /// The database in the copy.
-    pub fn copied_database(&self) -> PathBuf {
-        self.copy.join(DATABASE)
-    }
 }
 
 /// Where the data directory `data` is copied to, by a rescue that starts at this time.
@@ -154,4 +148,32 @@ pub fn pending(root: &Root) -> Result<Option<Rescue>, Error> {
     let Some(bytes) = state.read(RECORD, MAX_RECORD)? else { return Ok(None) };
     let wrong = |why| Error::Journal { path: state.path.join(RECORD), why };
     Rescue::parse(&bytes).map(Some).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As format 1 has it: read for ever.
+    const RECORD: &str = r#"{"format":1,"phase":"copying","started":"2026-11-27T18:00:00Z","command":"kuberescue etcd rescue","manifest":"/etc/kubernetes/manifests/etcd.yaml","archive":{"path":"/var/lib/kuberescue/cp-1-20261127T180000Z.tar.gz","sha256":"0000000000000000000000000000000000000000000000000000000000000000"},"data":"/var/lib/etcd","copy":"/var/lib/etcd-kuberescue-20261127T180000Z","kept":"member-kuberescue-20261127T180000Z","lost":["cp-2","cp-3"],"revision":26}"#;
+
+    #[test]
+    fn a_record_names_only_what_this_tool_writes() {
+        let record = Rescue::parse(RECORD.as_bytes()).unwrap();
+        assert_eq!((record.phase, record.lost.len(), record.revision), (Phase::Copying, 2, Some(26)));
+        assert_eq!(serde_json::to_string(&record).unwrap(), RECORD);
+        for (from, to) in [
+            ("\"format\":1", "\"format\":2"),
+            ("\"copying\"", "\"done\""),
+            ("etcd-kuberescue-2026", "etcd-2026"),
+            ("\"copy\":\"/var/lib/etcd-", "\"copy\":\"/etc/etcd-"),
+            ("\"kept\":\"member-", "\"kept\":\"../member-"),
+            ("\"data\":\"/var/lib/etcd\"", "\"data\":\"/var/lib/../etcd\""),
+            ("/etc/kubernetes/manifests/etcd.yaml", "etcd.yaml"),
+            ("\"revision\":26", "\"more\":26"),
+        ] {
+            assert!(RECORD.contains(from), "{from}");
+            assert!(Rescue::parse(RECORD.replace(from, to).as_bytes()).is_err(), "{to}");
+        }
+    }
 }

@@ -11,9 +11,6 @@ use crate::scene::{B, N, W};
 
 const BACKUP: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak";
 
-/// As format 1 has it: read for ever.
-const RESCUE: &str = r#"{"format":1,"phase":"copying","started":"2026-11-27T18:00:00Z","command":"kuberescue etcd rescue","manifest":"/etc/kubernetes/manifests/etcd.yaml","archive":{"path":"/var/lib/kuberescue/cp-1-20261127T180000Z.tar.gz","sha256":"0000000000000000000000000000000000000000000000000000000000000000"},"data":"/var/lib/etcd","copy":"/var/lib/etcd-kuberescue-20261127T180000Z","kept":"member-kuberescue-20261127T180000Z","lost":["cp-2","cp-3"],"revision":26}"#;
-
 pub(super) const SCENARIOS: &[Scenario] = &[
     // Static pods.
     of(
@@ -157,14 +154,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "etcd with that flag off",
         |node| node.replace(ETCD_POD, "    - --name=", "    - --force-new-cluster=false\n    - --name="),
         &[],
-    ),
-    of(
-        "a rescue that was interrupted",
-        |node| {
-            node.write("/var/lib/kuberescue/rescue.json", RESCUE);
-            node.remove(ETCD_POD);
-        },
-        &[("interrupted-change", B, "kuberescue"), ("manifest-missing", B, "etcd")],
     ),
     of(
         "pages of etcd's database overwritten",

@@ -146,7 +146,9 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
         let what = format!("etcd has one member, this node's: it needs no other one (members from {source})");
         return Err(Error::refused(Code::EtcdNotLost, what).hint("sudo kuberescue probe"));
     }
-    let lost = others_of(inventory, &others, ANSWER);
+    let mut lost = others_of(inventory, &others, ANSWER);
+    // etcd lists them by their random ids.
+    lost.sort_by(|one, other| one.name.cmp(&other.name));
     if let Some(other) = lost.iter().find(|other| other.answers.is_some()) {
         let at = other.answers.map(|address| address.to_string()).unwrap_or_default();
         let what = format!(
@@ -295,10 +297,8 @@ pub fn end(
     back: bool,
     context: &mut Context<'_>,
 ) -> Result<UndoReport, Error> {
-    let mut report = UndoReport::nothing("", false);
-    report.command = Some(rescue.command.clone());
-    report.started = Some(rescue.started);
-    report.items = [&rescue.manifest, &rescue.data].map(|path| path.display().to_string()).to_vec();
+    let mut report = planned(&rescue);
+    report.dry_run = false;
     let (copy, undone) = (rescue.copy.clone(), !matches!(rescue.phase, Phase::Copying | Phase::Abandoning));
     let kept = rescue.data.join(&rescue.kept);
     (report.result, report.text) = match take_up(args, root, rescue, (back, PATIENCE), context)? {
@@ -324,6 +324,20 @@ pub fn end(
         }
     };
     Ok(report)
+}
+
+/// The report of a dry run: the manifest and the data directory are what it is about.
+pub fn planned(rescue: &Rescue) -> UndoReport {
+    let items = [&rescue.manifest, &rescue.data].map(|path| path.display().to_string()).to_vec();
+    let text = items.iter().map(|item| format!("{item}\n")).collect();
+    UndoReport {
+        result: Undone::Planned,
+        command: Some(rescue.command.clone()),
+        started: Some(rescue.started),
+        items,
+        text,
+        ..UndoReport::nothing("", true)
+    }
 }
 
 /// What becomes of a rescue that was interrupted.

@@ -239,12 +239,14 @@ impl Stage<'_> {
             archive: Some(rescue.archive.clone()),
             now: clock::wall(),
         };
-        let before = transaction::last(self.root)?.map(|journal| journal.id);
-        let is_last = wanted == Some(&self.manifests.old);
-        match before.filter(|_| is_last) {
-            Some(before) => transaction::apply_last(self.root, self.lock, &changes, &record, before)?,
-            None => transaction::apply(self.root, self.lock, &changes, &record)?,
-        };
+        if wanted == Some(&self.manifests.old) {
+            // A rollback after it must not take the old manifest away again.
+            let before =
+                transaction::last(self.root)?.map_or_else(|| rescue.kept.clone(), |journal| journal.id);
+            transaction::apply_last(self.root, self.lock, &changes, &record, before)?;
+        } else {
+            transaction::apply(self.root, self.lock, &changes, &record)?;
+        }
         context.changed = true;
         Ok(())
     }
