@@ -107,10 +107,15 @@ pub fn on_disk(facts: &Facts) -> Option<Told> {
 ///
 /// `told` is in the order in which sources are believed: etcd's database, etcd, the manifest. kubeadm leaves manifests
 /// that name fewer members than there are (`join` writes those that it found, `upgrade` its own alone), and a member that
-/// was off misses those that were added since: the larger number counts, since with it less may be stopped.
+/// was off misses those that were added since: the larger number counts, since with it less may be stopped. Where the
+/// first two agree the third doesn't count: a manifest goes on naming members that were removed.
 pub fn decide(told: Vec<Told>) -> Option<(Told, Vec<String>)> {
-    let most = told.iter().map(|one| one.members.len()).max()?;
-    let decides = told.iter().find(|one| one.members.len() == most)?.clone();
+    let believed = match told.as_slice() {
+        [first, second, ..] if first.addresses() == second.addresses() => std::slice::from_ref(first),
+        all => all,
+    };
+    let most = believed.iter().map(|one| one.members.len()).max()?;
+    let decides = believed.iter().find(|one| one.members.len() == most)?.clone();
     let others = told.iter().filter(|one| one.addresses() != decides.addresses());
     let others = others.map(|one| format!("{} has {}", one.source, count(one.members.len(), "member")));
     let others = others.collect();
