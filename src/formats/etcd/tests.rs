@@ -335,8 +335,9 @@ fn health() {
 #[test]
 fn counted_keys() {
     // Real answers of etcd 3.4.23.
-    let body = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"13","raft_term":"2"},"count":"12"}"#;
-    assert_eq!(super::counted_keys(body), Ok(Keys { count: 12, revision: 13 }));
-    assert_eq!(super::counted_keys(br#"{"header":{"revision":"1"}}"#), Ok(Keys { count: 0, revision: 1 }));
+    let body = br#"{"header":{"cluster_id":"16504508004226953295","member_id":"6678329523359872433","revision":"3","raft_term":"2"},"count":"2"}"#;
+    assert_eq!(super::counted_keys(body), Ok(Keys { count: 2, revision: 3 }));
+    let empty = br#"{"header":{"cluster_id":"16504508004226953295","member_id":"6678329523359872433","revision":"1","raft_term":"2"}}"#;
+    assert_eq!(super::counted_keys(empty), Ok(Keys { count: 0, revision: 1 }));
     assert!(super::counted_keys(br#"{"error":"etcdserver: no leader","code":14}"#).is_err());
 }
