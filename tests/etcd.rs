@@ -124,10 +124,10 @@ fn snapshots() {
         .map(|name| desk.screen(&format!("etcd snapshot verify {name}")));
     assert_snapshot!(found.join("\n"), @"
     exit 1
-    value.db: damaged [etcd-database-damaged]: its content does not match the SHA-256 at its end
+    value.db: damaged [etcd-data-broken]: its content does not match the SHA-256 at its end
 
     exit 1
-    page.db: damaged [etcd-database-damaged]: cannot read etcd's database page.db: page 731 is damaged: it holds another page's number
+    page.db: damaged [etcd-data-broken]: cannot read etcd's database page.db: page 731 is damaged: it holds another page's number
 
     exit 1
     cut.db: damaged [etcd-data-broken]: cannot read etcd's database cut.db: cut off: its header speaks of 3010560 bytes, and it has 2000000
@@ -146,12 +146,12 @@ fn snapshots() {
     let found = ["page.db", "cut.db"].map(|name| desk.screen(&format!("etcd snapshot status {name}")));
     assert_snapshot!(found.join("\n"), @"
     exit 2
-    error [etcd-database-damaged]: cannot read etcd's database page.db: page 731 is damaged: it holds another page's number
-    hint: kuberescue explain etcd-database-damaged
+    error [etcd-data-broken]: cannot read etcd's database page.db: page 731 is damaged: it holds another page's number
+    hint: kuberescue explain etcd-data-broken; file page.db
 
     exit 2
     error [etcd-data-broken]: cannot read etcd's database cut.db: cut off: its header speaks of 3010560 bytes, and it has 2000000
-    hint: file cut.db
+    hint: kuberescue explain etcd-data-broken; file cut.db
     ");
 }
 

@@ -294,7 +294,7 @@ impl<'a> EtcdSnapshot<'a> {
             Err(error) => (None, Some(error)),
         };
         let wrong = (trailer == Trailer::Wrong).then_some((
-            Some(Code::EtcdDatabaseDamaged),
+            Some(Code::EtcdDataBroken),
             "its content does not match the SHA-256 at its end".to_owned(),
         ));
         let damage = failure.map(|error| (error.code, error.message)).or(wrong);

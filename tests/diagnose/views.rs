@@ -49,7 +49,7 @@ fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     let timeline = node.screen(&format!("diagnose --timeline --log {}", kubelet.display()));
     assert_snapshot!(timeline.replace(logs.to_str().unwrap(), "LOGS/"), @"
     exit 1
-    first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the end of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate
+    first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the expiry of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate
 
     TIME                   SOURCE        COUNT     EVENT
     2023-12-31T23:00:00Z   certificate             kubelet-serving becomes valid (/var/lib/kubelet/pki/kubelet.crt)
@@ -119,7 +119,7 @@ fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     let sentence = |arguments: &str| -> String {
         node.run(arguments).out.lines().filter(|line| line.starts_with("Logs: ")).collect()
     };
-    assert_snapshot!(sentence(&format!("diagnose --log {}", kubelet.display())), @"Logs: first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the end of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
+    assert_snapshot!(sentence(&format!("diagnose --log {}", kubelet.display())), @"Logs: first TLS failure 2026-11-23T22:26:53.803065Z in kubelet, 30 d after the expiry of a certificate that is not on the disk any more: the kubelet cannot renew its certificate: the connection to the API server fails on a certificate");
     assert_eq!(sentence("diagnose"), "");
     assert!(node.run("diagnose -o html").out.contains("etcd-certificate-refused"));
 }

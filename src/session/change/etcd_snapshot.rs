@@ -291,9 +291,8 @@ fn failed(error: &ReadError) -> Error {
     let (code, hint) = match error {
         ReadError::Io(_) => (Code::FileError, "journalctl -k -p err shows what the disk reports"),
         ReadError::Busy { .. } => (Code::ChangedMeanwhile, "run the same command again"),
-        ReadError::Head(_) => (Code::EtcdDataBroken, "kuberescue explain etcd-data-broken"),
-        ReadError::Damaged { .. } | ReadError::Record { .. } => {
-            (Code::EtcdDatabaseDamaged, "kuberescue explain etcd-database-damaged")
+        ReadError::Head(_) | ReadError::Damaged { .. } | ReadError::Record { .. } => {
+            (Code::EtcdDataBroken, "kuberescue explain etcd-data-broken")
         }
     };
     Error::could_not_run(format!("cannot save a snapshot of etcd: its database: {error}"))

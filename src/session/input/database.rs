@@ -77,11 +77,9 @@ fn failure(path: &Path, error: &ReadError) -> Error {
         ReadError::Busy { .. } => Error::could_not_run(what)
             .code(Code::ChangedMeanwhile)
             .hint("run the same command again, or name a snapshot (etcdctl snapshot save)"),
-        ReadError::Head(_) => {
-            Error::could_not_run(what).code(Code::EtcdDataBroken).hint(format!("file {shown}"))
+        ReadError::Head(_) | ReadError::Damaged { .. } | ReadError::Record { .. } => {
+            let explain = format!("kuberescue explain {}", Code::EtcdDataBroken);
+            Error::could_not_run(what).code(Code::EtcdDataBroken).hint(format!("{explain}; file {shown}"))
         }
-        ReadError::Damaged { .. } | ReadError::Record { .. } => Error::could_not_run(what)
-            .code(Code::EtcdDatabaseDamaged)
-            .hint(format!("kuberescue explain {}", Code::EtcdDatabaseDamaged)),
     }
 }

@@ -15,8 +15,8 @@ pub(super) const PAGES: &[Page] = &[
     page(
         Code::EtcdDataBroken,
         Etcd,
-        "etcd's database has no valid header",
-        "etcd cannot open its database and exits at once.",
+        "etcd's database is damaged: its header, or one of its pages",
+        "etcd cannot open its database, or exits as soon as it reads the damaged page.",
         "A power loss or a full disk has cut the file off, or something else was written over it.",
         "Keep a copy before anything else: cp -a FILE /root/etcd-db-broken. Then restore the newest snapshot (etcdutl snapshot restore); with several members remove this one (etcdctl member remove) and join it again.",
     ),

@@ -163,7 +163,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             database[2 * 4096..].fill(0);
             node.write(path, database);
         },
-        &[("etcd-database-damaged", B, "etcd")],
+        &[("etcd-data-broken", B, "etcd")],
     ),
     of("etcd without TLS", plain_etcd, &[]),
     of(

@@ -119,7 +119,7 @@ pub(super) fn etcd(
         None => finding(Code::EtcdDataMissing, &database, "database not found".to_owned()),
         Some((head, size)) => match Meta::parse(head, *size) {
             Ok(_) => match &inventory.facts.recorded {
-                Some(Recorded::Damaged(why)) => finding(Code::EtcdDatabaseDamaged, &database, why.clone()),
+                Some(Recorded::Damaged(why)) => finding(Code::EtcdDataBroken, &database, why.clone()),
                 Some(Recorded::Read(_)) | None => Vec::new(),
             },
             Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),

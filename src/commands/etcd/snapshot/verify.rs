@@ -42,6 +42,5 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 fn is_damage(error: &Error) -> bool {
-    error.kind == Kind::CouldNotRun
-        && matches!(error.code, Some(Code::EtcdDataBroken | Code::EtcdDatabaseDamaged))
+    error.kind == Kind::CouldNotRun && error.code == Some(Code::EtcdDataBroken)
 }
