@@ -195,7 +195,7 @@ fn refused_again(node: &TestNode) {
 
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
-fn after_a_kill_a_rescue_is_taken_back_or_ended() {
+fn after_a_kill_a_rescue_is_taken_back_or_completed() {
     let (node, keys) = three_members();
     let manifest = manifest_of(&node);
     destroy(&node, &SECOND);

@@ -49,7 +49,7 @@ pub struct Record {
     pub direction: Direction,
     pub begun: Stamp,
     /// Who completed it, if it was interrupted.
-    #[serde(default, alias = "ended", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed: Option<Stamp>,
     /// The archive of the old state.
     pub archive: Option<ArchiveRef>,
