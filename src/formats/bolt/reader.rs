@@ -66,7 +66,7 @@ impl<'p> Reader<'p> {
     ) -> Result<T, ReadError> {
         for _ in 0..attempts {
             let before = self.meta;
-            let found = read(&mut View { pages: self.pages, meta: before });
+            let found = read(&mut View { pages: self.pages, meta: before, most: usize::MAX });
             self.meta = self.newest()?;
             if self.meta.transaction == before.transaction {
                 return found;
@@ -76,12 +76,19 @@ impl<'p> Reader<'p> {
     }
 
     /// Each key of a bucket with its value. It is read in parts, each right as of its own transaction, so it comes to an
-    /// end also while etcd writes: for what is only added to, such as etcd's revisions.
+    /// end also while etcd writes: for what is only added to, such as etcd's revisions. Of a value that lies in pages of
+    /// its own `most` bytes are read.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn scan(&mut self, bucket: &[u8], order: Order<'_>, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-        let mut batch = Batch::default();
+    pub fn scan(
+        &mut self,
+        bucket: &[u8],
+        order: Order<'_>,
+        most: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), ReadError> {
+        let mut batch = Batch { most, ..Batch::default() };
         self.read(SHORT, |view| batch.fill(view, bucket, order))?;
         loop {
             for (key, value) in batch.entries() {
@@ -133,11 +140,14 @@ struct Batch {
     /// Lengths of each key and its value.
     lengths: Vec<(usize, usize)>,
     is_last: bool,
+    /// Bytes of a value.
+    most: usize,
 }
 
 impl Batch {
     fn fill(&mut self, view: &mut View<'_>, bucket: &[u8], order: Order<'_>) -> Result<(), ReadError> {
-        let Self { bytes, lengths, is_last } = self;
+        let Self { bytes, lengths, is_last, most } = self;
+        view.most = *most;
         bytes.clear();
         lengths.clear();
         *is_last = true;

@@ -41,6 +41,8 @@ pub enum Order<'k> {
 pub struct View<'p> {
     pub(super) pages: &'p mut dyn Pages,
     pub(super) meta: Meta,
+    /// Bytes of a value that are told; what is beyond them in pages of its own is not read.
+    pub(super) most: usize,
 }
 
 impl View<'_> {
@@ -156,6 +158,7 @@ struct Walk<'w> {
     last: Option<Vec<u8>>,
     /// Leaves are not read but for their headers.
     only_pages: bool,
+    most: usize,
 }
 
 /// A branch page on the way.
@@ -182,7 +185,15 @@ impl Loaded {
 
 impl<'w> Walk<'w> {
     fn new(view: &'w mut View<'_>) -> Self {
-        Self { pages: &mut *view.pages, meta: view.meta, visited: Vec::new(), last: None, only_pages: false }
+        let View { pages, meta, most } = view;
+        Self {
+            pages: &mut **pages,
+            meta: *meta,
+            visited: Vec::new(),
+            last: None,
+            only_pages: false,
+            most: *most,
+        }
     }
 
     fn run(&mut self, root: Root, order: Order<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
@@ -243,7 +254,9 @@ impl<'w> Walk<'w> {
         match header.kind {
             Kind::Branch if length > MAX_BRANCH => return Err(damaged("a branch page of this size")),
             Kind::Leaf if self.only_pages => {}
-            Kind::Leaf if length > MAX_LEAF => bytes.resize(header.table().max(first), 0),
+            Kind::Leaf if length > MAX_LEAF || length > self.most => {
+                bytes.resize(header.table().max(first), 0)
+            }
             Kind::Branch | Kind::Leaf => bytes.resize(length, 0),
             Kind::Other => {}
         }
@@ -317,14 +330,14 @@ impl<'w> Walk<'w> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// One element of a large leaf.
+    /// One element of a leaf that wasn't read as a whole.
     fn element<'e>(
         &mut self,
         page: u64,
         span: Span,
         buffer: &'e mut Vec<u8>,
     ) -> Result<(&'e [u8], &'e [u8]), ReadError> {
-        let size = span.key.saturating_add(span.value);
+        let size = span.key.saturating_add(span.value.min(self.most));
         if size > MAX_ELEMENT {
             return Err(ReadError::Damaged { page, why: "a value is larger than any that is read" });
         }

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 
 use super::Member;
-use super::keys::{KeyValue, Revision, live};
+use super::keys::{KeyValue, Part, Revision, live};
 use super::totals::{Resources, Totals, totals};
 use crate::formats::bolt::{LONG, Meta, Order, Pages, ReadError, Reader, SHORT, View};
 use crate::formats::json_reason;
@@ -92,7 +92,7 @@ impl<'p> Database<'p> {
         visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
     ) -> Result<i64, ReadError> {
         let revision = self.revision()?;
-        self.live_at(revision, prefix, visit)?;
+        self.live_at(revision, Part::Whole, prefix, visit)?;
         Ok(revision)
     }
 
@@ -111,10 +111,11 @@ impl<'p> Database<'p> {
     pub(super) fn live_at(
         &mut self,
         revision: i64,
+        part: Part,
         prefix: &[u8],
         visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        live(&mut self.reader, prefix, revision, visit)?;
+        live(&mut self.reader, prefix, revision, part, visit)?;
         // A compaction up to a newer revision may have removed what was the newest value as of this one.
         let compacted = self.reader.read(SHORT, compacted)?;
         if compacted > revision {
@@ -168,11 +169,20 @@ impl<'p> Database<'p> {
     /// # Errors
     /// [`ReadError`].
     pub fn resources(&mut self) -> Result<(Resources, i64), ReadError> {
-        let mut found = Resources::default();
-        let revision = self.live(b"", &mut |entry| {
-            found.add(entry.key);
-            ControlFlow::Continue(())
-        })?;
+        let revision = self.revision()?;
+        let mut read = |part| {
+            let mut found = Resources::default();
+            self.live_at(revision, part, b"", &mut |entry| {
+                found.add(entry.key);
+                ControlFlow::Continue(())
+            })?;
+            Ok(found)
+        };
+        let found = match read(Part::Head) {
+            // A key may be longer than a head.
+            Err(ReadError::Record { .. }) => read(Part::Whole)?,
+            found => found?,
+        };
         Ok((found, revision))
     }
 }

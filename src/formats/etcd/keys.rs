@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use std::ops::ControlFlow;
 
 use crate::formats::bolt::{Order, ReadError, Reader};
-use crate::formats::protobuf::{Invalid, fields};
+use crate::formats::protobuf::{Invalid, Value, fields};
 
 /// A revision, and whether the key was deleted with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,19 +49,35 @@ impl<'a> KeyValue<'a> {
     pub fn parse(message: &'a [u8]) -> Result<Self, Invalid> {
         let mut found = Self::default();
         for field in fields(message) {
-            let (number, value) = field?;
-            let signed = || value.number().map(u64::cast_signed).ok_or(Invalid);
-            match number {
-                1 => found.key = value.bytes().ok_or(Invalid)?,
-                2 => found.create_revision = signed()?,
-                3 => found.mod_revision = signed()?,
-                4 => found.version = signed()?,
-                5 => found.value = value.bytes().ok_or(Invalid)?,
-                6 => found.lease = signed()?,
-                _ => {}
-            }
+            found.add(field?)?;
         }
         Ok(found)
+    }
+
+    /// The same of the beginning of a message, which may be cut off in its value: that is left out then.
+    ///
+    /// # Errors
+    /// It doesn't begin with a key.
+    pub fn parse_head(message: &'a [u8]) -> Result<Self, Invalid> {
+        let mut found = Self::default();
+        for field in fields(message).map_while(Result::ok) {
+            found.add(field)?;
+        }
+        if found.key.is_empty() { Err(Invalid) } else { Ok(found) }
+    }
+
+    fn add(&mut self, (number, value): (u64, Value<'a>)) -> Result<(), Invalid> {
+        let signed = || value.number().map(u64::cast_signed).ok_or(Invalid);
+        match number {
+            1 => self.key = value.bytes().ok_or(Invalid)?,
+            2 => self.create_revision = signed()?,
+            3 => self.mod_revision = signed()?,
+            4 => self.version = signed()?,
+            5 => self.value = value.bytes().ok_or(Invalid)?,
+            6 => self.lease = signed()?,
+            _ => {}
+        }
+        Ok(())
     }
 }
 
@@ -71,10 +87,22 @@ pub(super) fn live(
     reader: &mut Reader<'_>,
     prefix: &[u8],
     revision: i64,
+    part: Part,
     visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    live_with(reader, prefix, revision, MOST_HASHES, visit)
+    live_with(reader, prefix, (revision, part), MOST_HASHES, visit)
 }
+
+/// How much of each change is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    /// Its beginning, with the key: most of a large database is values in pages of their own.
+    Head,
+}
+
+/// Bytes of a head; keys of Kubernetes have some hundred.
+const HEAD: usize = 4 << 10;
 
 /// Hashes that are kept in one pass: 16 MiB.
 pub(super) const MOST_HASHES: usize = 1 << 21;
@@ -109,7 +137,7 @@ impl Pass {
 pub(super) fn live_with(
     reader: &mut Reader<'_>,
     prefix: &[u8],
-    revision: i64,
+    (revision, part): (i64, Part),
     most: usize,
     visit: &mut dyn FnMut(&KeyValue<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
@@ -118,8 +146,11 @@ pub(super) fn live_with(
     while let Some(mut pass) = passes.pop() {
         let mut seen = Hashes::new(most);
         let (mut is_damaged, mut is_enough) = (false, false);
-        reader.scan(b"key", Order::Before(&end), &mut |key, value| {
-            let (Some(at), Ok(entry)) = (Revision::parse(key), KeyValue::parse(value)) else {
+        let limit = if part == Part::Whole { usize::MAX } else { HEAD };
+        reader.scan(b"key", Order::Before(&end), limit, &mut |key, value| {
+            let entry =
+                if part == Part::Whole { KeyValue::parse(value) } else { KeyValue::parse_head(value) };
+            let (Some(at), Ok(entry)) = (Revision::parse(key), entry) else {
                 is_damaged = true;
                 return ControlFlow::Break(());
             };

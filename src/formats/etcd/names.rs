@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::database::Database;
+use super::keys::Part;
 use crate::formats::bolt::ReadError;
 
 /// How much is kept of names in one pass, in bytes: 70,000 to 140,000 names of Kubernetes. A vector that grows holds
@@ -26,11 +27,21 @@ impl Database<'_> {
     ) -> Result<i64, ReadError> {
         let revision = self.revision()?;
         let mut smallest = Smallest { most, ..Smallest::default() };
+        let mut part = Part::Head;
         loop {
-            self.live_at(revision, prefix, &mut |entry| {
+            let read = self.live_at(revision, part, prefix, &mut |entry| {
                 smallest.add(entry.key);
                 ControlFlow::Continue(())
-            })?;
+            });
+            match read {
+                // A key may be longer than a head.
+                Err(ReadError::Record { .. }) if part == Part::Head => {
+                    part = Part::Whole;
+                    smallest = Smallest { most, ..Smallest::default() };
+                    continue;
+                }
+                read => read?,
+            }
             smallest.sort();
             smallest.names().for_each(&mut *visit);
             if !smallest.next() {

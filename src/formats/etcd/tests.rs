@@ -95,7 +95,7 @@ fn newest(file: &[u8]) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
     let (mut pages, mut keys) = (file, BTreeMap::new());
     let mut reader = crate::formats::bolt::Reader::open(&mut pages).unwrap();
     reader
-        .scan(b"key", crate::formats::bolt::Order::From(&[]), &mut |at, value| {
+        .scan(b"key", crate::formats::bolt::Order::From(&[]), usize::MAX, &mut |at, value| {
             let (at, entry) = (Revision::parse(at).unwrap(), KeyValue::parse(value).unwrap());
             if at.is_tombstone {
                 keys.remove(entry.key);
@@ -114,23 +114,35 @@ fn each_live_key_once_with_its_newest_value() {
     let file = fixture("kubernetes-1.20-snapshot.db");
     let expected = newest(&file);
     assert_eq!(expected.len(), 633);
-    for most in [keys::MOST_HASHES, 64, 8] {
+    for (most, part) in [
+        (keys::MOST_HASHES, keys::Part::Whole),
+        (64, keys::Part::Whole),
+        (8, keys::Part::Whole),
+        (64, keys::Part::Head),
+    ] {
         let mut pages = file.as_slice();
         let mut reader = crate::formats::bolt::Reader::open(&mut pages).unwrap();
         let mut found = BTreeMap::new();
-        keys::live_with(&mut reader, b"", 1645, most, &mut |entry| {
+        keys::live_with(&mut reader, b"", (1645, part), most, &mut |entry| {
             let one = (entry.mod_revision, entry.value.to_vec());
             assert_eq!(found.insert(entry.key.to_vec(), one), None, "twice with {most} hashes");
             ControlFlow::Continue(())
         })
         .unwrap();
+        if part == keys::Part::Head {
+            let names = |of: &BTreeMap<Vec<u8>, (i64, Vec<u8>)>| -> Vec<_> {
+                of.iter().map(|(key, (revision, _))| (key.clone(), *revision)).collect()
+            };
+            assert_eq!(names(&found), names(&expected), "of heads");
+            continue;
+        }
         assert_eq!(found, expected, "with {most} hashes");
     }
     // As of an older revision.
     let mut pages = file.as_slice();
     let mut reader = crate::formats::bolt::Reader::open(&mut pages).unwrap();
     let mut latest = 0;
-    keys::live_with(&mut reader, b"", 1000, 64, &mut |entry| {
+    keys::live_with(&mut reader, b"", (1000, keys::Part::Whole), 64, &mut |entry| {
         latest = latest.max(entry.mod_revision);
         ControlFlow::Continue(())
     })
