@@ -250,7 +250,12 @@ fn human(bytes: u64) -> String {
     match (scale, tenths) {
         (1, _) => format!("{bytes} B"),
         (_, tenths) if tenths < 100 => format!("{}.{} {unit}", tenths / 10, tenths % 10),
-        (_, tenths) => format!("{} {unit}", (tenths + 5) / 10),
+        // Go rounds a half to the even neighbour.
+        (_, tenths) => {
+            let (whole, tenth) = (tenths / 10, tenths % 10);
+            let up = tenth > 5 || (tenth == 5 && whole % 2 == 1);
+            format!("{} {unit}", whole + u128::from(up))
+        }
     }
 }
 
@@ -371,8 +376,12 @@ mod tests {
 
     #[test]
     fn sizes_as_etcdctl_prints_them() {
-        let sizes = [0, 999, 1000, 28_672, 3_010_560, 9_949_999, 9_960_000, 999_499, 2_147_483_648];
-        let expected = ["0 B", "999 B", "1.0 kB", "29 kB", "3.0 MB", "9.9 MB", "10 MB", "1000 kB", "2.1 GB"];
+        let sizes =
+            [0, 999, 1000, 20_480, 21_500, 28_672, 3_010_560, 9_949_999, 9_960_000, 999_499, 2_147_483_648];
+        let expected = [
+            "0 B", "999 B", "1.0 kB", "20 kB", "22 kB", "29 kB", "3.0 MB", "9.9 MB", "10 MB", "1000 kB",
+            "2.1 GB",
+        ];
         assert_eq!(sizes.map(human), expected);
     }
 }
