@@ -17,8 +17,11 @@ fuzz_target!(|data: &[u8]| {
     let mut pages = file.as_slice();
     let Ok(mut database) = Database::open(&mut pages) else { return };
     let size = file.len();
-    assert!(database.in_use().is_ok_and(|bytes| bytes <= size as u64 + (2 << 16)) || database.in_use().is_err());
-    let _ = (database.status(), database.totals(), database.resources(), cluster_configuration(&mut database));
+    assert!(
+        database.in_use().is_ok_and(|bytes| bytes <= size as u64 + (2 << 16)) || database.in_use().is_err()
+    );
+    let _ =
+        (database.status(), database.totals(), database.resources(), cluster_configuration(&mut database));
     let (mut names, mut bytes) = (Vec::new(), 0);
     let told = database.live(b"", &mut |entry| {
         names.push(entry.key.to_vec());
