@@ -98,14 +98,8 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
             minute(step.new.not_after)
         )
     });
-    let actions = plan.manual_actions();
-    let of_it = actions.iter().filter(|action| {
-        matches!(action, ManualAction::OtherContext { step: it, .. } | ManualAction::EtcdElsewhere(it) if it.name == step.name)
-    });
-    cut.into_iter()
-        .chain(step.notes.iter().cloned())
-        .chain(of_it.map(|action| manual_action(*action).1))
-        .collect()
+    let action = plan.manual_action_of(step).map(|action| manual_action(action).1);
+    cut.into_iter().chain(step.notes.iter().cloned()).chain(action).collect()
 }
 
 /// What a person has to see to after the change, as a list with its heading; empty if there is nothing.

@@ -334,18 +334,18 @@ impl Plan {
     /// Why the change is not all that the node needs: with any of these it is reported as incomplete (exit code 4).
     pub fn manual_actions(&self) -> Vec<ManualAction<'_>> {
         let skipped = self.skipped.iter().filter(|skipped| skipped.needs_person).map(ManualAction::Skipped);
-        let of_steps = self.steps.iter().filter_map(|step| match &step.target {
+        skipped.chain(self.steps.iter().filter_map(|step| self.manual_action_of(step))).collect()
+    }
+
+    /// What one step leaves to a person.
+    pub fn manual_action_of<'a>(&self, step: &'a Step) -> Option<ManualAction<'a>> {
+        match &step.target {
             Target::Splice { file, context: Some(context), .. } => {
                 Some(ManualAction::OtherContext { step, file, context })
             }
-            _ => self.concerns_etcd_elsewhere(step).then_some(ManualAction::EtcdElsewhere(step)),
-        });
-        skipped.chain(of_steps).collect()
-    }
-
-    /// Whether etcd's CA signs it and etcd is no static pod of this node.
-    pub fn concerns_etcd_elsewhere(&self, step: &Step) -> bool {
-        step.authority == SignedBy::Ca(Ca::Etcd) && !self.local_etcd.value
+            _ => (step.authority == SignedBy::Ca(Ca::Etcd) && !self.local_etcd.value)
+                .then_some(ManualAction::EtcdElsewhere(step)),
+        }
     }
 }
 
