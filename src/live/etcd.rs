@@ -32,8 +32,7 @@ const CLIENT_PORT: u16 = 2379;
 /// the members, which are contacted in parallel.
 pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Option<Quorum> {
     let pair = client(inventory);
-    let local = endpoints::expected(inventory).endpoints;
-    let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
+    let local = endpoints::etcd_clients(inventory);
     let (Told { members, source }, disagreement) = voters(inventory, &local, pair.as_ref(), timeout)?;
     let is_here = |member: &Member| is_own(member, &inventory.facts);
     let deadline = Deadline::within(timeout);
@@ -78,7 +77,7 @@ pub fn client(inventory: &Inventory) -> Option<ClientPair> {
 /// The voting members, and the sources that disagree.
 fn voters(
     inventory: &Inventory,
-    local: &[&Endpoint],
+    local: &[Endpoint],
     pair: Option<&ClientPair>,
     timeout: Duration,
 ) -> Option<(Told, Vec<String>)> {
@@ -96,8 +95,7 @@ fn voters(
 /// The voting members as [`quorum`] decides them, without asking them.
 pub fn members(inventory: &Inventory, timeout: Duration) -> Option<Told> {
     let pair = client(inventory);
-    let local = endpoints::expected(inventory).endpoints;
-    let local: Vec<&Endpoint> = local.iter().filter(|endpoint| endpoint.name == "etcd-client").collect();
+    let local = endpoints::etcd_clients(inventory);
     voters(inventory, &local, pair.as_ref(), timeout).map(|(told, _)| told)
 }
 

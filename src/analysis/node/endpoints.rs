@@ -85,6 +85,11 @@ pub struct Expected {
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// The client addresses of this node's etcd.
+pub fn etcd_clients(inventory: &Inventory) -> Vec<Endpoint> {
+    expected(inventory).endpoints.into_iter().filter(|endpoint| endpoint.name == "etcd-client").collect()
+}
+
 /// What this node should serve, in start order: etcd first.
 pub fn expected(inventory: &Inventory) -> Expected {
     let reader = Reader { inventory };

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{addresses, health, list, name, pair};
+use super::{addresses, health, list, name};
 use crate::analysis::node::endpoints;
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::Inventory;
@@ -111,7 +111,6 @@ fn count(
 }
 
 fn local(inventory: &Inventory) -> Option<(SocketAddr, Option<ClientPair>)> {
-    let endpoints = endpoints::expected(inventory).endpoints;
-    let address = endpoints.iter().find(|endpoint| endpoint.name == "etcd-client")?.address;
-    Some((address, pair(inventory, super::CLIENT).ok()))
+    let address = endpoints::etcd_clients(inventory).first()?.address;
+    Some((address, super::client(inventory)))
 }

@@ -93,8 +93,7 @@ impl<'a> Source<'a> {
         if !self.root.is_live() {
             return Vec::new();
         }
-        let expected = endpoints::expected(self.inventory).endpoints.into_iter();
-        let clients = expected.filter(|endpoint| endpoint.name == "etcd-client");
+        let clients = endpoints::etcd_clients(self.inventory).into_iter();
         clients.map(|endpoint| (endpoint.address, endpoint.scheme)).collect()
     }
 
