@@ -1,8 +1,8 @@
 //! `etcd members`.
 
-use super::FileArgs;
+use super::DatabaseArgs;
 use crate::error::{Exit, Outcome};
-use crate::report::{DocumentFormat, EtcdMembers};
+use crate::report::EtcdMembers;
 use crate::session::Context;
 use crate::session::input::database::OpenDatabase;
 
@@ -15,10 +15,7 @@ const AFTER: &str = "The write-ahead log may hold newer changes than the databas
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    database: FileArgs,
-    /// Output format
-    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: DocumentFormat,
+    database: DatabaseArgs,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
@@ -26,7 +23,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let status = database.read(|database| database.status())?;
     let (file, modified) = (database.file.path(), database.modified);
     let report = EtcdMembers { file, modified, status: &status };
-    context.out.result(&report.render(args.output, context.now));
+    context.out.result(&report.render(args.database.output, context.now));
     context.out.note(&report.as_of());
     Ok(Exit::Fine)
 }

@@ -9,6 +9,7 @@ mod status;
 use std::path::PathBuf;
 
 use crate::error::Outcome;
+use crate::report::DocumentFormat;
 use crate::session::Context;
 
 /// The commands for etcd.
@@ -41,13 +42,16 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     }
 }
 
-/// Which database.
+/// Which database, and how it is shown.
 #[derive(clap::Args, Debug)]
-struct FileArgs {
+struct DatabaseArgs {
     /// Database (member/snap/db) or snapshot [default: the database of the node]
     #[arg(value_name = "FILE", conflicts_with = "root")]
     file: Option<PathBuf>,
     /// Root directory of the node: / on the node itself, or where its disk is mounted
     #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
     root: PathBuf,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: DocumentFormat,
 }

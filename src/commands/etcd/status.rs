@@ -1,8 +1,8 @@
 //! `etcd status`.
 
-use super::FileArgs;
+use super::DatabaseArgs;
 use crate::error::{Exit, Outcome};
-use crate::report::{DocumentFormat, EtcdStatus};
+use crate::report::EtcdStatus;
 use crate::session::Context;
 use crate::session::input::database::OpenDatabase;
 use crate::state::Code;
@@ -16,10 +16,7 @@ const AFTER: &str = "The write-ahead log may hold newer changes than the databas
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    database: FileArgs,
-    /// Output format
-    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: DocumentFormat,
+    database: DatabaseArgs,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
@@ -32,7 +29,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let in_use = database.read(|database| database.in_use()).ok();
     let (file, modified) = (database.file.path(), database.modified);
     let report = EtcdStatus { file, modified, size, in_use, meta, status: &status, resources: &resources };
-    context.out.result(&report.render(args.output, context.now));
+    context.out.result(&report.render(args.database.output, context.now));
     for alarm in &status.alarms {
         let code = if alarm.kind == "NOSPACE" { Code::EtcdSpaceExceeded } else { Code::EtcdDatabaseDamaged };
         context

@@ -4,7 +4,12 @@ mod save;
 mod status;
 mod verify;
 
+use std::path::PathBuf;
+
 use crate::error::Outcome;
+use crate::formats::bolt::ReadError;
+use crate::formats::etcd::{Database, Status, Totals};
+use crate::report::DocumentFormat;
 use crate::session::Context;
 
 #[derive(clap::Subcommand, Debug)]
@@ -23,4 +28,22 @@ pub(super) fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
         Command::Status(args) => status::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }
+}
+
+/// Which snapshot, and how it is shown.
+#[derive(clap::Args, Debug)]
+struct SnapshotArgs {
+    /// Snapshot, or a database (member/snap/db)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Output format
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    output: DocumentFormat,
+}
+
+/// etcdctl's figures, the live keys and the small records: what reads every page.
+fn figures(database: &mut Database<'_>) -> Result<(Totals, u64, Status), ReadError> {
+    let totals = database.totals()?;
+    let (resources, _) = database.resources()?;
+    Ok((totals, resources.total, database.status()?))
 }

@@ -1,9 +1,10 @@
 //! `etcd snapshot status`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::{SnapshotArgs, figures};
 use crate::error::{Exit, Outcome};
-use crate::report::{DocumentFormat, EtcdSnapshot};
+use crate::report::EtcdSnapshot;
 use crate::session::Context;
 use crate::session::input::database::OpenDatabase;
 
@@ -16,23 +17,15 @@ const AFTER: &str = "TOTAL KEYS counts the records of all buckets, as etcdctl 3.
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Args {
-    /// Snapshot, or a database (member/snap/db)
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Output format
-    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: DocumentFormat,
+    #[command(flatten)]
+    snapshot: SnapshotArgs,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let mut database = OpenDatabase::of(Some(&args.file), Path::new("/"))?;
-    let read = database.read(|database| {
-        let totals = database.totals()?;
-        let (resources, _) = database.resources()?;
-        Ok((totals, resources.total, database.status()?))
-    })?;
+    let mut database = OpenDatabase::of(Some(&args.snapshot.file), Path::new("/"))?;
+    let read = database.read(figures)?;
     let trailer = database.file.trailer()?;
-    let report = EtcdSnapshot::new(&args.file, database.modified, trailer, Ok(read));
-    context.out.result(&report.render(args.output, context.now));
+    let report = EtcdSnapshot::new(&args.snapshot.file, database.modified, trailer, Ok(read));
+    context.out.result(&report.render(args.snapshot.output, context.now));
     Ok(Exit::Fine)
 }

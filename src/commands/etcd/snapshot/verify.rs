@@ -1,9 +1,10 @@
 //! `etcd snapshot verify`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::{SnapshotArgs, figures};
 use crate::error::{Error, Exit, Kind, Outcome};
-use crate::report::{DocumentFormat, EtcdSnapshot};
+use crate::report::EtcdSnapshot;
 use crate::session::Context;
 use crate::session::input::database::OpenDatabase;
 use crate::state::Code;
@@ -16,28 +17,20 @@ const AFTER: &str = "A database that was copied (member/snap/db) has no SHA-256:
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Args {
-    /// Snapshot, or a database (member/snap/db)
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Output format
-    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    output: DocumentFormat,
+    #[command(flatten)]
+    snapshot: SnapshotArgs,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let mut database = OpenDatabase::of(Some(&args.file), Path::new("/"))?;
+    let mut database = OpenDatabase::of(Some(&args.snapshot.file), Path::new("/"))?;
     let trailer = database.file.trailer()?;
-    let read = database.read(|database| {
-        let totals = database.totals()?;
-        let (resources, _) = database.resources()?;
-        Ok((totals, resources.total, database.status()?))
-    });
+    let read = database.read(figures);
     let read = match read {
         Err(error) if !is_damage(&error) => return Err(error),
         read => read,
     };
-    let report = EtcdSnapshot::new(&args.file, database.modified, trailer, read);
-    context.out.result(&report.verdict(args.output, context.now));
+    let report = EtcdSnapshot::new(&args.snapshot.file, database.modified, trailer, read);
+    context.out.result(&report.verdict(args.snapshot.output, context.now));
     Ok(if report.is_intact() { Exit::Fine } else { Exit::Findings })
 }
 
