@@ -60,6 +60,23 @@ pub(crate) fn kill(node: &TestNode, member: &Member) {
     node.wait_until("the member is gone", PATIENCE, || (!is_healthy(node, member.client)).then_some(()));
 }
 
+/// This node's member and two others, once the certificates of all three have expired.
+fn three_with_expired_certificates() -> TestNode {
+    let node = TestNode::ready_and_ending(50);
+    node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
+    let one = format!("cp-1=https://{ADDRESS}:2380");
+    let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);
+    let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
+    join(&node, &SECOND, &two);
+    join(&node, &THIRD, &three);
+    node.wait_until("the certificates have expired", PATIENCE, || {
+        let certificate = "/etc/kubernetes/pki/etcd/server.crt";
+        let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", certificate]);
+        (asked.code != 0).then_some(())
+    });
+    node
+}
+
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn a_quorum_is_kept_unless_it_is_to_be_broken() {
@@ -114,18 +131,7 @@ fn a_quorum_is_kept_unless_it_is_to_be_broken() {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn of_members_with_expired_certificates_the_first_is_recovered_without_a_leader() {
-    let node = TestNode::ready_and_ending(50);
-    node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
-    let one = format!("cp-1=https://{ADDRESS}:2380");
-    let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);
-    let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
-    join(&node, &SECOND, &two);
-    join(&node, &THIRD, &three);
-    node.wait_until("the certificates have expired", PATIENCE, || {
-        let certificate = "/etc/kubernetes/pki/etcd/server.crt";
-        let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", certificate]);
-        (asked.code != 0).then_some(())
-    });
+    let node = three_with_expired_certificates();
 
     // The others don't talk to a member with good certificates. That is said before, and isn't waited for.
     let before = node.pods();
@@ -153,18 +159,7 @@ fn members_said(run: &crate::node::Run) -> &str {
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn the_database_knows_the_members_that_the_manifest_and_a_silent_etcd_do_not() {
-    let node = TestNode::ready_and_ending(50);
-    node.must(&["cp", "-a", "/etc/kubernetes/pki/etcd", "/var/tmp/pki"]);
-    let one = format!("cp-1=https://{ADDRESS}:2380");
-    let two = format!("{one},{}=https://{ADDRESS}:{}", SECOND.name, SECOND.peer);
-    let three = format!("{two},{}=https://{ADDRESS}:{}", THIRD.name, THIRD.peer);
-    join(&node, &SECOND, &two);
-    join(&node, &THIRD, &three);
-    node.wait_until("the certificates have expired", PATIENCE, || {
-        let certificate = "/etc/kubernetes/pki/etcd/server.crt";
-        let asked = node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", certificate]);
-        (asked.code != 0).then_some(())
-    });
+    let node = three_with_expired_certificates();
     let manifest = node.text("/etc/kubernetes/manifests/etcd.yaml");
     assert!(manifest.contains("--initial-cluster=cp-1=") && !manifest.contains("cp-2"), "{manifest}");
     let dry = || node.kuberescue(&["recover", "--dry-run"]);
