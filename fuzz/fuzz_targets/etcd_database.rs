@@ -46,7 +46,7 @@ fn both_ways(mut file: &[u8]) {
     let Ok(mut reader) = Reader::open(&mut file) else { return };
     let mut keys = |order| {
         let mut keys = Vec::new();
-        let read = reader.scan(b"key", order, &mut |key, _| {
+        let read = reader.scan(b"key", order, usize::MAX, &mut |key, _| {
             keys.push(key.to_vec());
             ControlFlow::Continue(())
         });
