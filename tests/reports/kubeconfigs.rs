@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::common::codes_of_kubeconfigs;
 use crate::desk::{Desk, cluster, kubeconfig, user};
-use crate::schema::{docs, validate_with};
+use crate::schema::validate_with;
 use crate::server::{Authority, BOTH, Clients, closed_port, config, http, https};
 
 const SCHEMA: &str = "kubeconfig.schema.json";
@@ -120,13 +119,4 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
     for ((pointer, value), wrong) in changes.iter().zip(&wrong[1..]) {
         assert!(!wrong.is_empty(), "{pointer} = {value} is accepted");
     }
-}
-
-#[test]
-fn it_knows_the_codes_that_there_can_be_and_no_others() {
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(docs(SCHEMA)).unwrap()).unwrap();
-    let codes = schema["$defs"]["code"]["enum"].as_array().unwrap();
-    let of_schema: BTreeSet<_> = codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect();
-    assert_eq!(of_schema, codes_of_kubeconfigs());
-    assert_eq!(of_schema.len(), codes.len(), "one of them stands twice");
 }

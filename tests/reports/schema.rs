@@ -1,11 +1,9 @@
 //! `-o json` against `docs/diagnosis.schema.json`.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use crate::common::{Node, kuberescue, run};
-pub use crate::validator::{docs, validate as validate_with};
+pub use crate::validator::validate as validate_with;
 use crate::{TREES, diagnose};
 
 fn validate(documents: &[Value]) -> Option<Vec<Vec<String>>> {
@@ -91,30 +89,6 @@ fn what_is_changed_does_not_fit() {
     for ((pointer, value), wrong) in changes.iter().zip(&wrong[1..]) {
         assert!(!wrong.is_empty(), "{pointer} = {value} is accepted");
     }
-}
-
-#[test]
-fn it_knows_every_code() {
-    let schema: Value =
-        serde_json::from_str(&std::fs::read_to_string(docs("diagnosis.schema.json")).unwrap()).unwrap();
-    let of_schema: Vec<_> = schema["$defs"]["code"]["enum"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|code| code.as_str().unwrap())
-        .collect();
-    let mut explain = kuberescue();
-    explain.args(["explain", "--list", "-o", "json"]);
-    let told = run(explain);
-    assert_eq!(told.code, 0, "{told}");
-    let pages: Value = serde_json::from_str(&told.out).unwrap();
-    // The others are no findings of a node on a disk.
-    const CLASSES: [&str; 7] = ["clock", "disk", "etcd", "manifest", "kubelet", "credential", "exposure"];
-    let pages = pages["items"].as_array().unwrap().iter();
-    let of_nodes = pages.filter(|page| CLASSES.contains(&page["class"].as_str().unwrap()));
-    let of_program: BTreeSet<_> = of_nodes.map(|page| page["code"].as_str().unwrap()).collect();
-    assert_eq!(of_schema.iter().copied().collect::<BTreeSet<_>>(), of_program);
-    assert_eq!(of_schema.len(), of_program.len(), "one of them stands twice");
 }
 
 /// What `recover` and `certs renew` did or would do, and why they did not.
