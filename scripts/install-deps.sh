@@ -27,7 +27,7 @@ WHEELS="jsonschema==4.26.0 prometheus-client==0.26.0 ansible-core==2.19.14"
 TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
-need_packages ca-certificates openssl strace file graphviz e2fsprogs tar gzip coreutils binutils gcc g++ libc6-dev
+need_packages ca-certificates openssl strace file graphviz e2fsprogs btrfs-progs tar gzip coreutils binutils gcc g++ libc6-dev
 need_packages chromium
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd

@@ -1,28 +1,39 @@
-//! A disk that is really full, and one that is really read-only: ext4 on a loop device, as a node's disk is.
+//! A disk that is really full, and one that is really read-only: ext4 on a loop device, as a node's disk is. And btrfs,
+//! whose files can share their content.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use kuberescue::disk::{Root, data};
+
 use super::common::{Node, Run, State, skip};
 
-/// An ext4 file system in a file, mounted; away when dropped.
+/// A file system in a file, mounted; away when dropped.
 struct Disk {
     node: Node,
     image: tempfile::TempDir,
 }
 
 impl Disk {
-    /// A disk of 4 MiB with the tree on it.
+    /// An ext4 of 4 MiB with the tree on it.
     fn of(tree: &str) -> Option<Self> {
+        let disk = Self::made(&["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal"], 4 << 20)?;
+        let from = Node::of(tree);
+        let all = format!("{}/.", from.root().display());
+        let copied = Command::new("cp").args(["-a", &all]).arg(disk.node.root()).status().unwrap();
+        assert!(copied.success());
+        Some(disk)
+    }
+
+    fn made(mkfs: &[&str], size: u64) -> Option<Self> {
         let image = tempfile::tempdir().unwrap();
-        let file = image.path().join("ext4");
-        File::create(&file).unwrap().set_len(4 << 20).unwrap();
+        let file = image.path().join("image");
+        File::create(&file).unwrap().set_len(size).unwrap();
         let disk = Self { node: Node::empty(), image };
-        let made =
-            Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", "^has_journal"]).arg(&file).output();
-        let made = made.expect("mkfs.ext4 is needed: make deps");
+        let made = Command::new(mkfs[0]).args(&mkfs[1..]).arg(&file).output();
+        let made = made.unwrap_or_else(|error| panic!("{} is needed: make deps: {error}", mkfs[0]));
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let mount =
             Command::new("mount").args(["-o", "loop"]).arg(&file).arg(disk.node.root()).output().unwrap();
@@ -30,10 +41,6 @@ impl Disk {
             skip(&format!("a loop device can't be mounted: {}", String::from_utf8_lossy(&mount.stderr)));
             return None;
         }
-        let from = Node::of(tree);
-        let all = format!("{}/.", from.root().display());
-        let copied = Command::new("cp").args(["-a", &all]).arg(disk.node.root()).status().unwrap();
-        assert!(copied.success());
         Some(disk)
     }
 
@@ -171,4 +178,20 @@ fn a_read_only_disk_is_read_and_not_written() {
         assert!(run.err.contains("hint: "), "{command}\n{run}");
     }
     before.assert_identical(&disk.node.state(), "read-only");
+}
+
+/// Before a rescue etcd's data directory is copied; where the file system can share content, that takes no space.
+#[test]
+fn a_copy_of_etcds_data_shares_its_content_where_the_file_system_can() {
+    let Some(disk) = Disk::made(&["mkfs.btrfs", "-q", "--mixed"], 128 << 20) else { return };
+    let database: Vec<u8> =
+        (0..80_u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    disk.node.write("/var/lib/etcd/member/snap/db", &database);
+    disk.node.write("/var/lib/etcd/member/wal/0.wal", [1; 99]);
+    let root = Root::open(disk.node.root()).unwrap();
+    let copied = data::copy(&root, Path::new("/var/lib/etcd"), Path::new("/var/lib/etcd-copy"));
+    assert!(copied.unwrap(), "shared");
+    // Twice as much as the file system holds.
+    assert!(std::fs::read(disk.node.path("/var/lib/etcd-copy/member/snap/db")).unwrap() == database);
+    assert_eq!(std::fs::read(disk.node.path("/var/lib/etcd-copy/member/wal/0.wal")).unwrap(), [1; 99]);
 }
