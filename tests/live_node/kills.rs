@@ -33,9 +33,11 @@ struct Point {
 fn struck(node: &TestNode, point: Point, arguments: &[&str]) -> Option<Run> {
     let Point { call, number, signal } = point;
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=STOP:when={number}"));
-    let strace = ["strace", "-f", "-o", TRACE, "-e", &trace, "-e", &inject, env!("CARGO_BIN_EXE_kuberescue")];
+    // Who runs the tests in the background may ignore Ctrl-C for them.
+    let strace = ["env", "--default-signal", "strace", "-f", "-o", TRACE, "-e", &trace, "-e", &inject];
+    let strace = [&strace[..], &[env!("CARGO_BIN_EXE_kuberescue")]].concat();
     let _gone = std::fs::remove_file(node.path(TRACE));
-    let mut going = node.begin_command(&[&strace, arguments].concat());
+    let mut going = node.begin_command(&[&strace[..], arguments].concat());
     let stopped = node.wait_until("it is stopped or has exited", PATIENCE, || {
         let has_exited = going.has_exited();
         let text = std::fs::read_to_string(node.path(TRACE)).unwrap_or_default();
