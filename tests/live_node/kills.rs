@@ -82,7 +82,9 @@ fn assert_clean(node: &TestNode, when: &str) {
     let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, COMPONENTS.map(|name| format!("{name}.yaml")), "{when}");
-    assert_eq!(node.pods().len(), COMPONENTS.len(), "{when}: {}", node.story());
+    // One that came up before etcd did may give up once more.
+    let all = || (node.pods().len() == COMPONENTS.len()).then_some(());
+    node.wait_until(&format!("{when}: all of them run"), PATIENCE, all);
 }
 
 fn ready_node() -> TestNode {
