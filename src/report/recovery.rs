@@ -52,8 +52,8 @@ pub fn renewal_messages(plan: &Plan) -> String {
     for skipped in &plan.skipped {
         let text = match &skipped.why {
             Why::NotOnThisNode => format!("MISSING! {}", skipped.long_name),
-            Why::Ca { base, external: true, .. } => {
-                format!("Detected external {base}, {} can't be renewed", skipped.long_name)
+            Why::Ca { authority, external: true, .. } => {
+                format!("Detected external {}, {} can't be renewed", authority.base(), skipped.long_name)
             }
             Why::Ca { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
             Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => {

@@ -254,9 +254,8 @@ impl Decision<'_> {
     }
 
     fn signer(&self, authority: Ca) -> Result<&Certificate, (Why, bool)> {
-        let base = authority.base();
         let unable =
-            |code, what: &str, external| (Why::Ca { base, code, what: what.to_owned(), external }, true);
+            |code, what: &str, external| (Why::Ca { authority, code, what: what.to_owned(), external }, true);
         let missing = |what| unable(Code::CaMissing, what, false);
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =

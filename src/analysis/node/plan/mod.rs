@@ -13,7 +13,7 @@ pub(in crate::analysis) mod restarts;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub use self::corrections::Added;
 pub use self::decide::decide;
@@ -270,8 +270,8 @@ pub enum Why {
     NotOnThisNode,
     /// Its CA cannot sign; kubeadm calls it external if only the key is missing.
     Ca {
-        /// kubeadm's base name of the CA.
-        base: &'static str,
+        #[serde(serialize_with = "by_name")]
+        authority: Ca,
         /// The code of the finding or the refusal.
         code: Code,
         what: String,
@@ -284,11 +284,17 @@ pub enum Why {
     NotOurs(String),
 }
 
+fn by_name<S: Serializer>(authority: &Ca, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(authority.name())
+}
+
 impl std::fmt::Display for Why {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotOnThisNode => out.write_str("not on this node, and not every node has it"),
-            Self::Ca { base, what, .. } => write!(out, "the CA {base} cannot sign: {what}"),
+            Self::Ca { authority, what, .. } => {
+                write!(out, "the CA {} cannot sign: {what}", authority.name())
+            }
             Self::NotEmbedded(what) | Self::Unknown(what) | Self::NotOurs(what) => out.write_str(what),
         }
     }

@@ -59,9 +59,7 @@ pub(super) fn of_another_node<'a>(findings: &'a [Finding], name: &str) -> Option
 pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped]) -> Vec<Refusal> {
     let mut blocked: BTreeMap<Ca, (Code, &str, Vec<&str>)> = BTreeMap::new();
     for skipped in skipped {
-        if let Why::Ca { base, code, what, .. } = &skipped.why
-            && let Some(authority) = catalog::CAS.iter().find(|authority| authority.base() == *base)
-        {
+        if let Why::Ca { authority, code, what, .. } = &skipped.why {
             blocked.entry(*authority).or_insert((*code, what, Vec::new())).2.push(&skipped.name);
         }
     }
