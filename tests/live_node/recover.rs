@@ -21,6 +21,22 @@ fn recover(node: &TestNode, arguments: &[&str]) {
     assert_eq!(node.tree(), tree);
 }
 
+/// As [`recover`], with a snapshot of etcd first, which etcdctl can read.
+fn recover_with_snapshot(node: &TestNode) {
+    recover(node, &["--etcd-snapshot"]);
+    let beside = std::fs::read_dir(node.path("/var/lib/kuberescue")).unwrap();
+    let beside = beside.map(|entry| entry.unwrap().path().display().to_string());
+    let saved: Vec<_> = beside.filter(|path| path.ends_with(".etcd.db")).collect();
+    let [saved] = &saved[..] else { panic!("{saved:?}") };
+    let archive = saved.replace(".etcd.db", ".tar.gz");
+    assert!(std::path::Path::new(&archive).exists(), "{saved} is beside its archive");
+    let mut etcdctl = std::process::Command::new("etcdctl");
+    etcdctl.args(["snapshot", "status", "-w", "json", saved]).env("ETCDCTL_API", "3");
+    let told = etcdctl.output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{told:?}"));
+    assert!(told["revision"].as_i64() > Some(1) && told["totalKey"].as_i64() > Some(1), "{told}");
+}
+
 fn wait_until_the_kubelet_dies(node: &TestNode) {
     node.wait_until("the kubelet keeps dying", PATIENCE, || {
         node.kubelet_log().contains("client certificate is expired").then_some(())
@@ -63,7 +79,7 @@ fn on_a_node_that_was_rebooted() {
     assert!(before.values().all(|old| node.containers().iter().any(|one| one.id == old.id)));
     assert!(node.pods().is_empty());
 
-    recover(&node, &[]);
+    recover_with_snapshot(&node);
     for (name, new) in node.pods() {
         assert_eq!(new.uid, before[&name].uid);
         assert_ne!(new.sandbox, before[&name].sandbox);
@@ -91,7 +107,7 @@ fn on_a_node_on_which_everything_runs() {
     assert_eq!(back.code, 0, "{back:?}");
     assert_eq!(node.tree(), tree);
 
-    recover(&node, &[]);
+    recover_with_snapshot(&node);
     for (name, new) in node.pods() {
         let old = &before[&name];
         assert_ne!(new.id, old.id);
