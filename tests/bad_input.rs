@@ -52,7 +52,7 @@ fn a_root_that_is_missing_is_said_to_be() {
         words.args(command.split(' ')).arg("--root").arg(node.path("nowhere"));
         allow_duplicates! { assert_snapshot!(screen(node.root(), &run(words)), @"
         exit 2
-        error [root-unreadable]: ROOT/nowhere: there is no such directory
+        error [root-unreadable]: cannot read ROOT/nowhere: no such directory
         hint: --root takes the directory under which the node's /etc/kubernetes is
         ") }
     }
@@ -1044,7 +1044,7 @@ fn a_file_that_changes_between_plan_and_apply_is_not_overwritten() {
     assert_eq!(code, Some(2), "{rest}");
     let error = &rest[rest.find("error [").unwrap_or_else(|| panic!("{rest}"))..];
     assert_snapshot!(error.replace("\r\n", "\n"), @"
-    error [changed-meanwhile]: /etc/kubernetes/pki/apiserver.crt: changed since it was read: nothing was written
+    error [changed-meanwhile]: cannot replace /etc/kubernetes/pki/apiserver.crt: changed since it was read; nothing was written
     hint: nothing was changed; kuberescue archive diff ARCHIVE shows what differs
     ");
     before.assert_same(&node.state(), "a file changed since it was planned");

@@ -342,17 +342,17 @@ fn a_directory_inside_a_node_is_not_its_root() {
             "etc" => assert_snapshot!(seen, @"
             exit 2
             error [root-inside-node]: cannot use --root ROOT/etc: this is /etc of a node
-            hint: --root ROOT
+            hint: kuberescue diagnose --root ROOT
             "),
             "etc/kubernetes" => assert_snapshot!(seen, @"
             exit 2
             error [root-inside-node]: cannot use --root ROOT/etc/kubernetes: this is /etc/kubernetes of a node
-            hint: --root ROOT
+            hint: kuberescue diagnose --root ROOT
             "),
             _ => assert_snapshot!(seen, @"
             exit 2
             error [root-inside-node]: cannot use --root ROOT/etc/kubernetes/pki: this is /etc/kubernetes/pki of a node
-            hint: --root ROOT
+            hint: kuberescue diagnose --root ROOT
             "),
         }
     }

@@ -37,11 +37,11 @@ pub struct Difference {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: there is no such directory", path.display())]
+    #[error("cannot read {}: no such directory", path.display())]
     RootNotFound { path: PathBuf },
-    #[error("{}: not a directory", path.display())]
+    #[error("cannot read {}: not a directory", path.display())]
     RootNotADirectory { path: PathBuf },
-    #[error("{}: permission denied", path.display())]
+    #[error("cannot read {}: permission denied", path.display())]
     RootDenied { path: PathBuf },
     #[error("cannot {doing} {}: {}", path.display(), os::reason(source))]
     Io {
@@ -53,15 +53,15 @@ pub enum Error {
         source: io::Error,
     },
     /// A path has changed since the change was planned.
-    #[error("{}: changed since it was read: nothing was written", path.display())]
+    #[error("cannot replace {}: changed since it was read; nothing was written", path.display())]
     Changed { path: PathBuf },
     /// A change that the transaction doesn't support.
     #[error("{}: {why}", path.display())]
     Unsupported { path: PathBuf, why: &'static str },
     /// A staged file does not read back the same.
-    #[error("{}: what was written does not read back the same", path.display())]
+    #[error("cannot write {}: it does not read back as written", path.display())]
     ReadBack { path: PathBuf },
-    #[error("another kuberescue is working on this node{}", match holder {
+    #[error("cannot change the node: another kuberescue is working on it{}", match holder {
         Some(holder) => format!(" ({holder})"),
         None => String::new(),
     })]
@@ -69,10 +69,10 @@ pub enum Error {
         /// From the lock file, if it names one.
         holder: Option<Holder>,
     },
-    #[error("change {id} was interrupted and must be resumed or rolled back first")]
+    #[error("cannot change the node: change {id} was interrupted and must be resumed or rolled back first")]
     Pending { id: String },
     /// An earlier restart was interrupted while manifests were parked.
-    #[error("static-pod manifests are still moved away by an interrupted restart")]
+    #[error("cannot change the node: an interrupted restart has not brought the static-pod manifests back")]
     Parked,
     /// Parking failed, and the manifests that were parked could not be restored.
     #[error("{source}; manifests are still moved away, `kuberescue resume` brings them back")]
@@ -80,7 +80,7 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-    #[error("{}: the journal cannot be used: {why}", path.display())]
+    #[error("cannot use the journal {}: {why}", path.display())]
     Journal { path: PathBuf, why: String },
     /// Paths of a change were changed by something else since.
     #[error("{}{}", differences.iter().take(1).map(|first| format!("{}: {}", first.path.display(), first.why))
@@ -103,10 +103,10 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The archive doesn't hold the state before the change.
-    #[error("{}: the archive does not hold what was there before change {id}", path.display())]
+    #[error("cannot use the archive {}: it does not hold what was there before change {id}", path.display())]
     ArchiveDiffers { path: PathBuf, id: String },
     /// An archive, or one entry of it, is invalid.
-    #[error("archive: {}{why}", match entry {
+    #[error("cannot use the archive: {}{why}", match entry {
         Some(entry) => format!("{entry}: "),
         None => String::new(),
     })]

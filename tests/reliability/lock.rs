@@ -17,7 +17,10 @@ fn a_second_run_is_refused_at_once() {
     {
         let run = node.run(command);
         assert_eq!(run.code, 2, "{command}\n{run}");
-        let who = format!("another kuberescue is working on this node (process {})", std::process::id());
+        let who = format!(
+            "cannot change the node: another kuberescue is working on it (process {})",
+            std::process::id()
+        );
         assert!(run.err.contains(&who), "{command}\n{run}");
         assert!(run.err.contains("wait for the other run to finish"), "{command}\n{run}");
     }

@@ -114,7 +114,7 @@ fn a_file_that_changes_meanwhile_stays() {
     let run = scene.run(&format!("install {FROM} --yes"));
     let changed = |file: &str| {
         format!(
-            "\nerror [changed-meanwhile]: {file}: changed since it was read: nothing was written\nhint: {AGAIN}"
+            "\nerror [changed-meanwhile]: cannot replace {file}: changed since it was read; nothing was written\nhint: {AGAIN}"
         )
     };
     assert!(run.code == 2 && run.err.contains(&changed(FILE)), "{run}");

@@ -189,7 +189,7 @@ fn a_changed_file_is_named() {
     tar[at] = 8;
     assert_eq!(
         why(&pack(&tar)),
-        "archive: etc/kubernetes/pki/labelled: its content is not what the manifest's digest says"
+        "cannot use the archive: etc/kubernetes/pki/labelled: its content is not what the manifest's digest says"
     );
 }
 

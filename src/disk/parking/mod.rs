@@ -163,13 +163,12 @@ fn directory(root: &Root, path: &Path) -> Result<Option<(File, PathBuf)>, Error>
 fn look(root: &Root, manifest: &Path) -> Result<ParkedManifest, Error> {
     let unsupported = |why| Error::Unsupported { path: manifest.to_owned(), why };
     let name = manifest.file_name().ok_or_else(|| unsupported("not the path of a file"))?;
-    let (directory, path) =
-        directory(root, manifest)?.ok_or_else(|| unsupported("there is no such manifest"))?;
+    let (directory, path) = directory(root, manifest)?.ok_or_else(|| unsupported("no such manifest"))?;
     let entry = handle::entry(&directory, name, handle::Limit::FILE).map(|(entry, _)| entry);
     match entry.as_ref().map(|entry| &entry.content) {
         Some(Content::File(_) | Content::Link(_)) => {}
         Some(_) => return Err(unsupported("not a file that can be read")),
-        None => return Err(unsupported("there is no such manifest")),
+        None => return Err(unsupported("no such manifest")),
     }
     let fingerprint = Fingerprint::of(entry.as_ref());
     Ok(ParkedManifest { parked: free_name(&directory, &path, name)?, path: path.join(name), fingerprint })

@@ -6,6 +6,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::kind::{NodeKind, SIGNS};
 use crate::disk::{Depth, Root};
 use crate::error::Error;
+use crate::state::text::shell_word;
 use crate::state::{Code, Snapshot};
 
 /// Where the signs of a kind are read.
@@ -72,8 +73,13 @@ pub fn not_kubeadm(kind: NodeKind, root: &Path, snapshot: &Snapshot, inventory: 
             let levels = Path::new(path).components().count();
             let above = root.ends_with(path).then(|| root.ancestors().nth(levels)).flatten();
             let above = above.filter(|above| !above.as_os_str().is_empty());
-            let node = above.map_or_else(|| "NODE".to_owned(), |above| above.display().to_string());
-            (Code::RootInsideNode, format!("this is /{path} of a node"), format!("--root {node}"))
+            let node =
+                above.map_or_else(|| "NODE".to_owned(), |above| shell_word(&above.display().to_string()));
+            (
+                Code::RootInsideNode,
+                format!("this is /{path} of a node"),
+                format!("kuberescue diagnose --root {node}"),
+            )
         }
         NodeKind::ControlPlane | NodeKind::Worker | NodeKind::Unknown => unknown(snapshot, inventory),
     };
