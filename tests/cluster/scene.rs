@@ -20,7 +20,7 @@ pub const OLD_POD: &str = "/api/v1/namespaces/kube-system/pods/etcd-defrag-kl28x
 static AGO: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(\d+ days ago\)").unwrap());
 
 /// An address that nothing listens at.
-static CLOSED_PORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"127\.57\.0\.\d+:\d+").unwrap());
+static CLOSED_PORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"127\.\d+\.0\.\d+:\d+").unwrap());
 
 pub struct Scene {
     pub server: ApiServer,
