@@ -173,12 +173,47 @@ fn one_that_is_fine_is_left_alone_unless_it_is_named() {
         assert_eq!(steps.any(|step| step["name"] == "kubelet-serving"), changes, "{command}");
         let run = node.must(command);
         assert_eq!(node.read(CERTIFICATE) != old, changes, "{command}");
-        let said = run.out.lines().filter(|line| line.contains("kubelet's own API"));
-        told.extend(said.map(|line| format!("{command}: {line}\n")));
+        told += &format!("{command}:\n{}", run.out);
     }
     assert_snapshot!(told, @"
-    certs renew all --kubelet: certificate for serving the kubelet's own API renewed
-    certs renew kubelet-serving: certificate for serving the kubelet's own API renewed
+    certs renew all:
+    certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself renewed
+    certificate for serving the Kubernetes API renewed
+    certificate the apiserver uses to access etcd renewed
+    certificate for the API server to connect to kubelet renewed
+    certificate embedded in the kubeconfig file for the controller manager to use renewed
+    certificate for liveness probes to healthcheck etcd renewed
+    certificate for etcd nodes to communicate with each other renewed
+    certificate for serving etcd renewed
+    certificate for the front proxy client renewed
+    certificate embedded in the kubeconfig file for the scheduler manager to use renewed
+    certificate embedded in the kubeconfig file for the super-admin renewed
+
+    Done renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.
+    certs renew kubelet-client:
+    certificate for the kubelet to access the Kubernetes API renewed
+
+    Done renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.
+    certs renew all --kubelet:
+    certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself renewed
+    certificate for serving the Kubernetes API renewed
+    certificate the apiserver uses to access etcd renewed
+    certificate for the API server to connect to kubelet renewed
+    certificate embedded in the kubeconfig file for the controller manager to use renewed
+    certificate for liveness probes to healthcheck etcd renewed
+    certificate for etcd nodes to communicate with each other renewed
+    certificate for serving etcd renewed
+    certificate for the front proxy client renewed
+    certificate embedded in the kubeconfig file for the scheduler manager to use renewed
+    certificate embedded in the kubeconfig file for the super-admin renewed
+    certificate for the kubelet to access the Kubernetes API renewed
+    certificate for serving the kubelet's own API renewed
+
+    Done renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.
+    certs renew kubelet-serving:
+    certificate for serving the kubelet's own API renewed
+
+    Done renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.
     ");
     // Alone, it changes nothing else, and the kubelet is what has to be restarted.
     let node = Node::of("ecdsa-p256");

@@ -1,7 +1,9 @@
 //! A cluster, a kubeconfig for it, and the program.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -13,6 +15,12 @@ pub const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/kube-system/deployments"
 pub const ETCD_DEFRAG: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets/etcd-defrag";
 pub const PODS: &str = "/api/v1/namespaces/kube-system/pods";
 pub const OLD_POD: &str = "/api/v1/namespaces/kube-system/pods/etcd-defrag-kl28x";
+
+/// How long ago something was by this machine's clock.
+static AGO: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(\d+ days ago\)").unwrap());
+
+/// An address that nothing listens at.
+static CLOSED_PORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"127\.\d+\.0\.\d+:\d+").unwrap());
 
 pub struct Scene {
     pub server: ApiServer,
@@ -65,7 +73,9 @@ impl Scene {
     /// A text with `SERVER` and `CONFIG` in place of what differs from run to run.
     pub fn shown(&self, text: &str) -> String {
         let config = self.kubeconfig().display().to_string();
-        text.replace(&self.server.url(), "SERVER").replace(&config, "CONFIG")
+        let text = text.replace(&self.server.url(), "SERVER").replace(&config, "CONFIG");
+        let text = CLOSED_PORT.replace_all(&text, "ADDRESS");
+        AGO.replace_all(&text, "(N days ago)").into_owned()
     }
 
     /// What was printed, and the exit code.

@@ -65,29 +65,37 @@ fn told(objects: &[Value]) -> (Vec<(String, String)>, String, i32) {
     (found, run.out, code)
 }
 
+/// The rows of the requests, and the hints.
+fn about_requests(out: &str) -> String {
+    let rows = out.lines().filter(|line| line.starts_with("requests ") || line.starts_with("hint: "));
+    rows.map(|line| format!("{line}\n")).collect()
+}
+
 /// The problems of a request that nobody should approve.
 fn wrong(asked: &Asked) -> String {
     let (found, out, code) = told(&[asked.object("csr-x", json!({}))]);
     assert_eq!((found.len(), found[0].0.as_str(), code), (1, "csr-suspicious", 1), "{out}");
     assert!(!out.contains("certificate approve"), "{out}");
-    let hint = "hint: do not approve before the sender is known: kubectl get csr csr-x -o yaml\n";
-    assert!(out.ends_with(hint), "{out}");
+    let hint = out.lines().last().unwrap();
+    insta::allow_duplicates! { insta::assert_snapshot!(hint, @"hint: do not approve before the sender is known: kubectl get csr csr-x -o yaml") };
     let head = format!("request of {} to {}: ", asked.user, asked.signer);
     found[0].1.strip_prefix(&head).unwrap_or_else(|| panic!("{out}")).to_owned()
 }
 
 #[test]
 fn a_kubelet_that_waits_is_shown_with_the_command() {
-    for (asked, kind) in [(Asked::serving(GOOD, NAMES), "serving"), (Asked::client(GOOD, ""), "client")] {
+    let mut said = String::new();
+    for asked in [Asked::serving(GOOD, NAMES), Asked::client(GOOD, "")] {
         let (found, out, code) = told(&[asked.object("csr-7", json!({}))]);
         assert_eq!((found.len(), found[0].0.as_str(), code), (1, "csr-pending", 1), "{out}");
-        let what = format!(
-            "the kubelet of lab-cp1 waits for its {kind} certificate since 2026-11-23 23:50 UTC; names and usages are \
-             those of the node"
-        );
-        assert_eq!(found[0].1, what, "{out}");
-        assert!(out.contains("hint: kubectl certificate approve csr-7\n"), "{out}");
+        said += &about_requests(&out);
     }
+    insta::assert_snapshot!(said, @"
+    requests       csr-7                                         !csr-pending   the kubelet of lab-cp1 waits for its serving certificate since 2026-11-23 23:50 UTC; names and usages are those of the node
+    hint: kubectl certificate approve csr-7
+    requests       csr-7                                         !csr-pending   the kubelet of lab-cp1 waits for its client certificate since 2026-11-23 23:50 UTC; names and usages are those of the node
+    hint: kubectl certificate approve csr-7
+    ");
 }
 
 #[test]
@@ -97,64 +105,53 @@ fn of_many_the_newest_is_shown() {
     all[1]["metadata"]["creationTimestamp"] = json!("2026-11-23T23:55:00Z");
     let (found, out, _) = told(&all);
     assert_eq!(found.len(), 1, "{out}");
-    let what = "the kubelet of lab-cp1 waits for its serving certificate since 2026-11-23 23:55 UTC (and 2 older \
-                requests, superseded); names and usages are those of the node";
-    assert_eq!(found[0].1, what, "{out}");
-    assert!(out.contains("approve csr-2\n") && !out.contains("approve csr-1"), "{out}");
+    insta::assert_snapshot!(about_requests(&out), @"
+    requests       csr-2                                         !csr-pending   the kubelet of lab-cp1 waits for its serving certificate since 2026-11-23 23:55 UTC (and 2 older requests, superseded); names and usages are those of the node
+    hint: kubectl certificate approve csr-2
+    ");
 }
 
 #[test]
 fn what_is_not_the_nodes_own_is_suspicious() {
     let other = "/O=system:nodes/CN=system:node:lab-cp2";
     let masters = "/O=system:masters/CN=system:node:lab-cp1";
-    let of_masters = "subject is \"O=system:masters, CN=system:node:lab-cp1\", expected O=system:nodes, \
-                      CN=system:node:lab-cp1";
-    for (asked, why) in [
-        (Asked::serving(other, NAMES), "CN is \"system:node:lab-cp2\""),
-        (Asked::serving(masters, NAMES), of_masters),
-        (Asked::client(masters, ""), of_masters),
-        (
-            Asked::client(&format!("/O=system:masters{GOOD}"), ""),
-            "subject is \"O=system:masters, O=system:nodes, CN=system:node:lab-cp1\", expected O=system:nodes, \
-             CN=system:node:lab-cp1",
-        ),
-        (
-            Asked::client(&format!("/OU=x{GOOD}"), ""),
-            "subject is \"OU=x, O=system:nodes, CN=system:node:lab-cp1\", expected O=system:nodes, \
-             CN=system:node:lab-cp1",
-        ),
-        (Asked::serving(GOOD, "DNS:lab-cp1,IP:10.200.0.5"), "lab-cp1 does not have the address 10.200.0.5"),
-        (
-            Asked::serving(GOOD, "DNS:kubernetes.default.svc"),
-            "lab-cp1 does not have the name kubernetes.default.svc",
-        ),
-        (Asked::serving(GOOD, "DNS:lab-cp1,URI:spiffe://x"), "requests URI:spiffe://x"),
-        (Asked::serving(GOOD, ""), "no name and no address"),
-        (Asked::client(GOOD, "DNS:lab-cp1"), "a client certificate with names or addresses"),
-        (
-            Asked {
-                user: "system:node:lab-cp9",
-                ..Asked::serving("/O=system:nodes/CN=system:node:lab-cp9", NAMES)
-            },
-            "names not checked: no node \"lab-cp9\"",
-        ),
-        (
-            Asked { user: "alice", ..Asked::client("/O=system:nodes/CN=alice", "") },
-            "the sender is not a node",
-        ),
-        (
-            Asked { user: "system:bootstrap:abcdef", ..Asked::client(GOOD, "") },
-            "sent with a bootstrap token, not by the node itself (a node that is being joined does that); CN is \
-             \"system:node:lab-cp1\"",
-        ),
-        (
-            Asked { usages: vec!["server auth", "client auth"], ..Asked::serving(GOOD, NAMES) },
-            "unexpected usage \"client auth\"",
-        ),
-        (Asked { pem: "x".to_owned(), ..Asked::serving("/CN=x", "") }, "the request is no PEM"),
-    ] {
-        assert_eq!(wrong(&asked), why);
-    }
+    let suspicious = [
+        Asked::serving(other, NAMES),
+        Asked::serving(masters, NAMES),
+        Asked::client(masters, ""),
+        Asked::client(&format!("/O=system:masters{GOOD}"), ""),
+        Asked::client(&format!("/OU=x{GOOD}"), ""),
+        Asked::serving(GOOD, "DNS:lab-cp1,IP:10.200.0.5"),
+        Asked::serving(GOOD, "DNS:kubernetes.default.svc"),
+        Asked::serving(GOOD, "DNS:lab-cp1,URI:spiffe://x"),
+        Asked::serving(GOOD, ""),
+        Asked::client(GOOD, "DNS:lab-cp1"),
+        Asked {
+            user: "system:node:lab-cp9",
+            ..Asked::serving("/O=system:nodes/CN=system:node:lab-cp9", NAMES)
+        },
+        Asked { user: "alice", ..Asked::client("/O=system:nodes/CN=alice", "") },
+        Asked { user: "system:bootstrap:abcdef", ..Asked::client(GOOD, "") },
+        Asked { usages: vec!["server auth", "client auth"], ..Asked::serving(GOOD, NAMES) },
+        Asked { pem: "x".to_owned(), ..Asked::serving("/CN=x", "") },
+    ];
+    insta::assert_snapshot!(suspicious.iter().map(wrong).collect::<Vec<_>>().join("\n"), @r#"
+    CN is "system:node:lab-cp2"
+    subject is "O=system:masters, CN=system:node:lab-cp1", expected O=system:nodes, CN=system:node:lab-cp1
+    subject is "O=system:masters, CN=system:node:lab-cp1", expected O=system:nodes, CN=system:node:lab-cp1
+    subject is "O=system:masters, O=system:nodes, CN=system:node:lab-cp1", expected O=system:nodes, CN=system:node:lab-cp1
+    subject is "OU=x, O=system:nodes, CN=system:node:lab-cp1", expected O=system:nodes, CN=system:node:lab-cp1
+    lab-cp1 does not have the address 10.200.0.5
+    lab-cp1 does not have the name kubernetes.default.svc
+    requests URI:spiffe://x
+    no name and no address
+    a client certificate with names or addresses
+    names not checked: no node "lab-cp9"
+    the sender is not a node
+    sent with a bootstrap token, not by the node itself (a node that is being joined does that); CN is "system:node:lab-cp1"
+    unexpected usage "client auth"
+    the request is no PEM
+    "#);
 }
 
 #[test]
@@ -181,10 +178,10 @@ fn approved_and_not_issued() {
     let asked = Asked::serving(GOOD, NAMES);
     let (found, out, code) = told(&[asked.object("csr-1", approved("2026-11-23T23:51:00Z"))]);
     assert_eq!((found[0].0.as_str(), code), ("csr-not-issued", 1), "{out}");
-    let what = "approved at 2026-11-23 23:51 UTC, no certificate issued: kube-controller-manager does not sign \
-                (kubernetes.io/kubelet-serving)";
-    assert_eq!(found[0].1, what, "{out}");
-    assert!(out.ends_with("hint: on a control-plane node: sudo kuberescue diagnose\n"), "{out}");
+    insta::assert_snapshot!(about_requests(&out), @"
+    requests       csr-1                                         !csr-not-issued   approved at 2026-11-23 23:51 UTC, no certificate issued: kube-controller-manager does not sign (kubernetes.io/kubelet-serving)
+    hint: on a control-plane node: sudo kuberescue diagnose
+    ");
     // It takes a moment; and what is issued or denied is done.
     let mut issued = approved("2026-11-23T23:51:00Z");
     issued["certificate"] = json!("LS0t");
@@ -197,11 +194,10 @@ fn approved_and_not_issued() {
         json!({"conditions": [{"type": "Approved"}, {"type": "Failed", "message": "usages\u{1b}[2J"}]});
     let (found, out, _) = told(&[asked.object("csr-1", failed)]);
     assert_eq!(found[0].0, "csr-not-issued", "{out}");
-    assert!(out.contains("   refused by signer kubernetes.io/kubelet-serving: usages\\u{1b}[2J\n"), "{out}");
-    assert!(
-        out.ends_with("hint: kubectl -n kube-system logs -l component=kube-controller-manager\n"),
-        "{out}"
-    );
+    insta::assert_snapshot!(about_requests(&out), @r"
+    requests       csr-1                                         !csr-not-issued   refused by signer kubernetes.io/kubelet-serving: usages\u{1b}[2J
+    hint: kubectl -n kube-system logs -l component=kube-controller-manager
+    ");
 }
 
 #[test]

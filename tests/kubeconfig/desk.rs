@@ -1,9 +1,11 @@
 //! A workstation's directory with kubeconfigs in it, and the program run there.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,11 +17,13 @@ pub const SECRET: &str = "s3cret";
 
 pub struct Desk {
     pub directory: TempDir,
+    /// What each check has shown, since the last look at it.
+    shown: RefCell<String>,
 }
 
 impl Desk {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self { directory: tempfile::tempdir().unwrap(), shown: RefCell::default() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -51,7 +55,20 @@ impl Desk {
         }
         let run = run(self.command(arguments));
         assert!(!format!("{run}").contains(SECRET), "{run}");
+        self.keep(arguments, &run);
         run
+    }
+
+    pub fn keep(&self, arguments: &str, run: &Run) {
+        let screen = format!("## {arguments}: exit {}\n{}{}", run.code, run.out, run.err);
+        self.shown.borrow_mut().push_str(&screen);
+    }
+
+    /// What the checks since the last look have shown.
+    pub fn screens(&self) -> String {
+        let directory = self.directory.path().canonicalize().unwrap().display().to_string();
+        let padding = Regex::new(" {3,}").unwrap();
+        padding.replace_all(&self.shown.take().replace(&directory, "DIR"), "  ").replace("  \n", "\n")
     }
 
     /// The same as JSON, and the exit code.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::apiserver::{ApiServer, TOKEN, kubeconfig};
 use crate::server::{BOTH, Clients, config, http, https};
-use crate::{Desk, assert_could_not, assert_failed};
+use crate::{Desk, could_not};
 
 fn plugin(desk: &Desk, script: &str) {
     let path = desk.write("bin/plugin", &format!("#!/bin/sh\n{script}\n"));
@@ -49,27 +49,31 @@ fn a_plug_in_gives_a_token_or_a_certificate() {
 
 #[test]
 fn a_plug_in_that_gives_none() {
+    let mut said = String::new();
     let server = ApiServer::start();
     let desk = desk(&server, "./bin/plugin");
-    let config = desk.path("config").display().to_string();
-    let check = format!("kuberescue kubeconfig check {config}");
-    let head = format!("error [no-credential]: cannot use {config}: no credential: ");
-    let path = desk.path("./bin/plugin").display().to_string();
-    assert_failed(&desk.nodes(""), &format!("{head}cannot start the exec plug-in {path}: not found"), &check);
+    said += &could_not(&desk.nodes(""));
     // What it prints as its result may be the credential.
     plugin(&desk, "echo s3cret\necho $S >/dev/null\necho first >&2\necho please log in >&2\nexit 7");
-    let plug_in = format!("{head}the exec plug-in {path}");
-    assert_failed(&desk.nodes(""), &format!("{plug_in} exited with 7: please log in"), &check);
+    said += &could_not(&desk.nodes(""));
     plugin(&desk, "echo s3cret {");
-    assert_failed(
-        &desk.nodes(""),
-        &format!("{plug_in} did not print an ExecCredential with a status"),
-        &check,
-    );
+    said += &could_not(&desk.nodes(""));
     plugin(&desk, &format!("echo '{}'", credential(&json!({"token": "s3cret-bad"}))));
-    assert_could_not(&desk.nodes(""), &["401: Unauthorized"]);
+    said += &could_not(&desk.nodes(""));
     plugin(&desk, "kill -9 $$");
-    assert_failed(&desk.nodes(""), &format!("{plug_in} was killed"), &check);
+    said += &could_not(&desk.nodes(""));
+    insta::assert_snapshot!(said, @"
+    error [no-credential]: cannot use DIR/config: no credential: cannot start the exec plug-in DIR/./bin/plugin: not found
+    hint: kuberescue kubeconfig check DIR/config
+    error [no-credential]: cannot use DIR/config: no credential: the exec plug-in DIR/./bin/plugin exited with 7: please log in
+    hint: kuberescue kubeconfig check DIR/config
+    error [no-credential]: cannot use DIR/config: no credential: the exec plug-in DIR/./bin/plugin did not print an ExecCredential with a status
+    hint: kuberescue kubeconfig check DIR/config
+    error [unauthorized]: cannot list the nodes: 401: Unauthorized (https://ADDRESS with DIR/config)
+    hint: kuberescue kubeconfig check DIR/config
+    error [no-credential]: cannot use DIR/config: no credential: the exec plug-in DIR/./bin/plugin was killed
+    hint: kuberescue kubeconfig check DIR/config
+    ");
 }
 
 /// A JSON Web Token that ends then.
@@ -80,6 +84,7 @@ fn web_token(end: i64) -> String {
 
 #[test]
 fn an_openid_connect_token_and_its_renewal() {
+    let mut said = String::new();
     let server = ApiServer::start();
     let user = |settings: &str| {
         let user = format!("auth-provider: {{name: oidc, config: {{{settings}}}}}");
@@ -89,7 +94,7 @@ fn an_openid_connect_token_and_its_renewal() {
     server.store().tokens.insert(good.clone(), "oidc-user".to_owned());
     let run = user(&format!("id-token: {good}")).nodes("");
     assert_eq!(run.code, 0, "{run}");
-    assert_could_not(&user(&format!("id-token: {expired}")).nodes(""), &["no credential: ", "refresh"]);
+    said += &could_not(&user(&format!("id-token: {expired}")).nodes(""));
 
     // The provider gives a new one for the refresh token.
     let own = Arc::new(OnceLock::new());
@@ -120,4 +125,8 @@ fn an_openid_connect_token_and_its_renewal() {
     assert_eq!(paths, ["/.well-known/openid-configuration", "/token"]);
     let user = server.store().log.last().unwrap().user.clone();
     assert_eq!(user.as_deref(), Some("oidc-user"));
+    insta::assert_snapshot!(said, @"
+    error [no-credential]: cannot list the nodes: no credential: failed OIDC: ID token expired and refreshing is not possible: missing field idp-issuer-url (https://ADDRESS with DIR/config)
+    hint: use admin.conf of a control-plane node (/etc/kubernetes/admin.conf), or repair the plug-in
+    ");
 }

@@ -62,23 +62,30 @@ fn only_the_values_change() {
     assert_eq!(scene.read("home/.kube/config"), mine.expected());
     let copies = scene.copies("home/.kube/config");
     assert_eq!((copies.len(), scene.read(&copies[0])), (1, mine.text.clone()));
-    let config = scene.path("home/.kube/config").display().to_string();
-    let plan = format!(
-        "\nPlan: {config}: context \"prod\" gets the new credential, the rest stays; the old file is kept beside \
-         it\nnote: contexts of the same user change too: \"prod2\"\n"
-    );
-    assert!(dry.err.ends_with(&format!("{plan}Dry run: nothing was changed.\n")), "{dry}");
-    let old = scene.path(&copies[0]).display().to_string();
-    assert!(run.err.ends_with(&format!("{plan}Installed {config}\nOld file: {old}\n")), "{run}");
     // What listed the nodes is that context of that file.
     let log: Vec<_> = scene.cluster.store().log.iter().map(|asked| asked.user.clone()).collect();
     assert_eq!(log, [Some("kubernetes-admin".to_owned()), Some("kubernetes-admin".to_owned())]);
-    let again = scene.run(&format!("install {FROM} --context prod --yes"));
-    assert!(
-        again.code == 0 && again.err.ends_with(&format!("\nNothing to do: {config} is up to date\n")),
-        "{again}"
-    );
+    scene.run(&format!("install {FROM} --context prod --yes"));
     assert_eq!(scene.run(&format!("fetch {FROM} --compare {}", copies[0])).code, 1);
+    insta::assert_snapshot!(scene.screens(), @r#"
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --dry-run: exit 0
+      note: using namespace cluster-cluster1; --namespace names another
+      Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
+      The new kubeconfig works. Nodes of CLUSTER/:
+      Plan: DIR/home/.kube/config: context "prod" gets the new credential, the rest stays; the old file is kept beside it
+      note: contexts of the same user change too: "prod2"
+      Dry run: nothing was changed.
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 0
+      …
+      Installed DIR/home/.kube/config
+      Old file: DIR/home/.kube/config.TIME
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 0
+      …
+      Nothing to do: DIR/home/.kube/config is up to date
+    fetch --admin-kubeconfig admin --cluster cluster1 --compare home/.kube/config.TIME: exit 1
+      …
+      home/.kube/config.TIME and Secret cluster-cluster1/cluster1-kubeconfig: different certificates
+    "#);
 }
 
 #[test]
@@ -97,41 +104,45 @@ fn a_new_ca_goes_with_it_and_the_server_stays() {
     scene.keep_in_secret(scene.elsewhere("https://10.9.9.9:6443", &scene.cluster.authority, &scene.leaf));
     let run = scene.run(&format!("install {FROM} --context prod --file mine --yes"));
     assert_eq!((run.code, scene.read("mine")), (0, mine.expected()), "{run}");
+    insta::assert_snapshot!(scene.screens(), @r#"
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --file mine --yes: exit 0
+      note: using namespace cluster-cluster1; --namespace names another
+      Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
+      The new kubeconfig works. Nodes of CLUSTER/:
+      Plan: mine: context "prod" gets the new credential, the rest stays; the old file is kept beside it
+      note: contexts of the same user change too: "prod2"
+      Installed mine
+      Old file: mine.TIME
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --file mine --yes: exit 0
+      …
+      Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server https://10.9.9.9:6443
+      The new kubeconfig works. Nodes of CLUSTER/:
+      Plan: mine: context "prod" gets the new credential, the rest stays; the old file is kept beside it
+      note: contexts of the same user change too: "prod2"
+      Installed mine
+      Old file: mine.TIME
+    "#);
 }
 
 #[test]
 fn contexts_that_cannot_be_replaced() {
     let mine = Mine::new();
     let scene = &mine.scene;
-    let fails = |context: &str, code: i32, said: &str| {
-        scene.fails(&format!("install {FROM} --context {context} --yes"), code, &[said]);
+    let fails = |context: &str| {
+        scene.fails(&format!("install {FROM} --context {context} --yes"));
     };
-    let config = scene.path("home/.kube/config").display().to_string();
-    let check = format!("\nhint: kuberescue kubeconfig check {config}\n");
-    let nope = format!(
-        "error [kubeconfig-unusable]: cannot read {config}: no context \"nope\" (contexts: far, prod, prod2){check}"
-    );
-    fails("nope", 2, &nope);
-    let (was, is) = ("https://far:6443", scene.cluster.url());
-    let other = format!(
-        "error [another-cluster]: cannot replace {config} with Secret cluster-cluster1/cluster1-kubeconfig: other \
-         cluster (server {is}, was {was}; no common CA key)\nhint: if that is intended: --accept-cluster\n"
-    );
-    fails("far", 5, &other);
-    for (user, uses) in [
-        ("{token: s3cret}", "a token"),
-        ("{exec: {command: touch}}", "an exec plug-in"),
-        ("{client-certificate: /a.crt, client-key: /a.key}", "files"),
-        ("{auth-provider: {name: oidc}}", "an auth provider"),
-        ("{}", "nothing"),
+    fails("nope");
+    fails("far");
+    for user in [
+        "{token: s3cret}",
+        "{exec: {command: touch}}",
+        "{client-certificate: /a.crt, client-key: /a.key}",
+        "{auth-provider: {name: oidc}}",
+        "{}",
     ] {
         let start = mine.text.find("  user:\n    # the").unwrap();
         scene.write("home/.kube/config", format!("{}  user: {user}\n", &mine.text[..start]));
-        let error = format!(
-            "error [no-credential]: cannot use {config}: user \"prod admin\" has no embedded client certificate, but {uses}\nhint: use \
-             a kubeconfig with embedded certificates, such as admin.conf\n"
-        );
-        fails("prod", 2, &error);
+        fails("prod");
     }
     // A value on several lines can't be replaced in place.
     let start = mine.text.find("client-key-data: '").unwrap() + "client-key-data: ".len();
@@ -139,20 +150,59 @@ fn contexts_that_cannot_be_replaced() {
     let (head, tail) = mine.text[start + 1..end - 1].split_at(64);
     let block = format!("{}|\n      {head}\n      {tail}{}", &mine.text[..start], &mine.text[end..]);
     scene.write("home/.kube/config", block);
-    let one_line = format!(
-        "error [kubeconfig-unusable]: cannot edit context \"prod\" of {config}: client-key-data is a block scalar or an alias, which cannot be \
-         replaced in place; write it on one line\nhint: run without --context to replace the whole file\n"
-    );
-    fails("prod", 2, &one_line);
+    fails("prod");
     scene.write("home/.kube/config", "junk: [");
-    fails("prod", 2, &format!("error [kubeconfig-unusable]: cannot read {config}: not a kubeconfig: "));
+    fails("prod");
     std::fs::remove_file(scene.path("home/.kube/config")).unwrap();
-    let none =
-        "error [usage]: cannot find a kubeconfig: ~/.kube/config leads to none\nhint: name it: --file FILE\n";
-    fails("prod", 2, none);
-    let missing =
-        "error [usage]: cannot read new: not found\nhint: run without --context to write a new file\n";
-    fails("prod --file new", 2, missing);
+    fails("prod");
+    fails("prod --file new");
+    insta::assert_snapshot!(scene.screens(), @r#"
+    install --admin-kubeconfig admin --cluster cluster1 --context nope --yes: exit 2
+      note: using namespace cluster-cluster1; --namespace names another
+      Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
+      error [kubeconfig-unusable]: cannot read DIR/home/.kube/config: no context "nope" (contexts: far, prod, prod2)
+      hint: kuberescue kubeconfig check DIR/home/.kube/config
+    install --admin-kubeconfig admin --cluster cluster1 --context far --yes: exit 5
+      …
+      error [another-cluster]: cannot replace DIR/home/.kube/config with Secret cluster-cluster1/cluster1-kubeconfig: other cluster (server CLUSTER, was https://far:6443; no common CA key)
+      hint: if that is intended: --accept-cluster
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [no-credential]: cannot use DIR/home/.kube/config: user "prod admin" has no embedded client certificate, but a token
+      hint: use a kubeconfig with embedded certificates, such as admin.conf
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [no-credential]: cannot use DIR/home/.kube/config: user "prod admin" has no embedded client certificate, but an exec plug-in
+      hint: use a kubeconfig with embedded certificates, such as admin.conf
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [no-credential]: cannot use DIR/home/.kube/config: user "prod admin" has no embedded client certificate, but files
+      hint: use a kubeconfig with embedded certificates, such as admin.conf
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [no-credential]: cannot use DIR/home/.kube/config: user "prod admin" has no embedded client certificate, but an auth provider
+      hint: use a kubeconfig with embedded certificates, such as admin.conf
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [no-credential]: cannot use DIR/home/.kube/config: user "prod admin" has no embedded client certificate, but nothing
+      hint: use a kubeconfig with embedded certificates, such as admin.conf
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [kubeconfig-unusable]: cannot edit context "prod" of DIR/home/.kube/config: client-key-data is a block scalar or an alias, which cannot be replaced in place; write it on one line
+      hint: run without --context to replace the whole file
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      …
+      error [kubeconfig-unusable]: cannot read DIR/home/.kube/config: not a kubeconfig: line 1, column 7: not valid YAML
+      hint: kuberescue kubeconfig check DIR/home/.kube/config
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      error [usage]: cannot find a kubeconfig: ~/.kube/config leads to none
+      hint: name it: --file FILE
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --file new --yes: exit 2
+      note: using namespace cluster-cluster1; --namespace names another
+      Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
+      error [usage]: cannot read new: not found
+      hint: run without --context to write a new file
+    "#);
 }
 
 #[test]
@@ -161,15 +211,27 @@ fn of_several_kubeconfigs_one_is_to_be_named() {
     let scene = &mine.scene;
     scene.write("a", &mine.text);
     scene.write("b", &mine.text);
-    let mut command = scene.command(&format!("install {FROM} --context prod --yes"));
-    command.env("KUBECONFIG", "a:b");
-    let run = crate::common::run(command);
-    let error = "error [usage]: cannot choose a kubeconfig: $KUBECONFIG lists several\nhint: name the one with the context: \
-                 --file FILE\n";
-    assert_eq!((run.code, run.err.as_str()), (2, error), "{run}");
-    let mut command = scene.command(&format!("install {FROM} --context prod --yes"));
-    command.env("KUBECONFIG", "a");
-    let run = crate::common::run(command);
+    let install = format!("install {FROM} --context prod --yes");
+    let with = |kubeconfigs: &str| {
+        let mut command = scene.command(&install);
+        command.env("KUBECONFIG", kubeconfigs);
+        scene.run_as(command, &install)
+    };
+    with("a:b");
+    let run = with("a");
     assert_eq!((run.code, scene.read("a")), (0, mine.expected()), "{run}");
     assert_eq!(scene.read("b"), mine.text);
+    insta::assert_snapshot!(scene.screens(), @r#"
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 2
+      error [usage]: cannot choose a kubeconfig: $KUBECONFIG lists several
+      hint: name the one with the context: --file FILE
+    install --admin-kubeconfig admin --cluster cluster1 --context prod --yes: exit 0
+      note: using namespace cluster-cluster1; --namespace names another
+      Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
+      The new kubeconfig works. Nodes of CLUSTER/:
+      Plan: a: context "prod" gets the new credential, the rest stays; the old file is kept beside it
+      note: contexts of the same user change too: "prod2"
+      Installed a
+      Old file: a.TIME
+    "#);
 }

@@ -1,15 +1,18 @@
 //! An admin workstation: a directory with bmctl's workspace, an admin cluster that keeps a Secret, and the cluster that
 //! the kubeconfig in it leads to.
 
+use std::cell::RefCell;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::apiserver::{ApiServer, certificate_user, kubeconfig};
-use crate::common::{Run, base64, kuberescue, openssl, run};
+use crate::common::{Run, base64, kuberescue, run};
 use crate::server::{Authority, Leaf};
 
 pub const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
@@ -27,7 +30,24 @@ pub struct Scene {
     /// The one that works.
     pub new: String,
     pub leaf: Leaf,
+    /// What each run has shown, since the last look at it.
+    shown: RefCell<Vec<(String, String)>>,
 }
+
+/// What differs from run to run, and what stands for it.
+static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [
+        (r"\.\d{8}T\d{6}Z(-\d+)?", ".TIME"),
+        (r"\(\d+ days ago\)", "(N days ago)"),
+        (r"\(in \d+ days\)", "(in N days)"),
+        (r"127\.\d+\.0\.\d+:\d{2,}", "ADDRESS"),
+        (r"\b[0-9a-f]{16,40}\b", "HEX"),
+        (r"\d+d\d+h", "AGE"),
+        (r"after \d{3,} bytes", "after N bytes"),
+    ]
+    .map(|(pattern, name)| (Regex::new(pattern).unwrap(), name))
+    .into()
+});
 
 impl Scene {
     /// The workstation has an expired kubeconfig, the Secret the new one.
@@ -36,7 +56,8 @@ impl Scene {
         let leaf = cluster.authority.leaf("kubernetes-admin");
         let (old, new) =
             (cluster.kubeconfig(&cluster.authority.expired("kubernetes-admin")), cluster.kubeconfig(&leaf));
-        let scene = Self { admin, cluster, directory: tempfile::tempdir().unwrap(), old, new, leaf };
+        let directory = tempfile::tempdir().unwrap();
+        let scene = Self { admin, cluster, directory, old, new, leaf, shown: RefCell::default() };
         scene.write("admin", scene.admin.admin());
         scene.write(FILE, &scene.old);
         scene.keep_in_secret(&scene.new);
@@ -112,23 +133,55 @@ impl Scene {
 
     /// Runs it; no key is seen in what it says.
     pub fn run(&self, arguments: &str) -> Run {
-        let run = run(self.command(arguments));
+        self.run_as(self.command(arguments), arguments)
+    }
+
+    /// The same of a command that was prepared otherwise.
+    pub fn run_as(&self, command: Command, arguments: &str) -> Run {
+        let run = run(command);
         assert!(!run.err.contains("PRIVATE KEY") && !run.err.contains("LS0tLS1CRUdJTi"), "{run}");
         if !arguments.starts_with("fetch") || arguments.contains("--") && arguments.contains("--compare") {
             assert!(!run.out.contains("PRIVATE KEY") && !run.out.contains("LS0tLS1CRUdJTi"), "{run}");
         }
+        self.shown.borrow_mut().push((format!("{arguments}: exit {}", run.code), run.err.clone()));
         run
     }
 
-    /// It fails with this exit code and says this; nothing changes, here and in the Secret.
-    pub fn fails(&self, arguments: &str, code: i32, said: &[&str]) -> Run {
+    /// What the runs since the last look have said beside their result. Lines that a run begins with like the one
+    /// before it are `…`.
+    pub fn screens(&self) -> String {
+        let (mut text, mut before) = (String::new(), String::new());
+        for (head, said) in self.shown.take() {
+            let same = said.lines().zip(before.lines()).take_while(|(line, other)| line == other).count();
+            let same = if same == said.lines().count() { 0 } else { same };
+            let rest: String = said.lines().skip(same).map(|line| format!("  {line}\n")).collect();
+            text += &format!("{head}\n{}{rest}", if same > 0 { "  …\n" } else { "" });
+            before = said;
+        }
+        self.steady(&text)
+    }
+
+    /// The tables of a run, without what differs from run to run.
+    pub fn tables(&self, run: &Run) -> String {
+        let cells = Regex::new(" {2,}").unwrap();
+        self.steady(&run.out)
+            .lines()
+            .map(|line| format!("{}\n", cells.replace_all(line.trim_end(), "  ")))
+            .collect()
+    }
+
+    fn steady(&self, text: &str) -> String {
+        let directory = self.directory.path().canonicalize().unwrap().display().to_string();
+        let text = text.replace(&directory, "DIR");
+        let text = text.replace(&self.admin.url(), "ADMIN").replace(&self.cluster.url(), "CLUSTER");
+        VARYING.iter().fold(text, |text, (pattern, name)| pattern.replace_all(&text, *name).into_owned())
+    }
+
+    /// It fails with a hint; nothing changes, here and in the Secret.
+    pub fn fails(&self, arguments: &str) -> Run {
         let before = (self.snapshot(), self.admin.store().objects.get(SECRET).cloned());
         let run = self.run(arguments);
-        assert_eq!(run.code, code, "{arguments}\n{run}");
-        for said in said {
-            assert!(run.err.contains(said), "{arguments}: {said}\n{run}");
-        }
-        assert!(run.err.contains("hint: "), "{arguments}\n{run}");
+        assert!(run.code != 0 && run.err.contains("\nhint: "), "{arguments}\n{run}");
         assert_eq!(self.snapshot(), before.0, "{arguments}\n{run}");
         assert_eq!(self.admin.store().objects.get(SECRET).cloned(), before.1, "{arguments}\n{run}");
         run
@@ -157,12 +210,6 @@ impl Scene {
     /// A kubeconfig of this client at the cluster, with another server in it.
     pub fn elsewhere(&self, server: &str, authority: &Authority, client: &Leaf) -> String {
         kubeconfig(server, authority, &certificate_user(client))
-    }
-
-    /// The serial number of the working certificate, as openssl writes it, in lower case.
-    pub fn serial(&self) -> String {
-        let line = openssl("x509 -noout -serial", self.leaf.certificate.to_pem().as_bytes());
-        line.trim().replace("serial=", "").to_lowercase()
     }
 
     /// What the cluster was asked.
