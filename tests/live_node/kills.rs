@@ -32,7 +32,7 @@ fn struck(node: &TestNode, point: Point, arguments: &[&str]) -> Option<Run> {
     let strace = ["strace", "-f", "-o", TRACE, "-e", &trace, "-e", &inject, env!("CARGO_BIN_EXE_kuberescue")];
     let _gone = std::fs::remove_file(node.path(TRACE));
     let mut going = node.begin_command(&[&strace, arguments].concat());
-    let stopped = node.wait_until("it is stopped or has ended", PATIENCE, || {
+    let stopped = node.wait_until("it is stopped or has exited", PATIENCE, || {
         let has_exited = going.has_exited();
         let text = std::fs::read_to_string(node.path(TRACE)).unwrap_or_default();
         match text.contains("stopped by SIGSTOP") {
@@ -46,7 +46,7 @@ fn struck(node: &TestNode, point: Point, arguments: &[&str]) -> Option<Run> {
         return None;
     }
     node.signal_kuberescue(signal);
-    node.wait_until("it has ended", PATIENCE, || {
+    node.wait_until("it has exited", PATIENCE, || {
         // Other threads stop at their Nth calls too.
         node.exec(&["sh", "-c", "kill -CONT $(pidof kuberescue)"]);
         going.has_exited().then_some(())
@@ -104,7 +104,7 @@ fn a_restart_over_cri_is_finished_by_the_same_run() {
         assert_eq!((node.manifests(), node.namesakes()), (manifests.clone(), namesakes.clone()), "{when}");
     }
     node.wait_until("all is well", PATIENCE, || (node.probe().1 == 0).then_some(()));
-    eprintln!("restart over CRI: {points} points ({killed} kills), all ended clean");
+    eprintln!("restart over CRI: {points} points ({killed} kills), all completed clean");
     assert!(points >= SENT / stride, "{points} points");
 }
 
@@ -148,6 +148,6 @@ fn manifests_that_are_away_come_back_with_resume_or_the_same_run() {
         node.assert_green();
         assert_eq!(node.manifests(), manifests, "{when}");
     }
-    eprintln!("manifests moved away: {points} points, {away} with manifests away, all ended clean");
+    eprintln!("manifests moved away: {points} points, {away} with manifests away, all completed clean");
     assert!(points > 4 && away > 0, "{points} points, {away} with manifests away");
 }
