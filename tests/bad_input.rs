@@ -193,7 +193,7 @@ fn broken_certificates_are_rows_with_a_reason() {
     ## garbage in PEM
     !INVALID! apiserver
     key-unreadable   etcd-peer   its key /etc/kubernetes/pki/etcd/peer.key: PEM without a PRIVATE KEY block
-    unreadable       apiserver   not an X.509 certificate: Parsing Error: NomError(Eof)
+    unreadable       apiserver   not an X.509 certificate: its DER is damaged or truncated
     ## a key
     !INVALID! apiserver
     key-mismatch   etcd-peer                           its key does not match its certificate

@@ -398,7 +398,7 @@ fn a_rescue_that_was_interrupted_is_taken_back_on_a_disk() {
     node.must("rollback --yes");
     assert_eq!((node.text(ETCD_POD), node.text(DATABASE)), (manifest, "old".to_owned()));
     assert!(!node.path(COPY).exists() && !node.path("/var/lib/kuberescue/rescue.json").exists());
-    assert!(node.must("rollback --yes").out.contains("Nothing to roll back"));
+    assert_eq!(node.must("rollback --yes -o json").json()["result"], "nothing");
 }
 
 #[test]

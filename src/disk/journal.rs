@@ -161,7 +161,7 @@ impl Journal {
 
     pub(super) fn write(&self, state: &StateDir, name: &str) -> Result<(), Error> {
         let wrong = |why: String| Error::Journal { path: state.path.join(name), why };
-        let text = serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?;
+        let text = serde_json::to_vec(self).map_err(|error| wrong(json_reason(&error)))?;
         if text.len() as u64 > MAX_JOURNAL {
             // It could not be read again.
             return Err(wrong("so many changes are not made at once".to_owned()));

@@ -13,7 +13,6 @@ use super::{Error, Root};
 use crate::formats::json_reason;
 use crate::state::text;
 
-/// Its name.
 pub const RECORD: &str = "rescue.json";
 const FORMAT: u32 = 1;
 const MAX_RECORD: u64 = 64 << 10;
@@ -90,7 +89,7 @@ impl Rescue {
     /// The disk cannot be written.
     pub fn write(&self, lock: &Lock) -> Result<(), Error> {
         let wrong = |why: String| Error::Journal { path: lock.state.path.join(RECORD), why };
-        lock.state.replace(RECORD, &serde_json::to_vec(self).map_err(|error| wrong(error.to_string()))?)
+        lock.state.replace(RECORD, &serde_json::to_vec(self).map_err(|error| wrong(json_reason(&error)))?)
     }
 
     /// Removes it: the rescue is over.

@@ -63,7 +63,6 @@ pub struct Error {
 }
 
 impl Error {
-    /// The exit code.
     pub const fn exit(&self) -> Exit {
         match self.kind {
             Kind::Findings => Exit::Findings,

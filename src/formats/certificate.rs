@@ -10,6 +10,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use super::pem::{self, PemError};
+use super::reason;
 use crate::state::Digest;
 
 /// The largest certificate that is parsed: Go's limit for a TLS message with an entire chain (crypto/tls,
@@ -133,11 +134,12 @@ impl Certificate {
     /// # Errors
     /// It cannot be parsed, or bytes follow it.
     pub fn from_der(der: Vec<u8>) -> Result<Self, CertificateError> {
-        let malformed = |reason: String| CertificateError::Malformed(reason);
+        let malformed = CertificateError::Malformed;
         if der.len() > LARGEST {
             return Err(CertificateError::TooLarge(der.len()));
         }
-        let (rest, parsed) = X509Certificate::from_der(&der).map_err(|error| malformed(error.to_string()))?;
+        let (rest, parsed) =
+            X509Certificate::from_der(&der).map_err(|error| malformed(reason::x509(&error).to_owned()))?;
         if !rest.is_empty() {
             return Err(malformed("bytes follow the certificate".to_owned()));
         }
@@ -145,7 +147,8 @@ impl Certificate {
         // later than the latest Timestamp.
         let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
         let time = |seconds: i64| {
-            Timestamp::from_second(seconds.clamp(first, last)).map_err(|error| malformed(error.to_string()))
+            Timestamp::from_second(seconds.clamp(first, last))
+                .map_err(|_| malformed("its dates cannot be read".to_owned()))
         };
         let text = |values: Vec<Option<&str>>| values.into_iter().flatten().map(str::to_owned).collect();
         let subject = parsed.subject();
@@ -170,7 +173,7 @@ impl Certificate {
             key_id: None,
             spki: parsed.public_key().raw.to_vec(),
             algorithm: KeyAlgorithm::of_spki(parsed.public_key().raw)
-                .unwrap_or_else(|error| KeyAlgorithm::Other(error.to_string())),
+                .unwrap_or_else(|_| KeyAlgorithm::Other("an unknown kind".to_owned())),
             weak_hash: weak_hash(&parsed.signature_algorithm.algorithm.to_id_string()),
             der: Vec::new(),
         };
@@ -293,7 +296,7 @@ impl Certificate {
             Err(x509_parser::error::X509Error::SignatureVerificationError) => {
                 Err(ChainError::OtherKey(authority.subject.clone()))
             }
-            Err(error) => Err(unsupported(&error.to_string())),
+            Err(_) => Err(unsupported("an algorithm that is not supported here")),
         }
     }
 

@@ -307,7 +307,7 @@ fn ec_spki(sec1: &[u8], outer: Option<ObjectIdentifier>) -> Result<Vec<u8>, KeyE
 fn ed25519_spki(pkcs8: &[u8]) -> Result<Vec<u8>, KeyError> {
     use ring::signature::{Ed25519KeyPair, KeyPair as _};
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)
-        .map_err(|rejected| KeyError::Malformed(rejected.to_string()))?;
+        .map_err(|error| KeyError::Malformed(super::reason::rejected(&error).to_owned()))?;
     spki(AlgorithmIdentifier { oid: ED25519, parameters: None }, pair.public_key().as_ref())
 }
 
@@ -325,7 +325,7 @@ pub fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>, KeyError> {
 }
 
 fn malformed(error: der::Error) -> KeyError {
-    KeyError::Malformed(error.to_string())
+    KeyError::Malformed(super::reason::der(&error).to_owned())
 }
 
 fn bits(magnitude: &[u8]) -> usize {

@@ -22,6 +22,7 @@ pub mod name;
 pub mod objects;
 pub mod pem;
 pub mod protobuf;
+pub mod reason;
 pub mod request;
 pub mod san;
 pub mod systemd;

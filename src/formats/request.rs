@@ -11,6 +11,7 @@ use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::FromDer as _;
 
 use super::certificate::address;
+use super::reason;
 
 /// Bytes; a kubelet's has less than a kibibyte.
 const LARGEST: usize = 64 << 10;
@@ -61,8 +62,8 @@ impl Request {
     /// It cannot be parsed, or bytes follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, RequestError> {
         let malformed = |what: String| RequestError(format!("not a certificate request: {what}"));
-        let (rest, parsed) =
-            X509CertificationRequest::from_der(der).map_err(|error| malformed(error.to_string()))?;
+        let (rest, parsed) = X509CertificationRequest::from_der(der)
+            .map_err(|error| malformed(reason::x509(&error).to_owned()))?;
         if !rest.is_empty() {
             return Err(malformed("bytes follow it".to_owned()));
         }

@@ -69,7 +69,8 @@ fn duplicate(error: &Error) -> Option<DuplicateKey> {
     }
 }
 
-fn why(error: &Error) -> String {
+/// Where and what is wrong, without an excerpt.
+pub fn why(error: &Error) -> String {
     let what = match error.without_snippet() {
         Error::Unexpected { .. }
         | Error::InvalidScalar { .. }

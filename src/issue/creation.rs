@@ -90,8 +90,16 @@ fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8
     let issuer = Issuer::from_params(&authority, Placeholder);
     let made = params
         .signed_by(&Placeholder, &issuer)
-        .map_err(|error| refused(&profile.common_name, &error.to_string()))?;
+        .map_err(|error| refused(&profile.common_name, name_reason(&error)))?;
     Ok(made.der().to_vec())
+}
+
+/// Why a certificate with this subject or these names cannot be encoded.
+pub(super) const fn name_reason(error: &rcgen::Error) -> &'static str {
+    match error {
+        rcgen::Error::InvalidAsn1String(_) => "it has a character that a certificate cannot hold",
+        _ => "it cannot be encoded",
+    }
 }
 
 /// The string type that Go chooses.

@@ -2,6 +2,7 @@
 
 use crate::formats::certificate::CertificateError;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, KeyError};
+use crate::formats::reason;
 
 /// Why a key or a certificate could not be created. Nothing has been written when this is returned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,6 @@ pub enum IssueError {
 
 impl From<der::Error> for IssueError {
     fn from(error: der::Error) -> Self {
-        Self::Encoding(error.to_string())
+        Self::Encoding(reason::der(&error).to_owned())
     }
 }

@@ -7,7 +7,7 @@ use rcgen::{
 };
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
-use super::creation::text;
+use super::creation::{name_reason, text};
 use super::renewal;
 use super::template::Template;
 use super::{IssueError, KeyRequest, Signer};
@@ -43,9 +43,10 @@ pub(super) fn own_authority(
     // RFC 5280 section 4.2.1.2, method 1, as in Go.
     let key_id = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key_bits).as_ref().to_vec();
     params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
-    let unsigned = params
-        .self_signed(&Unsigned { key_bits })
-        .map_err(|error| IssueError::Name { name: name.to_owned(), reason: error.to_string() })?;
+    let unsigned = params.self_signed(&Unsigned { key_bits }).map_err(|error| IssueError::Name {
+        name: name.to_owned(),
+        reason: name_reason(&error).to_owned(),
+    })?;
     // It has subject and key by now, which is all that a signer needs to sign it again with the real key.
     let unsigned = Certificate::from_der(unsigned.der().to_vec())?;
     let signer = Signer::new(&unsigned, key)?;

@@ -15,6 +15,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::IssueError;
 use super::random::SystemRng;
 use crate::formats::key::{KeyAlgorithm, RsaPrivateKey};
+use crate::formats::reason;
 
 /// The usual public exponent; itself a prime.
 const E: u32 = 65537;
@@ -42,7 +43,7 @@ fn search<const LIMBS: usize>(
 ) -> Result<Prime, IssueError> {
     let failed = |reason: String| failure(modulus_bits, reason);
     let factory = SmallFactorsSieveFactory::new(Flavor::Any, Uint::<LIMBS>::BITS, SetBits::TwoMsb)
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|_| failed("no search for primes of this size".to_owned()))?;
     let exponent = nonzero_limb(E).ok_or_else(|| failed("zero exponent".to_owned()))?;
     let mut random = SystemRng::new();
     let found = sieve_and_find(&mut random, factory, |_, candidate: &Uint<LIMBS>| {
@@ -51,7 +52,7 @@ fn search<const LIMBS: usize>(
     });
     random.check()?;
     let mut found = found
-        .map_err(|error| failed(error.to_string()))?
+        .map_err(|_| failed("the prime search failed".to_owned()))?
         .ok_or_else(|| failed("the prime search stopped".to_owned()))?;
     let prime = bytes(&found);
     found.zeroize();
@@ -104,7 +105,7 @@ pub(super) fn key(one: &Prime, other: &Prime) -> Result<Option<Zeroizing<Vec<u8>
     .to_der()
     .map(Zeroizing::new)?;
     ring::signature::RsaKeyPair::from_der(&pkcs1)
-        .map_err(|error| failure(modulus_bits, error.to_string()))?;
+        .map_err(|error| failure(modulus_bits, reason::rejected(&error).to_owned()))?;
     Ok(Some(pkcs1))
 }
 

@@ -13,6 +13,7 @@ use ring::signature::{
 use super::IssueError;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
+use crate::formats::reason;
 
 /// RFC 4055 section 5.
 const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -61,7 +62,7 @@ impl<'a> Signer<'a> {
             algorithm: key.algorithm.clone(),
             reason,
         };
-        let rejected = |error: ring::error::KeyRejected| refused(error.to_string());
+        let rejected = |error: ring::error::KeyRejected| refused(reason::rejected(&error).to_owned());
         let (pair, algorithm) = match key.algorithm {
             KeyAlgorithm::Rsa(_) => {
                 let pkcs1 = key.encoded_as(KeyEncoding::Pkcs1)?;

@@ -13,6 +13,7 @@ use super::random;
 use super::{IssueError, Signer};
 use crate::analysis::node::plan::Dates;
 use crate::formats::key::{PrivateKey, public_key_bits};
+use crate::formats::reason;
 
 /// Content octets of an extension's object identifier. Compared as bytes: identifiers made of UUIDs have
 /// arcs that no parser's integers hold.
@@ -45,7 +46,7 @@ impl<'a> Template<'a> {
             let extensions = tbs.extensions.take().map(|list| list.decode_as()).transpose()?;
             Ok(Self { tbs, extensions })
         };
-        take_apart().map_err(|error| IssueError::Template(error.to_string()))
+        take_apart().map_err(|error| IssueError::Template(reason::der(&error).to_owned()))
     }
 
     /// Sorts the extensions in Go's order.
@@ -88,8 +89,8 @@ impl<'a> Template<'a> {
             return Err(impossible("it expires before it starts".to_owned()));
         }
         let dates = [
-            not_before.map_err(|error| impossible(error.to_string()))?,
-            not_after.map_err(|error| impossible(error.to_string()))?,
+            not_before.map_err(|error| impossible(reason::der(&error).to_owned()))?,
+            not_after.map_err(|error| impossible(reason::der(&error).to_owned()))?,
         ]
         .concat();
 

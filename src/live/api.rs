@@ -35,6 +35,7 @@ pub use self::pods::Log;
 pub use self::secrets::Secret;
 use super::deadline::Deadline;
 use super::fault::Fault;
+use crate::state::os;
 
 /// Bytes. A page of 500 nodes with long image lists has about 10 MiB.
 const LONGEST_BODY: usize = 64 << 20;
@@ -126,14 +127,18 @@ impl Api {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Fault::Unreachable(error.to_string()))?;
+            .map_err(|error| Fault::Unreachable(os::reason(&error)))?;
         let guard = runtime.enter();
         // The client starts tasks of its own when it is built.
         let client = ClientBuilder::try_from(config).map(ClientBuilder::build);
         drop(guard);
         let client = client.map_err(|error| match &error {
             kube::Error::Auth(auth) => ApiError::of_credential(auth, plugin.as_deref()),
-            other => login::unusable(&other.to_string()),
+            kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
+                login::unusable("the proxy-url is neither http://, https:// nor socks5://")
+            }
+            kube::Error::RustlsTls(_) => login::unusable("a certificate or key in it cannot be used for TLS"),
+            _ => login::unusable("no connection can be made with it"),
         })?;
         Ok(Self { client, runtime: Some(runtime), server, proxy, plugin, patient: false })
     }

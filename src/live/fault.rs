@@ -6,7 +6,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use crate::state::Code;
+use crate::state::{Code, os};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -57,20 +57,31 @@ impl Fault {
             Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
                 Self::Answer("the connection was reset".to_owned())
             }
-            Some(_) => Self::Unreachable(innermost(error)),
-            None => Self::of_tunnel(&innermost(error)),
+            Some(_) => Self::Unreachable(why_unreachable(error)),
+            None => Self::of_tunnel(&innermost(error)).unwrap_or_else(|| Self::of_http(error)),
         }
     }
 
     /// The client's error type for a proxy tunnel is not public: only its message is.
-    fn of_tunnel(words: &str) -> Self {
-        match words.strip_prefix("tunnel error: ") {
-            Some("proxy authorization required") => {
-                Self::Proxy("the proxy wants a name and a password".to_owned())
-            }
-            Some(why) => Self::Proxy(format!("the proxy doesn't open the way: {why}")),
-            None => Self::Answer(words.to_owned()),
-        }
+    fn of_tunnel(words: &str) -> Option<Self> {
+        let why = match words.strip_prefix("tunnel error: ")? {
+            "proxy authorization required" => "the proxy wants a name and a password",
+            "unsuccessful" => "the proxy refused the connection",
+            "unexpected end of file" => "the proxy closed the connection",
+            _ => "the proxy did not open a connection",
+        };
+        Some(Self::Proxy(why.to_owned()))
+    }
+
+    /// An error of HTTP itself.
+    fn of_http(error: &(dyn Error + 'static)) -> Self {
+        let why = match find::<hyper::Error>(error) {
+            Some(error) if error.is_parse() => "what answers there does not speak HTTP",
+            Some(error) if error.is_incomplete_message() => "the connection was closed",
+            Some(error) if error.is_timeout() => return Self::TimedOut,
+            _ => "the connection broke",
+        };
+        Self::Answer(why.to_owned())
     }
 
     /// Whether TLS is the cause.
@@ -84,7 +95,7 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
     Some(match error {
         Tls::AlertReceived(alert) => match rejection(*alert) {
             Some(why) => Fault::ClientCertificateRejected(why.to_owned()),
-            None => Fault::Tls(format!("the server closed it with the alert {alert:?}")),
+            None => Fault::Tls(format!("the server closed it: {}", of_alert(*alert))),
         },
         Tls::InvalidCertificate(why) => Fault::ServerCertificate(of_certificate(why)),
         Tls::InvalidMessage(
@@ -93,8 +104,42 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
             | InvalidMessage::MessageTooLarge
             | InvalidMessage::UnexpectedMessage(_),
         ) => Fault::Tls("what answers there does not speak TLS".to_owned()),
-        other => Fault::Tls(other.to_string()),
+        other => Fault::Tls(
+            match other {
+                Tls::InvalidMessage(_) | Tls::InappropriateMessage { .. } => {
+                    "the server sent an invalid message"
+                }
+                Tls::InappropriateHandshakeMessage { .. } | Tls::PeerMisbehaved(_) => {
+                    "the server does not follow the protocol"
+                }
+                Tls::PeerIncompatible(_) => "the server supports no version or cipher suite that is safe",
+                Tls::NoCertificatesPresented => "the server showed no certificate",
+                Tls::DecryptError => "what the server sent cannot be decrypted",
+                Tls::PeerSentOversizedRecord => "the server sent too large a record",
+                Tls::HandshakeNotComplete => "the handshake was not completed",
+                Tls::FailedToGetRandomBytes => "the system's random number generator failed",
+                _ => "the handshake failed",
+            }
+            .to_owned(),
+        ),
     })
+}
+
+/// The other alerts (RFC 8446 section 6.2). Servers before TLS 1.3 send the first one for a client certificate that
+/// they reject too.
+fn of_alert(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::HandshakeFailure => {
+            "it has no cipher suite in common, or requires another client certificate"
+        }
+        AlertDescription::ProtocolVersion => "it supports no version of TLS from 1.2 on",
+        AlertDescription::InsufficientSecurity => "it requires stronger cipher suites",
+        AlertDescription::UnrecognisedName => "it does not serve this name",
+        AlertDescription::InternalError => "it had an internal error",
+        AlertDescription::DecryptError => "it could not check a signature",
+        AlertDescription::UserCanceled | AlertDescription::CloseNotify => "it gave up",
+        _ => "it did not accept the handshake",
+    }
 }
 
 /// The alerts that reject a client certificate (RFC 8446 section 6.2).
@@ -125,7 +170,31 @@ fn of_certificate(error: &CertificateError) -> String {
             format!("it is not valid for {}", expected.to_str())
         }
         CertificateError::BadSignature => "its signature does not fit the CA's key".to_owned(),
-        other => other.to_string(),
+        CertificateError::BadEncoding => "it cannot be read".to_owned(),
+        CertificateError::Revoked => "it was revoked".to_owned(),
+        CertificateError::UnhandledCriticalExtension => {
+            "it has a critical extension that is not known here".to_owned()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "it is signed with an algorithm that is not supported".to_owned()
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it is not for servers".to_owned()
+        }
+        _ => "TLS does not accept it".to_owned(),
+    }
+}
+
+/// Why an address could not be reached. The resolver's errors have no number, and a text of the C library.
+fn why_unreachable(error: &(dyn Error + 'static)) -> String {
+    match find::<io::Error>(error) {
+        Some(error) if error.raw_os_error().is_some() => os::reason(error),
+        Some(error) if error.get_ref().is_none() => error.kind().to_string(),
+        _ if innermost(error).starts_with("failed to lookup address") => {
+            "the host name cannot be resolved".to_owned()
+        }
+        _ => "the connection broke".to_owned(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::https::{Recorder, configuration, within};
 use crate::analysis::workstation::{Connection, Target};
 use crate::formats::certificate::Certificate;
+use crate::state::os;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -88,11 +89,12 @@ fn try_handshake(target: &Target, now: Timestamp, connection: &mut Connection) -
         format!("{}:{}", address.host, address.port)
     };
     let name = target.tls_server_name.clone().unwrap_or_else(|| address.host.clone());
-    let name = ServerName::try_from(name).map_err(|error| Fault::Unreachable(error.to_string()))?;
+    let not_a_name = format!("\"{name}\" is neither a host name nor an address");
+    let name = ServerName::try_from(name).map_err(|_| Fault::Unreachable(not_a_name))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Fault::Unreachable(error.to_string()))?;
+        .map_err(|error| Fault::Unreachable(os::reason(&error)))?;
     let recorder = Arc::new(Recorder::new());
     let done = runtime.block_on(connect(&address, name.clone(), recorder.clone()));
     // Don't wait for a name that is still being resolved.
@@ -139,7 +141,7 @@ fn judge(
         .add_parsable_certificates(target.authorities.iter().map(|der| CertificateDer::from(der.as_slice())));
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), recorder.provider())
         .build()
-        .map_err(|error| Fault::ServerCertificate(format!("the cluster's CA cannot be used: {error}")))?;
+        .map_err(|_| Fault::ServerCertificate("the cluster's CA cannot be used".to_owned()))?;
     let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let (leaf, others) =
         chain.split_first().ok_or_else(|| Fault::ServerCertificate("there is none".to_owned()))?;

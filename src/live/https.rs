@@ -25,6 +25,7 @@ use super::deadline::Deadline;
 use super::fault::Fault;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
+use crate::state::os;
 
 /// Bytes. Health checks answer a few kilobytes.
 const LONGEST_BODY: usize = 1 << 20;
@@ -48,7 +49,8 @@ impl ClientPair {
         let pkcs8 = key.to_pkcs8().map_err(|error| error.to_string())?;
         // Borrowed: no copy of the key is left behind.
         let borrowed = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
-        let signer = any_supported_type(&borrowed).map_err(|error| error.to_string())?;
+        let signer =
+            any_supported_type(&borrowed).map_err(|_| "TLS does not support this kind of key".to_owned())?;
         let chain = vec![CertificateDer::from(certificate.der.clone())];
         Ok(Self(Arc::new(CertifiedKey::new(chain, signer).into())))
     }
@@ -108,7 +110,7 @@ fn send(address: SocketAddr, transport: Transport<'_>, request: Request<'_>, dea
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(exchange(address, transport, request, deadline)),
-        Err(error) => Exchange::NoConnection(Fault::Unreachable(error.to_string())),
+        Err(error) => Exchange::NoConnection(Fault::Unreachable(os::reason(&error))),
     }
 }
 
@@ -175,7 +177,7 @@ async fn request(
         .header(hyper::header::USER_AGENT, concat!("kuberescue/", env!("CARGO_PKG_VERSION")))
         .header(hyper::header::CONNECTION, "close")
         .body(Full::new(Bytes::from_static(body.as_bytes())))
-        .map_err(|error| Fault::Answer(error.to_string()))?;
+        .map_err(|_| Fault::Answer("HTTP knows no such request".to_owned()))?;
     let reply = async {
         let reply = sender.send_request(request).await.map_err(|error| Fault::of(&error))?;
         let status = reply.status().as_u16();

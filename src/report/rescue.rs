@@ -88,7 +88,6 @@ fn addresses(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The result of a rescue.
 pub struct RescueDone {
     pub archive: PathBuf,
     pub keys: Keys,

@@ -109,13 +109,13 @@ fn the_kubeconfig_that_kubectl_would_take() {
     insta::assert_snapshot!(said, @r#"
     error [not-listening]: cannot list the nodes: connection refused: nothing listens there (https://ADDRESS with DIR/config)
     hint: check the address in DIR/config; on a control-plane node: sudo kuberescue probe
-    error [kubeconfig-unusable]: cannot use DIR/config, context "nobody": unusable kubeconfig: failed to load current context: nobody
+    error [kubeconfig-unusable]: cannot use DIR/config, context "nobody": unusable kubeconfig: context "nobody" not found
     hint: kuberescue kubeconfig check DIR/config
     error [file-error]: cannot read gone.conf: not found
     hint: look in $KUBECONFIG, ~/.kube/config, or bmctl-workspace/NAME/NAME-kubeconfig
     error [file-error]: cannot read home: is a directory
     hint: name the file in it, such as ~/.kube/config or CLUSTER-kubeconfig
-    error [kubeconfig-unusable]: cannot use junk.conf: unusable kubeconfig: failed to parse kubeconfig YAML: error: line 1 column 4: unclosed bracket '['
+    error [kubeconfig-unusable]: cannot use junk.conf: unusable kubeconfig: line 1, column 4: not valid YAML
     hint: kuberescue kubeconfig check junk.conf
     "#);
 }

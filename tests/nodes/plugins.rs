@@ -126,7 +126,7 @@ fn an_openid_connect_token_and_its_renewal() {
     let user = server.store().log.last().unwrap().user.clone();
     assert_eq!(user.as_deref(), Some("oidc-user"));
     insta::assert_snapshot!(said, @"
-    error [no-credential]: cannot list the nodes: no credential: failed OIDC: ID token expired and refreshing is not possible: missing field idp-issuer-url (https://ADDRESS with DIR/config)
+    error [no-credential]: cannot list the nodes: no credential: the OIDC token is not valid and could not be refreshed: check idp-issuer-url, client-id and refresh-token (https://ADDRESS with DIR/config)
     hint: use admin.conf of a control-plane node (/etc/kubernetes/admin.conf), or repair the plug-in
     ");
 }

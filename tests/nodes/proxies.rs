@@ -112,13 +112,13 @@ fn a_proxy_that_is_in_the_way() {
     hint: bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig
     error [unhealthy]: cannot list the nodes: the proxy wants a name and a password (https://ADDRESS through proxy http://ADDRESS with DIR/config)
     hint: bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig
-    error [unhealthy]: cannot list the nodes: the proxy doesn't open the way: unsuccessful (https://ADDRESS through proxy http://ADDRESS with DIR/config)
+    error [unhealthy]: cannot list the nodes: the proxy refused the connection (https://ADDRESS through proxy http://ADDRESS with DIR/config)
     hint: bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig
-    error [unhealthy]: cannot list the nodes: the proxy doesn't open the way: unsuccessful (https://ADDRESS through proxy http://ADDRESS with DIR/config)
+    error [unhealthy]: cannot list the nodes: the proxy refused the connection (https://ADDRESS through proxy http://ADDRESS with DIR/config)
     hint: bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig
-    error [unhealthy]: cannot list the nodes: the proxy doesn't open the way: unsuccessful (https://ADDRESS through proxy http://ADDRESS with DIR/config)
+    error [unhealthy]: cannot list the nodes: the proxy refused the connection (https://ADDRESS through proxy http://ADDRESS with DIR/config)
     hint: bypass the proxy: NO_PROXY=HOST in the environment, or remove proxy-url from the kubeconfig
-    error [kubeconfig-unusable]: cannot use DIR/config: unusable kubeconfig: configured proxy ftp://127.0.0.1:1/ uses an unsupported protocol
+    error [kubeconfig-unusable]: cannot use DIR/config: unusable kubeconfig: the proxy-url is neither http://, https:// nor socks5://
     hint: kuberescue kubeconfig check DIR/config
     ");
 }

@@ -117,7 +117,7 @@ fn a_client_certificate_of_every_encoding_is_shown() {
     ClientPair::new(&certificate, &key).unwrap();
     let other =
         generate(&[KeyRequest { algorithm: KeyAlgorithm::EcdsaP256, encoding: KeyEncoding::Sec1 }]).unwrap();
-    assert!(ClientPair::new(&certificate, &other[0]).unwrap_err().contains("not the certificate's"));
+    insta::assert_snapshot!(ClientPair::new(&certificate, &other[0]).unwrap_err(), @"the key is not the certificate's");
 }
 
 #[test]
@@ -190,14 +190,14 @@ fn what_speaks_no_tls() {
         match ask(address, Transport::Tls(None)) {
             Exchange::NoHandshake(chain, Fault::Tls(why)) => {
                 assert_eq!(chain.len(), 0);
-                assert!(why.contains("does not speak TLS"), "{words:?}: {why}");
+                insta::allow_duplicates! { insta::assert_snapshot!(why, @"what answers there does not speak TLS"); }
             }
             other => panic!("{words:?}: {other:?}"),
         }
     }
     // Closed at once.
     match ask(accept(drop), Transport::Tls(None)) {
-        Exchange::NoHandshake(_, Fault::Answer(why)) => assert!(why.contains("the connection was"), "{why}"),
+        Exchange::NoHandshake(_, Fault::Answer(_)) => {}
         other => panic!("{other:?}"),
     }
 }
@@ -205,13 +205,19 @@ fn what_speaks_no_tls() {
 #[test]
 fn what_speaks_no_http() {
     let leaf = Authority::new("ca").leaf("server");
+    let mut said = String::new();
     for words in ["", "220 smtp\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort"] {
         let (address, _) = server::https(config(&leaf, Clients::Anyone, &BOTH), move |_| words.into());
         match reply(ask(address, Transport::Tls(None)), &leaf) {
-            Err(Fault::Answer(why)) => assert!(!why.is_empty()),
+            Err(Fault::Answer(why)) => said += &format!("{words:?}: {why}\n"),
             other => panic!("{words}: {other:?}"),
         }
     }
+    insta::assert_snapshot!(said, @r#"
+    "": the connection was closed
+    "220 smtp\r\n": what answers there does not speak HTTP
+    "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort": the connection was closed
+    "#);
 }
 
 #[test]
@@ -223,7 +229,7 @@ fn an_endless_body_is_not_read_to_its_end() {
     });
     match ask(address, Transport::Plain) {
         Exchange::Connected { reply: Err(Fault::Answer(why)), .. } => {
-            assert!(why.contains("more than 1048576 bytes"), "{why}");
+            insta::assert_snapshot!(why, @"an answer of more than 1048576 bytes");
         }
         other => panic!("{other:?}"),
     }
@@ -266,7 +272,7 @@ fn a_certificate_without_its_key_is_no_proof() {
         let (address, _) = server::https(impostor, |_| http(200, "", b"ok"));
         match ask(address, Transport::Tls(None)) {
             Exchange::NoHandshake(_, Fault::ServerCertificate(why)) => {
-                assert!(why.contains("signature"), "{why}")
+                insta::allow_duplicates! { insta::assert_snapshot!(why, @"its signature does not fit the CA's key"); }
             }
             other => panic!("{other:?}"),
         }

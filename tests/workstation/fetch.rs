@@ -58,13 +58,13 @@ fn other_places() {
       note: using namespace cluster-cluster1; --namespace names another
       Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
     fetch --admin-kubeconfig admin --cluster cluster1 --admin-context nope: exit 2
-      error [kubeconfig-unusable]: cannot use admin, context "nope": unusable kubeconfig: failed to load current context: nope
+      error [kubeconfig-unusable]: cannot use admin, context "nope": unusable kubeconfig: context "nope" not found
       hint: kuberescue kubeconfig check admin
     fetch --admin-kubeconfig admin --cluster cluster1 --context c: exit 0
       note: using namespace cluster-cluster1; --namespace names another
       Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
     fetch --admin-kubeconfig admin --cluster cluster1 --context nope: exit 2
-      error [kubeconfig-unusable]: cannot use admin, context "nope": unusable kubeconfig: failed to load current context: nope
+      error [kubeconfig-unusable]: cannot use admin, context "nope": unusable kubeconfig: context "nope" not found
       hint: kuberescue kubeconfig check admin
     "#);
 }

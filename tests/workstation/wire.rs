@@ -191,13 +191,13 @@ fn identities_that_may_not() {
       error [not-listening]: cannot read the Secret cluster-cluster1/cluster1-kubeconfig: connection refused: nothing listens there (https://ADDRESS with admin)
       hint: check the address in admin; on a control-plane node: sudo kuberescue probe
     fetch --admin-kubeconfig admin --cluster cluster1 --request-timeout 5s: exit 2
-      error [kubeconfig-unusable]: cannot use admin: unusable kubeconfig: failed to parse kubeconfig YAML: error: line 1 column 7: unclosed bracket '['
+      error [kubeconfig-unusable]: cannot use admin: unusable kubeconfig: line 1, column 7: not valid YAML
       hint: kuberescue kubeconfig check admin
     install --admin-kubeconfig admin --cluster cluster1 --yes --request-timeout 5s: exit 2
-      error [kubeconfig-unusable]: cannot use admin: unusable kubeconfig: failed to parse kubeconfig YAML: error: line 1 column 7: unclosed bracket '['
+      error [kubeconfig-unusable]: cannot use admin: unusable kubeconfig: line 1, column 7: not valid YAML
       hint: kuberescue kubeconfig check admin
     push --admin-kubeconfig admin --cluster cluster1 --from good --yes --request-timeout 5s: exit 2
-      error [kubeconfig-unusable]: cannot use admin: unusable kubeconfig: failed to parse kubeconfig YAML: error: line 1 column 7: unclosed bracket '['
+      error [kubeconfig-unusable]: cannot use admin: unusable kubeconfig: line 1, column 7: not valid YAML
       hint: kuberescue kubeconfig check admin
     "#);
 }

@@ -54,7 +54,6 @@ pub struct RestorePlan {
     #[serde(skip)]
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
-    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

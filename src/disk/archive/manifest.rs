@@ -20,7 +20,6 @@ pub(super) const FORMAT: u32 = 1;
 pub struct About {
     /// Version of the tool.
     pub version: String,
-    /// The time.
     pub created: Timestamp,
     /// Host name of the machine on which the tool runs.
     pub host: String,
@@ -32,7 +31,6 @@ pub struct About {
     pub reason: String,
 }
 
-/// The manifest of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {

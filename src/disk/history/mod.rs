@@ -17,6 +17,7 @@ pub use verify::{Check, Done, verify};
 use super::Error;
 use super::journal::Journal;
 use super::state_dir::StateDir;
+use crate::formats::json_reason;
 use crate::state::Digest;
 
 pub(super) const LOG: &str = "history.jsonl";
@@ -97,7 +98,7 @@ fn next(state: &StateDir, journal: &Journal, completed: Option<&Stamp>) -> Resul
         log.push(b'\n');
     }
     let wrong =
-        |error: serde_json::Error| Error::Journal { path: state.path.join(LOG), why: error.to_string() };
+        |error: serde_json::Error| Error::Journal { path: state.path.join(LOG), why: json_reason(&error) };
     serde_json::to_writer(&mut log, &record).map_err(wrong)?;
     log.push(b'\n');
     Ok(Some(log))

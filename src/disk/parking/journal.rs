@@ -66,7 +66,7 @@ impl ParkedJournal {
     pub(super) fn write(&self, state: &StateDir) -> Result<(), Error> {
         let wrong = |error: serde_json::Error| Error::Journal {
             path: state.path.join(JOURNAL),
-            why: error.to_string(),
+            why: json_reason(&error),
         };
         state.replace(JOURNAL, &serde_json::to_vec(self).map_err(wrong)?)
     }

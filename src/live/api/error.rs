@@ -106,7 +106,29 @@ impl ApiError {
             Auth::AuthExecParse(_) | Auth::ExecPluginFailed => {
                 format!("{plugin} did not print an ExecCredential with a status")
             }
-            other => first_line(other.to_string().as_bytes()),
+            Auth::InvalidBasicAuth(_) | Auth::InvalidBearerToken(_) => {
+                "the token or password has characters that HTTP does not allow".to_owned()
+            }
+            Auth::ReadTokenFile(why, path) => {
+                format!("cannot read the token file {}: {}", path.display(), os::reason(why))
+            }
+            Auth::MissingCommand | Auth::AuthExec(_) | Auth::AuthExecSerialize(_) => {
+                "the exec plug-in cannot be run as the kubeconfig configures it".to_owned()
+            }
+            Auth::ExecMissingClusterInfo => {
+                "the exec plug-in requires information on the cluster (provideClusterInfo)".to_owned()
+            }
+            Auth::MalformedTokenExpirationDate(_) => {
+                format!("{plugin} gave a token with an invalid expiration time")
+            }
+            Auth::UnrefreshableTokenResponse => "the token cannot be refreshed".to_owned(),
+            Auth::Oidc(_) => {
+                "the OIDC token is not valid and could not be refreshed: check idp-issuer-url, client-id and \
+                 refresh-token"
+                    .to_owned()
+            }
+            Auth::NoValidNativeRootCA(_) => "this machine has no CA certificates".to_owned(),
+            _ => "the kubeconfig's credential cannot be used".to_owned(),
         })
     }
 }

@@ -3,10 +3,12 @@
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-use kube::config::{Kubeconfig, KubeconfigError};
+use kube::config::{Kubeconfig, KubeconfigError, LoadDataError};
 use zeroize::Zeroizing;
 
 use super::{Api, ApiError};
+use crate::formats::yaml;
+use crate::state::os;
 
 /// Server and credential of a connection.
 #[derive(Default)]
@@ -30,7 +32,7 @@ pub(super) fn configuration(login: &Login) -> Result<kube::Config, ApiError> {
         let mut parsed = parse(bytes)?;
         resolve(&mut parsed, directory);
         merged = Some(match merged {
-            Some(first) => first.merge(parsed).map_err(|error| unusable(&error.to_string()))?,
+            Some(first) => first.merge(parsed).map_err(|error| of_loading(&error))?,
             None => parsed,
         });
     }
@@ -43,7 +45,10 @@ pub(super) fn configuration(login: &Login) -> Result<kube::Config, ApiError> {
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Kubeconfig, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|_| unusable("not UTF-8"))?;
-    Kubeconfig::from_yaml(text).map_err(|error| unusable(&error.to_string()))
+    Kubeconfig::from_yaml(text).map_err(|error| match error {
+        KubeconfigError::Parse(error) => unusable(&yaml::why(&error)),
+        error => of_loading(&error),
+    })
 }
 
 /// An error with the first line only: the rest of a parser's message quotes the file.
@@ -53,7 +58,33 @@ pub(super) fn unusable(what: &str) -> ApiError {
 
 /// Why a parsed kubeconfig cannot be used.
 pub(super) fn of_loading(error: &KubeconfigError) -> ApiError {
-    unusable(&error.to_string())
+    let data = |what: &str, error: &LoadDataError| match error {
+        LoadDataError::DecodeBase64(_) => unusable(&format!("the {what} is not base64")),
+        LoadDataError::ReadFile(error, path) => {
+            unusable(&format!("cannot read the {what} {}: {}", path.display(), os::reason(error)))
+        }
+        LoadDataError::NoBase64DataOrFile => unusable(&format!("the {what} is missing")),
+    };
+    match error {
+        KubeconfigError::CurrentContextNotSet => unusable("no current-context"),
+        KubeconfigError::LoadContext(name) => unusable(&format!("context \"{name}\" not found")),
+        KubeconfigError::LoadClusterOfContext(name) => unusable(&format!("cluster \"{name}\" not found")),
+        KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
+            unusable("the files have another kind or apiVersion than each other")
+        }
+        KubeconfigError::Parse(error) => unusable(&yaml::why(error)),
+        KubeconfigError::ReadConfig(error, path) => {
+            unusable(&format!("cannot read {}: {}", path.display(), os::reason(error)))
+        }
+        KubeconfigError::MissingClusterUrl => unusable("the cluster has no server"),
+        KubeconfigError::ParseClusterUrl(_) => unusable("the server is no URL"),
+        KubeconfigError::ParseProxyUrl(_) => unusable("the proxy-url is no URL"),
+        KubeconfigError::LoadCertificateAuthority(error) => data("certificate authority", error),
+        KubeconfigError::LoadClientCertificate(error) => data("client certificate", error),
+        KubeconfigError::LoadClientKey(error) => data("client key", error),
+        KubeconfigError::ParseCertificates(_) => unusable("the certificate authority is no PEM"),
+        _ => unusable("it cannot be loaded"),
+    }
 }
 
 /// Paths are relative to the kubeconfig (client-go `clientcmd.ResolveLocalPaths`); a plug-in's as well,

@@ -17,6 +17,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use tonic_prost::ProstCodec;
 
 use super::clock;
 use super::deadline::waited;
+use crate::state::os;
 pub use error::CriError;
 pub(crate) use error::seconds;
 pub use types::{
@@ -76,7 +78,7 @@ impl Runtime {
             .enable_io()
             .enable_time()
             .build()
-            .map_err(|error| CriError::NoLoop { socket: socket.to_owned(), why: error.to_string() })?;
+            .map_err(|error| CriError::NoLoop { socket: socket.to_owned(), why: os::reason(&error) })?;
         let seen = Seen::default();
         let greeted =
             reactor.block_on(async { tokio::time::timeout(patience, greet(socket, seen.clone())).await });
@@ -297,8 +299,10 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    match cause.downcast_ref::<Status>() {
-        Some(status) => status.message().to_owned(),
-        None => cause.to_string(),
+    match (cause.downcast_ref::<Status>(), cause.downcast_ref::<io::Error>()) {
+        // The runtime's own words.
+        (Some(status), _) => status.message().to_owned(),
+        (None, Some(error)) => os::reason(error),
+        (None, None) => "the connection broke".to_owned(),
     }
 }

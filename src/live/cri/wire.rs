@@ -15,6 +15,7 @@ use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
 use super::error::CriError;
+use crate::state::os;
 
 /// How many first bytes are needed: the head of an HTTP/2 frame.
 const HEAD: usize = 9;
@@ -70,7 +71,7 @@ fn connect_error(socket: PathBuf, error: &io::Error) -> CriError {
         // The kernel says "connection refused" for files that are no sockets too.
         io::ErrorKind::ConnectionRefused if !is_socket(&socket) => CriError::NotASocket { socket },
         io::ErrorKind::ConnectionRefused => CriError::Refused { socket },
-        _ => CriError::Connect { socket, why: error.to_string() },
+        _ => CriError::Connect { socket, why: os::reason(error) },
     }
 }
 
@@ -97,7 +98,8 @@ pub(super) async fn open(socket: PathBuf, seen: Seen) -> Result<Channel, tonic::
             match UnixStream::connect(&socket).await {
                 Ok(stream) => Ok(TokioIo::new(Watched { stream, seen })),
                 Err(error) => {
-                    seen.with(|sight| sight.refused = Some(io::Error::new(error.kind(), error.to_string())));
+                    let copy = error.raw_os_error().map(io::Error::from_raw_os_error);
+                    seen.with(|sight| sight.refused = Some(copy.unwrap_or_else(|| error.kind().into())));
                     Err(error)
                 }
             }

@@ -29,6 +29,7 @@ use crate::live::clock;
 use crate::live::deadline::{Deadline, waited};
 use crate::live::fault::Fault;
 use crate::live::https::{self, Exchange, Recorder, Transport, configuration};
+use crate::state::os;
 
 const METHOD: &str = "/etcdserverpb.Maintenance/Snapshot";
 
@@ -79,7 +80,7 @@ pub fn stream(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Fault::Unreachable(error.to_string()))?;
+        .map_err(|error| Fault::Unreachable(os::reason(&error)))?;
     runtime.block_on(async {
         let mut stream = begin(address, transport, deadline).await?;
         let (mut heard, mut remaining) = (clock::now(), u64::MAX);
@@ -169,7 +170,7 @@ async fn open(address: SocketAddr, transport: Transport<'_>) -> Result<Channel, 
     let uri = |scheme| format!("{scheme}://{address}").parse::<Uri>();
     let (plain, real) = match (uri("http"), uri(scheme)) {
         (Ok(plain), Ok(real)) => (plain, real),
-        (Err(error), _) | (_, Err(error)) => return Err(Fault::Unreachable(error.to_string())),
+        _ => return Err(Fault::Unreachable(format!("{address} is no address of a server"))),
     };
     // The TLS is ours, not the library's: to it the connection is a plain one.
     let endpoint = Endpoint::from(plain).origin(real);

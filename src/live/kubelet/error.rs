@@ -12,13 +12,11 @@ pub enum KubeletError {
         "there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs"
     )]
     NotInstalled,
-    /// The unit is masked.
     #[error("the unit kubelet is masked: systemd does not start it")]
     Masked,
     /// None runs, and nothing has started one.
     #[error("no kubelet runs, and nothing has started one within {} s", waited.as_secs())]
     NotRunning {
-        /// How long was waited for one.
         waited: Duration,
         /// Whether systemd is the one to start it.
         systemd: bool,
@@ -32,12 +30,7 @@ pub enum KubeletError {
     },
     /// It was told to end and didn't.
     #[error("the kubelet (process {pid}) did not exit within {} s of SIGTERM", waited.as_secs())]
-    WontStop {
-        /// The process.
-        pid: i32,
-        /// How long was waited.
-        waited: Duration,
-    },
+    WontStop { pid: i32, waited: Duration },
     /// It may not be told to end.
     #[error("cannot stop the kubelet (process {pid}): {why}")]
     Signal {

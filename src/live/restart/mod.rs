@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use super::clock;
 use super::cri::seconds;
 use super::deadline::waited;
-use crate::state::Component;
+use crate::state::{Component, os};
 use component::ComponentRestart;
 #[cfg(fuzzing)]
 pub(super) use log::messages_of as log_lines;
@@ -186,7 +186,6 @@ pub enum Outcome {
         id: String,
     },
     Failed {
-        /// The phase in which it failed.
         phase: Phase,
         why: String,
         /// The last log lines of its newest container, raw.
@@ -265,7 +264,7 @@ fn together(options: &Options, wanted: &[&Wanted], progress: &(dyn Fn(Progress) 
                 let why = match handle.map(thread::ScopedJoinHandle::join) {
                     Ok(Ok(report)) => return report,
                     Ok(Err(_)) => "an error of the program".to_owned(),
-                    Err(error) => format!("cannot start a thread: {error}"),
+                    Err(error) => format!("cannot start a thread: {}", os::reason(&error)),
                 };
                 let outcome = Outcome::Failed { phase: Phase::Listing, why, last_lines: Vec::new() };
                 Report { component: wanted.component, outcome, elapsed: Duration::ZERO }

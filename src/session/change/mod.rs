@@ -34,7 +34,6 @@ use crate::state::{ChangeSet, Code, Snapshot, catalog};
 /// Arguments of every command that issues certificates.
 #[derive(clap::Args, Debug)]
 pub struct ChangeArgs {
-    /// The node.
     #[command(flatten)]
     pub root: RootArgs,
     /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]

@@ -65,7 +65,6 @@ pub struct Page {
     pub title: &'static str,
     /// What it means for the node.
     pub meaning: &'static str,
-    /// What causes it.
     pub cause: &'static str,
     /// What to do. `FILE` stands for the file of the finding, `FILE_DIR` for its directory.
     pub remedy: &'static str,

@@ -75,7 +75,6 @@ pub enum EtcdPlace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RankedFinding {
-    /// The finding.
     #[serde(flatten)]
     pub finding: Finding,
     /// Set if the finding keeps something from working.

@@ -12,7 +12,6 @@ use serde::Serialize;
 pub use brief::{Brief, End};
 pub use cluster::{Across, Cluster, EtcdState};
 
-/// Several nodes.
 #[derive(Clone, Debug)]
 pub struct Nodes {
     /// The moment that is asked about.

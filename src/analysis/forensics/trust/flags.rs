@@ -195,7 +195,6 @@ pub(super) const KUBECTL: &str = "kubectl";
 /// The user of a kubeconfig that isn't kubeadm's.
 pub(super) const KUBECTL_ELSEWHERE: &str = "kubeconfig";
 
-/// The entry of a flag.
 pub(super) fn entry(component: &str, name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.component == component && flag.name == name)
 }

@@ -104,7 +104,6 @@ impl fmt::Display for Place {
 pub enum State {
     /// It exists, and a certificate is within its dates.
     Valid,
-    /// It has expired.
     Expired,
     /// Its notBefore is in the future.
     NotYetValid,
@@ -233,7 +232,6 @@ pub struct Edge {
     /// Which of a CA's certificates its consumer holds, if it isn't the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy: Option<usize>,
-    /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
 }

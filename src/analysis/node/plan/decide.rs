@@ -340,10 +340,12 @@ impl Decision<'_> {
     /// From `backdate` seconds before now, for the requested days.
     pub(super) fn life(&self, backdate: i64) -> Result<Dates, String> {
         let start = self.now.checked_sub(SignedDuration::from_secs(backdate));
-        let not_before = whole(start.map_err(|error| error.to_string())?);
+        let not_before = whole(start.map_err(|_| "the time is too early for a certificate".to_owned())?);
         let life = SignedDuration::from_hours(i64::from(self.options.days) * 24);
         let end = self.now.checked_add(life);
-        let not_after = whole(end.map_err(|error| format!("--days {}: {error}", self.options.days))?);
+        let not_after = whole(end.map_err(|_| {
+            format!("--days {}: later than any date that a certificate can have", self.options.days)
+        })?);
         Ok(Dates { not_before, not_after })
     }
 }

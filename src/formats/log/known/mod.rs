@@ -35,7 +35,6 @@ pub enum Nature {
     Setup,
 }
 
-/// A known line.
 #[derive(Debug)]
 pub struct KnownLine {
     pub code: Code,
