@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -56,9 +56,9 @@ pub(super) fn stat(dir: impl AsFd, name: &OsStr) -> io::Result<Option<FileStat>>
 }
 
 /// An `O_PATH` handle: nothing is opened, so special files are harmless.
-pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
+pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    Ok(openat(dir, name, flags, Mode::empty())?)
+    Ok(openat(dir, name, flags, Mode::empty())?.into())
 }
 
 pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {

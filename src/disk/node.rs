@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -189,7 +189,7 @@ impl Reading<'_> {
     /// The target of `path`; the links on the way become entries, and so does an error.
     fn follow(&mut self, path: &Path) -> Option<There> {
         let root = self.root;
-        let mut met = |at: &Path, _: PathBuf, parent: &OwnedFd, name: &OsStr| {
+        let mut met = |at: &Path, _: PathBuf, parent: &File, name: &OsStr| {
             if self.snapshot.get(at).is_none()
                 && let Some((entry, _)) = handle::entry(parent, name, Limit::FILE)
             {

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -21,7 +21,7 @@ const MAX_LINKS: usize = 40;
 /// The root directory of a node, opened: a running node's `/`, a mounted disk, a copied tree.
 #[derive(Debug)]
 pub struct Root {
-    directory: File,
+    directory: Arc<File>,
     path: PathBuf,
 }
 
@@ -38,7 +38,7 @@ impl Root {
             opened => opened,
         };
         match opened {
-            Ok(directory) => Ok(Self { directory, path: path.to_owned() }),
+            Ok(directory) => Ok(Self { directory: directory.into(), path: path.to_owned() }),
             Err(error) => Err(match error.raw_os_error().map(Errno::from_raw) {
                 Some(Errno::ENOENT) => Error::RootNotFound { path: path.to_owned() },
                 Some(Errno::ENOTDIR) => Error::RootNotADirectory { path: path.to_owned() },
@@ -79,12 +79,12 @@ impl Root {
     pub(super) fn walk(
         &self,
         path: &Path,
-        met: &mut dyn FnMut(&Path, PathBuf, &OwnedFd, &OsStr),
+        met: &mut dyn FnMut(&Path, PathBuf, &File, &OsStr),
     ) -> Result<Option<There>, (PathBuf, io::Error)> {
         let mut rest: VecDeque<OsString> = VecDeque::new();
         push_components(&mut rest, path);
         // The directories from the root (not in the list) to the current one.
-        let mut chain: Vec<OwnedFd> = Vec::new();
+        let mut chain: Vec<Arc<File>> = Vec::new();
         let mut at = PathBuf::from("/");
         let mut links = 0;
         let refused = |at: &Path, name: &OsStr, rest: &VecDeque<OsString>, error: io::Error| {
@@ -92,7 +92,6 @@ impl Root {
             path.extend(rest);
             (path, error)
         };
-        let root = || self.directory().try_clone().map(OwnedFd::from);
         while let Some(name) = rest.pop_front() {
             if name == "/" {
                 chain.clear();
@@ -104,22 +103,19 @@ impl Root {
                 at.pop();
                 continue;
             }
-            let parent = match chain.last().map_or_else(root, OwnedFd::try_clone) {
-                Ok(parent) => parent,
-                Err(error) => return Err(refused(&at, &name, &rest, error)),
-            };
-            let found = match handle::stat(&parent, &name) {
+            let parent = chain.last().unwrap_or(&self.directory);
+            let found = match handle::stat(parent, &name) {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(refused(&at, &name, &rest, error)),
             };
             if Kind::of(&found) == Kind::Link {
                 links += 1;
-                let target = match handle::read_link(&parent, &name) {
+                let target = match handle::read_link(parent, &name) {
                     Ok(target) => target,
                     Err(error) => return Err(refused(&at, &name, &rest, error)),
                 };
-                met(&at.join(&name), target.clone(), &parent, &name);
+                met(&at.join(&name), target.clone(), parent, &name);
                 if links > MAX_LINKS {
                     return Ok(None);
                 }
@@ -128,23 +124,21 @@ impl Root {
             }
             if rest.is_empty() {
                 at.push(&name);
-                return Ok(Some(There { path: at, parent, name }));
+                return Ok(Some(There { path: at, parent: parent.clone(), name }));
             }
             if Kind::of(&found) != Kind::Directory {
                 // More components, or a trailing `..`, below a file.
                 return Ok(None);
             }
-            match handle::mark(&parent, &name) {
-                Ok(directory) => chain.push(directory),
+            match handle::mark(parent, &name) {
+                Ok(directory) => chain.push(directory.into()),
                 Err(error) => return Err(refused(&at, &name, &rest, error)),
             }
             at.push(&name);
         }
         // The last part is `..`, `/` or nothing: the directory is already open.
-        match chain.pop().map_or_else(root, Ok) {
-            Ok(parent) => Ok(Some(There { path: at, parent, name: OsString::from(".") })),
-            Err(error) => Err((at, error)),
-        }
+        let parent = chain.pop().unwrap_or_else(|| self.directory.clone());
+        Ok(Some(There { path: at, parent, name: OsString::from(".") }))
     }
 }
 
@@ -152,7 +146,7 @@ impl Root {
 pub(super) struct There {
     /// Absolute inside the root.
     pub(super) path: PathBuf,
-    pub(super) parent: OwnedFd,
+    pub(super) parent: Arc<File>,
     /// The last component; `.` if `parent` itself is meant.
     pub(super) name: OsString,
 }
