@@ -61,6 +61,11 @@ pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(openat(dir, name, flags, Mode::empty())?.into())
 }
 
+/// What an `O_PATH` handle leads to: `fstat` takes one only since Linux 3.6.
+pub(super) fn stat_open(handle: impl AsFd) -> io::Result<FileStat> {
+    Ok(fstatat(handle, "", AtFlags::AT_EMPTY_PATH)?)
+}
+
 pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     open(dir, name, OFlag::O_DIRECTORY)
 }
