@@ -8,6 +8,7 @@ pub mod entries;
 mod new;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,7 @@ use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
 pub use self::new::{NewKubeconfig, render};
+use crate::state::Bytes;
 
 /// Why a kubeconfig's credential cannot be read or replaced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +126,14 @@ impl Embedded {
 }
 
 impl Kubeconfig {
+    /// As [`Kubeconfig::parse`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`Kubeconfig::parse`].
+    pub fn of(file: &Bytes) -> Result<Arc<Self>, KubeconfigError> {
+        file.parsed(|data| Self::parse(data).map(Arc::new)).clone()
+    }
+
     /// Reads the current context of a kubeconfig.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ pub mod splice;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::access::RunsAs;
-use crate::state::Component;
+use crate::state::{Bytes, Component};
 
 /// A static pod, as far as certificates are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,14 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// As [`Manifest::parse`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`].
+    pub fn of(file: &Bytes) -> Result<Arc<Self>, String> {
+        file.parsed(|data| Self::parse(data).map(Arc::new)).clone()
+    }
+
     /// YAML or JSON.
     ///
     /// # Errors
