@@ -31,6 +31,8 @@ pub struct Manifest {
     pub mounts: Vec<(PathBuf, PathBuf)>,
     /// Whom the component's container runs as.
     pub runs_as: RunsAs,
+    /// Whether a key occurs twice in one mapping.
+    pub has_duplicate_key: bool,
 }
 
 impl Manifest {
@@ -47,7 +49,7 @@ impl Manifest {
     /// # Errors
     /// It is neither, or no Pod; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
-        let pod: Pod = super::parse_yaml(data)?;
+        let (pod, has_duplicate_key): (Pod, _) = super::parse_yaml_strictly(data)?;
         if pod.kind.as_deref() != Some("Pod") {
             return Err("not a Pod".to_owned());
         }
@@ -79,6 +81,7 @@ impl Manifest {
             host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),
             mounts,
             runs_as,
+            has_duplicate_key,
         })
     }
 
