@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use kuberescue::disk::{Depth, Error, MAX_FILE, Root};
+use kuberescue::disk::{Depth, Error, MAX_FILE, Reader, Root};
 use kuberescue::state::{Content, Snapshot, Unread};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::mkfifo;
@@ -96,6 +96,38 @@ fn links_stay_inside_and_are_followed() {
     // One file through a link: the link and the file.
     assert_eq!(paths(&read(at, "/etc/k/absolute", Depth::File)), ["/etc/k/absolute", "/opt/pki/real.pem"]);
     assert_eq!(paths(&read(at, "/etc/k/loop1", Depth::File)), ["/etc/k/loop1", "/etc/k/loop2"]);
+}
+
+/// Directories stay open from one path to the next: each counts only as long as its name leads to it.
+#[test]
+fn a_directory_that_is_swapped_between_two_paths() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = &directory.path().join("root");
+    for path in ["root/a/b/1", "root/a/b/2", "root/c/b/2", "root/c/b/3", "outside/b/4", "outside/b/5"] {
+        put(directory.path(), path, path.as_bytes());
+    }
+    let root = Root::open(at).unwrap();
+    let mut reader = Reader::new(&root, None);
+    let mut read = |path: &str| reader.read(Path::new(path), Depth::File);
+    read("/a/b/1");
+    std::fs::rename(at.join("a"), directory.path().join("moved")).unwrap();
+    read("/a/b/2");
+    std::fs::rename(at.join("c"), at.join("a")).unwrap();
+    read("/a/b/2");
+    std::fs::remove_dir_all(at.join("a")).unwrap();
+    symlink(directory.path().join("outside"), at.join("a")).unwrap();
+    read("/a/b/3");
+    read("/a/b/4");
+    std::fs::remove_file(at.join("a")).unwrap();
+    std::fs::rename(directory.path().join("moved"), at.join("a")).unwrap();
+    std::fs::write(at.join("a/b/5"), b"back").unwrap();
+    read("/a/b/5");
+    read("/a/../../a/b/1/../2");
+    let snapshot = reader.into_snapshot();
+    assert_eq!(paths(&snapshot), ["/a", "/a/b/1", "/a/b/2", "/a/b/5"]);
+    assert_eq!(content(&snapshot, "/a/b/1"), file(b"root/a/b/1"));
+    assert_eq!(content(&snapshot, "/a/b/2"), file(b"root/c/b/2"));
+    assert_eq!(content(&snapshot, "/a/b/5"), file(b"back"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::sys::stat::{FileStat, fstat};
 
@@ -37,7 +38,7 @@ pub struct Size {
 
 /// A directory of the node, free of links.
 struct Place {
-    parent: std::os::fd::OwnedFd,
+    parent: Arc<File>,
     name: OsString,
     path: PathBuf,
 }

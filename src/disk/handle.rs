@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -56,9 +56,14 @@ pub(super) fn stat(dir: impl AsFd, name: &OsStr) -> io::Result<Option<FileStat>>
 }
 
 /// An `O_PATH` handle: nothing is opened, so special files are harmless.
-pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
+pub(super) fn mark(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    Ok(openat(dir, name, flags, Mode::empty())?)
+    Ok(openat(dir, name, flags, Mode::empty())?.into())
+}
+
+/// What an `O_PATH` handle leads to: `fstat` takes one only since Linux 3.6.
+pub(super) fn stat_open(handle: impl AsFd) -> io::Result<FileStat> {
+    Ok(fstatat(handle, "", AtFlags::AT_EMPTY_PATH)?)
 }
 
 pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {

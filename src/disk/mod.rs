@@ -32,7 +32,7 @@ pub mod workstation;
 pub use error::{Error, Holder};
 pub use limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE};
 pub use new_file::NewFile;
-pub use node::Depth;
+pub use node::{Depth, Reader};
 pub use pages::{PagedFile, Trailer};
 pub use root::Root;
 pub use strays::strays_among;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -17,7 +17,7 @@ use nix::sys::statvfs::fstatvfs;
 use super::Error;
 use super::handle::{self, Kind, Limit, failed, unread};
 use super::limits::{MAX_BYTES, MAX_ENTRIES, MAX_NAMES, RESERVED_ENTRIES};
-use super::root::{Root, There};
+use super::root::{Root, There, Way};
 use crate::analysis::node::host_state::Free;
 use crate::state::{Attributes, Bytes, Content, Snapshot, Unread};
 
@@ -32,7 +32,7 @@ const MAX_LINKED_ENTRIES: usize = 1_000;
 const MAX_LINKS_OUT: usize = 1_000;
 
 /// How much of a path [`Root::read`] reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// A directory with everything below it, or a file.
     Tree,
@@ -44,47 +44,10 @@ impl Root {
     /// Reads `path` (absolute inside the root) into `snapshot`: each link that is met, and what is at
     /// the end. Where nothing is, nothing is inserted. What can't be read becomes [`Content::Unread`].
     pub fn read(&self, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
-        self.read_beside(&Snapshot::default(), snapshot, path, depth);
-    }
-
-    /// As [`Root::read`] with an earlier snapshot in memory: unchanged files share their bytes.
-    pub fn read_beside(&self, earlier: &Snapshot, snapshot: &mut Snapshot, path: &Path, depth: Depth) {
-        let (mut entries, mut bytes, mut names) = (0, 0, 0);
-        for (path, entry) in snapshot.iter() {
-            entries += 1;
-            bytes += entry.size();
-            names += entry.size_of_names(path);
-        }
-        let limit = match depth {
-            Depth::Tree => MAX_ENTRIES - RESERVED_ENTRIES,
-            Depth::File => MAX_ENTRIES,
-        };
-        let mut reading = Reading {
-            root: self,
-            earlier,
-            snapshot,
-            limit,
-            entries_left: limit.saturating_sub(entries),
-            bytes_left: MAX_BYTES.saturating_sub(bytes),
-            names_left: MAX_NAMES.saturating_sub(names),
-            listed: 0,
-            links: VecDeque::new(),
-        };
-        reading.path(path, depth);
-        // Links found inside directories. A target can hold links itself: the queue grows, bounded.
-        let mut followed = 0;
-        while let Some(link) = reading.links.pop_front() {
-            followed += 1;
-            if followed > MAX_LINKS_OUT {
-                break;
-            }
-            let all = reading.entries_left;
-            reading.entries_left = all.min(MAX_LINKED_ENTRIES);
-            reading.limit = if all > MAX_LINKED_ENTRIES { MAX_LINKED_ENTRIES } else { limit };
-            let allowed = reading.entries_left;
-            reading.linked(&link);
-            reading.entries_left = all - (allowed - reading.entries_left);
-        }
+        let mut reader = Reader::new(self, None);
+        reader.snapshot = std::mem::take(snapshot);
+        reader.read(path, depth);
+        *snapshot = reader.snapshot;
     }
 
     /// The current content of one file; `None` if it doesn't exist, is no file or can't be read.
@@ -156,11 +119,12 @@ impl Root {
     }
 }
 
-/// One call of [`Root::read`].
-struct Reading<'a> {
+/// Reads several paths of a root into one snapshot; the limits are those of all of them together.
+pub struct Reader<'a> {
     root: &'a Root,
-    earlier: &'a Snapshot,
-    snapshot: &'a mut Snapshot,
+    earlier: Option<&'a Snapshot>,
+    snapshot: Snapshot,
+    way: Way,
     /// Of entries.
     limit: usize,
     entries_left: usize,
@@ -171,7 +135,67 @@ struct Reading<'a> {
     links: VecDeque<PathBuf>,
 }
 
-impl Reading<'_> {
+impl<'a> Reader<'a> {
+    /// Files that are unchanged since `earlier`, a snapshot in memory, share its bytes.
+    pub fn new(root: &'a Root, earlier: Option<&'a Snapshot>) -> Self {
+        Self {
+            root,
+            earlier,
+            snapshot: Snapshot::default(),
+            way: Way::default(),
+            limit: 0,
+            entries_left: 0,
+            bytes_left: 0,
+            names_left: 0,
+            listed: 0,
+            links: VecDeque::new(),
+        }
+    }
+
+    /// What was read so far.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub fn into_snapshot(self) -> Snapshot {
+        self.snapshot
+    }
+
+    /// As [`Root::read`].
+    pub fn read(&mut self, path: &Path, depth: Depth) {
+        let (mut entries, mut bytes, mut names) = (0, 0, 0);
+        for (path, entry) in self.snapshot.iter() {
+            entries += 1;
+            bytes += entry.size();
+            names += entry.size_of_names(path);
+        }
+        let limit = match depth {
+            Depth::Tree => MAX_ENTRIES - RESERVED_ENTRIES,
+            Depth::File => MAX_ENTRIES,
+        };
+        self.limit = limit;
+        self.entries_left = limit.saturating_sub(entries);
+        self.bytes_left = MAX_BYTES.saturating_sub(bytes);
+        self.names_left = MAX_NAMES.saturating_sub(names);
+        self.listed = 0;
+        self.links.clear();
+        self.path(path, depth);
+        // Links found inside directories. A target can hold links itself: the queue grows, bounded.
+        let mut followed = 0;
+        while let Some(link) = self.links.pop_front() {
+            followed += 1;
+            if followed > MAX_LINKS_OUT {
+                break;
+            }
+            let all = self.entries_left;
+            self.entries_left = all.min(MAX_LINKED_ENTRIES);
+            self.limit = if all > MAX_LINKED_ENTRIES { MAX_LINKED_ENTRIES } else { limit };
+            let allowed = self.entries_left;
+            self.linked(&link);
+            self.entries_left = all - (allowed - self.entries_left);
+        }
+    }
+
     fn path(&mut self, path: &Path, depth: Depth) {
         let Some(there) = self.follow(path) else { return };
         self.capture(there.parent.as_fd(), &there.name, there.path, depth, 0);
@@ -189,7 +213,7 @@ impl Reading<'_> {
     /// The target of `path`; the links on the way become entries, and so does an error.
     fn follow(&mut self, path: &Path) -> Option<There> {
         let root = self.root;
-        let mut met = |at: &Path, _: PathBuf, parent: &OwnedFd, name: &OsStr| {
+        let mut met = |at: &Path, _: PathBuf, parent: &File, name: &OsStr| {
             if self.snapshot.get(at).is_none()
                 && let Some((entry, _)) = handle::entry(parent, name, Limit::FILE)
             {
@@ -197,7 +221,7 @@ impl Reading<'_> {
                 self.snapshot.insert(at, entry);
             }
         };
-        match root.walk(path, &mut met) {
+        match root.walk_along(&mut self.way, path, &mut met) {
             Ok(there) => there,
             Err((refused, error)) => {
                 self.snapshot.insert(refused, unread(failed(&error), Attributes::default()));
@@ -230,7 +254,8 @@ impl Reading<'_> {
         match &mut entry.content {
             Content::File(bytes) => {
                 self.bytes_left -= (bytes.len() as u64).min(self.bytes_left);
-                if let Some(Content::File(same)) = self.earlier.get(&path).map(|entry| &entry.content)
+                if let Some(Content::File(same)) =
+                    self.earlier.and_then(|earlier| earlier.get(&path)).map(|entry| &entry.content)
                     && same == bytes
                 {
                     *bytes = same.clone();

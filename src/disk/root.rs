@@ -5,23 +5,26 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::FileStat;
 
 use super::Error;
 use super::handle::{self, Kind};
 
 /// Linux's own limit of links in one path.
 const MAX_LINKS: usize = 40;
+/// How many directories of a way stay open for the next one.
+const MAX_KEPT: usize = 16;
 
 /// The root directory of a node, opened: a running node's `/`, a mounted disk, a copied tree.
 #[derive(Debug)]
 pub struct Root {
-    directory: File,
+    directory: Arc<File>,
     path: PathBuf,
 }
 
@@ -38,7 +41,7 @@ impl Root {
             opened => opened,
         };
         match opened {
-            Ok(directory) => Ok(Self { directory, path: path.to_owned() }),
+            Ok(directory) => Ok(Self { directory: directory.into(), path: path.to_owned() }),
             Err(error) => Err(match error.raw_os_error().map(Errno::from_raw) {
                 Some(Errno::ENOENT) => Error::RootNotFound { path: path.to_owned() },
                 Some(Errno::ENOTDIR) => Error::RootNotADirectory { path: path.to_owned() },
@@ -79,12 +82,33 @@ impl Root {
     pub(super) fn walk(
         &self,
         path: &Path,
-        met: &mut dyn FnMut(&Path, PathBuf, &OwnedFd, &OsStr),
+        met: &mut dyn FnMut(&Path, PathBuf, &File, &OsStr),
+    ) -> Result<Option<There>, (PathBuf, io::Error)> {
+        self.follow(&mut Way::default(), path, met)
+    }
+
+    /// As [`Root::walk`], after another path: what both have in common is still open.
+    pub(super) fn walk_along(
+        &self,
+        way: &mut Way,
+        path: &Path,
+        met: &mut dyn FnMut(&Path, PathBuf, &File, &OsStr),
+    ) -> Result<Option<There>, (PathBuf, io::Error)> {
+        let end = self.follow(way, path, met);
+        way.0.truncate(MAX_KEPT);
+        end
+    }
+
+    fn follow(
+        &self,
+        way: &mut Way,
+        path: &Path,
+        met: &mut dyn FnMut(&Path, PathBuf, &File, &OsStr),
     ) -> Result<Option<There>, (PathBuf, io::Error)> {
         let mut rest: VecDeque<OsString> = VecDeque::new();
         push_components(&mut rest, path);
-        // The directories from the root (not in the list) to the current one.
-        let mut chain: Vec<OwnedFd> = Vec::new();
+        // How many directories of the way lead to the current one.
+        let mut depth: usize = 0;
         let mut at = PathBuf::from("/");
         let mut links = 0;
         let refused = |at: &Path, name: &OsStr, rest: &VecDeque<OsString>, error: io::Error| {
@@ -92,22 +116,18 @@ impl Root {
             path.extend(rest);
             (path, error)
         };
-        let root = || self.directory().try_clone().map(OwnedFd::from);
         while let Some(name) = rest.pop_front() {
             if name == "/" {
-                chain.clear();
+                depth = 0;
                 at = PathBuf::from("/");
                 continue;
             }
             if name == ".." {
-                chain.pop();
+                depth = depth.saturating_sub(1);
                 at.pop();
                 continue;
             }
-            let parent = match chain.last().map_or_else(root, OwnedFd::try_clone) {
-                Ok(parent) => parent,
-                Err(error) => return Err(refused(&at, &name, &rest, error)),
-            };
+            let parent = way.directory(depth).unwrap_or(&self.directory).clone();
             let found = match handle::stat(&parent, &name) {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(None),
@@ -134,17 +154,46 @@ impl Root {
                 // More components, or a trailing `..`, below a file.
                 return Ok(None);
             }
-            match handle::mark(&parent, &name) {
-                Ok(directory) => chain.push(directory),
-                Err(error) => return Err(refused(&at, &name, &rest, error)),
+            if let Err(error) = way.enter(depth, &parent, &name, &found) {
+                return Err(refused(&at, &name, &rest, error));
             }
+            depth += 1;
             at.push(&name);
         }
         // The last part is `..`, `/` or nothing: the directory is already open.
-        match chain.pop().map_or_else(root, Ok) {
-            Ok(parent) => Ok(Some(There { path: at, parent, name: OsString::from(".") })),
-            Err(error) => Err((at, error)),
+        let parent = way.directory(depth).unwrap_or(&self.directory).clone();
+        Ok(Some(There { path: at, parent, name: OsString::from(".") }))
+    }
+}
+
+/// The directories below the root through which the last path led, each with its name in the one before.
+#[derive(Default)]
+pub(super) struct Way(Vec<(OsString, Id, Arc<File>)>);
+
+/// Device and inode: no other file has them while this one is open.
+type Id = (u64, u64);
+
+fn id(stat: &FileStat) -> Id {
+    (stat.st_dev, stat.st_ino)
+}
+
+impl Way {
+    /// The directory at this depth; `None` for the root.
+    fn directory(&self, depth: usize) -> Option<&Arc<File>> {
+        self.0.get(depth.checked_sub(1)?).map(|(.., directory)| directory)
+    }
+
+    /// Opens the directory `name` in `parent`, which is at `depth`, unless the same one is open. It is another one if its
+    /// name has led elsewhere since then.
+    fn enter(&mut self, depth: usize, parent: &File, name: &OsStr, found: &FileStat) -> io::Result<()> {
+        if self.0.get(depth).is_some_and(|(known, known_id, _)| known == name && *known_id == id(found)) {
+            return Ok(());
         }
+        let directory = handle::mark(parent, name)?;
+        let opened = id(&handle::stat_open(&directory)?);
+        self.0.truncate(depth);
+        self.0.push((name.to_owned(), opened, directory.into()));
+        Ok(())
     }
 }
 
@@ -152,7 +201,7 @@ impl Root {
 pub(super) struct There {
     /// Absolute inside the root.
     pub(super) path: PathBuf,
-    pub(super) parent: OwnedFd,
+    pub(super) parent: Arc<File>,
     /// The last component; `.` if `parent` itself is meant.
     pub(super) name: OsString,
 }

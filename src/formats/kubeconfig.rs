@@ -8,6 +8,7 @@ pub mod entries;
 mod new;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,7 @@ use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
 pub use self::new::{NewKubeconfig, render};
+use crate::state::Bytes;
 
 /// Why a kubeconfig's credential cannot be read or replaced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +85,8 @@ pub struct Kubeconfig {
     pub credential: Credential,
     /// Path of the CA certificates, if they are in a file (`certificate-authority`).
     pub authority_file: Option<String>,
+    /// Whether a key occurs twice in one mapping of the file.
+    pub has_duplicate_key: bool,
     authority: Option<Value>,
     authority_unusable: Option<KubeconfigError>,
 }
@@ -124,6 +128,14 @@ impl Embedded {
 }
 
 impl Kubeconfig {
+    /// As [`Kubeconfig::parse`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`Kubeconfig::parse`].
+    pub fn of(file: &Bytes) -> Result<Arc<Self>, KubeconfigError> {
+        file.parsed(|data| Self::parse(data).map(Arc::new)).clone()
+    }
+
     /// Reads the current context of a kubeconfig.
     ///
     /// # Errors
@@ -147,7 +159,8 @@ impl Kubeconfig {
         if super::yaml::is_empty(text) {
             return Err(KubeconfigError::Empty);
         }
-        let file: Option<File> = super::yaml::parse(text).map_err(|why| malformed(data, why))?;
+        let parsed: Result<(Option<File>, _), _> = super::yaml::parse(text);
+        let (file, has_duplicate_key) = parsed.map_err(|why| malformed(data, why))?;
         let file = file.unwrap_or_default();
         let missing = |what: String| KubeconfigError::Missing(what);
         let current = context.map(str::to_owned).or(file.current_context).filter(|name| !name.is_empty());
@@ -174,7 +187,16 @@ impl Kubeconfig {
         let credential = user_entry.credential(text, &user);
         let server = cluster_entry.server.unwrap_or_default();
         let authority_file = cluster_entry.authority_file.filter(|path| !path.is_empty());
-        Ok(Self { user, cluster, server, credential, authority_file, authority, authority_unusable })
+        Ok(Self {
+            user,
+            cluster,
+            server,
+            credential,
+            authority_file,
+            has_duplicate_key,
+            authority,
+            authority_unusable,
+        })
     }
 
     /// PEM of the embedded CA certificates, if there are any.

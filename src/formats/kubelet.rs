@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
+
+use crate::state::Bytes;
 
 use super::manifest::flags;
 
@@ -45,6 +48,14 @@ pub struct ClientCertificates {
 }
 
 impl KubeletConfiguration {
+    /// As [`KubeletConfiguration::parse`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`KubeletConfiguration::parse`].
+    pub fn of(file: &Bytes) -> Result<Arc<Self>, String> {
+        file.parsed(|data| Self::parse(data).map(Arc::new)).clone()
+    }
+
     /// YAML or JSON.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ pub mod splice;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::access::RunsAs;
-use crate::state::Component;
+use crate::state::{Bytes, Component};
 
 /// A static pod, as far as certificates are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,15 +31,25 @@ pub struct Manifest {
     pub mounts: Vec<(PathBuf, PathBuf)>,
     /// Whom the component's container runs as.
     pub runs_as: RunsAs,
+    /// Whether a key occurs twice in one mapping.
+    pub has_duplicate_key: bool,
 }
 
 impl Manifest {
+    /// As [`Manifest::parse`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`].
+    pub fn of(file: &Bytes) -> Result<Arc<Self>, String> {
+        file.parsed(|data| Self::parse(data).map(Arc::new)).clone()
+    }
+
     /// YAML or JSON.
     ///
     /// # Errors
     /// It is neither, or no Pod; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
-        let pod: Pod = super::parse_yaml(data)?;
+        let (pod, has_duplicate_key): (Pod, _) = super::parse_yaml_strictly(data)?;
         if pod.kind.as_deref() != Some("Pod") {
             return Err("not a Pod".to_owned());
         }
@@ -70,6 +81,7 @@ impl Manifest {
             host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),
             mounts,
             runs_as,
+            has_duplicate_key,
         })
     }
 

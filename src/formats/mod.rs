@@ -41,6 +41,11 @@ fn too_large(data: &[u8]) -> Option<String> {
 
 /// Parses YAML or JSON of a bounded size; an error is one line without an excerpt of the file.
 fn parse_yaml<T: serde::de::DeserializeOwned>(data: &[u8]) -> Result<T, String> {
+    parse_yaml_strictly(data).map(|(value, _)| value)
+}
+
+/// The same, and whether a key occurs twice.
+fn parse_yaml_strictly<T: serde::de::DeserializeOwned>(data: &[u8]) -> Result<(T, bool), String> {
     match too_large(data) {
         Some(why) => Err(why),
         None => yaml::parse(std::str::from_utf8(data).map_err(|_| "not UTF-8".to_owned())?),

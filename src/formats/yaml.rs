@@ -41,16 +41,17 @@ pub(super) fn is_empty(text: &str) -> bool {
     })
 }
 
-/// Parses the first document. An error is one line in our own words and without an excerpt of the file, which may hold
-/// a key.
-pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+/// Parses the first document, and tells whether a key occurs twice in it: parts that `T` passes over count too. An error
+/// is one line in our own words and without an excerpt of the file, which may hold a key.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<(T, bool), String> {
     let text = first_document(text);
     match serde_saphyr::from_str(text) {
         Err(error) if duplicate(&error).is_some() => {
             let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
-            serde_saphyr::from_str_with_options(text, options).map_err(|error| why(&error))
+            let parsed = serde_saphyr::from_str_with_options(text, options);
+            parsed.map(|value| (value, true)).map_err(|error| why(&error))
         }
-        parsed => parsed.map_err(|error| why(&error)),
+        parsed => parsed.map(|value| (value, false)).map_err(|error| why(&error)),
     }
 }
 
@@ -114,8 +115,14 @@ mod tests {
     #[test]
     fn the_last_of_two_equal_keys_counts() {
         let text = "a: 1\nb: {c: 1, c: 2}\na: 3\n";
-        let value: serde_json::Value = parse(text).unwrap();
+        let (value, twice): (serde_json::Value, _) = parse(text).unwrap();
+        assert!(twice);
         assert_eq!(value, serde_json::json!({"a": 3, "b": {"c": 2}}));
+        for (text, twice) in [("a: {b: [{c: 1, c: 2}]}\n", true), ("a: [{c: 1}, {c: 2}]\n", false)] {
+            #[derive(serde::Deserialize)]
+            struct PassedOver {}
+            assert_eq!(parse::<PassedOver>(text).unwrap().1, twice, "{text}");
+        }
         let found = duplicate_key(text.as_bytes()).unwrap();
         assert_eq!((found.key.as_deref(), found.line), (Some("c"), 2));
         assert_eq!(duplicate_key(b"a: {b: 1}\nb: 1\n"), None);

@@ -41,13 +41,13 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     let kubeconfigs = CERT_SPECS.iter().filter(|spec| matches!(spec.place, Place::Kubeconfig(_)));
     let kubeconfigs = kubeconfigs.map(|spec| (spec.name, references::leaf(facts, spec).certificate.clone()));
     for (name, path) in kubeconfigs.chain([("", facts.kubelet_kubeconfig.value.clone())]) {
-        let Some(config) = snapshot.file(&path).and_then(|bytes| Kubeconfig::parse(bytes).ok()) else {
+        let Some(config) = snapshot.file(&path).and_then(|bytes| Kubeconfig::of(bytes).ok()) else {
             continue;
         };
         let named = |text: &str| references::beside(facts, name, &path, text);
         paths.extend(config.authority_file.as_deref().map(named));
-        if let Credential::Files { certificate, key } = config.credential {
-            paths.extend([named(&certificate), named(&key)]);
+        if let Credential::Files { certificate, key } = &config.credential {
+            paths.extend([named(certificate), named(key)]);
         }
     }
     paths.extend(facts.kubelet_client_ca.iter().map(|(path, _)| path.clone()));

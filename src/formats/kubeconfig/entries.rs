@@ -84,7 +84,7 @@ impl Entries {
         }
         let malformed = KubeconfigError::Malformed;
         let text = std::str::from_utf8(data).map_err(|_| malformed("not UTF-8".to_owned()))?;
-        let file: File = yaml::parse(text).map_err(malformed)?;
+        let (file, _): (File, _) = yaml::parse(text).map_err(malformed)?;
         let nothing = [&file.contexts.is_some(), &file.clusters.is_some(), &file.users.is_some()];
         if file.current.is_none() && nothing.iter().all(|there| !**there) {
             return Err(malformed("it has neither contexts nor clusters nor users".to_owned()));

@@ -1,5 +1,6 @@
 //! Reading a node: from its root directory, or from an archive.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::records;
@@ -8,7 +9,7 @@ use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::kind::{self, NodeKind};
 use crate::analysis::node::scope;
-use crate::disk::{self, Depth, Root, archive};
+use crate::disk::{self, Depth, Reader, Root, archive};
 use crate::error::{Error, denied};
 use crate::session::Context;
 use crate::state::{Code, Snapshot, Unread, catalog};
@@ -145,86 +146,88 @@ impl RootArgs {
     }
 
     fn snapshot(&self, root: &Root) -> (Snapshot, Facts) {
-        let nothing = Snapshot::default();
-        let mut reading = Reading { root, earlier: &nothing, snapshot: Snapshot::default() };
-        reading.fixed_set();
-        let mut facts = Facts::read(&reading.snapshot, self.cert_dir.as_deref());
+        let mut reading = Reading::of_fixed_set(root, None);
+        let mut facts = Facts::read(reading.snapshot(), self.cert_dir.as_deref());
         for _ in 0..ROUNDS {
             if !reading.referred(&facts) {
                 break;
             }
-            facts = Facts::read(&reading.snapshot, self.cert_dir.as_deref());
+            facts = Facts::read(reading.snapshot(), self.cert_dir.as_deref());
         }
-        reading.trees(&facts);
-        (reading.snapshot, facts)
+        (reading.trees(&facts), facts)
     }
 }
 
 /// Reads a node's credentials again after a change of credentials alone; its facts are known.
 pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
-    let mut reading = Reading { root, earlier, snapshot: Snapshot::default() };
-    reading.fixed_set();
+    let mut reading = Reading::of_fixed_set(root, Some(earlier));
     // Kubeconfigs, then what they name.
     for _ in 0..ROUNDS {
         if !reading.referred(facts) {
             break;
         }
     }
-    reading.trees(facts);
-    let inventory = Inventory::with_facts(&reading.snapshot, facts.clone());
-    (reading.snapshot, inventory)
+    let snapshot = reading.trees(facts);
+    let inventory = Inventory::with_facts(&snapshot, facts.clone());
+    (snapshot, inventory)
 }
 
 /// A node that is being read: what is referred to first, then whole directories, as far as the limits allow.
 struct Reading<'a> {
-    root: &'a Root,
-    earlier: &'a Snapshot,
-    snapshot: Snapshot,
+    reader: Reader<'a>,
+    /// What was asked for by name: it is read once.
+    asked: BTreeSet<(PathBuf, Depth)>,
 }
 
-impl Reading<'_> {
-    fn read(&mut self, path: &Path, depth: Depth) {
-        self.root.read_beside(self.earlier, &mut self.snapshot, path, depth);
-    }
-
-    /// The files that are read of every node.
-    fn fixed_set(&mut self) {
+impl<'a> Reading<'a> {
+    /// Reads the files that are read of every node.
+    fn of_fixed_set(root: &'a Root, earlier: Option<&'a Snapshot>) -> Self {
+        let mut reader = Reader::new(root, earlier);
         for file in scope::FILES.iter().chain(&scope::CLOCKS) {
-            self.read(Path::new(file), Depth::File);
+            reader.read(Path::new(file), Depth::File);
         }
         for unit in scope::units() {
-            self.read(&unit, Depth::Tree);
+            reader.read(&unit, Depth::Tree);
         }
         let homes = Path::new(scope::HOMES);
-        for home in self.root.names(homes) {
-            self.read(&homes.join(home).join(".kube/config"), Depth::File);
+        for home in root.names(homes) {
+            reader.read(&homes.join(home).join(".kube/config"), Depth::File);
         }
+        Self { reader, asked: BTreeSet::new() }
+    }
+
+    fn snapshot(&self) -> &Snapshot {
+        self.reader.snapshot()
     }
 
     /// Reads what the files read so far refer to; returns whether anything new was found.
     fn referred(&mut self, facts: &Facts) -> bool {
-        let known = self.snapshot.iter().count();
-        for path in scope::credentials(facts).into_iter().chain(scope::referred(&self.snapshot, facts)) {
-            if self.snapshot.get(&path).is_none() {
-                self.read(&path, Depth::File);
-            }
+        let known = self.snapshot().iter().count();
+        let files = scope::credentials(facts).into_iter().chain(scope::referred(self.snapshot(), facts));
+        for path in files {
+            self.ask(path, Depth::File);
         }
         for path in scope::configured(facts) {
-            if self.snapshot.get(path).is_none() {
-                self.read(path, Depth::Tree);
-            }
+            self.ask(path.to_owned(), Depth::Tree);
         }
-        self.snapshot.iter().count() > known
+        self.snapshot().iter().count() > known
+    }
+
+    fn ask(&mut self, path: PathBuf, depth: Depth) {
+        if self.snapshot().get(&path).is_none() && self.asked.insert((path.clone(), depth)) {
+            self.reader.read(&path, depth);
+        }
     }
 
     /// Reads whole directories, and the entries of those in which credentials are elsewhere.
-    fn trees(&mut self, facts: &Facts) {
+    fn trees(mut self, facts: &Facts) -> Snapshot {
         for tree in scope::trees(facts) {
-            self.read(tree, Depth::Tree);
+            self.reader.read(tree, Depth::Tree);
         }
-        for directory in scope::directories(&self.snapshot, facts) {
-            self.read(&directory, Depth::File);
+        for directory in scope::directories(self.snapshot(), facts) {
+            self.reader.read(&directory, Depth::File);
         }
+        self.reader.into_snapshot()
     }
 }
 

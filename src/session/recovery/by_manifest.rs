@@ -45,7 +45,8 @@ pub fn restart(
 ) -> Result<(), Error> {
     // All of a component: with one of two away the kubelet would run the other.
     let is_ours = |pod: &Manifest| components.iter().any(|component| component.name() == pod.name);
-    let files = inventory.facts.manifests.iter().filter(|file| file.pod.as_ref().is_ok_and(is_ours));
+    let files =
+        inventory.facts.manifests.iter().filter(|file| file.pod.as_ref().is_ok_and(|pod| is_ours(pod)));
     let manifests: Vec<PathBuf> = files.map(|file| file.path.clone()).collect();
     // A signal that arrives meanwhile ends the waiting; every manifest is put in its place.
     context.hold_signals();

@@ -102,7 +102,7 @@ pub(super) fn kubeconfig(snapshot: &Snapshot, path: &Path) -> Parsed<Connection>
     let config = match file(snapshot, path) {
         Parsed::Missing => return Parsed::Missing,
         Parsed::Unreadable(why) => return Parsed::Unreadable(why),
-        Parsed::Present(bytes) => match Kubeconfig::parse(bytes) {
+        Parsed::Present(bytes) => match Kubeconfig::of(bytes) {
             Ok(config) => config,
             Err(error) => return Parsed::Unreadable(error.to_string()),
         },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::{Fact, Pods, Reader};
 use crate::formats::certificate::Certificate;
@@ -52,7 +53,7 @@ pub(in crate::analysis::node) fn drop_ins(snapshot: &Snapshot, directory: &Path)
 pub(super) struct Kubelet {
     flags: BTreeMap<String, (String, PathBuf)>,
     /// The configuration and its drop-ins, each with its file, in the order in which they win.
-    configurations: Vec<(PathBuf, KubeletConfiguration)>,
+    configurations: Vec<(PathBuf, Arc<KubeletConfiguration>)>,
     pub(super) config: Fact<PathBuf>,
     pub(super) config_dir: Option<PathBuf>,
     pub(super) environment_files: Vec<PathBuf>,
@@ -140,7 +141,7 @@ impl Reader<'_> {
         let mut files = vec![kubelet.config.value.clone()];
         files.extend(kubelet.config_dir.iter().flat_map(|directory| drop_ins(self.snapshot, directory)));
         for path in files {
-            let parsed = self.file(&path).and_then(|bytes| KubeletConfiguration::parse(bytes).ok());
+            let parsed = self.file(&path).and_then(|bytes| KubeletConfiguration::of(bytes).ok());
             let Some(parsed) = parsed else { continue };
             kubelet.configurations.push((path, parsed));
         }
@@ -216,7 +217,7 @@ impl Reader<'_> {
             return Some(name);
         }
         let certificate = |path: &Path| Certificate::from_pem(self.file(path)?).ok();
-        let config = self.file(kubeconfig).and_then(|bytes| Kubeconfig::parse(bytes).ok());
+        let config = self.file(kubeconfig).and_then(|bytes| Kubeconfig::of(bytes).ok());
         let named = config.as_ref().and_then(|config| match &config.credential {
             Credential::Files { certificate, .. } => Some(kubeconfig.parent()?.join(certificate)),
             _ => None,

@@ -9,6 +9,7 @@ mod records;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ const ETCD_DATA: &str = "/var/lib/etcd";
 pub struct ManifestFile {
     pub path: PathBuf,
     /// The static pod, or why the file is none.
-    pub pod: Result<Manifest, String>,
+    pub pod: Result<Arc<Manifest>, String>,
     /// Whether the kubelet keeps the pod of a later file, which has the same name and namespace.
     pub replaced: bool,
 }
@@ -268,7 +269,7 @@ impl Reader<'_> {
             // The kubelet skips dot-files (pkg/kubelet/config/file_linux.go).
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             if let (false, Some(bytes)) = (hidden, self.file(path)) {
-                let (path, pod) = (path.to_owned(), Manifest::parse(bytes));
+                let (path, pod) = (path.to_owned(), Manifest::of(bytes));
                 found.push(ManifestFile { path, pod, replaced: false });
             }
         }

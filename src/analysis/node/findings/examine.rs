@@ -139,7 +139,7 @@ fn is_of_another_cluster(snapshot: &Snapshot, inventory: &Inventory, finding: &F
     if finding.code != Code::EmbeddedCaDiffers || !matches!(finding.subject, Subject::Path(_)) {
         return false;
     }
-    let Some(config) = snapshot.file(&finding.path).and_then(|bytes| Kubeconfig::parse(bytes).ok()) else {
+    let Some(config) = snapshot.file(&finding.path).and_then(|bytes| Kubeconfig::of(bytes).ok()) else {
         return false;
     };
     let own = [

@@ -44,7 +44,7 @@ fn configuration(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> 
     let finding = |code, what: String| Some(Finding::new(code, Severity::Blocker, "kubelet", path, what));
     match snapshot.resolve(path).ok()?.entry.map(|entry| &entry.content) {
         None => finding(Code::KubeletConfigMissing, format!("{} not found", path.display())),
-        Some(Content::File(bytes)) => match KubeletConfiguration::parse(bytes) {
+        Some(Content::File(bytes)) => match KubeletConfiguration::of(bytes) {
             Ok(_) => None,
             Err(error) => finding(Code::KubeletConfigBroken, error),
         },
@@ -64,7 +64,7 @@ fn drop_ins(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
         return Some(finding(Code::KubeletConfigMissing, directory, what));
     }
     facts::kubelet::drop_ins(snapshot, directory).iter().find_map(|path| {
-        let why = match KubeletConfiguration::parse(snapshot.file(path)?) {
+        let why = match KubeletConfiguration::of(snapshot.file(path)?) {
             Ok(one) if one.is_typed() => return None,
             Ok(_) => "no apiVersion kubelet.config.k8s.io/v1beta1 and kind KubeletConfiguration".to_owned(),
             Err(why) => why,
@@ -81,7 +81,7 @@ fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     let path = &inventory.facts.kubelet_kubeconfig.value;
     let what = match snapshot.resolve(path).ok().and_then(|resolved| resolved.entry) {
         None => format!("{} not found", path.display()),
-        Some(_) => match snapshot.file(path).map(|bytes| Kubeconfig::parse(bytes)) {
+        Some(_) => match snapshot.file(path).map(Kubeconfig::of) {
             Some(Err(error)) => format!("{}: {error}", path.display()),
             _ => format!("cannot read {}", path.display()),
         },
@@ -92,7 +92,7 @@ fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
 /// Whether the kubelet's kubeconfig is missing or invalid.
 pub(super) fn lacks_kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> bool {
     let path = &inventory.facts.kubelet_kubeconfig.value;
-    let parses = || snapshot.file(path).is_some_and(|bytes| Kubeconfig::parse(bytes).is_ok());
+    let parses = || snapshot.file(path).is_some_and(|bytes| Kubeconfig::of(bytes).is_ok());
     match inventory.kubelet_form {
         KubeletForm::NoKubeconfig => true,
         KubeletForm::Other => !parses(),

@@ -7,6 +7,7 @@ use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::references::ENCRYPTION;
 use crate::analysis::node::scope::is_credential;
+use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::manifest::Manifest;
 use crate::formats::yaml;
 use crate::state::Subject;
@@ -119,10 +120,20 @@ fn doubled(inventory: &Inventory) -> Vec<Finding> {
 pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     let facts = &inventory.facts;
     let kubeconfigs = inventory.leaves.iter().filter(|leaf| matches!(leaf.spec.place, Place::Kubeconfig(_)));
-    let rows = kubeconfigs.map(|leaf| &leaf.row.path).chain(inventory.elsewhere.iter().map(|row| &row.path));
-    let manifests = facts.manifests.iter().map(|file| &file.path);
-    let paths = rows.chain(manifests).chain([&facts.kubelet_kubeconfig.value, &facts.kubelet_config.value]);
-    paths
+    // What was parsed well is known already.
+    let in_doubt = |path: &&PathBuf| {
+        let parsed = snapshot.file(path).and_then(|bytes| Kubeconfig::of(bytes).ok());
+        parsed.is_none_or(|config| config.has_duplicate_key)
+    };
+    let kubeconfigs = kubeconfigs.map(|leaf| &leaf.row.path).filter(in_doubt);
+    let elsewhere = inventory.elsewhere.iter().map(|row| &row.path);
+    let manifests = facts.manifests.iter();
+    let manifests = manifests.filter(|file| file.pod.as_ref().map_or(true, |pod| pod.has_duplicate_key));
+    let of_kubelet = Some(&facts.kubelet_kubeconfig.value).filter(in_doubt);
+    let others = manifests.map(|file| &file.path).chain(of_kubelet).chain([&facts.kubelet_config.value]);
+    kubeconfigs
+        .chain(elsewhere)
+        .chain(others)
         .filter_map(|path| {
             let found = yaml::duplicate_key(snapshot.file(path)?)?;
             let key = found.key.map_or_else(|| "a key".to_owned(), |key| format!("the key {key}"));

@@ -9,7 +9,6 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::{readers, scope};
 use crate::formats::key::{PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
-use crate::formats::manifest::Manifest;
 use crate::formats::pem;
 use crate::state::Subject;
 use crate::state::catalog;
@@ -127,7 +126,7 @@ impl Places {
         let facts = &inventory.facts;
         let mut referred = scope::referred(snapshot, facts);
         let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
-        referred.extend(pods.flat_map(Manifest::paths));
+        referred.extend(pods.flat_map(|pod| pod.paths()));
         Self { kubeadm: scope::credentials(facts), referred }
     }
 

@@ -31,7 +31,9 @@ impl Reader<'_> {
                 // The kubelet's and a user's own are what their current contexts say.
                 let own = match catalog::cert_spec(name) {
                     Some(_) => own::of(self.snapshot, self.facts, path, bytes),
-                    None => Kubeconfig::parse(bytes).map(|config| Own { config, beside: None }),
+                    None => {
+                        Kubeconfig::parse(bytes).map(|config| Own { config: config.into(), beside: None })
+                    }
                 };
                 match own {
                     Ok(Own { config, beside }) => {
@@ -47,8 +49,8 @@ impl Reader<'_> {
             }
         };
         row.embedded_authority = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
-        (row.certificate, row.key) = match config.map(|config| config.credential) {
-            Err(reason) => (Parsed::Unreadable(reason.clone()), Parsed::Unreadable(reason)),
+        (row.certificate, row.key) = match config.as_ref().map(|config| &config.credential) {
+            Err(reason) => (Parsed::Unreadable(reason.clone()), Parsed::Unreadable(reason.clone())),
             Ok(Credential::Embedded(embedded)) => {
                 row.not_replaceable = embedded.not_replaceable().cloned();
                 (
@@ -58,7 +60,7 @@ impl Reader<'_> {
             }
             Ok(Credential::Files { certificate, key }) => {
                 let [certificate, key] =
-                    [certificate, key].map(|file| references::beside(self.facts, name, path, &file));
+                    [certificate, key].map(|file| references::beside(self.facts, name, path, file));
                 let Row { certificate: parsed, key: parsed_key, .. } =
                     self.pair(name, certificate.clone(), key.clone());
                 row.files = Some((certificate, key));

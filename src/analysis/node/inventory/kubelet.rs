@@ -39,15 +39,15 @@ impl Reader<'_> {
         let link = facts.kubelet_pki_dir.value.join(catalog::KUBELET_CLIENT_LINK);
         let name = catalog::KUBELET_CLIENT;
         let config = match self.file(path) {
-            Parsed::Present(bytes) => Kubeconfig::parse(bytes),
+            Parsed::Present(bytes) => Kubeconfig::of(bytes),
             Parsed::Missing => return (KubeletForm::NoKubeconfig, self.pair(name, link.clone(), link)),
             Parsed::Unreadable(reason) => Err(KubeconfigError::Malformed(reason)),
         };
         let embedded = config.as_ref().ok().and_then(|config| embedded_authority(path, config));
-        match config.map(|config| config.credential) {
+        match config.as_ref().map(|config| &config.credential) {
             Ok(Credential::Embedded(_)) => (KubeletForm::Embedded, self.kubeconfig(name, path)),
             Ok(Credential::Files { certificate, key }) => {
-                let [file, key] = [certificate, key].map(|file| references::beside(facts, name, path, &file));
+                let [file, key] = [certificate, key].map(|file| references::beside(facts, name, path, file));
                 let row = self.pair(name, file.clone(), key);
                 (KubeletForm::File(file), Row { embedded_authority: embedded, ..row })
             }

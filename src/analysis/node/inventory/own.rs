@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::MOST_OF_A_CA;
 use super::foreign::{Trust, trusts};
@@ -11,15 +12,15 @@ use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::entries::{Cluster, Entries, Place};
 use crate::formats::kubeconfig::{Kubeconfig, KubeconfigError};
-use crate::state::Snapshot;
 use crate::state::catalog::{Ca, KUBERNETES_DIR, cert_spec};
+use crate::state::{Bytes, Snapshot};
 
 /// So many clusters of a kubeconfig are looked at: more than anybody keeps in that of a node.
 const MOST_CLUSTERS: usize = 16;
 
 /// The part of a kubeconfig that is this cluster's.
 pub(super) struct Own {
-    pub(super) config: Kubeconfig,
+    pub(super) config: Arc<Kubeconfig>,
     /// Its context, and the server of the current one, where that is another cluster's.
     pub(super) beside: Option<(String, String)>,
 }
@@ -33,9 +34,9 @@ pub(super) fn of(
     snapshot: &Snapshot,
     facts: &Facts,
     path: &Path,
-    data: &[u8],
+    data: &Bytes,
 ) -> Result<Own, KubeconfigError> {
-    let config = Kubeconfig::parse(data)?;
+    let config = Kubeconfig::of(data)?;
     let files = references::authority(snapshot, facts, Ca::Cluster);
     let bundle = snapshot.file(&files.certificate).map(|pem| Certificate::first_from_pem(pem, MOST_OF_A_CA));
     let Some(Ok(bundle)) = bundle else { return Ok(Own { config, beside: None }) };
@@ -67,10 +68,10 @@ pub(super) fn of(
     own.dedup_by(|one, other| one.user == other.user && one.cluster == other.cluster);
     match own.as_slice() {
         [only] => Ok(Own {
-            config: Kubeconfig::parse_context(data, Some(&only.name))?,
-            beside: Some((only.name.clone(), config.server)),
+            config: Kubeconfig::parse_context(data, Some(&only.name))?.into(),
+            beside: Some((only.name.clone(), config.server.clone())),
         }),
-        _ => Err(KubeconfigError::OtherCluster { server: config.server, several: !own.is_empty() }),
+        _ => Err(KubeconfigError::OtherCluster { server: config.server.clone(), several: !own.is_empty() }),
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn endpoint(snapshot: &Snapshot, facts: &Facts) -> Option<Fact<String
     files.iter().find_map(|file| {
         let path = Path::new(KUBERNETES_DIR).join(file);
         let own = of(snapshot, facts, &path, snapshot.file(&path)?).ok()?;
-        let server = Some(own.config.server).filter(|server| !server.is_empty())?;
+        let server = Some(own.config.server.clone()).filter(|server| !server.is_empty())?;
         Some(Fact::new(server, format!("{} server", path.display())))
     })
 }

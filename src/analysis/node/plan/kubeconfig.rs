@@ -28,7 +28,7 @@ impl Decision<'_> {
         }
         self.inventory.authority(Ca::Cluster)?.certificate.get()?;
         let file = self.resolved(path).ok()?;
-        let config = Kubeconfig::parse(self.snapshot.file(&file)?).ok()?;
+        let config = Kubeconfig::of(self.snapshot.file(&file)?).ok()?;
         (config.authority_pem().is_some() && config.authority_not_replaceable().is_none()).then_some(file)
     }
 
@@ -41,7 +41,10 @@ impl Decision<'_> {
         let facts = &self.inventory.facts;
         let context = row.beside.as_ref().map(|(context, _)| context.clone());
         let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
-            Some(Content::File(bytes)) => Kubeconfig::parse_context(bytes, context.as_deref()).ok(),
+            Some(Content::File(bytes)) => match context.as_deref() {
+                None => Kubeconfig::of(bytes).ok(),
+                named => Kubeconfig::parse_context(bytes, named).ok().map(Into::into),
+            },
             _ => None,
         };
         if let Some(config) = old {
