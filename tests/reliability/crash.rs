@@ -126,13 +126,13 @@ impl Start<'_> {
 
     fn way_out(&self, killed: &Tree, way: &str, thorough: bool) -> Result<End, String> {
         let root = self.place.with(killed);
-        let run = told(&root, way);
+        let run = told(&root, &format!("{way} -o json"));
         let tree = Tree::read(&root);
         let end = self.judge.end(&tree)?;
         if run.code != 0 {
             return Err(format!("finished {end:?}\n{run}"));
         }
-        if way == "resume" && is_undoing(killed) && !run.out.contains("Rolled back: ") {
+        if way == "resume" && is_undoing(killed) && run.json()["result"] != "rolled-back" {
             return Err(format!("not said that it is undone\n{run}"));
         }
         if let Some(wanted) = demanded(killed, way, self.judge)
@@ -149,8 +149,8 @@ impl Start<'_> {
         if !wide.is_empty() {
             return Err(format!("exposed: {wide:?}"));
         }
-        let again = told(&root, "resume");
-        if again.code != 0 || !again.out.contains("Nothing to resume") {
+        let again = told(&root, "resume -o json");
+        if again.code != 0 || again.json()["result"] != "nothing" {
             return Err(format!("a second resume\n{again}"));
         }
         let now = &self.judge.now;
@@ -162,9 +162,9 @@ impl Start<'_> {
             }
         }
         if thorough {
-            let verified = told(&root, &format!("archive verify --at {now}"));
-            let chained = tree.own("history.jsonl").is_none() || verified.out.contains(": intact");
-            if !chained || verified.err.contains("error") {
+            let verified = told(&root, &format!("archive verify --at {now} -o json"));
+            let chained = verified.json()["history"]["problems"] == serde_json::json!([]);
+            if !chained || verified.err.contains("error [") {
                 return Err(format!("history and archives\n{verified}"));
             }
             let renewed = told(&root, &format!("certs renew all --accept-clock --at {now}"));

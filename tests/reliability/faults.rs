@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use kuberescue::state::os::reason;
 use nix::errno::Errno;
 use x509_parser::prelude::{FromDer as _, Pem, X509Certificate};
 
@@ -18,29 +19,31 @@ use super::tree::{Place, Tree};
 #[derive(Clone, Copy)]
 struct Fault {
     answer: Answer,
-    /// What the message says of it.
-    words: &'static str,
+    /// The error that the message tells of.
+    told: Option<Errno>,
     from_then_on: bool,
     /// Reading calls, and not writing ones.
     reads: bool,
 }
 
-const fn fault(errno: Errno, words: &'static str) -> Fault {
-    Fault { answer: Answer::Fail(errno), words, from_then_on: false, reads: false }
+const fn fault(errno: Errno) -> Fault {
+    Fault { answer: Answer::Fail(errno), told: Some(errno), from_then_on: false, reads: false }
 }
 
 const FAULTS: [Fault; 6] = [
-    fault(Errno::ENOSPC, "no space left on the device"),
-    fault(Errno::EIO, "input/output error"),
-    fault(Errno::EROFS, "the file system is read-only"),
-    fault(Errno::EACCES, "permission denied"),
+    fault(Errno::ENOSPC),
+    fault(Errno::EIO),
+    fault(Errno::EROFS),
+    fault(Errno::EACCES),
     // Tried again; one that never ends is a failure of the device.
-    fault(Errno::EINTR, "input/output error"),
-    Fault { answer: Answer::Short, words: "", from_then_on: false, reads: false },
+    Fault { told: Some(Errno::EIO), ..fault(Errno::EINTR) },
+    Fault { answer: Answer::Short, told: None, from_then_on: false, reads: false },
 ];
 
-const READ_FAULTS: [Fault; 2] =
-    [Fault { reads: true, ..fault(Errno::EIO, "") }, Fault { reads: true, ..fault(Errno::EACCES, "") }];
+const READ_FAULTS: [Fault; 2] = [
+    Fault { reads: true, told: None, ..fault(Errno::EIO) },
+    Fault { reads: true, told: None, ..fault(Errno::EACCES) },
+];
 
 impl Fault {
     /// Nobody may notice it.
@@ -161,7 +164,7 @@ impl Case {
                     return Err(format!("MIXED: left over: {left:?}, changed: {changed:?}"));
                 }
             }
-            4 if is_pending(&tree) && !finished.err.contains("committed") => {
+            4 if is_pending(&tree) && !finished.err.contains("[interrupted-change]") => {
                 return Err("pending, and not said".to_owned());
             }
             4 => {}
@@ -255,8 +258,9 @@ fn said(code: i32, fault: Fault, finished: &Finished) -> Result<(), String> {
     if !error.contains('/') {
         return Err("no path is told".to_owned());
     }
-    if !text.contains(fault.words) {
-        return Err(format!("nothing of: {}", fault.words));
+    let words = fault.told.map(|errno| reason(&errno.into())).unwrap_or_default();
+    if !text.contains(&words) {
+        return Err(format!("nothing of: {words}"));
     }
     if !text.lines().any(|line| line.starts_with("hint: ")) {
         return Err("no hint".to_owned());
