@@ -3,6 +3,7 @@
 
 mod cbor;
 mod configuration;
+mod content;
 mod database;
 mod keys;
 mod names;
@@ -14,9 +15,10 @@ mod totals;
 use serde::{Deserialize, Deserializer};
 
 pub use configuration::{ClusterConfiguration, Etcd, cluster_configuration};
+pub use content::Content;
 pub use database::{Alarm, Database, Status};
 pub use keys::{KeyValue, Revision};
-pub use object::{Content, Object, Stored};
+pub use object::{Object, Stored};
 pub use totals::{Resources, Totals};
 
 /// The database in a data directory: etcd 3.8.0-alpha.0 `server/storage/datadir/datadir.go`.
