@@ -124,6 +124,20 @@ impl<'p> Database<'p> {
         Ok(())
     }
 
+    /// What `read` makes of the heads of values, or of whole ones where a key is longer than a head.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn of_heads<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self, Part) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        match read(self, Part::Head) {
+            Err(ReadError::Record { .. }) => read(self, Part::Whole),
+            found => found,
+        }
+    }
+
     /// The newest value of one key, with the revision as of which it is.
     ///
     /// # Errors
@@ -170,19 +184,14 @@ impl<'p> Database<'p> {
     /// [`ReadError`].
     pub fn resources(&mut self) -> Result<(Resources, i64), ReadError> {
         let revision = self.revision()?;
-        let mut read = |part| {
+        let found = self.of_heads(|database, part| {
             let mut found = Resources::default();
-            self.live_at(revision, part, b"", &mut |entry| {
+            database.live_at(revision, part, b"", &mut |entry| {
                 found.add(entry.key);
                 ControlFlow::Continue(())
             })?;
             Ok(found)
-        };
-        let found = match read(Part::Head) {
-            // A key may be longer than a head.
-            Err(ReadError::Record { .. }) => read(Part::Whole)?,
-            found => found?,
-        };
+        })?;
         Ok((found, revision))
     }
 }
