@@ -1,5 +1,7 @@
 //! What is decoded of a few kinds of Kubernetes' objects, from protobuf and from JSON. Field numbers are those of k8s.io/api
-//! v0.37.0-beta.0 `{core,coordination}/v1/generated.proto`, which never change.
+//! v0.37.0-beta.0 `{core,coordination,admissionregistration,certificates}/v1/generated.proto`, which never change.
+//! APIServices and CustomResourceDefinitions are stored as JSON (kubernetes 1.36 `pkg/controlplane/apiserver/
+//! {aggregator,apiextensions}.go`: `LegacyCodec`).
 
 use std::collections::BTreeMap;
 
@@ -32,6 +34,37 @@ pub enum Content {
         /// Type, status and when it was reported last.
         conditions: Vec<(String, String, Option<Timestamp>)>,
     },
+    /// Of a webhook configuration, an APIService or a CustomResourceDefinition: where the API server verifies another
+    /// server with CAs that are given.
+    CaBundles(Vec<CaBundle>),
+    SigningRequest {
+        signer: String,
+        /// Who asks.
+        username: String,
+        /// Neither approved nor denied nor failed.
+        is_pending: bool,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaBundle {
+    /// The webhook's name, or the field.
+    pub name: String,
+    /// The server is named by a URL, and may be anywhere, rather than by a service of the cluster.
+    pub has_url: bool,
+    pub pem: Vec<u8>,
+}
+
+impl CaBundle {
+    fn of_json(name: &str, config: &Json) -> Option<Self> {
+        use base64::Engine as _;
+        let pem = config.get("caBundle").and_then(Json::as_str)?;
+        Some(Self {
+            name: name.to_owned(),
+            has_url: config.get("url").is_some_and(Json::is_string),
+            pem: base64::engine::general_purpose::STANDARD.decode(pem).ok()?,
+        })
+    }
 }
 
 impl Content {
@@ -66,6 +99,14 @@ impl Content {
             }
             ("coordination.k8s.io/v1" | "coordination.k8s.io/v1beta1", "Lease") => lease(&rest)?,
             ("v1", "Node") => node(&rest)?,
+            (version, "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration")
+                if version.starts_with("admissionregistration.k8s.io/") =>
+            {
+                webhooks(&rest)?
+            }
+            (version, "CertificateSigningRequest") if version.starts_with("certificates.k8s.io/") => {
+                signing_request(&rest)?
+            }
             _ => Content::Undecoded,
         })
     }
@@ -111,6 +152,43 @@ impl Content {
                             (of(one, "type"), of(one, "status"), of(one, "lastHeartbeatTime").parse().ok())
                         })
                         .collect(),
+                }
+            }
+            (version, "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration")
+                if version.starts_with("admissionregistration.k8s.io/") =>
+            {
+                let webhooks = json.pointer("/webhooks").and_then(Json::as_array);
+                let bundle = |webhook: &Json| {
+                    let name = webhook.get("name").and_then(Json::as_str).unwrap_or_default();
+                    CaBundle::of_json(name, webhook.get("clientConfig")?)
+                };
+                Content::CaBundles(webhooks.into_iter().flatten().filter_map(bundle).collect())
+            }
+            (version, "APIService") if version.starts_with("apiregistration.k8s.io/") => {
+                let spec = json.pointer("/spec");
+                Content::CaBundles(
+                    spec.and_then(|spec| CaBundle::of_json("spec", spec)).into_iter().collect(),
+                )
+            }
+            (version, "CustomResourceDefinition") if version.starts_with("apiextensions.k8s.io/") => {
+                // v1, and v1beta1.
+                let places =
+                    ["/spec/conversion/webhook/clientConfig", "/spec/conversion/webhookClientConfig"];
+                let config = places.into_iter().find_map(|place| json.pointer(place));
+                let bundle = config.and_then(|config| CaBundle::of_json("spec.conversion", config));
+                Content::CaBundles(bundle.into_iter().collect())
+            }
+            (version, "CertificateSigningRequest") if version.starts_with("certificates.k8s.io/") => {
+                let has = |pointer: &str| {
+                    json.pointer(pointer).is_some_and(|value| {
+                        value.as_array().is_some_and(|list| !list.is_empty())
+                            || value.as_str().is_some_and(|text| !text.is_empty())
+                    })
+                };
+                Content::SigningRequest {
+                    signer: at("/spec/signerName"),
+                    username: at("/spec/username"),
+                    is_pending: !has("/status/conditions") && !has("/status/certificate"),
                 }
             }
             _ => Content::Undecoded,
@@ -172,6 +250,58 @@ fn condition(value: Value<'_>) -> Result<(String, String, Option<Timestamp>), In
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The webhooks are field 2 of both kinds.
+fn webhooks(rest: &[(u64, Value<'_>)]) -> Result<Content, Invalid> {
+    let mut bundles = Vec::new();
+    for (_, value) in rest.iter().filter(|(number, _)| *number == 2) {
+        let mut bundle = CaBundle::default();
+        each(*value, |number, value| {
+            match number {
+                1 => bundle.name = text(value),
+                2 => each(value, |number, value| {
+                    match number {
+                        2 => bundle.pem = value.bytes().ok_or(Invalid)?.to_vec(),
+                        3 => bundle.has_url = true,
+                        _ => {}
+                    }
+                    Ok(())
+                })?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        if !bundle.pem.is_empty() {
+            bundles.push(bundle);
+        }
+    }
+    Ok(Content::CaBundles(bundles))
+}
+
+/// `CertificateSigningRequestSpec` is field 2, its status field 3. A request without conditions is pending (kubernetes
+/// `pkg/controller/certificates/cleaner/cleaner.go` `isPendingPastDeadline`).
+fn signing_request(rest: &[(u64, Value<'_>)]) -> Result<Content, Invalid> {
+    let (mut signer, mut username, mut is_pending) = (String::new(), String::new(), true);
+    for (part, value) in rest {
+        match part {
+            2 => each(*value, |number, value| {
+                match number {
+                    2 => username = text(value),
+                    7 => signer = text(value),
+                    _ => {}
+                }
+                Ok(())
+            })?,
+            3 => each(*value, |number, value| {
+                let is_certificate = number == 2 && value.bytes().is_some_and(|bytes| !bytes.is_empty());
+                is_pending &= number != 1 && !is_certificate;
+                Ok(())
+            })?,
+            _ => {}
+        }
+    }
+    Ok(Content::SigningRequest { signer, username, is_pending })
 }
 
 /// Each field of a message in a field.

@@ -24,6 +24,8 @@ pub struct Database<'p> {
 pub struct Status {
     /// The last transaction of the database.
     pub transaction: u64,
+    /// Bytes of its pages, also of free ones: what etcd holds against its quota.
+    pub size: u64,
     /// Of the newest change of a key; 0 in a database without keys.
     pub revision: i64,
     /// Older revisions than this one are gone, but for the newest of each key; `None` before the first compaction.
@@ -138,6 +140,30 @@ impl<'p> Database<'p> {
         }
     }
 
+    /// The value that a key got with this revision; `None` if that was compacted.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn value_at(&mut self, key: &[u8], revision: i64) -> Result<Option<Vec<u8>>, ReadError> {
+        let start = revision.to_be_bytes();
+        self.reader.read(SHORT, |view| {
+            let mut found = None;
+            view.walk(b"key", Order::From(&start), &mut |at, value| {
+                if Revision::parse(at).is_none_or(|at| at.main != revision) {
+                    return ControlFlow::Break(());
+                }
+                match KeyValue::parse(value) {
+                    Ok(entry) if entry.key == key => {
+                        found = Some(entry.value.to_vec());
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                }
+            })?;
+            Ok(found)
+        })
+    }
+
     /// The newest value of one key, with the revision as of which it is.
     ///
     /// # Errors
@@ -215,6 +241,7 @@ fn status(view: &mut View<'_>) -> Result<Status, ReadError> {
     let compacted = compacted(view)?;
     Ok(Status {
         transaction: view.meta().transaction,
+        size: view.meta().pages.saturating_mul(view.meta().page_size),
         revision: revision(view)?,
         compacted: (compacted > 0).then_some(compacted),
         consistent_index: number(view, "consistent_index")?,

@@ -2,6 +2,7 @@
 //! and its database.
 
 mod cbor;
+mod cluster;
 mod configuration;
 mod content;
 mod database;
@@ -14,8 +15,9 @@ mod totals;
 
 use serde::{Deserialize, Deserializer};
 
+pub use cluster::{CaCopy, ClusterRecords, PendingRequest, Place, cluster_records};
 pub use configuration::{ClusterConfiguration, Etcd, cluster_configuration};
-pub use content::Content;
+pub use content::{CaBundle, Content};
 pub use database::{Alarm, Database, Status};
 pub use keys::{KeyValue, Revision};
 pub use object::{Object, Stored};

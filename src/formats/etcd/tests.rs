@@ -39,6 +39,7 @@ fn three_members() {
     };
     let expected = Status {
         transaction: 12,
+        size: 28_672,
         revision: 9,
         consistent_index: Some(16),
         cluster_version: Some("3.4.0".to_owned()),
@@ -188,7 +189,7 @@ fn objects_in_kubernetes_protobuf() {
     assert_eq!(data.keys().collect::<Vec<_>>(), ["ClusterConfiguration", "ClusterStatus"]);
     // kube-aggregator stores these as JSON.
     let api = object(&file, "/registry/apiregistration.k8s.io/apiservices/v1.apps");
-    assert_eq!((api.encoding, api.kind.as_str(), api.content), ("json", "APIService", Content::Undecoded));
+    assert_eq!((api.encoding, api.kind.as_str(), api.content), ("json", "APIService", Content::CaBundles(vec![])));
 }
 
 #[test]
@@ -352,4 +353,21 @@ fn counted_keys() {
     let empty = br#"{"header":{"cluster_id":"16504508004226953295","member_id":"6678329523359872433","revision":"1","raft_term":"2"}}"#;
     assert_eq!(super::counted_keys(empty), Ok(Keys { count: 0, revision: 1 }));
     assert!(super::counted_keys(br#"{"error":"etcdserver: no leader","code":14}"#).is_err());
+}
+
+#[test]
+fn what_a_cluster_says_of_its_cas_and_nodes() {
+    let file = fixture("kubernetes-1.20-snapshot.db");
+    let mut pages = file.as_slice();
+    let records = cluster_records(&mut Database::open(&mut pages).unwrap()).unwrap();
+    let subjects = |pem: &[u8]| {
+        let all = crate::formats::certificate::Certificate::all_from_pem(pem).unwrap();
+        all.iter().map(|one| one.subject.clone()).collect::<Vec<_>>().join(", ")
+    };
+    let copies = records
+        .copies
+        .iter()
+        .map(|copy| format!("{:?} {}/{}: {}\n", copy.place, copy.namespace, copy.name, subjects(&copy.pem)));
+    let rest = ClusterRecords { copies: Vec::new(), ..records.clone() };
+    insta::assert_snapshot!(format!("{}{rest:#?}", copies.collect::<String>()), @"");
 }
