@@ -12,10 +12,13 @@ use insta::assert_snapshot;
 use jiff::Timestamp;
 use kuberescue::analysis::forensics::timeline::{Kind, Timeline};
 use kuberescue::analysis::node::facts::Facts;
+use kuberescue::analysis::node::host_state::HostState;
 use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::disk::logs::Given;
 use kuberescue::disk::{Depth, Root, archive};
+use kuberescue::error::Error;
 use kuberescue::report::{timeline_json, timeline_text};
+use kuberescue::session::forensics::nodes::Read;
 use kuberescue::session::forensics::timeline::{Request, read};
 use kuberescue::state::{Code, Snapshot};
 
@@ -68,6 +71,18 @@ fn snapshot(root: &Root) -> Snapshot {
     snapshot
 }
 
+/// The timeline of a node that was read before.
+fn read_of(
+    root: Option<Root>,
+    snapshot: &Snapshot,
+    inventory: Inventory,
+    request: &Request,
+) -> Result<Timeline, Error> {
+    let around = HostState::default();
+    let node = Read { snapshot: Snapshot::default(), inventory, around, root, archive: None };
+    read(&node, snapshot, request, now())
+}
+
 fn now() -> Timestamp {
     common::NOW.parse().unwrap()
 }
@@ -78,7 +93,7 @@ fn timeline(node: &Node, given: &[PathBuf]) -> Timeline {
     let inventory = Inventory::with_facts(&snapshot, Facts::read(&snapshot, None));
     let given = given.iter().map(|path| Given::new(path)).collect();
     let request = Request { given, ..Request::default() };
-    read(Some(&root), &snapshot, &inventory, &request, now())
+    read_of(Some(root), &snapshot, inventory, &request)
         .unwrap_or_else(|failure| panic!("{}", failure.message))
 }
 
@@ -210,7 +225,7 @@ fn the_same_node_as_an_archive_tells_the_same() {
     tar.append_dir_all(".", node.root()).unwrap();
     let (snapshot, _) = archive::read(&tar.into_inner().unwrap()[..]).unwrap();
     let inventory = Inventory::read(&snapshot, None);
-    let read = read(None, &snapshot, &inventory, &Request::default(), now());
+    let read = read_of(None, &snapshot, inventory, &Request::default());
     let archived = read.unwrap_or_else(|failure| panic!("{}", failure.message));
     assert_eq!(archived.lines, live.lines);
     assert_eq!(archived.first_failure, live.first_failure);
@@ -224,7 +239,7 @@ fn a_log_that_is_not_there_is_told() {
     let snapshot = snapshot(&root);
     let inventory = Inventory::read(&snapshot, None);
     let request = Request { given: vec![Given::new(Path::new("/nowhere.log"))], ..Request::default() };
-    let failure = read(Some(&root), &snapshot, &inventory, &request, now()).err().unwrap();
+    let failure = read_of(Some(root), &snapshot, inventory, &request).err().unwrap();
     assert_eq!(failure.code, Some(Code::LogUnreadable));
     assert_snapshot!(failure.message, @"cannot open /nowhere.log: not found");
 }
@@ -288,7 +303,7 @@ fn names_of_foreign_logs_do_not_reach_the_terminal() {
     let inventory = Inventory::read(&snapshot, None);
     let mut request = Request::default();
     request.wanted.containers.push(name.to_owned());
-    let timeline = read(Some(&root), &snapshot, &inventory, &request, now()).ok().unwrap();
+    let timeline = read_of(Some(root), &snapshot, inventory, &request).ok().unwrap();
     assert_eq!(count(&timeline, name, Code::CertificateExpired), 1);
     for text in [timeline_text(&timeline), timeline_json(&timeline)] {
         assert!(!text.contains('\u{1b}'), "{text:?}");

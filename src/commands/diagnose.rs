@@ -72,7 +72,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         several => return side_by_side(several, args, context),
     };
     let root = RootArgs { root: source.clone(), cert_dir: args.root.cert_dir.clone() };
-    let read = Read::of(&root, args.at)?;
+    let read = Read::of(&root, args.at)?.with_cluster();
     let timeline = args.timeline_of(&read, now)?;
     let diagnosis = args.diagnosis(&read, timeline.as_ref(), source, now);
     let text = args.rendered(&read, &diagnosis, timeline.as_ref(), now);
@@ -115,7 +115,7 @@ impl Args {
         let wanted = Wanted { containers: self.container.clone() };
         let request = Request { given, wanted };
         let files = read.archive.as_ref().unwrap_or(&read.snapshot);
-        let mut timeline = read_timeline(read.root.as_ref(), files, &read.inventory, &request, now)?;
+        let mut timeline = read_timeline(read, files, &request, now)?;
         if self.at.is_some() {
             // With another time of evaluation, later events on the disk are expected.
             timeline.anomalies.retain(|anomaly| anomaly.code != Code::EventInTheFuture);

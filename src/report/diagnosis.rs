@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::SignedDuration;
+
 use super::json::document;
 use super::sanitise::line;
 use super::yaml;
@@ -9,6 +11,9 @@ use super::{SECTIONS, condition_text};
 use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, RankedFinding, Role, Verdict};
 use crate::analysis::node::findings::Severity;
 use crate::state::time::minute;
+
+/// The last heartbeat of a cluster that runs is not older: kubelets renew their Leases every ten seconds.
+const ALIVE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The forms of a diagnosis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -55,6 +60,15 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     add("");
     add(&format!("VERDICT: {}", diagnosis.verdict.line));
     add(&diagnosis.verdict.workloads);
+    if let Some(last) =
+        diagnosis.last_heartbeat.as_ref().filter(|last| diagnosis.at.duration_since(last.cluster) > ALIVE)
+    {
+        let own = last.node.map_or("none".to_owned(), minute);
+        let (cluster, from) = (minute(last.cluster), &last.from);
+        add(&format!(
+            "Last heartbeat in etcd's database: of this node {own}, of the cluster {cluster} ({from})"
+        ));
+    }
     if let Some(logs) = detail.logs {
         add(&format!("Logs: {logs}"));
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::json::DocumentFormat;
-use crate::formats::etcd::{Content, KeyValue, Object, Stored};
+use crate::formats::etcd::{CaBundle, Content, KeyValue, Object, Stored};
 
 /// An `EtcdKeyList`: `docs/etcd-keys.schema.json`.
 pub struct EtcdKeys {
@@ -112,6 +112,16 @@ impl EtcdKeys {
                 set("addresses", addresses.iter().map(address).collect());
                 let condition = |(kind, status, time): &(String, String, Option<Timestamp>)| json!({"type": kind, "status": status, "lastHeartbeatTime": time});
                 set("conditions", conditions.iter().map(condition).collect());
+            }
+            Content::CaBundles(bundles) => {
+                let bundle =
+                    |one: &CaBundle| json!({"name": one.name, "caBundle": String::from_utf8_lossy(&one.pem)});
+                set("caBundles", bundles.iter().map(bundle).collect());
+            }
+            Content::SigningRequest { signer, username, is_pending } => {
+                set("signerName", json!(signer));
+                set("username", json!(username));
+                set("pending", json!(is_pending));
             }
         }
         Value::Object(found)

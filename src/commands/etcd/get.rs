@@ -14,8 +14,8 @@ const PIECE: usize = 1 << 18;
 /// The largest values that one document is made of, in bytes.
 const MOST: usize = 2 << 20;
 
-const AFTER: &str = "Values are decoded of ConfigMaps, Leases, Nodes and Secrets (protobuf, JSON, CBOR); of other kinds only the \
-    metadata. Of Secrets the names of the keys are shown, and the values only with --reveal.\n\n\
+const AFTER: &str = "Values are decoded of ConfigMaps, Leases, Nodes, Secrets, CertificateSigningRequests, and of what has a caBundle \
+    (protobuf, JSON, CBOR); of other kinds only the metadata. Of Secrets the names of the keys are shown, and the values only with --reveal.\n\n\
     Examples:\n  sudo kuberescue etcd get /registry/\n  \
     sudo kuberescue etcd get /registry/configmaps/kube-system/kubeadm-config -o yaml\n  \
     kuberescue etcd get /registry/leases/ --db snapshot.db -o json\n\n\

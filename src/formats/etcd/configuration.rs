@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::content::Content;
 use super::database::Database;
-use super::object::{Content, Stored};
+use super::object::Stored;
 use crate::formats::bolt::ReadError;
 use crate::formats::parse_yaml;
 

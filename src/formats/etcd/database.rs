@@ -24,6 +24,8 @@ pub struct Database<'p> {
 pub struct Status {
     /// The last transaction of the database.
     pub transaction: u64,
+    /// Bytes of its pages, also of free ones: what etcd holds against its quota.
+    pub size: u64,
     /// Of the newest change of a key; 0 in a database without keys.
     pub revision: i64,
     /// Older revisions than this one are gone, but for the newest of each key; `None` before the first compaction.
@@ -124,6 +126,44 @@ impl<'p> Database<'p> {
         Ok(())
     }
 
+    /// What `read` makes of the heads of values, or of whole ones where a key is longer than a head.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn of_heads<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self, Part) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        match read(self, Part::Head) {
+            Err(ReadError::Record { .. }) => read(self, Part::Whole),
+            found => found,
+        }
+    }
+
+    /// The value that a key got with this revision; `None` if that was compacted.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn value_at(&mut self, key: &[u8], revision: i64) -> Result<Option<Vec<u8>>, ReadError> {
+        let start = revision.to_be_bytes();
+        self.reader.read(SHORT, |view| {
+            let mut found = None;
+            view.walk(b"key", Order::From(&start), &mut |at, value| {
+                if Revision::parse(at).is_none_or(|at| at.main != revision) {
+                    return ControlFlow::Break(());
+                }
+                match KeyValue::parse(value) {
+                    Ok(entry) if entry.key == key => {
+                        found = Some(entry.value.to_vec());
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                }
+            })?;
+            Ok(found)
+        })
+    }
+
     /// The newest value of one key, with the revision as of which it is.
     ///
     /// # Errors
@@ -170,19 +210,14 @@ impl<'p> Database<'p> {
     /// [`ReadError`].
     pub fn resources(&mut self) -> Result<(Resources, i64), ReadError> {
         let revision = self.revision()?;
-        let mut read = |part| {
+        let found = self.of_heads(|database, part| {
             let mut found = Resources::default();
-            self.live_at(revision, part, b"", &mut |entry| {
+            database.live_at(revision, part, b"", &mut |entry| {
                 found.add(entry.key);
                 ControlFlow::Continue(())
             })?;
             Ok(found)
-        };
-        let found = match read(Part::Head) {
-            // A key may be longer than a head.
-            Err(ReadError::Record { .. }) => read(Part::Whole)?,
-            found => found?,
-        };
+        })?;
         Ok((found, revision))
     }
 }
@@ -206,6 +241,7 @@ fn status(view: &mut View<'_>) -> Result<Status, ReadError> {
     let compacted = compacted(view)?;
     Ok(Status {
         transaction: view.meta().transaction,
+        size: view.meta().pages.saturating_mul(view.meta().page_size),
         revision: revision(view)?,
         compacted: (compacted > 0).then_some(compacted),
         consistent_index: number(view, "consistent_index")?,

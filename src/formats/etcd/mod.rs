@@ -2,7 +2,9 @@
 //! and its database.
 
 mod cbor;
+mod cluster;
 mod configuration;
+mod content;
 mod database;
 mod keys;
 mod names;
@@ -13,10 +15,12 @@ mod totals;
 
 use serde::{Deserialize, Deserializer};
 
+pub use cluster::{CaCopy, ClusterRecords, PendingRequest, Place, cluster_records};
 pub use configuration::{ClusterConfiguration, Etcd, cluster_configuration};
+pub use content::{CaBundle, Content};
 pub use database::{Alarm, Database, Status};
 pub use keys::{KeyValue, Revision};
-pub use object::{Content, Object, Stored};
+pub use object::{Object, Stored};
 pub use totals::{Resources, Totals};
 
 /// The database in a data directory: etcd 3.8.0-alpha.0 `server/storage/datadir/datadir.go`.

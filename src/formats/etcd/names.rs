@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use super::database::Database;
-use super::keys::Part;
 use crate::formats::bolt::ReadError;
 
 /// How much is kept of names in one pass, in bytes: 70,000 to 140,000 names of Kubernetes. A vector that grows holds
@@ -26,25 +25,20 @@ impl Database<'_> {
         visit: &mut dyn FnMut(&[u8]),
     ) -> Result<i64, ReadError> {
         let revision = self.revision()?;
-        let mut smallest = Smallest { most, ..Smallest::default() };
-        let mut part = Part::Head;
+        let mut after = None;
         loop {
-            let read = self.live_at(revision, part, prefix, &mut |entry| {
-                smallest.add(entry.key);
-                ControlFlow::Continue(())
-            });
-            match read {
-                // A key may be longer than a head.
-                Err(ReadError::Record { .. }) if part == Part::Head => {
-                    part = Part::Whole;
-                    smallest = Smallest { most, ..Smallest::default() };
-                    continue;
-                }
-                read => read?,
-            }
+            let mut smallest = self.of_heads(|database, part| {
+                let mut smallest = Smallest { most, after: after.clone(), ..Smallest::default() };
+                database.live_at(revision, part, prefix, &mut |entry| {
+                    smallest.add(entry.key);
+                    ControlFlow::Continue(())
+                })?;
+                Ok(smallest)
+            })?;
             smallest.sort();
             smallest.names().for_each(&mut *visit);
-            if !smallest.next() {
+            after = smallest.end;
+            if after.is_none() {
                 return Ok(revision);
             }
         }
@@ -101,15 +95,6 @@ impl Smallest {
 
     fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.places.iter().map(|place| name(&self.bytes, *place))
-    }
-
-    /// Prepares the next pass; `false` if none is needed.
-    fn next(&mut self) -> bool {
-        let Some(end) = self.end.take() else { return false };
-        self.after = Some(end);
-        self.bytes.clear();
-        self.places.clear();
-        true
     }
 }
 

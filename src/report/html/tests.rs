@@ -51,6 +51,7 @@ fn diagnosis() -> Diagnosis {
             version: None,
             etcd: EtcdPlace::None,
         },
+        last_heartbeat: None,
         verdict: Verdict {
             state: State::Credentials,
             line: format!(

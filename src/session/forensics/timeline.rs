@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 
-use crate::analysis::forensics::timeline::{Event, Kind, Timeline, Wanted};
-use crate::analysis::node::inventory::Inventory;
+use super::nodes::Read;
+use crate::analysis::forensics::timeline::{Event, Kind, Timeline, Wanted, cluster};
+use crate::disk::history;
 use crate::disk::logs::{Given, etcd_times, scan_given, scan_root, scan_snapshot};
-use crate::disk::{Root, history};
 use crate::error::Error;
 use crate::formats::log::Matcher;
 use crate::state::Code;
@@ -21,18 +21,13 @@ pub struct Request {
     pub wanted: Wanted,
 }
 
-/// Reads the logs of a node and merges everything that has a time. `root` is where `snapshot` was read from;
-/// without it the snapshot is an archive's, and the logs are those in the archive.
+/// Reads the logs of a node and merges everything that has a time. `snapshot` holds its files, and those of an archive
+/// the logs too.
 ///
 /// # Errors
 /// A log that the user named can't be read.
-pub fn read(
-    root: Option<&Root>,
-    snapshot: &Snapshot,
-    inventory: &Inventory,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Timeline, Error> {
+pub fn read(node: &Read, snapshot: &Snapshot, request: &Request, now: Timestamp) -> Result<Timeline, Error> {
+    let Read { inventory, root, .. } = node;
     let matcher = Matcher::new().map_err(Error::could_not_run)?;
     let mut logs = match root {
         Some(root) => scan_root(root, &matcher, &request.wanted, now),
@@ -50,6 +45,10 @@ pub fn read(
             Ok(history) => others.extend(history.records.iter().map(change)),
             Err(error) => logs.note(error.to_string()),
         }
+    }
+    if let Some(records) = &node.around.cluster {
+        others.extend(cluster::heartbeats(records, &inventory.facts.etcd_database()));
+        cluster::notes(records).into_iter().for_each(|note| logs.note(note));
     }
     Ok(Timeline::new(snapshot, inventory, logs, others, now))
 }

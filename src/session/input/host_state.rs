@@ -32,6 +32,7 @@ pub fn look_around(
     let space = if is_disk { space(root, places) } else { Vec::new() };
     HostState {
         etcd,
+        cluster: None,
         space,
         strays: root.strays(snapshot),
         // An unreadable record counts: its content is unknown.

@@ -5,13 +5,26 @@ use std::path::PathBuf;
 use crate::analysis::node::facts::{Facts, Recorded};
 use crate::disk::{PagedFile, Root};
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::{DATABASE, Database, cluster_configuration};
+use crate::formats::etcd::{ClusterRecords, DATABASE, Database, cluster_configuration, cluster_records};
 
 /// Reads the small records of this node's etcd; `None` without a database, or if it can't be read now.
 pub(super) fn recorded(root: &Root, facts: &Facts) -> Option<Recorded> {
     let (path, mut pages) = open(root, facts)?;
-    let read = Database::open(&mut pages).and_then(|mut database| database.status());
-    Recorded::of(path, read)
+    let mut in_use = None;
+    let read = Database::open(&mut pages).and_then(|mut database| {
+        let status = database.status()?;
+        if facts.nearly_full(&status).is_some() {
+            in_use = database.in_use().ok();
+        }
+        Ok(status)
+    });
+    Recorded::of(path, read, in_use)
+}
+
+/// Reads what the cluster's objects say; `None` without a database, or if it can't be read now.
+pub fn cluster(root: &Root, facts: &Facts) -> Option<ClusterRecords> {
+    let (_, mut pages) = open(root, facts)?;
+    Database::open(&mut pages).and_then(|mut database| cluster_records(&mut database)).ok()
 }
 
 /// Looks for the cluster's configuration, which may take seconds in a large database.

@@ -31,6 +31,8 @@ pub struct Diagnosis {
     /// Where the node was read from: its root directory, or an archive.
     pub source: String,
     pub node: Summary,
+    /// When kubelets were heard of last, by the Leases in etcd's database; `None` where it holds none.
+    pub last_heartbeat: Option<LastHeartbeat>,
     pub verdict: Verdict,
     /// What is wrong, in order.
     pub findings: Vec<RankedFinding>,
@@ -51,6 +53,18 @@ pub struct Summary {
     pub version: Option<String>,
     /// Where etcd runs.
     pub etcd: EtcdPlace,
+}
+
+/// When kubelets renewed their Leases last, each by its own node's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastHeartbeat {
+    /// Of this node; `None` if it has no Lease.
+    pub node: Option<Timestamp>,
+    /// The latest of all nodes.
+    pub cluster: Timestamp,
+    /// The node that it came from.
+    pub from: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -147,6 +161,7 @@ pub fn diagnose(
         at: now,
         source: source.to_owned(),
         node: Summary::of(inventory),
+        last_heartbeat: LastHeartbeat::of(node),
         verdict,
         findings: told.collect(),
         credentials: validities(inventory),
@@ -166,6 +181,16 @@ fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
     let mut finding = Finding::new(Code::EtcdNoSnapshot, severity, "etcd", &hit.last_path, what);
     finding.evidence.push(Evidence::field(&hit.path, "log line", &hit.sample));
     Some(finding)
+}
+
+impl LastHeartbeat {
+    fn of(node: Node<'_>) -> Option<Self> {
+        let heartbeats = &node.around.cluster.as_ref()?.heartbeats;
+        let (from, cluster) = heartbeats.iter().max_by_key(|(_, time)| *time)?;
+        let name = node.inventory.facts.node_name.as_ref().map(|name| &name.value);
+        let own = heartbeats.iter().find(|(node, _)| Some(node) == name).map(|(_, time)| *time);
+        Some(Self { node: own, cluster: *cluster, from: from.clone() })
+    }
 }
 
 impl Summary {

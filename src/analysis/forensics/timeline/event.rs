@@ -31,6 +31,8 @@ pub enum Kind {
     LastSeen,
     /// The last line of a program's logs.
     LogEnds,
+    /// A kubelet renewed its Lease for the last time.
+    LastHeartbeat,
     /// kuberescue changed the node.
     Rescued,
 }

@@ -6,6 +6,7 @@
 
 mod anomaly;
 mod clock;
+pub mod cluster;
 mod event;
 mod failure;
 mod gather;

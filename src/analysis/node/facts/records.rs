@@ -2,9 +2,35 @@
 
 use std::path::PathBuf;
 
-use super::host_of;
+use super::{Facts, host_of};
 use crate::formats::bolt::ReadError;
 use crate::formats::etcd::{ClusterConfiguration, Etcd, Status};
+use crate::state::Component;
+
+/// etcd 3.8.0-alpha.0 `server/storage/quota.go` `DefaultQuotaBytes`.
+const DEFAULT_QUOTA: u64 = 2 << 30;
+
+impl Facts {
+    /// How large etcd's database may become, in bytes; `None` if it has no limit, or none that is known.
+    pub fn etcd_quota(&self) -> Option<u64> {
+        let (_, pod) = self.pod(Component::Etcd)?;
+        // With a configuration file etcd ignores its other flags (`server/etcdmain/config.go`).
+        if pod.flag("config-file").is_some() {
+            return None;
+        }
+        match pod.flag("quota-backend-bytes").map(str::parse::<i64>) {
+            None | Some(Ok(0)) => Some(DEFAULT_QUOTA),
+            Some(Ok(quota)) => quota.try_into().ok(),
+            Some(Err(_)) => None,
+        }
+    }
+
+    /// The size and the quota of a database of which 80 % are reached.
+    pub fn nearly_full(&self, status: &Status) -> Option<(u64, u64)> {
+        let quota = self.etcd_quota()?;
+        (status.size >= quota / 5 * 4).then_some((status.size, quota))
+    }
+}
 
 /// What the database says of its cluster.
 #[derive(Clone, Debug)]
@@ -12,6 +38,8 @@ pub struct EtcdRecords {
     /// Its path on the node.
     pub database: PathBuf,
     pub status: Status,
+    /// Bytes of the pages that are not free; read only of a database near its quota.
+    pub in_use: Option<u64>,
 }
 
 impl EtcdRecords {
@@ -31,9 +59,9 @@ pub enum Recorded {
 
 impl Recorded {
     /// `None` where it only could not be read now.
-    pub fn of(database: PathBuf, read: Result<Status, ReadError>) -> Option<Self> {
+    pub fn of(database: PathBuf, read: Result<Status, ReadError>, in_use: Option<u64>) -> Option<Self> {
         match read {
-            Ok(status) => Some(Self::Read(Box::new(EtcdRecords { database, status }))),
+            Ok(status) => Some(Self::Read(Box::new(EtcdRecords { database, status, in_use }))),
             Err(error @ (ReadError::Damaged { .. } | ReadError::Record { .. })) => {
                 Some(Self::Damaged(error.to_string()))
             }
