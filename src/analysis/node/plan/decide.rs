@@ -381,3 +381,6 @@ fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
     })?;
     sibling.row.certificate.get().map(|certificate| certificate.algorithm.clone())
 }
+
+#[cfg(test)]
+mod tests;

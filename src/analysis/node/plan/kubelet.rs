@@ -170,3 +170,60 @@ fn host(old: &Certificate) -> Option<String> {
     let first_address = || old.addresses.first().map(IpAddr::to_string);
     from_subject.filter(|host| !host.is_empty()).or_else(first_name).or_else(first_address)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    use super::*;
+    use crate::analysis::node::inventory::Inventory;
+    use crate::analysis::node::plan::Options;
+    use crate::formats::pem;
+    use crate::state::{Attributes, Content, Entry, Snapshot};
+
+    /// A certificate, PEM.
+    fn of(common_name: &str, names: &[&str]) -> String {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        pem::encode(pem::Label::Certificate, made.der()).to_string()
+    }
+
+    #[test]
+    fn the_host_is_the_subjects_or_the_first_name() {
+        for (common_name, names, expected) in [
+            ("cp-1@1700000000", &["other"][..], Some("cp-1")),
+            ("a@b@1700000000", &[], Some("a@b")),
+            ("@1700000000", &["10.0.0.2", "cp-2"], Some("cp-2")),
+            ("cp-1", &["10.0.0.2"], Some("10.0.0.2")),
+            ("cp-1", &[], None),
+        ] {
+            let old = Certificate::from_pem(of(common_name, names).as_bytes()).unwrap();
+            assert_eq!(host(&old).as_deref(), expected, "{common_name} {names:?}");
+        }
+    }
+
+    /// What `kubelet.crt` with these names, without its key, is replaced by.
+    fn step(names: &[&str], reuse_keys: bool) -> Result<Step, String> {
+        let entry = Entry {
+            content: Content::File(of("cp-1@1700000000", names).into_bytes().into()),
+            attributes: Attributes::default(),
+        };
+        let snapshot: Snapshot = [("/var/lib/kubelet/pki/kubelet.crt".into(), entry)].into_iter().collect();
+        let inventory = Inventory::read(&snapshot, None);
+        let options = Options { reuse_keys, ..Options::recovery() };
+        let decision = Decision::new(&snapshot, &inventory, &[], &options, Timestamp::UNIX_EPOCH);
+        decision.self_signed(&inventory.kubelet_serving)
+    }
+
+    #[test]
+    fn a_self_signed_certificate_keeps_its_names_and_a_lost_key_is_not_reused() {
+        assert_eq!(step(&["a.test"], false).unwrap().names, ["DNS:a.test"]);
+        assert_eq!(step(&["10.0.0.2"], false).unwrap().names, ["IP:10.0.0.2"]);
+        assert_eq!(step(&[], false).unwrap().names, ["DNS:cp-1"]);
+        assert!(!step(&[], false).unwrap().key.reuse);
+        step(&[], true).unwrap_err();
+    }
+}
