@@ -417,7 +417,7 @@ fn what_is_not_there_and_who_does_not_answer() {
     );
     let run = gone.run(RESTART);
     insta::assert_snapshot!(gone.screen(&run), @"
-    error [not-listening]: cannot read daemonset/etcd-defrag: connection refused: nothing listens there (https://127.114.0.1:36025 with CONFIG)
+    error [not-listening]: cannot read daemonset/etcd-defrag: connection refused: nothing listens there (https://ADDRESS with CONFIG)
     hint: check the address in CONFIG; on a control-plane node: sudo kuberescue probe
     exit 2
     ");

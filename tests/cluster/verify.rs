@@ -445,7 +445,7 @@ fn nothing_can_be_asked() {
     let gone = scene.server.admin().replace(&scene.server.url(), &format!("https://{}", closed_port()));
     scene.write_kubeconfig(&gone);
     insta::assert_snapshot!(scene.screen(&verify(&scene)), @"
-    error [not-listening]: cannot check the cluster: connection refused: nothing listens there (https://127.114.0.2:46021 with CONFIG)
+    error [not-listening]: cannot check the cluster: connection refused: nothing listens there (https://ADDRESS with CONFIG)
     hint: check the address in CONFIG; on a control-plane node: sudo kuberescue probe
     exit 2
     ");
