@@ -68,3 +68,24 @@ pub(super) fn serial() -> Result<[u8; 16], IssueError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_positive_and_differ() {
+        let drawn: BTreeSet<_> = (0..64).map(|_| serial().unwrap()).collect();
+        assert_eq!(drawn.len(), 64);
+        assert!(drawn.iter().all(|serial| serial[0] < 0x80));
+    }
+
+    #[test]
+    fn a_failure_is_remembered() {
+        SystemRng::new().check().unwrap();
+        let failed = SystemRng { failed: true, ..SystemRng::new() };
+        assert_eq!(failed.check(), Err(IssueError::NoRandomness));
+    }
+}

@@ -8,6 +8,7 @@ use rcgen::{
 };
 
 use super::*;
+use crate::analysis::node::facts::Fact;
 use crate::analysis::node::findings::Severity;
 use crate::formats::pem;
 use crate::state::{Attributes, Content, Entry};
@@ -170,4 +171,19 @@ fn targets_that_share_a_file_overlap() {
         all.iter().map(|target| [target.key_file(), target.path()].map(|path| path.to_str().unwrap()));
     let expected = [["b", "a"], ["b", "c"], ["a", "a"], ["c", "c"], ["a", "l"], ["f", "c"]];
     assert_eq!(files.collect::<Vec<_>>(), expected);
+}
+
+/// Whichever certificate is asked for: each would be signed by a CA that may not be the cluster's.
+#[test]
+fn nothing_is_signed_while_the_pki_directory_is_unclear() {
+    let (snapshot, mut inventory) = node(&[]);
+    inventory.facts.pki_rival = Some(Fact { value: "/other".into(), source: String::new() });
+    let refused = |inventory: &Inventory, code: Code| {
+        let findings = [Finding::new(code, Severity::Blocker, "ca", PKI, "")];
+        let options = Options { whole_node: false, ..Options::recovery() };
+        let plan = decide(&snapshot, inventory, &findings, &options, Timestamp::UNIX_EPOCH);
+        plan.refusals.iter().any(|refusal| refusal.code == Code::PkiDirUnclear)
+    };
+    assert!(refused(&inventory, Code::PkiDirUnclear));
+    assert!(!refused(&inventory, Code::Expired));
 }
