@@ -1,5 +1,7 @@
 //! A plan in words.
 
+use serde::Serialize;
+
 use super::sanitise::line;
 use crate::analysis::node::plan::{Action, ManualAction, Plan, Step, Target};
 use crate::analysis::node::readers::Narrowed;
@@ -102,12 +104,26 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     cut.into_iter().chain(step.notes.iter().cloned()).chain(action).collect()
 }
 
-/// What a person has to see to after the change, as a list with its heading; empty if there is nothing.
+/// What a person has to see to after the change.
+#[derive(Serialize)]
+pub struct LeftToDo<'a> {
+    /// The certificate or kubeconfig.
+    name: &'a str,
+    what: String,
+}
+
+impl<'a> LeftToDo<'a> {
+    pub fn of(plan: &'a Plan) -> Vec<Self> {
+        let actions = plan.manual_actions().into_iter().map(manual_action);
+        actions.map(|(name, what)| Self { name, what }).collect()
+    }
+}
+
+/// The same as a list with its heading; empty if there is nothing.
 pub fn manual_actions(plan: &Plan) -> String {
-    let lines = plan.manual_actions().into_iter().map(|action| {
-        let (name, what) = manual_action(action);
-        format!("{}\n", line(&format!("- {name}: {what}")))
-    });
+    let lines = LeftToDo::of(plan)
+        .into_iter()
+        .map(|LeftToDo { name, what }| format!("{}\n", line(&format!("- {name}: {what}"))));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("Manual action required:\n{lines}") }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::SavedSnapshot;
+use super::plan::LeftToDo;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
@@ -35,6 +36,7 @@ pub struct Recovery<'a> {
     /// The snapshot of etcd that was saved first; absent if none was asked for or needed.
     pub etcd_snapshot: Option<&'a SavedSnapshot>,
     pub plan: &'a Plan,
+    pub manual_actions: Vec<LeftToDo<'a>>,
     pub before: &'a [Finding],
     pub after: &'a [Finding],
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Prepared;
 use crate::analysis::node::findings::Finding;
 use crate::error::Exit;
-use crate::report::Recovery;
+use crate::report::{LeftToDo, Recovery};
 
 impl<'a> Recovery<'a> {
     /// The result, or the predicted one: `archive` is set once the node has been changed; `after` is what
@@ -20,6 +20,7 @@ impl<'a> Recovery<'a> {
         let (plan, before) = (&prepared.plan, prepared.findings.as_slice());
         let (changed, exit_code) = (archive.is_some(), exit as u8);
         let etcd_snapshot = prepared.etcd_snapshot.as_ref();
-        Self { dry_run, changed, exit_code, archive, etcd_snapshot, plan, before, after }
+        let manual_actions = LeftToDo::of(plan);
+        Self { dry_run, changed, exit_code, archive, etcd_snapshot, plan, manual_actions, before, after }
     }
 }
