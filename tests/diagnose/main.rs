@@ -3,6 +3,7 @@
 
 mod breakages;
 mod clock_and_disk;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
 mod evidence;

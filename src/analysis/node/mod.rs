@@ -1,8 +1,9 @@
 //! One node: its [`facts`] and their [`scope`], the [`inventory`] of its credentials, its [`kind`], the
 //! [`findings`] about them, the [`plan`] that repairs it, who reads its files ([`readers`]), what the node should serve ([`endpoints`]), what
-//! still uses old files ([`changed`]) and what stopping etcd would do ([`quorum`]).
+//! still uses old files ([`changed`]), what of its CAs is in the cluster ([`copies`]) and what stopping etcd would do ([`quorum`]).
 
 pub mod changed;
+pub mod copies;
 pub mod endpoints;
 pub mod facts;
 pub mod findings;

@@ -1,5 +1,5 @@
 //! The input of a run: a node's files ([`source`]) and the state around them ([`host_state`]), kubeconfigs
-//! ([`kubeconfigs`]), etcd's database ([`database`]), and values of the command line ([`arguments`]).
+//! ([`kubeconfigs`]), etcd's database ([`database`], for the facts [`records`]), and values of the command line ([`arguments`]).
 
 pub mod arguments;
 pub mod database;

@@ -100,4 +100,12 @@ pub(super) const PAGES: &[Page] = &[
         "The CA was replaced, and this copy is still the old one.",
         "Put the node's CA into it: kubectl config set-cluster NAME --kubeconfig FILE --certificate-authority /etc/kubernetes/pki/ca.crt --embed-certs, NAME being its cluster's there. kuberescue recover does so in the kubeconfigs that it renews and in kubelet.conf; copies in homes are yours.",
     ),
+    page(
+        Code::CaCopyDiffers,
+        Credential,
+        "the cluster holds another CA certificate than this node",
+        "Who trusts such a copy refuses what this node's CA signs, if the key is another one or the copy has expired. A copy with the same key that has not expired still works.",
+        "The CA was renewed or replaced and the copy was not, or this node has an old CA.",
+        "Compare the CA on all control-plane nodes first: openssl x509 -noout -fingerprint -sha256 -in FILE. If this one is right: kube-root-ca.crt and extension-apiserver-authentication are written again by the control plane once it runs with it (kuberescue restart), cluster-info by kubeadm init phase bootstrap-token; a caBundle and the Secrets of Cluster API by whoever manages them (kubectl edit).",
+    ),
 ];

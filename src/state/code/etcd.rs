@@ -29,6 +29,14 @@ pub(super) const PAGES: &[Page] = &[
         "Keep a copy of the directory: cp -a /var/lib/etcd /root/etcd-broken. Then restore the newest snapshot (etcdutl snapshot restore); with several members remove this one (etcdctl member remove) and join it again.",
     ),
     page(
+        Code::EtcdNearlyFull,
+        Etcd,
+        "etcd's database is near its quota",
+        "At the quota (--quota-backend-bytes, 2 GiB by default) etcd raises the alarm NOSPACE and refuses every write, until space is freed and the alarm is disarmed. The file counts, free pages in it too.",
+        "Free pages stay in the file until it is defragmented. If most of it is in use, something writes very many objects: kuberescue etcd status counts the keys by resource.",
+        "Save a snapshot first: kuberescue etcd snapshot save /root/etcd.db. The API server compacts every 5 minutes, so free pages are given back by etcdctl defrag, one member after the other. If most of it is in use, delete what fills it, or set a larger --quota-backend-bytes (at most 8 GiB) in etcd's manifest on every member.",
+    ),
+    page(
         Code::EtcdExternal,
         Etcd,
         "etcd is not on this node",

@@ -35,7 +35,7 @@ pub(super) const PAGES: &[Page] = &[
         "etcd's database reached its quota",
         "etcd accepts no writes until space is freed and the alarm is disarmed.",
         "Old revisions were not compacted, or something writes very many objects.",
-        "Save a snapshot first (etcdctl snapshot save FILE), then etcdctl compact REVISION, etcdctl defrag, etcdctl alarm disarm. The revision is in etcdctl endpoint status -w json.",
+        "Save a snapshot first (kuberescue etcd snapshot save /root/etcd.db), then etcdctl compact REVISION, etcdctl defrag, etcdctl alarm disarm. The revision is in etcdctl endpoint status -w json.",
     ),
     page(
         Code::EtcdOtherCluster,

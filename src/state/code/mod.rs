@@ -116,6 +116,7 @@ codes! {
     EtcdDataMissing "etcd-data-missing",
     EtcdDataBroken "etcd-data-broken",
     EtcdNoSnapshot "etcd-snapshot-missing",
+    EtcdNearlyFull "etcd-nearly-full",
     EtcdExternal "etcd-external",
     EtcdQuorum "etcd-quorum",
     EtcdForceNewCluster "etcd-force-new-cluster",
@@ -152,6 +153,7 @@ codes! {
     CaKeyOnWorker "ca-key-on-worker",
     CaReplaced "ca-replaced",
     EmbeddedCaDiffers "embedded-ca-differs",
+    CaCopyDiffers "ca-copy-differs",
     // credential.rs
     NotYetValid "not-yet-valid",
     Expired "expired",

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::common::{Node, PKI, base64, openssl};
+use crate::common::{Node, PKI, base64, etcd_database, openssl};
 use crate::issuing::{KUBELET, Wish, issue};
 
 pub const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
@@ -46,6 +46,11 @@ pub fn api_server_flag(node: &Node, flag: &str) {
 pub fn encrypting(node: &Node) {
     api_server_flag(node, "--encryption-provider-config=/etc/encryption/config.yaml");
     mount(node, "/etc/encryption", "/etc/encryption");
+}
+
+/// Another database of etcd: testdata/etcd/README.md.
+pub fn etcd_of(node: &Node, name: &str) {
+    node.write("/var/lib/etcd/member/snap/db", etcd_database(name));
 }
 
 pub fn external_etcd(node: &Node) {

@@ -1,12 +1,12 @@
 //! Static pods, etcd's data, and keys that others can read.
 
 use super::acts::{
-    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, encrypting,
+    ADMIN_CONF, API_SERVER_POD, ETCD_POD, SCHEDULER_POD, api_server_flag, copy, cut, encrypting, etcd_of,
     external_etcd, mode, mount, pki, plain_etcd,
 };
 use super::{ALL_EXPIRED, Scenario, of, on};
 use crate::common::NOW;
-use crate::issuing::{API_SERVER, CLIENT, Wish, ec_key, issue, reissue};
+use crate::issuing::{API_SERVER, CLIENT, FRONT_PROXY, Wish, ec_key, issue, reissue, reissue_authority};
 use crate::scene::{B, N, W};
 
 const BACKUP: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak";
@@ -164,6 +164,72 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             node.write(path, database);
         },
         &[("etcd-data-broken", B, "etcd")],
+    ),
+    of(
+        "etcd's database with the alarm for a full quota",
+        |node| etcd_of(node, "nospace.db"),
+        &[("etcd-space-exceeded", B, "etcd")],
+    ),
+    of(
+        "etcd's database with the alarm for a corrupt member",
+        |node| etcd_of(node, "corrupt.db"),
+        &[("etcd-database-damaged", B, "etcd")],
+    ),
+    of(
+        "etcd's database near its quota",
+        |node| {
+            etcd_of(node, "cluster.db");
+            node.replace(ETCD_POD, "    - --name=", "    - --quota-backend-bytes=81920\n    - --name=");
+        },
+        &[("etcd-nearly-full", W, "etcd")],
+    ),
+    of(
+        "etcd's database without a quota, as large",
+        |node| {
+            etcd_of(node, "cluster.db");
+            node.replace(ETCD_POD, "    - --name=", "    - --quota-backend-bytes=-1\n    - --name=");
+        },
+        &[],
+    ),
+    // What the cluster's objects say.
+    on(
+        "ecdsa-p256",
+        "2026-11-24T22:05:00Z",
+        "requests for certificates pending",
+        |node| etcd_of(node, "cluster.db"),
+        &[("csr-pending", N, "csr")],
+    ),
+    on(
+        "ecdsa-p256",
+        "2026-11-26T00:00:00Z",
+        "requests for certificates that have become too old",
+        |node| etcd_of(node, "cluster.db"),
+        &[],
+    ),
+    of(
+        "the CA renewed with its key, its copies in the cluster as before",
+        |node| {
+            etcd_of(node, "cluster.db");
+            reissue_authority(node, "ca", "20261123223000Z", "20461120223000Z");
+        },
+        &[
+            ("ca-copy-differs", N, "ca"),
+            ("embedded-ca-differs", W, "admin.conf"),
+            ("embedded-ca-differs", W, "super-admin.conf"),
+            ("embedded-ca-differs", W, "controller-manager.conf"),
+            ("embedded-ca-differs", W, "scheduler.conf"),
+            ("embedded-ca-differs", W, "kubelet.conf"),
+        ],
+    ),
+    of(
+        "the front proxy's CA replaced, its copy in the cluster as before",
+        |node| {
+            etcd_of(node, "cluster.db");
+            node.write(&pki("front-proxy-ca.key"), ec_key());
+            reissue_authority(node, "front-proxy-ca", "20261123223000Z", "20361120223000Z");
+            reissue(node, "front-proxy-client", &FRONT_PROXY);
+        },
+        &[("ca-copy-differs", W, "front-proxy-ca")],
     ),
     of("etcd without TLS", plain_etcd, &[]),
     of(

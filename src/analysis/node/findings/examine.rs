@@ -5,8 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{
-    Class, Code, Finding, Remedy, Severity, access, credentials, identity, kubelet, machine, manifests,
-    order, places, references,
+    Class, Code, Finding, Remedy, Severity, access, cluster, credentials, identity, kubelet, machine,
+    manifests, order, places, references,
 };
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::host_state::HostState;
@@ -47,6 +47,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
         found.extend(manifests::find(snapshot, inventory));
         found.extend(access::find(snapshot, inventory));
         found.extend(machine::etcd(snapshot, inventory, around, now));
+        found.extend(cluster::find(inventory, around, now));
         found.extend(machine::service_account(inventory));
         found.extend(several(snapshot, inventory));
         found.extend(references::find(snapshot, inventory, now));

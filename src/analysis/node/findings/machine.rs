@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Code, Evidence, Finding, Severity};
+use super::{Code, Evidence, Finding, Severity, cluster};
 use crate::analysis::node::facts::Recorded;
 use crate::analysis::node::host_state::{Free, HostState, Interrupted};
 use crate::analysis::node::inventory::{Inventory, Parsed};
@@ -120,7 +120,8 @@ pub(super) fn etcd(
         Some((head, size)) => match Meta::parse(head, *size) {
             Ok(_) => match &inventory.facts.recorded {
                 Some(Recorded::Damaged(why)) => finding(Code::EtcdDataBroken, &database, why.clone()),
-                Some(Recorded::Read(_)) | None => Vec::new(),
+                Some(Recorded::Read(records)) => cluster::etcd(inventory, records),
+                None => Vec::new(),
             },
             Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),
         },

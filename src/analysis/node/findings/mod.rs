@@ -4,6 +4,7 @@
 //! its findings, in its order: root cause first.
 
 mod access;
+mod cluster;
 mod credentials;
 mod examine;
 mod identity;

@@ -16,6 +16,8 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
             consequence("kubelet")
         }
         Code::EtcdForceNewCluster => Some("the next start of etcd cuts the other members off"),
+        Code::EtcdSpaceExceeded => Some("etcd refuses every write: nothing in the cluster can change"),
+        Code::EtcdDatabaseDamaged => Some("etcd refuses every request, and the API server with it"),
         _ => consequence(&finding.subject.to_string()),
     }
 }
@@ -24,7 +26,7 @@ pub(in crate::analysis) fn follows(finding: &Finding) -> Option<&'static str> {
 pub(in crate::analysis) fn without(finding: &Finding) -> Without {
     match finding.code {
         // The pair exists, and the API server starts with it; etcd works until it starts again.
-        Code::SaPairMismatch | Code::EtcdForceNewCluster => Without::InPart,
+        Code::SaPairMismatch | Code::EtcdForceNewCluster | Code::EtcdSpaceExceeded => Without::InPart,
         // One of the two may start.
         Code::DuplicateManifest | Code::ClockBehind | Code::DiskFull => Without::Perhaps,
         _ => catalog::consequence(&finding.subject.to_string()).map_or(Without::InPart, |(_, row)| {
