@@ -72,7 +72,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         several => return side_by_side(several, args, context),
     };
     let root = RootArgs { root: source.clone(), cert_dir: args.root.cert_dir.clone() };
-    let read = Read::of(&root, args.at)?.with_cluster();
+    let read = Read::of(&root, args.at)?;
     let timeline = args.timeline_of(&read, now)?;
     let diagnosis = args.diagnosis(&read, timeline.as_ref(), source, now);
     let text = args.rendered(&read, &diagnosis, timeline.as_ref(), now);

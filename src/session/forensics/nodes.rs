@@ -17,7 +17,6 @@ use crate::disk::Root;
 use crate::error::Error;
 use crate::session::Context;
 use crate::session::input::host_state::{look_around, look_into};
-use crate::session::input::records;
 use crate::session::input::source::RootArgs;
 use crate::state::Snapshot;
 
@@ -51,14 +50,6 @@ impl Read {
                 Self { snapshot: own, inventory, around, root: None, archive: Some(snapshot) }
             }
         })
-    }
-
-    /// Reads what the cluster's objects in etcd's database say too, which takes up to a second.
-    #[must_use]
-    pub fn with_cluster(mut self) -> Self {
-        let root = self.root.as_ref();
-        self.around.cluster = root.and_then(|root| records::cluster(root, &self.inventory.facts));
-        self
     }
 
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
@@ -128,10 +119,7 @@ fn brief(
 ) -> Result<Brief, Unreadable> {
     let args = RootArgs { root: source.to_owned(), cert_dir: cert_dir.map(Path::to_owned) };
     match Read::of(&args, at) {
-        Ok(read) => {
-            let read = read.with_cluster();
-            Ok(Brief::of(read.diagnose(source, None, now, horizon), &read.inventory))
-        }
+        Ok(read) => Ok(Brief::of(read.diagnose(source, None, now, horizon), &read.inventory)),
         Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
     }
 }

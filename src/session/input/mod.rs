@@ -5,6 +5,6 @@ pub mod arguments;
 pub mod database;
 pub mod host_state;
 pub mod kubeconfigs;
-pub mod records;
+mod records;
 pub mod source;
 pub mod who;

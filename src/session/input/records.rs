@@ -22,7 +22,7 @@ pub(super) fn recorded(root: &Root, facts: &Facts) -> Option<Recorded> {
 }
 
 /// Reads what the cluster's objects say; `None` without a database, or if it can't be read now.
-pub fn cluster(root: &Root, facts: &Facts) -> Option<ClusterRecords> {
+pub(super) fn cluster(root: &Root, facts: &Facts) -> Option<ClusterRecords> {
     let (_, mut pages) = open(root, facts)?;
     Database::open(&mut pages).and_then(|mut database| cluster_records(&mut database)).ok()
 }
