@@ -352,6 +352,22 @@ fn an_old_kubelet_conf_with_its_certificate_inside_is_renewed_in_place() {
     assert!(!node.exists(CURRENT));
 }
 
+/// Nothing else is wrong: no certificate is reissued.
+#[test]
+fn a_kubelet_conf_that_trusts_another_ca_gets_this_nodes() {
+    let node = Node::of("rsa2048");
+    let conf = "/etc/kubernetes/kubelet.conf";
+    let encoded = |file: &str| common::base64(&node.read(&format!("{PKI}/{file}")));
+    let good = node.text(conf);
+    node.replace(conf, &encoded("ca.crt"), &encoded("front-proxy-ca.crt"));
+    let broken = node.text(conf);
+    node.must("recover --yes");
+    assert_eq!(node.text(conf), good);
+    node.must("diagnose");
+    node.must("rollback --yes");
+    assert_eq!(node.text(conf), broken);
+}
+
 const CURRENT_TARGET: &str = "/var/lib/kubelet/pki/kubelet-client-2024-01-01-00-00-00.pem";
 
 /// Certificate and key of a PEM file that holds both.
