@@ -69,7 +69,10 @@ impl From<Vec<u8>> for Bytes {
 
 impl From<Zeroizing<Vec<u8>>> for Bytes {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(Arc::new(Shared { bytes, parsed: OnceLock::new() }))
+        // A directory may hold thousands of empty files: they are one in memory.
+        static EMPTY: OnceLock<Bytes> = OnceLock::new();
+        let new = |bytes| Self(Arc::new(Shared { bytes, parsed: OnceLock::new() }));
+        if bytes.is_empty() { EMPTY.get_or_init(|| new(bytes)).clone() } else { new(bytes) }
     }
 }
 
