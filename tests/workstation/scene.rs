@@ -42,7 +42,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\(in \d+ days\)", "(in N days)"),
         (r"127\.\d+\.0\.\d+:\d{2,}", "ADDRESS"),
         (r"\b[0-9a-f]{16,40}\b", "HEX"),
-        (r"\d+d\d+h", "AGE"),
+        (r"\b(?:\d+[ydhms]){1,2}( +v1\.)", "AGE$1"),
         (r"after \d{3,} bytes", "after N bytes"),
     ]
     .map(|(pattern, name)| (Regex::new(pattern).unwrap(), name))

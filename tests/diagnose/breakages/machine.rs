@@ -25,6 +25,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("manifest-unreadable", B, "kube-apiserver")],
     ),
     of(
+        "the scheduler's manifest is too large to be one",
+        |node| node.write(SCHEDULER_POD, vec![b'#'; 9 << 20]),
+        &[("manifest-unreadable", B, "kube-scheduler")],
+    ),
+    of(
         "notes among the manifests",
         |node| node.write("/etc/kubernetes/manifests/README", "Don't touch.\n"),
         &[("manifest-unreadable", W, "README")],

@@ -3,16 +3,16 @@
 //! (`cmd/kubeadm/app/cmd/certs.go`); here a default is the last resort and is labelled as one.
 
 pub(super) mod kubelet;
+mod manifests;
 mod pki_dir;
 mod records;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use self::manifests::ManifestFile;
 use self::pki_dir::PkiDir;
 pub use self::records::{Configured, EtcdRecords, Recorded};
 use crate::formats::crictl::CrictlConfiguration;
@@ -37,23 +37,6 @@ impl<T> Fact<T> {
 
 /// kubeadm's data directory of etcd.
 const ETCD_DATA: &str = "/var/lib/etcd";
-
-#[derive(Clone, Debug)]
-pub struct ManifestFile {
-    pub path: PathBuf,
-    /// The static pod, or why the file is none.
-    pub pod: Result<Arc<Manifest>, String>,
-    /// Whether the kubelet keeps the pod of a later file, which has the same name and namespace.
-    pub replaced: bool,
-}
-
-impl ManifestFile {
-    /// The static pod that the kubelet runs from it.
-    fn running(&self) -> Option<(&Path, &Manifest)> {
-        let pod = self.pod.as_ref().ok().filter(|_| !self.replaced)?;
-        Some((&self.path, pod))
-    }
-}
 
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -261,26 +244,6 @@ impl Reader<'_> {
         let parsed = CrictlConfiguration::parse(self.file(path)?).ok()?;
         let endpoint = parsed.runtime_endpoint.filter(|path| !path.is_empty())?;
         Some(Fact::new(endpoint, format!("{path} runtime-endpoint")))
-    }
-
-    fn manifests(&self, directory: &Path) -> Vec<ManifestFile> {
-        let mut found = Vec::new();
-        for (path, _) in self.snapshot.children(directory) {
-            // The kubelet skips dot-files (pkg/kubelet/config/file_linux.go).
-            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            if let (false, Some(bytes)) = (hidden, self.file(path)) {
-                let (path, pod) = (path.to_owned(), Manifest::of(bytes));
-                found.push(ManifestFile { path, pod, replaced: false });
-            }
-        }
-        // Put into a store by namespace and name in the byte order of their files, the last one stays
-        // (kubernetes `pkg/kubelet/config/file.go` extractFromDir, replaceStore).
-        let mut known = BTreeSet::new();
-        for ManifestFile { pod, replaced, .. } in found.iter_mut().rev() {
-            let Ok(pod) = pod else { continue };
-            *replaced = !known.insert((&pod.namespace, &pod.name));
-        }
-        found
     }
 }
 
