@@ -2,6 +2,7 @@
 //! Rules: systemd.unit(5), systemd.exec(5) "Environment", systemd.service(5) "Command lines".
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a command line at which no more of it is read: what Linux takes (execve(2), a quarter of the 8 MiB stack). A
@@ -174,6 +175,39 @@ fn split(text: &str, separates: fn(char) -> bool) -> Vec<String> {
     found
 }
 
+/// Whether the last part of a path that `EnvironmentFile=` names is a pattern of `glob(7)`: `*` and `?`, no sets.
+pub fn is_pattern(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().iter().any(|byte| b"*?".contains(byte)))
+}
+
+/// Whether the last part of a path matches that of a pattern; a dot at its beginning only a dot.
+pub fn matches(pattern: &Path, path: &Path) -> bool {
+    let (Some(pattern), Some(name)) = (pattern.file_name(), path.file_name()) else { return false };
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let is_hidden = |name: &[u8]| name.first() == Some(&b'.');
+    is_hidden(pattern) == is_hidden(name) && is_match(pattern, name)
+}
+
+fn is_match(pattern: &[u8], name: &[u8]) -> bool {
+    // Which beginnings of the name the pattern so far matches: linear in both, whatever the pattern is.
+    let mut ends: Vec<bool> = (0..=name.len()).map(|length| length == 0).collect();
+    for byte in pattern {
+        ends = match byte {
+            b'*' => ends
+                .iter()
+                .scan(false, |any, end| {
+                    *any |= end;
+                    Some(*any)
+                })
+                .collect(),
+            _ => std::iter::once(false)
+                .chain(ends.iter().zip(name).map(|(end, at)| *end && (byte == at || *byte == b'?')))
+                .collect(),
+        };
+    }
+    ends.last() == Some(&true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +243,29 @@ mod tests {
             line(&["[Service]\nExecStart=kubelet $ARGS $MORE\n"], &[env]).as_deref(),
             Some("kubelet|--a=1|--b=2|--c|--d")
         );
+    }
+
+    #[test]
+    fn the_files_of_a_pattern() {
+        let names = [".a.env", "a.env", "ab.env", "b.env", "b.env.bak"];
+        let of = |pattern: &str| {
+            let pattern = Path::new("/etc/kubelet").join(pattern);
+            let found = names.iter().filter(|name| matches(&pattern, &Path::new("/etc/kubelet").join(name)));
+            found.copied().collect::<Vec<_>>().join(" ")
+        };
+        let all = ["*", "*.env", "?.env", "a*", ".*", "*b*env", "**?nv", "none*"];
+        let table: Vec<_> = all.iter().map(|pattern| format!("{pattern}: {}", of(pattern))).collect();
+        insta::assert_snapshot!(table.join("\n"), @"
+        *: a.env ab.env b.env b.env.bak
+        *.env: a.env ab.env b.env
+        ?.env: a.env b.env
+        a*: a.env ab.env
+        .*: .a.env
+        *b*env: ab.env b.env
+        **?nv: a.env ab.env b.env
+        none*:
+        ");
+        assert!(is_pattern(Path::new("/etc/*.env")) && !is_pattern(Path::new("/etc/*/a.env")));
     }
 
     #[test]

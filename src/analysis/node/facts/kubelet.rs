@@ -11,7 +11,7 @@ use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::kubelet::{KubeletConfiguration, flags_in_assignments};
 use crate::formats::manifest;
-use crate::formats::systemd::{Service, Sourced};
+use crate::formats::systemd::{self, Service, Sourced};
 use crate::state::{Component, Content, Entry, Snapshot, catalog};
 
 /// Where systemd looks for units, the directory that wins last (systemd.unit(5), "Unit File Load Path").
@@ -172,10 +172,10 @@ impl Reader<'_> {
                 service.add(path, &text);
             }
         }
-        let environment_files = service.environment_files.clone();
-        for path in &environment_files {
-            if let Some(text) = text(path) {
-                service.add_environment(path, &text);
+        let named = service.environment_files.clone();
+        for path in named.iter().flat_map(|path| self.matching(path)) {
+            if let Some(text) = text(&path) {
+                service.add_environment(&path, &text);
             }
         }
         let is_kubelet = |word: &Sourced| Path::new(&word.0).file_name() == Some(OsStr::new("kubelet"));
@@ -201,7 +201,21 @@ impl Reader<'_> {
                 }
             }
         }
-        (found, environment_files)
+        // Of a pattern the directory is read. One directly below the root holds more than these.
+        let wanted = named.into_iter().filter_map(|path| match systemd::is_pattern(&path) {
+            true => path.parent().filter(|directory| directory.components().count() > 2).map(Path::to_owned),
+            false => Some(path),
+        });
+        (found, wanted.collect())
+    }
+
+    /// The files that `EnvironmentFile=` names, in systemd's order.
+    fn matching(&self, named: &Path) -> Vec<PathBuf> {
+        let Some(directory) = named.parent().filter(|_| systemd::is_pattern(named)) else {
+            return vec![named.to_owned()];
+        };
+        let files = self.snapshot.children(directory).into_iter().map(|(path, _)| path);
+        files.filter(|path| systemd::matches(named, path)).map(Path::to_owned).collect()
     }
 
     pub(super) fn node_name(

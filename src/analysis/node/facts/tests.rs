@@ -144,6 +144,17 @@ fn the_command_line_of_the_kubelet() {
         ("/d/1.conf", "staticPodPath: /1\n"),
         ("/d/3.yaml", "staticPodPath: /3\n"),
     ];
+    let pattern = [
+        (unit, "[Service]\nEnvironmentFile=-/etc/kubelet/*.env\nExecStart=/usr/bin/kubelet $A --config=/c\n"),
+        ("/etc/kubelet/1.env", "A=--cert-dir=/1\n"),
+        ("/etc/kubelet/2.env", "A=--cert-dir=/2\n"),
+        ("/etc/kubelet/3.conf", "A=--cert-dir=/3\n"),
+    ];
+    insta::assert_snapshot!(kubelet_of(&pattern), @"
+    /c (/etc/systemd/system/kubelet.service --config)
+    /etc/kubernetes/manifests (default)
+    /2 (/etc/kubelet/2.env --cert-dir)
+    ");
     let deeper = [("/d/2.conf.d/9.conf", "staticPodPath: /9\n"), ("/d/1/9.conf", "staticPodPath: /0\n")];
     let found = kubelet_of(&[&files[..], &env, &deeper].concat());
     assert!(found.contains("/9 (/d/2.conf.d/9.conf staticPodPath)"), "{found}");
