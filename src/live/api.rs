@@ -35,7 +35,7 @@ pub use self::pods::Log;
 pub use self::secrets::Secret;
 use super::deadline::Deadline;
 use super::fault::Fault;
-use crate::state::os;
+use super::https::event_loop;
 
 /// Bytes. A page of 500 nodes with long image lists has about 10 MiB.
 const LONGEST_BODY: usize = 64 << 20;
@@ -124,10 +124,7 @@ impl Api {
             format!("{}://{}", url.scheme_str().unwrap_or("http"), host.unwrap_or_default())
         });
         let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Fault::Unreachable(os::reason(&error)))?;
+        let runtime = event_loop()?;
         let guard = runtime.enter();
         // The client starts tasks of its own when it is built.
         let client = ClientBuilder::try_from(config).map(ClientBuilder::build);

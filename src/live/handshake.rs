@@ -13,10 +13,9 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::deadline::Deadline;
 use super::fault::Fault;
-use super::https::{Recorder, configuration, within};
+use super::https::{Recorder, configuration, event_loop, within};
 use crate::analysis::workstation::{Connection, Target};
 use crate::formats::certificate::Certificate;
-use crate::state::os;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -91,10 +90,7 @@ fn try_handshake(target: &Target, now: Timestamp, connection: &mut Connection) -
     let name = target.tls_server_name.clone().unwrap_or_else(|| address.host.clone());
     let not_a_name = format!("\"{name}\" is neither a host name nor an address");
     let name = ServerName::try_from(name).map_err(|_| Fault::Unreachable(not_a_name))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::Unreachable(os::reason(&error)))?;
+    let runtime = event_loop()?;
     let recorder = Arc::new(Recorder::new());
     let done = runtime.block_on(connect(&address, name.clone(), recorder.clone()));
     // Don't wait for a name that is still being resolved.

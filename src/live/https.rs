@@ -107,11 +107,19 @@ pub fn post(
 }
 
 fn send(address: SocketAddr, transport: Transport<'_>, request: Request<'_>, deadline: Deadline) -> Exchange {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(exchange(address, transport, request, deadline)),
-        Err(error) => Exchange::NoConnection(Fault::Unreachable(os::reason(&error))),
+    match event_loop() {
+        Ok(event_loop) => event_loop.block_on(exchange(address, transport, request, deadline)),
+        Err(fault) => Exchange::NoConnection(fault),
     }
+}
+
+/// What waits for connections and their deadlines, in this thread.
+///
+/// # Errors
+/// The system has no handles left for it.
+pub(super) fn event_loop() -> Result<tokio::runtime::Runtime, Fault> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Fault::Unreachable(os::reason(&error)))
 }
 
 async fn exchange(

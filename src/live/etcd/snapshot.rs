@@ -29,7 +29,6 @@ use crate::live::clock;
 use crate::live::deadline::{Deadline, waited};
 use crate::live::fault::Fault;
 use crate::live::https::{self, Exchange, Recorder, Transport, configuration};
-use crate::state::os;
 
 const METHOD: &str = "/etcdserverpb.Maintenance/Snapshot";
 
@@ -77,11 +76,8 @@ pub fn stream(
 ) -> Result<(), Fault> {
     // gRPC's own errors say "transport error" for everything: this request finds out why.
     answers(address, transport, deadline)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::Unreachable(os::reason(&error)))?;
-    runtime.block_on(async {
+    let event_loop = https::event_loop()?;
+    event_loop.block_on(async {
         let mut stream = begin(address, transport, deadline).await?;
         let (mut heard, mut remaining) = (clock::now(), u64::MAX);
         loop {
