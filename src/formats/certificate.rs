@@ -96,6 +96,8 @@ pub struct Certificate {
     /// basicConstraints present.
     pub has_basic_constraints: bool,
     pub key_id: Option<Vec<u8>>,
+    /// Whether it names its issuer by serial number (RFC 5280 section 4.2.1.1): openssl then rejects a renewed one.
+    pub names_issuer_by_serial: bool,
     /// Subject public key info in DER.
     pub spki: Vec<u8>,
     pub algorithm: KeyAlgorithm,
@@ -171,6 +173,7 @@ impl Certificate {
             is_ca: false,
             has_basic_constraints: false,
             key_id: None,
+            names_issuer_by_serial: false,
             spki: parsed.public_key().raw.to_vec(),
             algorithm: KeyAlgorithm::of_spki(parsed.public_key().raw)
                 .unwrap_or_else(|_| KeyAlgorithm::Other("an unknown kind".to_owned())),
@@ -213,6 +216,9 @@ impl Certificate {
                 self.is_ca = constraints.ca;
             }
             ParsedExtension::SubjectKeyIdentifier(id) => self.key_id = Some(id.0.to_vec()),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                self.names_issuer_by_serial = id.authority_cert_serial.is_some();
+            }
             _ => {}
         }
     }

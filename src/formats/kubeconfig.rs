@@ -4,6 +4,7 @@
 //! Files are never written from a parsed form: serialisers reorder, drop comments and write names such as
 //! `on` so that Go reads a boolean.
 
+mod authorities;
 pub mod entries;
 mod error;
 mod new;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
+pub use self::authorities::with_authorities;
 pub use self::error::KubeconfigError;
 pub use self::new::{NewKubeconfig, render};
 use crate::state::Bytes;

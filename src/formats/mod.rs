@@ -10,6 +10,7 @@ use serde_json::error::Category;
 
 pub mod access;
 pub mod bolt;
+pub mod ca_copies;
 pub mod certificate;
 pub mod crictl;
 pub mod etcd;

@@ -1,0 +1,87 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+
+use super::*;
+
+fn ca(name: &str, key: &KeyPair, year: i32) -> Certificate {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_after = date_time_ymd(year, 1, 1);
+    Certificate::from_der(params.self_signed(key).unwrap().der().to_vec()).unwrap()
+}
+
+/// The CA until 2026 and until 2036, and another CA.
+fn cas() -> (Certificate, Certificate, Certificate) {
+    let (own, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    (ca("kubernetes", &own, 2026), ca("kubernetes", &own, 2036), ca("kubernetes", &other, 2026))
+}
+
+fn replaced_text(file: &str, old: &Certificate, new: &Certificate) -> Option<String> {
+    let replaced = replaced(file.as_bytes(), old, new).unwrap()?;
+    Some(String::from_utf8(replaced.to_vec()).unwrap())
+}
+
+#[test]
+fn a_bundle_keeps_its_other_members_and_its_comments() {
+    let (old, new, other) = cas();
+    let file = |ca: &Certificate| format!("# ours\n{}# theirs\r\n{}\n", ca.to_pem(), other.to_pem());
+    assert_eq!(replaced_text(&file(&old), &old, &new), Some(file(&new)));
+    let without = other.to_pem();
+    assert_eq!(replaced_text(&without, &old, &new), None);
+    let crlf = |ca: &Certificate| ca.to_pem().trim_end().to_owned() + "\r\n";
+    assert_eq!(replaced_text(&crlf(&old), &old, &new), Some(crlf(&new)));
+    let unended = old.to_pem().trim_end().to_owned();
+    assert_eq!(replaced_text(&unended, &old, &new), Some(new.to_pem().trim_end().to_owned()));
+}
+
+#[test]
+fn a_second_certificate_of_the_same_key_is_left_out() {
+    let (old, new, other) = cas();
+    let twice = [old.to_pem(), other.to_pem(), old.to_pem()].concat();
+    assert_eq!(replaced_text(&twice, &old, &new), Some([new.to_pem(), other.to_pem()].concat()));
+}
+
+#[test]
+fn each_cluster_of_a_kubeconfig_has_its_copy_replaced_and_nothing_else() {
+    let (old, new, other) = cas();
+    let file = |ca: &Certificate| {
+        let data = |ca: &Certificate| STANDARD.encode(ca.to_pem());
+        format!(
+            "# mine\ncurrent-context: x\nclusters:\n- name: a\n  cluster: {{certificate-authority-data: {}, server: s}}\n\
+             - name: b\n  cluster:\n    certificate-authority-data: '{}'\n- name: c\n  cluster:\n    \
+             certificate-authority-data: {}\n- name: d\n  cluster: {{certificate-authority-data: '***'}}\n",
+            data(ca),
+            data(&other),
+            data(ca),
+        )
+    };
+    assert_eq!(replaced_text(&file(&old), &old, &new), Some(file(&new)));
+}
+
+#[test]
+fn a_copy_that_cannot_be_replaced_in_place_is_told() {
+    let (old, new, _) = cas();
+    let data = STANDARD.encode(old.to_pem());
+    let file = format!(
+        "clusters:\n- name: a\n  cluster:\n    certificate-authority-data: |\n      {}\n      {}\n",
+        &data[..76],
+        &data[76..]
+    );
+    assert_eq!(
+        replaced(file.as_bytes(), &old, &new).err(),
+        Some(KubeconfigError::NotOneLine("certificate-authority-data"))
+    );
+}
+
+#[test]
+fn only_an_older_copy_is_renewed() {
+    let (old, new, other) = cas();
+    let pem = |ca: &Certificate| ca.to_pem().into_bytes();
+    let outcome = |file: &[u8], ca: &Certificate| renewed(file, ca).unwrap().map(|pem| pem.to_vec());
+    assert_eq!(outcome(&pem(&old), &new), Some(pem(&new)));
+    assert_eq!(outcome(&pem(&new), &new), None);
+    assert_eq!(outcome(&pem(&new), &old), None);
+    assert_eq!(outcome(&pem(&other), &new), None);
+}
