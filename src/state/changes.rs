@@ -49,6 +49,16 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
+    /// This change and then `next`, which begins where this one ends.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        for (path, change) in next.changes {
+            let before = self.changes.remove(&path).map_or(change.before, |first| first.before);
+            self.changes.insert(path.clone(), Change { path, before, after: change.after });
+        }
+        self
+    }
+
     /// The change that undoes this one.
     #[must_use]
     pub fn inverted(&self) -> Self {
