@@ -4,14 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{Condition, Outlook, Plan, Selection};
+use crate::analysis::node::plan::{CaSelection, Condition, Options, Outlook, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     DocumentFormat, Expiration, Recovery, cluster_plan, condition_text, finding_lines, finding_sections,
-    manual_actions, next_steps, no_blocker, plan_text, preflight_lines, restart_plan,
+    manual_actions, next_steps, no_blocker, outside_text, plan_text, preflight_lines, restart_plan,
 };
 use crate::session::Context;
-use crate::session::change::{ChangeArgs, Issued, Prepared, prepare};
+use crate::session::change::arguments::ChangeArgs;
+use crate::session::change::{Issued, Prepared, prepare};
 use crate::session::input::arguments::parse_duration;
 use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::preflight::{Preflight, preflight};
@@ -28,6 +29,9 @@ pub struct Args {
     /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
+    /// Renew the CAs that have expired, with their own keys, for ten years: what they have signed works again
+    #[arg(long)]
+    renew_cas: bool,
     /// Save a snapshot of etcd beside the archive before anything is stopped or changed, as NAME.etcd.db
     #[arg(long)]
     etcd_snapshot: bool,
@@ -53,11 +57,16 @@ impl Args {
             proof_timeout: self.proof_timeout.unsigned_abs(),
             rollback_on_failure: self.rollback_on_failure,
             etcd_snapshot: self.etcd_snapshot,
-            archive_dir: self.change.archive_dir.as_deref(),
+            archive_dir: self.change.write.archive_dir.as_deref(),
             rollout: !self.no_rollout,
-            yes: self.change.yes,
-            dry_run: self.change.dry_run,
+            yes: self.change.write.yes,
+            dry_run: self.change.write.dry_run,
         }
+    }
+
+    fn options(&self) -> Options {
+        let authorities = if self.renew_cas { CaSelection::Expired } else { CaSelection::None };
+        Options { authorities, ..self.change.options(Selection::All, true) }
     }
 
     fn on_host(&self, prepared: &Prepared) -> bool {
@@ -71,9 +80,9 @@ impl Args {
 /// # Errors
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
-    let change = &args.change;
+    let change = &args.change.write;
     context.out.reserve();
-    let mut prepared = prepare(change, &change.options(Selection::All, true), context)?;
+    let mut prepared = prepare(change, &args.options(), context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
         return Err(Error::usage(
             "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",
@@ -123,6 +132,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let predicted = tables("After (predicted)", &issued.inventory, prepared.now);
         context.out.result(&format!("\n{predicted}\n"));
         context.out.result(&manual_actions(&prepared.plan));
+        context.out.result(&outside_text(&prepared.outside()));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         context.out.document("Recovery", &Recovery::of(&prepared, None, &issued.findings, true, exit));
         return Ok(exit);
@@ -143,7 +153,7 @@ fn carry_out(
     looked: Option<&Preflight>,
     context: &mut Context<'_>,
 ) -> Outcome {
-    let done = prepared.carry_out(&issued.changes, &args.change, context)?;
+    let done = prepared.carry_out(&issued.changes, args.change.write.archive_dir.as_deref(), context)?;
     context.out.result(&format!("\n{}\n", tables("After", &done.inventory, prepared.now)));
     if !done.findings.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(&done.findings)));
@@ -160,6 +170,7 @@ fn carry_out(
             context.out.result(&format!("\n{steps}"));
         }
     }
+    context.out.result(&outside_text(&prepared.outside()));
     let left = done.findings.iter().any(is_blocker);
     let exit =
         if !prepared.plan.manual_actions().is_empty() || left { Exit::ActionRequired } else { Exit::Fine };
@@ -178,7 +189,7 @@ fn look(
     if !args.on_host(prepared) {
         return Ok(None);
     }
-    let elsewhere = args.change.archive_dir.is_some();
+    let elsewhere = args.change.write.archive_dir.is_some();
     let looked = preflight(prepared, issued, &args.host, args.restart == Restart::Cri, elsewhere)?;
     context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
     let grace = args.host.grace.unsigned_abs();

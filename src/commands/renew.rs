@@ -10,7 +10,8 @@ use crate::formats::san::San;
 use crate::report::finding_lines;
 use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
-use crate::session::change::{ChangeArgs, prepare};
+use crate::session::change::arguments::ChangeArgs;
+use crate::session::change::prepare;
 use crate::state::Code;
 use crate::state::Component;
 use crate::state::Subject;
@@ -36,8 +37,8 @@ pub struct Args {
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
-    let mut prepared = prepare(&args.change, &args.options()?, context)?;
-    if args.change.dry_run {
+    let mut prepared = prepare(&args.change.write, &args.options()?, context)?;
+    if args.change.write.dry_run {
         context.out.result(&plan_text(&prepared.plan));
         prepared.refuse(context)?;
         let after = match prepared.plan.steps.as_slice() {
@@ -59,7 +60,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     let issued = prepared.issue()?;
     prepared.lock(context)?;
-    let done = prepared.carry_out(&issued.changes, &args.change, context)?;
+    let done = prepared.carry_out(&issued.changes, args.change.write.archive_dir.as_deref(), context)?;
     context.out.result(&renewal_messages(&prepared.plan));
     context.out.say(plan_notes(&prepared.plan).trim_end());
     if prepared.is_live() {
@@ -90,7 +91,7 @@ impl Args {
         let serves = match &self.selection {
             Selection::All => true,
             Selection::One(spec) => spec.names != Names::None,
-            Selection::Kubelet | Selection::KubeletServing => false,
+            Selection::Nothing | Selection::Kubelet | Selection::KubeletServing => false,
         };
         if !serves && !self.add_san.is_empty() {
             let what = "cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer";
@@ -109,6 +110,7 @@ impl Args {
     fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
         let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
         let of_it = |finding: &&Finding| match &self.selection {
+            Selection::Nothing => false,
             Selection::All => true,
             Selection::One(spec) => finding.subject == Subject::Leaf(spec.leaf),
             Selection::Kubelet => {

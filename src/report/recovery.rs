@@ -11,6 +11,7 @@ use super::SavedSnapshot;
 use super::plan::LeftToDo;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::outside::Outside;
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
 use crate::state::Subject;
 use crate::state::{Component, text};
@@ -37,6 +38,9 @@ pub struct Recovery<'a> {
     pub etcd_snapshot: Option<&'a SavedSnapshot>,
     pub plan: &'a Plan,
     pub manual_actions: Vec<LeftToDo<'a>>,
+    /// What has a copy of a renewed CA outside of this node; left out if none is renewed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Outside>,
     pub before: &'a [Finding],
     pub after: &'a [Finding],
 }

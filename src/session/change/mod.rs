@@ -1,6 +1,7 @@
 //! Changing a node, the same way in `certs renew` and `recover`: issue in memory, check, archive, apply,
 //! check again. Undoing a change ([`undo`]), and restoring an archived state ([`restore`]).
 
+pub mod arguments;
 pub mod etcd_beside;
 pub mod etcd_snapshot;
 mod outcome;
@@ -12,15 +13,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use self::arguments::WriteArgs;
 use super::Context;
-use super::input::arguments::{parse_code, parse_time};
-use super::input::source::{RootArgs, about, archived, read_again};
+use super::input::source::{about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::{HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{
-    DEFAULT_DAYS, Options, Plan, Refusal, Selection, decide, goes_with_reissue, kubelet_distrusts,
-};
+use crate::analysis::node::outside::{Outside, outside};
+use crate::analysis::node::plan::{Options, Plan, Refusal, decide, goes_with_reissue, kubelet_distrusts};
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
 use crate::error::Error;
@@ -30,65 +30,6 @@ use crate::report::{ClusterNames, SavedSnapshot};
 use crate::session::input::host_state::{interrupted, look_around};
 use crate::state::text::count;
 use crate::state::{ChangeSet, Code, Snapshot, catalog};
-
-/// Arguments of every command that issues certificates.
-#[derive(clap::Args, Debug)]
-pub struct ChangeArgs {
-    #[command(flatten)]
-    pub root: RootArgs,
-    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub at: Option<Timestamp>,
-    /// Show what would be done without changing anything
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Skip confirmation
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Keep the existing private keys
-    #[arg(long)]
-    pub reuse_keys: bool,
-    /// Issue certificates that are valid for N days, never longer than their CA
-    #[arg(long, default_value_t = DEFAULT_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
-    pub days: u32,
-    /// Renew what other CAs sign where one CA cannot sign
-    #[arg(long)]
-    pub partial: bool,
-    /// Go on in spite of a blocking problem, such as clock-behind or etcd-data-missing; may be given several times
-    #[arg(long, value_name = "CODE", value_parser = parse_code)]
-    pub accept: Vec<Code>,
-    /// Same as --accept clock-behind: trust the clock although files on the disk are newer
-    #[arg(long)]
-    pub accept_clock: bool,
-    /// Renew the kubelet's certificates too, even if they have not expired
-    #[arg(long)]
-    pub kubelet: bool,
-    /// Write the archive of the old state to DIR [default: /var/lib/kuberescue of the root]
-    #[arg(long, value_name = "DIR")]
-    pub archive_dir: Option<PathBuf>,
-}
-
-impl ChangeArgs {
-    /// The blocking problems that are accepted.
-    pub fn accepted(&self) -> Vec<Code> {
-        let clock = self.accept_clock.then_some(Code::ClockBehind);
-        self.accept.iter().copied().chain(clock).collect()
-    }
-
-    /// The plan's options for this selection.
-    pub fn options(&self, selection: Selection, whole_node: bool) -> Options {
-        Options {
-            selection,
-            kubelet: self.kubelet,
-            reuse_keys: self.reuse_keys,
-            days: self.days,
-            partial: self.partial,
-            accept: self.accepted(),
-            whole_node,
-            add_sans: Vec::new(),
-        }
-    }
-}
 
 pub struct Prepared {
     root: Root,
@@ -122,7 +63,7 @@ pub struct Issued {
 ///
 /// # Errors
 /// There is no readable node, or an earlier change was interrupted.
-pub fn prepare(args: &ChangeArgs, options: &Options, context: &Context<'_>) -> Result<Prepared, Error> {
+pub fn prepare(args: &WriteArgs, options: &Options, context: &Context<'_>) -> Result<Prepared, Error> {
     let now = args.at.unwrap_or(context.now);
     let root = args.root.open()?;
     let (snapshot, inventory) = args.root.read_control_plane(&root)?;
@@ -206,6 +147,11 @@ impl Prepared {
         &self.root
     }
 
+    /// What has a copy of a CA that the plan renews, outside of this node.
+    pub fn outside(&self) -> Vec<Outside> {
+        outside(&self.inventory, &self.around, &self.plan.authorities, self.now)
+    }
+
     /// Its lock, once taken.
     ///
     /// # Errors
@@ -270,12 +216,12 @@ impl Prepared {
     pub fn carry_out(
         &self,
         changes: &ChangeSet,
-        args: &ChangeArgs,
+        directory: Option<&Path>,
         context: &mut Context<'_>,
     ) -> Result<Done, Error> {
         let lock = self.taken_lock()?;
         let about = self.about(context);
-        let old = Old { snapshot: &self.snapshot, about: &about, directory: args.archive_dir.as_deref() };
+        let old = Old { snapshot: &self.snapshot, about: &about, directory };
         let archive = replace(&self.root, lock, &old, changes, context)?;
         let (snapshot, inventory) = read_again(&self.root, &self.inventory.facts, &self.snapshot);
         let findings = self.findings_after(&snapshot, &inventory);
@@ -369,6 +315,16 @@ pub fn archive_of(
 
 /// Every credential that was made must be free of the faults that reissuing repairs, by the judgement that any node gets.
 fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<(), String> {
+    for step in &plan.authorities {
+        let renewed = inventory.authority(step.authority).and_then(|row| row.certificate.get());
+        if renewed.is_none_or(|ca| ca.not_after != step.new.not_after) {
+            return Err(format!(
+                "{}: the renewed one is not where it should be, {}",
+                step.name,
+                step.path.display()
+            ));
+        }
+    }
     for step in &plan.steps {
         let Some(row) = inventory.row(&step.name) else {
             return Err(format!("{}: it is not where it should be", step.name));

@@ -21,6 +21,18 @@ impl<'a> Recovery<'a> {
         let (changed, exit_code) = (archive.is_some(), exit as u8);
         let etcd_snapshot = prepared.etcd_snapshot.as_ref();
         let manual_actions = LeftToDo::of(plan);
-        Self { dry_run, changed, exit_code, archive, etcd_snapshot, plan, manual_actions, before, after }
+        let outside = prepared.outside();
+        Self {
+            dry_run,
+            changed,
+            exit_code,
+            archive,
+            etcd_snapshot,
+            plan,
+            manual_actions,
+            outside,
+            before,
+            after,
+        }
     }
 }

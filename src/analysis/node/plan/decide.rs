@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::repair::Repair;
 use super::{
-    Action, BACKDATE_SECONDS, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped, Step,
-    Target, Why, goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    Action, BACKDATE_SECONDS, CaStep, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped,
+    Step, Target, Why, authorities, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
@@ -31,8 +31,9 @@ pub fn decide(
     now: Timestamp,
 ) -> Plan {
     let mut decision = Decision::new(snapshot, inventory, findings, options, now);
-    let mut refusals = Vec::new();
+    let (told, mut refusals): (Vec<Ca>, Vec<_>) = decision.authorities().into_iter().unzip();
     match &options.selection {
+        Selection::Nothing => {}
         Selection::All => {
             for leaf in inventory.served() {
                 decision.leaf(leaf.spec, &leaf.row);
@@ -53,7 +54,7 @@ pub fn decide(
         decision.kubelet_serving();
     }
     let trust = decision.trust();
-    let Decision { mut steps, skipped, .. } = decision;
+    let Decision { authorities, mut steps, skipped, .. } = decision;
     for step in &mut steps {
         let file = step.target.key_file();
         // A key that is kept in a file of its own is not written.
@@ -64,10 +65,11 @@ pub fn decide(
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
     let trusts = |finding: &Finding| trust.is_some() && kubelet_distrusts(inventory, finding);
-    let repair = Repair::of(findings, &steps, trusts, reasons);
+    let repair = Repair::of(findings, &authorities, &steps, trusts, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
-    refusals.extend(refuse::authorities(inventory, &skipped));
+    refusals.extend(refuse::authorities(inventory, &skipped, &told));
+    refusals.extend(authorities::named_by_serial(inventory, &authorities, &steps));
     refusals.extend(refuse::names(inventory, findings, &steps));
     refusals.extend(refuse::kubelet(inventory, findings, &options.selection, &steps));
     if options.whole_node {
@@ -84,7 +86,8 @@ pub fn decide(
         pki_dir: inventory.facts.pki_dir.clone(),
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
-        restarts: restarts::of(inventory, &steps, trust.as_deref()),
+        restarts: restarts::of(inventory, &authorities, &steps, trust.as_deref()),
+        authorities,
         steps,
         trust,
         skipped,
@@ -99,6 +102,7 @@ pub(super) struct Decision<'a> {
     pub(super) findings: &'a [Finding],
     pub(super) options: &'a Options,
     pub(super) now: Timestamp,
+    pub(super) authorities: Vec<CaStep>,
     pub(super) steps: Vec<Step>,
     skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
@@ -112,8 +116,8 @@ impl<'a> Decision<'a> {
         options: &'a Options,
         now: Timestamp,
     ) -> Self {
-        let (steps, skipped, signing) = Default::default();
-        Self { snapshot, inventory, findings, options, now, steps, skipped, signing }
+        let (authorities, steps, skipped, signing) = Default::default();
+        Self { snapshot, inventory, findings, options, now, authorities, steps, skipped, signing }
     }
 }
 
@@ -123,7 +127,7 @@ impl Decision<'_> {
     }
 
     /// Whether the key of a CA works, tried once for each.
-    fn signs(&self, authority: Ca, key: &PrivateKey) -> bool {
+    pub(super) fn signs(&self, authority: Ca, key: &PrivateKey) -> bool {
         *self.signing.borrow_mut().entry(authority).or_insert_with(|| key.can_sign())
     }
 
@@ -257,6 +261,9 @@ impl Decision<'_> {
         let unable =
             |code, what: &str, external| (Why::Ca { authority, code, what: what.to_owned(), external }, true);
         let missing = |what| unable(Code::CaMissing, what, false);
+        if let Some(step) = self.authorities.iter().find(|step| step.authority == authority) {
+            return Ok(&step.renewed);
+        }
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =
             |finding: &&Finding| finding.subject == authority.into() && keeps_from_signing(finding.code);
@@ -331,21 +338,21 @@ impl Decision<'_> {
     }
 
     fn dates(&self, signer: &Certificate) -> Result<(Dates, bool), String> {
-        let Dates { not_before, not_after } = self.life(BACKDATE_SECONDS)?;
+        let Dates { not_before, not_after } = self.life(BACKDATE_SECONDS, self.options.days)?;
         let cut = not_after > signer.not_after;
         let not_after = if cut { signer.not_after } else { not_after };
         Ok((Dates { not_before: not_before.max(whole(signer.not_before)), not_after: whole(not_after) }, cut))
     }
 
-    /// From `backdate` seconds before now, for the requested days.
-    pub(super) fn life(&self, backdate: i64) -> Result<Dates, String> {
+    /// From `backdate` seconds before now, for `days` days.
+    pub(super) fn life(&self, backdate: i64, days: u32) -> Result<Dates, String> {
         let start = self.now.checked_sub(SignedDuration::from_secs(backdate));
         let not_before = whole(start.map_err(|_| "the time is too early for a certificate".to_owned())?);
-        let life = SignedDuration::from_hours(i64::from(self.options.days) * 24);
+        let life = SignedDuration::from_hours(i64::from(days) * 24);
         let end = self.now.checked_add(life);
-        let not_after = whole(end.map_err(|_| {
-            format!("--days {}: later than any date that a certificate can have", self.options.days)
-        })?);
+        let not_after = whole(
+            end.map_err(|_| format!("--days {days}: later than any date that a certificate can have"))?,
+        );
         Ok(Dates { not_before, not_after })
     }
 }

@@ -1,6 +1,7 @@
 //! What will be done to a node, decided before any key is created: steps, what is skipped and why, what is
 //! refused, which components must be restarted. Serialisable; holds no secret.
 
+mod authorities;
 mod corrections;
 mod decide;
 mod kubeconfig;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+pub use self::authorities::{CaSelection, CaStep};
 pub use self::corrections::Added;
 pub use self::decide::decide;
 pub use self::profile::Profile;
@@ -33,10 +35,16 @@ use crate::state::catalog::{Ca, CertSpec, Usage};
 pub const BACKDATE_SECONDS: i64 = 300;
 /// Validity of a new leaf certificate in days: kubeadm's 8760 hours.
 pub const DEFAULT_DAYS: u32 = 365;
+/// Validity of a renewed CA certificate in days: kubeadm's ten years (`CertificateAuthorityValidity`).
+pub const DEFAULT_CA_DAYS: u32 = 3650;
 
 #[derive(Clone, Debug)]
 pub struct Options {
     pub selection: Selection,
+    /// Which CA certificates are reissued with their own keys.
+    pub authorities: CaSelection,
+    /// Validity of these CA certificates in days.
+    pub ca_days: u32,
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
     pub reuse_keys: bool,
@@ -58,6 +66,8 @@ impl Options {
     pub fn recovery() -> Self {
         Self {
             selection: Selection::All,
+            authorities: CaSelection::None,
+            ca_days: DEFAULT_CA_DAYS,
             kubelet: false,
             reuse_keys: false,
             days: DEFAULT_DAYS,
@@ -72,6 +82,8 @@ impl Options {
 /// Which leaf certificates are renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
+    /// No leaf certificate: only CAs.
+    Nothing,
     /// Everything, and those of the kubelet's certificates that no longer work.
     All,
     /// One of kubeadm's leaf certificates.
@@ -320,6 +332,9 @@ pub struct Plan {
     pub local_etcd: Fact<bool>,
     /// The start of all new certificates, before backdating.
     pub at: Timestamp,
+    /// CA certificates to be reissued with their own keys, before anything is signed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<CaStep>,
     /// Certificates to be created, in kubeadm's order.
     pub steps: Vec<Step>,
     /// The kubelet's kubeconfig, where only the CA in it is replaced by this node's.
@@ -334,7 +349,7 @@ pub struct Plan {
 impl Plan {
     /// Whether it changes no file.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.trust.is_none()
+        self.authorities.is_empty() && self.steps.is_empty() && self.trust.is_none()
     }
 
     /// Why the change is not all that the node needs: with any of these it is reported as incomplete (exit code 4).

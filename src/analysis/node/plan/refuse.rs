@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::repair::{Repair, prevents};
-use super::{Refusal, Selection, Skipped, Step, Why};
+use super::{Refusal, Selection, Skipped, Step, Why, authorities};
 use crate::analysis::node::findings::{Finding, is_in_doubt};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
+use crate::formats::key::PrivateKey;
 use crate::state::Code;
 use crate::state::catalog::{self, Ca, Names};
 
@@ -55,11 +56,14 @@ pub(super) fn of_another_node<'a>(findings: &'a [Finding], name: &str) -> Option
     findings.iter().find(|finding| finding.code == Code::NamesOfAnotherNode && finding.subject == name.into())
 }
 
-/// One refusal for each CA that blocks something, with the list of what it blocks.
-pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped]) -> Vec<Refusal> {
+/// One refusal for each CA that blocks something, with the list of what it blocks. `told` are CAs that are refused by
+/// themselves.
+pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], told: &[Ca]) -> Vec<Refusal> {
     let mut blocked: BTreeMap<Ca, (Code, &str, Vec<&str>)> = BTreeMap::new();
     for skipped in skipped {
-        if let Why::Ca { authority, code, what, .. } = &skipped.why {
+        if let Why::Ca { authority, code, what, .. } = &skipped.why
+            && !told.contains(authority)
+        {
             blocked.entry(*authority).or_insert((*code, what, Vec::new())).2.push(&skipped.name);
         }
     }
@@ -71,29 +75,43 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped]) -> Vec<Ref
             row.certificate_path.display(),
             names.join(", ")
         );
-        Some(Refusal { code, what, hint: authority_hint(code, row), partial_helps: true })
+        let hint = format!("{}{}", authority_hint(code, row), or_partial(code));
+        Some(Refusal { code, what, hint, partial_helps: true })
     };
     blocked.into_iter().filter_map(refusal).collect()
 }
 
-fn authority_hint(code: Code, row: &CaRow) -> String {
+/// The way on without what a CA blocks, where there is no better one.
+pub(super) fn or_partial(code: Code) -> &'static str {
+    match code {
+        Code::CaExpired | Code::CaNotYetValid | Code::Unsupported => "",
+        _ => "; --partial renews the rest",
+    }
+}
+
+/// What to do about a CA that cannot sign, or cannot be renewed.
+pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     match code {
-        Code::CaExpired => format!(
-            "renew the CA with its own key first, for example: openssl x509 -in {certificate} -signkey {key} -days 3650 -out ca-new.crt (kuberescue explain ca-expired)"
-        ),
+        Code::CaExpired => match authorities::obstacle(row, PrivateKey::can_sign) {
+            Ok(_) => {
+                "sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed".to_owned()
+            }
+            // What keeps it from being renewed has to be seen to first.
+            Err((code, why)) => format!("it cannot be renewed here: {why}; {}", authority_hint(code, row)),
+        },
         Code::CaMissing => format!(
-            "where the PKI directory is another one: --cert-dir DIR; otherwise copy {certificate} and {key} from another control-plane node or from a backup; --partial renews the rest"
+            "where the PKI directory is another one: --cert-dir DIR; otherwise copy {certificate} and {key} from another control-plane node or from a backup"
         ),
         Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
         Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),
         Code::CaKeyMissing => format!(
-            "copy {key} from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest"
+            "copy {key} from a backup or from another control-plane node; with an external CA have the certificates signed there"
         ),
         Code::CaKeyMismatch => format!(
-            "{key} belongs to another CA: find the key that matches {certificate}; --partial renews the rest"
+            "{key} belongs to another CA: find the key that matches {certificate}"
         ),
-        _ => format!("repair {certificate} and {key} from a backup; --partial renews the rest"),
+        _ => format!("repair {certificate} and {key} from a backup"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Skipped, Step, Target};
+use super::{CaStep, Skipped, Step, Target};
 use crate::analysis::node::findings::{Finding, Remedy};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
@@ -50,10 +50,11 @@ pub enum Outlook {
 }
 
 impl Repair {
-    /// The effect of `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
+    /// The effect of `authorities` and `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
     /// `trusts` is whether a finding goes with the CA in the kubelet's kubeconfig.
     pub(super) fn of(
         findings: &[Finding],
+        authorities: &[CaStep],
         steps: &[Step],
         trusts: impl Fn(&Finding) -> bool,
         skipped: &[Skipped],
@@ -66,7 +67,7 @@ impl Repair {
                 what: finding.what.clone(),
                 remedy: finding.remedy.clone(),
             };
-            if trusts(finding) || is_repaired(finding, steps) {
+            if trusts(finding) || is_repaired(finding, steps) || goes_with_ca(finding, authorities) {
                 repair.repaired.push(blocker);
                 continue;
             }
@@ -138,6 +139,12 @@ pub fn goes_with_reissue(code: Code) -> bool {
             | Code::KubeletLinkOld
             | Code::KubeletServingExpired
     )
+}
+
+/// Whether a finding goes with the renewal of a CA.
+fn goes_with_ca(finding: &Finding, authorities: &[CaStep]) -> bool {
+    matches!(finding.code, Code::CaExpired | Code::WeakSignature | Code::NegativeSerial)
+        && authorities.iter().any(|step| finding.subject == step.authority.into())
 }
 
 fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Step;
-use crate::analysis::node::inventory::{Inventory, Row};
+use super::{CaStep, Step};
+use crate::analysis::node::inventory::{CaRow, Inventory, Row};
 use crate::state::{Component, Snapshot, text};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,25 +75,27 @@ impl Restarts {
 }
 
 /// The components that read the credentials of these steps.
-pub(in crate::analysis) fn of(inventory: &Inventory, steps: &[Step], trust: Option<&Path>) -> Restarts {
-    let changed: Vec<_> = steps.iter().filter_map(|step| inventory.row(&step.name)).collect();
-    let mut restarts = restarts(inventory, &changed);
-    if let Some(file) = trust {
-        let of_kubelet = |task: &&mut RestartTask| task.component == Component::Kubelet;
-        match restarts.tasks.iter_mut().find(of_kubelet).map(|task| &mut task.reason) {
-            Some(RestartReason::CredentialsChanged { files }) => files.push(file.to_owned()),
-            Some(_) => {}
-            None => restarts.tasks.insert(
-                0,
-                RestartTask {
-                    component: Component::Kubelet,
-                    reason: RestartReason::CredentialsChanged { files: vec![file.to_owned()] },
-                    running: true,
-                },
-            ),
+pub(in crate::analysis) fn of(
+    inventory: &Inventory,
+    authorities: &[CaStep],
+    steps: &[Step],
+    trust: Option<&Path>,
+) -> Restarts {
+    let rows = steps.iter().filter_map(|step| inventory.row(&step.name));
+    let mut changed: Vec<_> = rows.map(Changed::from).collect();
+    let renewed = authorities.iter().filter_map(|step| inventory.authority(step.authority));
+    changed.extend(renewed.map(Changed::from));
+    let copies = || authorities.iter().flat_map(|step| &step.files);
+    let with_copy =
+        inventory.served().map(|leaf| &leaf.row).filter(|row| copies().any(|file| *file == row.path));
+    for row in with_copy {
+        if !changed.iter().any(|other| other.path == row.path) {
+            changed.push(row.into());
         }
     }
-    restarts
+    let kubeconfig = &inventory.facts.kubelet_kubeconfig.value;
+    let trust = trust.or_else(|| copies().find(|file| *file == kubeconfig).map(PathBuf::as_path));
+    restarts(inventory, &changed, trust)
 }
 
 /// The components that read credentials at these paths, which are free of links.
@@ -102,36 +104,60 @@ pub(in crate::analysis) fn reading(
     snapshot: &Snapshot,
     changed: &[PathBuf],
 ) -> Restarts {
-    let is_changed = |path: &PathBuf| {
+    let is_changed = |path: &Path| {
         let resolved = snapshot.resolve(path).map(|resolved| resolved.path);
-        changed.contains(path) || resolved.is_ok_and(|resolved| changed.contains(&resolved))
+        changed.iter().any(|other| other == path)
+            || resolved.is_ok_and(|resolved| changed.contains(&resolved))
     };
     let leaves = inventory.served().map(|leaf| &leaf.row);
-    let rows = leaves.chain([&inventory.kubelet_client, &inventory.kubelet_serving]);
-    let rows: Vec<_> = rows.filter(|row| is_changed(&row.path) || is_changed(&row.key_path)).collect();
-    restarts(inventory, &rows)
+    let rows = leaves.chain([&inventory.kubelet_client, &inventory.kubelet_serving]).map(Changed::from);
+    let rows = rows.chain(inventory.authorities.iter().map(Changed::from));
+    let rows: Vec<_> = rows.filter(|row| is_changed(row.path) || is_changed(row.key_path)).collect();
+    restarts(inventory, &rows, None)
 }
 
-/// The kubelet, and the static pods that read a changed file, by their flags and mounts.
-fn restarts(inventory: &Inventory, changed: &[&Row]) -> Restarts {
+/// A credential whose files change.
+struct Changed<'a> {
+    path: &'a Path,
+    key_path: &'a Path,
+    of_kubelet: bool,
+}
+
+impl<'a> From<&'a Row> for Changed<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self { path: &row.path, key_path: &row.key_path, of_kubelet: row.subject().is_kubelets() }
+    }
+}
+
+impl<'a> From<&'a CaRow> for Changed<'a> {
+    fn from(row: &'a CaRow) -> Self {
+        // The kubelet reads the file of its clients' CA again when it changes (apiserver `dynamiccertificates`).
+        Self { path: &row.certificate_path, key_path: &row.key_path, of_kubelet: false }
+    }
+}
+
+/// The kubelet, and the static pods that read a changed file, by their flags and mounts. `trust` is the kubelet's
+/// kubeconfig, where the CA in it changes.
+fn restarts(inventory: &Inventory, changed: &[Changed<'_>], trust: Option<&Path>) -> Restarts {
     let task = |component, files| RestartTask {
         component,
         reason: RestartReason::CredentialsChanged { files },
         running: true,
     };
     let (mut tasks, mut other_pods) = (Vec::new(), Vec::new());
-    let kubelets = [&inventory.kubelet_client, &inventory.kubelet_serving];
-    let made = |row: &&&Row| changed.iter().any(|other| other.name == row.name);
-    let files: Vec<_> = kubelets.iter().filter(made).map(|row| row.path.clone()).collect();
+    let own = changed.iter().filter(|credential| credential.of_kubelet).map(|credential| credential.path);
+    let files: Vec<_> = own.chain(trust).map(Path::to_owned).collect();
     if !files.is_empty() {
         tasks.push(task(Component::Kubelet, files));
     }
     for (_, pod) in inventory.facts.pods() {
-        let uses = |path: &PathBuf| pod.paths().any(|host| host == *path) || pod.host_paths.contains(path);
+        let uses = |path: &Path| {
+            pod.paths().any(|host| host == *path) || pod.host_paths.iter().any(|host| host == path)
+        };
         let files: Vec<_> = changed
             .iter()
-            .filter(|row| uses(&row.path) || uses(&row.key_path))
-            .map(|row| row.path.clone())
+            .filter(|credential| uses(credential.path) || uses(credential.key_path))
+            .map(|credential| credential.path.to_owned())
             .collect();
         match Component::STATIC_PODS.into_iter().find(|component| component.name() == pod.name) {
             _ if files.is_empty() => {}

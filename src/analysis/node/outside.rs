@@ -1,0 +1,199 @@
+//! What has a copy of a node's CAs outside of the node, and who renews it after the CA: Kubernetes by itself, `recover`
+//! once the API answers, or an administrator. From etcd's database where it was read, otherwise what every cluster has.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::copies::{self, CopyOfCa};
+use super::host_state::HostState;
+use super::inventory::Inventory;
+use super::plan::CaStep;
+use super::quorum;
+use crate::formats::etcd::Place;
+use crate::state::catalog::Ca;
+use crate::state::text::shell_word;
+
+/// So many names stand in a line.
+const NAMED: usize = 8;
+
+/// Who renews a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RenewedBy {
+    Kubernetes,
+    Recover,
+    Administrator,
+}
+
+/// Something outside of this node that has a copy of a CA.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outside {
+    pub what: String,
+    pub renewed_by: RenewedBy,
+    /// The component that does it, or what to know about it; without a full stop.
+    pub how: String,
+    /// What an administrator runs, in this order.
+    pub commands: Vec<String>,
+}
+
+/// What is outside of the node and has a copy of one of these CAs.
+pub fn outside(inventory: &Inventory, around: &HostState, steps: &[CaStep], now: Timestamp) -> Vec<Outside> {
+    if steps.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    found.extend(other_control_planes(inventory, steps));
+    if let Some(etcd) = steps.iter().find(|step| step.authority == Ca::Etcd) {
+        found.push(Outside {
+            what: "etcd's clients on other machines (backups, monitoring)".to_owned(),
+            renewed_by: RenewedBy::Administrator,
+            how: "they have a copy of its CA; where there is one".to_owned(),
+            commands: vec![format!("scp {} HOST:FILE", shell_word(&etcd.path.display().to_string()))],
+        });
+    }
+    let Some(cluster) = steps.iter().find(|step| step.authority == Ca::Cluster) else {
+        if steps.iter().any(|step| step.authority == Ca::FrontProxy) {
+            found.push(authentication());
+        }
+        return found;
+    };
+    found.push(workers(inventory, around, cluster, now));
+    found.push(Outside {
+        what: "ConfigMap kube-root-ca.crt of each namespace".to_owned(),
+        renewed_by: RenewedBy::Kubernetes,
+        how: "kube-controller-manager writes the new one after its restart".to_owned(),
+        commands: Vec::new(),
+    });
+    found.push(authentication());
+    found.push(Outside {
+        what: "ConfigMap cluster-info in kube-public, which kubeadm join reads".to_owned(),
+        renewed_by: RenewedBy::Recover,
+        how: "sudo kuberescue recover writes the new one when the API server answers".to_owned(),
+        commands: Vec::new(),
+    });
+    if let Some(records) = &around.cluster {
+        let copies = copies::of_cluster(records, inventory);
+        found.extend(
+            copies.iter().filter(|copy| copy.ca == Ca::Cluster).filter_map(|copy| by_hand(copy, cluster)),
+        );
+    }
+    if cluster.old.not_after < now {
+        found.push(Outside {
+            what: "pods that use the API (CoreDNS, the network plug-in, operators)".to_owned(),
+            renewed_by: RenewedBy::Administrator,
+            how: "they trust the expired CA until they are restarted; after the rest".to_owned(),
+            commands: vec![
+                "kubectl -n NAMESPACE rollout restart deployment,daemonset,statefulset".to_owned(),
+            ],
+        });
+    }
+    found.push(Outside {
+        what: "kubeconfigs on workstations and in CI".to_owned(),
+        renewed_by: RenewedBy::Administrator,
+        how: "they have a copy of the CA".to_owned(),
+        commands: vec!["kuberescue kubeconfig install admin.conf --context CONTEXT".to_owned()],
+    });
+    found
+}
+
+fn authentication() -> Outside {
+    Outside {
+        what: "ConfigMap extension-apiserver-authentication in kube-system".to_owned(),
+        renewed_by: RenewedBy::Kubernetes,
+        how: "kube-apiserver writes the new one after its restart".to_owned(),
+        commands: Vec::new(),
+    }
+}
+
+/// The other control-plane nodes, unless etcd's members show that there is none.
+fn other_control_planes(inventory: &Inventory, steps: &[CaStep]) -> Option<Outside> {
+    let members = quorum::on_disk(&inventory.facts).map(|told| told.members);
+    if members.as_ref().is_some_and(|members| members.len() == 1) {
+        return None;
+    }
+    let others =
+        members.unwrap_or_default().into_iter().filter(|member| !quorum::is_own(member, &inventory.facts));
+    let names: Vec<_> = others.map(|member| member.name).filter(|name| !name.is_empty()).collect();
+    let copy = steps.iter().map(|step| {
+        let path = shell_word(&step.path.display().to_string());
+        format!("scp {path} NODE:{path}")
+    });
+    Some(Outside {
+        what: format!("the other control-plane nodes{}", of(&names)),
+        renewed_by: RenewedBy::Administrator,
+        how: "copy the renewed certificates there, not the keys: they have the same; then, on each"
+            .to_owned(),
+        commands: copy.chain(["sudo kuberescue recover".to_owned()]).collect(),
+    })
+}
+
+fn workers(inventory: &Inventory, around: &HostState, ca: &CaStep, now: Timestamp) -> Outside {
+    let own = inventory.facts.node_name.as_ref().map(|name| name.value.as_str());
+    let heartbeats = around.cluster.as_ref().map(|records| &records.heartbeats);
+    let control_planes = quorum::on_disk(&inventory.facts).map(|told| told.members).unwrap_or_default();
+    let is_worker = |name: &&String| {
+        Some(name.as_str()) != own && !control_planes.iter().any(|member| member.name == **name)
+    };
+    let names: Vec<String> =
+        heartbeats.into_iter().flatten().map(|(name, _)| name).filter(is_worker).cloned().collect();
+    let path = shell_word(&ca.path.display().to_string());
+    let until = if ca.old.not_after < now {
+        "they reject the API server until they have the renewed one".to_owned()
+    } else {
+        format!("they work with the old one until {}", crate::state::time::minute(ca.old.not_after))
+    };
+    Outside {
+        what: format!("the workers{}", of(&names)),
+        renewed_by: RenewedBy::Administrator,
+        how: format!("{until}; for each"),
+        commands: vec![
+            format!("scp {path} NODE:/etc/kubernetes/pki/ca.crt"),
+            "ssh NODE 'sed -i \"s|certificate-authority-data:.*|certificate-authority-data: $(base64 -w0 /etc/kubernetes/pki/ca.crt)|\" /etc/kubernetes/kubelet.conf && systemctl restart kubelet'".to_owned(),
+        ],
+    }
+}
+
+/// `: a, b and 3 more`, or nothing.
+fn of(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(": {}{more}", names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
+}
+
+/// What Kubernetes doesn't renew by itself.
+fn by_hand(copy: &CopyOfCa<'_>, ca: &CaStep) -> Option<Outside> {
+    let (namespace, name) = (shell_word(&copy.copy.namespace), shell_word(&copy.copy.name));
+    let path = shell_word(&ca.path.display().to_string());
+    let edit = |kind: &str| vec![format!("base64 -w0 {path}"), format!("kubectl edit {kind} {name}")];
+    let (how, commands) = match &copy.copy.place {
+        Place::ClusterInfo | Place::ClientCa | Place::RequestHeaderCa | Place::RootCa => return None,
+        Place::ApiService => ("this goes into spec.caBundle", edit("apiservice")),
+        Place::ValidatingWebhook { .. } => {
+            ("this goes into clientConfig.caBundle", edit("validatingwebhookconfiguration"))
+        }
+        Place::MutatingWebhook { .. } => {
+            ("this goes into clientConfig.caBundle", edit("mutatingwebhookconfiguration"))
+        }
+        Place::Conversion { .. } => {
+            ("this goes into spec.conversion.webhook.clientConfig.caBundle", edit("crd"))
+        }
+        Place::ClusterCa => (
+            "with the kubeconfig of the management cluster",
+            vec![format!(
+                "kubectl -n {namespace} patch secret {name} -p '{{\"data\":{{\"tls.crt\":\"'$(base64 -w0 {path})'\"}}}}'"
+            )],
+        ),
+        Place::ClusterKubeconfig { .. } => (
+            "ADMIN is the kubeconfig of the management cluster",
+            vec![format!(
+                "kuberescue kubeconfig push --admin-kubeconfig ADMIN --namespace {namespace} --secret {name} --from admin.conf"
+            )],
+        ),
+    };
+    let how = how.to_owned();
+    Some(Outside { what: copy.object(), renewed_by: RenewedBy::Administrator, how, commands })
+}

@@ -1,0 +1,80 @@
+//! Arguments of the commands that change a node's credentials.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, DEFAULT_DAYS, Options, Selection};
+use crate::session::input::arguments::{parse_code, parse_time};
+use crate::session::input::source::RootArgs;
+use crate::state::Code;
+
+/// Which node, and how a change of it is made.
+#[derive(clap::Args, Debug)]
+pub struct WriteArgs {
+    #[command(flatten)]
+    pub root: RootArgs,
+    /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub at: Option<Timestamp>,
+    /// Show what would be done without changing anything
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Skip confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Go on in spite of a blocking problem, such as clock-behind or etcd-data-missing; may be given several times
+    #[arg(long, value_name = "CODE", value_parser = parse_code)]
+    pub accept: Vec<Code>,
+    /// Same as --accept clock-behind: trust the clock although files on the disk are newer
+    #[arg(long)]
+    pub accept_clock: bool,
+    /// Write the archive of the old state to DIR [default: /var/lib/kuberescue of the root]
+    #[arg(long, value_name = "DIR")]
+    pub archive_dir: Option<PathBuf>,
+}
+
+impl WriteArgs {
+    /// The blocking problems that are accepted.
+    pub fn accepted(&self) -> Vec<Code> {
+        let clock = self.accept_clock.then_some(Code::ClockBehind);
+        self.accept.iter().copied().chain(clock).collect()
+    }
+}
+
+/// Arguments of every command that issues leaf certificates.
+#[derive(clap::Args, Debug)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    pub write: WriteArgs,
+    /// Keep the existing private keys
+    #[arg(long)]
+    pub reuse_keys: bool,
+    /// Issue certificates that are valid for N days, never longer than their CA
+    #[arg(long, default_value_t = DEFAULT_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub days: u32,
+    /// Renew what other CAs sign where one CA cannot sign
+    #[arg(long)]
+    pub partial: bool,
+    /// Renew the kubelet's certificates too, even if they have not expired
+    #[arg(long)]
+    pub kubelet: bool,
+}
+
+impl ChangeArgs {
+    /// The plan's options for this selection.
+    pub fn options(&self, selection: Selection, whole_node: bool) -> Options {
+        Options {
+            selection,
+            authorities: CaSelection::None,
+            ca_days: DEFAULT_CA_DAYS,
+            kubelet: self.kubelet,
+            reuse_keys: self.reuse_keys,
+            days: self.days,
+            partial: self.partial,
+            accept: self.write.accepted(),
+            whole_node,
+            add_sans: Vec::new(),
+        }
+    }
+}
