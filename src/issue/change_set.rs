@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{IssueError, KeyRequest, Signer, create, generate, own_authority, renew_with};
+use super::{IssueError, KeyRequest, Signer, authority, create, generate, own_authority, renew_with};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
 use crate::analysis::node::readers;
@@ -25,11 +25,22 @@ const KEY_MODE: u32 = 0o600;
 /// The extended attribute with the SELinux label. A new file would get its directory's.
 const LABEL: &str = "security.selinux";
 
-/// Creates everything that `plan` names. All keys are generated in parallel.
+/// Creates everything that `plan` names: first the CAs that are renewed, then what they sign.
 ///
 /// # Errors
 /// A key or a signature could not be created, or a file has changed since the plan.
 pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
+    let authorities = authority::change_set(snapshot, inventory, &plan.authorities)?;
+    if authorities.is_empty() {
+        return leaves(snapshot, inventory, plan);
+    }
+    let renewed = snapshot.with(&authorities);
+    let inventory = Inventory::with_facts(&renewed, inventory.facts.clone());
+    Ok(authorities.then(leaves(&renewed, &inventory, plan)?))
+}
+
+/// All keys are generated in parallel.
+fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
     let mut requests = Vec::new();
     for step in &plan.steps {
         if !step.key.reuse {

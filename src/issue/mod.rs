@@ -4,6 +4,7 @@
 //! Must not know files or the clock. Randomness comes from the operating system through ring; what is issued,
 //! for whom and for which dates are parameters.
 
+mod authority;
 mod change_set;
 mod creation;
 mod error;
@@ -16,6 +17,7 @@ mod signer;
 mod template;
 
 pub use crate::analysis::node::plan::{Dates as Validity, Profile};
+pub use authority::renew_authority;
 pub use change_set::change_set;
 pub use creation::create;
 pub use error::IssueError;
