@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    archive, check_expiration, diagnose, etcd, explain, kubeconfig, nodes, probe, recover, renew, restart,
-    resume, rollback, rollout, verify,
+    archive, ca, check_expiration, diagnose, etcd, explain, kubeconfig, nodes, probe, recover, renew,
+    restart, resume, rollback, rollout, verify,
 };
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
@@ -34,6 +34,9 @@ pub enum Command {
     /// Check and renew certificates (the commands of kubeadm certs)
     #[command(subcommand)]
     Certs(Certs),
+    /// Renew CAs before or after they expire
+    #[command(subcommand)]
+    Ca(ca::Command),
     /// Create, list, verify, compare and restore archives of the node's state
     #[command(subcommand)]
     Archive(archive::Command),
@@ -85,6 +88,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args, context),
             Command::Certs(Certs::CheckExpiration(args)) => check_expiration::run(args, context),
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
+            Command::Ca(command) => ca::run(command, context),
             Command::Archive(command) => archive::run(command, context),
             Command::Kubeconfig(command) => kubeconfig::run(command, context),
             Command::Etcd(command) => etcd::run(command, context),

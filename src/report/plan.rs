@@ -24,6 +24,17 @@ pub fn plan_text(plan: &Plan) -> String {
     add(format!("  PKI directory {} (from {})", plan.pki_dir.value.display(), plan.pki_dir.source));
     let etcd = if plan.local_etcd.value { "on this node" } else { "external" };
     add(format!("  etcd {etcd} (from {})", plan.local_etcd.source));
+    for step in &plan.authorities {
+        add(format!("- renew the CA {} with its own key: {}", step.name, step.path.display()));
+        add(format!("    subject {}", step.subject));
+        let was = minute(step.old.not_after);
+        add(format!("    expires {} (old: {was})", minute(step.new.not_after)));
+        let copies: Vec<_> = step.files.iter().filter(|file| **file != step.path).collect();
+        if !copies.is_empty() {
+            let copies: Vec<_> = copies.iter().map(|file| file.display().to_string()).collect();
+            add(format!("    and its copies in {}", copies.join(", ")));
+        }
+    }
     for step in &plan.steps {
         add(format!("- {} {}: {}", verb(step), step.name, where_to(step)));
         if let Action::Issue { because } = &step.action {
