@@ -5,6 +5,7 @@
 //! kubeconfig's CA, by this machine's clock. This file sends requests; [`nodes`] and its neighbours define
 //! them.
 
+mod config_maps;
 mod error;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;

@@ -17,11 +17,14 @@ use crate::live::clock;
 use crate::live::probe::own_api_server;
 use crate::report::{cluster_lines, restart_command, rollout_plan};
 use crate::session::Context;
+use crate::session::cluster::cluster_info;
 use crate::session::cluster::connect::Cluster;
 use crate::session::cluster::rollout;
 use crate::session::cluster::rollout::NAMESPACE;
 use crate::session::cluster::verify;
 use crate::session::workstation::secret::KEY;
+use crate::state::catalog::Ca;
+use crate::state::time::minute;
 use crate::state::{Bytes, Code, catalog};
 
 /// Timeout of one request: the node is healthy, and the user waits.
@@ -63,29 +66,21 @@ impl Afterwards<'_> {
             Err(failure) => context.out.say(&format!("note: {}", failure.message)),
         }
         self.look_at_secret(&cluster, context);
+        self.renew_cluster_info(&cluster, context);
         restarted
     }
 
-    /// An admin cluster keeps the kubeconfigs of its clusters, and of itself, in Secrets: if this one keeps
-    /// its own, the report says whether it has expired. It is not changed: that is `kubeconfig push`.
-    fn look_at_secret(&self, cluster: &Cluster, context: &mut Context<'_>) {
-        let name = &self.inventory.facts.cluster_name.value;
-        let (namespace, secret) = (format!("cluster-{name}"), format!("{name}-kubeconfig"));
-        // Not every cluster has one, and not every user may read it.
-        let Ok(found) = cluster.api.secret(&namespace, &secret, cluster.deadline()) else { return };
-        let Some(Ok(value)) = found.value(KEY) else { return };
-        let Ok(kubeconfig) = Kubeconfig::parse(&value) else { return };
-        let Credential::Embedded(embedded) = &kubeconfig.credential else { return };
-        let Ok(certificate) = Certificate::from_pem(embedded.certificate_pem()) else { return };
-        let (end, source) = (certificate.not_after, &cluster.source);
-        if certificate.expired_at(clock::wall()) {
-            context.out.result(&format!(
-                "The Secret {namespace}/{secret} still holds the old certificate, which expired on {end}:\n  kuberescue kubeconfig push --admin-kubeconfig {source} --cluster {name}\n"
-            ));
-        } else {
-            context
-                .out
-                .result(&format!("The Secret {namespace}/{secret} holds a certificate until {end}.\n"));
+    /// Brings the cluster's copy of the node's CA up to date that nothing else renews.
+    fn renew_cluster_info(&self, cluster: &Cluster, context: &mut Context<'_>) {
+        let row = self.inventory.authority(Ca::Cluster);
+        let Some(ca) = row.and_then(|row| row.certificate.get()) else { return };
+        match cluster_info::renew(cluster, ca) {
+            Ok(false) => {}
+            Ok(true) => context.out.result(&format!(
+                "Renewed the CA in the ConfigMap cluster-info, which kubeadm join reads: valid until {}.\n",
+                minute(ca.not_after)
+            )),
+            Err(failure) => context.out.say(&format!("note: {}", failure.message)),
         }
     }
 
