@@ -33,16 +33,16 @@ pub(super) const PAGES: &[Page] = &[
         Credential,
         "a CA certificate has expired",
         "Every certificate that it signed is rejected, whatever its own dates. Renewing leaf certificates does not help.",
-        "kubeadm's CAs are valid for ten years, and no tool renews them.",
-        "Reissue the CA certificate with its own key, so that everything it signed stays valid: in the PKI directory, openssl x509 -in ca.crt -signkey ca.key -days 3650 -out ca-new.crt && cp ca-new.crt ca.crt. Then run kuberescue recover, and copy the same ca.crt to every other node.",
+        "kubeadm's CAs are valid for ten years, those of some platforms for five, and kubeadm never renews them.",
+        "sudo kuberescue recover --renew-cas renews the CA with its own key, so that everything it has signed is accepted again, then the leaf certificates, and restarts the node; it ends with a list of what has a copy of the CA elsewhere: other nodes, kubeconfigs, webhooks. The CA alone: sudo kuberescue ca renew.",
     ),
     page(
         Code::CaExpiring,
         Credential,
         "a CA expires within two years",
         "When it does, everything it has signed is rejected at once, on all nodes.",
-        "kubeadm's CAs are valid for ten years, and no tool renews them.",
-        "Plan its renewal: a CA certificate can be reissued with its own key long before (kuberescue explain ca-expired). kuberescue diagnose --horizon 2y shows what expires when.",
+        "kubeadm's CAs are valid for ten years, those of some platforms for five, and kubeadm never renews them.",
+        "Renew it long before: sudo kuberescue ca renew keeps its key, so that everything it has signed stays valid, and lists what has a copy of it elsewhere. kuberescue diagnose --horizon 2y shows what expires when.",
     ),
     page(
         Code::CaNotYetValid,
@@ -50,7 +50,7 @@ pub(super) const PAGES: &[Page] = &[
         "a CA starts in the future",
         "Everything that it has signed is rejected until then.",
         "It was created on a machine whose clock was ahead, or this machine's clock is behind.",
-        "Check the clock: date -u. If it is right, reissue the CA certificate with its own key: kuberescue explain ca-expired.",
+        "Check the clock: date -u. If it is right, renew the CA with its own key, which gives it a start in the past: sudo kuberescue ca renew.",
     ),
     page(
         Code::CaKeyMissing,
@@ -106,6 +106,6 @@ pub(super) const PAGES: &[Page] = &[
         "the cluster holds another CA certificate than this node",
         "Who trusts such a copy refuses what this node's CA signs, if the key is another one or the copy has expired. A copy with the same key that has not expired still works.",
         "The CA was renewed or replaced and the copy was not, or this node has an old CA.",
-        "Compare the CA on all control-plane nodes first: openssl x509 -noout -fingerprint -sha256 -in FILE. If this one is right: kube-root-ca.crt and extension-apiserver-authentication are written again by the control plane once it runs with it (kuberescue restart), cluster-info by kubeadm init phase bootstrap-token; a caBundle and the Secrets of Cluster API by whoever manages them (kubectl edit).",
+        "Compare the CA on all control-plane nodes first: openssl x509 -noout -fingerprint -sha256 -in FILE. If this one is right: kube-root-ca.crt and extension-apiserver-authentication are written again by the control plane once it runs with it (kuberescue restart), cluster-info by kuberescue recover where the key is the same (kubeadm init phase bootstrap-token otherwise); a caBundle and the Secrets of Cluster API by whoever manages them (kubectl edit).",
     ),
 ];

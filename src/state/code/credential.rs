@@ -170,7 +170,7 @@ pub(super) const PAGES: &[Page] = &[
         "a certificate is signed with an old hash",
         "Kubernetes 1.24 and later (Go 1.18) refuse SHA-1 signatures, all versions refuse MD5.",
         "It was created by hand or long ago.",
-        "kuberescue certs renew all reissues it, signed with SHA-256. For a CA: kuberescue explain ca-expired.",
+        "kuberescue certs renew all reissues it, signed with SHA-256. For a CA: sudo kuberescue ca renew.",
     ),
     page(
         Code::SerialReuse,
@@ -186,7 +186,7 @@ pub(super) const PAGES: &[Page] = &[
         "a certificate has a negative serial number",
         "Kubernetes 1.32 and later (Go 1.23) cannot read it: who presents it is rejected, and a component whose CA it is does not start.",
         "It was created by hand or by a program that takes random bytes for a number.",
-        "kuberescue certs renew all reissues it with another number. A CA is signed again with its own key: kuberescue explain ca-expired.",
+        "kuberescue certs renew all reissues it with another number. A CA is signed again with its own key: sudo kuberescue ca renew.",
     ),
     page(
         Code::SaPairMismatch,

@@ -12,7 +12,7 @@ use crate::analysis::forensics::timeline::Timeline;
 use crate::analysis::node::findings::{Code, Evidence, Severity};
 use crate::analysis::node::findings::{Finding, Node, consequence, findings, order};
 use crate::analysis::node::inventory::{CaRow, Inventory, Row};
-use crate::analysis::node::plan::{Options, decide};
+use crate::analysis::node::plan::{CaSelection, Options, decide};
 use crate::formats::certificate::Certificate;
 use crate::formats::name;
 use crate::state::catalog::KUBELET_CLIENT;
@@ -150,7 +150,8 @@ pub fn diagnose(
         findings.extend(timeline.and_then(|timeline| etcd_log(timeline, now)));
         order::sort(&mut findings);
     }
-    let plan = decide(snapshot, inventory, &findings, &Options::recovery(), now);
+    let options = Options { authorities: CaSelection::Expired, ..Options::recovery() };
+    let plan = decide(snapshot, inventory, &findings, &options, now);
     let verdict = verdict(inventory, &findings, &plan, now);
     let blocks = |finding: &Finding| finding.severity == crate::analysis::node::findings::Severity::Blocker;
     let told = findings.into_iter().map(|finding| {

@@ -13,6 +13,7 @@ use crate::state::text::count;
 use crate::state::time;
 
 const RECOVER: &str = "kuberescue recover";
+const RENEW_CAS: &str = "kuberescue recover --renew-cas";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,7 +89,10 @@ fn way_out(inventory: &Inventory, plan: &Plan) -> (Option<String>, Option<String
         return (None, Some(format!("{} [{}]: {}", refusal.what, refusal.code, refusal.hint)));
     }
     match plan.repair.outlook() {
-        Outlook::Repairable | Outlook::InPart => (Some(RECOVER.to_owned()), left),
+        Outlook::Repairable | Outlook::InPart => {
+            let command = if plan.authorities.is_empty() { RECOVER } else { RENEW_CAS };
+            (Some(command.to_owned()), left)
+        }
         Outlook::NotRepairable | Outlook::NothingToDo => (None, left),
     }
 }
