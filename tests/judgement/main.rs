@@ -86,6 +86,8 @@ struct Judgement {
     blockers: BTreeSet<(String, String)>,
     /// A command repairs it.
     repairable: bool,
+    /// What that command has beyond `recover`.
+    flags: &'static str,
 }
 
 impl Judgement {
@@ -98,7 +100,9 @@ impl Judgement {
         let findings = node["findings"].as_array().ok_or_else(|| format!("no findings: {run}"))?;
         let blockers = findings.iter().filter(|finding| finding["severity"] == "blocker");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let renews_cas = text(&node["verdict"]["repair"]).ends_with("--renew-cas");
         Ok(Self {
+            flags: if renews_cas { " --renew-cas" } else { "" },
             blockers: blockers.map(|found| (text(&found["code"]), text(&found["subject"]))).collect(),
             repairable: node["verdict"]["repair"].is_string() || node["verdict"]["repair"].is_object(),
         })
@@ -183,7 +187,7 @@ impl Trial {
     fn judge(&mut self) -> Result<(), String> {
         let pristine = self.node.state();
         let before = self.diagnose()?;
-        let dry = self.node.run("recover --dry-run");
+        let dry = self.node.run(&format!("recover --dry-run{}", before.flags));
         let looked = self.node.state();
         let touched = pristine.differing(&looked);
         self.holds(Property::RefusedChangesNothing, touched.is_empty(), || {
@@ -195,7 +199,7 @@ impl Trial {
             self.holds(Property::NothingIsTakenAway, advice.is_empty(), || advice.join("\n"));
         }
 
-        let real = self.node.run("recover --yes");
+        let real = self.node.run(&format!("recover --yes{}", before.flags));
         let changed = pristine.changed(&self.node.state());
         if ![0, 2, 4, 5].contains(&real.code) {
             return Err(format!("recover: {real}"));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyEncoding, PrivateKey};
+use kuberescue::formats::pem;
 use kuberescue::live::https::ClientPair;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -30,12 +31,23 @@ pub struct Leaf {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self::of_years(name, (1975, 4096))
+    }
+
+    /// A CA that is valid in these years.
+    pub fn of_years(name: &str, years: (i32, i32)) -> Self {
         let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der().to_vec()).unwrap();
         Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    /// Its private key, as PKCS#8.
+    pub fn key_pem(&self) -> String {
+        pem::encode(pem::Label::PrivateKey, &self.issuer.key().serialize_der()).to_string()
     }
 
     /// A leaf from 1975 to 4096, for 127.0.0.1.

@@ -30,7 +30,10 @@ const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
 
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
 
-pub const SCENARIOS: [Scenario; 8] = [
+/// After the CAs have expired too.
+const RENEW_CAS: &str = "recover --renew-cas --yes --accept-clock --at 2037-06-01T00:00:00Z";
+
+pub const SCENARIOS: [Scenario; 9] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -47,6 +50,15 @@ pub const SCENARIOS: [Scenario; 8] = [
         command: RECOVER,
         now: "2027-12-01T00:00:00Z",
         quick: 7,
+        full: 1,
+    },
+    Scenario {
+        name: "recover --renew-cas",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[],
+        command: RENEW_CAS,
+        now: "2037-06-01T00:00:00Z",
+        quick: 11,
         full: 1,
     },
     Scenario {
