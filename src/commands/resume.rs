@@ -96,7 +96,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         Resumed::Cleaned { .. } => {
             (Undone::Removed, "Removed what the change had prepared: no file had changed.\n".to_owned())
         }
-        Resumed::Completed { journal } if journal.undoes.is_none() => (
+        Resumed::Completed { journal, .. } if journal.undoes.is_none() => (
             Undone::Resumed,
             format!("Resumed: the interrupted change is complete, every file is the new one{kept}.\n"),
         ),

@@ -21,13 +21,19 @@ pub(super) struct Mode<'a> {
     pub(super) forgotten: bool,
 }
 
-/// Returns the paths that something else has written after the last look at them: that is lost.
+/// What something else has done to the paths of a change while it was being finished.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meanwhile {
+    /// Written between the last look and the rename: that is lost.
+    pub lost: Vec<PathBuf>,
+}
+
 pub(super) fn finish(
     parents: &mut Parents<'_>,
     state: &StateDir,
     journal: &Journal,
     how: Mode<'_>,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<Meanwhile, Error> {
     let survey = survey(parents, journal, how.archive, how.theirs)?;
     carry_out(parents, state, journal, survey, how)
 }
@@ -39,7 +45,7 @@ pub(super) fn carry_out(
     journal: &Journal,
     survey: Survey<'_>,
     how: Mode<'_>,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<Meanwhile, Error> {
     parents.refuse_obstacles(survey.busy().map(|record| &record.path))?;
     let Survey { todos, differences } = survey;
     if !differences.is_empty() {
@@ -54,7 +60,7 @@ pub(super) fn carry_out(
         }
     }
     write_again(parents, &todos, suffix)?;
-    let mut lost = Vec::new();
+    let mut meanwhile = Meanwhile::default();
     for (step, todo) in &todos {
         if matches!(todo, Todo::Rename | Todo::Write(_)) {
             let parent = parents.need(&step.record.path)?;
@@ -63,7 +69,7 @@ pub(super) fn carry_out(
                 .map_err(Error::io("replace", &step.record.path))?;
             let old = old.ok().and_then(handle::of_open);
             if how.theirs != Theirs::Overwrite && old.is_some_and(|old| step.is_strange(&old)) {
-                lost.push(step.record.path.clone());
+                meanwhile.lost.push(step.record.path.clone());
             }
         }
     }
@@ -100,7 +106,7 @@ pub(super) fn carry_out(
         // one, and `resume` completes what is complete.
         let _synced = state.sync();
     }
-    Ok(lost)
+    Ok(meanwhile)
 }
 
 fn write_again(parents: &mut Parents<'_>, todos: &[(Step<'_>, Todo)], suffix: &str) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 
 pub use super::error::Difference;
+pub use finish::Meanwhile;
 pub use lock::{Lock, has_unfinished};
 pub use recover::{Resumed, RolledBack, differences, resume, rollback};
 pub use survey::Theirs;
@@ -39,8 +40,7 @@ pub struct Outcome {
     /// Names the change; `None` if there was nothing to change.
     pub id: Option<String>,
     pub changed: Vec<PathBuf>,
-    /// Paths of it that something else has written between the last look and the rename: that is lost.
-    pub lost: Vec<PathBuf>,
+    pub meanwhile: Meanwhile,
 }
 
 /// Makes `changes` on the node. Paths whose content and attributes stay are not touched. A time of 1970-01-01
@@ -84,7 +84,7 @@ fn run(
     let mut parents = Parents::new(root);
     check(&mut parents, &changes)?;
     if changes.is_empty() {
-        return Ok(Outcome { id: None, changed: Vec::new(), lost: Vec::new() });
+        return Ok(Outcome { id: None, changed: Vec::new(), meanwhile: Meanwhile::default() });
     }
     let journal = Journal::new(context, lock.boot.clone(), undoes, |id| {
         changes.iter().enumerate().map(|(index, change)| record(change, id, index)).collect()
@@ -94,10 +94,10 @@ fn run(
         .and_then(|()| history::prepare(state, &journal))
         .and_then(|()| commit(state))
         .or_else(|error| give_up(&mut parents, state, &journal, error))?;
-    let lost = finish::finish(&mut parents, state, &journal, Mode::default())
+    let meanwhile = finish::finish(&mut parents, state, &journal, Mode::default())
         .or_else(|error| recover::take_back(root, lock, &journal, &changes, context, error))?;
     let changed = changes.iter().map(|change| change.path.clone()).collect();
-    Ok(Outcome { id: Some(journal.id), changed, lost })
+    Ok(Outcome { id: Some(journal.id), changed, meanwhile })
 }
 
 fn stage_all(parents: &mut Parents<'_>, journal: &Journal, changes: &[&Change]) -> Result<(), Error> {

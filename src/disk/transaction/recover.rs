@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::finish::{self, Mode};
+use super::finish::{self, Meanwhile, Mode};
 use super::old::{OldContents, directory, from_archive, old_contents};
 use super::stage::{self, NEW, OLD, Parents};
 use super::survey::{Theirs, survey, unexpected, without_directory};
-use super::{Context, Lock, after_commit, run};
+use super::{Context, Lock, Outcome, after_commit, run};
 use crate::disk::error::Difference;
 use crate::disk::history::{self, Stamp};
 use crate::disk::journal::{self, COMMITTED, DONE, Direction, Journal, Record, State};
@@ -25,10 +25,12 @@ pub enum Resumed {
     },
     Completed {
         journal: Journal,
+        meanwhile: Meanwhile,
     },
     /// The change was being rolled back, and now is.
     Undone {
         journal: Journal,
+        meanwhile: Meanwhile,
     },
 }
 
@@ -40,7 +42,7 @@ pub enum RolledBack {
     /// The change was not committed: its staged files are removed, everything is as before it.
     Cleaned { id: String },
     /// The old content is back.
-    Undone { journal: Box<Journal> },
+    Undone { journal: Box<Journal>, meanwhile: Meanwhile },
 }
 
 /// Finishes an interrupted change: one that was not committed is removed, one that was is completed in its
@@ -64,11 +66,11 @@ pub fn resume(
         return Ok(Resumed::Cleaned { id: journal.id });
     }
     let how = Mode { theirs, ..Mode::default() };
-    complete(root, lock, journal.clone(), how, &stamp(lock, operator, now))
+    let meanwhile = complete(root, lock, journal.clone(), how, &stamp(lock, operator, now))
         .map_err(after_commit(&journal))?;
     Ok(match journal.direction {
-        Direction::Forward => Resumed::Completed { journal },
-        Direction::Backward => Resumed::Undone { journal },
+        Direction::Forward => Resumed::Completed { journal, meanwhile },
+        Direction::Backward => Resumed::Undone { journal, meanwhile },
     })
 }
 
@@ -99,8 +101,8 @@ pub fn rollback(
                 (None, Direction::Forward) => turn_back(root, lock, journal.clone(), how, &stamp),
                 _ => complete(root, lock, journal.clone(), how, &stamp),
             };
-            undone.map_err(after_commit(&journal))?;
-            Ok(RolledBack::Undone { journal: Box::new(journal) })
+            let meanwhile = undone.map_err(after_commit(&journal))?;
+            Ok(RolledBack::Undone { journal: Box::new(journal), meanwhile })
         }
         None => match Journal::load(&lock.state, DONE)? {
             Some(journal) if !journal.is_undoing() => {
@@ -144,7 +146,13 @@ pub fn differences(root: &Root, journal: &Journal, undo: bool) -> Result<Vec<Dif
 
 /// Rolls a committed change back: the old content is staged, then the journal's direction is turned, which
 /// commits the rollback.
-fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: &Stamp) -> Result<(), Error> {
+fn turn_back(
+    root: &Root,
+    lock: &Lock,
+    mut journal: Journal,
+    how: Mode<'_>,
+    by: &Stamp,
+) -> Result<Meanwhile, Error> {
     let mut parents = Parents::new(root);
     let OldContents { entries, differences, .. } =
         old_contents(&mut parents, &journal, how.archive, how.theirs)?;
@@ -174,19 +182,25 @@ fn turn_back(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: 
 }
 
 /// Finishes a committed change that another run has begun.
-fn complete(root: &Root, lock: &Lock, mut journal: Journal, how: Mode<'_>, by: &Stamp) -> Result<(), Error> {
+fn complete(
+    root: &Root,
+    lock: &Lock,
+    mut journal: Journal,
+    how: Mode<'_>,
+    by: &Stamp,
+) -> Result<Meanwhile, Error> {
     let mut parents = Parents::new(root);
     let survey = survey(&mut parents, &journal, how.archive, how.theirs)?;
     // It may have been killed before the commit was synced; no target may change before that.
     lock.state.sync()?;
     if survey.differences.is_empty() {
         history::prepare_again(&lock.state, &journal, by);
-        return finish::carry_out(&mut parents, &lock.state, &journal, survey, how).map(drop);
+        return finish::carry_out(&mut parents, &lock.state, &journal, survey, how);
     }
     let differences = survey.differences;
     release(&mut parents, lock, &mut journal, differences, how.theirs)?;
     history::prepare_again(&lock.state, &journal, by);
-    finish::finish(&mut parents, &lock.state, &journal, how).map(drop)
+    finish::finish(&mut parents, &lock.state, &journal, how)
 }
 
 /// Takes the paths that are to be kept out of the change, with what is staged for them. The commit is synced. Killed
@@ -219,13 +233,13 @@ pub(super) fn take_back(
     changes: &[&Change],
     context: &Context,
     failed: Error,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<Meanwhile, Error> {
     let old = changes.iter().filter_map(|change| Some((change.path.clone(), change.before.clone()?)));
     let old: Snapshot = old.collect();
     let how = Mode { archive: Some(&old), forgotten: true, ..Mode::default() };
     let stamp = stamp(lock, &context.operator, context.now);
     match turn_back(root, lock, journal.clone(), how, &stamp) {
-        Ok(()) => Err(Error::TakenBack { source: Box::new(failed) }),
+        Ok(_) => Err(Error::TakenBack { source: Box::new(failed) }),
         Err(_) => Err(after_commit(journal)(failed)),
     }
 }
@@ -295,6 +309,6 @@ fn undo_last(
         };
         changes.put(&record.path, parents.look(&record.path)?, old);
     }
-    run(root, lock, &changes, context, Some(journal.id.clone()))?;
-    Ok(RolledBack::Undone { journal: Box::new(journal) })
+    let Outcome { meanwhile, .. } = run(root, lock, &changes, context, Some(journal.id.clone()))?;
+    Ok(RolledBack::Undone { journal: Box::new(journal), meanwhile })
 }

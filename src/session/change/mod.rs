@@ -283,7 +283,7 @@ pub fn replace(
             .hint("run the same command again"));
     }
     let outcome = transaction::apply(root, lock, changes, &record)?;
-    for path in &outcome.lost {
+    for path in &outcome.meanwhile.lost {
         let what = "was written by something else in the same moment; that is lost, and not in the archive";
         context.out.note(&format!("{} {what}", path.display()));
     }

@@ -275,10 +275,10 @@ fn what_is_written_meanwhile_is_never_lost_in_silence() {
                 node.resume_with(Theirs::Keep).unwrap();
             }
             Ok(outcome) if now == b"someone else's" => {
-                assert_eq!(outcome.lost, Vec::<PathBuf>::new());
+                assert_eq!(outcome.meanwhile.lost, Vec::<PathBuf>::new());
                 after += 1;
             }
-            Ok(outcome) if outcome.lost == [Path::new("/etc/k/pki/a.crt")] => told += 1,
+            Ok(outcome) if outcome.meanwhile.lost == [Path::new("/etc/k/pki/a.crt")] => told += 1,
             Ok(_) => before += 1,
         }
         assert_eq!(staged_files(node.root.path()), Vec::<PathBuf>::new(), "{at}");

@@ -169,7 +169,7 @@ fn what_stays_the_same_is_not_touched() {
         same.put(path, Some(entry.clone()), Some(after));
     }
     let outcome = apply(&node.root, &node.root.lock().unwrap(), &same, &context()).unwrap();
-    assert_eq!(outcome, Outcome { id: None, changed: Vec::new(), lost: Vec::new() });
+    assert_eq!(outcome, Outcome { id: None, changed: Vec::new(), meanwhile: Meanwhile::default() });
     assert_eq!(last(&node.root).unwrap(), None);
 }
 
