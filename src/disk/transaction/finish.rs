@@ -26,6 +26,9 @@ pub(super) struct Mode<'a> {
 pub struct Meanwhile {
     /// Written between the last look and the rename: that is lost.
     pub lost: Vec<PathBuf>,
+    /// They do not hold what was put there: it was written into what was staged after the last look at that, or
+    /// into the path since.
+    pub foreign: Vec<PathBuf>,
 }
 
 pub(super) fn finish(
@@ -94,6 +97,7 @@ pub(super) fn carry_out(
     for (step, _) in todos.iter().rev() {
         set_metadata(parents, step)?;
     }
+    meanwhile.foreign = read_back(parents, &todos);
     history::append(state, journal)?;
     // Nothing of a rollback is left that was itself rolled back: the change before it stands again.
     let undone = journal.undoes.is_some() && journal.direction == Direction::Backward;
@@ -119,6 +123,16 @@ fn write_again(parents: &mut Parents<'_>, todos: &[(Step<'_>, Todo)], suffix: &s
     }
     stage::stage(parents, &entries, suffix)?;
     stage::verify(parents, &entries, suffix)
+}
+
+/// The paths that do not hold what they should.
+fn read_back(parents: &mut Parents<'_>, todos: &[(Step<'_>, Todo)]) -> Vec<PathBuf> {
+    let mut is_foreign = |step: &Step<'_>| {
+        let now = parents.look(&step.record.path);
+        now.map_or(true, |now| Fingerprint::of(now.as_ref()) != *step.wanted)
+    };
+    let steps = todos.iter().map(|(step, _)| step);
+    steps.filter(|step| is_foreign(step)).map(|step| step.record.path.clone()).collect()
 }
 
 /// Sets a directory's attributes, last because its time changes with its content.

@@ -45,6 +45,24 @@ pub enum RolledBack {
     Undone { journal: Box<Journal>, meanwhile: Meanwhile },
 }
 
+impl Resumed {
+    pub fn meanwhile(&self) -> Meanwhile {
+        match self {
+            Self::Completed { meanwhile, .. } | Self::Undone { meanwhile, .. } => meanwhile.clone(),
+            Self::Nothing | Self::Cleaned { .. } => Meanwhile::default(),
+        }
+    }
+}
+
+impl RolledBack {
+    pub fn meanwhile(&self) -> Meanwhile {
+        match self {
+            Self::Undone { meanwhile, .. } => meanwhile.clone(),
+            Self::Nothing | Self::Cleaned { .. } => Meanwhile::default(),
+        }
+    }
+}
+
 /// Finishes an interrupted change: one that was not committed is removed, one that was is completed in its
 /// direction. Does nothing if nothing is pending. `operator` and `now` are for the history.
 ///

@@ -251,68 +251,108 @@ fn rewrite(root: &Path, path: &str, is_staged: bool) {
     std::io::Write::write_all(&mut open, b"someone else's").unwrap();
 }
 
-/// Before each writing call of a change.
-#[test]
-fn what_is_written_meanwhile_is_never_lost_in_silence() {
-    let (mut refused, mut begun, mut told, mut before, mut after) = (0, 0, 0, 0, 0);
-    for at in 0.. {
-        let node = node();
-        let root = node.root.path().to_owned();
-        fault::meanwhile(at, move || rewrite(&root, "etc/k/pki/a.crt", false));
-        let outcome = node.apply();
-        if fault::clear() <= at {
-            break;
-        }
-        let now = std::fs::read(node.root.path().join("etc/k/pki/a.crt")).unwrap();
-        match outcome {
-            Err(error) => {
-                assert!(error.refuses_rollback() || error.committed(), "{at}: {error}");
-                assert_eq!(now, b"someone else's", "{at}: {error}");
-                match error {
-                    Error::Changed { .. } => refused += 1,
-                    _ => begun += 1,
-                }
-                node.resume_with(Theirs::Keep).unwrap();
-            }
-            Ok(outcome) if now == b"someone else's" => {
-                assert_eq!(outcome.meanwhile.lost, Vec::<PathBuf>::new());
-                after += 1;
-            }
-            Ok(outcome) if outcome.meanwhile.lost == [Path::new("/etc/k/pki/a.crt")] => told += 1,
-            Ok(_) => before += 1,
-        }
-        assert_eq!(staged_files(node.root.path()), Vec::<PathBuf>::new(), "{at}");
-    }
-    insta::assert_snapshot!(
-        format!("{refused} refused, {begun} after the commit, {told} told, {after} after the rename, {before} unseen"),
-        @"59 refused, 7 after the commit, 3 told, 22 after the rename, 0 unseen"
-    );
+const THEIRS: &[u8] = b"someone else's";
+
+/// What becomes of a write at one call of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// Before the commit.
+    Refused,
+    /// After it, before the first rename: nothing was put in place.
+    Begun,
+    TakenBack,
+    /// Replaced, and told.
+    Lost,
+    /// In place, and told.
+    Foreign,
+    /// In place: written after the last look.
+    Since,
+    /// It makes no difference: the content is the old or the new one.
+    None,
 }
 
-/// What is staged is read back before the commit, and once more before it is put in place.
-#[test]
-fn staged_content_that_is_changed_meanwhile_is_found() {
-    let (mut refused, mut taken_back, mut made, mut put) = (0, 0, 0, 0);
+/// Another program writes before each writing call of `end`: how often which comes of it.
+fn fates(
+    make: &dyn Fn() -> Node,
+    end: &dyn Fn(&Node) -> Result<Meanwhile, Error>,
+    is_staged: bool,
+) -> String {
+    let (path, mut found) = ("etc/k/pki/a.crt", std::collections::BTreeMap::<Fate, u32>::new());
     for at in 0.. {
-        let node = node();
+        let node = make();
         let root = node.root.path().to_owned();
-        fault::meanwhile(at, move || rewrite(&root, "etc/k/pki/a.crt", true));
-        let outcome = node.apply();
+        fault::meanwhile(at, move || rewrite(&root, path, is_staged));
+        let outcome = end(&node);
         if fault::clear() <= at {
             break;
         }
-        match outcome {
-            Err(Error::ReadBack { .. }) => refused += 1,
-            Err(Error::TakenBack { .. }) => taken_back += 1,
-            Err(error) => panic!("{at}: {error}"),
-            Ok(_) => {
-                let now = std::fs::read(node.root.path().join("etc/k/pki/a.crt")).unwrap();
-                if now == b"someone else's" { put += 1 } else { made += 1 }
+        let is_theirs = std::fs::read(node.root.path().join(path)).unwrap() == THEIRS;
+        let about_it = |paths: &[PathBuf]| {
+            assert!(paths.iter().all(|other| other == &Path::new("/").join(path)), "{at}: {paths:?}");
+            !paths.is_empty()
+        };
+        let fate = match outcome {
+            Err(Error::TakenBack { .. }) => Fate::TakenBack,
+            Err(Error::Changed { .. } | Error::ReadBack { .. }) => Fate::Refused,
+            Err(error) => {
+                assert!(error.refuses_rollback() || error.committed(), "{at}: {error}");
+                node.resume_with(Theirs::Keep).unwrap();
+                Fate::Begun
             }
+            Ok(meanwhile) => match (is_theirs, about_it(&meanwhile.lost), about_it(&meanwhile.foreign)) {
+                (true, _, true) => Fate::Foreign,
+                (true, false, false) => Fate::Since,
+                (false, true, false) => Fate::Lost,
+                (false, false, false) => Fate::None,
+                other => panic!("{at}: {other:?}"),
+            },
+        };
+        assert!(is_staged || (fate == Fate::Lost || fate == Fate::None) != is_theirs, "{at}: {fate:?}");
+        assert_eq!(staged_files(node.root.path()), Vec::<PathBuf>::new(), "{at}");
+        *found.entry(fate).or_default() += 1;
+    }
+    let found: Vec<_> = found.iter().map(|(fate, number)| format!("{number} {fate:?}")).collect();
+    found.join(", ")
+}
+
+fn applied(node: &Node) -> Result<Meanwhile, Error> {
+    node.apply().map(|done| done.meanwhile)
+}
+
+#[test]
+fn what_is_written_meanwhile_is_never_lost_in_silence() {
+    insta::assert_snapshot!(fates(&node, &applied, false), @"59 Refused, 7 Begun, 3 Lost, 17 Foreign, 5 Since");
+}
+
+/// What is staged is read back before the commit, once more before it is put in place, and then in its place.
+#[test]
+fn staged_content_that_is_changed_meanwhile_is_found() {
+    insta::assert_snapshot!(fates(&node, &applied, true), @"27 Refused, 7 TakenBack, 3 Foreign, 54 None");
+}
+
+#[test]
+fn resume_and_rollback_tell_what_is_written_meanwhile() {
+    let committed = committed_points().start;
+    let (begun, half) = (|| half_done(committed + 1), || half_done(committed + 5));
+    let done = || State::Done.make().unwrap();
+    let resumed = |node: &Node| node.resume().map(|done| done.meanwhile());
+    let undone = |node: &Node| node.rollback().map(|done| done.meanwhile());
+    let mut found = String::new();
+    for (what, is_staged) in [("the path", false), ("what is staged", true)] {
+        for (name, make, end) in [
+            ("resume", &begun as &dyn Fn() -> Node, &resumed as &dyn Fn(&Node) -> _),
+            ("rollback of a half-done change", &half, &undone),
+            ("rollback", &done, &undone),
+        ] {
+            found += &format!("{name}, {what}: {}\n", fates(make, end, is_staged));
         }
     }
-    insta::assert_snapshot!(
-        format!("{refused} refused, {taken_back} taken back, {made} made, {put} put in place"),
-        @"27 refused, 7 taken back, 54 made, 3 put in place"
-    );
+    insta::assert_snapshot!(found, @"
+    resume, the path: 4 Begun, 10 Lost, 17 Foreign, 5 Since
+    rollback of a half-done change, the path: 40 Begun, 10 Lost, 20 Foreign, 5 Since
+    rollback, the path: 63 Refused, 11 Begun, 3 Lost, 21 Foreign, 5 Since
+    resume, what is staged: 4 Begun, 10 Foreign, 22 None
+    rollback of a half-done change, what is staged: 25 Begun, 10 Foreign, 40 None
+    rollback, what is staged: 36 Refused, 7 TakenBack, 3 Foreign, 57 None
+    ");
 }
