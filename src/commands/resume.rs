@@ -7,6 +7,7 @@ use crate::disk::{self, Root};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
+use crate::session::change::meanwhile::{NOW, tell};
 use crate::session::change::undo::TheirsArgs;
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
@@ -90,7 +91,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
                 .hint("sudo kuberescue rollback undoes the change; the archive holds the old state")
         })?;
     context.changed = true;
-    let kept = args.theirs.kept(&theirs);
+    let meanwhile = resumed.meanwhile();
+    let but = args.theirs.but(&theirs, &meanwhile);
     let (result, text) = match resumed {
         Resumed::Nothing => (Undone::Nothing, "Nothing to resume: no change was interrupted.\n".to_owned()),
         Resumed::Cleaned { .. } => {
@@ -98,14 +100,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         }
         Resumed::Completed { journal, .. } if journal.undoes.is_none() => (
             Undone::Resumed,
-            format!("Resumed: the interrupted change is complete, every file is the new one{kept}.\n"),
+            format!("Resumed: the interrupted change is complete, every file is the new one{but}.\n"),
         ),
         Resumed::Completed { .. } | Resumed::Undone { .. } => (
             Undone::RolledBack,
-            format!("Rolled back: the interrupted rollback is complete, every file is the old one{kept}.\n"),
+            format!("Rolled back: the interrupted rollback is complete, every file is the old one{but}.\n"),
         ),
     };
     UndoReport::of(pending.as_ref(), moved, &theirs, result, &text).show(KIND, context.out);
+    tell(&meanwhile, NOW, context)?;
     if root.is_live() {
         context
             .out

@@ -9,6 +9,7 @@ use crate::disk::{self, Root};
 use crate::error::{Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
+use crate::session::change::meanwhile::{NOW, tell};
 use crate::session::change::undo::{TheirsArgs, last_change, sweep_unbegun, undo};
 use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
@@ -91,17 +92,20 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let archive = args.archive.as_deref();
     let done = undo(&root, &lock, &journal, archive, args.theirs.theirs(), &context.operator, context.now)?;
     context.changed = true;
+    let meanwhile = done.meanwhile();
     let (result, text) = match &done {
         RolledBack::Nothing => (Undone::Nothing, "Nothing to roll back.\n".to_owned()),
         RolledBack::Cleaned { .. } => {
             (Undone::Removed, "Removed what the change had prepared: no file had changed.\n".to_owned())
         }
         RolledBack::Undone { .. } => {
-            let text = format!("Rolled back: the old state is restored{}.\n", args.theirs.kept(&theirs));
+            let text =
+                format!("Rolled back: the old state is restored{}.\n", args.theirs.but(&theirs, &meanwhile));
             (Undone::RolledBack, text)
         }
     };
     UndoReport::of(Some(&journal), manifests, &theirs, result, &text).show(KIND, context.out);
+    tell(&meanwhile, NOW, context)?;
     if root.is_live() {
         context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
     }

@@ -17,6 +17,8 @@ mod harmless;
 mod judge;
 mod lock;
 #[cfg(target_arch = "x86_64")]
+mod meanwhile;
+#[cfg(target_arch = "x86_64")]
 mod peers;
 #[cfg(target_arch = "x86_64")]
 mod power;

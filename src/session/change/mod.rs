@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod etcd_beside;
 pub mod etcd_snapshot;
+pub mod meanwhile;
 mod outcome;
 pub mod restore;
 pub mod signals;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use self::arguments::WriteArgs;
+use self::meanwhile::{BACK, tell};
 use super::Context;
 use super::input::source::{about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
@@ -283,11 +285,8 @@ pub fn replace(
             .hint("run the same command again"));
     }
     let outcome = transaction::apply(root, lock, changes, &record)?;
-    for path in &outcome.meanwhile.lost {
-        let what = "was written by something else in the same moment; that is lost, and not in the archive";
-        context.out.note(&format!("{} {what}", path.display()));
-    }
     context.changed = true;
+    tell(&outcome.meanwhile, BACK, context)?;
     let done = format!("the change of {} is made", count(changes.len(), "path"));
     signals::stop_here(
         &done,

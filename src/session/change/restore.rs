@@ -1,4 +1,4 @@
-//! Restoring an archived state: read both, plan, archive the current state, apply, check again.
+//! Restoring an archived state: read both, plan, archive the current state, apply.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::disk::{Depth, Root, transaction};
 use crate::error::Error;
 use crate::session::Context;
 use crate::session::input::source::{RootArgs, about};
-use crate::state::{ChangeSet, Code, Fingerprint, Snapshot, catalog};
+use crate::state::{ChangeSet, Snapshot, catalog};
 
 pub struct Prepared {
     pub root: Root,
@@ -82,18 +82,5 @@ pub fn carry_out(
     refuse_if_interrupted(&prepared.root)?;
     let about = about(&prepared.inventory, "before archive restore", context);
     let old = Old { snapshot: &prepared.node, about: &about, directory: archive_dir };
-    let archive = replace(&prepared.root, &lock, &old, &prepared.changes, context)?;
-    for change in prepared.changes.iter() {
-        let mut now = Snapshot::default();
-        prepared.root.read(&mut now, &change.path, Depth::File);
-        if Fingerprint::of(now.get(&change.path)) != Fingerprint::of(change.after.as_ref()) {
-            return Err(Error::manual_action(format!(
-                "{}: it is not what the archive holds",
-                change.path.display()
-            ))
-            .code(Code::ChangedMeanwhile)
-            .hint("something else writes there: kuberescue archive diff shows what differs, kuberescue rollback puts the state before the restore back"));
-        }
-    }
-    Ok(archive)
+    replace(&prepared.root, &lock, &old, &prepared.changes, context)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::analysis::node::findings::{Node, findings};
-use crate::disk::transaction::{self, Difference, Journal, Lock, RolledBack, State, Theirs};
+use crate::disk::transaction::{self, Difference, Journal, Lock, Meanwhile, RolledBack, State, Theirs};
 use crate::disk::{self, Depth, Root, archive};
 use crate::error::{Error, Exit, Kind};
 use crate::report::finding_lines;
@@ -94,11 +94,12 @@ impl TheirsArgs {
         Exit::ActionRequired
     }
 
-    /// What stays as it is, for the last word.
-    pub fn kept(self, found: &[Difference]) -> String {
-        match found.len() {
-            number if self.keep_theirs && number > 0 => format!(" but for {}", count(number, "file")),
-            _ => String::new(),
+    /// What is not as the change wants it, for the last word: what is kept, and what was written meanwhile.
+    pub fn but(self, found: &[Difference], meanwhile: &Meanwhile) -> String {
+        let kept = if self.keep_theirs { found.len() } else { 0 };
+        match kept + meanwhile.foreign.len() {
+            0 => String::new(),
+            number => format!(" but for {}", count(number, "file")),
         }
     }
 

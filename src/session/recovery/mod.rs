@@ -22,6 +22,7 @@ use self::proof::{look, prove};
 use self::revive::{GO_ON, STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
 use super::Context;
 use super::change::Prepared;
+use super::change::meanwhile::{NOW, tell};
 use super::change::signals::{arrived, stop_here};
 use super::change::undo::{last_change, undo};
 use crate::analysis::node::findings::Finding;
@@ -221,18 +222,20 @@ impl Stage<'_> {
 
 /// Restores the old files. The processes keep what they have read: a recovery changes only credentials that
 /// no longer work.
-fn put_back(prepared: &Prepared, context: &Context<'_>) -> Error {
-    let undone = || {
+fn put_back(prepared: &Prepared, context: &mut Context<'_>) -> Error {
+    let mut undone = || {
         let root = prepared.root();
         let Some(journal) = last_change(root)? else {
             return Err(Error::manual_action("there is no record of the change that could be undone")
                 .code(Code::CannotRollBack));
         };
         let theirs = Theirs::Refuse;
-        undo(root, prepared.taken_lock()?, &journal, None, theirs, &context.operator, clock::wall())
+        let lock = prepared.taken_lock()?;
+        let done = undo(root, lock, &journal, None, theirs, &context.operator, clock::wall())?;
+        tell(&done.meanwhile(), NOW, context)
     };
     match undone() {
-        Ok(_) => Error::rolled_back(
+        Ok(()) => Error::rolled_back(
             "rolled back to the old state; running processes keep the files they have read, since the old ones no longer work",
         )
         .code(Code::RolledBack)

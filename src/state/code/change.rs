@@ -288,7 +288,7 @@ pub(super) const PAGES: &[Page] = &[
         Code::ChangedMeanwhile,
         Refusal,
         "something else changed it at the same time",
-        "The files or objects are not those that the command has read, so it does not replace them.",
+        "The files or objects are not those that the command has read, so it does not replace them; or a file was written to while the command put it in place: the message says which.",
         "A person, a configuration management tool, the kubelet or a controller wrote them between reading and writing.",
         "See what differs: kuberescue archive diff ARCHIVE. Then run the command again.",
     ),

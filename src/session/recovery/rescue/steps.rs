@@ -14,6 +14,7 @@ use crate::live::clock;
 use crate::live::etcd::alone;
 use crate::report::Progress;
 use crate::session::Context;
+use crate::session::change::meanwhile::tell;
 use crate::session::change::signals::arrived;
 use crate::session::change::undo::recorded_state;
 use crate::state::{ChangeSet, Code, Content, Entry, Fingerprint, Snapshot};
@@ -239,16 +240,16 @@ impl Stage<'_> {
             archive: Some(rescue.archive.clone()),
             now: clock::wall(),
         };
-        if wanted == Some(&self.manifests.old) {
+        let outcome = if wanted == Some(&self.manifests.old) {
             // A rollback after it must not take the old manifest away again.
             let before =
                 transaction::last(self.root)?.map_or_else(|| rescue.kept.clone(), |journal| journal.id);
-            transaction::apply_last(self.root, self.lock, &changes, &record, before)?;
+            transaction::apply_last(self.root, self.lock, &changes, &record, before)?
         } else {
-            transaction::apply(self.root, self.lock, &changes, &record)?;
-        }
+            transaction::apply(self.root, self.lock, &changes, &record)?
+        };
         context.changed = true;
-        Ok(())
+        tell(&outcome.meanwhile, "move it elsewhere, then: sudo kuberescue resume", context)
     }
 }
 
