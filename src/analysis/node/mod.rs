@@ -16,3 +16,5 @@ pub mod quorum;
 pub mod readers;
 pub(in crate::analysis) mod references;
 pub mod scope;
+#[cfg(test)]
+pub(crate) mod tree;

@@ -1,32 +1,10 @@
 use super::*;
-use crate::state::{Attributes, Content, Entry, Snapshot};
 
 const TREES: [&str; 7] =
     ["rsa2048", "ecdsa-p256", "expired-all", "expired-ca", "external-ca", "mixed", "v120-expired"];
 
-/// A tree of testdata/nodes, its files put through `edit`: `None` removes one.
 fn tree(name: &str, edit: impl Fn(&str, String) -> Option<String>) -> Inventory {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/nodes/{name}.tar.gz"));
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
-    let mut snapshot = Snapshot::default();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = Path::new("/").join(entry.path().unwrap().strip_prefix(".").unwrap());
-        let content = match entry.link_name().unwrap() {
-            Some(target) => Content::Link(target.into_owned()),
-            None if entry.header().entry_type().is_dir() => Content::Directory,
-            None => {
-                let mut text = String::new();
-                std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
-                match edit(path.to_str().unwrap(), text) {
-                    Some(text) => Content::File(text.into_bytes().into()),
-                    None => continue,
-                }
-            }
-        };
-        snapshot.insert(path, Entry { content, attributes: Attributes::default() });
-    }
-    Inventory::read(&snapshot, None)
+    Inventory::read(&crate::analysis::node::tree::tree(name, edit), None)
 }
 
 fn lines(expected: &Expected) -> Vec<String> {
