@@ -383,3 +383,6 @@ pub enum ManualAction<'a> {
     /// etcd's own certificates are not seen on this node.
     EtcdElsewhere(&'a Step),
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,7 @@ fn node_name(facts: &Facts) -> Result<String, String> {
 }
 
 /// The version decides between two organizations; a certificate of the same cluster shows it as well.
-fn minor_version(inventory: &Inventory) -> Result<u32, String> {
+pub(super) fn minor_version(inventory: &Inventory) -> Result<u32, String> {
     if let Some(version) = &inventory.facts.minor_version {
         return Ok(version.value);
     }
