@@ -337,4 +337,66 @@ mod tests {
         assert_eq!(owner(&[("etcd", 2379), ("kube-apiserver", 7)]), (0o600, 0, 0));
         assert_eq!(owner(&[("etcd", 0)]), (0o600, 0, 0));
     }
+
+    #[test]
+    fn a_new_file_belongs_to_the_owner_of_its_directory() {
+        let directory = Entry {
+            content: Content::Directory,
+            attributes: Attributes { uid: 7, gid: 8, ..Attributes::default() },
+        };
+        let made = put(&[("/k", directory)], "/k/x.key", "/k/x.key");
+        assert_eq!((made.mode, made.uid, made.gid), (0o600, 7, 8));
+    }
+
+    #[test]
+    fn a_directory_that_is_missing_is_made() {
+        let (snapshot, changes) = (Snapshot::default(), ChangeSet::default());
+        let inventory = Inventory::read(&snapshot, None);
+        let mut composer = Composer { snapshot: &snapshot, inventory: &inventory, changes };
+        composer.put_file(Path::new("/k/x.crt"), Vec::new().into(), CERTIFICATE_MODE);
+        let made: Vec<_> = composer.changes.iter().map(|change| change.after.clone().unwrap()).collect();
+        assert_eq!(made[0].content, Content::Directory);
+        assert_eq!([made[0].attributes.mode, made[1].attributes.mode], [0o755, CERTIFICATE_MODE]);
+    }
+
+    /// An intermediate CA's certificate behind the leaf certificate, in a file and in a kubeconfig.
+    #[test]
+    fn the_chain_behind_a_leaf_certificate_stays() {
+        use crate::analysis::node::findings::{Node, findings};
+        use crate::analysis::node::host_state::HostState;
+        use crate::analysis::node::plan::{Options, decide};
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+
+        let made = rcgen::CertificateParams::default().self_signed(&rcgen::KeyPair::generate().unwrap());
+        let chain = pem::encode(pem::Label::Certificate, made.unwrap().der()).to_string();
+        let data = "client-certificate-data: ";
+        let embedded = |config: &str| {
+            let line = config.lines().find_map(|line| line.trim().strip_prefix(data)).unwrap();
+            (line.to_owned(), String::from_utf8(STANDARD.decode(line).unwrap()).unwrap())
+        };
+        let snapshot = crate::analysis::node::tree::tree("ecdsa-p256", |path, text| {
+            Some(match path {
+                "/etc/kubernetes/pki/apiserver.crt" => text + &chain,
+                "/etc/kubernetes/admin.conf" => {
+                    let (old, pem) = embedded(&text);
+                    text.replace(&old, &STANDARD.encode(pem + &chain))
+                }
+                _ => text,
+            })
+        });
+        let inventory = Inventory::read(&snapshot, None);
+        let (around, now) = (HostState::default(), "2028-01-01T00:00:00Z".parse().unwrap());
+        let found = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
+        let plan = decide(&snapshot, &inventory, &found, &Options::recovery(), now);
+        let after = snapshot.with(&change_set(&snapshot, &inventory, &plan).unwrap());
+        let text = |path: &str| String::from_utf8(after.file(Path::new(path)).unwrap().to_vec()).unwrap();
+        let (_, admin) = embedded(&text("/etc/kubernetes/admin.conf"));
+        for pem in [text("/etc/kubernetes/pki/apiserver.crt"), admin] {
+            assert_eq!(pem::certificates(pem.as_bytes()).unwrap().len(), 2);
+            assert!(pem.ends_with(&chain));
+        }
+        let (_, scheduler) = embedded(&text("/etc/kubernetes/scheduler.conf"));
+        assert_eq!(pem::certificates(scheduler.as_bytes()).unwrap().len(), 1);
+    }
 }

@@ -139,6 +139,7 @@ mod tests {
         BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     };
 
+    use super::super::template::{AUTHORITY_KEY_ID, SUBJECT_KEY_ID};
     use super::*;
     use crate::formats::key::KeyEncoding;
 
@@ -156,7 +157,7 @@ mod tests {
         let key =
             |pair: &KeyPair| PrivateKey::from_der(KeyEncoding::Pkcs8, pair.serialize_der().into()).unwrap();
         let signer = Signer::new(&authority, &key(&ca_key)).unwrap();
-        let validity = Dates { not_before: old.not_before, not_after: old.not_before };
+        let validity = Dates { not_before: old.not_before, not_after: old.not_after };
         let names: Vec<San> = names.iter().map(|name| name.parse().unwrap()).collect();
         let new = renew_with(&signer, &old, &key(&leaf_key), validity, &names, usage).unwrap();
         let kept: Vec<_> = [KEY_USAGE, EXTENDED_KEY_USAGE, ALTERNATIVE_NAMES]
@@ -210,7 +211,75 @@ mod tests {
         );
         let made = shown(&[], Some(Usage::Server), |params| {
             params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
         });
-        assert_eq!(made, r#"["DNS:cp-1", "IP:10.0.0.1"] (true, false, true) kept [37, 17]"#);
+        assert_eq!(made, r#"["DNS:cp-1", "IP:10.0.0.1"] (true, true, true) kept [37, 17]"#);
+    }
+
+    fn key(pair: &KeyPair) -> PrivateKey {
+        PrivateKey::from_der(KeyEncoding::Pkcs8, pair.serialize_der().into()).unwrap()
+    }
+
+    /// A CA and its key.
+    fn authority() -> (CertificateParams, KeyPair, Certificate) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pair = KeyPair::generate().unwrap();
+        let certificate = Certificate::from_der(params.self_signed(&pair).unwrap().der().to_vec()).unwrap();
+        (params, pair, certificate)
+    }
+
+    /// A leaf certificate of another CA than `ca`, with both key identifiers, and its key.
+    fn of_another_ca() -> (Certificate, KeyPair) {
+        let (params, ca_key, _) = authority();
+        let pair = KeyPair::generate().unwrap();
+        let mut leaf = CertificateParams::default();
+        leaf.use_authority_key_identifier_extension = true;
+        leaf.is_ca = IsCa::ExplicitNoCa;
+        let der = leaf.signed_by(&pair, &Issuer::from_params(&params, &ca_key)).unwrap().der().to_vec();
+        (Certificate::from_der(der).unwrap(), pair)
+    }
+
+    #[test]
+    fn the_key_identifier_stays_with_its_key() {
+        let (_, ca_key, ca) = authority();
+        let (old, old_key) = of_another_ca();
+        let signer = Signer::new(&ca, &key(&ca_key)).unwrap();
+        let validity = Dates { not_before: old.not_before, not_after: old.not_after };
+        let ids = |certificate: &Certificate| {
+            let template = Template::from_der(&certificate.der).unwrap();
+            [SUBJECT_KEY_ID, AUTHORITY_KEY_ID].map(|oid| template.value(oid).unwrap().unwrap())
+        };
+        let [old_id, old_authority] = ids(&old);
+        let [kept, authority] = ids(&renew(&signer, &old, &key(&old_key), validity).unwrap());
+        let fresh = KeyPair::generate().unwrap();
+        let [changed, _] = ids(&renew(&signer, &old, &key(&fresh), validity).unwrap());
+        assert_eq!(kept, old_id);
+        assert_ne!(changed, old_id);
+        assert_ne!(authority, old_authority);
+        assert!(authority.ends_with(ca.key_id.as_ref().unwrap()));
+    }
+
+    #[test]
+    fn added_names_are_not_critical() {
+        let (_, ca_key, ca) = authority();
+        let (old, old_key) = of_another_ca();
+        let signer = Signer::new(&ca, &key(&ca_key)).unwrap();
+        let validity = Dates { not_before: old.not_before, not_after: old.not_after };
+        let name = ["lb.example.test".parse().unwrap()];
+        let new = renew_with(&signer, &old, &key(&old_key), validity, &name, None).unwrap();
+        // The object identifier, then the value: no BOOLEAN between them.
+        let added = [&[0x06, 0x03][..], ALTERNATIVE_NAMES, &[0x04]].concat();
+        assert!(new.der.windows(added.len()).any(|window| window == added));
+    }
+
+    #[test]
+    fn nothing_is_issued_that_expires_before_it_starts() {
+        let (_, ca_key, ca) = authority();
+        let (old, old_key) = of_another_ca();
+        let signer = Signer::new(&ca, &key(&ca_key)).unwrap();
+        let validity = Dates { not_before: old.not_after, not_after: old.not_before };
+        let error = renew(&signer, &old, &key(&old_key), validity).unwrap_err();
+        assert!(matches!(error, IssueError::Validity { .. }), "{error}");
     }
 }

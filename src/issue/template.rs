@@ -280,4 +280,20 @@ mod tests {
         }
         assert!(time("1969-12-31T23:59:59Z".parse().unwrap()).is_err());
     }
+
+    #[test]
+    fn extensions_are_sorted_and_unknown_ones_come_last() {
+        let mut params = rcgen::CertificateParams::new(["cp-1".to_owned()]).unwrap();
+        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        let made = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let order = |sorted: &[Oid]| {
+            let mut template = Template::from_der(made.der()).unwrap();
+            template.order_extensions(sorted);
+            let extensions = template.extensions.unwrap();
+            extensions.iter().map(|extension| extension_oid(*extension).unwrap()[2]).collect::<Vec<_>>()
+        };
+        assert_eq!(order(&[EXTENDED_KEY_USAGE, ALTERNATIVE_NAMES, KEY_USAGE]), [37, 17, 15]);
+        assert_eq!(order(&[ALTERNATIVE_NAMES]), [17, 15, 37]);
+    }
 }
