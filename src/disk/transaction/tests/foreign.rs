@@ -162,7 +162,12 @@ impl Count {
             true => node.rollback_with(theirs).map(|_| ()),
             false => node.resume_with(theirs).map(|_| ()),
         };
-        match end(Theirs::Refuse) {
+        let announced = announced(&node.root, undo);
+        let ended = end(Theirs::Refuse);
+        if let Some(announced) = announced {
+            assert_eq!(announced, refused(&ended), "{when}");
+        }
+        match ended {
             Ok(()) => self.plain += 1,
             Err(error) => {
                 assert!(error.refuses_rollback() || error.committed(), "{when}: {error}");
@@ -182,6 +187,31 @@ impl Count {
         if act != Act::MoveDirectory {
             whole(&node, path, &when);
         }
+    }
+}
+
+/// What [`differences`] says beforehand; `None` where only the archive could tell.
+fn announced(root: &Root, undo: bool) -> Option<Vec<PathBuf>> {
+    let journal = pending(root).unwrap().or_else(|| last(root).unwrap().filter(|_| undo))?;
+    let with_archive = undo && (journal.direction == Direction::Backward || journal.undoes.is_some());
+    let paths = |found: Vec<Difference>| found.into_iter().map(|found| found.path).collect();
+    (!with_archive).then(|| paths(differences(root, &journal, undo).unwrap()))
+}
+
+/// The paths for which a command has refused.
+fn refused(ended: &Result<(), Error>) -> Vec<PathBuf> {
+    match ended {
+        Ok(()) => Vec::new(),
+        Err(Error::Differs { differences, .. }) => {
+            differences.iter().map(|found| found.path.clone()).collect()
+        }
+        Err(Error::AfterCommit { source, .. }) => match &**source {
+            Error::Differs { differences, .. } => {
+                differences.iter().map(|found| found.path.clone()).collect()
+            }
+            other => panic!("{other}"),
+        },
+        Err(other) => panic!("{other}"),
     }
 }
 
