@@ -23,6 +23,16 @@ fn touched_after_an_interruption() -> Node {
 }
 
 #[test]
+fn an_interruption_is_the_first_that_diagnose_names() {
+    let node = touched_after_an_interruption();
+    let found = node.run("diagnose -o json").json();
+    let codes: Vec<_> =
+        found["findings"].as_array().unwrap().iter().map(|finding| &finding["code"]).collect();
+    assert_eq!(codes[0], "interrupted-change");
+    assert!(codes.len() > 1, "{codes:?}");
+}
+
+#[test]
 fn paths_that_differ_are_shown_together_and_nothing_is_written() {
     let node = touched_after_an_interruption();
     let before = node.state();

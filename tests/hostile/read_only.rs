@@ -89,6 +89,20 @@ fn traced(command: &str, more: &[&std::ffi::OsStr]) -> (Run, String) {
     (run, String::from_utf8_lossy(&log).into_owned())
 }
 
+/// Before the first file of the node is opened: a core would hold its keys.
+#[test]
+fn the_memory_is_kept_out_of_core_dumps_from_the_beginning() {
+    let node = Node::of("ecdsa-p256");
+    let (run, trace) = trace("diagnose", node.root());
+    let opened = trace
+        .lines()
+        .position(|line| line.contains(node.root().to_str().unwrap()) && !line.contains(" execve("));
+    let before: Vec<_> = trace.lines().take(opened.unwrap()).collect();
+    let called = |call: &str| before.iter().any(|line| line.contains(call));
+    assert!(called("prlimit64(0, RLIMIT_CORE, {rlim_cur=0, rlim_max=0}"), "{run}\n{trace}");
+    assert_eq!(called("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)"), common::is_root(), "{run}\n{trace}");
+}
+
 /// The lines of a trace that are more than reading.
 fn more_than_reading(trace: &str) -> Vec<&str> {
     let harmful = |line: &&str| {
