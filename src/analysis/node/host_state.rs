@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use crate::formats::etcd::ClusterRecords;
 use crate::state::Snapshot;
 
 /// The state of the host around a node's credentials.
@@ -11,8 +10,6 @@ use crate::state::Snapshot;
 pub struct HostState {
     /// `None` where it was not read.
     pub etcd: Option<EtcdData>,
-    /// What the cluster's objects in etcd's database say, where it was asked for.
-    pub cluster: Option<ClusterRecords>,
     pub space: Vec<(PathBuf, Free)>,
     /// Files outside their usual places that may hold keys.
     pub strays: Snapshot,

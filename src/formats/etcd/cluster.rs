@@ -1,5 +1,5 @@
-//! What a cluster's objects say of copies of its CAs, of the heartbeats of its nodes and of requests for certificates, in
-//! one pass over the keys. Of Secrets only CA certificates are kept.
+//! What a cluster's objects say of its configuration, of copies of its CAs, of the heartbeats of its nodes and of requests
+//! for certificates, in one pass over the keys. Of Secrets only CA certificates are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use memchr::memmem;
 
+use super::configuration::ClusterConfiguration;
 use super::content::{CaBundle, Content};
 use super::database::Database;
 use super::object::{Object, Stored};
 use crate::formats::bolt::ReadError;
 use crate::formats::kubeconfig::entries::{self, Entries};
 
-/// An API server with another `--etcd-prefix` has its objects elsewhere.
-const REGISTRY: &str = "/registry/";
+const KUBEADM_CONFIG: &str = "kubeadm-config";
 const ROOT_CA: &str = "kube-root-ca.crt";
 const AUTHENTICATION: &str = "extension-apiserver-authentication";
 const API_SERVICE: &str = "apiregistration.k8s.io";
@@ -35,6 +35,8 @@ const OVERHEAD: usize = 160;
 pub struct ClusterRecords {
     /// As of which it is right.
     pub revision: i64,
+    /// ConfigMap `kube-system/kubeadm-config`, or why it cannot be read; `None` in a cluster without one.
+    pub configuration: Option<Result<ClusterConfiguration, String>>,
     pub copies: Vec<CaCopy>,
     /// Nodes, and when the kubelet renewed the Lease of each last, by the node's clock.
     pub heartbeats: Vec<(String, Timestamp)>,
@@ -98,17 +100,17 @@ pub struct PendingRequest {
     pub created: Option<Timestamp>,
 }
 
-/// Reads what there is below `/registry/`.
+/// Reads what there is below `prefix`, as in [`prefix_of`].
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn cluster_records(database: &mut Database<'_>) -> Result<ClusterRecords, ReadError> {
+pub fn cluster_records(database: &mut Database<'_>, prefix: &str) -> Result<ClusterRecords, ReadError> {
     let revision = database.revision()?;
     // Small values stand beside their keys, larger ones are read by themselves afterwards.
     let (mut found, cut) = database.of_heads(|database, part| {
         let (mut found, mut cut) = (Collector::default(), Vec::new());
-        database.live_at(revision, part, REGISTRY.as_bytes(), &mut |entry| {
-            let Some(key) = Key::parse(entry.key) else { return ControlFlow::Continue(()) };
+        database.live_at(revision, part, prefix.as_bytes(), &mut |entry| {
+            let Some(key) = Key::parse(entry.key, prefix) else { return ControlFlow::Continue(()) };
             if !entry.value.is_empty() {
                 found.take(&key, entry.value);
             } else if found.has_room(entry.key.len()) {
@@ -120,7 +122,7 @@ pub fn cluster_records(database: &mut Database<'_>) -> Result<ClusterRecords, Re
     })?;
     for (key, changed) in cut {
         let value = database.value_at(&key, changed)?;
-        match (Key::parse(&key), value) {
+        match (Key::parse(&key, prefix), value) {
             (Some(key), Some(value)) => found.take(&key, &value),
             // Changed meanwhile, and the old value compacted.
             _ => found.records.left_out += 1,
@@ -134,6 +136,21 @@ pub fn cluster_records(database: &mut Database<'_>) -> Result<ClusterRecords, Re
     Ok(records)
 }
 
+/// Where an API server with this `--etcd-prefix` keeps its objects (k8s.io/apiserver v0.36
+/// `pkg/storage/etcd3/store.go` `New`).
+pub fn prefix_of(flag: &str) -> String {
+    let mut parts = Vec::new();
+    for part in flag.split('/').filter(|part| !["", "."].contains(part)) {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let joined: String = parts.iter().flat_map(|part| [*part, "/"]).collect();
+    format!("/{joined}")
+}
+
 /// The key of an object that is looked at.
 struct Key<'k> {
     /// Or the group of an extension's resource.
@@ -144,13 +161,13 @@ struct Key<'k> {
 }
 
 impl<'k> Key<'k> {
-    fn parse(key: &'k [u8]) -> Option<Self> {
+    fn parse(key: &'k [u8], prefix: &str) -> Option<Self> {
         let key = std::str::from_utf8(key).ok().filter(|key| key.len() <= LONGEST)?;
-        let (resource, rest) = key.strip_prefix(REGISTRY)?.split_once('/')?;
+        let (resource, rest) = key.strip_prefix(prefix)?.split_once('/')?;
         let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
         let is_wanted = match (resource, namespace) {
             ("configmaps", "kube-public") if name == "cluster-info" => true,
-            ("configmaps", "kube-system") if name == AUTHENTICATION => true,
+            ("configmaps", "kube-system") if [AUTHENTICATION, KUBEADM_CONFIG].contains(&name) => true,
             ("configmaps", _) => name == ROOT_CA,
             ("secrets", _) => name.ends_with("-ca") || name.ends_with("-kubeconfig"),
             (
@@ -165,6 +182,10 @@ impl<'k> Key<'k> {
             _ => false,
         };
         is_wanted.then_some(Self { resource, namespace, name })
+    }
+
+    fn is_configuration(&self) -> bool {
+        (self.resource, self.namespace, self.name) == ("configmaps", "kube-system", KUBEADM_CONFIG)
     }
 }
 
@@ -195,7 +216,14 @@ impl Collector {
             self.records.left_out += 1;
             return;
         }
-        match Stored::parse(value) {
+        let stored = Stored::parse(value);
+        if key.is_configuration() {
+            if self.has_room(value.len()) {
+                self.records.configuration = ClusterConfiguration::of_stored(&stored).transpose();
+            }
+            return;
+        }
+        match stored {
             Stored::Object(object) => self.object(key, *object),
             Stored::Encrypted(provider) if self.has_room(provider.len()) => {
                 *self.records.encrypted.entry(provider).or_default() += 1;

@@ -1,19 +1,12 @@
 //! The cluster's configuration as kubeadm keeps it in the ConfigMap `kube-system/kubeadm-config` (kubeadm
 //! `app/apis/kubeadm/v1beta1` to `v1beta4` `types.go`): what the certificates of a node are issued from.
 
-use std::ops::ControlFlow;
-
 use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::content::Content;
-use super::database::Database;
 use super::object::Stored;
-use crate::formats::bolt::ReadError;
 use crate::formats::parse_yaml;
-
-/// The key of the ConfigMap; an API server with another `--etcd-prefix` has another one.
-const KEY: &str = "/registry/configmaps/kube-system/kubeadm-config";
 
 /// kubeadm's `ClusterConfiguration`. What isn't set is empty or `None`; kubeadm's defaults are not filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,44 +50,24 @@ pub enum Etcd {
     },
 }
 
-/// The cluster's configuration, and the revision as of which it was read; `None` if the cluster has none.
-///
-/// # Errors
-/// [`ReadError`]: also if it is encrypted or cannot be decoded.
-pub fn cluster_configuration(
-    database: &mut Database<'_>,
-) -> Result<Option<(ClusterConfiguration, i64)>, ReadError> {
-    let (mut found, mut problem) = (None, None);
-    let revision = database.live(KEY.as_bytes(), &mut |entry| {
-        if entry.key != KEY.as_bytes() {
-            return ControlFlow::Continue(());
-        }
-        match of_stored(&Stored::parse(entry.value)) {
-            Ok(configuration) => found = configuration,
-            Err(why) => problem = Some(why),
-        }
-        ControlFlow::Break(())
-    })?;
-    match problem {
-        Some(why) => Err(ReadError::Record { bucket: "key", why: format!("{KEY}: {why}") }),
-        None => Ok(found.map(|configuration| (configuration, revision))),
-    }
-}
-
-fn of_stored(stored: &Stored) -> Result<Option<ClusterConfiguration>, String> {
-    match stored {
-        Stored::Object(object) => match &object.content {
-            Content::ConfigMap(data) => {
-                data.get("ClusterConfiguration").map(|text| ClusterConfiguration::parse(text)).transpose()
-            }
-            _ => Err("not a ConfigMap".to_owned()),
-        },
-        Stored::Encrypted(provider) => Err(format!("encrypted with {provider}")),
-        Stored::Other(why) => Err((*why).to_owned()),
-    }
-}
-
 impl ClusterConfiguration {
+    /// The configuration in a value of the ConfigMap; `None` in one without it.
+    ///
+    /// # Errors
+    /// It is encrypted, or cannot be decoded.
+    pub(super) fn of_stored(stored: &Stored) -> Result<Option<Self>, String> {
+        match stored {
+            Stored::Object(object) => match &object.content {
+                Content::ConfigMap(data) => {
+                    data.get("ClusterConfiguration").map(|text| Self::parse(text)).transpose()
+                }
+                _ => Err("not a ConfigMap".to_owned()),
+            },
+            Stored::Encrypted(provider) => Err(format!("encrypted with {provider}")),
+            Stored::Other(why) => Err((*why).to_owned()),
+        }
+    }
+
     /// Parses the YAML of the ConfigMap.
     ///
     /// # Errors

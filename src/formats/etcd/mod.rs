@@ -15,8 +15,8 @@ mod totals;
 
 use serde::{Deserialize, Deserializer};
 
-pub use cluster::{CaCopy, ClusterRecords, PendingRequest, Place, cluster_records};
-pub use configuration::{ClusterConfiguration, Etcd, cluster_configuration};
+pub use cluster::{CaCopy, ClusterRecords, PendingRequest, Place, cluster_records, prefix_of};
+pub use configuration::{ClusterConfiguration, Etcd};
 pub use content::{CaBundle, Content};
 pub use database::{Alarm, Database, Status};
 pub use keys::{KeyValue, Revision};

@@ -239,7 +239,7 @@ fn what_is_no_object() {
 fn the_configuration_of_the_cluster() {
     let file = fixture("kubernetes-1.20-snapshot.db");
     let mut pages = file.as_slice();
-    let found = cluster_configuration(&mut Database::open(&mut pages).unwrap()).unwrap();
+    let found = cluster_records(&mut Database::open(&mut pages).unwrap(), "/registry/").unwrap();
     let expected = ClusterConfiguration {
         api_version: "kubeadm.k8s.io/v1beta2".to_owned(),
         kubernetes_version: "v1.20.2".to_owned(),
@@ -254,10 +254,11 @@ fn the_configuration_of_the_cluster() {
         },
         ..ClusterConfiguration::default()
     };
-    assert_eq!(found, Some((expected, 1645)));
+    assert_eq!((found.configuration, found.revision), (Some(Ok(expected)), 1645));
     let file = fixture("three-members.db");
     let mut pages = file.as_slice();
-    assert_eq!(cluster_configuration(&mut Database::open(&mut pages).unwrap()).unwrap(), None);
+    let found = cluster_records(&mut Database::open(&mut pages).unwrap(), "/registry/").unwrap();
+    assert_eq!(found.configuration, None);
 }
 
 #[test]
@@ -372,6 +373,7 @@ fn what_a_cluster_says_of_its_cas_and_nodes() {
     ClusterKubeconfig { server: "https://10.200.0.4:6443" } cluster-c1/c1-kubeconfig: CN=kubernetes
     ClusterRecords {
         revision: 1645,
+        configuration: None,
         copies: [],
         heartbeats: [
             (
@@ -404,6 +406,7 @@ fn what_a_cluster_says_of_its_cas_and_nodes() {
     ClusterKubeconfig { server: "https://203.0.113.7:6443" } capi/w2-kubeconfig: CN=kubernetes
     ClusterRecords {
         revision: 30,
+        configuration: None,
         copies: [],
         heartbeats: [
             (
@@ -464,7 +467,7 @@ fn what_a_cluster_says_of_its_cas_and_nodes() {
 fn cluster_of(name: &str) -> String {
     let file = fixture(name);
     let mut pages = file.as_slice();
-    let records = cluster_records(&mut Database::open(&mut pages).unwrap()).unwrap();
+    let records = cluster_records(&mut Database::open(&mut pages).unwrap(), "/registry/").unwrap();
     let subjects = |pem: &[u8]| {
         let all = crate::formats::certificate::Certificate::all_from_pem(pem).unwrap();
         all.iter().map(|one| one.subject.clone()).collect::<Vec<_>>().join(", ")
@@ -473,6 +476,6 @@ fn cluster_of(name: &str) -> String {
         .copies
         .iter()
         .map(|copy| format!("{:?} {}/{}: {}\n", copy.place, copy.namespace, copy.name, subjects(&copy.pem)));
-    let rest = ClusterRecords { copies: Vec::new(), ..records.clone() };
+    let rest = ClusterRecords { copies: Vec::new(), configuration: None, ..records.clone() };
     format!("{}{rest:#?}", copies.collect::<String>())
 }

@@ -78,7 +78,7 @@ impl TheirsArgs {
         if !self.keep_theirs || kept.is_empty() {
             return exit;
         }
-        let Ok((snapshot, inventory)) = args.read_from(root) else {
+        let Ok((snapshot, inventory)) = args.read_whole(root) else {
             context.out.say("hint: sudo kuberescue diagnose");
             return Exit::ActionRequired;
         };

@@ -46,7 +46,7 @@ pub fn read(node: &Read, snapshot: &Snapshot, request: &Request, now: Timestamp)
             Err(error) => logs.note(error.to_string()),
         }
     }
-    if let Some(records) = &node.around.cluster {
+    if let Some(records) = inventory.facts.cluster() {
         others.extend(cluster::heartbeats(records, &inventory.facts.etcd_database()));
         cluster::notes(records).into_iter().for_each(|note| logs.note(note));
     }

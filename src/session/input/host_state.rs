@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::records;
 use crate::analysis::node::host_state::{EtcdData, Free, HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::scope;
@@ -33,7 +32,6 @@ pub fn look_around(
     let space = if is_disk { space(root, places) } else { Vec::new() };
     HostState {
         etcd,
-        cluster: records::cluster(root, &inventory.facts),
         space,
         strays: root.strays(snapshot),
         // An unreadable record counts: its content is unknown.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::records;
+use super::records::{self, Wanted};
 use super::who::{self, Signs};
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
@@ -49,7 +49,7 @@ impl RootArgs {
             return Ok((snapshot, inventory, None));
         }
         let root = self.open()?;
-        let (snapshot, inventory) = self.read_from(&root)?;
+        let (snapshot, inventory) = self.read_whole(&root)?;
         Ok((snapshot, inventory, Some(root)))
     }
 
@@ -83,13 +83,21 @@ impl RootArgs {
     /// # Errors
     /// It is no kubeadm node.
     pub fn read_from(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
+        self.read_with(root, Wanted::Status)
+    }
+
+    /// The same with the cluster's objects in etcd's database: for a judgement.
+    ///
+    /// # Errors
+    /// As [`RootArgs::read_from`].
+    pub fn read_whole(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
+        self.read_with(root, Wanted::Objects)
+    }
+
+    fn read_with(&self, root: &Root, wanted: Wanted) -> Result<(Snapshot, Inventory), Error> {
         let (snapshot, mut facts) = self.snapshot(root);
-        facts.recorded = records::recorded(root, &facts);
-        let mut inventory = self.inventory(&snapshot, facts, &Signs::Disk(root))?;
-        // Only what has no predecessor is issued from it.
-        if inventory.lacks_names() {
-            records::configure(root, &mut inventory.facts);
-        }
+        records::record(root, &mut facts, wanted);
+        let inventory = self.inventory(&snapshot, facts, &Signs::Disk(root))?;
         Ok((snapshot, inventory))
     }
 
@@ -121,7 +129,7 @@ impl RootArgs {
     /// # Errors
     /// As [`RootArgs::read_from`], and if it is a worker.
     pub fn read_control_plane(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
-        let (snapshot, inventory) = self.read_from(root)?;
+        let (snapshot, inventory) = self.read_whole(root)?;
         let kind = who::kind(&Signs::Disk(root), &inventory);
         if kind == NodeKind::Worker {
             return Err(who::worker(&inventory, "sign a certificate here"));

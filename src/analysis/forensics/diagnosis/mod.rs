@@ -186,7 +186,7 @@ fn etcd_log(timeline: &Timeline, now: Timestamp) -> Option<Finding> {
 
 impl LastHeartbeat {
     fn of(node: Node<'_>) -> Option<Self> {
-        let heartbeats = &node.around.cluster.as_ref()?.heartbeats;
+        let heartbeats = &node.inventory.facts.cluster()?.heartbeats;
         let (from, cluster) = heartbeats.iter().max_by_key(|(_, time)| *time)?;
         let name = node.inventory.facts.node_name.as_ref().map(|name| &name.value);
         let own = heartbeats.iter().find(|(node, _)| Some(node) == name).map(|(_, time)| *time);

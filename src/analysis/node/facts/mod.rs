@@ -9,6 +9,7 @@ mod records;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ pub use self::manifests::ManifestFile;
 use self::pki_dir::PkiDir;
 pub use self::records::{Configured, EtcdRecords, Recorded};
 use crate::formats::crictl::CrictlConfiguration;
-use crate::formats::etcd::{self, ClusterConfiguration};
+use crate::formats::etcd::{self, ClusterConfiguration, ClusterRecords};
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::state::Component::{self, ApiServer, ControllerManager, Etcd, Scheduler};
@@ -54,7 +55,7 @@ pub struct Facts {
     /// Whether etcd is a static pod of this node.
     pub local_etcd: Fact<bool>,
     /// What etcd's database says; a snapshot doesn't hold it, so it is read apart, from a disk.
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<Recorded<Arc<EtcdRecords>>>,
     /// The names that the cluster's configuration adds to certificates, where it was looked for and found.
     pub configured: Option<Configured>,
     /// Why the cluster's configuration can't be read from etcd's database.
@@ -189,8 +190,23 @@ impl Facts {
         Pods(&self.manifests).pod(component)
     }
 
-    /// Takes what the cluster's configuration says; the disk's own files win.
-    pub fn configure(&mut self, configuration: ClusterConfiguration, source: &str) {
+    /// Takes what etcd's database says; the disk's own files win.
+    pub fn record(&mut self, recorded: Recorded<Arc<EtcdRecords>>) {
+        if let Recorded::Read(records) = &recorded
+            && let Some(cluster) = records.cluster()
+        {
+            let (database, revision) = (records.database.display(), cluster.revision);
+            let source = format!("kubeadm-config in etcd's database {database} as of revision {revision}");
+            match &cluster.configuration {
+                Some(Ok(configuration)) => self.configure(configuration, &source),
+                Some(Err(why)) => self.not_configured = Some(why.clone()),
+                None => {}
+            }
+        }
+        self.recorded = Some(recorded);
+    }
+
+    fn configure(&mut self, configuration: &ClusterConfiguration, source: &str) {
         let subnet = &configuration.service_subnet;
         let service = subnet.split(',').next().and_then(first_address);
         self.service_address = self
@@ -211,6 +227,11 @@ impl Facts {
             Some(Recorded::Read(records)) => Some(records),
             Some(Recorded::Damaged(_)) | None => None,
         }
+    }
+
+    /// What the cluster's objects say, where they were asked for and read.
+    pub fn cluster(&self) -> Option<&ClusterRecords> {
+        self.etcd_records()?.cluster()
     }
 
     /// etcd's data directory on the node; `None` without a manifest of etcd.

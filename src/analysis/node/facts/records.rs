@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Facts, host_of};
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::{ClusterConfiguration, Etcd, Status};
+use crate::formats::etcd::{ClusterConfiguration, ClusterRecords, Etcd, Status};
 use crate::state::Component;
 
 /// etcd 3.8.0-alpha.0 `server/storage/quota.go` `DefaultQuotaBytes`.
@@ -33,13 +33,15 @@ impl Facts {
 }
 
 /// What the database says of its cluster.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct EtcdRecords {
     /// Its path on the node.
     pub database: PathBuf,
     pub status: Status,
     /// Bytes of the pages that are not free; read only of a database near its quota.
     pub in_use: Option<u64>,
+    /// What the cluster's objects say, where they were asked for.
+    pub objects: Option<Recorded<ClusterRecords>>,
 }
 
 impl EtcdRecords {
@@ -47,21 +49,29 @@ impl EtcdRecords {
     pub fn source(&self) -> String {
         format!("etcd's database {} as of revision {}", self.database.display(), self.status.revision)
     }
+
+    /// What the cluster's objects say, where they were asked for and read.
+    pub fn cluster(&self) -> Option<&ClusterRecords> {
+        match &self.objects {
+            Some(Recorded::Read(records)) => Some(records),
+            Some(Recorded::Damaged(_)) | None => None,
+        }
+    }
 }
 
-/// What is known from a database that was read.
+/// What is known from a database.
 #[derive(Clone, Debug)]
-pub enum Recorded {
-    Read(Box<EtcdRecords>),
+pub enum Recorded<T> {
+    Read(T),
     /// etcd can't use it either: what is wrong.
     Damaged(String),
 }
 
-impl Recorded {
+impl<T> Recorded<T> {
     /// `None` where it only could not be read now.
-    pub fn of(database: PathBuf, read: Result<Status, ReadError>, in_use: Option<u64>) -> Option<Self> {
+    pub fn of(read: Result<T, ReadError>) -> Option<Self> {
         match read {
-            Ok(status) => Some(Self::Read(Box::new(EtcdRecords { database, status, in_use }))),
+            Ok(records) => Some(Self::Read(records)),
             Err(error @ (ReadError::Damaged { .. } | ReadError::Record { .. })) => {
                 Some(Self::Damaged(error.to_string()))
             }
@@ -83,13 +93,15 @@ pub struct Configured {
 }
 
 impl Configured {
-    pub fn of(configuration: ClusterConfiguration, source: &str) -> Self {
+    pub fn of(configuration: &ClusterConfiguration, source: &str) -> Self {
         let endpoint = host_of(&configuration.control_plane_endpoint).map(str::to_owned);
-        let (etcd_server, etcd_peer) = match configuration.etcd {
-            Etcd::Local { server_cert_sans, peer_cert_sans, .. } => (server_cert_sans, peer_cert_sans),
+        let (etcd_server, etcd_peer) = match &configuration.etcd {
+            Etcd::Local { server_cert_sans, peer_cert_sans, .. } => {
+                (server_cert_sans.clone(), peer_cert_sans.clone())
+            }
             Etcd::Unset | Etcd::External { .. } => (Vec::new(), Vec::new()),
         };
-        let api_server = configuration.cert_sans.into_iter().chain(endpoint).collect();
+        let api_server = configuration.cert_sans.iter().cloned().chain(endpoint).collect();
         Self { api_server, etcd_server, etcd_peer, source: source.to_owned() }
     }
 }

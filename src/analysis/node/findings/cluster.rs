@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::copies::{self, CopyOfCa, State};
 use crate::analysis::node::facts::EtcdRecords;
-use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::etcd::{ClusterRecords, PendingRequest, Place};
 use crate::state::catalog::{CAS, Ca};
@@ -24,8 +23,8 @@ const PENDING: SignedDuration = SignedDuration::from_hours(24);
 const CORRUPT_REMEDY: &str = "See which member's content is not that of the others: etcdctl endpoint hashkv --cluster. Remove that member (etcdctl member remove), join it again, then etcdctl alarm disarm. With one member restore the newest snapshot (etcdutl snapshot restore).";
 const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 
-pub(super) fn find(inventory: &Inventory, around: &HostState, now: Timestamp) -> Vec<Finding> {
-    let Some(records) = &around.cluster else { return Vec::new() };
+pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
+    let Some(records) = inventory.facts.cluster() else { return Vec::new() };
     let copies = copies::of_cluster(records, inventory);
     let differing = CAS.into_iter().filter_map(|ca| differing(ca, &copies, inventory, now));
     differing.chain(requests(records, inventory, now)).collect()
@@ -121,7 +120,7 @@ fn requests(records: &ClusterRecords, inventory: &Inventory, now: Timestamp) -> 
 
 /// etcd's alarms, or else a database near its quota.
 pub(super) fn etcd(inventory: &Inventory, records: &EtcdRecords) -> Vec<Finding> {
-    let EtcdRecords { database, status, in_use } = records;
+    let EtcdRecords { database, status, in_use, .. } = records;
     let quota = inventory.facts.etcd_quota();
     let figures = |quota: u64| {
         let used = in_use.map(|bytes| format!(", {} of it in use", size(bytes))).unwrap_or_default();

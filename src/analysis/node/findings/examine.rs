@@ -47,7 +47,7 @@ pub fn findings(node: Node<'_>, now: Timestamp) -> Vec<Finding> {
         found.extend(manifests::find(snapshot, inventory));
         found.extend(access::find(snapshot, inventory));
         found.extend(machine::etcd(snapshot, inventory, around, now));
-        found.extend(cluster::find(inventory, around, now));
+        found.extend(cluster::find(inventory, now));
         found.extend(machine::service_account(inventory));
         found.extend(several(snapshot, inventory));
         found.extend(references::find(snapshot, inventory, now));

@@ -21,7 +21,7 @@ use crate::formats::kubeconfig::KubeconfigError;
 use crate::formats::pem;
 use crate::state::Subject;
 use crate::state::catalog::Leaf;
-use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec, Names};
+use crate::state::catalog::{self, CAS, CERT_SPECS, Ca, CertSpec};
 use crate::state::{Bytes, Component, Content, Digest, Entry, Snapshot};
 
 const ETCD_DATA: &str = "/var/lib/etcd/";
@@ -216,13 +216,6 @@ impl Inventory {
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         let leaves = self.served().map(|leaf| &leaf.row);
         leaves.chain([&self.kubelet_client, &self.kubelet_serving]).chain(&self.elsewhere)
-    }
-
-    /// Whether a certificate with names of its own is to be issued without a predecessor.
-    pub fn lacks_names(&self) -> bool {
-        let lacks =
-            |leaf: &LeafRow| leaf.row.certificate.get().is_none_or(|certificate| !certificate.has_usage);
-        self.leaves.iter().any(|leaf| leaf.spec.names != Names::None && lacks(leaf))
     }
 
     /// kubeadm's leaf certificates, and what is served for other names.
