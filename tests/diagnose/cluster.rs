@@ -3,8 +3,8 @@
 
 use insta::assert_snapshot;
 
-use super::breakages::acts::{ETCD_POD, etcd_of, pki};
-use super::common::{Node, screen};
+use super::breakages::acts::{API_SERVER_POD, ETCD_POD, etcd_of, pki};
+use super::common::{Node, etcd_database, screen};
 use super::issuing::{other_authority, reissue_authority};
 use super::scene::{Diagnosis, disk};
 
@@ -52,6 +52,22 @@ fn requests_and_heartbeats() {
     ");
     let json = Diagnosis::at(&node, NOW).json;
     assert_snapshot!(json["lastHeartbeat"], @r#"{"cluster":"2026-11-24T22:00:03.123456Z","from":"cp-2","node":"2026-11-24T21:59:58.123456Z"}"#);
+}
+
+#[test]
+fn an_api_server_with_another_prefix() {
+    let node = node();
+    let mut database = etcd_database("cluster.db");
+    let places: Vec<_> = memchr::memmem::find_iter(&database, "/registry/").collect();
+    places.into_iter().for_each(|at| database[at..at + 10].copy_from_slice(b"/clusters/"));
+    node.write("/var/lib/etcd/member/snap/db", database);
+    assert_eq!(Diagnosis::at(&node, NOW).json["lastHeartbeat"], serde_json::Value::Null);
+    node.replace(API_SERVER_POD, "    - --secure-port", "    - --etcd-prefix=clusters\n    - --secure-port");
+    let found = Diagnosis::at(&node, NOW);
+    assert_eq!(found.json["lastHeartbeat"]["from"], "cp-2");
+    assert_eq!(found.finding("csr-pending", "csr")["severity"], "note");
+    let status = node.run_as_given("etcd status -o json").json();
+    assert_eq!(status["resources"][0]["name"], "leases");
 }
 
 #[test]

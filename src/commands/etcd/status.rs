@@ -25,7 +25,8 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let status = database.status()?;
         Ok((status, database.meta(), database.size()?))
     })?;
-    let (resources, _) = database.read(|database| database.resources())?;
+    let prefix = database.prefix.clone();
+    let (resources, _) = database.read(|database| database.resources(&prefix))?;
     let in_use = database.read(|database| database.in_use()).ok();
     let (file, modified) = (database.file.path(), database.modified);
     let report = EtcdStatus { file, modified, size, in_use, meta, status: &status, resources: &resources };

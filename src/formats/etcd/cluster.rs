@@ -16,6 +16,8 @@ use super::object::{Object, Stored};
 use crate::formats::bolt::ReadError;
 use crate::formats::kubeconfig::entries::{self, Entries};
 
+/// What the keys of a cluster's objects begin with, unless kube-apiserver has an `--etcd-prefix`.
+pub const REGISTRY: &str = "/registry/";
 const KUBEADM_CONFIG: &str = "kubeadm-config";
 const ROOT_CA: &str = "kube-root-ca.crt";
 const AUTHENTICATION: &str = "extension-apiserver-authentication";

@@ -204,16 +204,17 @@ impl<'p> Database<'p> {
         self.reader.read(LONG, |view| view.in_use())
     }
 
-    /// How many keys there are of each resource, and the revision as of which it is so.
+    /// How many keys there are of each resource, and the revision as of which it is so. The keys of the cluster's objects
+    /// begin with `prefix`.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn resources(&mut self) -> Result<(Resources, i64), ReadError> {
+    pub fn resources(&mut self, prefix: &str) -> Result<(Resources, i64), ReadError> {
         let revision = self.revision()?;
         let found = self.of_heads(|database, part| {
             let mut found = Resources::default();
             database.live_at(revision, part, b"", &mut |entry| {
-                found.add(entry.key);
+                found.add(entry.key, prefix);
                 ControlFlow::Continue(())
             })?;
             Ok(found)

@@ -15,7 +15,7 @@ mod totals;
 
 use serde::{Deserialize, Deserializer};
 
-pub use cluster::{CaCopy, ClusterRecords, PendingRequest, Place, cluster_records, prefix_of};
+pub use cluster::{CaCopy, ClusterRecords, PendingRequest, Place, REGISTRY, cluster_records, prefix_of};
 pub use configuration::{ClusterConfiguration, Etcd};
 pub use content::{CaBundle, Content};
 pub use database::{Alarm, Database, Status};

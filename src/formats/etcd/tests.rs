@@ -84,7 +84,7 @@ fn pages_in_use() {
 fn keys_by_resource() {
     let file = fixture("kubernetes-1.20-snapshot.db");
     let mut pages = file.as_slice();
-    let (resources, revision) = Database::open(&mut pages).unwrap().resources().unwrap();
+    let (resources, revision) = Database::open(&mut pages).unwrap().resources(REGISTRY).unwrap();
     assert_eq!((resources.total, revision), (633, 1645));
     let count = |name: &str| resources.counts.get(name).copied();
     assert_eq!(count("apiregistration.k8s.io/apiservices"), Some(35));
@@ -239,7 +239,7 @@ fn what_is_no_object() {
 fn the_configuration_of_the_cluster() {
     let file = fixture("kubernetes-1.20-snapshot.db");
     let mut pages = file.as_slice();
-    let found = cluster_records(&mut Database::open(&mut pages).unwrap(), "/registry/").unwrap();
+    let found = cluster_records(&mut Database::open(&mut pages).unwrap(), REGISTRY).unwrap();
     let expected = ClusterConfiguration {
         api_version: "kubeadm.k8s.io/v1beta2".to_owned(),
         kubernetes_version: "v1.20.2".to_owned(),
@@ -257,8 +257,33 @@ fn the_configuration_of_the_cluster() {
     assert_eq!((found.configuration, found.revision), (Some(Ok(expected)), 1645));
     let file = fixture("three-members.db");
     let mut pages = file.as_slice();
-    let found = cluster_records(&mut Database::open(&mut pages).unwrap(), "/registry/").unwrap();
+    let found = cluster_records(&mut Database::open(&mut pages).unwrap(), REGISTRY).unwrap();
     assert_eq!(found.configuration, None);
+}
+
+#[test]
+fn objects_below_another_prefix() {
+    for (flag, expected) in [
+        ("/registry", "/registry/"),
+        ("registry/", "/registry/"),
+        ("//a/./b/../c", "/a/c/"),
+        ("", "/"),
+        ("/..", "/"),
+    ] {
+        assert_eq!(prefix_of(flag), expected, "{flag:?}");
+    }
+    let there = |file: &[u8], prefix: &str| {
+        let mut pages = file;
+        let found = cluster_records(&mut Database::open(&mut pages).unwrap(), prefix).unwrap();
+        (found.configuration.is_some(), found.copies.len(), found.heartbeats.len())
+    };
+    let mut file = fixture("kubernetes-1.20-snapshot.db");
+    let found = there(&file, REGISTRY);
+    assert!(found.0 && found.1 > 0 && found.2 > 0, "{found:?}");
+    let places: Vec<_> = memchr::memmem::find_iter(&file, REGISTRY).collect();
+    places.into_iter().for_each(|at| file[at..at + 10].copy_from_slice(b"/clusters/"));
+    assert_eq!(there(&file, "/clusters/"), found);
+    assert_eq!(there(&file, REGISTRY), (false, 0, 0));
 }
 
 #[test]
@@ -467,7 +492,7 @@ fn what_a_cluster_says_of_its_cas_and_nodes() {
 fn cluster_of(name: &str) -> String {
     let file = fixture(name);
     let mut pages = file.as_slice();
-    let records = cluster_records(&mut Database::open(&mut pages).unwrap(), "/registry/").unwrap();
+    let records = cluster_records(&mut Database::open(&mut pages).unwrap(), REGISTRY).unwrap();
     let subjects = |pem: &[u8]| {
         let all = crate::formats::certificate::Certificate::all_from_pem(pem).unwrap();
         all.iter().map(|one| one.subject.clone()).collect::<Vec<_>>().join(", ")

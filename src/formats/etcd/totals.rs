@@ -55,7 +55,7 @@ pub(super) fn totals(view: &mut View<'_>) -> Result<Totals, ReadError> {
     Ok(found)
 }
 
-/// Live keys by what they are of: `pods`, `apps/deployments`; those outside of `/registry` by their first part.
+/// Live keys by what they are of: `pods`, `apps/deployments`; those of no object by their first part.
 #[derive(Clone, Debug, Default)]
 pub struct Resources {
     pub counts: BTreeMap<String, u64>,
@@ -63,26 +63,26 @@ pub struct Resources {
 }
 
 impl Resources {
-    pub fn add(&mut self, key: &[u8]) {
+    /// `prefix`: of the cluster's objects.
+    pub fn add(&mut self, key: &[u8], prefix: &str) {
         self.total += 1;
-        let name = resource(key);
+        let name = resource(key, prefix);
         if self.counts.len() < MOST_RESOURCES || self.counts.contains_key(&name) {
             *self.counts.entry(name).or_default() += 1;
         }
     }
 }
 
-/// `/registry/RESOURCE/…` or `/registry/GROUP/RESOURCE/…`, where a group has a dot
+/// `PREFIX/RESOURCE/…` or `PREFIX/GROUP/RESOURCE/…`, where a group has a dot
 /// (k8s.io/apiserver `pkg/registry/generic/registry/storage_factory.go`; custom resources, API services).
-fn resource(key: &[u8]) -> String {
+fn resource(key: &[u8], prefix: &str) -> String {
     const LONGEST: usize = 128;
     let text = String::from_utf8_lossy(key.get(..key.len().min(LONGEST)).unwrap_or(key));
-    let mut parts = text.split('/').filter(|part| !part.is_empty());
+    let object = text.strip_prefix(prefix);
+    let mut parts = object.unwrap_or(&text).split('/').filter(|part| !part.is_empty());
     let first = parts.next().unwrap_or_default();
-    let (first, rest) =
-        if first == "registry" { (parts.next().unwrap_or(first), parts.next()) } else { (first, None) };
-    match rest {
-        Some(rest) if first.contains('.') => format!("{first}/{rest}"),
+    match parts.next() {
+        Some(rest) if object.is_some() && first.contains('.') => format!("{first}/{rest}"),
         _ => first.to_owned(),
     }
 }
@@ -175,8 +175,11 @@ mod tests {
             ("/calico/ipam/v2", "calico"),
             ("compact_rev_key", "compact_rev_key"),
             ("", ""),
+            ("/registry", "registry"),
+            ("/other/pods/a/b", "other"),
         ] {
-            assert_eq!(resource(key.as_bytes()), expected);
+            assert_eq!(resource(key.as_bytes(), "/registry/"), expected);
         }
+        assert_eq!(resource(b"/other/registry/pods/a/b", "/other/registry/"), "pods");
     }
 }

@@ -8,7 +8,7 @@ use super::source::{RootArgs, open_root};
 use crate::disk::PagedFile;
 use crate::error::Error;
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::Database;
+use crate::formats::etcd::{Database, REGISTRY};
 use crate::state::text::{count, shell_word};
 use crate::state::time::minute;
 use crate::state::{Code, Snapshot};
@@ -19,6 +19,8 @@ pub struct OpenDatabase {
     pub file: PagedFile,
     /// When etcd wrote to it last.
     pub modified: Timestamp,
+    /// What the keys of the cluster's objects begin with.
+    pub prefix: String,
 }
 
 impl OpenDatabase {
@@ -27,12 +29,12 @@ impl OpenDatabase {
     /// # Errors
     /// It doesn't exist, or cannot be read.
     pub fn of(file: Option<&Path>, root: &Path) -> Result<Self, Error> {
-        let file = match file {
-            Some(path) => PagedFile::open(path).map_err(Error::from)?,
+        let (file, prefix) = match file {
+            Some(path) => (PagedFile::open(path).map_err(Error::from)?, REGISTRY.to_owned()),
             None => of_node(root)?,
         };
         let modified = file.modified().map_err(Error::from)?;
-        Ok(Self { file, modified })
+        Ok(Self { file, modified, prefix })
     }
 
     /// `633 keys as of revision 1645, written 2026-11-23 22:10 UTC (FILE)`.
@@ -55,18 +57,19 @@ impl OpenDatabase {
     }
 }
 
-/// The database in the data directory that the node's manifest names, or else in kubeadm's.
-fn of_node(root: &Path) -> Result<PagedFile, Error> {
+/// The database in the data directory that the node's manifest names, or else in kubeadm's, and its prefix.
+fn of_node(root: &Path) -> Result<(PagedFile, String), Error> {
     let arguments = RootArgs { root: root.to_owned(), cert_dir: None };
     let root = open_root(root, "--root takes the directory under which etcd's /var/lib/etcd is")?;
     let (_, inventory) = arguments.read_beside(&root, &Snapshot::default())?;
     let path = inventory.facts.etcd_database();
-    root.pages(&path).map_err(Error::from)?.ok_or_else(|| {
+    let file = root.pages(&path).map_err(Error::from)?.ok_or_else(|| {
         let what = format!("cannot read etcd's database: {} not found", root.on_host(&path).display());
         Error::could_not_run(what)
             .code(Code::EtcdDataMissing)
             .hint("name a database or a snapshot: kuberescue etcd status FILE")
-    })
+    })?;
+    Ok((file, inventory.facts.etcd_prefix()))
 }
 
 fn failure(path: &Path, error: &ReadError) -> Error {

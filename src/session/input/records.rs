@@ -22,7 +22,8 @@ pub(super) fn record(root: &Root, facts: &mut Facts, wanted: Wanted) {
     let read = Database::open(&mut pages).and_then(|mut database| {
         let status = database.status()?;
         let in_use = facts.nearly_full(&status).and_then(|_| database.in_use().ok());
-        let objects = (wanted == Wanted::Objects).then(|| cluster_records(&mut database, "/registry/"));
+        let objects =
+            (wanted == Wanted::Objects).then(|| cluster_records(&mut database, &facts.etcd_prefix()));
         let objects = objects.and_then(Recorded::of);
         Ok(Arc::new(EtcdRecords { database: path, status, in_use, objects }))
     });

@@ -4,13 +4,19 @@ use std::path::PathBuf;
 
 use super::{Facts, host_of};
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::{ClusterConfiguration, ClusterRecords, Etcd, Status};
+use crate::formats::etcd::{ClusterConfiguration, ClusterRecords, Etcd, REGISTRY, Status, prefix_of};
 use crate::state::Component;
 
 /// etcd 3.8.0-alpha.0 `server/storage/quota.go` `DefaultQuotaBytes`.
 const DEFAULT_QUOTA: u64 = 2 << 30;
 
 impl Facts {
+    /// What the keys of the cluster's objects in etcd begin with: `/registry/`.
+    pub fn etcd_prefix(&self) -> String {
+        let flag = self.pod(Component::ApiServer).and_then(|(_, pod)| pod.flag("etcd-prefix"));
+        flag.map_or_else(|| REGISTRY.to_owned(), prefix_of)
+    }
+
     /// How large etcd's database may become, in bytes; `None` if it has no limit, or none that is known.
     pub fn etcd_quota(&self) -> Option<u64> {
         let (_, pod) = self.pod(Component::Etcd)?;

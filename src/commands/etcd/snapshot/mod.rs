@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::error::Outcome;
 use crate::formats::bolt::ReadError;
-use crate::formats::etcd::{Database, Status, Totals};
+use crate::formats::etcd::{Database, REGISTRY, Status, Totals};
 use crate::report::DocumentFormat;
 use crate::session::Context;
 
@@ -44,6 +44,6 @@ struct SnapshotArgs {
 /// etcdctl's figures, the live keys and the small records: what reads every page.
 fn figures(database: &mut Database<'_>) -> Result<(Totals, u64, Status), ReadError> {
     let totals = database.totals()?;
-    let (resources, _) = database.resources()?;
+    let (resources, _) = database.resources(REGISTRY)?;
     Ok((totals, resources.total, database.status()?))
 }
