@@ -43,8 +43,8 @@ pub struct ClusterRecords {
     /// Nodes, and when the kubelet renewed the Lease of each last, by the node's clock.
     pub heartbeats: Vec<(String, Timestamp)>,
     pub requests: Vec<PendingRequest>,
-    /// How many of the objects are encrypted, by the provider's name.
-    pub encrypted: BTreeMap<String, usize>,
+    /// Objects that are encrypted, but for kubeadm-config: provider and key.
+    pub encrypted: Vec<(String, String)>,
     /// Objects that could not be decoded, are too large, or one too many.
     pub left_out: usize,
 }
@@ -135,6 +135,7 @@ pub fn cluster_records(database: &mut Database<'_>, prefix: &str) -> Result<Clus
     records.copies.sort();
     records.heartbeats.sort();
     records.requests.sort();
+    records.encrypted.sort();
     Ok(records)
 }
 
@@ -155,6 +156,7 @@ pub fn prefix_of(flag: &str) -> String {
 
 /// The key of an object that is looked at.
 struct Key<'k> {
+    whole: &'k str,
     /// Or the group of an extension's resource.
     resource: &'k str,
     /// Or that resource.
@@ -164,8 +166,8 @@ struct Key<'k> {
 
 impl<'k> Key<'k> {
     fn parse(key: &'k [u8], prefix: &str) -> Option<Self> {
-        let key = std::str::from_utf8(key).ok().filter(|key| key.len() <= LONGEST)?;
-        let (resource, rest) = key.strip_prefix(prefix)?.split_once('/')?;
+        let whole = std::str::from_utf8(key).ok().filter(|key| key.len() <= LONGEST)?;
+        let (resource, rest) = whole.strip_prefix(prefix)?.split_once('/')?;
         let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
         let is_wanted = match (resource, namespace) {
             ("configmaps", "kube-public") if name == "cluster-info" => true,
@@ -183,7 +185,7 @@ impl<'k> Key<'k> {
             | (EXTENSION, "customresourcedefinitions") => true,
             _ => false,
         };
-        is_wanted.then_some(Self { resource, namespace, name })
+        is_wanted.then_some(Self { whole, resource, namespace, name })
     }
 
     fn is_configuration(&self) -> bool {
@@ -227,8 +229,8 @@ impl Collector {
         }
         match stored {
             Stored::Object(object) => self.object(key, *object),
-            Stored::Encrypted(provider) if self.has_room(provider.len()) => {
-                *self.records.encrypted.entry(provider).or_default() += 1;
+            Stored::Encrypted(provider) if self.has_room(provider.len() + key.whole.len()) => {
+                self.records.encrypted.push((provider, key.whole.to_owned()));
             }
             Stored::Encrypted(_) => {}
             Stored::Other(_) => self.records.left_out += 1,

@@ -407,7 +407,7 @@ fn what_a_cluster_says_of_its_cas_and_nodes() {
             ),
         ],
         requests: [],
-        encrypted: {},
+        encrypted: [],
         left_out: 0,
     }
     "#);
@@ -481,9 +481,12 @@ fn what_a_cluster_says_of_its_cas_and_nodes() {
                 ),
             },
         ],
-        encrypted: {
-            "aescbc": 1,
-        },
+        encrypted: [
+            (
+                "aescbc",
+                "/registry/secrets/vault/sealed-ca",
+            ),
+        ],
         left_out: 0,
     }
     "#);

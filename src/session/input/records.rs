@@ -18,7 +18,11 @@ pub(super) enum Wanted {
 /// Puts what the database of this node's etcd says into the facts. It is opened once.
 pub(super) fn record(root: &Root, facts: &mut Facts, wanted: Wanted) {
     let Some(path) = facts.etcd_data().map(|data| data.join(DATABASE)) else { return };
-    let Some(mut pages) = root.pages(&path).ok().flatten() else { return };
+    let mut pages = match root.pages(&path) {
+        Ok(Some(pages)) => pages,
+        Ok(None) => return,
+        Err(error) => return facts.record(Recorded::Unread(error.to_string())),
+    };
     let read = Database::open(&mut pages).and_then(|mut database| {
         let status = database.status()?;
         let in_use = facts.nearly_full(&status).and_then(|_| database.in_use().ok());

@@ -37,6 +37,14 @@ pub(super) const PAGES: &[Page] = &[
         "Save a snapshot first: kuberescue etcd snapshot save /root/etcd.db. The API server compacts every 5 minutes, so free pages are given back by etcdctl defrag, one member after the other. If most of it is in use, delete what fills it, or set a larger --quota-backend-bytes (at most 8 GiB) in etcd's manifest on every member.",
     ),
     page(
+        Code::EtcdNotRead,
+        Etcd,
+        "part of etcd's database was not read",
+        "What these objects would have said is missing here: names and validity of certificates that were configured (kubeadm-config), copies of the CAs, pending requests, last heartbeats. They are not judged.",
+        "etcd wrote to its database during each attempt to read it, the disk reported an error, or the API server encrypts these objects (--encryption-provider-config).",
+        "Run the command again; if the disk reports errors: journalctl -k -p err. Encrypted objects are read through the API server once it runs: kubectl get configmap kubeadm-config -n kube-system -o yaml. What was configured there can be given: --days, --add-san (kuberescue certs renew).",
+    ),
+    page(
         Code::EtcdExternal,
         Etcd,
         "etcd is not on this node",

@@ -116,6 +116,7 @@ codes! {
     EtcdDataBroken "etcd-data-broken",
     EtcdNoSnapshot "etcd-snapshot-missing",
     EtcdNearlyFull "etcd-nearly-full",
+    EtcdNotRead "etcd-not-read",
     EtcdExternal "etcd-external",
     EtcdQuorum "etcd-quorum",
     EtcdForceNewCluster "etcd-force-new-cluster",

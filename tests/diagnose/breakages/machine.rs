@@ -186,7 +186,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             etcd_of(node, "cluster.db");
             node.replace(ETCD_POD, "    - --name=", "    - --quota-backend-bytes=81920\n    - --name=");
         },
-        &[("etcd-nearly-full", W, "etcd")],
+        &[("etcd-nearly-full", W, "etcd"), ("etcd-not-read", N, "etcd")],
     ),
     of(
         "etcd's database without a quota, as large",
@@ -194,7 +194,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             etcd_of(node, "cluster.db");
             node.replace(ETCD_POD, "    - --name=", "    - --quota-backend-bytes=-1\n    - --name=");
         },
-        &[],
+        &[("etcd-not-read", N, "etcd")],
     ),
     // What the cluster's objects say.
     on(
@@ -202,14 +202,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "2026-11-24T22:05:00Z",
         "requests for certificates pending",
         |node| etcd_of(node, "cluster.db"),
-        &[("csr-pending", N, "csr")],
+        &[("csr-pending", N, "csr"), ("etcd-not-read", N, "etcd")],
     ),
     on(
         "ecdsa-p256",
         "2026-11-26T00:00:00Z",
         "requests for certificates that have become too old",
         |node| etcd_of(node, "cluster.db"),
-        &[],
+        &[("etcd-not-read", N, "etcd")],
     ),
     of(
         "the CA renewed with its key, its copies in the cluster as before",
@@ -224,6 +224,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ("embedded-ca-differs", W, "controller-manager.conf"),
             ("embedded-ca-differs", W, "scheduler.conf"),
             ("embedded-ca-differs", W, "kubelet.conf"),
+            ("etcd-not-read", N, "etcd"),
         ],
     ),
     of(
@@ -234,7 +235,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             reissue_authority(node, "front-proxy-ca", "20261123223000Z", "20361120223000Z");
             reissue(node, "front-proxy-client", &FRONT_PROXY);
         },
-        &[("ca-copy-differs", W, "front-proxy-ca")],
+        &[("ca-copy-differs", W, "front-proxy-ca"), ("etcd-not-read", N, "etcd")],
     ),
     of("etcd without TLS", plain_etcd, &[]),
     of(

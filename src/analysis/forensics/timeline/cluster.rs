@@ -22,8 +22,9 @@ pub fn heartbeats(records: &ClusterRecords, database: &Path) -> Vec<Event> {
 
 /// What of the database could not be read.
 pub fn notes(records: &ClusterRecords) -> Vec<String> {
-    let encrypted = records.encrypted.iter().map(|(provider, number)| {
-        format!("etcd's database: {} encrypted ({provider}), not read", count(*number, "object"))
+    let encrypted = records.encrypted.chunk_by(|one, other| one.0 == other.0).filter_map(|objects| {
+        let (provider, _) = objects.first()?;
+        Some(format!("etcd's database: {} encrypted ({provider}), not read", count(objects.len(), "object")))
     });
     let left_out = (records.left_out > 0)
         .then(|| format!("etcd's database: {} not read", count(records.left_out, "object")));

@@ -225,7 +225,7 @@ impl Facts {
     pub fn etcd_records(&self) -> Option<&EtcdRecords> {
         match &self.recorded {
             Some(Recorded::Read(records)) => Some(records),
-            Some(Recorded::Damaged(_)) | None => None,
+            Some(Recorded::Damaged(_) | Recorded::Unread(_)) | None => None,
         }
     }
 

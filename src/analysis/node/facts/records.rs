@@ -60,7 +60,7 @@ impl EtcdRecords {
     pub fn cluster(&self) -> Option<&ClusterRecords> {
         match &self.objects {
             Some(Recorded::Read(records)) => Some(records),
-            Some(Recorded::Damaged(_)) | None => None,
+            Some(Recorded::Damaged(_) | Recorded::Unread(_)) | None => None,
         }
     }
 }
@@ -71,18 +71,20 @@ pub enum Recorded<T> {
     Read(T),
     /// etcd can't use it either: what is wrong.
     Damaged(String),
+    /// It only could not be read now: why.
+    Unread(String),
 }
 
 impl<T> Recorded<T> {
-    /// `None` where it only could not be read now.
+    /// `None` where its head is not valid, which is judged by itself.
     pub fn of(read: Result<T, ReadError>) -> Option<Self> {
         match read {
             Ok(records) => Some(Self::Read(records)),
             Err(error @ (ReadError::Damaged { .. } | ReadError::Record { .. })) => {
                 Some(Self::Damaged(error.to_string()))
             }
-            // The head is judged by itself.
-            Err(ReadError::Head(_) | ReadError::Io(_) | ReadError::Busy { .. }) => None,
+            Err(error @ (ReadError::Io(_) | ReadError::Busy { .. })) => Some(Self::Unread(error.to_string())),
+            Err(ReadError::Head(_)) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::copies::{self, CopyOfCa, State};
-use crate::analysis::node::facts::EtcdRecords;
+use crate::analysis::node::facts::{EtcdRecords, Facts, Recorded};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::etcd::{ClusterRecords, PendingRequest, Place};
 use crate::state::catalog::{CAS, Ca};
@@ -24,10 +24,43 @@ const CORRUPT_REMEDY: &str = "See which member's content is not that of the othe
 const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 
 pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
-    let Some(records) = inventory.facts.cluster() else { return Vec::new() };
+    let unread = not_read(&inventory.facts);
+    let Some(records) = inventory.facts.cluster() else { return unread.into_iter().collect() };
     let copies = copies::of_cluster(records, inventory);
     let differing = CAS.into_iter().filter_map(|ca| differing(ca, &copies, inventory, now));
-    differing.chain(requests(records, inventory, now)).collect()
+    differing.chain(requests(records, inventory, now)).chain(unread).collect()
+}
+
+/// What of the database was needed and could not be read.
+fn not_read(facts: &Facts) -> Option<Finding> {
+    let mut parts = Vec::new();
+    match &facts.recorded {
+        Some(Recorded::Unread(why)) => parts.push(format!("members and the cluster's objects: {why}")),
+        Some(Recorded::Read(records)) => {
+            if let Some(Recorded::Unread(why)) = &records.objects {
+                parts.push(format!("the cluster's objects: {why}"));
+            }
+        }
+        Some(Recorded::Damaged(_)) | None => {}
+    }
+    parts.extend(facts.not_configured.iter().map(|why| format!("kubeadm-config: {why}")));
+    if let Some(records) = facts.cluster() {
+        parts.extend(records.encrypted.chunk_by(|one, other| one.0 == other.0).filter_map(|objects| {
+            let (provider, _) = objects.first()?;
+            let names = objects.iter().take(NAMED).map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(", ");
+            let more = objects.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Some(format!("{names}{more}: encrypted with {provider}"))
+        }));
+        if records.left_out > 0 {
+            parts.push(format!("{}: damaged or too large", count(records.left_out, "object")));
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let what = format!("not read: {}", parts.join("; "));
+    Some(Finding::new(Code::EtcdNotRead, Severity::Note, "etcd", &facts.etcd_database(), what))
 }
 
 fn differing(ca: Ca, copies: &[CopyOfCa<'_>], inventory: &Inventory, now: Timestamp) -> Option<Finding> {

@@ -120,8 +120,11 @@ pub(super) fn etcd(
         Some((head, size)) => match Meta::parse(head, *size) {
             Ok(_) => match &inventory.facts.recorded {
                 Some(Recorded::Damaged(why)) => finding(Code::EtcdDataBroken, &database, why.clone()),
-                Some(Recorded::Read(records)) => cluster::etcd(inventory, records),
-                None => Vec::new(),
+                Some(Recorded::Read(records)) => match &records.objects {
+                    Some(Recorded::Damaged(why)) => finding(Code::EtcdDataBroken, &database, why.clone()),
+                    _ => cluster::etcd(inventory, records),
+                },
+                Some(Recorded::Unread(_)) | None => Vec::new(),
             },
             Err(error) => finding(Code::EtcdDataBroken, &database, error.to_string()),
         },
