@@ -47,7 +47,8 @@ fn not_read(facts: &Facts) -> Option<Finding> {
     if let Some(records) = facts.cluster() {
         parts.extend(records.encrypted.chunk_by(|one, other| one.0 == other.0).filter_map(|objects| {
             let (provider, _) = objects.first()?;
-            let names = objects.iter().take(NAMED).map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(", ");
+            let names =
+                objects.iter().take(NAMED).map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(", ");
             let more = objects.len().saturating_sub(NAMED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             Some(format!("{names}{more}: encrypted with {provider}"))

@@ -4,18 +4,18 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::repair::Repair;
 use super::{
-    Action, BACKDATE_SECONDS, CaStep, Dates, KeyPlan, Options, Plan, Profile, Selection, SignedBy, Skipped,
-    Step, Target, Why, authorities, goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why, authorities,
+    goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
 use crate::analysis::node::{readers, references};
 use crate::formats::certificate::Certificate;
-use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
+use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::state::Subject;
 use crate::state::catalog::Leaf;
@@ -290,41 +290,6 @@ impl Decision<'_> {
         row.certificate.get().ok_or_else(|| missing("its certificate is missing"))
     }
 
-    fn key(
-        &self,
-        row: &Row,
-        template: Option<&Certificate>,
-        signer: &Certificate,
-        notes: &mut Vec<String>,
-    ) -> Result<KeyPlan, String> {
-        let old = row.key.get();
-        let algorithm = match (template, old) {
-            (Some(certificate), _) => certificate.algorithm.clone(),
-            (None, Some(key)) => key.algorithm.clone(),
-            (None, None) => {
-                sibling_algorithm(self.inventory, row).unwrap_or_else(|| signer.algorithm.clone())
-            }
-        };
-        if self.options.reuse_keys {
-            let key =
-                old.ok_or_else(|| format!("--reuse-keys: its key is not usable: {}", why_not(&row.key)))?;
-            return Ok(KeyPlan { algorithm: key.algorithm.clone(), encoding: key.encoding, reuse: true });
-        }
-        if algorithm.can_be_generated() {
-            let encoding = old.map(|key| key.encoding).filter(|encoding| fits(*encoding, &algorithm));
-            let encoding = encoding.unwrap_or(KeyEncoding::of_kubeadm(&algorithm));
-            return Ok(KeyPlan { algorithm, encoding, reuse: false });
-        }
-        let key = old.filter(|key| key.algorithm == algorithm).ok_or_else(|| {
-            format!(
-                "its key is {algorithm}, which can't be made here, and the old one is not usable: {}",
-                why_not(&row.key)
-            )
-        })?;
-        notes.push(format!("the old key is kept: a new {algorithm} key can't be made here"));
-        Ok(KeyPlan { algorithm, encoding: key.encoding, reuse: true })
-    }
-
     /// Whether the names of a certificate without a predecessor are all that were configured.
     fn source_of_names(&self, subject: &Subject) -> Option<String> {
         let facts = &self.inventory.facts;
@@ -336,57 +301,6 @@ impl Decision<'_> {
             format!("certSANs that were configured beyond the node's own names are not known{why}: compare with another control-plane node")
         })
     }
-
-    fn dates(&self, signer: &Certificate) -> Result<(Dates, bool), String> {
-        let Dates { not_before, not_after } = self.life(BACKDATE_SECONDS, self.options.days)?;
-        let cut = not_after > signer.not_after;
-        let not_after = if cut { signer.not_after } else { not_after };
-        Ok((Dates { not_before: not_before.max(whole(signer.not_before)), not_after: whole(not_after) }, cut))
-    }
-
-    /// From `backdate` seconds before now, for `days` days.
-    pub(super) fn life(&self, backdate: i64, days: u32) -> Result<Dates, String> {
-        let start = self.now.checked_sub(SignedDuration::from_secs(backdate));
-        let not_before = whole(start.map_err(|_| "the time is too early for a certificate".to_owned())?);
-        let life = SignedDuration::from_hours(i64::from(days) * 24);
-        let end = self.now.checked_add(life);
-        let not_after = whole(
-            end.map_err(|_| format!("--days {days}: later than any date that a certificate can have"))?,
-        );
-        Ok(Dates { not_before, not_after })
-    }
-}
-
-/// X.509 has whole seconds.
-fn whole(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-pub(super) fn why_not<T>(item: &Parsed<T>) -> String {
-    match item {
-        Parsed::Missing => "it is missing".to_owned(),
-        Parsed::Unreadable(reason) => reason.clone(),
-        Parsed::Present(_) => "it belongs to another certificate".to_owned(),
-    }
-}
-
-fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
-    encoding == KeyEncoding::Pkcs8 || encoding == KeyEncoding::of_kubeadm(algorithm)
-}
-
-/// The algorithm of another leaf certificate of the same CA: a cluster uses one for all.
-fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
-    if [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str()) {
-        // The kubelet creates P-256 keys in every cluster (client-go certificate_manager.go).
-        return Some(KeyAlgorithm::EcdsaP256);
-    }
-    let authority = catalog::cert_spec(&row.name)?.authority;
-    let sibling = inventory.leaves.iter().find(|leaf| {
-        let known =
-            leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
-        leaf.spec.authority == authority && known
-    })?;
-    sibling.row.certificate.get().map(|certificate| certificate.algorithm.clone())
 }
 
 #[cfg(test)]

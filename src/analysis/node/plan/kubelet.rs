@@ -5,7 +5,8 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 
-use super::decide::{Decision, why_not};
+use super::decide::Decision;
+use super::keys::why_not;
 use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
 use crate::analysis::node::inventory::{KubeletForm, Parsed, Row, ServingForm};
 use crate::formats::certificate::Certificate;

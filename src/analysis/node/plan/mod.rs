@@ -3,7 +3,9 @@
 
 mod authorities;
 mod corrections;
+mod dates;
 mod decide;
+mod keys;
 mod kubeconfig;
 mod kubelet;
 mod profile;

@@ -10,6 +10,8 @@ use rcgen::{
 use super::*;
 use crate::analysis::node::facts::Fact;
 use crate::analysis::node::findings::Severity;
+use crate::analysis::node::plan::keys::{fits, sibling_algorithm};
+use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::formats::pem;
 use crate::state::{Attributes, Content, Entry};
 

@@ -1,0 +1,72 @@
+//! The key of a certificate: a new one of which algorithm and encoding, or the old one.
+
+use super::KeyPlan;
+use super::decide::Decision;
+use crate::analysis::node::inventory::{Inventory, Parsed, Row};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::state::catalog;
+
+impl Decision<'_> {
+    pub(super) fn key(
+        &self,
+        row: &Row,
+        template: Option<&Certificate>,
+        signer: &Certificate,
+        notes: &mut Vec<String>,
+    ) -> Result<KeyPlan, String> {
+        let old = row.key.get();
+        let algorithm = match (template, old) {
+            (Some(certificate), _) => certificate.algorithm.clone(),
+            (None, Some(key)) => key.algorithm.clone(),
+            (None, None) => {
+                sibling_algorithm(self.inventory, row).unwrap_or_else(|| signer.algorithm.clone())
+            }
+        };
+        if self.options.reuse_keys {
+            let key =
+                old.ok_or_else(|| format!("--reuse-keys: its key is not usable: {}", why_not(&row.key)))?;
+            return Ok(KeyPlan { algorithm: key.algorithm.clone(), encoding: key.encoding, reuse: true });
+        }
+        if algorithm.can_be_generated() {
+            let encoding = old.map(|key| key.encoding).filter(|encoding| fits(*encoding, &algorithm));
+            let encoding = encoding.unwrap_or(KeyEncoding::of_kubeadm(&algorithm));
+            return Ok(KeyPlan { algorithm, encoding, reuse: false });
+        }
+        let key = old.filter(|key| key.algorithm == algorithm).ok_or_else(|| {
+            format!(
+                "its key is {algorithm}, which can't be made here, and the old one is not usable: {}",
+                why_not(&row.key)
+            )
+        })?;
+        notes.push(format!("the old key is kept: a new {algorithm} key can't be made here"));
+        Ok(KeyPlan { algorithm, encoding: key.encoding, reuse: true })
+    }
+}
+
+pub(super) fn why_not<T>(item: &Parsed<T>) -> String {
+    match item {
+        Parsed::Missing => "it is missing".to_owned(),
+        Parsed::Unreadable(reason) => reason.clone(),
+        Parsed::Present(_) => "it belongs to another certificate".to_owned(),
+    }
+}
+
+pub(super) fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
+    encoding == KeyEncoding::Pkcs8 || encoding == KeyEncoding::of_kubeadm(algorithm)
+}
+
+/// The algorithm of another leaf certificate of the same CA: a cluster uses one for all.
+pub(super) fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
+    if [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str()) {
+        // The kubelet creates P-256 keys in every cluster (client-go certificate_manager.go).
+        return Some(KeyAlgorithm::EcdsaP256);
+    }
+    let authority = catalog::cert_spec(&row.name)?.authority;
+    let sibling = inventory.leaves.iter().find(|leaf| {
+        let known =
+            leaf.row.certificate.get().is_some_and(|certificate| certificate.algorithm.can_be_generated());
+        leaf.spec.authority == authority && known
+    })?;
+    sibling.row.certificate.get().map(|certificate| certificate.algorithm.clone())
+}
