@@ -1,11 +1,14 @@
 //! The cluster's configuration as kubeadm keeps it in the ConfigMap `kube-system/kubeadm-config` (kubeadm
 //! `app/apis/kubeadm/v1beta1` to `v1beta4` `types.go`): what the certificates of a node are issued from.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::content::Content;
 use super::object::Stored;
+use crate::formats::key::KeyAlgorithm;
 use crate::formats::parse_yaml;
 
 /// kubeadm's `ClusterConfiguration`. What isn't set is empty or `None`; kubeadm's defaults are not filled in.
@@ -23,7 +26,7 @@ pub struct ClusterConfiguration {
     pub dns_domain: String,
     pub service_subnet: String,
     pub etcd: Etcd,
-    /// Such as `ECDSA-P256`; since v1beta4.
+    /// Of new keys, such as `ECDSA-P256`; since v1beta4.
     pub encryption_algorithm: String,
     /// Since v1beta4.
     pub certificate_validity: Option<SignedDuration>,
@@ -51,6 +54,18 @@ pub enum Etcd {
 }
 
 impl ClusterConfiguration {
+    /// The kind of new keys; `None` where none is configured, or one that isn't known.
+    pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
+        Some(match self.encryption_algorithm.as_str() {
+            "RSA-2048" => KeyAlgorithm::Rsa(2048),
+            "RSA-3072" => KeyAlgorithm::Rsa(3072),
+            "RSA-4096" => KeyAlgorithm::Rsa(4096),
+            "ECDSA-P256" => KeyAlgorithm::EcdsaP256,
+            "ECDSA-P384" => KeyAlgorithm::EcdsaP384,
+            _ => return None,
+        })
+    }
+
     /// The configuration in a value of the ConfigMap; `None` in one without it.
     ///
     /// # Errors
@@ -85,6 +100,12 @@ impl ClusterConfiguration {
         };
         let certificate_validity = period(&raw.certificate_validity_period)?;
         let ca_certificate_validity = period(&raw.ca_certificate_validity_period)?;
+        // The feature gate wins (`app/apis/kubeadm/types.go` EncryptionAlgorithmType).
+        let encryption_algorithm = match raw.feature_gates.get("PublicKeysECDSA") {
+            Some(true) => "ECDSA-P256".to_owned(),
+            Some(false) => "RSA-2048".to_owned(),
+            None => raw.encryption_algorithm,
+        };
         let etcd = match (raw.etcd.local, raw.etcd.external) {
             (_, Some(external)) => Etcd::External {
                 endpoints: external.endpoints,
@@ -109,7 +130,7 @@ impl ClusterConfiguration {
             dns_domain: raw.networking.dns_domain,
             service_subnet: raw.networking.service_subnet,
             etcd,
-            encryption_algorithm: raw.encryption_algorithm,
+            encryption_algorithm,
             certificate_validity,
             ca_certificate_validity,
         })
@@ -126,6 +147,7 @@ struct Raw {
     control_plane_endpoint: String,
     certificates_dir: String,
     encryption_algorithm: String,
+    feature_gates: BTreeMap<String, bool>,
     certificate_validity_period: Option<String>,
     ca_certificate_validity_period: Option<String>,
     api_server: RawApiServer,
@@ -203,6 +225,29 @@ mod tests {
             };
             assert_eq!((parsed.cert_sans, parsed.etcd), (vec!["a".to_owned()], local), "{version}");
         }
+    }
+
+    #[test]
+    fn the_kind_of_new_keys() {
+        let of = |lines: &str| {
+            let text = format!("apiVersion: kubeadm.k8s.io/v1beta4\n{lines}");
+            ClusterConfiguration::parse(&text).unwrap().key_algorithm()
+        };
+        for (name, expected) in [
+            ("RSA-2048", Some(KeyAlgorithm::Rsa(2048))),
+            ("RSA-3072", Some(KeyAlgorithm::Rsa(3072))),
+            ("RSA-4096", Some(KeyAlgorithm::Rsa(4096))),
+            ("ECDSA-P256", Some(KeyAlgorithm::EcdsaP256)),
+            ("ECDSA-P384", Some(KeyAlgorithm::EcdsaP384)),
+            ("ML-DSA-65", None),
+        ] {
+            assert_eq!(of(&format!("encryptionAlgorithm: {name}\n")), expected, "{name}");
+        }
+        assert_eq!(of(""), None);
+        // Until v1beta3 a feature gate, which wins in v1beta4 too.
+        assert_eq!(of("featureGates: {PublicKeysECDSA: true}\n"), Some(KeyAlgorithm::EcdsaP256));
+        let both = "featureGates: {PublicKeysECDSA: false}\nencryptionAlgorithm: ECDSA-P384\n";
+        assert_eq!(of(both), Some(KeyAlgorithm::Rsa(2048)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Facts, host_of};
 use crate::formats::bolt::ReadError;
 use crate::formats::etcd::{ClusterConfiguration, ClusterRecords, Etcd, REGISTRY, Status, prefix_of};
+use crate::formats::key::KeyAlgorithm;
 use crate::state::Component;
 
 /// etcd 3.8.0-alpha.0 `server/storage/quota.go` `DefaultQuotaBytes`.
@@ -89,13 +90,17 @@ impl<T> Recorded<T> {
     }
 }
 
-/// The names beyond a node's own that kubeadm puts into certificates (`util/pkiutil/pki_helpers.go`
-/// GetAPIServerAltNames, GetEtcdAltNames, GetEtcdPeerAltNames; 1.36): DNS names and addresses as they are configured.
+/// What is configured of the certificates that kubeadm issues: their keys, and the names beyond a node's own (`util/pkiutil/pki_helpers.go`
+/// GetAPIServerAltNames, GetEtcdAltNames, GetEtcdPeerAltNames; 1.36), DNS names and addresses as they are configured.
 #[derive(Clone, Debug)]
 pub struct Configured {
     pub api_server: Vec<String>,
     pub etcd_server: Vec<String>,
     pub etcd_peer: Vec<String>,
+    /// The kind of new keys.
+    pub key: Option<KeyAlgorithm>,
+    /// What is configured and not known here: field and value.
+    pub not_used: Vec<(&'static str, String)>,
     /// Where they were read.
     pub source: String,
 }
@@ -110,6 +115,10 @@ impl Configured {
             Etcd::Unset | Etcd::External { .. } => (Vec::new(), Vec::new()),
         };
         let api_server = configuration.cert_sans.iter().cloned().chain(endpoint).collect();
-        Self { api_server, etcd_server, etcd_peer, source: source.to_owned() }
+        let key = configuration.key_algorithm();
+        let algorithm = Some(&configuration.encryption_algorithm);
+        let unknown = algorithm.filter(|name| key.is_none() && !name.is_empty());
+        let not_used = unknown.map(|name| ("encryptionAlgorithm", name.clone())).into_iter().collect();
+        Self { api_server, etcd_server, etcd_peer, key, not_used, source: source.to_owned() }
     }
 }

@@ -44,6 +44,10 @@ fn not_read(facts: &Facts) -> Option<Finding> {
         Some(Recorded::Damaged(_)) | None => {}
     }
     parts.extend(facts.not_configured.iter().map(|why| format!("kubeadm-config: {why}")));
+    let not_used = facts.configured.iter().flat_map(|configured| &configured.not_used);
+    parts.extend(
+        not_used.map(|(field, value)| format!("{field} of kubeadm-config: {value} is not supported here")),
+    );
     if let Some(records) = facts.cluster() {
         parts.extend(records.encrypted.chunk_by(|one, other| one.0 == other.0).filter_map(|objects| {
             let (provider, _) = objects.first()?;
@@ -212,5 +216,59 @@ fn size(bytes: u64) -> String {
         0..1_048_576 => format!("{} KiB", bytes >> 10),
         1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
         _ => format!("{}.{} GiB", bytes >> 30, ((bytes % (1 << 30)) * 10) >> 30),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::formats::bolt::ReadError;
+    use crate::formats::etcd::Status;
+    use crate::state::Snapshot;
+
+    fn shown(recorded: Recorded<Arc<EtcdRecords>>) -> String {
+        let mut facts = Facts::read(&Snapshot::default(), None);
+        facts.record(recorded);
+        not_read(&facts)
+            .map(|finding| format!("{} {:?}: {}", finding.code, finding.severity, finding.what))
+            .unwrap_or_default()
+    }
+
+    fn records(objects: Recorded<ClusterRecords>) -> Recorded<Arc<EtcdRecords>> {
+        let (database, status) = Default::default();
+        Recorded::Read(Arc::new(EtcdRecords { database, status, in_use: None, objects: Some(objects) }))
+    }
+
+    #[test]
+    fn what_of_the_database_was_not_read() {
+        let busy = || ReadError::Busy { attempts: 5 };
+        let of_status = Recorded::of(Err::<Status, _>(busy())).unwrap();
+        let Recorded::Unread(why) = of_status else { panic!("busy") };
+        let encrypted = |provider: &str, key: &str| (provider.to_owned(), key.to_owned());
+        let some = ClusterRecords {
+            configuration: Some(Err("encrypted with aescbc".to_owned())),
+            encrypted: vec![
+                encrypted("aescbc", "/registry/secrets/a/b-ca"),
+                encrypted("aescbc", "/registry/secrets/a/c-ca"),
+                encrypted("aescbc", "/registry/secrets/a/d-ca"),
+                encrypted("aescbc", "/registry/secrets/a/e-ca"),
+                encrypted("kms", "/registry/secrets/b/c-ca"),
+            ],
+            left_out: 2,
+            ..ClusterRecords::default()
+        };
+        let found = [
+            shown(Recorded::Unread(why)),
+            shown(records(Recorded::of(Err(busy())).unwrap())),
+            shown(records(Recorded::Read(some))),
+            shown(records(Recorded::Read(ClusterRecords::default()))),
+        ];
+        insta::assert_snapshot!(found.join("\n"), @"
+        etcd-not-read Note: not read: members and the cluster's objects: etcd has written to it during each of 5 attempts to read it
+        etcd-not-read Note: not read: the cluster's objects: etcd has written to it during each of 5 attempts to read it
+        etcd-not-read Note: not read: kubeadm-config: encrypted with aescbc; /registry/secrets/a/b-ca, /registry/secrets/a/c-ca, /registry/secrets/a/d-ca and 1 more: encrypted with aescbc; /registry/secrets/b/c-ca: encrypted with kms; 2 objects: damaged or too large
+        ");
     }
 }

@@ -20,7 +20,15 @@ impl Decision<'_> {
             (Some(certificate), _) => certificate.algorithm.clone(),
             (None, Some(key)) => key.algorithm.clone(),
             (None, None) => {
-                sibling_algorithm(self.inventory, row).unwrap_or_else(|| signer.algorithm.clone())
+                let usual =
+                    sibling_algorithm(self.inventory, row).unwrap_or_else(|| signer.algorithm.clone());
+                match self.configured_key(row) {
+                    Some((key, source)) if *key != usual => {
+                        notes.push(format!("its key is {key}: encryptionAlgorithm of {source}"));
+                        key.clone()
+                    }
+                    _ => usual,
+                }
             }
         };
         if self.options.reuse_keys {
@@ -42,6 +50,17 @@ impl Decision<'_> {
         notes.push(format!("the old key is kept: a new {algorithm} key can't be made here"));
         Ok(KeyPlan { algorithm, encoding: key.encoding, reuse: true })
     }
+
+    /// The kind of key that kubeadm would make for a certificate, and where it is configured.
+    fn configured_key(&self, row: &Row) -> Option<(&KeyAlgorithm, &str)> {
+        let configured = self.inventory.facts.configured.as_ref().filter(|_| !is_kubelets(row))?;
+        Some((configured.key.as_ref()?, &configured.source))
+    }
+}
+
+/// Whether the kubelet makes it, in every cluster alike.
+fn is_kubelets(row: &Row) -> bool {
+    [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str())
 }
 
 pub(super) fn why_not<T>(item: &Parsed<T>) -> String {
@@ -58,8 +77,8 @@ pub(super) fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
 
 /// The algorithm of another leaf certificate of the same CA: a cluster uses one for all.
 pub(super) fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
-    if [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str()) {
-        // The kubelet creates P-256 keys in every cluster (client-go certificate_manager.go).
+    if is_kubelets(row) {
+        // P-256 keys (client-go certificate_manager.go).
         return Some(KeyAlgorithm::EcdsaP256);
     }
     let authority = catalog::cert_spec(&row.name)?.authority;
