@@ -1,12 +1,13 @@
 //! A plan in words.
 
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::sanitise::line;
 use crate::analysis::node::plan::{Action, ManualAction, Plan, Step, Target};
 use crate::analysis::node::readers::Narrowed;
 use crate::state::catalog::Usage;
-use crate::state::text::shell_word;
+use crate::state::text::{count, shell_word};
 use crate::state::time::minute;
 
 /// The plan in words.
@@ -24,6 +25,9 @@ pub fn plan_text(plan: &Plan) -> String {
     add(format!("  PKI directory {} (from {})", plan.pki_dir.value.display(), plan.pki_dir.source));
     let etcd = if plan.local_etcd.value { "on this node" } else { "external" };
     add(format!("  etcd {etcd} (from {})", plan.local_etcd.source));
+    if let Some(validity) = &plan.validity {
+        add(format!("  certificates valid for {} (from {})", period(validity.value), validity.source));
+    }
     for step in &plan.authorities {
         add(format!("- renew the CA {} with its own key: {}", step.name, step.path.display()));
         add(format!("    subject {}", step.subject));
@@ -73,9 +77,23 @@ pub fn plan_text(plan: &Plan) -> String {
     out
 }
 
+/// `730 days`, or in hours where it is no number of days.
+fn period(period: SignedDuration) -> String {
+    match period.as_hours() {
+        hours if hours % 24 == 0 => count(hours / 24, "day"),
+        hours => count(hours, "hour"),
+    }
+}
+
 /// Notes of the plan beyond its steps, one per line.
 pub fn plan_notes(plan: &Plan) -> String {
     let mut out = String::new();
+    if let Some(validity) = &plan.validity {
+        let note =
+            format!("NOTE: certificates valid for {} (from {})", period(validity.value), validity.source);
+        out.push_str(&line(&note));
+        out.push('\n');
+    }
     for step in &plan.steps {
         for note in corrections(step).into_iter().chain(notes(plan, step)) {
             out.push_str(&line(&format!("NOTE: {}: {note}", step.name)));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, DEFAULT_DAYS, Options, Selection};
+use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, Options, Selection};
 use crate::session::input::arguments::{parse_code, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::Code;
@@ -50,9 +50,10 @@ pub struct ChangeArgs {
     /// Keep the existing private keys
     #[arg(long)]
     pub reuse_keys: bool,
-    /// Issue certificates that are valid for N days, never longer than their CA
-    #[arg(long, default_value_t = DEFAULT_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
-    pub days: u32,
+    /// Issue certificates that are valid for N days, never longer than their CA [default: 365, or certificateValidityPeriod of
+    /// kubeadm-config in etcd's database]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub days: Option<u32>,
     /// Renew what other CAs sign where one CA cannot sign
     #[arg(long)]
     pub partial: bool,

@@ -1,6 +1,9 @@
 //! Facts from etcd's own database on the node's disk.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+
+use jiff::SignedDuration;
 
 use super::{Facts, host_of};
 use crate::formats::bolt::ReadError;
@@ -10,6 +13,12 @@ use crate::state::Component;
 
 /// etcd 3.8.0-alpha.0 `server/storage/quota.go` `DefaultQuotaBytes`.
 const DEFAULT_QUOTA: u64 = 2 << 30;
+
+/// kubeadm's `CertificateValidityPeriod` (`app/constants/constants.go`, 1.36).
+const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_hours(8760);
+/// What is taken from a configuration: as `--days`, one day to 36,500.
+const VALIDITIES: RangeInclusive<SignedDuration> =
+    SignedDuration::from_hours(24)..=SignedDuration::from_hours(36_500 * 24);
 
 impl Facts {
     /// What the keys of the cluster's objects in etcd begin with: `/registry/`.
@@ -97,6 +106,8 @@ pub struct Configured {
     pub api_server: Vec<String>,
     pub etcd_server: Vec<String>,
     pub etcd_peer: Vec<String>,
+    /// Validity of leaf certificates, where it is not kubeadm's default of 365 days.
+    pub validity: Option<SignedDuration>,
     /// The kind of new keys.
     pub key: Option<KeyAlgorithm>,
     /// What is configured and not known here: field and value.
@@ -116,9 +127,14 @@ impl Configured {
         };
         let api_server = configuration.cert_sans.iter().cloned().chain(endpoint).collect();
         let key = configuration.key_algorithm();
+        let period = configuration.certificate_validity.filter(|period| *period != DEFAULT_VALIDITY);
+        let validity = period.filter(|period| VALIDITIES.contains(period));
+        let unusable = period.filter(|_| validity.is_none());
         let algorithm = Some(&configuration.encryption_algorithm);
         let unknown = algorithm.filter(|name| key.is_none() && !name.is_empty());
-        let not_used = unknown.map(|name| ("encryptionAlgorithm", name.clone())).into_iter().collect();
-        Self { api_server, etcd_server, etcd_peer, key, not_used, source: source.to_owned() }
+        let not_used = unknown.map(|name| ("encryptionAlgorithm", name.clone()));
+        let unusable = unusable.map(|period| ("certificateValidityPeriod", format!("{period:#}")));
+        let not_used = not_used.into_iter().chain(unusable).collect();
+        Self { api_server, etcd_server, etcd_peer, validity, key, not_used, source: source.to_owned() }
     }
 }

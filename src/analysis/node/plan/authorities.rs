@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::decide::Decision;
@@ -97,7 +98,8 @@ impl Decision<'_> {
         };
         let impossible =
             |why: String| refused(Code::IssueFailed, &why, "choose fewer days with --days N".to_owned());
-        let new = self.life(BACKDATE_SECONDS, self.options.ca_days).map_err(impossible)?;
+        let validity = SignedDuration::from_hours(i64::from(self.options.ca_days) * 24);
+        let new = self.life(BACKDATE_SECONDS, validity).map_err(impossible)?;
         if new.not_after <= old.not_after {
             let why = format!(
                 "it is valid until {} already, and would expire earlier with {} days",

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::repair::Repair;
 use super::{
-    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why, authorities,
-    goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why,
+    authorities, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
@@ -53,7 +53,7 @@ pub fn decide(
         decision.kubelet_client();
         decision.kubelet_serving();
     }
-    let trust = decision.trust();
+    let (trust, validity) = (decision.trust(), decision.configured_validity());
     let Decision { authorities, mut steps, skipped, .. } = decision;
     for step in &mut steps {
         let file = step.target.key_file();
@@ -86,6 +86,7 @@ pub fn decide(
         pki_dir: inventory.facts.pki_dir.clone(),
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
+        validity,
         restarts: restarts::of(inventory, &authorities, &steps, trust.as_deref()),
         authorities,
         steps,
@@ -224,7 +225,7 @@ impl Decision<'_> {
         if profile.as_ref().is_some_and(|profile| !profile.addresses.is_empty()) {
             notes.extend(self.source_of_names(&row.subject()));
         }
-        let (new, cut_to_authority) = self.dates(signer).map_err(unknown)?;
+        let (new, cut_to_authority) = self.dates(row, signer).map_err(unknown)?;
         Ok(Step {
             name: name.to_owned(),
             long_name,

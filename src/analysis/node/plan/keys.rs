@@ -53,14 +53,14 @@ impl Decision<'_> {
 
     /// The kind of key that kubeadm would make for a certificate, and where it is configured.
     fn configured_key(&self, row: &Row) -> Option<(&KeyAlgorithm, &str)> {
-        let configured = self.inventory.facts.configured.as_ref().filter(|_| !is_kubelets(row))?;
+        let configured = self.inventory.facts.configured.as_ref().filter(|_| !is_kubelets(&row.name))?;
         Some((configured.key.as_ref()?, &configured.source))
     }
 }
 
 /// Whether the kubelet makes it, in every cluster alike.
-fn is_kubelets(row: &Row) -> bool {
-    [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&row.name.as_str())
+pub(super) fn is_kubelets(name: &str) -> bool {
+    [catalog::KUBELET_CLIENT, catalog::KUBELET_SERVING].contains(&name)
 }
 
 pub(super) fn why_not<T>(item: &Parsed<T>) -> String {
@@ -77,7 +77,7 @@ pub(super) fn fits(encoding: KeyEncoding, algorithm: &KeyAlgorithm) -> bool {
 
 /// The algorithm of another leaf certificate of the same CA: a cluster uses one for all.
 pub(super) fn sibling_algorithm(inventory: &Inventory, row: &Row) -> Option<KeyAlgorithm> {
-    if is_kubelets(row) {
+    if is_kubelets(&row.name) {
         // P-256 keys (client-go certificate_manager.go).
         return Some(KeyAlgorithm::EcdsaP256);
     }

@@ -135,7 +135,7 @@ impl Decision<'_> {
             narrowed: Vec::new(),
             key,
             old: old.map(|old| Dates { not_before: old.not_before, not_after: old.not_after }),
-            new: self.life(SELF_SIGNED_BACKDATE_SECONDS, self.options.days)?,
+            new: self.life(SELF_SIGNED_BACKDATE_SECONDS, self.requested())?,
             cut_to_authority: false,
             notes: Vec::new(),
             template: None,

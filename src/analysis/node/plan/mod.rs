@@ -15,7 +15,7 @@ pub(in crate::analysis) mod restarts;
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
 pub use self::authorities::{CaSelection, CaStep};
@@ -50,8 +50,8 @@ pub struct Options {
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
     pub reuse_keys: bool,
-    /// Validity of the new leaf certificates in days.
-    pub days: u32,
+    /// Validity of the new leaf certificates in days, where the operator says it.
+    pub days: Option<u32>,
     /// Continue without the leaf certificates whose CA cannot sign.
     pub partial: bool,
     /// Blockers that are known and accepted: the plan ignores them.
@@ -72,7 +72,7 @@ impl Options {
             ca_days: DEFAULT_CA_DAYS,
             kubelet: false,
             reuse_keys: false,
-            days: DEFAULT_DAYS,
+            days: None,
             partial: false,
             accept: Vec::new(),
             whole_node: true,
@@ -298,6 +298,15 @@ pub enum Why {
     NotOurs(String),
 }
 
+fn in_seconds<S: Serializer>(
+    validity: &Option<Fact<SignedDuration>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let seconds =
+        |fact: &Fact<SignedDuration>| Fact { value: fact.value.as_secs(), source: fact.source.clone() };
+    validity.as_ref().map(seconds).serialize(serializer)
+}
+
 fn by_name<S: Serializer>(authority: &Ca, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(authority.name())
 }
@@ -337,6 +346,9 @@ pub struct Plan {
     /// CA certificates to be reissued with their own keys, before anything is signed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<CaStep>,
+    /// Validity of kubeadm's new certificates, where kubeadm-config says it: in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_seconds")]
+    pub validity: Option<Fact<SignedDuration>>,
     /// Certificates to be created, in kubeadm's order.
     pub steps: Vec<Step>,
     /// The kubelet's kubeconfig, where only the CA in it is replaced by this node's.
