@@ -9,6 +9,7 @@ use super::{Error, Kind};
 use crate::analysis::node::plan::Refusal;
 use crate::disk;
 use crate::disk::obstacle::Obstacle;
+use crate::formats::bolt::ReadError;
 use crate::live::Fault;
 use crate::live::api::ApiError;
 use crate::live::cri::CriError;
@@ -99,6 +100,31 @@ fn hint(failed: &ApiFailure<'_>) -> String {
         }
         ApiError::Fault(Fault::ServerCertificate(_) | Fault::Tls(_) | Fault::Answer(_) | Fault::Proxy(_))
         | ApiError::Unintelligible(_) => format!("kuberescue kubeconfig check --connect {source}"),
+    }
+}
+
+/// A database of etcd, or a snapshot of it, that cannot be read.
+pub struct DatabaseFailure<'a> {
+    /// Verb and object of the sentence: `read etcd's database FILE`.
+    pub what: &'a str,
+    /// Of a file that can be looked at.
+    pub path: Option<&'a Path>,
+    pub error: &'a ReadError,
+}
+
+impl From<DatabaseFailure<'_>> for Error {
+    fn from(failed: DatabaseFailure<'_>) -> Self {
+        let DatabaseFailure { what, path, error } = failed;
+        let (code, hint) = match error {
+            ReadError::Io(_) => (Code::FileError, "journalctl -k -p err".to_owned()),
+            ReadError::Busy { .. } => (Code::ChangedMeanwhile, "run the same command again".to_owned()),
+            ReadError::Head(_) | ReadError::Damaged { .. } | ReadError::Record { .. } => {
+                let file = path.map(|path| format!("; file {}", shell_word(&path.display().to_string())));
+                let code = Code::EtcdDataBroken;
+                (code, format!("kuberescue explain {code}{}", file.unwrap_or_default()))
+            }
+        };
+        Self::could_not_run(format!("cannot {what}: {error}")).code(code).hint(hint)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::state::Code;
 
-pub use from::{ApiFailure, FileFailure, denied, os_hint};
+pub use from::{ApiFailure, DatabaseFailure, FileFailure, denied, os_hint};
 
 /// How a command finished. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

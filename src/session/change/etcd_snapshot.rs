@@ -11,7 +11,7 @@ use super::signals;
 use crate::analysis::node::endpoints::{self, Scheme};
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::{NewFile, PagedFile, Root};
-use crate::error::Error;
+use crate::error::{DatabaseFailure, Error};
 use crate::formats::bolt::{LONG, Meta, Pages, ReadError};
 use crate::formats::etcd::Database;
 use crate::live::Fault;
@@ -242,7 +242,7 @@ impl Writing {
     fn copy(&mut self, file: &mut PagedFile) -> Result<(), Error> {
         for _ in 0..LONG {
             let before = head(file)?;
-            let size = file.size().map_err(|error| failed(&error.into()))?;
+            let size = file.size().map_err(|error| failed(file, &error.into()))?;
             // Every page in use is before that: a page has at least 512 bytes.
             self.pages(file, size - size % 512)?;
             if head(file)?.transaction == before.transaction {
@@ -251,7 +251,7 @@ impl Writing {
             }
             self.restart()?;
         }
-        Err(failed(&ReadError::Busy { attempts: LONG }))
+        Err(failed(file, &ReadError::Busy { attempts: LONG }))
     }
 
     fn pages(&mut self, file: &mut PagedFile, size: u64) -> Result<(), Error> {
@@ -261,7 +261,7 @@ impl Writing {
         while at < size {
             let length = usize::try_from(size - at).unwrap_or(PIECE).min(PIECE);
             let Some(piece) = buffer.get_mut(..length) else { break };
-            file.read(at, piece).map_err(|error| failed(&error.into()))?;
+            file.read(at, piece).map_err(|error| failed(file, &error.into()))?;
             self.write(piece)?;
             at += length as u64;
         }
@@ -272,7 +272,9 @@ impl Writing {
     fn finish(mut self, source: SnapshotSource) -> Result<SavedSnapshot, Error> {
         self.new.sync()?;
         let totals = Database::open(&mut self.new).and_then(|mut database| database.totals());
-        let totals = totals.map_err(|error| failed(&error))?;
+        let what = "save a snapshot of etcd: what was written";
+        let totals =
+            totals.map_err(|error| Error::from(DatabaseFailure { what, path: None, error: &error }))?;
         let (size, sha256, figures) = (self.size, self.of_file(), SnapshotFigures::from(&totals));
         let path = self.new.name()?;
         let (sha256, status) = (Some(sha256), Some(figures));
@@ -282,19 +284,12 @@ impl Writing {
 
 /// The newest transaction of a database.
 fn head(file: &mut PagedFile) -> Result<Meta, Error> {
-    Database::open(file).map(|database| database.meta()).map_err(|error| failed(&error))
+    let meta = Database::open(file).map(|database| database.meta());
+    meta.map_err(|error| failed(file, &error))
 }
 
-/// Why a database, or the snapshot of it, is not complete.
-fn failed(error: &ReadError) -> Error {
-    let (code, hint) = match error {
-        ReadError::Io(_) => (Code::FileError, "journalctl -k -p err shows what the disk reports"),
-        ReadError::Busy { .. } => (Code::ChangedMeanwhile, "run the same command again"),
-        ReadError::Head(_) | ReadError::Damaged { .. } | ReadError::Record { .. } => {
-            (Code::EtcdDataBroken, "kuberescue explain etcd-data-broken")
-        }
-    };
-    Error::could_not_run(format!("cannot save a snapshot of etcd: its database: {error}"))
-        .code(code)
-        .hint(hint)
+/// The database cannot be read to its end.
+fn failed(file: &PagedFile, error: &ReadError) -> Error {
+    let what = "save a snapshot of etcd: its database";
+    DatabaseFailure { what, path: Some(file.path()), error }.into()
 }

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::source::{RootArgs, open_root};
 use crate::disk::PagedFile;
-use crate::error::Error;
+use crate::error::{DatabaseFailure, Error};
 use crate::formats::bolt::ReadError;
 use crate::formats::etcd::{Database, REGISTRY};
-use crate::state::text::{count, shell_word};
+use crate::state::text::count;
 use crate::state::time::minute;
 use crate::state::{Code, Snapshot};
 
@@ -53,7 +53,8 @@ impl OpenDatabase {
     ) -> Result<T, Error> {
         let result = Database::open(&mut self.file).and_then(|mut database| read(&mut database));
         let path = self.file.path().to_owned();
-        result.map_err(|error| failure(&path, &error))
+        let what = format!("read etcd's database {}", path.display());
+        result.map_err(|error| DatabaseFailure { what: &what, path: Some(&path), error: &error }.into())
     }
 }
 
@@ -70,19 +71,4 @@ fn of_node(root: &Path) -> Result<(PagedFile, String), Error> {
             .hint("name a database or a snapshot: kuberescue etcd status FILE")
     })?;
     Ok((file, inventory.facts.etcd_prefix()))
-}
-
-fn failure(path: &Path, error: &ReadError) -> Error {
-    let what = format!("cannot read etcd's database {}: {error}", path.display());
-    let shown = shell_word(&path.display().to_string());
-    match error {
-        ReadError::Io(_) => Error::could_not_run(what).code(Code::FileError).hint("journalctl -k -p err"),
-        ReadError::Busy { .. } => Error::could_not_run(what)
-            .code(Code::ChangedMeanwhile)
-            .hint("run the same command again, or name a snapshot (etcdctl snapshot save)"),
-        ReadError::Head(_) | ReadError::Damaged { .. } | ReadError::Record { .. } => {
-            let explain = format!("kuberescue explain {}", Code::EtcdDataBroken);
-            Error::could_not_run(what).code(Code::EtcdDataBroken).hint(format!("{explain}; file {shown}"))
-        }
-    }
 }
