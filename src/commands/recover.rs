@@ -232,15 +232,25 @@ fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -
     if !findings.is_empty() {
         context.out.result(&format!("\n{}", finding_sections(findings)));
     }
+    if plan.refusals.is_empty() {
+        context.out.say(&format!("hint: {}", last_hint(findings)));
+    }
+    recovery::exit_of_accepted(findings)
+}
+
+/// What to do where nothing blocks: renew what expires, or else the remedy of the first warning.
+fn last_hint(findings: &[Finding]) -> String {
     let kubeadms = |finding: &&Finding| matches!(finding.subject, Subject::Leaf(_));
     let expired = |finding: &&Finding| matches!(finding.code, Code::Expired | Code::Expiring);
     let names: Vec<_> = findings.iter().filter(expired).filter(kubeadms).map(|f| &f.subject).collect();
-    match names.as_slice() {
-        _ if !plan.refusals.is_empty() => {}
-        [one] => context.out.say(&format!("hint: sudo kuberescue certs renew {one}")),
-        _ => context.out.say("hint: sudo kuberescue certs renew all renews certificates before they expire"),
+    let first = findings.iter().find(|finding| finding.severity >= Severity::Warning);
+    match (names.as_slice(), first) {
+        ([one], _) => format!("sudo kuberescue certs renew {one}"),
+        ([], Some(Finding { remedy, .. })) => {
+            remedy.command.as_ref().map_or(remedy.reason.clone(), |command| format!("sudo {command}"))
+        }
+        _ => "sudo kuberescue certs renew all renews certificates before they expire".to_owned(),
     }
-    recovery::exit_of_accepted(findings)
 }
 
 fn tables(heading: &str, inventory: &Inventory, now: Timestamp) -> String {
