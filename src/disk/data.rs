@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::stat::{FileStat, fstat};
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, FsType, fstatfs};
 
 use super::effect::Through;
 use super::handle::{self, Kind};
@@ -27,6 +28,9 @@ const MAX_DEPTH: usize = 4;
 /// Far more segments and snapshots than etcd keeps (5 of each by default, `--max-wals`, `--max-snapshots`).
 const MAX_NAMES: usize = 10_000;
 const BUFFER: usize = 1 << 20;
+/// Linux `include/uapi/linux/magic.h`, `fs/bcachefs/vfs/fs.h`.
+const XFS_SUPER_MAGIC: FsType = FsType(0x5846_5342);
+const BCACHEFS_SUPER_MAGIC: FsType = FsType(0xca45_1a4e);
 
 /// The size of a directory with all that is in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +99,29 @@ pub fn stopped(root: &Root, data: &Path) -> Result<Option<Stopped>, Error> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Whether a copy shares its content with the data directory: tried with the database, in a file without a name.
+///
+/// # Errors
+/// The database or the directory of the copy cannot be opened.
+pub fn shares(root: &Root, data: &Path, copy: &Path) -> Result<bool, Error> {
+    let place = existing(root, &data.join(DATABASE))?;
+    let database = handle::open_file(&place.parent, &place.name).map_err(Error::io("read", &place.path))?;
+    let (beside, _) = parent(root, copy)?;
+    let shared = effect::create_unnamed(&beside).and_then(|probe| effect::share_content(&database, &probe));
+    // A file system without such files shares nothing either.
+    Ok(shared.unwrap_or(false))
+}
+
+/// Whether the file system that holds or will hold `path` is of a kind that can let files share their content.
+///
+/// # Errors
+/// It cannot be asked.
+pub fn may_share(root: &Root, path: &Path) -> Result<bool, Error> {
+    let (beside, _) = parent(root, path)?;
+    let found = fstatfs(&beside).map_err(|errno| Error::io("ask the space of", path)(errno.into()))?;
+    Ok([BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC, BCACHEFS_SUPER_MAGIC].contains(&found.filesystem_type()))
 }
 
 /// Copies a data directory to `copy`, which only its owner may enter. What an interrupted run has copied is copied

@@ -33,6 +33,14 @@ pub(super) fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(file))
 }
 
+/// Creates a file without a name: it is gone when it is closed. An error where the file system has none such.
+pub(super) fn create_unnamed(dir: impl AsFd) -> io::Result<File> {
+    gate()?;
+    let flags = OFlag::O_RDWR | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
+    let file = retry(|| openat(&dir, ".", flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
+    Ok(File::from(file))
+}
+
 /// Opens or creates a file of mode 0600 and keeps its content: the lock.
 pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     gate()?;

@@ -26,6 +26,8 @@ pub struct RescuePlan {
     pub size: data::Size,
     /// Free bytes where the copy goes.
     pub free: u64,
+    /// That is too little unless the copy shares its content with the data.
+    pub must_share: bool,
     /// etcd's keys before, if it answered.
     pub keys: Option<Keys>,
     /// Its revision before, from the database where etcd did not answer.
@@ -58,11 +60,12 @@ impl RescuePlan {
         let _ = writeln!(out, "  (from {})", line(&self.source));
         let data_now = self.before().unwrap_or_else(|| "its keys are not known".to_owned());
         let (mib, free) = (self.size.bytes.div_ceil(1 << 20), self.free >> 20);
+        let share = if self.must_share { ": enough only if the file system shares content" } else { "" };
         let lines = [
             String::new(),
             "Plan:".to_owned(),
             format!("  1. etcd is stopped: {} is taken away (the archive holds it)", self.manifest.display()),
-            format!("  2. {data} ({mib} MiB, {data_now}) is copied to {copy} ({free} MiB free)"),
+            format!("  2. {data} ({mib} MiB, {data_now}) is copied to {copy} ({free} MiB free{share})"),
             format!("  3. etcd is started with --force-new-cluster: {here} is then the only member"),
             "  4. once it is healthy, etcd is stopped, and started with its old manifest, byte for byte"
                 .to_owned(),

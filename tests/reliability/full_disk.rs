@@ -222,7 +222,11 @@ fn a_copy_of_etcds_data_shares_its_content_where_the_file_system_can() {
     disk.node.write("/var/lib/etcd/member/snap/db", &database);
     disk.node.write("/var/lib/etcd/member/wal/0.wal", [1; 99]);
     let root = Root::open(disk.node.root()).unwrap();
-    let copied = data::copy(&root, Path::new("/var/lib/etcd"), Path::new("/var/lib/etcd-copy"));
+    let (data, copy) = (Path::new("/var/lib/etcd"), Path::new("/var/lib/etcd-copy"));
+    let before = disk.node.state();
+    assert!(data::may_share(&root, copy).unwrap() && data::shares(&root, data, copy).unwrap());
+    before.assert_identical(&disk.node.state(), "trying leaves nothing");
+    let copied = data::copy(&root, data, copy);
     assert!(copied.unwrap(), "shared");
     // Twice as much as the file system holds.
     assert!(std::fs::read(disk.node.path("/var/lib/etcd-copy/member/snap/db")).unwrap() == database);

@@ -61,6 +61,16 @@ fn run_etcd(node: &Node) {
 }
 
 #[test]
+fn whether_a_copy_would_share_is_tried_without_a_trace() {
+    let node = node();
+    let (data, copy, before) = (Path::new(DATA), Path::new(COPY), tree(&node, "/var/lib"));
+    // A tmpfs knows nothing of it; btrfs is in tests/reliability/full_disk.rs.
+    assert!(!may_share(&node.root, copy).unwrap() && !shares(&node.root, data, copy).unwrap());
+    assert_eq!(tree(&node, "/var/lib"), before);
+    assert!(shares(&node.root, Path::new("/var/lib/none"), copy).is_err());
+}
+
+#[test]
 fn a_copy_is_the_same_and_its_owners_alone() {
     let node = node();
     let old = tree(&node, DATA);

@@ -3,7 +3,7 @@
 
 mod steps;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -70,11 +70,12 @@ pub fn prepare(args: &RootArgs, context: &Context<'_>) -> Result<Prepared, Error
     let size = data::measure(&root, &data)
         .map_err(|error| Error::refused(Code::Unsupported, error).hint("sudo kuberescue diagnose"))?;
     let copy = rescue::copy_of(&data, context.now);
-    let free = room(&root, &copy, size)?;
+    let (free, must_share) = room(&root, &copy, size)?;
     let keys = keys_here(&inventory, ANSWER);
     let recorded = inventory.facts.etcd_records().and_then(|records| records.status.revision.try_into().ok());
     let revision = keys.map(|keys| keys.revision).max(recorded);
-    let plan = RescuePlan { here, lost, source, manifest, data, copy, size, free, keys, revision };
+    let plan =
+        RescuePlan { here, lost, source, manifest, data, copy, size, free, must_share, keys, revision };
     Ok(Prepared { root, snapshot, inventory, manifests, plan })
 }
 
@@ -180,26 +181,32 @@ fn data_directory(root: &Root, inventory: &Inventory) -> Result<PathBuf, Error> 
     data::real(root, &data).map_err(|error| Error::refused(Code::EtcdDataMissing, error))
 }
 
-/// Whether there is room for a copy that shares nothing; the free bytes.
-fn room(root: &Root, copy: &std::path::Path, size: data::Size) -> Result<u64, Error> {
+/// Whether there is room for the copy: the free bytes, and whether they are enough only for one that shares its content.
+fn room(root: &Root, copy: &Path, size: data::Size) -> Result<(u64, bool), Error> {
     let place = copy.parent().unwrap_or(copy);
     let (_, free) = root.file_system(place)?;
-    let no_space = |what: String| {
-        Error::could_not_run(format!("{}: {what}; nothing was changed", place.display()))
-            .code(Code::NoSpace)
-            .hint("make room there: etcd's data is copied before it is changed")
-    };
-    let needed = size.bytes.saturating_add(MARGIN);
-    if free.bytes < needed {
-        return Err(no_space(format!("{} MiB are free and {} MiB needed", free.bytes >> 20, needed >> 20)));
-    }
     let files = size.files.saturating_add(16);
-    match free.files.filter(|free| *free < files) {
-        Some(free) => {
-            Err(no_space(format!("{} can be made there and {files} are needed", count(free, "more file"))))
-        }
-        None => Ok(free.bytes),
+    if let Some(free) = free.files.filter(|free| *free < files) {
+        let what = format!("{} can be made there and {files} are needed", count(free, "more file"));
+        return Err(no_space(copy, &what));
     }
+    let must_share = free.bytes < size.bytes.saturating_add(MARGIN);
+    if must_share && (free.bytes < MARGIN || !data::may_share(root, copy)?) {
+        return Err(too_little(copy, free.bytes, size));
+    }
+    Ok((free.bytes, must_share))
+}
+
+fn too_little(copy: &Path, free: u64, size: data::Size) -> Error {
+    let needed = size.bytes.saturating_add(MARGIN);
+    no_space(copy, &format!("{} MiB are free and {} MiB needed", free >> 20, needed >> 20))
+}
+
+fn no_space(copy: &Path, what: &str) -> Error {
+    let place = copy.parent().unwrap_or(copy);
+    Error::could_not_run(format!("{}: {what}; nothing was changed", place.display()))
+        .code(Code::NoSpace)
+        .hint("make room there: etcd's data is copied before it is changed")
 }
 
 /// Archives the node, and makes its etcd a cluster of one.
@@ -215,6 +222,9 @@ pub fn carry_out(
     let Prepared { root, snapshot, inventory, manifests, plan } = prepared;
     let lock = take_lock(root, context)?;
     refuse_if_interrupted(root)?;
+    if plan.must_share && !data::shares(root, &plan.data, &plan.copy)? {
+        return Err(too_little(&plan.copy, plan.free, plan.size));
+    }
     let about = about(inventory, "before etcd rescue", context);
     let archive = archive_of(root, &Old { snapshot, about: &about, directory: None }, context)?;
     let path = archive.path.clone();
