@@ -87,6 +87,30 @@ printf '{"apiVersion":"v1","kind":"Secret","type":"Opaque","data":{"a":"eA=="},"
 printf '\xd9\xd9\xf7\xa2\x44kind\x49ConfigMap\x44data\xa1\x41a\x41b' | put etcd_object cbor
 printf 'apiVersion: kubeadm.k8s.io/v1beta4\netcd:\n  local:\n    dataDir: /d\napiServer:\n  certSANs: [a]\ncertificateValidityPeriod: 8760h0m0s\n' |
   put etcd_object configuration
+# Objects of a cluster, by their keys: protobuf without its envelope, and JSON.
+ca=$(sed -n '/BEGIN CERT/,/END CERT/p' "$nodes/ecdsa-p256/etc/kubernetes/pki/ca.crt")
+cluster=$(printf 'clusters:\n- cluster: {server: "https://192.168.10.11:6443", certificate-authority-data: %s}\n' "$(printf %s "$ca" | base64 -w0)")
+bundle=$(printf %s "$ca" | base64 -w0)
+text 2 "$(text 1 ca.crt && text 2 "$ca")" | part /registry/configmaps/default/kube-root-ca.crt | put etcd_cluster root-ca
+text 2 "$(text 1 kubeconfig && text 2 "$cluster")" | part /registry/configmaps/kube-public/cluster-info | put etcd_cluster cluster-info
+{ text 2 "$(text 1 client-ca-file && text 2 "$ca")" && text 2 "$(text 1 requestheader-client-ca-file && text 2 "$ca")"; } |
+  part /registry/configmaps/kube-system/extension-apiserver-authentication | put etcd_cluster authentication
+text 2 "$(text 1 ClusterConfiguration && text 2 "$(printf 'apiVersion: kubeadm.k8s.io/v1beta4\nencryptionAlgorithm: ECDSA-P384\ncertificateValidityPeriod: 17520h0m0s\napiServer:\n  certSANs: [a]\n')")" |
+  part /registry/configmaps/kube-system/kubeadm-config | put etcd_cluster configuration
+text 2 "$(text 1 tls.crt && text 2 "$ca")" | part /registry/secrets/a/b-ca | put etcd_cluster secret-ca
+text 2 "$(text 1 value && text 2 "$cluster")" | part /registry/secrets/a/b-kubeconfig | put etcd_cluster secret-kubeconfig
+text 2 "$(text 1 cp-1 && number 2 40 && text 4 "$(number 1 99 && number 2 1)")" |
+  part /registry/leases/kube-node-lease/cp-1 | put etcd_cluster lease
+text 2 "$(text 2 system:node:cp-1 && text 7 kubernetes.io/kubelet-serving)" |
+  part /registry/certificatesigningrequests/csr-1 | put etcd_cluster request
+text 2 "$(text 1 hook && text 2 "$(text 2 "$ca" && text 3 https://a)")" |
+  part /registry/validatingwebhookconfigurations/a | put etcd_cluster webhook
+printf '{"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService","spec":{"caBundle":"%s"}}' "$bundle" |
+  part /registry/apiregistration.k8s.io/apiservices/v1.a | put etcd_cluster api-service
+printf '{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","spec":{"conversion":{"webhook":{"clientConfig":{"url":"https://a","caBundle":"%s"}}}}}' "$bundle" |
+  part /registry/apiextensions.k8s.io/customresourcedefinitions/a | put etcd_cluster definition
+printf 'k8s:enc:aescbc:v1:key1:x' | part /registry/secrets/a/sealed-ca | put etcd_cluster encrypted
+cat "$corpus"/etcd_cluster/seed-* | put etcd_cluster all
 printf 'KUBELET_KUBEADM_ARGS="--node-ip=10.0.0.1 --rotate-server-certificates --initial-cluster=a=https://b:2380,c=d"\n' |
   put kubelet_config flags
 printf 'runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 2\n' | put kubelet_config crictl

@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
         selection: Selection::All,
         kubelet: true,
         reuse_keys: true,
-        days: 365,
+        days: Some(365),
         partial: true,
         accept: Vec::new(),
         add_sans: Vec::new(),

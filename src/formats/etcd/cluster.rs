@@ -130,13 +130,20 @@ pub fn cluster_records(database: &mut Database<'_>, prefix: &str) -> Result<Clus
             _ => found.records.left_out += 1,
         }
     }
-    let mut records = found.records;
-    records.revision = revision;
-    records.copies.sort();
-    records.heartbeats.sort();
-    records.requests.sort();
-    records.encrypted.sort();
-    Ok(records)
+    Ok(ClusterRecords { revision, ..found.finish() })
+}
+
+impl ClusterRecords {
+    /// What these objects say, keys and values, as of no revision.
+    pub fn of<'o>(objects: impl IntoIterator<Item = (&'o [u8], &'o [u8])>, prefix: &str) -> Self {
+        let mut found = Collector::default();
+        for (key, value) in objects {
+            if let Some(key) = Key::parse(key, prefix) {
+                found.take(&key, value);
+            }
+        }
+        found.finish()
+    }
 }
 
 /// Where an API server with this `--etcd-prefix` keeps its objects (k8s.io/apiserver v0.36
@@ -203,6 +210,15 @@ struct Collector {
 }
 
 impl Collector {
+    fn finish(self) -> ClusterRecords {
+        let mut records = self.records;
+        records.copies.sort();
+        records.heartbeats.sort();
+        records.requests.sort();
+        records.encrypted.sort();
+        records
+    }
+
     fn has_room(&mut self, size: usize) -> bool {
         self.size = self.size.saturating_add(size + OVERHEAD);
         let has_room = self.size <= MOST;
