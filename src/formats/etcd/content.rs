@@ -348,3 +348,83 @@ pub(super) fn time(value: Value<'_>) -> Result<Option<Timestamp>, Invalid> {
     let nanoseconds = i32::try_from(nanoseconds).unwrap_or(0);
     Ok(Timestamp::new(seconds, nanoseconds).ok().filter(|_| seconds > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(version: &str, kind: &str, json: &Json) -> Content {
+        Content::of_json(version, kind, json)
+    }
+
+    fn bundle(name: &str, has_url: bool, pem: &[u8]) -> CaBundle {
+        CaBundle { name: name.to_owned(), has_url, pem: pem.to_vec() }
+    }
+
+    #[test]
+    fn bundles_of_webhooks() {
+        let json = json!({"webhooks": [
+            {"name": "a.example.com", "clientConfig": {"service": {"name": "s"}, "caBundle": "QQ=="}},
+            {"name": "b.example.com", "clientConfig": {"url": "https://b", "caBundle": "Qg=="}},
+            // The API server's own CAs are used for these, or it isn't base64.
+            {"name": "c.example.com", "clientConfig": {"url": "https://c"}},
+            {"name": "d.example.com", "clientConfig": {"caBundle": "?"}},
+            {"name": "e.example.com"},
+            7,
+        ]});
+        let expected = Content::CaBundles(vec![
+            bundle("a.example.com", false, b"A"),
+            bundle("b.example.com", true, b"B"),
+        ]);
+        for version in ["v1", "v1beta1"] {
+            for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+                assert_eq!(of(&format!("admissionregistration.k8s.io/{version}"), kind, &json), expected);
+            }
+        }
+        let none = Content::CaBundles(Vec::new());
+        for json in [json!({}), json!({"webhooks": null}), json!({"webhooks": {}})] {
+            assert_eq!(of("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", &json), none);
+        }
+        assert_eq!(of("example.com/v1", "MutatingWebhookConfiguration", &json), Content::Undecoded);
+    }
+
+    #[test]
+    fn bundles_of_api_services_and_definitions() {
+        let service = json!({"spec": {"service": {"name": "s"}, "caBundle": "QQ=="}});
+        let of_service = |json: &Json| of("apiregistration.k8s.io/v1", "APIService", json);
+        assert_eq!(of_service(&service), Content::CaBundles(vec![bundle("spec", false, b"A")]));
+        for none in [json!({"spec": {"insecureSkipTLSVerify": true}}), json!({"spec": null}), json!({})] {
+            assert_eq!(of_service(&none), Content::CaBundles(Vec::new()), "{none}");
+        }
+        let of_definition = |version: &str, conversion: Json| {
+            let json = json!({"spec": {"conversion": conversion}});
+            of(&format!("apiextensions.k8s.io/{version}"), "CustomResourceDefinition", &json)
+        };
+        let config = json!({"url": "https://a", "caBundle": "QQ=="});
+        let expected = Content::CaBundles(vec![bundle("spec.conversion", true, b"A")]);
+        assert_eq!(of_definition("v1", json!({"webhook": {"clientConfig": config}})), expected);
+        assert_eq!(of_definition("v1beta1", json!({"webhookClientConfig": config})), expected);
+        assert_eq!(of_definition("v1", json!({"strategy": "None"})), Content::CaBundles(Vec::new()));
+    }
+
+    #[test]
+    fn requests_that_wait() {
+        let is_pending = |status: Json| {
+            let json = json!({"spec": {"signerName": "s", "username": "u"}, "status": status});
+            match of("certificates.k8s.io/v1", "CertificateSigningRequest", &json) {
+                Content::SigningRequest { signer, username, is_pending } => {
+                    assert_eq!((signer.as_str(), username.as_str()), ("s", "u"));
+                    is_pending
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(is_pending(json!({})) && is_pending(json!(null)));
+        assert!(is_pending(json!({"conditions": [], "certificate": ""})));
+        assert!(!is_pending(json!({"conditions": [{"type": "Approved"}]})));
+        assert!(!is_pending(json!({"conditions": [{"type": "Denied"}]})));
+        assert!(!is_pending(json!({"certificate": "QQ=="})));
+    }
+}

@@ -218,6 +218,59 @@ fn the_same_objects_as_json() {
     assert_eq!(*object, expected);
 }
 
+/// As Kubernetes writes CBOR: text as byte strings, bytes in tag 22.
+#[test]
+fn the_same_objects_as_cbor() {
+    fn item(kind: u8, length: usize) -> Vec<u8> {
+        match length {
+            0..24 => vec![kind << 5 | u8::try_from(length).unwrap()],
+            _ => [vec![kind << 5 | 25], u16::try_from(length).unwrap().to_be_bytes().to_vec()].concat(),
+        }
+    }
+    fn cbor(json: &serde_json::Value) -> Vec<u8> {
+        match json {
+            serde_json::Value::Object(map) => {
+                let fields = map
+                    .iter()
+                    .map(|(key, value)| [item(2, key.len()), key.as_bytes().to_vec(), cbor(value)].concat());
+                [item(5, map.len()), fields.collect::<Vec<_>>().concat()].concat()
+            }
+            serde_json::Value::String(text) => match text.strip_prefix("bytes:") {
+                Some(bytes) => [vec![0xd6], item(2, bytes.len()), bytes.as_bytes().to_vec()].concat(),
+                None => [item(2, text.len()), text.as_bytes().to_vec()].concat(),
+            },
+            other => item(0, other.as_u64().unwrap().try_into().unwrap()),
+        }
+    }
+    let stored = |json: &serde_json::Value| Stored::parse(&[b"\xd9\xd9\xf7".to_vec(), cbor(json)].concat());
+    let text = "apiVersion: kubeadm.k8s.io/v1beta4\nencryptionAlgorithm: ECDSA-P384\n";
+    let map = stored(&serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"ClusterConfiguration": text},
+        "metadata": {"name": "kubeadm-config", "creationTimestamp": "2026-11-26T23:20:16Z"},
+    }));
+    let configuration = ClusterConfiguration::of_stored(&map).unwrap().unwrap();
+    assert_eq!(configuration.encryption_algorithm, "ECDSA-P384");
+    let Stored::Object(map) = map else { panic!() };
+    assert_eq!((map.encoding, map.name.as_str()), ("cbor", "kubeadm-config"));
+    assert_eq!(map.created, "2026-11-26T23:20:16Z".parse().ok());
+    let Stored::Object(secret) = stored(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": "bytes:x"},
+    })) else {
+        panic!()
+    };
+    let expected =
+        Content::Secret { kind: "Opaque".to_owned(), data: [("a".to_owned(), b"x".to_vec())].into() };
+    assert_eq!(secret.content, expected);
+    let Stored::Object(lease) = stored(&serde_json::json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "spec": {"holderIdentity": "cp-1", "renewTime": "2026-11-26T23:44:33.000000Z", "leaseDurationSeconds": 40},
+    })) else {
+        panic!()
+    };
+    let Content::Lease { renewed, duration, .. } = lease.content else { panic!() };
+    assert_eq!((renewed, duration), ("2026-11-26T23:44:33Z".parse().ok(), 40));
+}
+
 #[test]
 fn what_is_no_object() {
     let encrypted = |value: &[u8]| Stored::parse(value);

@@ -148,3 +148,53 @@ pub struct RequestCondition {
     pub message: String,
     pub last_update_time: Option<Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_service() {
+        let own = r#"{"metadata": {"name": "v1.apps"}, "spec": {"service": null, "group": "apps"}}"#;
+        let own: ApiService = serde_json::from_str(own).unwrap();
+        assert_eq!((own.metadata.name.as_str(), own.spec.service), ("v1.apps", None));
+        let other = r#"{"metadata": {"name": "v1beta1.metrics.k8s.io"},
+            "spec": {"service": {"namespace": "kube-system", "name": "metrics-server", "port": 443}, "caBundle": "QQ=="},
+            "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints",
+                "message": null, "lastTransitionTime": "2026-11-24T22:00:00Z"}]}}"#;
+        let other: ApiService = serde_json::from_str(other).unwrap();
+        let service = ServiceName { namespace: "kube-system".to_owned(), name: "metrics-server".to_owned() };
+        assert_eq!(other.spec.service, Some(service));
+        let available = super::super::condition(&other.status.conditions, "Available").unwrap();
+        assert_eq!((available.status.as_str(), available.reason.as_str()), ("False", "MissingEndpoints"));
+        assert_eq!(available.message, "");
+    }
+
+    #[test]
+    fn a_signing_request() {
+        let text = r#"{"metadata": {"name": "csr-1", "creationTimestamp": "2026-11-24T22:00:00Z"},
+            "spec": {"request": "UQ==", "signerName": "kubernetes.io/kubelet-serving", "username": "system:node:cp-1",
+                "groups": ["system:nodes"], "usages": ["digital signature", "server auth"], "expirationSeconds": 3600},
+            "status": {"conditions": [{"type": "Approved", "status": "True", "message": "by hand",
+                "lastUpdateTime": "2026-11-24T22:01:00Z"}], "certificate": "QQ=="}}"#;
+        let request: SigningRequest = serde_json::from_str(text).unwrap();
+        let SigningRequestSpec { request: pem, signer_name, username, groups, usages } = request.spec;
+        assert_eq!((pem.as_str(), username.as_str()), ("UQ==", "system:node:cp-1"));
+        assert_eq!(signer_name, "kubernetes.io/kubelet-serving");
+        assert_eq!((groups.len(), usages.last().map(String::as_str)), (1, Some("server auth")));
+        let SigningRequestStatus { conditions, certificate } = request.status;
+        assert_eq!(certificate, "QQ==");
+        assert_eq!((conditions[0].kind.as_str(), conditions[0].message.as_str()), ("Approved", "by hand"));
+        assert_eq!(conditions[0].last_update_time, "2026-11-24T22:01:00Z".parse().ok());
+    }
+
+    #[test]
+    fn what_is_of_another_type_is_an_error() {
+        for text in [r#"{"spec": {"service": "s"}}"#, r#"{"spec": {"service": {"name": 7}}}"#] {
+            assert!(serde_json::from_str::<ApiService>(text).is_err(), "{text}");
+        }
+        for text in [r#"{"spec": {"usages": "server auth"}}"#, r#"{"status": {"conditions": [7]}}"#] {
+            assert!(serde_json::from_str::<SigningRequest>(text).is_err(), "{text}");
+        }
+    }
+}
