@@ -92,6 +92,23 @@ fn status() {
     assert_eq!(Value::from(figures.to_vec()).to_string(), r#"[1645,633,3010592,2985984,4693,"3.4.0"]"#);
 }
 
+/// A second member was removed, and authentication is enabled.
+#[test]
+fn what_the_small_buckets_hold() {
+    let desk = Desk::new();
+    desk.write("removed-member.db", &etcd_database("removed-member.db"));
+    let status = desk.run("etcd status removed-member.db -o json").json();
+    let fields = ["removedMembers", "authEnabled", "leases", "compactedRevision", "revision", "keys"];
+    let found = Value::from(fields.map(|field| status[field].clone()).to_vec());
+    assert_eq!(found.to_string(), r#"[["1ab5a5e3d92db94a"],true,1,3,4,1]"#);
+    assert_eq!(status["members"].as_array().unwrap().len(), 1);
+    assert_snapshot!(desk.screen("etcd snapshot status removed-member.db"), @"
+    exit 0
+    HASH       REVISION   TOTAL KEYS   TOTAL SIZE   LIVE KEYS
+    a798fa73   4          13           29 kB        1
+    ");
+}
+
 #[test]
 fn snapshots() {
     let desk = Desk::new();

@@ -1036,3 +1036,129 @@ fn names_of_lost_certificates_are_those_of_the_clusters_configuration() {
     let found = node.run("diagnose -o json").json();
     assert!(found["findings"].as_array().unwrap().iter().all(|finding| finding["severity"] != "blocker"));
 }
+
+/// What the plan says of keys and dates, and where it was read.
+fn keys_and_dates(plan: &str) -> String {
+    let is_shown = |line: &&str| {
+        ["- ", "    expires", "    new key", "    NOTE: its key", "  certificates valid"]
+            .iter()
+            .any(|start| line.starts_with(start))
+            && !line.starts_with("- skip")
+    };
+    plan.lines().filter(is_shown).map(|line| format!("{line}\n")).collect()
+}
+
+/// kubeadm-config of this database: encryptionAlgorithm ECDSA-P384, certificateValidityPeriod 17520h0m0s.
+#[test]
+fn keys_and_validity_are_those_of_the_clusters_configuration() {
+    let node = Node::of("rsa2048");
+    let database = etcd_database("kubeadm-config-v1beta4.db");
+    node.write("/var/lib/etcd/member/snap/db", &database);
+    // A key that is there stays of its kind.
+    let renew = node.must("certs renew apiserver --dry-run --at 2026-11-24").out;
+    assert_snapshot!(keys_and_dates(&renew), @"
+      certificates valid for 730 days (from certificateValidityPeriod of kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2)
+    - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    ");
+    let asked = node.must("certs renew apiserver --dry-run --at 2026-11-24 --days 30").out;
+    assert_snapshot!(keys_and_dates(&asked), @"
+    - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
+        expires 2026-12-24 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    ");
+    for file in ["apiserver.crt", "apiserver.key", "etcd/peer.crt"] {
+        node.remove(&format!("{PKI}/{file}"));
+    }
+    assert_snapshot!(keys_and_dates(&node.must("recover --dry-run --at 2026-11-24").out), @"
+      certificates valid for 730 days (from certificateValidityPeriod of kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2)
+    - renew admin.conf: in /etc/kubernetes/admin.conf
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - issue apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
+        expires 2028-11-23 00:00 UTC (old: none)
+        new key, ECDSA-P384
+        NOTE: its key is ECDSA-P384: encryptionAlgorithm of kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2
+    - renew apiserver-etcd-client: /etc/kubernetes/pki/apiserver-etcd-client.crt and /etc/kubernetes/pki/apiserver-etcd-client.key
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - renew apiserver-kubelet-client: /etc/kubernetes/pki/apiserver-kubelet-client.crt and /etc/kubernetes/pki/apiserver-kubelet-client.key
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - renew controller-manager.conf: in /etc/kubernetes/controller-manager.conf
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - renew etcd-healthcheck-client: /etc/kubernetes/pki/etcd/healthcheck-client.crt and /etc/kubernetes/pki/etcd/healthcheck-client.key
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - issue etcd-peer: /etc/kubernetes/pki/etcd/peer.crt and /etc/kubernetes/pki/etcd/peer.key
+        expires 2028-11-23 00:00 UTC (old: none)
+        new key, RSA-2048
+    - renew etcd-server: /etc/kubernetes/pki/etcd/server.crt and /etc/kubernetes/pki/etcd/server.key
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - renew front-proxy-client: /etc/kubernetes/pki/front-proxy-client.crt and /etc/kubernetes/pki/front-proxy-client.key
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - renew scheduler.conf: in /etc/kubernetes/scheduler.conf
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    - renew super-admin.conf: in /etc/kubernetes/super-admin.conf
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, RSA-2048
+    ");
+    node.must("recover --yes --at 2026-11-24");
+    let key = |name: &str| openssl("x509 -noout -text", &certificate_of(&node, name));
+    assert!(key("apiserver").contains("ASN1 OID: secp384r1"));
+    assert!(key("etcd-peer").contains("(2048 bit)"));
+    assert_eq!(end_of(&node.read(&format!("{PKI}/apiserver.crt"))), "2028-11-23 00:00:00Z");
+}
+
+/// The same database with another text of the same length in it.
+fn with(database: &[u8], old: &str, new: &str) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let mut changed = database.to_vec();
+    let places: Vec<_> = memchr::memmem::find_iter(database, old).collect();
+    assert!(!places.is_empty(), "{old}");
+    places.into_iter().for_each(|at| changed[at..at + new.len()].copy_from_slice(new.as_bytes()));
+    changed
+}
+
+#[test]
+fn a_configuration_that_is_not_used_is_told() {
+    let node = Node::of("rsa2048");
+    let database = etcd_database("kubeadm-config-v1beta4.db");
+    let mut screens = String::new();
+    for (old, new) in [
+        ("17520h0m0s", "00010h0m0s"),
+        ("17520h0m0s", "9999999h0m"),
+        ("ECDSA-P384", "ML-DSA-065"),
+        ("k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12", "k8s:enc:aescbc:v1:key:"),
+        ("17520h0m0s", "08760h0m0s"),
+    ] {
+        node.write("/var/lib/etcd/member/snap/db", with(&database, old, new));
+        let found = node.run_as_given("diagnose -o json --at 2026-11-24").json();
+        let found = found["findings"].as_array().unwrap().iter().find(|one| one["code"] == "etcd-not-read");
+        let what = found.map(|found| format!("{}: {}", found["severity"], found["what"]));
+        let plan = node.must("certs renew apiserver --dry-run --at 2026-11-24").out;
+        let expires = plan.lines().find(|line| line.starts_with("    expires")).unwrap();
+        screens += &format!("{new}\n{expires}\n    {}\n", what.unwrap_or_default());
+    }
+    assert_snapshot!(screens, @r#"
+    00010h0m0s
+        expires 2027-11-24 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        "note": "not read: certificateValidityPeriod of kubeadm-config: 10h is not supported here"
+    9999999h0m
+        expires 2027-11-24 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        "note": "not read: certificateValidityPeriod of kubeadm-config: 9999999h is not supported here"
+    ML-DSA-065
+        expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        "note": "not read: encryptionAlgorithm of kubeadm-config: ML-DSA-065 is not supported here"
+    k8s:enc:aescbc:v1:key:
+        expires 2027-11-24 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        "note": "not read: kubeadm-config: encrypted with aescbc"
+    08760h0m0s
+        expires 2027-11-24 00:00 UTC (old: 2027-11-23 22:23 UTC)
+    "#);
+}

@@ -36,6 +36,8 @@ fn requests_and_heartbeats() {
     Running pods are not affected.
 
     Notes:
+      etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
+                              hint: Run the command again; if the disk reports errors: journalctl -k -p err. Encrypted objects are read through the API server once it runs: kubectl get configmap kubeadm-config -n kube-system -o yaml. What was configured there can be given: --days, --add-san (kuberescue certs renew).
       csr-pending             csr: 3 certificate signing requests pending in etcd's database; the newest of each: csr-9b5vd of jane to example.com/signer, csr-6zw2t of system:node:cp-1 to kubelet-serving
                               /var/lib/etcd/member/snap/db csr-9b5vd creationTimestamp = 2026-11-24T20:00:00Z
                               /var/lib/etcd/member/snap/db csr-6zw2t creationTimestamp = 2026-11-24T21:55:00Z
@@ -49,6 +51,9 @@ fn requests_and_heartbeats() {
     VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 175 days); CAs valid until 2036-11-20
     Running pods are not affected.
     Last heartbeat in etcd's database: of this node 2026-11-24 21:59 UTC, of the cluster 2026-11-24 22:00 UTC (cp-2)
+
+    Notes:
+      etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
     ");
     let json = Diagnosis::at(&node, NOW).json;
     assert_snapshot!(json["lastHeartbeat"], @r#"{"cluster":"2026-11-24T22:00:03.123456Z","from":"cp-2","node":"2026-11-24T21:59:58.123456Z"}"#);
@@ -67,7 +72,21 @@ fn an_api_server_with_another_prefix() {
     assert_eq!(found.json["lastHeartbeat"]["from"], "cp-2");
     assert_eq!(found.finding("csr-pending", "csr")["severity"], "note");
     let status = node.run_as_given("etcd status -o json").json();
-    assert_eq!(status["resources"][0]["name"], "leases");
+    assert_eq!(status["resources"][0]["name"], "configmaps");
+}
+
+#[test]
+fn a_damaged_page_among_the_objects() {
+    const PAGE: usize = 4096;
+    let node = disk("ecdsa-p256");
+    let mut database = etcd_database("kubernetes-1.20-snapshot.db");
+    let key = memchr::memmem::Finder::new("/registry/configmaps/kube-system/kubeadm-config");
+    let places: Vec<_> = key.find_iter(&database).map(|at| at / PAGE * PAGE).collect();
+    places.into_iter().for_each(|page| database[page..page + PAGE].fill(0));
+    node.write("/var/lib/etcd/member/snap/db", database);
+    let found = Diagnosis::at(&node, NOW);
+    let found = found.finding("etcd-data-broken", "etcd");
+    assert_snapshot!(format!("{}: {}", found["severity"], found["what"]), @r#""blocker": "page 58 is damaged: it holds another page's number""#);
 }
 
 #[test]
@@ -98,6 +117,8 @@ fn copies_of_the_ca() {
     Warnings:
 
     Notes:
+      etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
+                              hint: Run the command again; if the disk reports errors: journalctl -k -p err. Encrypted objects are read through the API server once it runs: kubectl get configmap kubeadm-config -n kube-system -o yaml. What was configured there can be given: --days, --add-san (kuberescue certs renew).
       ca-copy-differs         ca: copies in the cluster differ from it: cluster-info, extension-apiserver-authentication (client-ca-file), APIService v1beta1.metrics.k8s.io, kube-root-ca.crt in 4 namespaces, 4 more (another certificate of the same key, valid until 2036-11-20 22:23 UTC)
                               /var/lib/etcd/member/snap/db cluster-info notAfter = 2036-11-20T22:23:27Z
                               /var/lib/etcd/member/snap/db extension-apiserver-authentication (client-ca-file) notAfter = 2036-11-20T22:23:27Z
@@ -239,7 +260,14 @@ fn the_quota_and_alarms_of_etcd() {
                               /var/lib/etcd/member/snap/db size in bytes = 77824
                               /var/lib/etcd/member/snap/db bytes in use = 53248
                               hint: Save a snapshot first: kuberescue etcd snapshot save /root/etcd.db. The API server compacts every 5 minutes, so free pages are given back by etcdctl defrag, one member after the other. If most of it is in use, delete what fills it, or set a larger --quota-backend-bytes (at most 8 GiB) in etcd's manifest on every member.
+
+    Notes:
+      etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
+                              hint: Run the command again; if the disk reports errors: journalctl -k -p err. Encrypted objects are read through the API server once it runs: kubectl get configmap kubeadm-config -n kube-system -o yaml. What was configured there can be given: --days, --add-san (kuberescue certs renew).
     ");
+    let recovery = screen::screen(node.root(), &node.run_as_given("recover --dry-run --at 2026-11-24"));
+    let last = recovery.lines().last().unwrap();
+    assert!(last.starts_with("hint: Save a snapshot first: kuberescue etcd snapshot save"), "{recovery}");
     // A full etcd is no reason not to renew: without certificates nobody can free space.
     etcd_of(&node, "nospace.db");
     node.remove(&pki("apiserver.crt"));
