@@ -312,7 +312,7 @@ fn what_systemd_refuses_is_told_in_its_words() {
         machine.systemd("case $1 in show) cat shown;; *) echo \"Job for kubelet.service failed.\nSee status\" >&2; exit 1;; esac");
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
         let error = restart(ENOUGH, SOON, &mut |_| ()).unwrap_err();
-        assert_eq!(error.to_string(), "systemctl restart: Job for kubelet.service failed.");
+        assert_eq!(error.to_string(), "cannot run systemctl restart: Job for kubelet.service failed.");
         insta::assert_snapshot!(kuberescue::error::Error::from(error.clone()).hints[0], @"see systemctl status kubelet and journalctl -u kubelet -n 20, then systemctl restart kubelet");
 
         std::fs::write(machine.path("shown"), "LoadState=masked\nActiveState=inactive\n").unwrap();
@@ -329,7 +329,7 @@ fn a_systemctl_that_hangs_is_given_up() {
         std::fs::write(machine.path("shown"), ACTIVE).unwrap();
         let begun = Instant::now();
         let error = restart(A_MOMENT, SOON, &mut |_| ()).unwrap_err();
-        assert_eq!(error.to_string(), "systemctl restart gave no answer in time");
+        assert_eq!(error.to_string(), "cannot run systemctl restart: no answer in time");
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     });
 }

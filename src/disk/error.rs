@@ -56,7 +56,7 @@ pub enum Error {
     #[error("cannot replace {}: changed since it was read; nothing was written", path.display())]
     Changed { path: PathBuf },
     /// A change that the transaction doesn't support.
-    #[error("{}: {why}", path.display())]
+    #[error("cannot use {}: {why}", path.display())]
     Unsupported { path: PathBuf, why: &'static str },
     /// A staged file does not read back the same.
     #[error("cannot write {}: it does not read back as written", path.display())]

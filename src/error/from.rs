@@ -368,17 +368,17 @@ mod tests {
             screen(KubeletError::WontStop { pid: 7, waited }),
         ];
         insta::assert_snapshot!(all.concat(), @r#"
-        2 [no-runtime]: /var/run/crio/crio.sock: there is no such socket
+        2 [no-runtime]: cannot connect to /var/run/crio/crio.sock: no such socket
           hint: start the runtime: systemctl start crio; if its socket is elsewhere, name the runtime's socket with --cri-socket unix:///PATH
-        2 [no-runtime]: /run/containerd/containerd.sock: permission denied
+        2 [no-runtime]: cannot connect to /run/containerd/containerd.sock: permission denied
           hint: run the same command with sudo
-        2 [no-runtime]: /run/containerd/containerd.sock: accepts connections, but did not answer within 5 s
+        2 [no-runtime]: cannot connect to /run/containerd/containerd.sock: it accepts the connection, but does not answer within 5 s
           hint: see journalctl -u containerd; systemctl restart containerd leaves the containers running
-        2 [no-runtime]: /var/run/docker.sock: speaks HTTP/1, so this is no CRI socket
+        2 [no-runtime]: cannot connect to /var/run/docker.sock: it speaks HTTP/1 and is no CRI socket
           hint: if this is Docker's socket, cri-dockerd's is needed (unix:///var/run/cri-dockerd.sock): name the runtime's socket with --cri-socket unix:///PATH
-        2 [no-runtime]: /run/containerd/containerd.sock: the runtime answers, but without CRI, neither v1 nor v1alpha2
+        2 [no-runtime]: cannot use the runtime at /run/containerd/containerd.sock: it answers, but without CRI, neither v1 nor v1alpha2
           hint: remove "cri" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart containerd; or go without CRI: --restart=manifest
-        2 [no-runtime]: no container runtime found: there is no socket at /run/containerd/containerd.sock, /var/run/crio/crio.sock, /var/run/cri-dockerd.sock
+        2 [no-runtime]: cannot find a container runtime: no socket at /run/containerd/containerd.sock, /var/run/crio/crio.sock, /var/run/cri-dockerd.sock
           hint: start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go without CRI: --restart=manifest
         4 [restart-failed]: there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs
           hint: install the kubelet of the cluster's version, then run this again

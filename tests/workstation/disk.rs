@@ -203,7 +203,7 @@ fn links_lead_to_what_is_replaced() {
       Installed link
       Old file: DIR/real/config.TIME
     install --admin-kubeconfig admin --cluster cluster1 --file dangling --yes: exit 2
-      error [file-error]: dangling: it is a link to a file that is not there
+      error [file-error]: cannot use dangling: it is a link to a file that is not there
       hint: nothing was changed; run the same command again once the cause is gone
     install --admin-kubeconfig admin --cluster cluster1 --file pipe --yes: exit 2
       error [file-error]: cannot read pipe: a FIFO, not a file
@@ -259,7 +259,7 @@ fn another_run_is_not_disturbed() {
       Secret cluster-cluster1/cluster1-kubeconfig: CN=kubernetes-admin, serial HEX, expires on 4096-01-01 (in N days), server CLUSTER
       The new kubeconfig works. Nodes of CLUSTER:
       Plan: bmctl-workspace/cluster1/cluster1-kubeconfig: replaced; the old file is kept beside it
-      error [file-error]: DIR/bmctl-workspace/cluster1/.cluster1-kubeconfig.kuberescue-new: another kuberescue is about to write there
+      error [file-error]: cannot use DIR/bmctl-workspace/cluster1/.cluster1-kubeconfig.kuberescue-new: another kuberescue is about to write there
       hint: nothing was changed; run the same command again once the cause is gone
     install --admin-kubeconfig admin --cluster cluster1 --yes: exit 0
       …
@@ -323,7 +323,7 @@ fn owners_stay() {
       hint: sudo kuberescue kubeconfig install --admin-kubeconfig admin --cluster cluster1 --yes
     install --admin-kubeconfig admin --cluster cluster1 --yes: exit 2
       …
-      error [file-error]: bmctl-workspace/cluster1/cluster1-kubeconfig: it belongs to another user: run it as that user, or as root
+      error [file-error]: cannot use bmctl-workspace/cluster1/cluster1-kubeconfig: it belongs to another user: run it as that user, or as root
       hint: nothing was changed; run the same command again once the cause is gone
     ");
 }

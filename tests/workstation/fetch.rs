@@ -106,7 +106,7 @@ fn out_is_0600_and_over_nothing_else() {
       Wrote bmctl-workspace/cluster1/cluster1-kubeconfig; old file: bmctl-workspace/cluster1/cluster1-kubeconfig.TIME
     fetch --admin-kubeconfig admin --cluster cluster1 --out . --force: exit 2
       …
-      error [file-error]: .: it is a directory
+      error [file-error]: cannot use .: it is a directory
       hint: nothing was changed; run the same command again once the cause is gone
     fetch --admin-kubeconfig admin --cluster cluster1 --out /dev/null --force: exit 2
       …

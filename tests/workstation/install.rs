@@ -133,7 +133,7 @@ fn a_missing_file_is_made_and_a_missing_directory_is_not() {
       error [file-error]: cannot enter none: not found
       hint: check the path; nothing was changed
     install new --file bmctl-workspace --yes: exit 2
-      error [file-error]: bmctl-workspace: it is a directory
+      error [file-error]: cannot use bmctl-workspace: it is a directory
       hint: nothing was changed; run the same command again once the cause is gone
     install new --file new/x --yes: exit 2
       error [file-error]: cannot read new/x: a part of the path is not a directory

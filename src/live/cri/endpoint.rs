@@ -23,7 +23,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     #[error(
-        "{source_of}: {endpoint}: not a Unix socket; it looks like unix:///run/containerd/containerd.sock"
+        "cannot use {endpoint} ({source_of}): not a Unix socket such as unix:///run/containerd/containerd.sock"
     )]
     NotUnix {
         endpoint: String,
@@ -31,13 +31,13 @@ pub enum EndpointError {
         source_of: String,
     },
     /// Docker through the kubelet.
-    #[error("{source_of}: {}: this is dockershim, a part of the kubelet, which goes away when the kubelet does", socket.display())]
+    #[error("cannot use {} ({source_of}): it is dockershim, a part of the kubelet, and goes away when the kubelet does", socket.display())]
     Dockershim {
         socket: PathBuf,
         /// The option, flag or file that names it.
         source_of: String,
     },
-    #[error("no container runtime found: there is no socket at {}", WELL_KNOWN.join(", "))]
+    #[error("cannot find a container runtime: no socket at {}", WELL_KNOWN.join(", "))]
     NotFound,
 }
 
@@ -168,7 +168,7 @@ mod tests {
             ["tcp://127.0.0.1:1", "npipe:////./pipe/c", "unix://run/x.sock", "run/x.sock", "", "unix://"]
         {
             let error = parse(bad, "--cri-socket").unwrap_err().to_string();
-            assert!(error.starts_with(&format!("--cri-socket: {bad}: not a Unix socket")), "{error}");
+            assert!(error.starts_with(&format!("cannot use {bad} (--cri-socket): not a Unix socket")), "{error}");
         }
     }
 }

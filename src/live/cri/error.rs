@@ -6,37 +6,37 @@ use std::time::Duration;
 /// Why the runtime could not be reached, or its error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CriError {
-    #[error("{}: there is no such socket", socket.display())]
+    #[error("cannot connect to {}: no such socket", socket.display())]
     Missing { socket: PathBuf },
-    #[error("{}: permission denied", socket.display())]
+    #[error("cannot connect to {}: permission denied", socket.display())]
     Denied { socket: PathBuf },
     /// A file, a directory or something else.
-    #[error("{}: not a socket", socket.display())]
+    #[error("cannot connect to {}: not a socket", socket.display())]
     NotASocket {
         /// The path that was given.
         socket: PathBuf,
     },
     /// The socket file exists, but nothing listens on it.
-    #[error("{}: nobody listens on this socket: the container runtime is not running", socket.display())]
+    #[error("cannot connect to {}: connection refused, the container runtime is not running", socket.display())]
     Refused { socket: PathBuf },
     #[error("cannot connect to {}: {why}", socket.display())]
     Connect { socket: PathBuf, why: String },
     /// The connection is accepted, but there is no answer.
-    #[error("{}: accepts connections, but did not answer within {}", socket.display(), seconds(*waited))]
+    #[error("cannot connect to {}: it accepts the connection, but does not answer within {}", socket.display(), seconds(*waited))]
     Silent { socket: PathBuf, waited: Duration },
     /// The connection is accepted and closed without an answer.
-    #[error("{}: closes the connection without an answer", socket.display())]
+    #[error("cannot connect to {}: it closes the connection without an answer", socket.display())]
     Closed { socket: PathBuf },
     /// It speaks HTTP/1: Docker's own socket, for example.
-    #[error("{}: speaks HTTP/1, so this is no CRI socket", socket.display())]
+    #[error("cannot connect to {}: it speaks HTTP/1 and is no CRI socket", socket.display())]
     Http1 { socket: PathBuf },
     /// It speaks an unknown protocol.
-    #[error("{}: does not speak gRPC, so this is no CRI socket", socket.display())]
+    #[error("cannot connect to {}: it does not speak gRPC and is no CRI socket", socket.display())]
     NotGrpc { socket: PathBuf },
     /// A runtime that answers, without CRI: neither `runtime.v1` nor `runtime.v1alpha2`.
-    #[error("{}: the runtime answers, but without CRI, neither v1 nor v1alpha2", socket.display())]
+    #[error("cannot use the runtime at {}: it answers, but without CRI, neither v1 nor v1alpha2", socket.display())]
     NoCri { socket: PathBuf },
-    #[error("{}: {call} was not answered within {}", socket.display(), seconds(*waited))]
+    #[error("cannot call {call} at {}: no answer within {}", socket.display(), seconds(*waited))]
     Deadline {
         socket: PathBuf,
         /// The CRI's name of the call.
@@ -44,10 +44,10 @@ pub enum CriError {
         waited: Duration,
     },
     /// The connection broke, or the runtime is starting or stopping.
-    #[error("{}: the runtime went away during {call}: {why}", socket.display())]
+    #[error("cannot call {call} at {}: the runtime is unavailable: {why}", socket.display())]
     Unavailable { socket: PathBuf, call: &'static str, why: String },
     /// The runtime answered with an error.
-    #[error("{}: {call} failed: {message} ({code})", socket.display())]
+    #[error("cannot call {call} at {}: {message} ({code})", socket.display())]
     Answer {
         socket: PathBuf,
         call: &'static str,
@@ -56,7 +56,7 @@ pub enum CriError {
         message: String,
     },
     /// The operating system provided no event loop.
-    #[error("cannot talk to {}: {why}", socket.display())]
+    #[error("cannot connect to {}: {why}", socket.display())]
     NoLoop { socket: PathBuf, why: String },
 }
 

@@ -26,12 +26,12 @@ const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPI
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SystemctlError {
     /// There is no such program in PATH, or it can't be run.
-    #[error("systemctl can't be run: {0}")]
+    #[error("cannot run systemctl: {0}")]
     CannotRun(String),
     /// It didn't finish in time and was killed.
-    #[error("systemctl {0} gave no answer in time")]
+    #[error("cannot run systemctl {0}: no answer in time")]
     TimedOut(String),
-    #[error("systemctl {verb}: {why}")]
+    #[error("cannot run systemctl {verb}: {why}")]
     Failed {
         verb: String,
         /// The first line of its message. Foreign text.

@@ -323,12 +323,12 @@ fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
         found.push(error.to_string());
         node.assert(&node.old, path);
     }
-    insta::assert_snapshot!(found.join("\n"), @r"
-    /etc/k/pki/a.crt: could not be read, so it cannot be archived nor replaced
-    /etc/k/pki/a.crt: its new content was not read
-    /etc/k/pki: a directory is in the place of a file
-    /etc/k/pki/a.crt: a file is in the place of a directory
-    /etc/k/pki: the directory to be removed is not empty
+    insta::assert_snapshot!(found.join("\n"), @"
+    cannot use /etc/k/pki/a.crt: could not be read, so it cannot be archived nor replaced
+    cannot use /etc/k/pki/a.crt: its new content was not read
+    cannot use /etc/k/pki: a directory is in the place of a file
+    cannot use /etc/k/pki/a.crt: a file is in the place of a directory
+    cannot use /etc/k/pki: the directory to be removed is not empty
     ");
 }
 

@@ -81,7 +81,7 @@ fn an_error_that_will_not_pass_is_told_at_once() {
     world.on_stop = Box::new(|_, _| Reply::Error(Code::PermissionDenied, "no"));
     let fake = Fake::start(world);
     let (reports, _) = run(&options(&fake), &wanted(&[Component::Etcd]));
-    assert!(failure(&reports[0]).1.ends_with("StopContainer failed: no (PermissionDenied)"));
+    assert!(failure(&reports[0]).1.ends_with(": no (PermissionDenied)"));
     assert_eq!(fake.world().stops.len(), 1);
 }
 
