@@ -78,7 +78,7 @@ fn a_manifest_that_somebody_wrote_meanwhile_stays_and_a_person_is_told() {
     /etc/kubernetes/manifests/kube-controller-manager.yaml is in its place again.
     /etc/kubernetes/manifests/kube-scheduler.yaml is in its place again.
     Restores 4 manifests that an interrupted restart has moved away
-    error [changed-meanwhile]: /etc/kubernetes/manifests/etcd.yaml: another file was put there meanwhile; it stays
+    error [changed-meanwhile]: cannot move /etc/kubernetes/manifests/etcd.yaml back: another file was put there meanwhile; it stays
     hint: compare it with the one that was there before, /etc/kubernetes/manifests/.kuberescue-parked-etcd.yaml, and remove that one
     ");
     assert_eq!(node.text(&format!("{MANIFESTS}/etcd.yaml")), "kind: Pod\n");

@@ -83,7 +83,7 @@ pub enum Error {
     #[error("cannot use the journal {}: {why}", path.display())]
     Journal { path: PathBuf, why: String },
     /// Paths of a change were changed by something else since.
-    #[error("{}{}", differences.iter().take(1).map(|first| format!("{}: {}", first.path.display(), first.why))
+    #[error("{}{}", differences.iter().take(1).map(|first| format!("cannot replace {}: {}", first.path.display(), first.why))
         .collect::<String>(), match differences.len() {
         0 | 1 => String::new(),
         more => format!("; and {} changed by something else since", count(more - 1, "more file")),

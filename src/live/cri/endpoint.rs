@@ -168,7 +168,10 @@ mod tests {
             ["tcp://127.0.0.1:1", "npipe:////./pipe/c", "unix://run/x.sock", "run/x.sock", "", "unix://"]
         {
             let error = parse(bad, "--cri-socket").unwrap_err().to_string();
-            assert!(error.starts_with(&format!("cannot use {bad} (--cri-socket): not a Unix socket")), "{error}");
+            assert!(
+                error.starts_with(&format!("cannot use {bad} (--cri-socket): not a Unix socket")),
+                "{error}"
+            );
         }
     }
 }

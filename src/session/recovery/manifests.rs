@@ -25,20 +25,22 @@ pub fn bring_back(root: &Root, lock: &Lock, context: &mut Context<'_>) -> Result
         let (path, parked) = (manifest.path.display(), manifest.parked_path());
         let parked = parked.display();
         context.out.fail(
-            &Error::manual_action(format!("{path}: another file was put there meanwhile; it stays"))
-                .code(Code::ChangedMeanwhile)
-                .hint(format!(
-                    "compare it with the one that was there before, {parked}, and remove that one"
-                )),
+            &Error::manual_action(format!(
+                "cannot move {path} back: another file was put there meanwhile; it stays"
+            ))
+            .code(Code::ChangedMeanwhile)
+            .hint(format!("compare it with the one that was there before, {parked}, and remove that one")),
         );
     }
     for manifest in &done.lost {
         let (path, parked) = (manifest.path.display(), manifest.parked_path());
         let parked = parked.display();
         context.out.fail(
-            &Error::manual_action(format!("{path}: neither there nor in {parked}, where it was moved to"))
-                .code(Code::InterruptedRestart)
-                .hint("take it from the archive of the old state: kuberescue archive list"),
+            &Error::manual_action(format!(
+                "cannot move {path} back: it is neither there nor in {parked}, where it was moved to"
+            ))
+            .code(Code::InterruptedRestart)
+            .hint("take it from the archive of the old state: kuberescue archive list"),
         );
     }
     Ok(if done.is_complete() { Exit::Fine } else { Exit::ActionRequired })

@@ -105,7 +105,7 @@ fn manifests(snapshot: &Snapshot, inventory: &Inventory) -> Result<(PathBuf, Man
             ));
     };
     let unclear = |why: &str| {
-        Error::refused(Code::EtcdManifestUnclear, format!("{}: {why}", path.display()))
+        Error::refused(Code::EtcdManifestUnclear, format!("cannot use {}: {why}", path.display()))
             .hint("kuberescue explain etcd-manifest-unclear")
     };
     if pod.flag("wal-dir").is_some() {
@@ -204,7 +204,7 @@ fn too_little(copy: &Path, free: u64, size: data::Size) -> Error {
 
 fn no_space(copy: &Path, what: &str) -> Error {
     let place = copy.parent().unwrap_or(copy);
-    Error::could_not_run(format!("{}: {what}; nothing was changed", place.display()))
+    Error::could_not_run(format!("cannot copy to {}: {what}; nothing was changed", place.display()))
         .code(Code::NoSpace)
         .hint("make room there: etcd's data is copied before it is changed")
 }
