@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use super::alike::alike;
 use super::json::document;
 use super::sanitise::line;
 use super::yaml;
@@ -115,18 +116,16 @@ pub fn diagnosis_json(diagnosis: &Diagnosis) -> String {
 }
 
 fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail<'_>) {
-    let found: Vec<_> = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).collect();
-    if found.is_empty() {
+    let mut found = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).peekable();
+    if found.peek().is_none() {
         return;
     }
     let _ = writeln!(out, "\n{heading}:");
     let mut said = None;
-    for RankedFinding { finding, consequence } in found {
-        let _ = writeln!(
-            out,
-            "{}",
-            line(&format!("  {:<23} {}: {}", finding.code.as_str(), finding.subject, finding.what))
-        );
+    for same in alike(found) {
+        let RankedFinding { finding, consequence } = same.first;
+        let text = format!("  {:<23} {}: {}", finding.code.as_str(), same.subject(), finding.what);
+        let _ = writeln!(out, "{}", line(&text));
         // Several findings on one subject print their consequence once.
         if consequence.is_some() && said != *consequence {
             let _ = writeln!(out, "{}", line(&format!("  {:<23} → {}", "", consequence.unwrap_or_default())));
@@ -135,7 +134,7 @@ fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading:
         if !detail.evidence {
             continue;
         }
-        for evidence in &finding.evidence {
+        for evidence in same.all().flat_map(|ranked| &ranked.finding.evidence) {
             let at = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
             let text = format!(
                 "  {:<23} {}{at} {} = {}",

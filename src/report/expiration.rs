@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
+use super::alike::alike;
 use super::table;
 use crate::analysis::node::findings::{Code, Finding};
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Row};
@@ -134,15 +135,17 @@ impl Expiration<'_> {
             out.push_str(&format!("\n{}", table::render(&rows)));
         }
         // The tables show what has expired; the rest needs a sentence.
-        let wordy: Vec<_> = self
+        let mut wordy = self
             .findings
             .iter()
             .filter(|f| !matches!(f.code, Code::Expired | Code::EmbeddedCaDiffers))
-            .collect();
-        if !wordy.is_empty() {
+            .peekable();
+        if wordy.peek().is_some() {
             let mut rows = vec![vec!["FINDING".into(), "SUBJECT".into(), "WHAT".into()]];
             rows.extend(
-                wordy.iter().map(|f| vec![f.code.as_str().into(), f.subject.to_string(), f.what.clone()]),
+                alike(wordy).iter().map(|same| {
+                    vec![same.first.code.as_str().into(), same.subject(), same.first.what.clone()]
+                }),
             );
             out.push_str(&format!("\n{}", table::render(&rows)));
         }

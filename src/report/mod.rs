@@ -1,6 +1,7 @@
 //! The only module that prints. stdout is the result, stderr is for messages; foreign text is sanitised
 //! before it reaches a terminal; a broken pipe is success.
 
+mod alike;
 mod archive;
 mod comparison;
 mod credential;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::breakages::named;
+use super::common::PKI;
 use super::scene::Diagnosis;
 
 /// Scenario, code, subject; then of one piece of evidence: path, line, field, value.
@@ -191,6 +192,56 @@ fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
                               /etc/kubernetes/pki/ca.key mode = 0644
                               hint: Close it with chmod 600 /etc/kubernetes/pki/ca.key, and renew it if someone could have read it.
     ");
+}
+
+/// A copy of a directory is found key by key; what differs in nothing but the path is one line.
+#[test]
+fn copies_of_one_key_are_one_line_and_v_has_each_path() {
+    let node = super::scene::disk("ecdsa-p256");
+    let key = node.read(&format!("{PKI}/ca.key"));
+    for copy in ["/root/ca.key", "/root/old/ca.key", "/home/alice/ca.key"] {
+        node.write(copy, &key);
+    }
+    node.write("/root/sa.key", node.read(&format!("{PKI}/sa.key")));
+    insta::assert_snapshot!(node.screen("diagnose"), @"
+    exit 1
+    cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
+
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 4 warnings
+    Running pods are not affected.
+
+    Warnings:
+      stray-private-key       /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
+      stray-private-key       /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
+    ");
+    insta::assert_snapshot!(node.screen("diagnose -v"), @"
+    exit 1
+    cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
+
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 4 warnings
+    Running pods are not affected.
+
+    Warnings:
+      stray-private-key       /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
+                              /home/alice/ca.key mode = 0600
+                              /root/ca.key mode = 0600
+                              /root/old/ca.key mode = 0600
+                              hint: Keep it until the node is healthy and archived. Then store it where only root can read it. kuberescue archive create keeps a verified copy in /var/lib/kuberescue with mode 0600.
+      stray-private-key       /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
+                              /root/sa.key mode = 0600
+                              hint: Keep it until the node is healthy and archived. Then store it where only root can read it. kuberescue archive create keeps a verified copy in /var/lib/kuberescue with mode 0600.
+    ");
+    insta::assert_snapshot!(node.screen("recover"), @"
+    exit 0
+    Nothing to recover: no blocking problem on this node.
+
+    Warnings:
+      stray-private-key      /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
+      stray-private-key      /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
+    hint: sudo kuberescue certs renew all renews certificates before they expire
+    ");
+    let found = Diagnosis::now(&node);
+    assert_eq!(found.findings().len(), 4, "JSON has each finding");
 }
 
 /// A path as a shell takes it for one word.

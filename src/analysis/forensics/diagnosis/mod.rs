@@ -96,6 +96,12 @@ pub struct RankedFinding {
     pub consequence: Option<&'static str>,
 }
 
+impl AsRef<Finding> for RankedFinding {
+    fn as_ref(&self) -> &Finding {
+        &self.finding
+    }
+}
+
 /// The validity of a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -112,6 +112,12 @@ pub struct MissingName {
     pub source: String,
 }
 
+impl AsRef<Self> for Finding {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Finding {
     /// A finding without evidence, with the remedy of its page.
     pub fn new(
