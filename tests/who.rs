@@ -406,7 +406,7 @@ fn a_component_that_cannot_read_its_key_is_not_restarted() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2028-01-01 00:00 UTC, read from ROOT
 
-    VERDICT: control plane cannot start: a component cannot read a file that its flag names (runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0), not a certificate problem; all 13 certificates expired 38 days ago; CAs valid until 2036-11-20
+    VERDICT: control plane cannot start: a component cannot read a file that its flag names (etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0), not a certificate problem; all 13 certificates expired 38 days ago; CAs valid until 2036-11-20
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0; reissuing certificates does not repair this [flag-file-denied]: Give it access: sudo chown 2379 /etc/kubernetes/pki/etcd/server.key. As which user it ran before is in an archive: kuberescue archive diff ARCHIVE. To go on all the same: --accept flag-file-denied
 

@@ -86,17 +86,17 @@ fn the_verdict_is_read_first() {
     Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2036-11-20 (41 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
 
     [etcd data missing]
-    VERDICT: control plane cannot start: etcd's data was not found (no etcd member in /var/lib/etcd), not a certificate problem
+    VERDICT: control plane cannot start: etcd's data was not found (etcd: no etcd member in /var/lib/etcd), not a certificate problem
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
 
     [all expired, and etcd data missing]
-    VERDICT: control plane cannot start: etcd's data was not found (no etcd member in /var/lib/etcd), not a certificate problem; all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
+    VERDICT: control plane cannot start: etcd's data was not found (etcd: no etcd member in /var/lib/etcd), not a certificate problem; all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
 
     [manifest missing]
-    VERDICT: control plane works only in part: a static pod of the control plane has no manifest (no manifest of kube-scheduler in /etc/kubernetes/manifests), not a certificate problem
+    VERDICT: control plane works only in part: a static pod of the control plane has no manifest (kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests), not a certificate problem
     Running pods are not affected.
     Manual action required: kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests; reissuing certificates does not repair this [manifest-missing]: Find it (find /etc/kubernetes /root /tmp -name '*.yaml*') and copy it to /etc/kubernetes/manifests/kube-scheduler.yaml. Otherwise restore it from an archive (kuberescue archive list, kuberescue archive restore), or create it again: kubeadm init phase control-plane all, kubeadm init phase etcd local. To go on all the same: --accept manifest-missing
 
@@ -138,12 +138,12 @@ fn the_verdict_is_read_first() {
     hint: sudo kuberescue recover
 
     [a backup among the manifests]
-    VERDICT: control plane may not start: two manifests for one component (/etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; the kubelet runs the last one), not a certificate problem
+    VERDICT: control plane may not start: two manifests for one component (kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; the kubelet runs the last one), not a certificate problem
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; the kubelet runs the last one; reissuing certificates does not repair this [duplicate-manifest]: Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere. To go on all the same: --accept duplicate-manifest
 
     [kubelet.conf missing]
-    VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (/etc/kubernetes/kubelet.conf not found), not a certificate problem
+    VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (kubelet: /etc/kubernetes/kubelet.conf not found), not a certificate problem
     Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
     Manual action required: kubelet: /etc/kubernetes/kubelet.conf not found; reissuing certificates does not repair this [kubelet-conf-missing]: Copy it with scp NODE:/etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet.conf from another node, where it names kubelet-client-current.pem and holds no key. Or on a control-plane node: kubeadm init phase kubeconfig kubelet. Then systemctl restart kubelet. To go on all the same: --accept kubelet-conf-missing
 

@@ -54,10 +54,12 @@ pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Ti
     }
     let mut causes = Vec::new();
     if let Some(first) = others.first() {
-        let mut cause = format!("{} ({}: {})", first.code.page().title, first.subject, first.what);
-        if first.what.contains(&first.subject.to_string()) {
-            cause = format!("{} ({})", first.code.page().title, first.what);
-        }
+        let title = first.code.page().title;
+        let cause = match first.subject {
+            // Its sentence names the clock.
+            Subject::Clock => format!("{title} ({})", first.what),
+            _ => format!("{title} ({}: {})", first.subject, first.what),
+        };
         let more: Vec<_> = others.iter().skip(1).map(|f| format!("{} ({})", f.subject, f.code)).collect();
         let more = if more.is_empty() { String::new() } else { format!(", also {}", some(&more)) };
         causes.push(format!("{cause}, not a certificate problem{more}"));
