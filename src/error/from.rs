@@ -44,6 +44,8 @@ pub struct ApiFailure<'a> {
     /// When the client certificate expired, and now.
     pub expired: Option<(Timestamp, Timestamp)>,
     pub error: &'a ApiError,
+    /// Whether it was about the Secret of a cluster's kubeconfig.
+    pub of_secret: bool,
 }
 
 impl From<ApiFailure<'_>> for Error {
@@ -64,6 +66,13 @@ impl From<ApiFailure<'_>> for Error {
 fn hint(failed: &ApiFailure<'_>) -> String {
     let source = failed.source;
     match failed.error {
+        ApiError::Status { status: 404, .. } if failed.of_secret => {
+            format!("kubectl --kubeconfig {source} get secrets -A | grep kubeconfig")
+        }
+        ApiError::Status { status: 422, .. } if failed.of_secret => {
+            "check whether the Secret is immutable or guarded by a webhook: kubectl get secret -o yaml"
+                .to_owned()
+        }
         ApiError::Kubeconfig(_) | ApiError::Fault(Fault::ClientCertificateRejected(_)) => {
             format!("kuberescue kubeconfig check {source}")
         }

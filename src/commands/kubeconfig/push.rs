@@ -237,13 +237,7 @@ fn is_certain(error: &ApiError) -> bool {
 }
 
 fn not_taken(found: &Read, error: &ApiError) -> Error {
-    let failure = found.cluster.failure(&format!("update the {}", found.place), error);
-    match error {
-        ApiError::Status { status: 422, .. } => failure.hint(
-            "check whether the Secret is immutable or guarded by a webhook: kubectl get secret -o yaml",
-        ),
-        _ => failure,
-    }
+    found.cluster.secret_failure(&format!("update the {}", found.place), error)
 }
 
 fn unknown(found: &Read, kept: Option<&Kept>, error: &ApiError) -> Error {

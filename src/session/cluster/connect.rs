@@ -121,8 +121,17 @@ impl Cluster {
 
     /// `what` is verb and object: `list the nodes`.
     pub fn failure(&self, what: &str, error: &ApiError) -> Error {
+        self.failed(what, error, false).into()
+    }
+
+    /// The same for a request about the Secret of a cluster's kubeconfig.
+    pub fn secret_failure(&self, what: &str, error: &ApiError) -> Error {
+        self.failed(what, error, true).into()
+    }
+
+    fn failed<'a>(&'a self, what: &'a str, error: &'a ApiError, of_secret: bool) -> ApiFailure<'a> {
         let (source, server, proxy) = (self.source.as_str(), self.api.server(), self.api.proxy());
-        ApiFailure { what, source, server, proxy, expired: self.expired, error }.into()
+        ApiFailure { what, source, server, proxy, expired: self.expired, error, of_secret }
     }
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::credential::Credential;
 use crate::error::Error;
-use crate::live::api::{ApiError, Login, Secret, directory_of};
+use crate::live::api::{Login, Secret, directory_of};
 use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, RequestTimeout, read};
 use crate::state::Code;
@@ -95,18 +95,8 @@ impl SecretArgs {
         }
         match cluster.api.secret(&place.namespace, &place.name, cluster.deadline()) {
             Ok(secret) => Ok(Read { cluster, place, secret }),
-            Err(error) => Err(not_read(&cluster, &place, &error)),
+            Err(error) => Err(cluster.secret_failure(&format!("read the {place}"), &error)),
         }
-    }
-}
-
-fn not_read(cluster: &Cluster, place: &Place, error: &ApiError) -> Error {
-    let failure = cluster.failure(&format!("read the {place}"), error);
-    match error {
-        _ if error.is_not_found() => {
-            failure.hint(format!("kubectl --kubeconfig {} get secrets -A | grep kubeconfig", cluster.source))
-        }
-        _ => failure,
     }
 }
 
