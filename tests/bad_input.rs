@@ -76,62 +76,62 @@ fn a_file_that_is_no_archive_is_no_root() {
     assert_snapshot!(told.0, @"
     ## text: certs check-expiration
     exit 2
-    error [root-unreadable]: --root ROOT/text: neither a directory nor an archive that can be read: cannot read the archive ROOT/text: truncated, or no tar archive
+    error [root-unreadable]: cannot use --root ROOT/text: neither a directory nor an archive that can be read: cannot read the archive ROOT/text: truncated, or no tar archive
     hint: --root takes the root directory of a node, or an archive of it (tar, tar.gz)
 
     ## text: certs renew all
     exit 2
-    error [usage]: --root ROOT/text: an archive can't be changed
+    error [usage]: cannot change --root ROOT/text: it is an archive
     hint: name the root directory of a node
 
     ## text: recover --yes
     exit 2
-    error [usage]: --root ROOT/text: an archive can't be changed
+    error [usage]: cannot change --root ROOT/text: it is an archive
     hint: name the root directory of a node
 
     ## text: rollback --yes
     exit 2
-    error [usage]: --root ROOT/text: an archive can't be changed
+    error [usage]: cannot change --root ROOT/text: it is an archive
     hint: name the root directory of a node
 
     ## empty: certs check-expiration
     exit 2
-    error [root-unreadable]: --root ROOT/empty: neither a directory nor an archive that can be read: cannot read the archive ROOT/empty: the file is empty
+    error [root-unreadable]: cannot use --root ROOT/empty: neither a directory nor an archive that can be read: cannot read the archive ROOT/empty: the file is empty
     hint: --root takes the root directory of a node, or an archive of it (tar, tar.gz)
 
     ## empty: certs renew all
     exit 2
-    error [usage]: --root ROOT/empty: an archive can't be changed
+    error [usage]: cannot change --root ROOT/empty: it is an archive
     hint: name the root directory of a node
 
     ## empty: recover --yes
     exit 2
-    error [usage]: --root ROOT/empty: an archive can't be changed
+    error [usage]: cannot change --root ROOT/empty: it is an archive
     hint: name the root directory of a node
 
     ## empty: rollback --yes
     exit 2
-    error [usage]: --root ROOT/empty: an archive can't be changed
+    error [usage]: cannot change --root ROOT/empty: it is an archive
     hint: name the root directory of a node
 
     ## cut.tar.gz: certs check-expiration
     exit 2
-    error [root-unreadable]: --root ROOT/cut.tar.gz: neither a directory nor an archive that can be read: cannot read the archive ROOT/cut.tar.gz: truncated
+    error [root-unreadable]: cannot use --root ROOT/cut.tar.gz: neither a directory nor an archive that can be read: cannot read the archive ROOT/cut.tar.gz: truncated
     hint: --root takes the root directory of a node, or an archive of it (tar, tar.gz)
 
     ## cut.tar.gz: certs renew all
     exit 2
-    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: cannot change --root ROOT/cut.tar.gz: it is an archive
     hint: name the root directory of a node
 
     ## cut.tar.gz: recover --yes
     exit 2
-    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: cannot change --root ROOT/cut.tar.gz: it is an archive
     hint: name the root directory of a node
 
     ## cut.tar.gz: rollback --yes
     exit 2
-    error [usage]: --root ROOT/cut.tar.gz: an archive can't be changed
+    error [usage]: cannot change --root ROOT/cut.tar.gz: it is an archive
     hint: name the root directory of a node
     ");
 }
@@ -144,7 +144,7 @@ fn an_archive_cannot_be_changed() {
         words.args(command.split(' ')).arg("--root").arg(&archive);
         allow_duplicates! { assert_snapshot!(screen(&archive, &run(words)), @"
         exit 2
-        error [usage]: --root ROOT: an archive can't be changed
+        error [usage]: cannot change --root ROOT: it is an archive
         hint: name the root directory of a node
         ") }
     }

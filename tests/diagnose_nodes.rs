@@ -255,9 +255,9 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
     exit 2
     --- stdout
     --- stderr
-    error [root-unreadable]: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
-    error [root-unreadable]: NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
-    error [root-unreadable]: none of these is a node that can be read
+    error [root-unreadable]: cannot diagnose NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    error [root-unreadable]: cannot diagnose NODE-0: cannot use --root NODE-0: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+    error [root-unreadable]: cannot diagnose: none of these is a node that can be read
     hint: name root directories of nodes, or archives of them (tar, tar.gz)
     ");
 }

@@ -237,7 +237,7 @@ fn the_values_of_secrets_are_shown_only_with_reveal() {
     let line = "etcd get /registry/secrets/kube-system/bootstrap-token- --db kubernetes-1.20-snapshot.db";
     assert_snapshot!(desk.screen(&format!("{line} --reveal")), @"
     exit 2
-    error [usage]: --reveal shows values, and the table has only names
+    error [usage]: cannot reveal values in a table: it has only names
     hint: add -o yaml or -o json
     ");
     assert_snapshot!(desk.screen(&format!("{line} -o yaml")), @r#"

@@ -33,7 +33,7 @@ fn nothing_is_changed_while_manifests_are_away() {
         let run = node.refuses(command, "interrupted-restart");
         allow_duplicates! { assert_snapshot!(node.shown(&run), @"
         exit 5
-        error [interrupted-restart]: an earlier restart was interrupted, and manifests are still moved away: /etc/kubernetes/manifests/etcd.yaml, /etc/kubernetes/manifests/kube-apiserver.yaml, /etc/kubernetes/manifests/kube-controller-manager.yaml, /etc/kubernetes/manifests/kube-scheduler.yaml
+        error [interrupted-restart]: cannot change the node: an earlier restart was interrupted, and manifests are still moved away: /etc/kubernetes/manifests/etcd.yaml, /etc/kubernetes/manifests/kube-apiserver.yaml, /etc/kubernetes/manifests/kube-controller-manager.yaml, /etc/kubernetes/manifests/kube-scheduler.yaml
         hint: bring them back with kuberescue resume
         ") }
     }

@@ -810,7 +810,7 @@ fn an_interrupted_change_is_finished_or_undone_first() {
         let run = node.refuses(command, "interrupted-change");
         allow_duplicates! { assert_snapshot!(node.shown(&run), @"
         exit 5
-        error [interrupted-change]: an earlier change of this node was interrupted
+        error [interrupted-change]: cannot change the node: an earlier change was interrupted
         hint: finish it with kuberescue resume, or undo it with kuberescue rollback
         ") }
     }

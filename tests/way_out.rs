@@ -383,7 +383,7 @@ fn a_rescue_that_was_interrupted_is_taken_back_on_a_disk() {
     assert_snapshot!(said.concat(), @r#"
     $ recover --dry-run
     exit 5
-    error [interrupted-change]: an earlier kuberescue etcd rescue was interrupted
+    error [interrupted-change]: cannot change the node: an earlier kuberescue etcd rescue was interrupted
     hint: finish it with kuberescue resume, or put etcd's old data back with kuberescue rollback
 
     $ resume

@@ -88,19 +88,25 @@ impl Args {
         let wrong = |what: &str, hint: &str| Err(Error::usage(what).hint(hint));
         match self.output {
             Table | Json | Yaml => Ok(()),
-            Html | Prometheus if self.trust || self.timeline => {
-                wrong("html and prometheus are of the whole diagnosis", "leave --trust and --timeline out")
-            }
-            Dot | Mermaid if self.timeline => {
-                wrong("a timeline is no graph", "dot and mermaid show who trusts whom: leave --timeline out")
-            }
-            Html | Prometheus | Dot | Mermaid if self.nodes.len() > 1 => {
-                wrong("this format is of one node", "run it for each of them, or take table or json")
-            }
+            Html | Prometheus if self.trust || self.timeline => wrong(
+                "cannot show a part of a diagnosis as html or prometheus",
+                "leave --trust and --timeline out",
+            ),
+            Dot | Mermaid if self.timeline => wrong(
+                "cannot show a timeline as a graph",
+                "dot and mermaid show who trusts whom: leave --timeline out",
+            ),
+            Html | Prometheus | Dot | Mermaid if self.nodes.len() > 1 => wrong(
+                "cannot show several nodes in this format",
+                "run it for each of them, or take table or json",
+            ),
             Html | Prometheus | Dot | Mermaid => Ok(()),
         }?;
         if self.nodes.len() > 1 && (self.trust || self.timeline || !self.log.is_empty()) {
-            return wrong("--trust, --timeline and --log are of one node", "run it for each of them");
+            return wrong(
+                "cannot use --trust, --timeline or --log with several nodes",
+                "run it for each of them",
+            );
         }
         Ok(())
     }
@@ -174,11 +180,11 @@ fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Ou
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
             context.out.fail(
-                &Error::could_not_run(format!("{}: {}", failed.source, failed.why))
+                &Error::could_not_run(format!("cannot diagnose {}: {}", failed.source, failed.why))
                     .code(Code::RootUnreadable),
             );
         }
-        return Err(Error::could_not_run("none of these is a node that can be read")
+        return Err(Error::could_not_run("cannot diagnose: none of these is a node that can be read")
             .code(Code::RootUnreadable)
             .hint("name root directories of nodes, or archives of them (tar, tar.gz)"));
     }

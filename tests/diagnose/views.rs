@@ -190,17 +190,17 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
     assert_snapshot!(told.0, @"
     ## diagnose -o dot --timeline
     exit 2
-    error [usage]: a timeline is no graph
+    error [usage]: cannot show a timeline as a graph
     hint: dot and mermaid show who trusts whom: leave --timeline out
 
     ## diagnose -o html --trust
     exit 2
-    error [usage]: html and prometheus are of the whole diagnosis
+    error [usage]: cannot show a part of a diagnosis as html or prometheus
     hint: leave --trust and --timeline out
 
     ## diagnose -o prometheus --timeline
     exit 2
-    error [usage]: html and prometheus are of the whole diagnosis
+    error [usage]: cannot show a part of a diagnosis as html or prometheus
     hint: leave --trust and --timeline out
 
     ## diagnose --log /nowhere/kubelet.log
@@ -217,22 +217,22 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
     assert_snapshot!(told.0, @"
     ## --trust
     exit 2
-    error [usage]: --trust, --timeline and --log are of one node
+    error [usage]: cannot use --trust, --timeline or --log with several nodes
     hint: run it for each of them
 
     ## --timeline
     exit 2
-    error [usage]: --trust, --timeline and --log are of one node
+    error [usage]: cannot use --trust, --timeline or --log with several nodes
     hint: run it for each of them
 
     ## -o html
     exit 2
-    error [usage]: this format is of one node
+    error [usage]: cannot show several nodes in this format
     hint: run it for each of them, or take table or json
 
     ## -o mermaid
     exit 2
-    error [usage]: this format is of one node
+    error [usage]: cannot show several nodes in this format
     hint: run it for each of them, or take table or json
     ");
 }

@@ -43,8 +43,9 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if args.reveal && args.output == DocumentFormat::Table {
-        return Err(Error::usage("--reveal shows values, and the table has only names")
-            .hint("add -o yaml or -o json"));
+        return Err(
+            Error::usage("cannot reveal values in a table: it has only names").hint("add -o yaml or -o json")
+        );
     }
     let mut database = OpenDatabase::of(args.db.as_deref(), &args.root)?;
     match args.output {
@@ -88,7 +89,7 @@ fn show(args: &Args, database: &mut OpenDatabase, context: &mut Context<'_>) -> 
         })
     })?;
     if size > MOST {
-        let what = format!("the values below {:?} are larger than {} MiB", args.prefix, MOST >> 20);
+        let what = format!("cannot show the values below {:?}: larger than {} MiB", args.prefix, MOST >> 20);
         return Err(Error::usage(what).hint("name a longer prefix, or list the names without -o"));
     }
     if args.reveal && keys.secrets() > 0 {

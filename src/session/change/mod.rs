@@ -112,21 +112,21 @@ pub fn refuse_if_interrupted(root: &Root) -> Result<(), Error> {
         Some(Interrupted::Restart(manifests)) => {
             let names: Vec<_> = manifests.iter().map(|path| path.display().to_string()).collect();
             let what = format!(
-                "an earlier restart was interrupted, and manifests are still moved away: {}",
+                "cannot change the node: an earlier restart was interrupted, and manifests are still moved away: {}",
                 names.join(", ")
             );
             Err(Error::refused(Code::InterruptedRestart, what).hint("bring them back with kuberescue resume"))
         }
-        Some(Interrupted::Rescue { .. }) => {
-            Err(Error::refused(Code::InterruptedChange, "an earlier kuberescue etcd rescue was interrupted")
-                .hint(
-                    "finish it with kuberescue resume, or put etcd's old data back with kuberescue rollback",
-                ))
-        }
-        Some(Interrupted::Change { .. } | Interrupted::Unreadable(_)) => {
-            Err(Error::refused(Code::InterruptedChange, "an earlier change of this node was interrupted")
-                .hint("finish it with kuberescue resume, or undo it with kuberescue rollback"))
-        }
+        Some(Interrupted::Rescue { .. }) => Err(Error::refused(
+            Code::InterruptedChange,
+            "cannot change the node: an earlier kuberescue etcd rescue was interrupted",
+        )
+        .hint("finish it with kuberescue resume, or put etcd's old data back with kuberescue rollback")),
+        Some(Interrupted::Change { .. } | Interrupted::Unreadable(_)) => Err(Error::refused(
+            Code::InterruptedChange,
+            "cannot change the node: an earlier change was interrupted",
+        )
+        .hint("finish it with kuberescue resume, or undo it with kuberescue rollback")),
     }
 }
 

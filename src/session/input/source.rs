@@ -56,7 +56,7 @@ impl RootArgs {
     fn open_archive(&self) -> Result<Snapshot, Error> {
         let (snapshot, _) = archive::open(&self.root).map_err(|error| {
             let what = format!(
-                "--root {}: neither a directory nor an archive that can be read: {error}",
+                "cannot use --root {}: neither a directory nor an archive that can be read: {error}",
                 self.root.display()
             );
             Error::could_not_run(what)
@@ -72,7 +72,7 @@ impl RootArgs {
     /// It doesn't exist, cannot be read, or is an archive.
     pub fn open(&self) -> Result<Root, Error> {
         if self.root.is_file() {
-            let what = format!("--root {}: an archive can't be changed", self.root.display());
+            let what = format!("cannot change --root {}: it is an archive", self.root.display());
             return Err(Error::usage(what).hint("name the root directory of a node"));
         }
         open_root(&self.root, "--root takes the directory under which the node's /etc/kubernetes is")

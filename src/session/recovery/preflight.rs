@@ -44,7 +44,7 @@ pub fn preflight(
 ) -> Result<Preflight, Error> {
     let mut lines = Vec::new();
     if !Uid::effective().is_root() {
-        return Err(Error::could_not_run("a running node is changed by root alone; nothing was changed")
+        return Err(Error::could_not_run("cannot change a running node: only root may; nothing was changed")
             .code(Code::NotRoot)
             .hint("run it again with sudo"));
     }
@@ -139,7 +139,7 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
             u64::try_from(changes.iter().count()).unwrap_or(u64::MAX).saturating_add(MORE_FILES);
         if let Some(files) = files.filter(|files| *files < files_needed) {
             let what = format!(
-                "{}: {} can be made there (inodes) and {files_needed} are needed; nothing was changed",
+                "cannot write to {}: {} can be made there (inodes) and {files_needed} are needed; nothing was changed",
                 place.display(),
                 count(files, "more file")
             );
@@ -149,7 +149,7 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
         }
         if free < needed {
             let what = format!(
-                "{}: {} KiB are free and {} KiB needed; nothing was changed",
+                "cannot write to {}: {} KiB are free and {} KiB needed; nothing was changed",
                 place.display(),
                 free >> 10,
                 needed >> 10

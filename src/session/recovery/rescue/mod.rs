@@ -58,7 +58,7 @@ pub fn prepare(args: &RootArgs, context: &Context<'_>) -> Result<Prepared, Error
     let (snapshot, inventory) = args.read_control_plane(&root)?;
     refuse_if_interrupted(&root)?;
     if !Uid::effective().is_root() {
-        return Err(Error::could_not_run("a running node is changed by root alone; nothing was changed")
+        return Err(Error::could_not_run("cannot change a running node: only root may; nothing was changed")
             .code(Code::NotRoot)
             .hint("run it again with sudo"));
     }
