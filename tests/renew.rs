@@ -633,7 +633,7 @@ fn rollback_leaves_alone_what_was_changed_since() {
     assert_snapshot!(node.screen("rollback --yes"), @r#"
     exit 5
     Rolls back "kuberescue certs renew all --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
-    error [changed-since]: cannot replace /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content; nothing was written
+    error [changed-since]: /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content; nothing was written
     hint: sudo kuberescue rollback --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);

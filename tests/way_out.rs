@@ -140,7 +140,7 @@ fn a_completed_change_is_undone_beside_what_was_changed_since() {
     assert_snapshot!(node.shown(&node.run("rollback --yes")), @r#"
     exit 5
     Rolls back "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
-    error [changed-since]: cannot replace /etc/kubernetes/scheduler.conf: it holds neither the old nor the new content; nothing was written
+    error [changed-since]: /etc/kubernetes/scheduler.conf: it holds neither the old nor the new content; nothing was written
     hint: sudo kuberescue rollback --keep-theirs leaves them and completes the rest
     hint: sudo kuberescue rollback --overwrite archives and replaces them
     "#);

@@ -118,7 +118,7 @@ fn out_is_0600_and_over_nothing_else() {
       hint: check the path; nothing was changed
     fetch --admin-kubeconfig admin --cluster cluster1 --out x/ --force: exit 2
       …
-      error [file-error]: x/: that is no path of a file
+      error [file-error]: cannot use x/: that is no path of a file
       hint: nothing was changed; run the same command again once the cause is gone
     ");
 }
