@@ -5,6 +5,7 @@
 //! present time is always [`NOW`], given with `--at`.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod desk;
 pub mod screen;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -351,6 +352,7 @@ fn walk(path: &Path, visit: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
 }
 
 /// How a run of a program finished.
+#[derive(Debug)]
 pub struct Run {
     pub out: String,
     pub err: String,

@@ -50,6 +50,20 @@ impl Screens {
     }
 }
 
+impl Run {
+    /// The error and its hints.
+    pub fn error(&self) -> String {
+        let start = self.err.find("error [").unwrap_or_else(|| panic!("no error\n{self}"));
+        steady(&self.err[start..])
+    }
+
+    /// The lines of the result that have this word.
+    pub fn lines_with(&self, word: &str) -> String {
+        let lines = self.out.lines().filter(|line| line.contains(word));
+        steady(&lines.map(|line| format!("{}\n", line.trim())).collect::<String>())
+    }
+}
+
 impl Node {
     /// What a command shows on this node.
     pub fn screen(&self, arguments: &str) -> String {

@@ -5,6 +5,8 @@
 //! Ignored by `cargo test`: it needs root, Debian's packages and ansible-core. `make test-node` runs it.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod controller;
 #[path = "../live_node/node.rs"]
 mod node;

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 mod cluster;
+#[path = "../common/mod.rs"]
+mod common;
 mod kills;
 mod manifest;
 mod node;

@@ -7,6 +7,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub use crate::common::Run;
+use crate::common::run;
+
 /// What every story may wait for; far more than it takes, so that a busy machine is no failure.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -38,14 +41,6 @@ pub struct TestNode {
     stdin: Option<ChildStdin>,
     /// Somebody else brought it up and takes it down.
     borrowed: bool,
-}
-
-/// How a command finished.
-#[derive(Debug)]
-pub struct Run {
-    pub out: String,
-    pub err: String,
-    pub code: i32,
 }
 
 /// A container as the runtime lists it.
@@ -82,17 +77,11 @@ fn kubectl() -> String {
     std::env::var("KUBECTL").unwrap_or(here)
 }
 
-fn finish(mut command: Command) -> Run {
-    let done = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Run { out: text(&done.stdout), err: text(&done.stderr), code: done.status.code().unwrap_or(-1) }
-}
-
 /// Once for all stories: what all nodes have in common.
 fn build() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let run = finish(script("build"));
+        let run = run(script("build"));
         assert_eq!(run.code, 0, "scripts/testnode/build: {run:?}");
     });
 }
@@ -149,7 +138,7 @@ impl TestNode {
         drop(self.stdin.take());
         let mut down = script("down");
         down.arg("--keep").arg(&self.directory);
-        let run = finish(down);
+        let run = run(down);
         assert_eq!(run.code, 0, "down --keep: {run:?}");
         let mut up = script("up");
         up.env("TESTNODE_BUILT", "1");
@@ -169,7 +158,7 @@ impl TestNode {
 
     /// Runs a command inside the node to its end.
     pub fn exec(&self, arguments: &[&str]) -> Run {
-        finish(self.command(arguments))
+        run(self.command(arguments))
     }
 
     /// The same, and it must succeed. Its output.
@@ -181,9 +170,7 @@ impl TestNode {
 
     /// The program under test, run inside the node on the node itself.
     pub fn kuberescue(&self, arguments: &[&str]) -> Run {
-        let run = self.exec(&[&[env!("CARGO_BIN_EXE_kuberescue")], arguments].concat());
-        assert!(!run.err.contains("panicked"), "{arguments:?}: {run:?}");
-        run
+        self.exec(&[&[env!("CARGO_BIN_EXE_kuberescue")], arguments].concat())
     }
 
     /// The real kubectl, inside the node, with admin.conf.
@@ -356,7 +343,7 @@ impl Drop for TestNode {
         drop(self.stdin.take());
         let mut down = script("down");
         down.arg(&self.directory);
-        let run = finish(down);
+        let run = run(down);
         if run.code != 0 && !std::thread::panicking() {
             panic!("the node was not taken down: {run:?}");
         }

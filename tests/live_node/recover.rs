@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
+use crate::common::screen::steady;
 use crate::node::{COMPONENTS, Options, PATIENCE, Run, TestNode};
 
 /// Recovers, and everything is well; a second time there is nothing to do.
@@ -100,7 +101,23 @@ fn on_a_node_on_which_everything_runs() {
     // The files alone, and back again.
     let files = node.kuberescue(&["recover", "--yes", "--restart=none"]);
     assert_eq!(files.code, 0, "{files:?}");
-    assert!(files.out.contains("kuberescue restart") && files.out.contains("systemctl restart kubelet"));
+    let (_, next) = files.out.split_once("\nNext steps").unwrap_or_else(|| panic!("{files:?}"));
+    insta::assert_snapshot!(steady(next), @"
+     on this node:
+      1. restart the kubelet first: systemctl restart kubelet
+      2. restart the static pods etcd, kube-apiserver, kube-controller-manager, kube-scheduler: kuberescue restart
+      3. verify the node: kuberescue probe
+    Elsewhere:
+      - on every other control-plane node, one after the other: kuberescue recover (certificates are not copied between nodes)
+      - where the old admin.conf was copied to (~/.kube/config, workstations, CI): copy the new one there, then
+          kuberescue kubeconfig install admin.conf --context kubernetes-admin@kubernetes     (one context of ~/.kube/config)
+          kuberescue kubeconfig install admin.conf --file FILE     (a file of its own)
+      - on the admin workstation, where a management cluster keeps it in a Secret (ADMIN is that cluster's kubeconfig):
+          kuberescue kubeconfig fetch --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME --compare bmctl-workspace/NAME/NAME-kubeconfig
+          kuberescue kubeconfig install --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME
+          where the Secret still holds the old certificate, before that: kuberescue kubeconfig push --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME --from admin.conf
+      - finally: kuberescue verify cluster
+    ");
     assert_eq!((node.pods(), node.kubelet_pid()), (before.clone(), kubelet));
     assert_ne!(node.tree(), tree);
     let back = node.kuberescue(&["rollback", "--yes"]);
@@ -144,7 +161,10 @@ fn without_a_kubelet_nothing_is_stopped() {
     let began = Instant::now();
     let run = node.kuberescue(&["recover", "--yes", "--restart-timeout", "4s"]);
     assert_eq!(run.code, 4, "{run:?}");
-    assert!(run.err.contains("no kubelet runs"), "{run:?}");
+    insta::assert_snapshot!(run.error(), @"
+    error [restart-failed]: no kubelet runs, and nothing has started one within 4 s
+    hint: systemd does not run here: start the kubelet as this machine starts it, then run this again
+    ");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!((node.pods(), node.namesakes()), (before, namesakes));
 
@@ -271,8 +291,8 @@ fn without_a_runtime_that_answers_nothing_is_changed() {
     let before = node.tree();
     let refused = |run: &Run| {
         assert_eq!(run.code, 2, "{run:?}");
-        assert!(run.err.contains("[no-runtime]") && run.err.contains("--restart=manifest"), "{run:?}");
         assert_eq!(node.tree(), before);
+        run.error()
     };
     let with_socket = |socket: &str| {
         let began = Instant::now();
@@ -280,12 +300,11 @@ fn without_a_runtime_that_answers_nothing_is_changed() {
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         run
     };
-    refused(&with_socket("/run/none.sock"));
-    refused(&with_socket("/etc/hostname"));
+    let mut said = refused(&with_socket("/run/none.sock")) + &refused(&with_socket("/etc/hostname"));
 
     let (silent, garbage) = ("/var/tmp/silent.sock", "/var/tmp/garbage.sock");
     let _silent = UnixListener::bind(node.path(silent)).unwrap();
-    refused(&with_socket(silent));
+    said += &refused(&with_socket(silent));
     let speaker = UnixListener::bind(node.path(garbage)).unwrap();
     std::thread::spawn(move || {
         for mut stream in speaker.incoming().flatten() {
@@ -294,10 +313,22 @@ fn without_a_runtime_that_answers_nothing_is_changed() {
             let _heard = stream.write_all(&[0x47; 4096]);
         }
     });
-    refused(&with_socket(garbage));
+    said += &refused(&with_socket(garbage));
 
     node.stop_containerd();
-    refused(&node.kuberescue(&["recover", "--yes"]));
+    said += &refused(&node.kuberescue(&["recover", "--yes"]));
+    insta::assert_snapshot!(said, @"
+    error [no-runtime]: cannot connect to /run/none.sock: no such socket
+    hint: start the runtime: systemctl start containerd; if its socket is elsewhere, name the runtime's socket with --cri-socket unix:///PATH; or go without it: --restart=manifest, --restart=none
+    error [no-runtime]: cannot connect to /etc/hostname: not a socket
+    hint: name the runtime's socket with --cri-socket unix:///PATH; or go without it: --restart=manifest, --restart=none
+    error [no-runtime]: cannot connect to /var/tmp/silent.sock: it accepts the connection, but does not answer within 5 s
+    hint: see journalctl -u containerd; systemctl restart containerd leaves the containers running; or go without it: --restart=manifest, --restart=none
+    error [no-runtime]: cannot connect to /var/tmp/garbage.sock: it does not speak gRPC and is no CRI socket
+    hint: name the runtime's socket with --cri-socket unix:///PATH; or go without it: --restart=manifest, --restart=none
+    error [no-runtime]: cannot connect to /run/containerd/containerd.sock: connection refused, the container runtime is not running
+    hint: start the runtime: systemctl start containerd; if its socket is elsewhere, name the runtime's socket with --cri-socket unix:///PATH; or go without it: --restart=manifest, --restart=none
+    ");
     assert!(!node.path("/var/lib/kuberescue").join("last.json").exists());
     node.start_containerd();
     let run = node.kuberescue(&["recover", "--yes"]);
@@ -311,14 +342,20 @@ fn without_room_for_bytes_or_files_nothing_is_begun() {
     wait_until_the_kubelet_dies(&node);
     let before = node.tree();
     node.must(&["mkdir", "/var/lib/kuberescue"]);
-    for (limit, said) in
-        [("size=64k", "KiB are free"), ("nr_inodes=8", "more files can be made there (inodes)")]
-    {
+    let mut said = String::new();
+    for limit in ["size=64k", "nr_inodes=8"] {
         node.must(&["mount", "-t", "tmpfs", "-o", limit, "tmpfs", "/var/lib/kuberescue"]);
         let run = node.kuberescue(&["recover", "--yes"]);
         assert_eq!(run.code, 2, "{run:?}");
-        assert!(run.err.contains("[no-space]") && run.err.contains(said), "{run:?}");
+        said += &run.error();
         assert_eq!(node.tree(), before);
         node.must(&["umount", "/var/lib/kuberescue"]);
     }
+    let sizes = regex::Regex::new(r"\d[\d.]* [KM]iB").unwrap();
+    insta::assert_snapshot!(sizes.replace_all(&said, "SIZE"), @"
+    error [no-space]: cannot write to /var/lib/kuberescue: SIZE are free and SIZE needed; nothing was changed
+    hint: make room; --archive-dir puts the archive elsewhere
+    error [no-space]: cannot write to /var/lib/kuberescue: 7 more files can be made there (inodes) and 38 are needed; nothing was changed
+    hint: df -i shows where the files are; make room
+    ");
 }

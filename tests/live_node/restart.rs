@@ -153,7 +153,7 @@ fn who_is_held_back_by_the_kubelet_comes_back_with_a_new_one() {
     // The next one is to wait for 600 s; a new sandbox doesn't change that.
     let held = node.kuberescue(&["restart", "kube-scheduler", "--yes", "--restart-timeout", "4s"]);
     assert_eq!(held.code, 4, "{held:?}");
-    assert!(held.err.contains("kuberescue restart kubelet kube-scheduler"), "{held:?}");
+    insta::assert_snapshot!(held.error().lines().last().unwrap(), @"hint: sudo kuberescue restart kubelet kube-scheduler");
     assert_eq!(node.running("kube-scheduler"), None);
 
     let run = node.kuberescue(&["restart", "kubelet", "kube-scheduler", "--yes"]);

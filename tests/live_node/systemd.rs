@@ -23,6 +23,12 @@ fn values<'a>(said: &'a str, key: &str) -> Vec<&'a str> {
     said.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }
 
+/// The error and its hints.
+fn error(said: &str) -> String {
+    let lines = said.lines().filter(|line| line.starts_with("error [") || line.starts_with("hint: "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 const SLEEPS: &str = "/opt/testnode/kubelet 1000";
 
 #[test]
@@ -68,8 +74,7 @@ fn a_kubelet_that_systemd_has_given_up_on_is_started_again() {
 fn a_kubelet_that_keeps_dying_is_called_so() {
     let (code, said) = with_systemd("/bin/sh -c 'sleep 0.01; exit 1'", "$K restart kubelet --yes");
     assert_eq!(code, 4, "{said}");
-    assert!(said.contains("does not stay up"), "{said}");
-    assert!(said.contains("hint: journalctl -u kubelet"), "{said}");
+    insta::assert_snapshot!(error(&said).lines().last().unwrap(), @"hint: journalctl -u kubelet -n 20");
 }
 
 #[test]
@@ -79,5 +84,8 @@ fn a_masked_kubelet_is_called_so() {
         systemctl daemon-reload; $K restart kubelet --yes";
     let (code, said) = with_systemd(SLEEPS, script);
     assert_eq!(code, 4, "{said}");
-    assert!(said.contains("is masked") && said.contains("hint: systemctl unmask kubelet"), "{said}");
+    insta::assert_snapshot!(error(&said), @"
+    error [restart-failed]: the unit kubelet is masked: systemd does not start it
+    hint: systemctl unmask kubelet, then run this again
+    ");
 }
