@@ -7,21 +7,21 @@
 //! 401, no alert.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+#[path = "../../scripts/testnode/standins/src/status.rs"]
+mod status;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use kuberescue::formats::certificate::Certificate;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use serde_json::{Value, json};
 
-use crate::server::{Authority, Leaf, accept, http};
+use status::status_object;
+
+use crate::server::{self, Authority, BOTH, Clients, Leaf, Request, config, http, https};
 
 /// A bearer token that is accepted.
 pub const TOKEN: &str = "s3cret-good-token";
@@ -38,6 +38,21 @@ pub struct Asked {
     pub body: String,
     /// Whom the credential names, if it is accepted.
     pub user: Option<String>,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        Self {
+            method: request.method.clone(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            content_type: request.header("content-type").to_owned(),
+            user_agent: request.header("user-agent").to_owned(),
+            body: request.body.clone(),
+            user: None,
+        }
+    }
 }
 
 /// What happens before a request is answered.
@@ -94,11 +109,7 @@ fn recorded_value(name: &str) -> Value {
 
 /// An answer of kind Status, as the real one gives it.
 pub fn status(code: u16, reason: &str, message: &str) -> Vec<u8> {
-    let value = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    answer(code, &value)
+    answer(code, &status_object(code, reason, message))
 }
 
 pub fn answer(code: u16, value: &Value) -> Vec<u8> {
@@ -134,30 +145,23 @@ impl ApiServer {
             store.objects.insert(format!("/apis/apps/v1/namespaces/kube-system/{group}/"), list);
         }
         let store = Arc::new(Mutex::new(store));
-        let config = Arc::new(config(&serving(&authority)));
         let (kept, ca) = (store.clone(), authority.certificate.clone());
-        let address = accept(move |stream| {
-            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
-            let mut stream = rustls::StreamOwned::new(connection, stream);
-            let Some((mut asked, token)) = read_request(&mut stream) else { return };
-            let leaf = stream.conn.peer_certificates().and_then(|chain| chain.first()).cloned();
-            let leaf = leaf.map(|der| Certificate::from_der(der.to_vec()).unwrap());
-            let named = token.as_ref().and_then(|token| kept.lock().unwrap().tokens.get(token).cloned());
-            let reply = match who(leaf.as_ref(), token.as_deref(), &ca).or(named.map(Some).ok_or(())) {
+        let tls = config(&serving(&authority), Clients::Asked, &BOTH);
+        let (address, _) = https(tls, move |request| {
+            let (mut asked, token) =
+                (Asked::of(request), request.header("authorization").strip_prefix("Bearer "));
+            let mut store = kept.lock().unwrap();
+            let named = token.and_then(|token| store.tokens.get(token).cloned());
+            match who(request.certificate.as_ref(), token, &ca).or(named.map(Some).ok_or(())) {
                 Ok(user) => {
                     asked.user = user;
-                    kept.lock().unwrap().reply(&asked)
+                    store.reply(&asked)
                 }
                 Err(()) => {
-                    kept.lock().unwrap().log.push(asked);
+                    store.log.push(asked);
                     http(401, "content-type: application/json\r\n", recorded("bad-token-401").as_bytes())
                 }
-            };
-            let _ = stream.write_all(&reply);
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-            let _ = stream.sock.shutdown(std::net::Shutdown::Write);
-            let _ = stream.sock.read(&mut [0; 64]);
+            }
         });
         Self { address, authority, store }
     }
@@ -183,21 +187,12 @@ impl ApiServer {
 
 /// A kubeconfig whose context `c` leads cluster `k` and user `u`; `user` is YAML in flow style.
 pub fn kubeconfig(server: &str, authority: &Authority, user: &str) -> String {
-    let ca = crate::common::base64(authority.certificate.to_pem().as_bytes());
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- name: c\n  context: {{cluster: k, user: \
-         u}}\nclusters:\n- name: k\n  cluster:\n    server: {server}\n    certificate-authority-data: {ca}\nusers:\n\
-         - name: u\n  user: {{{user}}}\n"
-    )
+    server::kubeconfig(&server::cluster(server, authority), user)
 }
 
 /// The user entry of a client certificate.
 pub fn certificate_user(client: &Leaf) -> String {
-    format!(
-        "client-certificate-data: {}, client-key-data: {}",
-        crate::common::base64(client.certificate.to_pem().as_bytes()),
-        crate::common::base64(client.key.to_pem().as_bytes())
-    )
+    server::user(client, client)
 }
 
 /// Whom the API server takes a client for: a certificate goes before a token, neither is nobody.
@@ -346,99 +341,4 @@ fn not_found(path: &str) -> Vec<u8> {
     let mut parts = path.rsplit('/');
     let (name, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     status(404, "NotFound", &format!("{kind} \"{name}\" not found"))
-}
-
-/// Reads a request; with its bearer token.
-fn read_request(stream: &mut impl std::io::Read) -> Option<(Asked, Option<String>)> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let mut lines = head.lines();
-    let mut first = lines.next()?.split(' ');
-    let (method, uri) = (first.next()?.to_owned(), first.next()?);
-    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-    let headers: BTreeMap<String, String> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-        .collect();
-    let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
-    let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
-    stream.read_exact(&mut body).ok()?;
-    let asked = Asked {
-        method,
-        path: path.to_owned(),
-        query: query.to_owned(),
-        content_type: header("content-type"),
-        user_agent: header("user-agent"),
-        body: String::from_utf8(body).unwrap(),
-        user: None,
-    };
-    Some((asked, header("authorization").strip_prefix("Bearer ").map(str::to_owned)))
-}
-
-/// TLS that asks for a client certificate and takes any: who it is is decided by [`who`].
-fn config(leaf: &Leaf) -> ServerConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = leaf.key.to_pkcs8().unwrap().to_vec();
-    ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(Arc::new(AskAll(provider)))
-        .with_single_cert(
-            vec![CertificateDer::from(leaf.certificate.der.clone())],
-            rustls::pki_types::PrivateKeyDer::Pkcs8(key.into()),
-        )
-        .unwrap()
-}
-
-#[derive(Debug)]
-struct AskAll(Arc<rustls::crypto::CryptoProvider>);
-
-impl ClientCertVerifier for AskAll {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

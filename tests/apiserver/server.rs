@@ -1,11 +1,18 @@
 //! A small certificate authority, and servers that behave well or badly.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[path = "../../scripts/testnode/standins/src/ask_only.rs"]
+mod ask_only;
+
+use ask_only::AskOnly;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyEncoding, PrivateKey};
 use kuberescue::formats::pem;
@@ -87,11 +94,36 @@ impl Leaf {
     }
 }
 
+/// A kubeconfig with one context `c`, of these two entries in YAML's flow style.
+pub fn kubeconfig(cluster: &str, user: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- name: c\n  context: {{cluster: k, user: \
+         u}}\nclusters:\n- name: k\n  cluster: {{{cluster}}}\nusers:\n- name: u\n  user: {{{user}}}\n"
+    )
+}
+
+/// A cluster entry with this CA.
+pub fn cluster(server: &str, authority: &Authority) -> String {
+    let pem = authority.certificate.to_pem();
+    format!("server: \"{server}\", certificate-authority-data: {}", STANDARD.encode(pem))
+}
+
+/// A user entry with this certificate and this key.
+pub fn user(certificate: &Leaf, key: &Leaf) -> String {
+    format!(
+        "client-certificate-data: {}, client-key-data: {}",
+        STANDARD.encode(certificate.certificate.to_pem()),
+        STANDARD.encode(key.key.to_pem())
+    )
+}
+
 /// Whom a server lets in.
 #[derive(Clone, Copy)]
 pub enum Clients<'a> {
     /// It doesn't ask.
     Anyone,
+    /// Any certificate, or none: what is answered decides.
+    Asked,
     /// A certificate of this authority, or none.
     Known(&'a Authority),
     /// A certificate of this authority.
@@ -115,6 +147,7 @@ pub fn config(
     };
     let builder = match clients {
         Clients::Anyone => builder.with_no_client_auth(),
+        Clients::Asked => builder.with_client_cert_verifier(Arc::new(AskOnly(provider))),
         Clients::Known(authority) => {
             builder.with_client_cert_verifier(verifier(authority).allow_unauthenticated().build().unwrap())
         }
@@ -151,15 +184,28 @@ pub fn closed_port() -> SocketAddr {
     TcpListener::bind((address, 0)).unwrap().local_addr().unwrap()
 }
 
-/// A request as a server sees it: path and the common name of the client's certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request as a server sees it.
+#[derive(Clone, Debug, Default)]
 pub struct Request {
+    pub method: String,
+    /// With its query.
     pub path: String,
+    /// By their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+    pub certificate: Option<Certificate>,
+    /// The common name of that certificate.
     pub client: Option<String>,
 }
 
-/// Reads a request's head; the path.
-pub fn read_head(stream: &mut impl std::io::Read) -> Option<String> {
+impl Request {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Reads a request to its end.
+pub fn read_request(stream: &mut impl std::io::Read) -> Option<Request> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -168,7 +214,19 @@ pub fn read_head(stream: &mut impl std::io::Read) -> Option<String> {
         }
         head.push(byte[0]);
     }
-    Some(String::from_utf8(head).unwrap().split(' ').nth(1)?.to_owned())
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.lines();
+    let mut first = lines.next()?.split(' ').map(str::to_owned);
+    let (method, path) = (first.next()?, first.next()?);
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    let body = String::from_utf8(body).unwrap();
+    Some(Request { method, path, headers, body, ..Request::default() })
 }
 
 pub fn http(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -192,13 +250,10 @@ pub fn https(
     let address = accept(move |stream| {
         let connection = rustls::ServerConnection::new(config.clone()).unwrap();
         let mut stream = rustls::StreamOwned::new(connection, stream);
-        let Some(path) = read_head(&mut stream) else { return };
-        let client = stream
-            .conn
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .map(|der| Certificate::from_der(der.to_vec()).unwrap().common_name().to_owned());
-        let request = Request { path, client };
+        let Some(mut request) = read_request(&mut stream) else { return };
+        let leaf = stream.conn.peer_certificates().and_then(|chain| chain.first());
+        request.certificate = leaf.map(|der| Certificate::from_der(der.to_vec()).unwrap());
+        request.client = request.certificate.as_ref().map(|leaf| leaf.common_name().to_owned());
         seen.lock().unwrap().push(request.clone());
         let _ = stream.write_all(&answer(&request));
         stream.conn.send_close_notify();

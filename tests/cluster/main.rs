@@ -5,7 +5,7 @@
 mod apiserver;
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../probe/server.rs"]
+#[path = "../apiserver/server.rs"]
 #[allow(dead_code, reason = "each story uses a part of it")]
 mod server;
 

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::apiserver::{ApiServer, Asked, answer};
-use crate::common::{Run, kuberescue, run};
+use crate::common::desk::Desk;
+use crate::common::{Run, run};
 
 pub const DAEMON_SETS: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets";
 pub const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/kube-system/deployments";
@@ -24,13 +24,13 @@ static CLOSED_PORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"127\.\d+\.0\
 
 pub struct Scene {
     pub server: ApiServer,
-    directory: TempDir,
+    desk: Desk,
 }
 
 impl Scene {
     pub fn new() -> Self {
-        let scene = Self { server: ApiServer::start(), directory: tempfile::tempdir().unwrap() };
-        std::fs::write(scene.kubeconfig(), scene.server.admin()).unwrap();
+        let scene = Self { server: ApiServer::start(), desk: Desk::new() };
+        scene.write_kubeconfig(&scene.server.admin());
         scene
     }
 
@@ -38,7 +38,7 @@ impl Scene {
     pub fn asked_by(name: &str) -> Self {
         let scene = Self::new();
         let client = scene.server.authority.leaf(name);
-        std::fs::write(scene.kubeconfig(), scene.server.kubeconfig(&client)).unwrap();
+        scene.write_kubeconfig(&scene.server.kubeconfig(&client));
         scene
     }
 
@@ -50,21 +50,20 @@ impl Scene {
     }
 
     pub fn kubeconfig(&self) -> PathBuf {
-        self.directory.path().join("config")
+        self.desk.path("config")
     }
 
     pub fn home(&self) -> PathBuf {
-        self.directory.path().join("home")
+        self.desk.path("home")
     }
 
     pub fn write_kubeconfig(&self, text: &str) {
-        std::fs::write(self.kubeconfig(), text).unwrap();
+        self.desk.write("config", text);
     }
 
     pub fn run(&self, arguments: &str) -> Run {
-        let mut command = kuberescue();
-        command.args(arguments.split_whitespace()).arg("--kubeconfig").arg(self.kubeconfig());
-        command.env_remove("KUBECONFIG").env("HOME", self.home());
+        let mut command = self.desk.command(arguments);
+        command.arg("--kubeconfig").arg(self.kubeconfig());
         let run = run(command);
         assert!(!format!("{run}").contains('\u{1b}'), "no escape reaches a terminal\n{run}");
         run

@@ -9,7 +9,7 @@ mod common;
 mod node;
 #[path = "../common/schema.rs"]
 mod schema;
-#[path = "../probe/server.rs"]
+#[path = "../apiserver/server.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod server;
 

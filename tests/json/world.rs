@@ -1,10 +1,10 @@
 //! What the commands are run on: nodes, an archive, a cluster's API server, a workstation.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::apiserver::ApiServer;
-use crate::common::{NOW, Node, Run, base64, etcd_database, kuberescue, run};
+use crate::common::desk::Desk;
+use crate::common::{NOW, Node, Run, base64, etcd_database, run};
 
 const LOG: &str = "\
 E1123 22:10:01.123456    1234 reflector.go:138] Failed to watch *v1.Node: Get \"https://192.168.10.11:6443/api/v1/nodes\": x509: \
@@ -20,19 +20,19 @@ pub struct World {
     pub changed: Node,
     pub empty: Node,
     pub server: ApiServer,
-    pub directory: TempDir,
+    pub desk: Desk,
 }
 
 impl World {
     pub fn new() -> Self {
-        let (server, directory) = (ApiServer::start(), tempfile::tempdir().unwrap());
+        let (server, desk) = (ApiServer::start(), Desk::new());
         let world = Self {
             node: Node::of("expired-all"),
             other: Node::of("mixed"),
             changed: Node::of("expired-all"),
             empty: Node::empty(),
             server,
-            directory,
+            desk,
         };
         let archive = world.run("archive create --root CHANGED");
         assert_eq!(archive.code, 0, "{archive}");
@@ -63,14 +63,12 @@ impl World {
     }
 
     pub fn path(&self, name: &str) -> String {
-        self.directory.path().join(name).display().to_string()
+        self.desk.path(name).display().to_string()
     }
 
     /// Runs a command line in which capitals stand for what is in this world.
     pub fn run(&self, arguments: &str) -> Run {
-        let mut command = kuberescue();
-        command.current_dir(self.directory.path()).env_remove("KUBECONFIG").env("HOME", self.path("home"));
-        command.env("NO_PROXY", "127.0.0.1");
+        let mut command = self.desk.command("");
         command.args(arguments.split_whitespace().map(|word| match word {
             "NODE" => self.node.root().display().to_string(),
             "OTHER" => self.other.root().display().to_string(),

@@ -2,44 +2,39 @@
 
 use std::cell::RefCell;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::process::Stdio;
 
 use regex::Regex;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::common::{NOW, Run, base64, kuberescue, run};
-use crate::server::{Authority, Leaf};
+use crate::common::{NOW, Run, desk, run};
+pub use crate::server::{cluster, kubeconfig, user};
 
 /// What must never be seen: every secret of these stories has this in it.
 pub const SECRET: &str = "s3cret";
 
 pub struct Desk {
-    pub directory: TempDir,
+    pub desk: desk::Desk,
     /// What each check has shown, since the last look at it.
     shown: RefCell<String>,
 }
 
+impl Deref for Desk {
+    type Target = desk::Desk;
+
+    fn deref(&self) -> &desk::Desk {
+        &self.desk
+    }
+}
+
 impl Desk {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), shown: RefCell::default() }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        Self { desk: desk::Desk::new(), shown: RefCell::default() }
     }
 
     pub fn command(&self, arguments: &str) -> std::process::Command {
-        let mut command = kuberescue();
-        command.current_dir(self.directory.path()).env_remove("KUBECONFIG").env("HOME", self.path("home"));
-        command.args(["kubeconfig", "check"]).args(arguments.split_whitespace());
+        let mut command = self.desk.command(&format!("kubeconfig check {arguments}"));
         if !arguments.contains("--at") {
             command.args(["--at", NOW]);
         }
@@ -93,27 +88,4 @@ impl Desk {
 pub fn codes(json: &Value) -> Vec<&str> {
     let problems = json["items"][0]["contexts"][0]["problems"].as_array().unwrap();
     problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect()
-}
-
-/// A kubeconfig with one context `c`, of these two entries in YAML's flow style.
-pub fn kubeconfig(cluster: &str, user: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- name: c\n  context: {{cluster: k, user: \
-         u}}\nclusters:\n- name: k\n  cluster: {{{cluster}}}\nusers:\n- name: u\n  user: {{{user}}}\n"
-    )
-}
-
-/// A cluster entry with this CA.
-pub fn cluster(server: &str, authority: &Authority) -> String {
-    let pem = authority.certificate.to_pem();
-    format!("server: \"{server}\", certificate-authority-data: {}", base64(pem.as_bytes()))
-}
-
-/// A user entry with this certificate and this key.
-pub fn user(certificate: &Leaf, key: &Leaf) -> String {
-    format!(
-        "client-certificate-data: {}, client-key-data: {}",
-        base64(certificate.certificate.to_pem().as_bytes()),
-        base64(key.key.to_pem().as_bytes())
-    )
 }

@@ -178,7 +178,7 @@ fn names_do_not_reach_the_terminal_as_escapes() {
 fn the_files_are_only_read() {
     let desk = Desk::new();
     desk.write("config", good());
-    let node = Node::within(desk.directory);
+    let node = Node::within(desk.desk.directory);
     let before = node.state();
     let mut command = crate::common::kuberescue();
     command.args(["kubeconfig", "check", "--at", "2026-11-24"]).arg(node.path("config"));

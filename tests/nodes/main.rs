@@ -6,7 +6,7 @@
 mod apiserver;
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../probe/server.rs"]
+#[path = "../apiserver/server.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
 mod server;
 
@@ -15,22 +15,29 @@ mod listing;
 mod plugins;
 mod proxies;
 
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use tempfile::TempDir;
 
-use common::{Run, kuberescue, run};
+use common::{Run, desk, run};
 
 /// A directory of a person who has kubeconfigs.
 struct Desk {
-    directory: TempDir,
+    desk: desk::Desk,
+}
+
+impl Deref for Desk {
+    type Target = desk::Desk;
+
+    fn deref(&self) -> &desk::Desk {
+        &self.desk
+    }
 }
 
 impl Desk {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self { desk: desk::Desk::new() }
     }
 
     /// With this kubeconfig as the default one.
@@ -40,25 +47,9 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// The program in this directory, with nothing of the caller's environment that matters to it.
     fn command(&self, arguments: &str) -> std::process::Command {
-        let mut command = kuberescue();
-        command.current_dir(self.directory.path()).env("HOME", self.path("home"));
-        for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] {
-            command.env_remove(name);
-        }
-        command.env("KUBECONFIG", self.path("config")).args(arguments.split_whitespace());
+        let mut command = self.desk.command(arguments);
+        command.env("KUBECONFIG", self.path("config"));
         command
     }
 

@@ -77,7 +77,7 @@ fn a_proxy_that_opens_the_way() {
     assert!(heads[0].to_lowercase().contains("proxy-authorization: basic dxnlcjpzm2nyzxra"), "{heads:?}");
 
     // The kubeconfig's own, which needs no environment.
-    let with = server.admin().replace("    server:", &format!("    proxy-url: http://{proxy}\n    server:"));
+    let with = server.admin().replace("{server:", &format!("{{proxy-url: \"http://{proxy}\", server:"));
     let desk = Desk::with(&with);
     let done = desk.nodes("");
     assert_eq!(done.code, 0, "{done}");

@@ -8,6 +8,7 @@ mod common;
 mod https;
 mod judges;
 mod node;
+#[path = "../apiserver/server.rs"]
 mod server;
 mod snapshot;
 mod verdicts;

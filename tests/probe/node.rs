@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::live::probe::{Check, Options, Report, probe};
 use kuberescue::state::{Attributes, Content, Entry, Snapshot};
 
 use super::server::{
-    self, Authority, BOTH, Clients, Leaf, NOW, Request, accept, closed_port, config, http, read_head,
+    self, Authority, BOTH, Clients, Leaf, NOW, Request, accept, closed_port, config, http, read_request,
 };
 
 pub const NODE: &str = "lab-cp1";
@@ -53,15 +51,7 @@ pub fn api_server(request: &Request) -> Vec<u8> {
 }
 
 pub fn kubeconfig(server: &str, ca: &Authority, leaf: &Leaf) -> String {
-    let data = |pem: &str| STANDARD.encode(pem);
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: c\n  cluster:\n    server: {server}\n    \
-         certificate-authority-data: {}\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user:\n    \
-         client-certificate-data: {}\n    client-key-data: {}\n",
-        data(&ca.certificate.to_pem()),
-        data(&leaf.certificate.to_pem()),
-        data(&leaf.key.to_pem()),
-    )
+    server::kubeconfig(&server::cluster(server, ca), &server::user(leaf, leaf))
 }
 
 /// The address of each component; a test puts another server in its place.
@@ -140,8 +130,7 @@ impl Node {
             etcd: server::https(tls("etcd-client", etcd), etcd_answer).0,
             peer: server::https(tls("etcd-peer", etcd), etcd_answer).0,
             metrics: accept(|mut stream| {
-                let path = read_head(&mut stream).unwrap_or_default();
-                let request = Request { path, client: None };
+                let request = read_request(&mut stream).unwrap_or_default();
                 let _ = std::io::Write::write_all(&mut stream, &etcd_answer(&request));
             }),
             controller_manager: server::https(tls("kube-controller-manager", anyone), healthz).0,

@@ -11,7 +11,7 @@ mod html;
 mod kubeconfigs;
 mod prometheus;
 mod schema;
-#[path = "../probe/server.rs"]
+#[path = "../apiserver/server.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod server;
 #[path = "../common/schema.rs"]

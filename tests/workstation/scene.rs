@@ -2,6 +2,7 @@
 //! the kubeconfig in it leads to.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +10,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::apiserver::{ApiServer, certificate_user, kubeconfig};
-use crate::common::{Run, base64, kuberescue, run};
+use crate::common::desk::Desk;
+use crate::common::{Run, base64, decoded, kuberescue, run};
 use crate::server::{Authority, Leaf};
 
 pub const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
@@ -24,7 +25,7 @@ pub const FILE: &str = "bmctl-workspace/cluster1/cluster1-kubeconfig";
 pub struct Scene {
     pub admin: ApiServer,
     pub cluster: ApiServer,
-    pub directory: TempDir,
+    pub desk: Desk,
     /// The kubeconfig whose certificate has expired.
     pub old: String,
     /// The one that works.
@@ -49,6 +50,14 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     .into()
 });
 
+impl Deref for Scene {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
+}
+
 impl Scene {
     /// The workstation has an expired kubeconfig, the Secret the new one.
     pub fn new() -> Self {
@@ -56,28 +65,17 @@ impl Scene {
         let leaf = cluster.authority.leaf("kubernetes-admin");
         let (old, new) =
             (cluster.kubeconfig(&cluster.authority.expired("kubernetes-admin")), cluster.kubeconfig(&leaf));
-        let directory = tempfile::tempdir().unwrap();
-        let scene = Self { admin, cluster, directory, old, new, leaf, shown: RefCell::default() };
+        let scene = Self { admin, cluster, desk: Desk::new(), old, new, leaf, shown: RefCell::default() };
         scene.write("admin", scene.admin.admin());
         scene.write(FILE, &scene.old);
         scene.keep_in_secret(&scene.new);
         scene
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
+    /// Writes a file that only its owner reads.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        let path = self.path(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        self.desk.write(name, bytes);
+        self.chmod(name, 0o600);
     }
 
     pub fn mode(&self, name: &str) -> u32 {
@@ -113,10 +111,8 @@ impl Scene {
 
     /// What the Secret holds.
     pub fn in_secret(&self) -> String {
-        use base64::Engine as _;
         let value = self.admin.store().object(SECRET)["data"]["value"].as_str().unwrap().to_owned();
-        let value = base64::engine::general_purpose::STANDARD.decode(value).unwrap();
-        String::from_utf8(value).unwrap()
+        String::from_utf8(decoded(&value)).unwrap()
     }
 
     pub fn command(&self, arguments: &str) -> Command {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::etcd::Etcd;
 use crate::http::{self, Answer, Asked};
+use crate::status::status_object;
 use crate::{Failure, Flags, log, objects, stop, table, tls};
 
 /// Where the real one keeps Leases in etcd.
@@ -80,11 +81,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// An answer of the kind Status.
 fn status(code: u16, reason: &str, message: &str) -> Answer {
-    let value = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    http::json(code, &value)
+    http::json(code, &status_object(code, reason, message))
 }
 
 impl Server {

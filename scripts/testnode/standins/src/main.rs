@@ -5,6 +5,7 @@
 //! of the real one, and nothing else. Where it differs from the real one, its module says so.
 
 mod apiserver;
+mod ask_only;
 mod cri;
 mod etcd;
 mod etcd_exec;
@@ -16,6 +17,7 @@ mod list;
 mod log;
 mod objects;
 mod proxy;
+mod status;
 mod stop;
 mod table;
 mod tls;
