@@ -393,7 +393,12 @@ mod tests {
         let text = |path: &str| String::from_utf8(after.file(Path::new(path)).unwrap().to_vec()).unwrap();
         let (_, admin) = embedded(&text("/etc/kubernetes/admin.conf"));
         for pem in [text("/etc/kubernetes/pki/apiserver.crt"), admin] {
-            assert_eq!(pem::certificates(pem.as_bytes()).unwrap().len(), 2);
+            let certificates = pem::certificates(pem.as_bytes()).unwrap();
+            let leaf = Certificate::from_der(certificates[0].to_vec()).unwrap();
+            assert_eq!(
+                (certificates.len(), leaf.not_after.to_string().as_str()),
+                (2, "2028-12-31T00:00:00Z")
+            );
             assert!(pem.ends_with(&chain));
         }
         let (_, scheduler) = embedded(&text("/etc/kubernetes/scheduler.conf"));

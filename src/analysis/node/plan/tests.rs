@@ -6,7 +6,7 @@ use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::tree::tree;
 use crate::formats::pem;
-use crate::state::{Severity, Snapshot};
+use crate::state::{Attributes, Content, Entry, Severity, Snapshot};
 
 const PKI: &str = "/etc/kubernetes/pki";
 
@@ -518,4 +518,55 @@ fn a_blocker_that_remains_says_why() {
     let why = "the CA ca cannot sign: its key /etc/kubernetes/pki/ca.key was not found";
     assert_eq!(remedy("apiserver"), why);
     assert_ne!(remedy("kubelet"), why);
+}
+
+#[test]
+fn the_kubelet_is_restarted_where_the_ca_in_its_kubeconfig_changes() {
+    let (plan, inventory) = plan("ecdsa-p256", &[], &Options::recovery(), EXPIRED);
+    let restarted = |name: &str| {
+        let steps: Vec<_> = plan.steps.iter().filter(|step| step.name == name).cloned().collect();
+        let restarts =
+            super::restarts::of(&inventory, &steps, Some(Path::new("/etc/kubernetes/kubelet.conf")));
+        let files = |task: &RestartTask| match &task.reason {
+            RestartReason::CredentialsChanged { files } => {
+                format!("{} {}", task.component.name(), files.len())
+            }
+            other => format!("{other:?}"),
+        };
+        restarts.tasks.iter().map(files).collect::<Vec<_>>()
+    };
+    assert_eq!(restarted("none"), ["kubelet 1"]);
+    assert_eq!(restarted("kubelet-client"), ["kubelet 2"]);
+    assert_eq!(restarted("apiserver"), ["kubelet 1", "kube-apiserver 1"]);
+}
+
+#[test]
+fn a_changed_file_is_found_behind_a_link() {
+    let (_, inventory) = node("ecdsa-p256", &[]);
+    let entry = |content| Entry { content, attributes: Attributes::default() };
+    let mut linked = Snapshot::default();
+    linked.insert(format!("{PKI}/apiserver.crt"), entry(Content::Link("/srv/apiserver.crt".into())));
+    linked.insert("/srv/apiserver.crt", entry(Content::File(Vec::new().into())));
+    let restarts = super::restarts::reading(&inventory, &linked, &["/srv/apiserver.crt".into()]);
+    assert_eq!(restarts.names(), ["kube-apiserver"]);
+}
+
+#[test]
+fn a_plan_is_empty_if_it_changes_no_file() {
+    let (plan, _) = plan("ecdsa-p256", &[], &Options::recovery(), EXPIRED);
+    let without = Plan { steps: Vec::new(), ..plan.clone() };
+    let trust = Plan { trust: Some("/etc/kubernetes/kubelet.conf".into()), ..without.clone() };
+    assert_eq!([&plan, &without, &trust].map(Plan::is_empty), [false, true, false]);
+}
+
+#[test]
+fn another_current_context_is_left_to_a_person() {
+    let (plan, _) = plan("ecdsa-p256", &[], &Options::recovery(), EXPIRED);
+    let mut step = plan.steps.iter().find(|step| step.name == "admin.conf").unwrap().clone();
+    assert!(plan.manual_action_of(&step).is_none());
+    if let Target::Splice { context, .. } = &mut step.target {
+        *context = Some("this".to_owned());
+    }
+    let left = plan.manual_action_of(&step);
+    assert!(matches!(left, Some(ManualAction::OtherContext { context: "this", .. })), "{left:?}");
 }

@@ -163,11 +163,11 @@ impl Count {
             false => node.resume_with(theirs).map(|_| ()),
         };
         let announced = announced(&node.root, undo);
-        let ended = end(Theirs::Refuse);
+        let outcome = end(Theirs::Refuse);
         if let Some(announced) = announced {
-            assert_eq!(announced, refused(&ended), "{when}");
+            assert_eq!(announced, refused(&outcome), "{when}");
         }
-        match ended {
+        match outcome {
             Ok(()) => self.plain += 1,
             Err(error) => {
                 assert!(error.refuses_rollback() || error.committed(), "{when}: {error}");
@@ -199,8 +199,8 @@ fn announced(root: &Root, undo: bool) -> Option<Vec<PathBuf>> {
 }
 
 /// The paths for which a command has refused.
-fn refused(ended: &Result<(), Error>) -> Vec<PathBuf> {
-    match ended {
+fn refused(outcome: &Result<(), Error>) -> Vec<PathBuf> {
+    match outcome {
         Ok(()) => Vec::new(),
         Err(Error::Differs { differences, .. }) => {
             differences.iter().map(|found| found.path.clone()).collect()
