@@ -22,7 +22,7 @@ pub fn replaced(
     old: &Certificate,
     new: &Certificate,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
-    with_copies(file, &|pem| in_pem(pem, old, new))
+    with_copies(file, |pem| in_pem(pem, old, new))
 }
 
 /// `file` with every older certificate of `ca`'s name and key replaced by it; `None` where it has none that expires earlier.
@@ -31,7 +31,7 @@ pub fn replaced(
 /// As [`replaced`].
 pub fn renewed(file: &[u8], ca: &Certificate) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
     let is_older = |copy: &Certificate| is_copy(copy, ca) && copy.not_after < ca.not_after;
-    with_copies(file, &|pem| {
+    with_copies(file, |pem| {
         let has_older =
             blocks(pem).filter_map(|at| Certificate::from_pem(pem.get(at)?).ok()).any(|copy| is_older(&copy));
         if has_older { in_pem(pem, ca, ca) } else { None }
@@ -41,7 +41,7 @@ pub fn renewed(file: &[u8], ca: &Certificate) -> Result<Option<Zeroizing<Vec<u8>
 /// `file` with other PEM, in itself or in the clusters of a kubeconfig.
 fn with_copies(
     file: &[u8],
-    replace: &dyn Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>>,
+    replace: impl Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>>,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
     match replace(file) {
         Some(pem) => Ok(Some(pem)),

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyEncoding, PrivateKey};
 use kuberescue::formats::pem;
+use kuberescue::issue::{Validity, renew_authority};
 use kuberescue::live::https::ClientPair;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -55,6 +56,13 @@ impl Authority {
     /// Its private key, as PKCS#8.
     pub fn key_pem(&self) -> String {
         pem::encode(pem::Label::PrivateKey, &self.issuer.key().serialize_der()).to_string()
+    }
+
+    /// Its certificate reissued with the same key.
+    pub fn again(&self, years: (i16, i16)) -> Certificate {
+        let time = |year: i16| format!("{year:04}-01-01T00:00:00Z").parse().unwrap();
+        let dates = Validity { not_before: time(years.0), not_after: time(years.1) };
+        renew_authority(&self.certificate, &private(self.issuer.key()), dates).unwrap()
     }
 
     /// A leaf from 1975 to 4096, for 127.0.0.1.

@@ -23,8 +23,16 @@ pub fn webpki_accepts(authority: &[u8], leaf: &[u8]) {
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(AT));
     let accepted =
         [webpki::KeyUsage::server_auth(), webpki::KeyUsage::client_auth()].into_iter().any(|usage| {
-            end.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &[anchor.clone()], &[], at, usage, None, None)
-                .is_ok()
+            end.verify_for_usage(
+                webpki::ALL_VERIFICATION_ALGS,
+                std::slice::from_ref(&anchor),
+                &[],
+                at,
+                usage,
+                None,
+                None,
+            )
+            .is_ok()
         });
     assert!(accepted);
 }

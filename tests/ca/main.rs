@@ -6,7 +6,8 @@ mod apiserver;
 #[path = "../common/mod.rs"]
 mod common;
 mod judges;
-#[path = "../probe/server.rs"]
+#[path = "../apiserver/server.rs"]
+#[allow(dead_code, reason = "each story uses a part of it")]
 mod server;
 
 use common::{

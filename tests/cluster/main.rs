@@ -9,6 +9,7 @@ mod common;
 #[allow(dead_code, reason = "each story uses a part of it")]
 mod server;
 
+mod cluster_info;
 mod found;
 mod hostile;
 mod kubectl;

@@ -192,6 +192,7 @@ fn of_rescues() -> Vec<Value> {
         data: PathBuf::from("/var/lib/etcd"),
         copy: PathBuf::from("/var/lib/etcd-kuberescue-20261127T180000Z"),
         size: Size { bytes: 1 << 20, files: 9 },
+        must_share: false,
         free: 1 << 30,
         keys,
         revision: Some(7),

@@ -68,6 +68,44 @@ fn on_a_node_on_which_nothing_runs() {
 
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn on_a_node_whose_cas_have_expired_too() {
+    let node = TestNode::start("expired-ca", &Options::default());
+    wait_until_the_kubelet_dies(&node);
+    let before = node.tree();
+    let refused = node.kuberescue(&["recover", "--yes"]);
+    assert!(refused.code == 5 && refused.err.contains("[ca-expired]"), "{refused:?}");
+    assert_eq!(node.tree(), before);
+    recover(&node, &["--renew-cas"]);
+}
+
+/// A CA that is renewed in time changes nothing for what runs: neither what it has signed nor who trusts the old one.
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn after_the_cas_were_renewed_in_time() {
+    let node = TestNode::start("rsa2048", &Options::healthy());
+    node.wait_ready();
+    let (pods, old) = (node.pods(), std::fs::read(node.path("/etc/kubernetes/pki/etcd/ca.crt")).unwrap());
+    let renewed = node.kuberescue(&["ca", "renew", "--yes", "--days", "7300"]);
+    assert_eq!(renewed.code, 0, "{renewed:?}");
+    // The running etcd has the old CA and its old certificates, the client the renewed CA, and the other way round.
+    let ask = |ca: &str| {
+        let pki = "/etc/kubernetes/pki/etcd";
+        let (cert, key) = (format!("{pki}/healthcheck-client.crt"), format!("{pki}/healthcheck-client.key"));
+        let etcdctl =
+            ["etcdctl", "--endpoints=https://127.0.0.1:2379", "--cacert", ca, "--cert", &cert, "--key", &key];
+        node.must(&[&["env", "ETCDCTL_API=3"], &etcdctl[..], &["endpoint", "health"]].concat());
+    };
+    std::fs::write(node.path("/var/old-ca.crt"), old).unwrap();
+    ask("/etc/kubernetes/pki/etcd/ca.crt");
+    assert_eq!(node.kubectl(&["get", "nodes"]).code, 0);
+    recover(&node, &[]);
+    assert!(node.pods().iter().all(|(name, new)| new.id != pods[name].id), "all of them read a renewed CA");
+    ask("/var/old-ca.crt");
+    ask("/etc/kubernetes/pki/etcd/ca.crt");
+}
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_that_was_rebooted() {
     let mut node = TestNode::ready_and_ending(20);
     let before = node.pods();

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::copies::{self, CopyOfCa};
-use super::host_state::HostState;
 use super::inventory::Inventory;
 use super::plan::CaStep;
 use super::quorum;
@@ -38,7 +37,7 @@ pub struct Outside {
 }
 
 /// What is outside of the node and has a copy of one of these CAs.
-pub fn outside(inventory: &Inventory, around: &HostState, steps: &[CaStep], now: Timestamp) -> Vec<Outside> {
+pub fn outside(inventory: &Inventory, steps: &[CaStep], now: Timestamp) -> Vec<Outside> {
     if steps.is_empty() {
         return Vec::new();
     }
@@ -58,7 +57,7 @@ pub fn outside(inventory: &Inventory, around: &HostState, steps: &[CaStep], now:
         }
         return found;
     };
-    found.push(workers(inventory, around, cluster, now));
+    found.push(workers(inventory, cluster, now));
     found.push(Outside {
         what: "ConfigMap kube-root-ca.crt of each namespace".to_owned(),
         renewed_by: RenewedBy::Kubernetes,
@@ -72,7 +71,7 @@ pub fn outside(inventory: &Inventory, around: &HostState, steps: &[CaStep], now:
         how: "sudo kuberescue recover writes the new one when the API server answers".to_owned(),
         commands: Vec::new(),
     });
-    if let Some(records) = &around.cluster {
+    if let Some(records) = inventory.facts.cluster() {
         let copies = copies::of_cluster(records, inventory);
         found.extend(
             copies.iter().filter(|copy| copy.ca == Ca::Cluster).filter_map(|copy| by_hand(copy, cluster)),
@@ -128,9 +127,9 @@ fn other_control_planes(inventory: &Inventory, steps: &[CaStep]) -> Option<Outsi
     })
 }
 
-fn workers(inventory: &Inventory, around: &HostState, ca: &CaStep, now: Timestamp) -> Outside {
+fn workers(inventory: &Inventory, ca: &CaStep, now: Timestamp) -> Outside {
     let own = inventory.facts.node_name.as_ref().map(|name| name.value.as_str());
-    let heartbeats = around.cluster.as_ref().map(|records| &records.heartbeats);
+    let heartbeats = inventory.facts.cluster().map(|records| &records.heartbeats);
     let control_planes = quorum::on_disk(&inventory.facts).map(|told| told.members).unwrap_or_default();
     let is_worker = |name: &&String| {
         Some(name.as_str()) != own && !control_planes.iter().any(|member| member.name == **name)

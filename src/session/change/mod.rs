@@ -151,7 +151,7 @@ impl Prepared {
 
     /// What has a copy of a CA that the plan renews, outside of this node.
     pub fn outside(&self) -> Vec<Outside> {
-        outside(&self.inventory, &self.around, &self.plan.authorities, self.now)
+        outside(&self.inventory, &self.plan.authorities, self.now)
     }
 
     /// Its lock, once taken.

@@ -84,6 +84,29 @@ impl Afterwards<'_> {
         }
     }
 
+    /// An admin cluster keeps the kubeconfigs of its clusters, and of itself, in Secrets: if this one keeps
+    /// its own, the report says whether it has expired. It is not changed: that is `kubeconfig push`.
+    fn look_at_secret(&self, cluster: &Cluster, context: &mut Context<'_>) {
+        let name = &self.inventory.facts.cluster_name.value;
+        let (namespace, secret) = (format!("cluster-{name}"), format!("{name}-kubeconfig"));
+        // Not every cluster has one, and not every user may read it.
+        let Ok(found) = cluster.api.secret(&namespace, &secret, cluster.deadline()) else { return };
+        let Some(Ok(value)) = found.value(KEY) else { return };
+        let Ok(kubeconfig) = Kubeconfig::parse(&value) else { return };
+        let Credential::Embedded(embedded) = &kubeconfig.credential else { return };
+        let Ok(certificate) = Certificate::from_pem(embedded.certificate_pem()) else { return };
+        let (end, source) = (certificate.not_after, &cluster.source);
+        if certificate.expired_at(clock::wall()) {
+            context.out.result(&format!(
+                "The Secret {namespace}/{secret} still holds the old certificate, which expired on {end}:\n  kuberescue kubeconfig push --admin-kubeconfig {source} --cluster {name}\n"
+            ));
+        } else {
+            context
+                .out
+                .result(&format!("The Secret {namespace}/{secret} holds a certificate until {end}.\n"));
+        }
+    }
+
     /// The cluster, with the first of the node's kubeconfigs that its API server accepts.
     fn cluster(&self) -> Result<(Cluster, Vec<Node>), Error> {
         let server = own_api_server(self.inventory, self.read, clock::wall());

@@ -65,7 +65,7 @@ fn not_read(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let what = format!("not read: {}", parts.join("; "));
-    Some(Finding::new(Code::EtcdNotRead, Severity::Note, "etcd", &facts.etcd_database(), what))
+    Some(Finding::new(Code::EtcdNotRead, Severity::Note, "etcd", facts.etcd_database(), what))
 }
 
 fn differing(ca: Ca, copies: &[CopyOfCa<'_>], inventory: &Inventory, now: Timestamp) -> Option<Finding> {

@@ -446,7 +446,8 @@ fn the_kubelets_certificates_where_they_are_asked_for() {
 #[test]
 fn a_certificate_is_valid_as_long_as_asked_and_never_longer_than_its_ca() {
     let step = |days: u32| {
-        let (plan, inventory) = plan("ecdsa-p256", &[], &Options { days, ..one("apiserver") }, VALID);
+        let (plan, inventory) =
+            plan("ecdsa-p256", &[], &Options { days: Some(days), ..one("apiserver") }, VALID);
         let authority = inventory.authority(Ca::Cluster).unwrap().certificate.get().unwrap().not_after;
         (plan.steps[0].new, plan.steps[0].cut_to_authority, authority)
     };
@@ -464,7 +465,7 @@ fn what_a_step_repairs() {
         plan.steps.iter().filter(|step| names.contains(&step.name.as_str())).cloned().collect()
     };
     let repaired = |finding: Finding, steps: &[Step]| {
-        Repair::of(&[finding], steps, |_| false, &[]).outlook() == Outlook::Repairable
+        Repair::of(&[finding], &[], steps, |_| false, &[]).outlook() == Outlook::Repairable
     };
     let (kubelet, scheduler) = (steps(&["kubelet-client"]), steps(&["scheduler.conf"]));
     for code in [Code::KubeletCrashLoop, Code::KubeletConfEmbedded] {
@@ -504,7 +505,7 @@ fn what_a_step_repairs() {
     assert!(!repaired(finding(Code::Expired, "apiserver"), &scheduler));
     assert!(!repaired(finding(Code::ManifestUnreadable, "apiserver"), &apiserver));
     let warning = Finding { severity: Severity::Warning, ..finding(Code::Expired, "apiserver") };
-    assert_eq!(Repair::of(&[warning], &apiserver, |_| false, &[]).outlook(), Outlook::NothingToDo);
+    assert_eq!(Repair::of(&[warning], &[], &apiserver, |_| false, &[]).outlook(), Outlook::NothingToDo);
 }
 
 /// What is left of a blocker has the reason why its certificate is skipped as its remedy.
@@ -526,7 +527,7 @@ fn the_kubelet_is_restarted_where_the_ca_in_its_kubeconfig_changes() {
     let restarted = |name: &str| {
         let steps: Vec<_> = plan.steps.iter().filter(|step| step.name == name).cloned().collect();
         let restarts =
-            super::restarts::of(&inventory, &steps, Some(Path::new("/etc/kubernetes/kubelet.conf")));
+            super::restarts::of(&inventory, &[], &steps, Some(Path::new("/etc/kubernetes/kubelet.conf")));
         let files = |task: &RestartTask| match &task.reason {
             RestartReason::CredentialsChanged { files } => {
                 format!("{} {}", task.component.name(), files.len())
