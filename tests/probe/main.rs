@@ -9,6 +9,7 @@ mod https;
 mod judges;
 mod node;
 #[path = "../apiserver/server.rs"]
+#[allow(dead_code, reason = "each story uses a part of it")]
 mod server;
 mod snapshot;
 mod verdicts;
