@@ -963,7 +963,7 @@ fn recover_names_the_blockers_that_were_accepted() {
 
     Blocking problems (root cause first):
       clock-behind           clock: the system clock (2026-11-24 00:00 UTC) is behind the newest timestamp on disk (2090-01-01 00:00 UTC, change time of /etc/kubernetes/pki/sa.pub)
-    hint: sudo kuberescue certs renew all renews certificates before they expire
+    hint: sudo kuberescue diagnose shows what to do about each of these
     ");
     before.assert_same(&node.state(), "nothing was changed");
     node.remove("/etc/kubernetes/manifests/kube-scheduler.yaml");
@@ -973,7 +973,7 @@ fn recover_names_the_blockers_that_were_accepted() {
 
     Blocking problems (root cause first):
       manifest-missing       kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests
-    hint: sudo kuberescue certs renew all renews certificates before they expire
+    hint: sudo kuberescue diagnose shows what to do about each of these
     ");
 }
 

@@ -247,7 +247,8 @@ fn last_hint(findings: &[Finding]) -> String {
     match (names.as_slice(), first) {
         ([one], _) => format!("sudo kuberescue certs renew {one}"),
         ([], Some(Finding { remedy, .. })) => {
-            remedy.command.as_ref().map_or(remedy.reason.clone(), |command| format!("sudo {command}"))
+            let all = || "sudo kuberescue diagnose shows what to do about each of these".to_owned();
+            remedy.command.as_ref().map_or_else(all, |command| format!("sudo {command}"))
         }
         _ => "sudo kuberescue certs renew all renews certificates before they expire".to_owned(),
     }

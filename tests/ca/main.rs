@@ -119,6 +119,8 @@ fn the_plan_names_every_copy_and_what_is_outside() {
     Restart afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
 
     Copies of the renewed CAs elsewhere (manual action required):
+      - etcd's clients on other machines (backups, monitoring): they have a copy of its CA; where there is one:
+          scp /etc/kubernetes/pki/etcd/ca.crt HOST:FILE
       - the workers: they reject the API server until they have the renewed one; for each:
           scp /etc/kubernetes/pki/ca.crt NODE:/etc/kubernetes/pki/ca.crt
           ssh NODE 'sed -i "s|certificate-authority-data:.*|certificate-authority-data: $(base64 -w0 /etc/kubernetes/pki/ca.crt)|" /etc/kubernetes/kubelet.conf && systemctl restart kubelet'
@@ -161,7 +163,7 @@ fn the_plan_names_every_copy_and_what_is_outside() {
       expired                scheduler.conf: expired on 2015-01-01 (4345 days ago)
       expired                apiserver-kubelet-client: expired on 2015-01-01 (4345 days ago)
       expired                front-proxy-client: expired on 2015-01-01 (4345 days ago)
-    hint: sudo kuberescue recover
+    hint: sudo kuberescue diagnose
     ");
     let run = Node::of("expired-ca").must("ca renew etcd-ca --dry-run -o json");
     let json = run.json();
@@ -185,7 +187,18 @@ fn the_plan_names_every_copy_and_what_is_outside() {
       }
     ]
     "#);
-    assert_snapshot!(serde_json::to_string_pretty(&json["outside"]).unwrap(), @"null");
+    assert_snapshot!(serde_json::to_string_pretty(&json["outside"]).unwrap(), @r#"
+    [
+      {
+        "commands": [
+          "scp /etc/kubernetes/pki/etcd/ca.crt HOST:FILE"
+        ],
+        "how": "they have a copy of its CA; where there is one",
+        "renewedBy": "administrator",
+        "what": "etcd's clients on other machines (backups, monitoring)"
+      }
+    ]
+    "#);
 }
 
 #[test]
@@ -231,15 +244,15 @@ fn what_keeps_a_ca_from_being_renewed() {
     assert_snapshot!(screens.0, @"
     ## key missing
     error [ca-key-missing]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found
-    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there
 
     ## another key
     error [ca-key-mismatch]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key does not match its certificate
-    hint: /etc/kubernetes/pki/ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/ca.crt; --partial renews the rest
+    hint: /etc/kubernetes/pki/ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/ca.crt
 
     ## certificate truncated
     error [ca-unreadable]: cannot renew the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt): truncated: a PEM block starts and does not end
-    hint: repair /etc/kubernetes/pki/front-proxy-ca.crt and /etc/kubernetes/pki/front-proxy-ca.key from a backup; --partial renews the rest
+    hint: repair /etc/kubernetes/pki/front-proxy-ca.crt and /etc/kubernetes/pki/front-proxy-ca.key from a backup
 
     ## fewer days
     error [nothing-to-renew]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): it is valid until 2036-11-20 22:23 UTC already, and would expire earlier with 30 days
@@ -251,7 +264,7 @@ fn what_keeps_a_ca_from_being_renewed() {
 
     ## a copy on several lines
     error [not-replaceable]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its copy in /etc/kubernetes/admin.conf cannot be replaced: certificate-authority-data is a block scalar or an alias, which cannot be replaced in place; write it on one line
-    hint: write certificate-authority-data in /etc/kubernetes/admin.conf on one line, or move that file away
+    hint: write certificate-authority-data in /etc/kubernetes/admin.conf on one line
 
     ## one key of three is missing
     error [ca-key-missing]: cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found

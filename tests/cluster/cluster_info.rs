@@ -59,5 +59,5 @@ fn another_ca_and_a_cluster_without_one_are_left_alone() {
     assert_eq!(renew(&cluster, &one.certificate), Ok(false));
     scene.instead("GET", PLACE, status(403, "Forbidden", "configmaps \"cluster-info\" is forbidden"));
     let failure = renew(&cluster, &one.certificate).unwrap_err();
-    insta::assert_snapshot!(scene.shown(&failure.message), @"");
+    insta::assert_snapshot!(scene.shown(&failure.message), @r#"cannot read the ConfigMap cluster-info: 403: configmaps "cluster-info" is forbidden (SERVER with admin.conf)"#);
 }

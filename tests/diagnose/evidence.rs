@@ -238,7 +238,7 @@ fn copies_of_one_key_are_one_line_and_v_has_each_path() {
     Warnings:
       stray-private-key      /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
       stray-private-key      /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
-    hint: sudo kuberescue certs renew all renews certificates before they expire
+    hint: sudo kuberescue diagnose shows what to do about each of these
     ");
     let found = Diagnosis::now(&node);
     assert_eq!(found.findings().len(), 4, "JSON has each finding");

@@ -64,12 +64,12 @@ fn the_verdict_is_read_first() {
     [CA expired]
     VERDICT: control plane cannot start: all 3 CAs expired 1060 days ago, so every certificate that they signed is rejected; all 13 certificates expired 4345 days ago
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+    hint: sudo kuberescue recover --renew-cas
 
     [one CA expired, its leaves not]
     VERDICT: control plane cannot start: the CA etcd-ca expired 23 days ago, so every certificate that it signed is rejected
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: expired on 2026-11-01 (23 days ago); it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/etcd/ca.crt -signkey /etc/kubernetes/pki/etcd/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+    hint: sudo kuberescue recover --renew-cas
 
     [external CA]
     VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 3 warnings
@@ -83,7 +83,7 @@ fn the_verdict_is_read_first() {
     [external CA, expired too]
     VERDICT: control plane cannot start: all 3 CAs expired 41 days ago, so every certificate that they signed is rejected; all 13 certificates expired 3326 days ago
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2036-11-20 (41 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-expired]: renew the CA with its own key first, for example: openssl x509 -in /etc/kubernetes/pki/ca.crt -signkey /etc/kubernetes/pki/ca.key -days 3650 -out ca-new.crt (kuberescue explain ca-expired)
+    Manual action required: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest
 
     [etcd data missing]
     VERDICT: control plane cannot start: etcd's data was not found (etcd: no etcd member in /var/lib/etcd), not a certificate problem

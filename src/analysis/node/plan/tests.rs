@@ -211,7 +211,7 @@ fn a_ca_that_cannot_sign() {
 
     issues: kubelet-serving
     skips: admin.conf; apiserver; apiserver-etcd-client; apiserver-kubelet-client; controller-manager.conf; etcd-healthcheck-client; etcd-peer; etcd-server; front-proxy-client; scheduler.conf; super-admin.conf; kubelet-client
-    refuses: ca-expired, renew the CA with its own; ca-expired, renew the CA with its own; ca-expired, renew the CA with its own
+    refuses: ca-expired, sudo kuberescue recover --renew-cas renews it; ca-expired, sudo kuberescue recover --renew-cas renews it; ca-expired, sudo kuberescue recover --renew-cas renews it
     restarts: kubelet 1
     remain: ca-expired etcd-ca; expired etcd-server; expired etcd-peer; expired apiserver-etcd-client; ca-expired ca; expired apiserver; expired kubelet-client; kubelet-crash-loop kubelet; expired controller-manager.conf; expired scheduler.conf; expired apiserver-kubelet-client; ca-expired front-proxy-ca; expired front-proxy-client
     left: admin.conf; apiserver; apiserver-etcd-client; apiserver-kubelet-client; controller-manager.conf; etcd-healthcheck-client; etcd-peer; etcd-server; front-proxy-client; scheduler.conf; super-admin.conf; kubelet-client
