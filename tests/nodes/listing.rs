@@ -80,7 +80,7 @@ fn the_kubeconfig_that_kubectl_would_take() {
     let cluster = format!("{{server: '{}', certificate-authority-data: {ca}}}", server.url());
     desk.write(
         "clusters",
-        &format!("clusters:\n- name: k2\n  cluster: {cluster}\n- name: k\n  cluster: {cluster}\n"),
+        format!("clusters:\n- name: k2\n  cluster: {cluster}\n- name: k\n  cluster: {cluster}\n"),
     );
     let list =
         ["contexts", "clusters", "missing", "config"].map(|name| desk.path(name).display().to_string());
@@ -126,19 +126,19 @@ fn certificates_and_tokens_in_files_beside_the_kubeconfig() {
     let server = ApiServer::start();
     let admin = server.authority.leaf("kubernetes-admin");
     let desk = Desk::new();
-    desk.write("sub/pki/ca.crt", &server.authority.certificate.to_pem());
-    desk.write("sub/pki/a.crt", &admin.certificate.to_pem());
-    desk.write("sub/pki/a.key", &admin.key.to_pem());
+    desk.write("sub/pki/ca.crt", server.authority.certificate.to_pem());
+    desk.write("sub/pki/a.crt", admin.certificate.to_pem());
+    desk.write("sub/pki/a.key", admin.key.to_pem());
     desk.write("sub/token", TOKEN);
     let cluster = format!("server: \"{}\", certificate-authority: pki/ca.crt", server.url());
     let of = |user: &str| crate::server::kubeconfig(&cluster, user);
-    desk.write("sub/files.conf", &of("client-certificate: pki/a.crt, client-key: ./pki/a.key"));
+    desk.write("sub/files.conf", of("client-certificate: pki/a.crt, client-key: ./pki/a.key"));
     assert_eq!(desk.nodes("--kubeconfig sub/files.conf").code, 0);
-    desk.write("sub/token.conf", &of("tokenFile: token"));
+    desk.write("sub/token.conf", of("tokenFile: token"));
     assert_eq!(desk.nodes("--kubeconfig sub/token.conf").code, 0);
-    desk.write("sub/inline.conf", &of(&format!("token: {TOKEN}")));
+    desk.write("sub/inline.conf", of(&format!("token: {TOKEN}")));
     assert_eq!(desk.nodes("--kubeconfig sub/inline.conf").code, 0);
-    desk.write("sub/none.conf", &of(""));
+    desk.write("sub/none.conf", of(""));
     said += &could_not(&desk.nodes("--kubeconfig sub/none.conf"));
     let users: Vec<_> = server.store().log.iter().map(|asked| asked.user.clone()).collect();
     let user = |name: &str| Some(name.to_owned());

@@ -12,7 +12,7 @@ use crate::server::{BOTH, Clients, config, http, https};
 use crate::{Desk, could_not};
 
 fn plugin(desk: &Desk, script: &str) {
-    let path = desk.write("bin/plugin", &format!("#!/bin/sh\n{script}\n"));
+    let path = desk.write("bin/plugin", format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -117,7 +117,7 @@ fn an_openid_connect_token_and_its_renewal() {
     };
     let desk = with("");
     let mut command = desk.command("nodes");
-    command.env("SSL_CERT_FILE", desk.write("roots.pem", &server.authority.certificate.to_pem()));
+    command.env("SSL_CERT_FILE", desk.write("roots.pem", server.authority.certificate.to_pem()));
     let run = crate::common::run(command);
     assert_eq!(run.code, 0, "{run}");
     assert!(!format!("{run}").contains("s3cret"), "{run}");

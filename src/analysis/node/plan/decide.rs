@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::repair::Repair;
 use super::{
-    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why,
-    authorities, goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why, ca,
+    goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
@@ -69,7 +69,7 @@ pub fn decide(
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped, &told));
-    refusals.extend(authorities::named_by_serial(inventory, &authorities, &steps));
+    refusals.extend(ca::named_by_serial(inventory, &authorities, &steps));
     refusals.extend(refuse::names(inventory, findings, &steps));
     refusals.extend(refuse::kubelet(inventory, findings, &options.selection, &steps));
     if options.whole_node {

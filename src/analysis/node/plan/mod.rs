@@ -2,12 +2,14 @@
 //! refused, which components must be restarted. Serialisable; holds no secret.
 
 mod authorities;
+mod ca;
 mod corrections;
 mod dates;
 mod decide;
 mod keys;
 mod kubeconfig;
 mod kubelet;
+mod options;
 mod profile;
 mod refuse;
 mod repair;
@@ -18,9 +20,10 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
-pub use self::authorities::{CaSelection, CaStep};
+pub use self::ca::{CaSelection, CaStep};
 pub use self::corrections::Added;
 pub use self::decide::decide;
+pub use self::options::{Options, Selection};
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
@@ -28,10 +31,9 @@ use super::facts::Fact;
 use super::readers::Narrowed;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
-use crate::formats::san::San;
 use crate::state::Code;
 use crate::state::Subject;
-use crate::state::catalog::{Ca, CertSpec, Usage};
+use crate::state::catalog::{Ca, Usage};
 
 /// Seconds by which a new certificate is backdated, as by kubeadm ≥1.31 and the cluster's signer.
 pub const BACKDATE_SECONDS: i64 = 300;
@@ -39,62 +41,6 @@ pub const BACKDATE_SECONDS: i64 = 300;
 pub const DEFAULT_DAYS: u32 = 365;
 /// Validity of a renewed CA certificate in days: kubeadm's ten years (`CertificateAuthorityValidity`).
 pub const DEFAULT_CA_DAYS: u32 = 3650;
-
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub selection: Selection,
-    /// Which CA certificates are reissued with their own keys.
-    pub authorities: CaSelection,
-    /// Validity of these CA certificates in days.
-    pub ca_days: u32,
-    /// Renew the kubelet's certificates even if they have not expired.
-    pub kubelet: bool,
-    pub reuse_keys: bool,
-    /// Validity of the new leaf certificates in days, where the operator says it.
-    pub days: Option<u32>,
-    /// Continue without the leaf certificates whose CA cannot sign.
-    pub partial: bool,
-    /// Blockers that are known and accepted: the plan ignores them.
-    pub accept: Vec<Code>,
-    /// The node must work afterwards: a blocker that reissuing doesn't repair, and that isn't about
-    /// credentials, stops the plan.
-    pub whole_node: bool,
-    /// Names that serving certificates get beyond those of the old ones.
-    pub add_sans: Vec<San>,
-}
-
-impl Options {
-    /// The defaults of `recover`.
-    pub fn recovery() -> Self {
-        Self {
-            selection: Selection::All,
-            authorities: CaSelection::None,
-            ca_days: DEFAULT_CA_DAYS,
-            kubelet: false,
-            reuse_keys: false,
-            days: None,
-            partial: false,
-            accept: Vec::new(),
-            whole_node: true,
-            add_sans: Vec::new(),
-        }
-    }
-}
-
-/// Which leaf certificates are renewed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// No leaf certificate: only CAs.
-    Nothing,
-    /// Everything, and those of the kubelet's certificates that no longer work.
-    All,
-    /// One of kubeadm's leaf certificates.
-    One(&'static CertSpec),
-    /// Only the kubelet's client certificate.
-    Kubelet,
-    /// Only the kubelet's serving certificate.
-    KubeletServing,
-}
 
 /// A validity period, both ends included (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::repair::{Repair, prevents};
-use super::{Refusal, Selection, Skipped, Step, Why, authorities};
+use super::{Refusal, Selection, Skipped, Step, Why, ca};
 use crate::analysis::node::findings::{Finding, is_in_doubt};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
 use crate::formats::key::PrivateKey;
@@ -93,7 +93,7 @@ pub(super) fn or_partial(code: Code) -> &'static str {
 pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     match code {
-        Code::CaExpired => match authorities::obstacle(row, PrivateKey::can_sign) {
+        Code::CaExpired => match ca::obstacle(row, PrivateKey::can_sign) {
             Ok(_) => {
                 "sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed".to_owned()
             }

@@ -1,0 +1,62 @@
+//! What is asked of a plan.
+
+use super::{CaSelection, DEFAULT_CA_DAYS};
+use crate::formats::san::San;
+use crate::state::Code;
+use crate::state::catalog::CertSpec;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub selection: Selection,
+    /// Which CA certificates are reissued with their own keys.
+    pub authorities: CaSelection,
+    /// Validity of these CA certificates in days.
+    pub ca_days: u32,
+    /// Renew the kubelet's certificates even if they have not expired.
+    pub kubelet: bool,
+    pub reuse_keys: bool,
+    /// Validity of the new leaf certificates in days, where the operator says it.
+    pub days: Option<u32>,
+    /// Continue without the leaf certificates whose CA cannot sign.
+    pub partial: bool,
+    /// Blockers that are known and accepted: the plan ignores them.
+    pub accept: Vec<Code>,
+    /// The node must work afterwards: a blocker that reissuing doesn't repair, and that isn't about
+    /// credentials, stops the plan.
+    pub whole_node: bool,
+    /// Names that serving certificates get beyond those of the old ones.
+    pub add_sans: Vec<San>,
+}
+
+impl Options {
+    /// The defaults of `recover`.
+    pub fn recovery() -> Self {
+        Self {
+            selection: Selection::All,
+            authorities: CaSelection::None,
+            ca_days: DEFAULT_CA_DAYS,
+            kubelet: false,
+            reuse_keys: false,
+            days: None,
+            partial: false,
+            accept: Vec::new(),
+            whole_node: true,
+            add_sans: Vec::new(),
+        }
+    }
+}
+
+/// Which leaf certificates are renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// No leaf certificate: only CAs.
+    Nothing,
+    /// Everything, and those of the kubelet's certificates that no longer work.
+    All,
+    /// One of kubeadm's leaf certificates.
+    One(&'static CertSpec),
+    /// Only the kubelet's client certificate.
+    Kubelet,
+    /// Only the kubelet's serving certificate.
+    KubeletServing,
+}
