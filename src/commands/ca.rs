@@ -13,7 +13,7 @@ use crate::state::{Code, Subject};
 /// Renew CAs before or after they expire.
 #[derive(clap::Subcommand, Debug)]
 pub enum Command {
-    /// Reissue CA certificates with their own keys: what they have signed stays valid
+    /// Renew CA certificates with their own keys: what they have signed stays valid
     Renew(Args),
 }
 

@@ -34,7 +34,7 @@ pub(super) const PAGES: &[Page] = &[
         "a CA certificate has expired",
         "Every certificate that it signed is rejected, whatever its own dates. Renewing leaf certificates does not help.",
         "kubeadm's CAs are valid for ten years, those of some platforms for five, and kubeadm never renews them.",
-        "sudo kuberescue recover --renew-cas renews the CA with its own key, so that everything it has signed is accepted again, then the leaf certificates, and restarts the node; it ends with a list of what has a copy of the CA elsewhere: other nodes, kubeconfigs, webhooks. The CA alone: sudo kuberescue ca renew.",
+        "sudo kuberescue recover --renew-cas renews the CA with its own key, so that everything it has signed is accepted again, then the leaf certificates, and restarts the node. Then it lists what has a copy of the CA elsewhere: other nodes, kubeconfigs, webhooks. The CA alone: sudo kuberescue ca renew.",
     ),
     page(
         Code::CaExpiring,
