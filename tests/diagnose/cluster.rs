@@ -267,7 +267,7 @@ fn the_quota_and_alarms_of_etcd() {
     ");
     let recovery = screen::screen(node.root(), &node.run_as_given("recover --dry-run --at 2026-11-24"));
     let last = recovery.lines().last().unwrap();
-    assert!(last.starts_with("hint: Save a snapshot first: kuberescue etcd snapshot save"), "{recovery}");
+    assert_eq!(last, "hint: sudo kuberescue diagnose shows what to do about each of these", "{recovery}");
     // A full etcd is no reason not to renew: without certificates nobody can free space.
     etcd_of(&node, "nospace.db");
     node.remove(&pki("apiserver.crt"));
