@@ -63,7 +63,8 @@ fn stored(key: &[u8], value: &[u8]) -> Vec<u8> {
     if marks.iter().any(|mark| value.starts_with(mark)) {
         return value.to_vec();
     }
-    let resource = key.strip_prefix(REGISTRY.as_bytes()).and_then(|key| key.split(|byte| *byte == b'/').next());
+    let resource =
+        key.strip_prefix(REGISTRY.as_bytes()).and_then(|key| key.split(|byte| *byte == b'/').next());
     let (version, kind) = match resource.unwrap_or_default() {
         b"configmaps" => ("v1", "ConfigMap"),
         b"secrets" => ("v1", "Secret"),

@@ -20,8 +20,12 @@ fuzz_target!(|data: &[u8]| {
     assert!(
         database.in_use().is_ok_and(|bytes| bytes <= size as u64 + (2 << 16)) || database.in_use().is_err()
     );
-    let _ =
-        (database.status(), database.totals(), database.resources("/registry/"), cluster_records(&mut database, "/registry/"));
+    let _ = (
+        database.status(),
+        database.totals(),
+        database.resources("/registry/"),
+        cluster_records(&mut database, "/registry/"),
+    );
     let (mut names, mut bytes) = (Vec::new(), 0);
     let told = database.live(b"", &mut |entry| {
         names.push(entry.key.to_vec());

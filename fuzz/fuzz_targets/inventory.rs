@@ -8,7 +8,7 @@ use kuberescue::analysis::node::facts::Facts;
 use kuberescue::analysis::node::findings::{Node, findings};
 use kuberescue::analysis::node::host_state::HostState;
 use kuberescue::analysis::node::inventory::Inventory;
-use kuberescue::analysis::node::plan::{Options, Selection, decide};
+use kuberescue::analysis::node::plan::{CaSelection, Options, Selection, decide};
 use kuberescue::analysis::node::scope::referred;
 use kuberescue::formats::key::KeyAlgorithm;
 use kuberescue::issue::change_set;
@@ -31,6 +31,8 @@ fuzz_target!(|data: &[u8]| {
     let findings = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
     let options = Options {
         selection: Selection::All,
+        authorities: CaSelection::All,
+        ca_days: 7300,
         kubelet: true,
         reuse_keys: true,
         days: Some(365),
