@@ -30,6 +30,14 @@ pub fn count(number: impl TryInto<u64>, unit: &str) -> String {
     }
 }
 
+/// `a, b and 3 more`: the first `most` names, and how many others there are.
+pub fn some(names: impl ExactSizeIterator<Item: AsRef<str>>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let names: Vec<_> = names.take(most).collect();
+    format!("{}{more}", names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "))
+}
+
 /// `1 path differs`, `2 paths differ`: a regular verb in the plural.
 pub fn count_verb(number: impl TryInto<u64>, unit: &str, verb: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);

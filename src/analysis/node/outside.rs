@@ -10,7 +10,8 @@ use super::plan::CaStep;
 use super::quorum;
 use crate::formats::etcd::Place;
 use crate::state::catalog::Ca;
-use crate::state::text::shell_word;
+use crate::state::text::{shell_word, some};
+use crate::state::time::minute;
 
 /// So many names stand in a line.
 const NAMED: usize = 8;
@@ -140,7 +141,7 @@ fn workers(inventory: &Inventory, ca: &CaStep, now: Timestamp) -> Outside {
     let until = if ca.old.not_after < now {
         "they reject the API server until they have the renewed one".to_owned()
     } else {
-        format!("they work with the old one until {}", crate::state::time::minute(ca.old.not_after))
+        format!("they work with the old one until {}", minute(ca.old.not_after))
     };
     Outside {
         what: format!("the workers{}", of(&names)),
@@ -158,9 +159,7 @@ fn of(names: &[String]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let more = names.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!(": {}{more}", names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
+    format!(": {}", some(names.iter(), NAMED))
 }
 
 /// What Kubernetes doesn't renew by itself.

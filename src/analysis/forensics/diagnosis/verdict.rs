@@ -9,9 +9,11 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
 use crate::state::Subject;
 use crate::state::catalog::Without;
-use crate::state::text::count;
+use crate::state::text::{count, some};
 use crate::state::time;
 
+/// So many names stand in the line.
+const NAMED: usize = 3;
 const RECOVER: &str = "kuberescue recover";
 const RENEW_CAS: &str = "kuberescue recover --renew-cas";
 
@@ -61,7 +63,8 @@ pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Ti
             _ => format!("{title} ({}: {})", first.subject, first.what),
         };
         let more: Vec<_> = others.iter().skip(1).map(|f| format!("{} ({})", f.subject, f.code)).collect();
-        let more = if more.is_empty() { String::new() } else { format!(", also {}", some(&more)) };
+        let more =
+            if more.is_empty() { String::new() } else { format!(", also {}", some(more.iter(), NAMED)) };
         causes.push(format!("{cause}, not a certificate problem{more}"));
     }
     if !credentials.is_empty() {
@@ -146,7 +149,7 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
         let end = inventory.rows().find(|row| row.subject() == first.subject);
         let end = end.and_then(|row| Some(row.certificate.get()?.not_after));
         let ago = end.map(|end| format!(" {} ago", time::span(now, end))).unwrap_or_default();
-        line.push_str(&format!(", but {} expired{ago}", some(&names)));
+        line.push_str(&format!(", but {} expired{ago}", some(names.iter(), NAMED)));
         if expired.iter().all(|finding| finding.subject.is_kubeconfig()) {
             let them = if names.len() == 1 { "it" } else { "them" };
             line.push_str(&format!(": kubectl with {them} is rejected"));
@@ -258,15 +261,9 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
     });
     if !others.is_empty() {
         let named: Vec<_> = others.iter().map(|f| format!("{} ({})", f.subject, f.code)).collect();
-        parts.push(format!("unusable: {}", some(&named)));
+        parts.push(format!("unusable: {}", some(named.iter(), NAMED)));
     }
     parts.join("; ")
-}
-
-/// At most three names.
-fn some(names: &[String]) -> String {
-    let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
-    format!("{}{more}", names.iter().take(3).cloned().collect::<Vec<_>>().join(", "))
 }
 
 /// ` 53 days ago`; with the first and the last if days lie between.

@@ -10,7 +10,7 @@ use crate::analysis::node::facts::{EtcdRecords, Facts, Recorded};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::etcd::{ClusterRecords, PendingRequest, Place};
 use crate::state::catalog::{CAS, Ca};
-use crate::state::text::{count, shell_word};
+use crate::state::text::{count, shell_word, some};
 use crate::state::time::{expired_on, minute};
 
 /// So many objects are named in a sentence, and so many in the evidence.
@@ -51,11 +51,8 @@ fn not_read(facts: &Facts) -> Option<Finding> {
     if let Some(records) = facts.cluster() {
         parts.extend(records.encrypted.chunk_by(|one, other| one.0 == other.0).filter_map(|objects| {
             let (provider, _) = objects.first()?;
-            let names =
-                objects.iter().take(NAMED).map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(", ");
-            let more = objects.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Some(format!("{names}{more}: encrypted with {provider}"))
+            let names = some(objects.iter().map(|(_, key)| key), NAMED);
+            Some(format!("{names}: encrypted with {provider}"))
         }));
         if records.left_out > 0 {
             parts.push(format!("{}: damaged or too large", count(records.left_out, "object")));
@@ -128,16 +125,14 @@ fn requests(records: &ClusterRecords, inventory: &Inventory, now: Timestamp) -> 
             *known = request;
         }
     }
-    let from = newest.values().take(NAMED).map(|request| {
+    let from = newest.values().map(|request| {
         let signer = request.signer.strip_prefix("kubernetes.io/").unwrap_or(&request.signer);
         format!("{} of {} to {signer}", request.name, request.username)
     });
-    let more = newest.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let what = format!(
-        "{} pending in etcd's database; the newest of each: {}{more}",
+        "{} pending in etcd's database; the newest of each: {}",
         count(waiting.len(), "certificate signing request"),
-        from.collect::<Vec<_>>().join(", ")
+        some(from, NAMED)
     );
     let database = inventory.facts.etcd_database();
     let first = newest.values().next()?;
