@@ -5,20 +5,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::objects::Versioned;
 use super::{Api, ApiError, Patch, parse, segment};
 use crate::live::deadline::Deadline;
 
 #[derive(Deserialize)]
 pub struct ConfigMap {
-    metadata: Metadata,
+    metadata: Versioned,
     #[serde(default)]
     data: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(rename = "resourceVersion")]
-    version: String,
 }
 
 impl ConfigMap {

@@ -26,6 +26,13 @@ pub(super) struct ListMetadata {
 }
 
 #[derive(Deserialize)]
+pub(super) struct Versioned {
+    /// An update that names it is refused where the object was changed meanwhile.
+    #[serde(rename = "resourceVersion")]
+    pub(super) version: String,
+}
+
+#[derive(Deserialize)]
 pub(super) struct LeaseObject {
     pub(super) spec: LeaseSpec,
 }

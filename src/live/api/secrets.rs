@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::objects::Versioned;
 use super::{Api, ApiError, Patch, parse, segment};
 use crate::live::deadline::Deadline;
 
@@ -79,17 +80,11 @@ fn path(namespace: &str, name: &str) -> Result<String, ApiError> {
 
 #[derive(Deserialize)]
 struct SecretObject {
-    metadata: Metadata,
+    metadata: Versioned,
     #[serde(default)]
     immutable: Option<bool>,
     #[serde(default)]
     data: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(rename = "resourceVersion")]
-    version: String,
 }
 
 impl From<SecretObject> for Secret {
