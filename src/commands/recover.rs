@@ -238,7 +238,7 @@ fn nothing_to_do(plan: &Plan, findings: &[Finding], context: &mut Context<'_>) -
     recovery::exit_of_accepted(findings)
 }
 
-/// What to do where nothing blocks: renew what expires, or else the remedy of the first warning.
+/// What to do where nothing blocks: renew what expires, or else the command of the first warning, or `diagnose`.
 fn last_hint(findings: &[Finding]) -> String {
     let kubeadms = |finding: &&Finding| matches!(finding.subject, Subject::Leaf(_));
     let expired = |finding: &&Finding| matches!(finding.code, Code::Expired | Code::Expiring);

@@ -141,6 +141,11 @@ pub(super) fn authority_problem(row: &CaRow, now: Timestamp) -> Option<(Code, St
     if certificate.not_yet_valid_at(now) {
         return Some((Code::CaNotYetValid, format!("not valid until {}", minute(certificate.not_before))));
     }
+    authority_key_problem(row, certificate)
+}
+
+/// Why the key of a CA cannot be used with its certificate; `None` if it can.
+pub fn authority_key_problem(row: &CaRow, certificate: &Certificate) -> Option<(Code, String)> {
     match &row.key {
         Parsed::Missing => {
             Some((Code::CaKeyMissing, format!("its key {} was not found", row.key_path.display())))

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use credentials::{is_in_doubt, keeps_from_signing};
+pub use credentials::{authority_key_problem, is_in_doubt, keeps_from_signing};
 pub use examine::{Node, findings};
 pub use order::consequence;
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Dates, Refusal, Step};
+use crate::analysis::node::findings::authority_key_problem;
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed};
 use crate::formats::ca_copies;
 use crate::formats::certificate::Certificate;
@@ -67,18 +68,18 @@ pub(super) fn obstacle(
             format!("it is an intermediate CA, issued by {}, which has to renew it", certificate.issuer);
         return Err((Code::Unsupported, why));
     }
+    if let Some(problem) = authority_key_problem(row, certificate) {
+        return Err(problem);
+    }
     let file = row.key_path.display();
-    match &row.key {
-        Parsed::Missing => Err((Code::CaKeyMissing, format!("its key {file} was not found"))),
-        Parsed::Unreadable(why) => Err((Code::CaKeyUnreadable, format!("its key {file}: {why}"))),
-        Parsed::Present(key) if !certificate.is_of(key) => {
-            Err((Code::CaKeyMismatch, format!("its key {file} does not match its certificate")))
+    match row.key.get().map(|key| (key, key.unsupported())) {
+        Some((_, Some(kind))) => {
+            Err((Code::Unsupported, format!("kuberescue cannot sign with its key ({kind})")))
         }
-        Parsed::Present(key) => match key.unsupported() {
-            Some(kind) => Err((Code::Unsupported, format!("kuberescue cannot sign with its key ({kind})"))),
-            None if !signs(key) => Err((Code::CaKeyUnreadable, format!("its key {file} is damaged"))),
-            None => Ok(certificate),
-        },
+        Some((key, None)) if !signs(key) => {
+            Err((Code::CaKeyUnreadable, format!("its key {file} is damaged")))
+        }
+        _ => Ok(certificate),
     }
 }
 

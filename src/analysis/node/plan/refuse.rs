@@ -97,7 +97,7 @@ pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
             Ok(_) => {
                 "sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed".to_owned()
             }
-            // What keeps it from being renewed has to be seen to first.
+            // What keeps it from being renewed has to be mended first.
             Err((code, why)) => format!("it cannot be renewed here: {why}; {}", authority_hint(code, row)),
         },
         Code::CaMissing => format!(
