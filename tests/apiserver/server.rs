@@ -212,8 +212,8 @@ impl Request {
     }
 }
 
-/// Reads a request to its end.
-pub fn read_request(stream: &mut impl std::io::Read) -> Option<Request> {
+/// Reads a request's line and headers.
+pub fn read_head(stream: &mut impl std::io::Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -222,7 +222,12 @@ pub fn read_request(stream: &mut impl std::io::Read) -> Option<Request> {
         }
         head.push(byte[0]);
     }
-    let head = String::from_utf8(head).unwrap();
+    String::from_utf8(head).ok()
+}
+
+/// Reads a request to its end.
+pub fn read_request(stream: &mut impl std::io::Read) -> Option<Request> {
+    let head = read_head(stream)?;
     let mut lines = head.lines();
     let mut first = lines.next()?.split(' ').map(str::to_owned);
     let (method, path) = (first.next()?, first.next()?);

@@ -1,12 +1,12 @@
 //! A proxy on the way: used as kubectl uses it, and named when it is in the way.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use crate::apiserver::ApiServer;
 use crate::common::{Run, run};
-use crate::server::{accept, closed_port, http};
+use crate::server::{accept, closed_port, http, read_head};
 use crate::{Desk, could_not};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -16,7 +16,7 @@ fn tunnels() -> (SocketAddr, Log) {
     let log = Log::default();
     let seen = log.clone();
     let address = accept(move |mut stream| {
-        let Some(head) = head(&mut stream) else { return };
+        let Some(head) = read_head(&mut stream) else { return };
         let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
         seen.lock().unwrap().push(head);
         let Ok(server) = TcpStream::connect(&target) else { return };
@@ -36,22 +36,10 @@ fn tunnels() -> (SocketAddr, Log) {
 /// One that answers every request with this.
 fn refuses(answer: Vec<u8>) -> SocketAddr {
     accept(move |mut stream| {
-        if head(&mut stream).is_some() {
+        if read_head(&mut stream).is_some() {
             let _ = stream.write_all(&answer);
         }
     })
-}
-
-fn head(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
-        }
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).ok()
 }
 
 fn through(desk: &Desk, proxy: &str, no_proxy: &str) -> Run {
