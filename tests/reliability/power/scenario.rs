@@ -34,6 +34,7 @@ use Step::{Job, JobKilled, Killed, Run};
 
 const RENEW: &str = "certs renew all --accept-clock";
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01";
+const RENEW_CAS: &str = "recover --renew-cas --yes --accept-clock --at 2037-06-01";
 const ROLLBACK: &str = "rollback --yes";
 const RESTORE: &str = "archive restore {archive} --yes";
 
@@ -73,6 +74,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("renew, the first change of a node", &[], &[Run(RENEW)]),
     scenario("renew, the third change", &[RENEW, ROLLBACK], &[Run(RENEW)]),
     scenario("recover, kubelet included", &[], &[Run(RECOVER)]),
+    scenario("recover, the CAs renewed", &[], &[Run(RENEW_CAS)]),
     scenario("rollback", &[RENEW], &[Run(ROLLBACK)]),
     scenario("rollback of the second change", &[RENEW, RECOVER], &[Run(ROLLBACK)]),
     scenario("archive restore", &[RENEW], &[Run(RESTORE)]),
