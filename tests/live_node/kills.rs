@@ -17,7 +17,7 @@ const MOVES: [(&str, usize); 4] = [("fsync", 6), ("renameat", 5), ("linkat", 4),
 /// their own.
 const POINTS_A_NODE: usize = 7;
 
-fn is_full() -> bool {
+pub(crate) fn is_full() -> bool {
     std::env::var_os("KUBERESCUE_RELIABILITY").is_some_and(|how| how == "full")
 }
 
