@@ -4,6 +4,7 @@
 //! layer.
 
 use std::fmt;
+use std::str::FromStr;
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode as _, Encode as _, Sequence};
@@ -35,9 +36,13 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
-    /// Whether such a key can be generated here: all that kubeadm can be configured to use.
+    /// What can be generated here: all that kubeadm can be configured to use.
+    const GENERATED: [Self; 5] =
+        [Self::Rsa(2048), Self::Rsa(3072), Self::Rsa(4096), Self::EcdsaP256, Self::EcdsaP384];
+
+    /// Whether such a key can be generated here.
     pub fn can_be_generated(&self) -> bool {
-        matches!(self, Self::Rsa(2048 | 3072 | 4096) | Self::EcdsaP256 | Self::EcdsaP384)
+        Self::GENERATED.contains(self)
     }
 
     /// Whether such a key can sign certificates here: all that ring supports.
@@ -84,6 +89,19 @@ impl fmt::Display for KeyAlgorithm {
             Self::Ed25519 => f.write_str("Ed25519"),
             Self::Other(name) => f.write_str(name),
         }
+    }
+}
+
+/// By kubeadm's name of it (`encryptionAlgorithm`), in any case.
+impl FromStr for KeyAlgorithm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::GENERATED.into_iter().find(|known| known.to_string().eq_ignore_ascii_case(text));
+        known.ok_or_else(|| {
+            let names = Self::GENERATED.map(|known| known.to_string().to_lowercase());
+            format!("one of {}", names.join(", "))
+        })
     }
 }
 

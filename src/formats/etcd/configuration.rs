@@ -56,14 +56,7 @@ pub enum Etcd {
 impl ClusterConfiguration {
     /// The kind of new keys; `None` where none is configured, or one that isn't known.
     pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
-        Some(match self.encryption_algorithm.as_str() {
-            "RSA-2048" => KeyAlgorithm::Rsa(2048),
-            "RSA-3072" => KeyAlgorithm::Rsa(3072),
-            "RSA-4096" => KeyAlgorithm::Rsa(4096),
-            "ECDSA-P256" => KeyAlgorithm::EcdsaP256,
-            "ECDSA-P384" => KeyAlgorithm::EcdsaP384,
-            _ => return None,
-        })
+        self.encryption_algorithm.parse().ok()
     }
 
     /// The configuration in a value of the ConfigMap; `None` in one without it.
