@@ -1005,6 +1005,102 @@ fn renewing_keeps_the_names_unless_some_are_added() {
     ");
 }
 
+#[test]
+fn names_are_removed_unless_clients_ask_by_them() {
+    let node = Node::of("rsa2048");
+    node.must(
+        "certs renew apiserver --accept-clock --reuse-keys --add-san lb.example.test --add-san 10.0.0.9",
+    );
+    let before = node.state();
+    let answer = |line: &str| {
+        let run = node.run(line);
+        before.assert_same(&node.state(), line);
+        format!("{} {}", run.code, run.err)
+    };
+    let renew = "certs renew apiserver --accept-clock --reuse-keys";
+    // The API server's own address, and a name that is not in it.
+    assert_snapshot!(answer(&format!("{renew} --remove-san 192.168.10.11")), @"
+    5 error [names-missing]: without these names apiserver is not valid for 192.168.10.11 (/etc/kubernetes/manifests/kube-apiserver.yaml --advertise-address), 192.168.10.11 (/etc/kubernetes/admin.conf server)
+    hint: clients use this name: change them first, or add --accept names-missing
+    ");
+    assert_snapshot!(answer(&format!("{renew} --remove-san gone.example.test")), @"
+    2 error [usage]: cannot remove DNS:gone.example.test: none of the certificates to be renewed has it
+    hint: --dry-run -o json lists the names that each will have
+    ");
+    assert_snapshot!(answer(&format!("{renew} --remove-san a.test --add-san a.test")), @"2 error [usage]: cannot both add and remove DNS:a.test");
+    assert_snapshot!(answer("certs renew front-proxy-client --remove-san a.test"), @"
+    2 error [usage]: cannot use --remove-san here: it is for all, apiserver, etcd-server and etcd-peer
+    hint: kuberescue certs renew apiserver --remove-san NAME
+    ");
+
+    let run = node.must(&format!("{renew} --remove-san lb.example.test --remove-san 10.0.0.9"));
+    assert_snapshot!(node.talk(&run), @"
+    Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz
+    NOTE: apiserver: removes DNS:lb.example.test (--remove-san)
+    NOTE: apiserver: removes IP:10.0.0.9 (--remove-san)
+    kuberescue rollback puts the old state back, from ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz
+    ");
+    let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
+    assert_snapshot!(names, @"
+    X509v3 Subject Alternative Name: 
+        DNS:cp-1, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP Address:10.96.0.1, IP Address:192.168.10.11
+    ");
+    assert_eq!(node.run("diagnose").code, 0);
+}
+
+#[test]
+fn new_keys_are_of_the_algorithm_that_is_asked_for() {
+    let node = Node::of("rsa2048");
+    let line = "certs renew all --kubelet --accept-clock --key-algorithm ecdsa-p384";
+    let bits = |certificate: &[u8]| {
+        let text = openssl("x509 -noout -text", certificate);
+        text.lines().find(|line| line.contains("Public-Key:")).unwrap().trim().to_owned()
+    };
+    let plan = node.must("certs renew apiserver --dry-run --accept-clock --key-algorithm ecdsa-p384").out;
+    assert_snapshot!(plan, @"
+    Plan for node cp-1 (name from /var/lib/kubelet/pki/kubelet-client-current.pem CN)
+      PKI directory /etc/kubernetes/pki (from /etc/kubernetes/manifests/kube-apiserver.yaml --client-ca-file)
+      etcd on this node (from /etc/kubernetes/manifests/etcd.yaml)
+    - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
+        subject CN=kube-apiserver, signed by ca
+        for DNS:cp-1, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP:10.96.0.1, IP:192.168.10.11
+        expires 2027-11-24 00:00 UTC (old: 2027-11-23 22:23 UTC)
+        new key, ECDSA-P384
+        NOTE: new key ECDSA-P384 instead of RSA-2048 (--key-algorithm)
+    Restart afterwards: kube-apiserver
+    ");
+    node.must(line);
+    for name in PAIRS.iter().map(|pair| pair.name).chain(KUBECONFIGS) {
+        assert_eq!(bits(&certificate_of(&node, name)), "Public-Key: (384 bit)", "{name}");
+        openssl("ec -noout -check", &key_of(&node, name));
+    }
+    // The kubelet makes its own, of P-256.
+    assert_eq!(
+        bits(&node.read("/var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem")),
+        "Public-Key: (256 bit)"
+    );
+    assert_eq!(node.run("diagnose").code, 0);
+    // Then that is the algorithm of the node.
+    node.must("certs renew admin.conf --accept-clock");
+    assert_eq!(bits(&certificate_of(&node, "admin.conf")), "Public-Key: (384 bit)");
+    let refused = |line: &str| {
+        let run = node.run(line);
+        format!("{} {}", run.code, run.err)
+    };
+    assert_snapshot!(refused("certs renew all --key-algorithm rsa-1024"), @"
+    2 error: invalid value 'rsa-1024' for '--key-algorithm <ALGORITHM>': one of rsa-2048, rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused("recover --reuse-keys --key-algorithm rsa-2048"), @"
+    2 error: the argument '--reuse-keys' cannot be used with '--key-algorithm <ALGORITHM>'
+
+    Usage: kuberescue recover --reuse-keys --at <TIME> --root <DIR>
+
+    For more information, try '--help'.
+    ");
+}
+
 /// The names of a certificate as openssl prints them, sorted.
 fn names(node: &Node, name: &str) -> Vec<String> {
     let text = openssl("x509 -noout -ext subjectAltName", &certificate_of(node, name));

@@ -35,10 +35,12 @@ fuzz_target!(|data: &[u8]| {
         ca_days: 7300,
         kubelet: true,
         reuse_keys: true,
+        key_algorithm: None,
         days: Some(365),
         partial: true,
         accept: Vec::new(),
         add_sans: Vec::new(),
+        remove_sans: Vec::new(),
         whole_node: data.len().is_multiple_of(2),
     };
     let mut plan = decide(&snapshot, &inventory, &findings, &options, now);

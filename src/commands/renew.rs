@@ -11,7 +11,7 @@ use crate::report::finding_lines;
 use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::change::arguments::ChangeArgs;
-use crate::session::change::prepare;
+use crate::session::change::{Issued, Prepared, prepare};
 use crate::state::Code;
 use crate::state::Component;
 use crate::state::Subject;
@@ -28,6 +28,9 @@ pub struct Args {
     /// Add a DNS name or an IP address to the serving certificates that are renewed (apiserver, etcd-server, etcd-peer), such as --add-san lb.example.com; may be given several times
     #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
     add_san: Vec<San>,
+    /// Remove a DNS name or an IP address from the serving certificates that are renewed; may be given several times
+    #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
+    remove_san: Vec<San>,
     /// Print the result as a table or a document; with json and yaml kubeadm's messages go to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
@@ -38,12 +41,13 @@ pub struct Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let mut prepared = prepare(&args.change.write, &args.options()?, context)?;
+    args.refuse_unknown(&prepared.plan)?;
     if args.change.write.dry_run {
         context.out.result(&plan_text(&prepared.plan));
         prepared.refuse(context)?;
         let after = match prepared.plan.steps.as_slice() {
             [] => prepared.findings.clone(),
-            _ => prepared.issue()?.findings,
+            _ => args.issue(&mut prepared)?.findings,
         };
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         let exit = args.exit(&prepared.plan, &after);
@@ -58,7 +62,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Error::refused(Code::NothingToRenew, why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
-    let issued = prepared.issue()?;
+    let issued = args.issue(&mut prepared)?;
     prepared.lock(context)?;
     let done = prepared.carry_out(&issued.changes, args.change.write.archive_dir.as_deref(), context)?;
     context.out.result(&renewal_messages(&prepared.plan));
@@ -93,12 +97,46 @@ impl Args {
             Selection::One(spec) => spec.names != Names::None,
             Selection::Nothing | Selection::Kubelet | Selection::KubeletServing => false,
         };
-        if !serves && !self.add_san.is_empty() {
-            let what = "cannot use --add-san here: it is for all, apiserver, etcd-server and etcd-peer";
-            return Err(Error::usage(what).hint("kuberescue certs renew apiserver --add-san NAME"));
+        let flags = [("--add-san", &self.add_san), ("--remove-san", &self.remove_san)];
+        if !serves && let Some((flag, _)) = flags.iter().find(|(_, names)| !names.is_empty()) {
+            let what = format!("cannot use {flag} here: it is for all, apiserver, etcd-server and etcd-peer");
+            return Err(Error::usage(what).hint(format!("kuberescue certs renew apiserver {flag} NAME")));
+        }
+        if let Some(name) = self.add_san.iter().find(|name| self.remove_san.contains(name)) {
+            return Err(Error::usage(format!("cannot both add and remove {name}")));
         }
         let options = self.change.options(self.selection.clone(), false);
-        Ok(Options { add_sans: self.add_san.clone(), ..options })
+        Ok(Options { add_sans: self.add_san.clone(), remove_sans: self.remove_san.clone(), ..options })
+    }
+
+    /// # Errors
+    /// A name is to be removed that none of the certificates has.
+    fn refuse_unknown(&self, plan: &Plan) -> Result<(), Error> {
+        let has = |name: &&San| plan.steps.iter().any(|step| step.removed.contains(name));
+        let Some(name) = self.remove_san.iter().find(|name| !has(name)) else { return Ok(()) };
+        let what = format!("cannot remove {name}: none of the certificates to be renewed has it");
+        Err(Error::usage(what).hint("--dry-run -o json lists the names that each will have"))
+    }
+
+    /// Issues what is planned.
+    ///
+    /// # Errors
+    /// It can't be issued, or clients ask by a name that is to be removed.
+    fn issue(&self, prepared: &mut Prepared) -> Result<Issued, Error> {
+        let issued = prepared.issue()?;
+        let accepted = self.change.write.accepted();
+        let asked_by = |finding: &&Finding| {
+            let removed = finding.missing.iter().any(|missing| self.removes(&missing.name));
+            removed && finding.severity == Severity::Blocker && !accepted.contains(&finding.code)
+        };
+        let Some(finding) = issued.findings.iter().find(asked_by) else { return Ok(issued) };
+        let what = format!("without these names {} is {}", finding.subject, finding.what);
+        Err(Error::refused(finding.code, what)
+            .hint("clients use this name: change them first, or add --accept names-missing"))
+    }
+
+    fn removes(&self, name: &str) -> bool {
+        self.remove_san.iter().any(|removed| name.parse() == Ok(removed.clone()))
     }
 
     fn exit(&self, plan: &Plan, after: &[Finding]) -> Exit {

@@ -22,6 +22,16 @@ impl San {
             Self::Address(IpAddr::V6(address)) => (7, address.octets().to_vec()),
         }
     }
+
+    /// Whether a `GeneralName` with this tag and content is this name: DNS names in any case (RFC 5280 section 7.2).
+    pub fn is(&self, tag: u32, content: &[u8]) -> bool {
+        let (own_tag, own) = self.general_name();
+        own_tag == tag
+            && match self {
+                Self::Dns(_) => own.eq_ignore_ascii_case(content),
+                Self::Address(_) => own == content,
+            }
+    }
 }
 
 impl fmt::Display for San {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{IssueError, KeyRequest, Signer, authority, create, generate, own_authority, renew_with};
+use super::{
+    Corrections, IssueError, KeyRequest, Signer, authority, create, generate, own_authority, renew_with,
+};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
 use crate::analysis::node::readers;
@@ -71,8 +73,9 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
         };
         let sign = |signer: &Signer<'_>| match (&step.template, &step.profile) {
             (Some(old), _) => {
-                let names: Vec<_> = step.added.iter().map(|added| added.name.clone()).collect();
-                renew_with(signer, old, &key, step.new, &names, step.usage)
+                let added = step.added.iter().map(|added| added.name.clone()).collect();
+                let removed = step.removed.clone();
+                renew_with(signer, old, &key, step.new, &Corrections { added, removed, usage: step.usage })
             }
             (None, Some(profile)) => create(signer, profile, &key, step.new),
             (None, None) => Err(vanished("its template")),

@@ -22,5 +22,5 @@ pub use change_set::change_set;
 pub use creation::create;
 pub use error::IssueError;
 pub use keys::{KeyRequest, generate};
-pub use renewal::{renew, renew_with};
+pub use renewal::{Corrections, renew, renew_with};
 pub use signer::Signer;

@@ -4,7 +4,7 @@
 //! and loses what it doesn't know (kubeadm `renewal/manager.go`, `certToConfig`).
 
 use der::asn1::AnyRef;
-use der::{Decode as _, Encode as _, Tag, TagNumber};
+use der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _};
 
 use super::template::{ALTERNATIVE_NAMES, EXTENDED_KEY_USAGE, KEY_USAGE, Replaced, Template};
 use super::{IssueError, Signer};
@@ -30,11 +30,21 @@ pub fn renew(
     key: &PrivateKey,
     validity: Dates,
 ) -> Result<Certificate, IssueError> {
-    renew_with(signer, old, key, validity, &[], None)
+    renew_with(signer, old, key, validity, &Corrections::default())
 }
 
-/// The successor of `old` as by [`renew`], with these names added, and with this usage where `old` may not be
-/// used so. All other extensions stay byte for byte.
+/// What a successor has otherwise than its template.
+#[derive(Clone, Debug, Default)]
+pub struct Corrections {
+    /// Names that it has beyond the old ones.
+    pub added: Vec<San>,
+    /// Names that it doesn't have any more.
+    pub removed: Vec<San>,
+    /// What it may be used for, where the old one may not be used so.
+    pub usage: Option<Usage>,
+}
+
+/// The successor of `old` as by [`renew`], with these corrections. All other extensions stay byte for byte.
 ///
 /// # Errors
 /// As [`renew`].
@@ -43,19 +53,23 @@ pub fn renew_with(
     old: &Certificate,
     key: &PrivateKey,
     validity: Dates,
-    names: &[San],
-    usage: Option<Usage>,
+    corrections: &Corrections,
 ) -> Result<Certificate, IssueError> {
+    let Corrections { added, removed, usage } = corrections;
+    let usage = *usage;
     let template = Template::from_der(&old.der)?;
     let mut replaced = usage.map_or_else(Replaced::new, |usage| usages(old, usage));
-    if !names.is_empty() {
-        replaced.push((ALTERNATIVE_NAMES, alternative_names(&template, names)?));
+    if !added.is_empty() || !removed.is_empty() {
+        replaced.push((ALTERNATIVE_NAMES, alternative_names(&template, added, removed)?));
     }
     let issued = template.issue(signer, key, validity, &replaced)?;
     let issued = checked(issued, signer, key, validity)?;
     let has = issued.alternative_names();
-    if let Some(name) = names.iter().map(San::to_string).find(|name| !has.contains(name)) {
+    if let Some(name) = added.iter().map(San::to_string).find(|name| !has.contains(name)) {
         return Err(IssueError::FailedCheck(format!("it lacks the name {name}")));
+    }
+    if let Some(name) = removed.iter().map(San::to_string).find(|name| has.contains(name)) {
+        return Err(IssueError::FailedCheck(format!("it still has the name {name}")));
     }
     if usage.is_some_and(|usage| !allows(&issued, usage)) {
         return Err(IssueError::FailedCheck("it lacks its usage".to_owned()));
@@ -94,14 +108,17 @@ fn usages(old: &Certificate, usage: Usage) -> Replaced {
     replaced
 }
 
-/// The template's alternative names, byte for byte, and these after them.
-fn alternative_names(template: &Template<'_>, names: &[San]) -> Result<Vec<u8>, IssueError> {
-    let old = template.value(ALTERNATIVE_NAMES)?;
-    let mut list = match &old {
-        Some(old) => AnyRef::from_der(old)?.value().to_vec(),
-        None => Vec::new(),
-    };
-    for name in names {
+/// The template's alternative names but those that are removed, byte for byte, and what is added after them.
+fn alternative_names(template: &Template<'_>, added: &[San], removed: &[San]) -> Result<Vec<u8>, IssueError> {
+    let mut list = Vec::new();
+    if let Some(old) = template.value(ALTERNATIVE_NAMES)? {
+        for name in Vec::<AnyRef<'_>>::from_der(&old)? {
+            if !removed.iter().any(|removed| removed.is(name.tag().number().value(), name.value())) {
+                name.encode_to_vec(&mut list)?;
+            }
+        }
+    }
+    for name in added {
         let (number, content) = name.general_name();
         let tag = Tag::ContextSpecific { constructed: false, number: TagNumber(number) };
         AnyRef::new(tag, &content)?.encode_to_vec(&mut list)?;
@@ -137,6 +154,7 @@ pub(super) fn checked(
 mod tests {
     use rcgen::{
         BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+        SanType,
     };
 
     use super::super::template::{AUTHORITY_KEY_ID, SUBJECT_KEY_ID};
@@ -145,6 +163,15 @@ mod tests {
 
     /// What openssl would say of a successor, and which extensions are those of the old one.
     fn shown(names: &[&str], usage: Option<Usage>, change: impl Fn(&mut CertificateParams)) -> String {
+        shown_without(&[], names, usage, change)
+    }
+
+    fn shown_without(
+        removed: &[&str],
+        names: &[&str],
+        usage: Option<Usage>,
+        change: impl Fn(&mut CertificateParams),
+    ) -> String {
         let (ca_key, leaf_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -158,8 +185,9 @@ mod tests {
             |pair: &KeyPair| PrivateKey::from_der(KeyEncoding::Pkcs8, pair.serialize_der().into()).unwrap();
         let signer = Signer::new(&authority, &key(&ca_key)).unwrap();
         let validity = Dates { not_before: old.not_before, not_after: old.not_after };
-        let names: Vec<San> = names.iter().map(|name| name.parse().unwrap()).collect();
-        let new = renew_with(&signer, &old, &key(&leaf_key), validity, &names, usage).unwrap();
+        let parsed = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        let corrections = Corrections { added: parsed(names), removed: parsed(removed), usage };
+        let new = renew_with(&signer, &old, &key(&leaf_key), validity, &corrections).unwrap();
         let kept: Vec<_> = [KEY_USAGE, EXTENDED_KEY_USAGE, ALTERNATIVE_NAMES]
             .into_iter()
             .filter(|oid| {
@@ -194,6 +222,19 @@ mod tests {
         assert_eq!(
             shown(&[], None, plain),
             r#"["DNS:cp-1", "IP:10.0.0.1"] (true, false, true) kept [15, 37, 17]"#
+        );
+    }
+
+    #[test]
+    fn names_are_removed_whatever_their_case_and_the_others_stay() {
+        let also = |params: &mut CertificateParams| {
+            params.subject_alt_names.push(SanType::DnsName("LB.example.test".try_into().unwrap()));
+            params.subject_alt_names.push(SanType::URI("spiffe://cp-1".try_into().unwrap()));
+        };
+        let removed = ["lb.example.test", "10.0.0.1", "10.0.0.9"];
+        assert_eq!(
+            shown_without(&removed, &["10.0.0.2"], None, also),
+            r#"["DNS:cp-1", "URI:spiffe://cp-1", "IP:10.0.0.2"] (true, false, true) kept [15, 37]"#
         );
     }
 
@@ -266,8 +307,9 @@ mod tests {
         let (old, old_key) = of_another_ca();
         let signer = Signer::new(&ca, &key(&ca_key)).unwrap();
         let validity = Dates { not_before: old.not_before, not_after: old.not_after };
-        let name = ["lb.example.test".parse().unwrap()];
-        let new = renew_with(&signer, &old, &key(&old_key), validity, &name, None).unwrap();
+        let added = vec!["lb.example.test".parse().unwrap()];
+        let corrections = Corrections { added, ..Corrections::default() };
+        let new = renew_with(&signer, &old, &key(&old_key), validity, &corrections).unwrap();
         // The object identifier, then the value: no BOOLEAN between them.
         let added = [&[0x06, 0x03][..], ALTERNATIVE_NAMES, &[0x04]].concat();
         assert!(new.der.windows(added.len()).any(|window| window == added));

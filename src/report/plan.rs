@@ -118,7 +118,8 @@ fn corrections(step: &Step) -> Vec<String> {
         let (path, Narrowed { before, after, reason, .. }) = (narrowed.path.display(), narrowed);
         format!("mode {before} → {after} of {path} ({reason})")
     });
-    usage.into_iter().chain(names).chain(modes).collect()
+    let removed = step.removed.iter().map(|name| format!("removes {name} (--remove-san)"));
+    usage.into_iter().chain(names).chain(removed).chain(modes).collect()
 }
 
 fn notes(plan: &Plan, step: &Step) -> Vec<String> {

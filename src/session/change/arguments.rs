@@ -1,10 +1,12 @@
 //! Arguments of the commands that change a node's credentials.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use jiff::Timestamp;
 
 use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, Options, Selection};
+use crate::formats::key::KeyAlgorithm;
 use crate::session::input::arguments::{parse_code, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::Code;
@@ -50,6 +52,10 @@ pub struct ChangeArgs {
     /// Keep the existing private keys
     #[arg(long)]
     pub reuse_keys: bool,
+    /// Make new keys of this algorithm: rsa-2048, rsa-3072, rsa-4096, ecdsa-p256 or ecdsa-p384 [default: that of the old one].
+    /// The kubelet's own keys stay ECDSA
+    #[arg(long, value_name = "ALGORITHM", value_parser = KeyAlgorithm::from_str, conflicts_with = "reuse_keys")]
+    pub key_algorithm: Option<KeyAlgorithm>,
     /// Issue certificates that are valid for N days, never longer than their CA [default: 365, or certificateValidityPeriod of
     /// kubeadm-config in etcd's database]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
@@ -71,11 +77,13 @@ impl ChangeArgs {
             ca_days: DEFAULT_CA_DAYS,
             kubelet: self.kubelet,
             reuse_keys: self.reuse_keys,
+            key_algorithm: self.key_algorithm.clone(),
             days: self.days,
             partial: self.partial,
             accept: self.write.accepted(),
             whole_node,
             add_sans: Vec::new(),
+            remove_sans: Vec::new(),
         }
     }
 }

@@ -35,8 +35,22 @@ impl Decision<'_> {
         }
     }
 
-    /// Adds the names that a serving certificate lacks, and those that were asked for.
+    /// Adds the names that a serving certificate lacks and those that were asked for, and takes those away that it shall
+    /// lose.
     pub(super) fn correct_names(&self, step: &mut Step) {
+        for name in &self.options.remove_sans {
+            let shown = name.to_string();
+            let before = step.names.len();
+            step.names.retain(|own| !own.eq_ignore_ascii_case(&shown));
+            if step.names.len() == before {
+                continue;
+            }
+            if let Some(Profile { dns_names, addresses, .. }) = &mut step.profile {
+                dns_names.retain(|own| !name.is(2, own.as_bytes()));
+                addresses.retain(|own| San::Address(*own) != *name);
+            }
+            step.removed.push(name.clone());
+        }
         let missing = self.finding_of(&step.name, Code::NamesMissing);
         let missing = missing.filter(|_| self.options.whole_node && step.template.is_some());
         let missing = missing.map_or(&[][..], |finding| finding.missing.as_slice()).iter();
@@ -108,6 +122,7 @@ mod tests {
             subject: String::new(),
             names: old.alternative_names(),
             added: Vec::new(),
+            removed: Vec::new(),
             usage: None,
             narrowed: Vec::new(),
             key: KeyPlan { algorithm: KeyAlgorithm::EcdsaP256, encoding: KeyEncoding::Sec1, reuse: false },

@@ -243,6 +243,7 @@ impl Decision<'_> {
                 .or(template.map(Certificate::alternative_names))
                 .unwrap_or_default(),
             added: Vec::new(),
+            removed: Vec::new(),
             usage: None,
             narrowed: Vec::new(),
             key,

@@ -36,6 +36,14 @@ impl Decision<'_> {
                 old.ok_or_else(|| format!("--reuse-keys: its key is not usable: {}", why_not(&row.key)))?;
             return Ok(KeyPlan { algorithm: key.algorithm.clone(), encoding: key.encoding, reuse: true });
         }
+        let asked = self.options.key_algorithm.as_ref().filter(|_| !is_kubelets(&row.name));
+        let algorithm = match asked {
+            Some(asked) if *asked != algorithm => {
+                notes.push(format!("new key {asked} instead of {algorithm} (--key-algorithm)"));
+                asked.clone()
+            }
+            _ => algorithm,
+        };
         if algorithm.can_be_generated() {
             let encoding = old.map(|key| key.encoding).filter(|encoding| fits(*encoding, &algorithm));
             let encoding = encoding.unwrap_or(KeyEncoding::of_kubeadm(&algorithm));

@@ -131,6 +131,7 @@ impl Decision<'_> {
             subject: profile.subject(),
             names: profile.alternative_names(),
             added: Vec::new(),
+            removed: Vec::new(),
             usage: None,
             narrowed: Vec::new(),
             key,

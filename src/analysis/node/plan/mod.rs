@@ -31,6 +31,7 @@ use super::facts::Fact;
 use super::readers::Narrowed;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::formats::san::San;
 use crate::state::Code;
 use crate::state::Subject;
 use crate::state::catalog::{Ca, Usage};
@@ -183,6 +184,9 @@ pub struct Step {
     /// Those of `names` that the old certificate doesn't have, each with its reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<Added>,
+    /// Names of the old certificate, or the catalog, that it will not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<San>,
     /// The catalog's usage, where the old one is rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -1,6 +1,7 @@
 //! What is asked of a plan.
 
 use super::{CaSelection, DEFAULT_CA_DAYS};
+use crate::formats::key::KeyAlgorithm;
 use crate::formats::san::San;
 use crate::state::Code;
 use crate::state::catalog::CertSpec;
@@ -15,6 +16,8 @@ pub struct Options {
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
     pub reuse_keys: bool,
+    /// The algorithm of kubeadm's new keys, where the operator says it. The kubelet makes its own keys.
+    pub key_algorithm: Option<KeyAlgorithm>,
     /// Validity of the new leaf certificates in days, where the operator says it.
     pub days: Option<u32>,
     /// Continue without the leaf certificates whose CA cannot sign.
@@ -26,6 +29,8 @@ pub struct Options {
     pub whole_node: bool,
     /// Names that serving certificates get beyond those of the old ones.
     pub add_sans: Vec<San>,
+    /// Names that serving certificates lose.
+    pub remove_sans: Vec<San>,
 }
 
 impl Options {
@@ -37,11 +42,13 @@ impl Options {
             ca_days: DEFAULT_CA_DAYS,
             kubelet: false,
             reuse_keys: false,
+            key_algorithm: None,
             days: None,
             partial: false,
             accept: Vec::new(),
             whole_node: true,
             add_sans: Vec::new(),
+            remove_sans: Vec::new(),
         }
     }
 }
