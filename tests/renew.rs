@@ -1101,6 +1101,80 @@ fn new_keys_are_of_the_algorithm_that_is_asked_for() {
     ");
 }
 
+#[test]
+fn a_timer_renews_what_is_due_and_nothing_else() {
+    let node = Node::of("rsa2048");
+    let before = node.state();
+    let mut told = String::new();
+    let mut tell = |line: &str| {
+        let run = node.run(line);
+        told += &format!("$ {line}\n{}{}{}\n", run.code, if run.out.is_empty() { "" } else { "\n" }, run.out);
+        told += &node.talk(&run);
+    };
+    // Two months before they expire.
+    tell("certs renew apiserver --if-within 30d --at 2027-09-24");
+    tell("recover --renew-before 30d --yes --at 2027-09-24");
+    tell("certs renew all --if-within 365d");
+    tell("recover --renew-before 60d --days 60");
+    before.assert_same(&node.state(), "nothing is due");
+    assert_snapshot!(told, @"
+    $ certs renew apiserver --if-within 30d --at 2027-09-24
+    0
+    certificate for serving the Kubernetes API not due, valid until 2027-11-23 22:23 UTC
+
+    Nothing is due: nothing was written.
+    $ recover --renew-before 30d --yes --at 2027-09-24
+    0
+    Nothing is due: no blocking problem on this node.
+
+    Nothing was written or restarted.
+    $ certs renew all --if-within 365d
+    2
+    error [usage]: cannot renew what expires that early: new certificates are valid for 365 days
+    hint: a timer would renew them every time: give a shorter time
+    $ recover --renew-before 60d --days 60
+    2
+    error [usage]: cannot renew what expires that early: new certificates are valid for 60 days
+    hint: a timer would renew them every time: give a shorter time
+    ");
+
+    // Two of them were renewed before.
+    let at = "--reuse-keys --accept-clock --at 2027-11-01";
+    node.must(&format!("certs renew apiserver {at}"));
+    node.must(&format!("certs renew admin.conf {at}"));
+    let files = ["apiserver", "admin.conf", "etcd-server"];
+    let before = files.map(|name| certificate_of(&node, name));
+    let plan = node.must("recover --renew-before 30d --dry-run --at 2027-11-02").out;
+    let of_two =
+        |line: &&str| line.starts_with("- ") && (line.contains("admin.conf") || line.contains("server:"));
+    assert_snapshot!(plan.lines().filter(of_two).collect::<Vec<_>>().join("\n"), @"
+    - renew etcd-server: /etc/kubernetes/pki/etcd/server.crt and /etc/kubernetes/pki/etcd/server.key
+    - renew super-admin.conf: in /etc/kubernetes/super-admin.conf
+    - skip admin.conf: not due, valid until 2028-10-31 00:00 UTC
+    - skip apiserver: not due, valid until 2028-10-31 00:00 UTC
+    ");
+    node.must("recover --renew-before 30d --reuse-keys --yes --at 2027-11-02");
+    let after = files.map(|name| certificate_of(&node, name));
+    assert_eq!([0, 1, 2].map(|at| before[at] == after[at]), [true, true, false]);
+    assert_eq!(
+        node.must("recover --renew-before 30d --yes --at 2027-11-02").err,
+        "Nothing was written or restarted.\n"
+    );
+}
+
+#[test]
+fn what_expires_with_its_ca_is_not_renewed_every_day() {
+    let node = Node::of("rsa2048");
+    // The CAs expire on 2036-11-20.
+    let renew = |at: &str| {
+        node.must(&format!("recover --renew-before 30d --reuse-keys --accept-clock --yes --at {at}"))
+    };
+    assert!(renew("2036-11-01").out.contains("- renew apiserver"));
+    let before = node.state();
+    assert_snapshot!(renew("2036-11-02").out.lines().next().unwrap(), @"Nothing is due: no blocking problem on this node.");
+    before.assert_same(&node.state(), "the same day");
+}
+
 /// The names of a certificate as openssl prints them, sorted.
 fn names(node: &Node, name: &str) -> Vec<String> {
     let text = openssl("x509 -noout -ext subjectAltName", &certificate_of(node, name));

@@ -37,6 +37,7 @@ fuzz_target!(|data: &[u8]| {
         reuse_keys: true,
         key_algorithm: None,
         days: Some(365),
+        due_within: None,
         partial: true,
         accept: Vec::new(),
         add_sans: Vec::new(),

@@ -3,6 +3,8 @@
 
 use std::str::FromStr as _;
 
+use jiff::SignedDuration;
+
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Options, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
@@ -12,6 +14,7 @@ use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_mes
 use crate::session::Context;
 use crate::session::change::arguments::ChangeArgs;
 use crate::session::change::{Issued, Prepared, prepare};
+use crate::session::input::arguments::parse_duration;
 use crate::state::Code;
 use crate::state::Component;
 use crate::state::Subject;
@@ -31,6 +34,9 @@ pub struct Args {
     /// Remove a DNS name or an IP address from the serving certificates that are renewed; may be given several times
     #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
     remove_san: Vec<San>,
+    /// Renew only what expires within DURATION, such as 30d, or doesn't work: for timers. Where nothing is due, nothing is written
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    if_within: Option<SignedDuration>,
     /// Print the result as a table or a document; with json and yaml kubeadm's messages go to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
@@ -57,6 +63,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     prepared.refuse(context)?;
     if prepared.plan.steps.is_empty() {
         context.out.result(&renewal_messages(&prepared.plan));
+        if prepared.plan.is_nothing_due() {
+            context.out.say("Nothing is due: nothing was written.");
+            let exit = args.exit(&prepared.plan, &prepared.findings);
+            context.out.document("Recovery", &Recovery::of(&prepared, None, &prepared.findings, false, exit));
+            return Ok(exit);
+        }
         let why = "there is nothing to renew";
         return Err(
             Error::refused(Code::NothingToRenew, why).hint("see the reasons above; --dry-run shows the plan")
@@ -105,7 +117,7 @@ impl Args {
         if let Some(name) = self.add_san.iter().find(|name| self.remove_san.contains(name)) {
             return Err(Error::usage(format!("cannot both add and remove {name}")));
         }
-        let options = self.change.options(self.selection.clone(), false);
+        let options = self.change.options(self.selection.clone(), false, self.if_within)?;
         Ok(Options { add_sans: self.add_san.clone(), remove_sans: self.remove_san.clone(), ..options })
     }
 

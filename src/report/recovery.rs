@@ -15,6 +15,7 @@ use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::outside::Outside;
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
 use crate::state::Subject;
+use crate::state::time::minute;
 use crate::state::{Component, text};
 
 /// One heading for one thing, in every command.
@@ -62,6 +63,7 @@ pub fn renewal_messages(plan: &Plan) -> String {
             Why::Ca { authority, external: true, .. } => {
                 format!("Detected external {}, {} can't be renewed", authority.base(), skipped.long_name)
             }
+            Why::NotDue { until } => format!("{} not due, valid until {}", skipped.long_name, minute(*until)),
             Why::Ca { what, .. } => format!("{} can't be renewed: {what}", skipped.long_name),
             Why::NotEmbedded(what) | Why::Unknown(what) | Why::NotOurs(what) => {
                 format!("{} not renewed: {what}", skipped.long_name)

@@ -89,3 +89,20 @@ fn a_masked_kubelet_is_called_so() {
     hint: systemctl unmask kubelet, then run this again
     ");
 }
+
+/// The units of `scripts/systemd`: systemd takes them, and kuberescue takes the command in them.
+#[test]
+#[ignore = "needs root and systemd: make test-node"]
+fn the_units_of_the_timer_are_valid() {
+    let units = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/systemd");
+    let command = "$(sed -n 's/^ExecStart=.usr.local.bin.kuberescue//p' $U/*.service)";
+    let script = format!(
+        "U={}; install -D $K /usr/local/bin/kuberescue; \
+         systemd-analyze verify $U/*.service $U/*.timer && echo valid; $K {command} --dry-run --reuse-keys >/dev/null; echo took=$?",
+        units.display()
+    );
+    let (_, said) = with_systemd(SLEEPS, &script);
+    assert!(said.lines().any(|line| line == "valid"), "{said}");
+    // The tree's etcd is not there: refused, and not misunderstood.
+    assert_eq!(values(&said, "took"), ["5"], "{said}");
+}

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, Options, Selection};
+use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, DEFAULT_DAYS, Options, Selection};
+use crate::error::Error;
 use crate::formats::key::KeyAlgorithm;
 use crate::session::input::arguments::{parse_code, parse_time};
 use crate::session::input::source::RootArgs;
@@ -69,9 +70,25 @@ pub struct ChangeArgs {
 }
 
 impl ChangeArgs {
-    /// The plan's options for this selection.
-    pub fn options(&self, selection: Selection, whole_node: bool) -> Options {
-        Options {
+    /// The plan's options for this selection; with a time only what expires within it is renewed.
+    ///
+    /// # Errors
+    /// New certificates would be due at once.
+    pub fn options(
+        &self,
+        selection: Selection,
+        whole_node: bool,
+        due_within: Option<SignedDuration>,
+    ) -> Result<Options, Error> {
+        let life = SignedDuration::from_hours(i64::from(self.days.unwrap_or(DEFAULT_DAYS)) * 24);
+        if due_within.is_some_and(|within| within >= life) {
+            let days = life.as_hours() / 24;
+            let what = format!(
+                "cannot renew this early: new certificates, valid for {days} days, would be due at once"
+            );
+            return Err(Error::usage(what).hint("give a shorter time, or more --days"));
+        }
+        Ok(Options {
             selection,
             authorities: CaSelection::None,
             ca_days: DEFAULT_CA_DAYS,
@@ -79,11 +96,12 @@ impl ChangeArgs {
             reuse_keys: self.reuse_keys,
             key_algorithm: self.key_algorithm.clone(),
             days: self.days,
+            due_within,
             partial: self.partial,
             accept: self.write.accepted(),
             whole_node,
             add_sans: Vec::new(),
             remove_sans: Vec::new(),
-        }
+        })
     }
 }

@@ -53,6 +53,7 @@ pub fn decide(
         decision.kubelet_client();
         decision.kubelet_serving();
     }
+    decision.leave_what_is_not_due();
     let (trust, validity) = (decision.trust(), decision.configured_validity());
     let Decision { authorities, mut steps, skipped, .. } = decision;
     for step in &mut steps {

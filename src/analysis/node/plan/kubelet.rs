@@ -17,14 +17,17 @@ use crate::state::catalog::{self, Ca, Usage};
 const SELF_SIGNED_BACKDATE_SECONDS: i64 = 3600;
 
 impl Decision<'_> {
-    /// Those of the kubelet's certificates that no longer work, or all of them if requested.
+    /// Those of the kubelet's certificates that no longer work or expire soon, or all of them if requested.
     pub(super) fn kubelet_where_useless(&mut self) {
         let forced = self.options.kubelet;
-        if forced || self.wants_reissue(catalog::KUBELET_CLIENT) {
+        let wants = |name: &str, row: &Row| forced || self.wants_reissue(name) || self.expires_soon(row);
+        let client = wants(catalog::KUBELET_CLIENT, &self.inventory.kubelet_client);
+        let serving = wants(catalog::KUBELET_SERVING, &self.inventory.kubelet_serving);
+        if client {
             self.kubelet_client();
         }
         let configured = self.inventory.serving_form == ServingForm::Configured;
-        if forced || (!configured && self.wants_reissue(catalog::KUBELET_SERVING)) {
+        if forced || (!configured && serving) {
             self.kubelet_serving();
         }
     }

@@ -6,6 +6,7 @@ mod ca;
 mod corrections;
 mod dates;
 mod decide;
+mod due;
 mod keys;
 mod kubeconfig;
 mod kubelet;
@@ -35,6 +36,7 @@ use crate::formats::san::San;
 use crate::state::Code;
 use crate::state::Subject;
 use crate::state::catalog::{Ca, Usage};
+use crate::state::time::minute;
 
 /// Seconds by which a new certificate is backdated, as by kubeadm ≥1.31 and the cluster's signer.
 pub const BACKDATE_SECONDS: i64 = 300;
@@ -246,6 +248,10 @@ pub enum Why {
     Unknown(String),
     /// Another program creates it.
     NotOurs(String),
+    /// It is valid for longer than was asked for, or a new one would expire with its CA just as soon.
+    NotDue {
+        until: Timestamp,
+    },
 }
 
 fn in_seconds<S: Serializer>(
@@ -269,6 +275,7 @@ impl std::fmt::Display for Why {
                 write!(out, "the CA {} cannot sign: {what}", authority.name())
             }
             Self::NotEmbedded(what) | Self::Unknown(what) | Self::NotOurs(what) => out.write_str(what),
+            Self::NotDue { until } => write!(out, "not due, valid until {}", minute(*until)),
         }
     }
 }
@@ -314,6 +321,11 @@ impl Plan {
     /// Whether it changes no file.
     pub fn is_empty(&self) -> bool {
         self.authorities.is_empty() && self.steps.is_empty() && self.trust.is_none()
+    }
+
+    /// Whether it changes no file because what could be renewed isn't due.
+    pub fn is_nothing_due(&self) -> bool {
+        self.is_empty() && self.skipped.iter().any(|skipped| matches!(skipped.why, Why::NotDue { .. }))
     }
 
     /// Why the change is not all that the node needs: with any of these it is reported as incomplete (exit code 4).

@@ -1,5 +1,7 @@
 //! What is asked of a plan.
 
+use jiff::SignedDuration;
+
 use super::{CaSelection, DEFAULT_CA_DAYS};
 use crate::formats::key::KeyAlgorithm;
 use crate::formats::san::San;
@@ -20,6 +22,8 @@ pub struct Options {
     pub key_algorithm: Option<KeyAlgorithm>,
     /// Validity of the new leaf certificates in days, where the operator says it.
     pub days: Option<u32>,
+    /// Renew only what expires within this time, or doesn't work.
+    pub due_within: Option<SignedDuration>,
     /// Continue without the leaf certificates whose CA cannot sign.
     pub partial: bool,
     /// Blockers that are known and accepted: the plan ignores them.
@@ -44,6 +48,7 @@ impl Options {
             reuse_keys: false,
             key_algorithm: None,
             days: None,
+            due_within: None,
             partial: false,
             accept: Vec::new(),
             whole_node: true,
