@@ -992,6 +992,8 @@ fn renewing_keeps_the_names_unless_some_are_added() {
     NOTE: apiserver: adds DNS:lb.example.test (--add-san)
     NOTE: apiserver: adds IP:10.0.0.9 (--add-san)
     kuberescue rollback puts the old state back, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
+    hint: change the same names in the ConfigMap kubeadm-config (apiServer.certSANs), by which kubeadm upgrade issues:
+      kubectl -n kube-system edit configmap kubeadm-config    (or --update-cluster, on the running node)
     ");
     let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
     assert_snapshot!(names, @"
@@ -1028,6 +1030,10 @@ fn names_are_removed_unless_clients_ask_by_them() {
     hint: --dry-run -o json lists the names that each will have
     ");
     assert_snapshot!(answer(&format!("{renew} --remove-san a.test --add-san a.test")), @"2 error [usage]: cannot both add and remove DNS:a.test");
+    assert_snapshot!(answer(&format!("{renew} --add-san a.test --update-cluster")), @"
+    2 error [usage]: cannot use --update-cluster with --root: the API server of a disk doesn't run
+    hint: change kubeadm-config once the node runs
+    ");
     assert_snapshot!(answer("certs renew front-proxy-client --remove-san a.test"), @"
     2 error [usage]: cannot use --remove-san here: it is for all, apiserver, etcd-server and etcd-peer
     hint: kuberescue certs renew apiserver --remove-san NAME
@@ -1039,6 +1045,8 @@ fn names_are_removed_unless_clients_ask_by_them() {
     NOTE: apiserver: removes DNS:lb.example.test (--remove-san)
     NOTE: apiserver: removes IP:10.0.0.9 (--remove-san)
     kuberescue rollback puts the old state back, from ROOT/var/lib/kuberescue/cp-1-TIME-2.tar.gz
+    hint: change the same names in the ConfigMap kubeadm-config (apiServer.certSANs), by which kubeadm upgrade issues:
+      kubectl -n kube-system edit configmap kubeadm-config    (or --update-cluster, on the running node)
     ");
     let names = openssl("x509 -noout -ext subjectAltName", &certificate_of(&node, "apiserver"));
     assert_snapshot!(names, @"
@@ -1130,12 +1138,12 @@ fn a_timer_renews_what_is_due_and_nothing_else() {
     Nothing was written or restarted.
     $ certs renew all --if-within 365d
     2
-    error [usage]: cannot renew what expires that early: new certificates are valid for 365 days
-    hint: a timer would renew them every time: give a shorter time
+    error [usage]: cannot renew this early: new certificates, valid for 365 days, would be due at once
+    hint: give a shorter time, or more --days
     $ recover --renew-before 60d --days 60
     2
-    error [usage]: cannot renew what expires that early: new certificates are valid for 60 days
-    hint: a timer would renew them every time: give a shorter time
+    error [usage]: cannot renew this early: new certificates, valid for 60 days, would be due at once
+    hint: give a shorter time, or more --days
     ");
 
     // Two of them were renewed before.

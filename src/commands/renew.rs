@@ -2,23 +2,30 @@
 //! confirmation, as kubeadm's doesn't.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::plan::{Options, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
+use crate::formats::cert_sans::{Change, List};
 use crate::formats::san::San;
 use crate::report::finding_lines;
 use crate::report::{DocumentFormat, Recovery, plan_notes, plan_text, renewal_messages};
 use crate::session::Context;
 use crate::session::change::arguments::ChangeArgs;
 use crate::session::change::{Issued, Prepared, prepare};
+use crate::session::cluster::connect::Cluster;
+use crate::session::cluster::kubeadm_config;
 use crate::session::input::arguments::parse_duration;
 use crate::state::Code;
 use crate::state::Component;
 use crate::state::Subject;
-use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, Names, cert_spec};
+use crate::state::catalog::{CERT_SPECS, KUBELET_CLIENT, KUBELET_SERVING, Leaf, Names, cert_spec};
+
+/// Timeout of a request to the API server.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
@@ -34,6 +41,9 @@ pub struct Args {
     /// Remove a DNS name or an IP address from the serving certificates that are renewed; may be given several times
     #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
     remove_san: Vec<San>,
+    /// Change the names in the ConfigMap kubeadm-config too, by which kubeadm upgrade issues certificates
+    #[arg(long)]
+    update_cluster: bool,
     /// Renew only what expires within DURATION, such as 30d, or doesn't work: for timers. Where nothing is due, nothing is written
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     if_within: Option<SignedDuration>,
@@ -47,7 +57,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let mut prepared = prepare(&args.change.write, &args.options()?, context)?;
-    args.refuse_unknown(&prepared.plan)?;
+    args.refuse_flags(&prepared)?;
     if args.change.write.dry_run {
         context.out.result(&plan_text(&prepared.plan));
         prepared.refuse(context)?;
@@ -55,6 +65,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             [] => prepared.findings.clone(),
             _ => args.issue(&mut prepared)?.findings,
         };
+        context.out.say(&configured_names(&prepared.plan, args.update_cluster));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         let exit = args.exit(&prepared.plan, &after);
         context.out.document("Recovery", &Recovery::of(&prepared, None, &after, true, exit));
@@ -83,6 +94,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say("hint: kuberescue restart restarts what has to read them");
     }
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
+    let updated = args.update(&prepared, context);
     let left = args.left(&done.findings);
     if !left.is_empty() {
         context.out.say(&format!(
@@ -91,7 +103,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         ));
         context.out.say("hint: sudo kuberescue diagnose");
     }
-    let exit = args.exit(&prepared.plan, &done.findings);
+    let exit = if updated { args.exit(&prepared.plan, &done.findings) } else { Exit::ActionRequired };
     context
         .out
         .document("Recovery", &Recovery::of(&prepared, Some(&done.archive), &done.findings, false, exit));
@@ -122,8 +134,13 @@ impl Args {
     }
 
     /// # Errors
-    /// A name is to be removed that none of the certificates has.
-    fn refuse_unknown(&self, plan: &Plan) -> Result<(), Error> {
+    /// A name is to be removed that none of the certificates has, or there is no cluster to update.
+    fn refuse_flags(&self, prepared: &Prepared) -> Result<(), Error> {
+        if self.update_cluster && !prepared.is_live() {
+            let what = "cannot use --update-cluster with --root: the API server of a disk doesn't run";
+            return Err(Error::usage(what).hint("change kubeadm-config once the node runs"));
+        }
+        let plan = &prepared.plan;
         let has = |name: &&San| plan.steps.iter().any(|step| step.removed.contains(name));
         let Some(name) = self.remove_san.iter().find(|name| !has(name)) else { return Ok(()) };
         let what = format!("cannot remove {name}: none of the certificates to be renewed has it");
@@ -145,6 +162,27 @@ impl Args {
         let what = format!("without these names {} is {}", finding.subject, finding.what);
         Err(Error::refused(finding.code, what)
             .hint("clients use this name: change them first, or add --accept names-missing"))
+    }
+
+    /// Brings kubeadm-config up to date, or says that it should be; returns whether all that was asked for was done.
+    fn update(&self, prepared: &Prepared, context: &mut Context<'_>) -> bool {
+        let changes = changes_of_names(&prepared.plan);
+        if !self.update_cluster || changes.is_empty() {
+            context.out.say(&configured_names(&prepared.plan, false));
+            return true;
+        }
+        let root = prepared.root();
+        let updated = Cluster::of_this_node(&prepared.inventory, &|path| root.file(path), API_TIMEOUT)
+            .and_then(|(cluster, _)| kubeadm_config::update(&cluster, &changes));
+        match &updated {
+            Ok(true) => context.out.say("Changed the names in the ConfigMap kubeadm-config."),
+            Ok(false) => context.out.say("The ConfigMap kubeadm-config has these names already."),
+            Err(failure) => {
+                context.out.say(&format!("note: {}", failure.message));
+                context.out.say(&configured_names(&prepared.plan, false));
+            }
+        }
+        updated.is_ok()
     }
 
     fn removes(&self, name: &str) -> bool {
@@ -170,6 +208,47 @@ impl Args {
         };
         blockers.filter(of_it).collect()
     }
+}
+
+/// What kubeadm-config has to hear of: the names that were added and removed.
+fn changes_of_names(plan: &Plan) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for step in &plan.steps {
+        let list = match step.subject() {
+            Subject::Leaf(Leaf::ApiServer) => List::ApiServer,
+            Subject::Leaf(Leaf::EtcdServer) => List::EtcdServer,
+            Subject::Leaf(Leaf::EtcdPeer) => List::EtcdPeer,
+            _ => continue,
+        };
+        let change = |name: &San, add| {
+            let name = match name {
+                San::Dns(name) => name.clone(),
+                San::Address(address) => address.to_string(),
+            };
+            Change { list, name, add }
+        };
+        changes.extend(step.added.iter().map(|added| change(&added.name, true)));
+        changes.extend(step.removed.iter().map(|name| change(name, false)));
+    }
+    changes
+}
+
+/// What follows, or should follow, in kubeadm-config; nothing where no name changes.
+fn configured_names(plan: &Plan, is_asked: bool) -> String {
+    let changes = changes_of_names(plan);
+    if changes.is_empty() {
+        return String::new();
+    }
+    let mut fields: Vec<_> = changes.iter().map(|change| change.list.field()).collect();
+    fields.dedup();
+    let fields = fields.join(", ");
+    if is_asked {
+        return format!("Then the same names are changed in the ConfigMap kubeadm-config: {fields}.");
+    }
+    format!(
+        "hint: change the same names in the ConfigMap kubeadm-config ({fields}), by which kubeadm upgrade issues:\n  \
+         kubectl -n kube-system edit configmap kubeadm-config    (or --update-cluster, on the running node)"
+    )
 }
 
 /// The leaf certificate of this name for `certs renew`.

@@ -11,6 +11,7 @@ use serde_json::error::Category;
 pub mod access;
 pub mod bolt;
 pub mod ca_copies;
+pub mod cert_sans;
 pub mod certificate;
 pub mod crictl;
 pub mod etcd;

@@ -12,6 +12,7 @@ mod server;
 mod cluster_info;
 mod found;
 mod hostile;
+mod kubeadm_config;
 mod kubectl;
 mod rollout;
 mod scene;

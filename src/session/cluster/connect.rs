@@ -6,15 +6,19 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
+use crate::analysis::node::inventory::Inventory;
 use crate::analysis::workstation::{Files, check};
 use crate::disk::workstation;
 use crate::error::{ApiFailure, Error, FileFailure};
 use crate::formats::kubeconfig::entries::Entries;
-use crate::live::api::{Api, ApiError, Login, Server, directory_of};
+use crate::live::api::{Api, ApiError, Login, Node, Server, directory_of};
+use crate::live::clock;
 use crate::live::deadline::Deadline;
+use crate::live::probe::own_api_server;
 use crate::session::Context;
 use crate::session::input::arguments::parse_duration;
 use crate::session::input::kubeconfigs::of_kubectl;
+use crate::state::{Bytes, Code, catalog};
 
 /// Newer than any copy of it, so it takes precedence over `~/.kube/config`.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
@@ -94,6 +98,37 @@ impl Cluster {
         let api =
             Api::connect(kubeconfig, server).map_err(|error| unusable(source, &Login::default(), &error))?;
         Ok(Self { api, source: source.to_owned(), expired: None, timeout })
+    }
+
+    /// The cluster, with the first of the node's kubeconfigs that its API server accepts, and the nodes that it lists. `read`
+    /// returns the node's files as they are now.
+    ///
+    /// # Errors
+    /// There is no such kubeconfig, or no answer.
+    pub fn of_this_node(
+        inventory: &Inventory,
+        read: &dyn Fn(&Path) -> Option<Bytes>,
+        timeout: Duration,
+    ) -> Result<(Self, Vec<Node>), Error> {
+        let server = own_api_server(inventory, read, clock::wall());
+        let mut refused = Error::could_not_run("this node has no admin.conf").code(Code::KubeconfigUnusable);
+        for name in ["admin.conf", "super-admin.conf"] {
+            let path = Path::new(catalog::KUBERNETES_DIR).join(name);
+            let bytes = read(&path).filter(|_| !inventory.leads_elsewhere(name));
+            let Some(bytes) = bytes else { continue };
+            let source = path.display().to_string();
+            let cluster = Self::on_node(&bytes, server.as_ref(), &source, timeout)?;
+            match cluster.api.nodes(cluster.deadline()) {
+                Ok(nodes) => return Ok((cluster, nodes)),
+                Err(error) => {
+                    refused = cluster.failure("list the nodes", &error);
+                    if !error.is_of_identity() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(refused)
     }
 
     /// For a request that begins now.

@@ -3,5 +3,6 @@
 
 pub mod cluster_info;
 pub mod connect;
+pub mod kubeadm_config;
 pub mod rollout;
 pub mod verify;

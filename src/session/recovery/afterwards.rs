@@ -14,7 +14,6 @@ use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::formats::objects::cluster::CONTROL_PLANE;
 use crate::live::api::Node;
 use crate::live::clock;
-use crate::live::probe::own_api_server;
 use crate::report::{cluster_lines, restart_command, rollout_plan};
 use crate::session::Context;
 use crate::session::cluster::cluster_info;
@@ -23,9 +22,9 @@ use crate::session::cluster::rollout;
 use crate::session::cluster::rollout::NAMESPACE;
 use crate::session::cluster::verify;
 use crate::session::workstation::secret::KEY;
+use crate::state::Bytes;
 use crate::state::catalog::Ca;
 use crate::state::time::minute;
-use crate::state::{Bytes, Code, catalog};
 
 /// Timeout of one request: the node is healthy, and the user waits.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,7 +47,7 @@ impl Afterwards<'_> {
     /// # Errors
     /// A workload was restarted and is not ready.
     pub fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let (cluster, nodes) = match self.cluster() {
+        let (cluster, nodes) = match Cluster::of_this_node(self.inventory, self.read, PATIENCE) {
             Ok(found) => found,
             Err(failure) => {
                 context
@@ -105,29 +104,6 @@ impl Afterwards<'_> {
                 .out
                 .result(&format!("The Secret {namespace}/{secret} holds a certificate until {end}.\n"));
         }
-    }
-
-    /// The cluster, with the first of the node's kubeconfigs that its API server accepts.
-    fn cluster(&self) -> Result<(Cluster, Vec<Node>), Error> {
-        let server = own_api_server(self.inventory, self.read, clock::wall());
-        let mut refused = Error::could_not_run("this node has no admin.conf").code(Code::KubeconfigUnusable);
-        for name in ["admin.conf", "super-admin.conf"] {
-            let path = Path::new(catalog::KUBERNETES_DIR).join(name);
-            let bytes = (self.read)(&path).filter(|_| !self.inventory.leads_elsewhere(name));
-            let Some(bytes) = bytes else { continue };
-            let source = path.display().to_string();
-            let cluster = Cluster::on_node(&bytes, server.as_ref(), &source, PATIENCE)?;
-            match cluster.api.nodes(cluster.deadline()) {
-                Ok(nodes) => return Ok((cluster, nodes)),
-                Err(error) => {
-                    refused = cluster.failure("list the nodes", &error);
-                    if !error.is_of_identity() {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(refused)
     }
 
     /// Restarts what has read old files. Not while a control-plane node still waits for its own recovery: new
