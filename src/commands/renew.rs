@@ -3,7 +3,7 @@
 
 use std::str::FromStr as _;
 
-use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::findings::Finding;
 use crate::analysis::node::plan::{Options, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::formats::san::San;
@@ -108,7 +108,7 @@ impl Args {
 
     /// The remaining blockers to report: of the node, or of the one certificate.
     fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
-        let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
+        let blockers = findings.iter().filter(|finding| finding.is_blocker());
         let of_it = |finding: &&Finding| match &self.selection {
             Selection::Nothing => false,
             Selection::All => true,

@@ -120,6 +120,11 @@ impl Finding {
         .with_code(code)
     }
 
+    /// Whether it keeps what it is about from working.
+    pub fn is_blocker(&self) -> bool {
+        self.severity == Severity::Blocker
+    }
+
     /// The same finding with a more specific code.
     #[must_use]
     pub(crate) fn with_code(self, code: Code) -> Self {

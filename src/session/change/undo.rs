@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::analysis::node::findings::{Node, findings};
+use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::disk::transaction::{self, Difference, Journal, Lock, Meanwhile, RolledBack, State, Theirs};
 use crate::disk::{self, Depth, Root, archive};
 use crate::error::{Error, Exit, Kind};
@@ -14,7 +14,7 @@ use crate::session::change::take_lock;
 use crate::session::input::host_state::look_around;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::text::count;
-use crate::state::{Code, Invoker, Severity, Snapshot};
+use crate::state::{Code, Invoker, Snapshot};
 
 /// What becomes of files of the change that something else has changed since.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -85,7 +85,7 @@ impl TheirsArgs {
         let around = look_around(root, &snapshot, &inventory, true);
         let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
         let mut found = findings(node, context.now);
-        found.retain(|finding| finding.severity == Severity::Blocker);
+        found.retain(Finding::is_blocker);
         if found.is_empty() {
             return exit;
         }

@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 
 use self::steps::{FLAG, Manifests, Stage};
 use super::host::not_a_host;
-use crate::analysis::node::findings::{Node, Severity, findings};
+use crate::analysis::node::findings::{Node, findings};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::{Told, is_own};
 use crate::disk::rescue::{self, Phase, Rescue};
@@ -88,7 +88,7 @@ fn refuse_broken(
 ) -> Result<(), Error> {
     let around = look_around(root, snapshot, inventory, true);
     let found = findings(Node { snapshot, inventory, around: &around }, now);
-    let Some(first) = found.iter().find(|finding| finding.severity == Severity::Blocker) else {
+    let Some(first) = found.iter().find(|finding| finding.is_blocker()) else {
         return Ok(());
     };
     let what = format!("this node has a blocking problem of its own: {}: {}", first.subject, first.what);
