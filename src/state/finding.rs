@@ -125,6 +125,11 @@ impl Finding {
         self.severity == Severity::Blocker
     }
 
+    #[must_use]
+    pub(crate) fn with_severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
     /// The same finding with a more specific code.
     #[must_use]
     pub(crate) fn with_code(self, code: Code) -> Self {
