@@ -59,6 +59,11 @@ pub struct Remedy {
 }
 
 impl Remedy {
+    /// As a hint: the command, where one is enough.
+    pub fn hint(&self) -> &str {
+        self.command.as_deref().unwrap_or(&self.reason)
+    }
+
     /// The remedy of a code's page for this path, quoted for a shell.
     fn of(code: Code, path: &Path) -> Self {
         let directory = path.parent().unwrap_or(path);

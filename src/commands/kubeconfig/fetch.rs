@@ -6,7 +6,7 @@ use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::api::directory_of;
-use crate::report::{DocumentFormat, credential_line, difference, problem_lines};
+use crate::report::{DocumentFormat, credential_finding_lines, credential_line, difference};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::workstation::credential::{Credential, not_replaced, replace};
@@ -42,7 +42,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let found = args.secret.read(args.context.as_deref(), context)?;
     let fetched = found.credential(context)?;
     context.out.say(&credential_line(&fetched.source, &fetched.checked, context.now));
-    context.out.say(&problem_lines(&fetched.checked));
+    context.out.say(&credential_finding_lines(&fetched.checked));
     let same = match &args.compare {
         Some(path) => compare_with(path, &fetched, args.output, context)?,
         None => true,
