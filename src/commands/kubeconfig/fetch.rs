@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
-use crate::error::{Error, Exit, Outcome};
+use crate::error::{Error, Exit, Outcome, ReplaceFailure};
 use crate::live::api::directory_of;
 use crate::report::{DocumentFormat, credential_finding_lines, credential_line, difference};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
-use crate::session::workstation::credential::{Credential, not_replaced, replace};
+use crate::session::workstation::credential::{Credential, replace};
 use crate::session::workstation::secret::{SecretArgs, push_hint};
 use crate::state::Code;
 
@@ -66,7 +66,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
     match target.old() {
         Some(old) if old == fetched.bytes.as_slice() => {
             if target.too_wide().is_some() {
-                target.narrow().map_err(not_replaced)?;
+                target.narrow().map_err(ReplaceFailure)?;
             }
             context.out.say(&format!("{shown} is up to date"));
         }

@@ -10,7 +10,7 @@ use crate::analysis::workstation;
 use crate::analysis::workstation::difference::Difference;
 use crate::analysis::workstation::{Checked, Files};
 use crate::disk::replacement::{Replaced, Target};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, ReplaceFailure};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubeconfig::entries::{Entries, Place, User};
 use crate::live::api::{Api, Login, Node};
@@ -198,12 +198,5 @@ pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced
     let held = hold();
     let replaced = target.replace(bytes, &stamp(now));
     drop(held);
-    replaced.map_err(not_replaced)
-}
-
-/// Why a file of this machine was not replaced: there is no archive of it that a hint could name.
-pub fn not_replaced(error: crate::disk::Error) -> Error {
-    let changed = matches!(error, crate::disk::Error::Changed { .. });
-    let failure = Error::from(error);
-    if changed { failure.hint("nothing was changed; run the same command again") } else { failure }
+    Ok(replaced.map_err(ReplaceFailure)?)
 }
