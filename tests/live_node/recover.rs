@@ -200,7 +200,7 @@ fn without_a_kubelet_nothing_is_stopped() {
     let run = node.kuberescue(&["recover", "--yes", "--restart-timeout", "4s"]);
     assert_eq!(run.code, 4, "{run:?}");
     insta::assert_snapshot!(run.error(), @"
-    error [restart-failed]: no kubelet runs, and nothing has started one within 4 s
+    error [restart-failed]: cannot restart the kubelet: none runs, and nothing has started one within 4 s
     hint: systemd does not run here: start the kubelet as this machine starts it, then run this again
     ");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
