@@ -229,7 +229,7 @@ fn what_was_interrupted_in_the_middle_is_finished_the_next_time() {
     node.signal_kuberescue("HUP");
     let run = going.end(&node, PATIENCE);
     assert_eq!(run.code, 4, "{run:?}");
-    assert!(run.err.contains("[interrupted]: interrupted by SIGHUP"), "{run:?}");
+    assert!(run.err.contains("[interrupted]"), "{run:?}");
     assert_eq!(node.running("kube-scheduler").as_ref(), before.get("kube-scheduler"));
     // A kill says nothing.
     let again = node.begin(&["recover", "--yes", "--grace", "20s"]);

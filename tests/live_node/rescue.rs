@@ -190,7 +190,7 @@ fn a_member_whose_others_are_destroyed_goes_on_alone() {
 fn refused_again(node: &TestNode) {
     let run = node.kuberescue(&RESCUE);
     assert_eq!(run.code, 5, "{run:?}");
-    assert!(run.err.contains("[etcd-not-lost]: cannot rescue etcd: it has one member"), "{run:?}");
+    assert!(run.err.contains("[etcd-not-lost]"), "{run:?}");
 }
 
 #[test]
