@@ -7,19 +7,18 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Node, Run, etcd_database, kuberescue, run, screen, skip};
+use common::{Node, Run, desk, etcd_database, run, screen, skip};
 use insta::assert_snapshot;
 use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// A directory with the databases, written at one time.
-struct Desk(TempDir);
+struct Desk(desk::Desk);
 
 impl Desk {
     fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
+        let desk = Self(desk::Desk::new());
         for name in ["kubernetes-1.20-snapshot.db", "three-members.db"] {
             desk.write(name, &etcd_database(name));
         }
@@ -27,20 +26,17 @@ impl Desk {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
+        let path = self.0.write(name, bytes);
         let time = TimeSpec::new(1_795_736_673, 0);
         utimensat(nix::fcntl::AT_FDCWD, &path, &time, &time, UtimensatFlags::FollowSymlink).unwrap();
     }
 
     fn run(&self, arguments: &str) -> Run {
-        let mut command = kuberescue();
-        command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        run(command)
+        run(self.0.command(arguments))
     }
 
     fn screen(&self, arguments: &str) -> String {
-        let screen = screen::screen(self.0.path(), &self.run(arguments));
+        let screen = screen::screen(self.0.directory.path(), &self.run(arguments));
         // The time of the run.
         screen.lines().filter(|line| !line.starts_with("time: ")).map(|line| format!("{line}\n")).collect()
     }
@@ -321,7 +317,7 @@ fn the_database_of_a_node() {
 #[test]
 fn nothing_outside_of_the_root_and_no_special_file_is_read() {
     let (node, desk) = (Node::of("ecdsa-p256"), Desk::new());
-    let outside = desk.0.path().join("three-members.db");
+    let outside = desk.0.path("three-members.db");
     let database = node.path("/var/lib/etcd/member/snap/db");
     std::fs::create_dir_all(database.parent().unwrap()).unwrap();
     symlink(&outside, &database).unwrap();
@@ -332,7 +328,7 @@ fn nothing_outside_of_the_root_and_no_special_file_is_read() {
     std::fs::remove_file(&database).unwrap();
     symlink("/dev/zero", &database).unwrap();
     node.run_as_given("etcd status").fails(2, "etcd-data-missing");
-    std::fs::create_dir(desk.0.path().join("directory")).unwrap();
+    std::fs::create_dir(desk.0.path("directory")).unwrap();
     for special in ["/dev/zero", "/proc/self/mem", "directory"] {
         desk.run(&format!("etcd status {special}")).fails(2, "file-error");
         desk.run(&format!("etcd get / --db {special}")).fails(2, "file-error");
@@ -357,7 +353,7 @@ fn etcdctl_prints_the_same_figures() {
     let desk = Desk::new();
     for name in ["kubernetes-1.20-snapshot.db", "three-members.db"] {
         let ours = desk.run(&format!("etcd snapshot status {name} -o json")).json();
-        let Some(theirs) = etcdctl(&desk.0.path().join(name)) else { return };
+        let Some(theirs) = etcdctl(&desk.0.path(name)) else { return };
         for key in ["hash", "revision", "totalKey", "totalSize"] {
             assert_eq!(ours[key], theirs[key], "{key} of {name}");
         }

@@ -389,7 +389,7 @@ fn a_rescue_that_was_interrupted_is_taken_back_on_a_disk() {
     $ resume
     exit 2
     "kuberescue etcd rescue" of TIME was interrupted: goes on until etcd is a healthy cluster of one with its old manifest
-    error [not-a-host]: etcd cannot be started on a disk, so the rescue cannot go on here
+    error [not-a-host]: cannot complete the rescue of etcd: it does not run on a disk
     hint: kuberescue rollback --root ROOT puts etcd's old data and its manifest back
 
     $ rollback --dry-run

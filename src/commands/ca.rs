@@ -1,6 +1,6 @@
 //! `ca renew`: CA certificates reissued with their own keys.
 
-use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::findings::Finding;
 use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, Options, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{DocumentFormat, Recovery, finding_lines, outside_text, plan_text};
@@ -58,7 +58,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     let done = prepared.carry_out(&issued.changes, args.write.archive_dir.as_deref(), context)?;
     context.out.say(&format!("Renewed with their own keys: {}", names(&prepared)));
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", done.archive.display()));
-    let left: Vec<_> = done.findings.iter().filter(|finding| is_blocker(finding)).collect();
+    let left: Vec<_> = done.findings.iter().filter(|finding| finding.is_blocker()).collect();
     if left.is_empty() {
         context.out.say(if prepared.is_live() {
             "hint: sudo kuberescue recover restarts what has to read them, and updates cluster-info"
@@ -98,15 +98,11 @@ fn names(prepared: &Prepared) -> String {
 fn exit(prepared: &Prepared, after: &[Finding]) -> Exit {
     let steps = &prepared.plan.authorities;
     let of_it = |finding: &Finding| steps.iter().any(|step| finding.subject == Subject::Ca(step.authority));
-    if after.iter().any(|finding| is_blocker(finding) && of_it(finding)) {
+    if after.iter().any(|finding| finding.is_blocker() && of_it(finding)) {
         Exit::ActionRequired
     } else {
         Exit::Fine
     }
-}
-
-fn is_blocker(finding: &Finding) -> bool {
-    finding.severity == Severity::Blocker
 }
 
 /// The CA of this name.

@@ -94,7 +94,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         .hint("leave --at out, or add --dry-run"));
     }
     let accepted = change.accepted();
-    let stands = |finding: &&Finding| is_blocker(finding) && !accepted.contains(&finding.code);
+    let stands = |finding: &&Finding| finding.is_blocker() && !accepted.contains(&finding.code);
     let is_due = args.renew_before.is_some() && !prepared.plan.is_empty();
     if !prepared.findings.iter().any(|finding| stands(&finding)) && !is_due {
         let findings = prepared.findings.clone();
@@ -124,7 +124,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         prepared.look_at_etcd(Some(&issued.inventory), directory, context)?;
     }
     let looked = look(args, &prepared, &issued, context)?;
-    let left: Vec<_> = issued.findings.iter().filter(|finding| is_blocker(finding)).collect();
+    let left: Vec<_> = issued.findings.iter().filter(|finding| finding.is_blocker()).collect();
     if !left.is_empty() {
         let heading = "Blocking problems that remain after this change (manual action required)";
         context.out.result(&format!("\n{heading}:\n{}", finding_lines(left.iter().copied())));
@@ -180,7 +180,7 @@ fn carry_out(
         }
     }
     context.out.result(&outside_text(&prepared.outside()));
-    let left = done.findings.iter().any(is_blocker);
+    let left = done.findings.iter().any(Finding::is_blocker);
     let exit =
         if !prepared.plan.manual_actions().is_empty() || left { Exit::ActionRequired } else { Exit::Fine };
     let archive = Some(done.archive.as_path());
@@ -230,10 +230,6 @@ fn not_repairable(prepared: &Prepared) -> Error {
         (blocker.code, format!("{}: {}", blocker.subject, blocker.what), blocker.remedy.reason.clone())
     });
     Error::refused(code, format!("reissuing certificates does not repair this node: {what}")).hint(hint)
-}
-
-fn is_blocker(finding: &Finding) -> bool {
-    finding.severity == Severity::Blocker
 }
 
 /// What a timer hears every night.

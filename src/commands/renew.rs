@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::findings::Finding;
 use crate::analysis::node::plan::{Options, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::formats::cert_sans::{Change, List};
@@ -156,7 +156,7 @@ impl Args {
         let accepted = self.change.write.accepted();
         let asked_by = |finding: &&Finding| {
             let removed = finding.missing.iter().any(|missing| self.removes(&missing.name));
-            removed && finding.severity == Severity::Blocker && !accepted.contains(&finding.code)
+            removed && finding.is_blocker() && !accepted.contains(&finding.code)
         };
         let Some(finding) = issued.findings.iter().find(asked_by) else { return Ok(issued) };
         let what = format!("without these names {} is {}", finding.subject, finding.what);
@@ -196,7 +196,7 @@ impl Args {
 
     /// The remaining blockers to report: of the node, or of the one certificate.
     fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
-        let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
+        let blockers = findings.iter().filter(|finding| finding.is_blocker());
         let of_it = |finding: &&Finding| match &self.selection {
             Selection::Nothing => false,
             Selection::All => true,

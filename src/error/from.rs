@@ -389,11 +389,11 @@ mod tests {
           hint: remove "cri" from disabled_plugins in /etc/containerd/config.toml and run systemctl restart containerd; or go without CRI: --restart=manifest
         2 [no-runtime]: cannot find a container runtime: no socket at /run/containerd/containerd.sock, /var/run/crio/crio.sock, /var/run/cri-dockerd.sock
           hint: start the runtime (systemctl start containerd), name its socket with --cri-socket unix:///PATH, or go without CRI: --restart=manifest
-        4 [restart-failed]: there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs
+        4 [restart-failed]: cannot restart the kubelet: systemd knows no unit kubelet, and no process of that name runs
           hint: install the kubelet of the cluster's version, then run this again
-        4 [restart-failed]: the kubelet does not stay up: it exited 3 times within seconds
+        4 [restart-failed]: cannot restart the kubelet: it exited 3 times within seconds
           hint: journalctl -u kubelet -n 20
-        4 [restart-failed]: the kubelet (process 7) did not exit within 5 s of SIGTERM
+        4 [restart-failed]: cannot stop the kubelet (process 7): it did not exit within 5 s of SIGTERM
           hint: see what the kubelet waits for, or stop it with kill -9; then run this again
         "#);
     }

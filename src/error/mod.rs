@@ -1,5 +1,6 @@
 //! Exit codes and failures.
 
+mod disk;
 mod from;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::state::Code;
 
+pub use disk::{ChangedSince, ReplaceFailure, RollbackFailure, RootFailure, WorkspaceFailure};
 pub use from::{ApiFailure, DatabaseFailure, FileFailure, denied, os_hint};
 
 /// How a command finished. The numbers are part of the command line's contract.

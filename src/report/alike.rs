@@ -1,6 +1,6 @@
 //! Findings that differ in nothing but their path: a copied directory of keys is one line, not twenty.
 
-use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::findings::Finding;
 use crate::state::Subject;
 
 /// A finding, and those that say the same of other paths.
@@ -40,7 +40,7 @@ fn say_the_same(one: &Finding, other: &Finding) -> bool {
     let is_path = |finding: &Finding| matches!(finding.subject, Subject::Path(_));
     let of = |finding: &Finding| (finding.code, finding.severity);
     of(one) == of(other)
-        && one.severity != Severity::Blocker
+        && !one.is_blocker()
         && is_path(one)
         && is_path(other)
         && one.what == other.what

@@ -1,14 +1,13 @@
-//! A credential in one line, its problems, and the comparison of two kubeconfigs.
+//! A credential in one line, its findings, and the comparison of two kubeconfigs.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::kubeconfig::{identity, problem_line};
+use super::kubeconfig::{finding_line, identity};
 use super::{DocumentFormat, sanitise, table};
 use crate::analysis::workstation::Checked;
 use crate::analysis::workstation::difference::Difference;
 use crate::live::api::Node;
-use crate::state::Severity;
 use crate::state::time::{day, expired_on, expires_on};
 
 /// Whose credential it is, when it expires, and for which server.
@@ -28,16 +27,16 @@ pub fn credential_line(source: &str, checked: &Checked, now: Timestamp) -> Strin
     sanitise::line(&text).into_owned()
 }
 
-/// All problems, a line each.
-pub fn problem_lines(checked: &Checked) -> String {
-    let lines = checked.problems.iter().map(|problem| problem_line(checked, problem));
+/// All findings, a line each.
+pub fn credential_finding_lines(checked: &Checked) -> String {
+    let lines = checked.findings.iter().map(finding_line);
     lines.collect::<String>().trim_end().to_owned()
 }
 
-/// Problems that do not keep the context from working, a line each.
+/// Findings that do not keep the context from working, a line each.
 pub fn warning_lines(checked: &Checked) -> String {
-    let warnings = checked.problems.iter().filter(|problem| problem.severity != Severity::Blocker);
-    warnings.map(|problem| problem_line(checked, problem)).collect::<String>().trim_end().to_owned()
+    let warnings = checked.findings.iter().filter(|finding| !finding.is_blocker());
+    warnings.map(finding_line).collect::<String>().trim_end().to_owned()
 }
 
 /// A warning if the old credential expires later than the new one, or nothing.

@@ -1,12 +1,12 @@
-//! `kubeconfig check`: one line for each context of each file, its problems below, then the connections.
+//! `kubeconfig check`: one line for each context of each file, its findings below, then the connections.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::expiration::{date, residual_time, seconds_between};
 use super::{json, sanitise, table};
-use crate::analysis::workstation::{Checked, Connection, Problem};
-use crate::state::{Code, Severity};
+use crate::analysis::workstation::{Checked, Connection};
+use crate::state::{Code, Finding, Severity};
 
 /// Output formats of `kubeconfig check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -87,12 +87,12 @@ impl KubeconfigReport {
             }
             out.push_str(&self.contexts(file, wide));
             for checked in &file.contexts {
-                for problem in &checked.problems {
-                    out.push_str(&problem_line(checked, problem));
+                for finding in &checked.findings {
+                    out.push_str(&finding_line(finding));
                 }
             }
             for hint in hints(file) {
-                out.push_str(&format!("hint: {hint}\n"));
+                out.push_str(&format!("hint: {}\n", sanitise::line(hint)));
             }
             let answers: Vec<_> = file
                 .contexts
@@ -196,22 +196,22 @@ pub(super) fn identity(checked: &Checked) -> String {
     parts.extend(named("exec (not run)", &checked.exec));
     parts.extend(named("auth provider (not asked)", &checked.auth_provider));
     parts.extend(named("password of", &checked.username));
-    let unread = |problem: &Problem| [Code::Unreadable, Code::Missing].contains(&problem.code);
+    let unread = |finding: &Finding| [Code::Unreadable, Code::Missing].contains(&finding.code);
     match parts.is_empty() {
-        true if checked.problems.iter().any(unread) => "<unreadable>".to_owned(),
+        true if checked.findings.iter().any(unread) => "<unreadable>".to_owned(),
         true => "<none>".to_owned(),
         false => parts.join("; "),
     }
 }
 
-/// `ok`, or the codes of the problems, blockers first and marked.
+/// `ok`, or the codes of the findings, blockers first and marked.
 fn state(checked: &Checked) -> String {
     let mut codes: Vec<String> = Vec::new();
-    let mut problems: Vec<&Problem> = checked.problems.iter().collect();
-    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
-    for problem in problems {
-        let mark = if problem.severity == Severity::Blocker { "!" } else { "" };
-        let code = format!("{mark}{}", problem.code);
+    let mut findings: Vec<&Finding> = checked.findings.iter().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in findings {
+        let mark = if finding.is_blocker() { "!" } else { "" };
+        let code = format!("{mark}{}", finding.code);
         if !codes.contains(&code) {
             codes.push(code);
         }
@@ -219,44 +219,22 @@ fn state(checked: &Checked) -> String {
     if codes.is_empty() { "ok".to_owned() } else { codes.join(",") }
 }
 
-pub(super) fn problem_line(checked: &Checked, problem: &Problem) -> String {
-    let word = match problem.severity {
+pub(super) fn finding_line(finding: &Finding) -> String {
+    let word = match finding.severity {
         Severity::Blocker => "blocker",
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    let text = format!("{word} [{}]: {}: {}", problem.code, checked.name, problem.what);
+    let text = format!("{word} [{}]: {}: {}", finding.code, finding.subject, finding.what);
     format!("{}\n", sanitise::line(&text))
 }
 
-fn hints(file: &KubeconfigFile) -> Vec<&'static str> {
+/// What to do about the blockers, each remedy once.
+fn hints(file: &KubeconfigFile) -> Vec<&str> {
     let mut hints = Vec::new();
-    let problems = file.contexts.iter().flat_map(|checked| &checked.problems);
-    for problem in problems.filter(|problem| problem.severity == Severity::Blocker) {
-        let hint = match problem.code {
-            Code::Expired
-            | Code::WrongAuthority
-            | Code::KeyMismatch
-            | Code::KeyMissing
-            | Code::KeyUnreadable
-            | Code::Missing
-            | Code::Unreadable => {
-                "sudo kuberescue certs renew admin.conf on a control-plane node, then copy admin.conf; for a token: log in again"
-            }
-            Code::NotYetValid | Code::CaNotYetValid => {
-                "compare the clocks of this machine and the cluster: timedatectl"
-            }
-            Code::CaExpired | Code::CaUnreadable => {
-                "sudo kuberescue diagnose on a control-plane node shows the CA, /etc/kubernetes/pki/ca.crt"
-            }
-            Code::NotListening
-            | Code::TimedOut
-            | Code::Unreachable
-            | Code::TlsFailed
-            | Code::ClientCertificateRejected
-            | Code::Unhealthy => "sudo kuberescue probe on a control-plane node shows what is served",
-            _ => continue,
-        };
+    let findings = file.contexts.iter().flat_map(|checked| &checked.findings);
+    for finding in findings.filter(|finding| finding.is_blocker()) {
+        let hint = finding.remedy.hint();
         if !hints.contains(&hint) {
             hints.push(hint);
         }

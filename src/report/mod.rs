@@ -39,7 +39,8 @@ pub use archive::{
 };
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
-    Replacement, credential_line, difference, difference_text, later_line, problem_lines, warning_lines,
+    Replacement, credential_finding_lines, credential_line, difference, difference_text, later_line,
+    warning_lines,
 };
 pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yaml_of};
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};

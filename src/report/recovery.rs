@@ -109,7 +109,7 @@ pub fn finding_sections(findings: &[Finding]) -> String {
 
 /// That no blocker stands in the way: there is none, or all that there are have been accepted.
 pub fn no_blocker(findings: &[Finding]) -> String {
-    let blockers = findings.iter().filter(|finding| finding.severity == Severity::Blocker);
+    let blockers = findings.iter().filter(|finding| finding.is_blocker());
     let codes: BTreeSet<_> = blockers.map(|finding| finding.code.as_str()).collect();
     if codes.is_empty() {
         return "no blocking problem on this node".to_owned();

@@ -1,6 +1,6 @@
 //! What a node is, as plain values: the tree of its files ([`Snapshot`]), a change to that tree
 //! ([`ChangeSet`]) and the table of everything kubeadm issues ([`catalog`]);
-//! and the vocabulary of findings: [`Code`], [`Severity`], [`Component`], [`Subject`].
+//! and what is wrong with it: [`Finding`], with [`Code`], [`Severity`], [`Component`], [`Subject`].
 //!
 //! Pure: no file, clock or random number is touched here. Knows nothing of certificates.
 
@@ -9,6 +9,7 @@ mod changes;
 mod code;
 mod component;
 mod digest;
+mod finding;
 mod invoker;
 pub mod os;
 mod snapshot;
@@ -20,6 +21,7 @@ pub use changes::{Change, ChangeSet, Fingerprint};
 pub use code::{CODES, Class, Code, Page, Severity};
 pub use component::Component;
 pub use digest::Digest;
+pub use finding::{Evidence, Finding, MissingName, Remedy};
 pub use invoker::Invoker;
 pub use snapshot::{Attributes, Bytes, Content, Entry, LinkError, Resolved, Snapshot, Unread};
 pub use subject::Subject;

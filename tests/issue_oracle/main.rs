@@ -5,6 +5,7 @@ mod common;
 mod hand_made;
 mod support;
 
+use common::desk::Desk;
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use kuberescue::issue::{IssueError, KeyRequest, Profile, Signer, Validity, create, generate, renew};
@@ -122,9 +123,7 @@ fn every_kind_of_key_is_certified_by_either_authority() {
 fn openssl_finds_nothing_wrong_with_an_rsa_4096_key() {
     let request = KeyRequest { algorithm: KeyAlgorithm::Rsa(4096), encoding: KeyEncoding::Pkcs1 };
     let key = generate(&[request]).unwrap().remove(0);
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("key"), key.to_pem()).unwrap();
-    assert!(openssl(directory.path(), "rsa -in key -check -noout").contains("RSA key ok"));
+    assert!(common::openssl("rsa -check -noout", key.to_pem().as_bytes()).contains("RSA key ok"));
 }
 
 #[test]
@@ -178,7 +177,7 @@ fn a_created_name_takes_the_string_type_that_go_chooses() {
 
 /// A certificate authority and a leaf with everything that rebuilding would lose, made by openssl.
 struct Odd {
-    directory: tempfile::TempDir,
+    desk: Desk,
 }
 
 const CONFIG: &str = "\
@@ -218,11 +217,10 @@ certificatePolicies=1.2.3.6
 
 impl Odd {
     fn new(algorithm: &str, ca_section: &str) -> Self {
-        let made = Self { directory: tempfile::tempdir().unwrap() };
-        let authority = CONFIG.replace("distinguished_name=dn", "distinguished_name=ca_dn");
-        std::fs::write(made.directory.path().join("leaf.cnf"), CONFIG).unwrap();
-        std::fs::write(made.directory.path().join("ca.cnf"), authority).unwrap();
-        let run = |line: &str| openssl(made.directory.path(), line);
+        let made = Self { desk: Desk::new() };
+        made.desk.write("leaf.cnf", CONFIG);
+        made.desk.write("ca.cnf", CONFIG.replace("distinguished_name=dn", "distinguished_name=ca_dn"));
+        let run = |line: &str| made.openssl(line);
         run(&format!("genpkey {algorithm} -out ca.key"));
         run(&format!(
             "req -x509 -new -config ca.cnf -key ca.key -days 4000 -extensions {ca_section} -out ca.crt"
@@ -235,16 +233,16 @@ impl Odd {
         made
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.directory.path().join(name)).unwrap()
+    fn openssl(&self, arguments: &str) -> String {
+        openssl(self.desk.directory.path(), arguments)
     }
 
     fn certificate(&self, name: &str) -> Certificate {
-        Certificate::from_pem(&self.read(name)).unwrap()
+        Certificate::from_pem(self.desk.read(name).as_bytes()).unwrap()
     }
 
     fn key(&self, name: &str) -> PrivateKey {
-        PrivateKey::from_pem(&self.read(name)).unwrap()
+        PrivateKey::from_pem(self.desk.read(name).as_bytes()).unwrap()
     }
 }
 
@@ -265,8 +263,8 @@ fn authorities_of_other_kinds_renew_odd_certificates() {
         assert_eq!(oids(&new), oids(&old));
         assert_ne!(new.key_id, old.key_id);
         // An identifier made by the same method by openssl, and the short form of the authority's.
-        std::fs::write(odd.directory.path().join("new.crt"), new.to_pem()).unwrap();
-        let text = openssl(odd.directory.path(), "x509 -in new.crt -noout -text -ext authorityKeyIdentifier");
+        odd.desk.write("new.crt", new.to_pem());
+        let text = odd.openssl("x509 -in new.crt -noout -text -ext authorityKeyIdentifier");
         assert!(!text.contains("DirName"), "{text}");
         openssl_accepts(&authority, &new, &keys()[0], "sslclient", at);
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::common;
+use crate::common::desk::Desk;
 use jiff::{SignedDuration, Timestamp};
 use kuberescue::formats::certificate::Certificate;
 use kuberescue::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
@@ -106,15 +107,15 @@ pub fn openssl_accepts(
     purpose: &str,
     at: Timestamp,
 ) {
-    let directory = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
-    write("ca.crt", &authority.to_pem());
-    write("leaf.crt", &leaf.to_pem());
-    write("leaf.key", &key.to_pem());
+    let desk = Desk::new();
+    desk.write("ca.crt", authority.to_pem());
+    desk.write("leaf.crt", leaf.to_pem());
+    desk.write("leaf.key", key.to_pem().as_bytes());
+    let directory = desk.directory.path();
     let at = at.as_second();
-    openssl(directory.path(), &format!("verify -CAfile ca.crt -purpose {purpose} -attime {at} leaf.crt"));
-    let public = openssl(directory.path(), "pkey -in leaf.key -check -pubout");
-    let certified = openssl(directory.path(), "x509 -in leaf.crt -noout -pubkey");
+    openssl(directory, &format!("verify -CAfile ca.crt -purpose {purpose} -attime {at} leaf.crt"));
+    let public = openssl(directory, "pkey -in leaf.key -check -pubout");
+    let certified = openssl(directory, "x509 -in leaf.crt -noout -pubkey");
     assert!(public.ends_with(&certified), "{public}\n{certified}");
 }
 

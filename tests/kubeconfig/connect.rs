@@ -33,8 +33,14 @@ fn ask(server: &str, authority: &Authority, more: &str) -> (Value, i32) {
         assert_eq!(text.out.matches(&blocker).count(), 1, "{text}");
         let row = text.out.lines().last().unwrap();
         assert!(row.starts_with("c ") && row.ends_with(error), "{text}");
-        let problem = json!({"code": code, "severity": "blocker", "what": format!("{address}: {error}")});
-        assert_eq!(json["items"][0]["contexts"][0]["problems"], json!([problem]));
+        let findings = json["items"][0]["contexts"][0]["findings"].as_array().unwrap();
+        let [finding] = findings.as_slice() else { panic!("{json:#}") };
+        let what = format!("{address}: {error}");
+        assert_eq!((&finding["code"], &finding["what"]), (&json!(code), &json!(what)));
+        let (severity, subject, path) = (&finding["severity"], &finding["subject"], &finding["path"]);
+        assert_eq!((severity, subject, path), (&json!("blocker"), &json!("c"), &json!("config")));
+        let hint = finding["remedy"]["reason"].as_str().unwrap();
+        assert!(text.out.contains(&format!("\nhint: {hint}\n")), "{text}");
     }
     (connection, code)
 }

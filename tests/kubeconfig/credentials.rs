@@ -266,6 +266,7 @@ fn every_context_or_the_current_one() {
     blocker [context-broken]: d: cluster "gone" is not in the kubeconfig
     blocker [context-broken]: d: user "gone" is not in the kubeconfig
     hint: sudo kuberescue certs renew admin.conf on a control-plane node, then copy admin.conf; for a token: log in again
+    hint: kubectl config view --kubeconfig config
     ## config --current: exit 0
     config
     CURRENT  NAME  CLUSTER  SERVER  USER  IDENTITY  EXPIRES  RESIDUAL TIME  CA EXPIRES  STATE

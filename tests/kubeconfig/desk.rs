@@ -86,6 +86,6 @@ impl Desk {
 
 /// The codes of what is wrong with the first context of the first file.
 pub fn codes(json: &Value) -> Vec<&str> {
-    let problems = json["items"][0]["contexts"][0]["problems"].as_array().unwrap();
-    problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect()
+    let findings = json["items"][0]["contexts"][0]["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["code"].as_str().unwrap()).collect()
 }

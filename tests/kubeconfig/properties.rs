@@ -37,7 +37,7 @@ fn look(data: &[u8]) {
     let Ok(entries) = Entries::parse(data, Path::new("/nowhere")) else { return };
     let current = entries.current.as_deref();
     let now = NOW.parse().unwrap();
-    let checked = workstation::check(&entries, &[&entries], current, &Files::new(), now);
+    let checked = workstation::check(Path::new("config"), &entries, &[&entries], current, &Files::new(), now);
     assert_eq!(checked.len(), entries.contexts.len());
     if let Ok(other) = Kubeconfig::parse(data) {
         let found = checked.iter().find(|context| context.current).expect("the current context");

@@ -85,7 +85,7 @@ fn a_masked_kubelet_is_called_so() {
     let (code, said) = with_systemd(SLEEPS, script);
     assert_eq!(code, 4, "{said}");
     insta::assert_snapshot!(error(&said), @"
-    error [restart-failed]: the unit kubelet is masked: systemd does not start it
+    error [restart-failed]: cannot restart the kubelet: its systemd unit is masked
     hint: systemctl unmask kubelet, then run this again
     ");
 }

@@ -248,14 +248,9 @@ pub fn on_machine_by(node: &Node, command: &[&str]) -> Option<(i32, String, Stri
         not_run("a mount namespace needs root");
         return None;
     }
-    let directory = tempfile::tempdir().unwrap();
-    for (path, bytes) in &node.files {
-        let path = directory.path().join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    }
+    let disk = node.on_disk();
     let over = |inside: &str| {
-        let lower = directory.path().join(inside.trim_start_matches('/'));
+        let lower = disk.path(inside);
         format!("mount -t overlay -o lowerdir={}:{inside} overlay {inside} || exit 99; ", lower.display())
     };
     let script = format!("{}{}exec \"$@\"", over("/etc"), over("/var/lib"));

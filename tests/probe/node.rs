@@ -11,6 +11,7 @@ use kuberescue::analysis::node::inventory::Inventory;
 use kuberescue::live::probe::{Check, Options, Report, probe};
 use kuberescue::state::{Attributes, Content, Entry, Snapshot};
 
+use super::common;
 use super::server::{
     self, Authority, BOTH, Clients, Leaf, NOW, Request, accept, closed_port, config, http, read_request,
 };
@@ -215,6 +216,15 @@ impl Node {
     pub fn put_admin(&mut self, file: &str, server: &str, leaf: &Leaf) {
         let text = kubeconfig(server, &self.ca, leaf);
         self.put(&format!("/etc/kubernetes/{file}"), text);
+    }
+
+    /// Its files on a disk.
+    pub fn on_disk(&self) -> common::Node {
+        let disk = common::Node::empty();
+        for (path, bytes) in &self.files {
+            disk.write(path, bytes);
+        }
+        disk
     }
 
     pub fn probe(&self) -> Report {

@@ -2,7 +2,7 @@
 //! another etcd make of that.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use kuberescue::state::{Code, Digest};
 
 use serde_json::Value;
 
+use super::common::Node;
 use super::judges::{Running, WithEtcd, kuberescue, on_machine, on_machine_by, put_leaf};
 use super::server::{Authority, closed_port};
 
@@ -144,22 +145,13 @@ fn judged(file: &Path, document: &str, keys: &Value) -> Value {
 }
 
 /// The tree of the node on a disk, with etcd's data as it lies there.
-fn on_disk(etcd: &WithEtcd) -> tempfile::TempDir {
-    let disk = tempfile::tempdir().unwrap();
-    for (path, bytes) in &etcd.node.files {
-        let path = disk.path().join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    }
-    std::fs::create_dir_all(disk.path().join("var/lib/etcd/member/snap")).unwrap();
-    let from = etcd.directory.path().join("data/member/snap/db");
-    std::fs::copy(from, database(disk.path())).unwrap();
+fn on_disk(etcd: &WithEtcd) -> Node {
+    let disk = etcd.node.on_disk();
+    disk.write(DATABASE, std::fs::read(etcd.directory.path().join("data/member/snap/db")).unwrap());
     disk
 }
 
-fn database(root: &Path) -> PathBuf {
-    root.join("var/lib/etcd/member/snap/db")
-}
+const DATABASE: &str = "/var/lib/etcd/member/snap/db";
 
 /// The names in a directory: nothing half written is left.
 fn names(directory: &Path) -> Vec<String> {
@@ -197,7 +189,7 @@ fn a_stopped_etcd_is_saved_from_its_database() {
     let disk = on_disk(&etcd);
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("etcd.db");
-    let root = disk.path().to_str().unwrap();
+    let root = disk.root().to_str().unwrap();
     let line = ["etcd", "snapshot", "save", file.to_str().unwrap(), "--root", root, "-o", "json"];
     let (code, out, err) = kuberescue(&[&line[..], &["--dry-run"]].concat());
     assert_eq!((code, names(place.path()).len()), (0, 0), "{out}{err}");
@@ -206,7 +198,7 @@ fn a_stopped_etcd_is_saved_from_its_database() {
     let document = judged(&file, &out, &keys);
     assert_eq!(document["source"]["from"], "database");
     let saved = std::fs::read(&file).unwrap();
-    assert_eq!(saved[..saved.len() - 32], std::fs::read(database(disk.path())).unwrap());
+    assert_eq!(saved[..saved.len() - 32], disk.read(DATABASE));
 }
 
 #[test]

@@ -60,8 +60,9 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
         ("/items/0/contexts/0/connection/verified", Value::Null),
         ("/items/0/contexts/0/connection/served/subject", json!(1)),
         ("/items/0/contexts/0/authorities/0/notBefore", Value::Null),
-        ("/items/1/contexts/0/problems/0/code", json!("KR0101")),
-        ("/items/1/contexts/0/problems/0/severity", json!("wrong")),
+        ("/items/1/contexts/0/findings/0/code", json!("KR0101")),
+        ("/items/1/contexts/0/findings/0/severity", json!("wrong")),
+        ("/items/1/contexts/0/findings/0/remedy", Value::Null),
         ("/items/3/contexts/0/token/verified", json!(true)),
     ];
     let mut documents = vec![original.clone()];
@@ -100,7 +101,7 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
         "/username",
         "/authorities",
         "/proxy",
-        "/problems",
+        "/findings",
         "/connection/served",
         "/connection/error",
         "/connection/note",
@@ -109,8 +110,8 @@ fn what_is_written_fits_its_schema_and_what_is_changed_does_not() {
     }
     let codes: BTreeSet<_> = contexts
         .iter()
-        .flat_map(|context| context["problems"].as_array().unwrap())
-        .map(|problem| problem["code"].as_str().unwrap())
+        .flat_map(|context| context["findings"].as_array().unwrap())
+        .map(|finding| finding["code"].as_str().unwrap())
         .collect();
     assert!(codes.len() > 8, "{codes:?}");
     assert!(original["items"][9]["error"].is_string(), "{original:#}");

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::diagnosis::Diagnosis;
 use crate::analysis::node::facts::Facts;
-use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::findings::Finding;
 use crate::analysis::node::plan::Condition;
 use crate::state::{Code, Snapshot, text};
 
@@ -42,7 +42,7 @@ impl Judgement {
     pub fn of(diagnosis: Diagnosis) -> Self {
         let verdict = diagnosis.verdict;
         let findings: Vec<_> = diagnosis.findings.into_iter().map(|told| told.finding).collect();
-        let blocker = findings.iter().find(|finding| finding.severity == Severity::Blocker);
+        let blocker = findings.iter().find(|finding| finding.is_blocker());
         let Some(first) = blocker else {
             let readiness = Readiness::Ready;
             return Self { readiness, repair: None, conditions: Vec::new(), obstacle: None, findings };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Checked, Files, Identity, Problem, Token, at, text_of};
+use super::{Checked, Files, Identity, Token, at, text_of};
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::entries::{Place, User};
@@ -29,7 +29,7 @@ pub(super) fn check(
     let token = user.token.is_some() || user.token_file.is_some();
     if !pair && !token && named.iter().all(|named| named.is_none()) {
         let what = "the user has no credential: no certificate, token, plug-in or password";
-        checked.problems.push(Problem::warning(Code::NoCredential, what));
+        checked.warning(Code::NoCredential, None, what);
     }
 }
 
@@ -44,7 +44,7 @@ fn certificate(
         (None, None) => return,
         (None, Some(_)) => {
             let what = "the user has a key and no certificate";
-            return checked.problems.push(Problem::blocker(Code::Missing, what));
+            return checked.blocker(Code::Missing, None, what);
         }
         (Some(certificate), key) => (certificate, key.as_ref()),
     };
@@ -54,53 +54,45 @@ fn certificate(
         Ok(chain) => chain.into_iter(),
         Err(why) => {
             let what = format!("client certificate{}: {why}", at(place));
-            return checked.problems.push(Problem::blocker(Code::Unreadable, what));
+            return checked.blocker(Code::Unreadable, place.file(), what);
         }
     };
     let Some(leaf) = chain.next() else { return };
     let between: Vec<Certificate> = chain.collect();
-    let problems = &mut checked.problems;
+    let file = place.file();
     if leaf.expired_at(now) {
-        problems.push(Problem::blocker(
-            Code::Expired,
-            format!("client certificate {}", expired_on(leaf.not_after, now)),
-        ));
+        let what = format!("client certificate {}", expired_on(leaf.not_after, now));
+        checked.blocker(Code::Expired, file, what);
     } else if leaf.not_yet_valid_at(now) {
-        problems.push(Problem::blocker(
-            Code::NotYetValid,
-            format!("client certificate is not valid before {}", day(leaf.not_before)),
-        ));
+        let what = format!("client certificate is not valid before {}", day(leaf.not_before));
+        checked.blocker(Code::NotYetValid, file, what);
     }
     if !leaf.may_be_client {
         let what = "client certificate without the usage client authentication (extended key usage)";
-        problems.push(Problem::warning(Code::UsageWrong, what));
+        checked.warning(Code::UsageWrong, file, what);
     }
-    let key_matches = key_matches(&leaf, key, files, problems);
-    let chains = chains(&leaf, &between, authorities, problems);
-    let file = match place {
-        Place::File(path) => Some(path.display().to_string()),
-        Place::Embedded(_) | Place::NotBase64(_) => None,
-    };
+    let key_matches = key_matches(checked, &leaf, key, files);
+    let chains = chains(checked, &leaf, &between, authorities, file);
     checked.certificate = Some(Identity {
         common_name: leaf.common_name().to_owned(),
         certificate: leaf.summary(),
         organizations: leaf.organizations,
         key_matches,
         chains,
-        file,
+        file: file.map(|path| path.display().to_string()),
         der: leaf.der,
         spki: leaf.spki,
     });
 }
 
 fn key_matches(
+    checked: &mut Checked,
     leaf: &Certificate,
     key: Option<&Place>,
     files: &Files,
-    problems: &mut Vec<Problem>,
 ) -> Option<bool> {
     let Some(place) = key else {
-        problems.push(Problem::blocker(Code::KeyMissing, "client certificate without a key"));
+        checked.blocker(Code::KeyMissing, None, "client certificate without a key");
         return None;
     };
     let read =
@@ -110,12 +102,12 @@ fn key_matches(
             let matches = leaf.is_of(&key);
             if !matches {
                 let what = format!("key{} does not match the client certificate", at(place));
-                problems.push(Problem::blocker(Code::KeyMismatch, what));
+                checked.blocker(Code::KeyMismatch, place.file(), what);
             }
             Some(matches)
         }
         Err(why) => {
-            problems.push(Problem::blocker(Code::KeyUnreadable, format!("key{}: {why}", at(place))));
+            checked.blocker(Code::KeyUnreadable, place.file(), format!("key{}: {why}", at(place)));
             None
         }
     }
@@ -124,12 +116,13 @@ fn key_matches(
 /// Whether one of the CAs issued the leaf certificate, directly or through the intermediates in the
 /// kubeconfig.
 fn chains(
+    checked: &mut Checked,
     leaf: &Certificate,
     between: &[Certificate],
     authorities: &[Certificate],
-    problems: &mut Vec<Problem>,
+    file: Option<&Path>,
 ) -> Option<bool> {
-    // A missing CA is a problem of its own.
+    // A missing CA is a finding of its own.
     let nearest = authorities.first()?;
     let signs = |authority: &Certificate, certificate: &Certificate| {
         // A signature that cannot be verified is no evidence of a fault.
@@ -139,7 +132,7 @@ fn chains(
     for _ in 0..LONGEST_CHAIN {
         if let Some(authority) = authorities.iter().find(|authority| signs(authority, link)) {
             if let Err(error) = link.signed_by(authority) {
-                problems.push(Problem::warning(Code::NotChecked, error.to_string()));
+                checked.warning(Code::NotChecked, file, error.to_string());
                 return None;
             }
             return Some(true);
@@ -151,19 +144,19 @@ fn chains(
     }
     let why = link.signed_by(nearest).err().map(|error| format!(": {error}")).unwrap_or_default();
     let what = format!("client certificate was not issued by the cluster CA{why}");
-    problems.push(Problem::blocker(Code::WrongAuthority, what));
+    checked.blocker(Code::WrongAuthority, file, what);
     Some(false)
 }
 
 fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
     let file = user.token_file.as_deref();
-    let text = match (file.map(|path| (path, read_token(path, files))), &user.token) {
-        (Some((_, Ok(text))), _) => text,
+    let (read, text) = match (file.map(|path| (path, read_token(path, files))), &user.token) {
+        (Some((path, Ok(text))), _) => (Some(path), text),
         // The field is the fallback if the file cannot be read.
-        (_, Some(token)) => token.as_str(),
+        (_, Some(token)) => (None, token.as_str()),
         (Some((path, Err(why))), None) => {
             let what = format!("token ({}): {why}", path.display());
-            return checked.problems.push(Problem::blocker(Code::Unreadable, what));
+            return checked.blocker(Code::Unreadable, Some(path), what);
         }
         (None, None) => return,
     };
@@ -171,15 +164,11 @@ fn token(checked: &mut Checked, user: &User, files: &Files, now: Timestamp) {
     let jwt = claims.is_some();
     let claims = claims.unwrap_or_default();
     if let Some(end) = claims.end.filter(|end| *end <= now) {
-        checked.problems.push(Problem::blocker(
-            Code::Expired,
-            format!("token {} (claim exp, not verified)", expired_on(end, now)),
-        ));
+        let what = format!("token {} (claim exp, not verified)", expired_on(end, now));
+        checked.blocker(Code::Expired, read, what);
     } else if let Some(start) = claims.start.filter(|start| now < *start) {
-        checked.problems.push(Problem::blocker(
-            Code::NotYetValid,
-            format!("token is not valid before {} (claim nbf, not verified)", day(start)),
-        ));
+        let what = format!("token is not valid before {} (claim nbf, not verified)", day(start));
+        checked.blocker(Code::NotYetValid, read, what);
     }
     checked.token = Some(Token {
         jwt,

@@ -7,7 +7,7 @@ mod credential;
 pub mod difference;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,29 +15,12 @@ use zeroize::Zeroizing;
 
 use crate::formats::certificate::{CertSummary, Certificate};
 use crate::formats::kubeconfig::entries::{Cluster, Context, Entries, Place};
+use crate::state::text::shell_word;
 use crate::state::time::{day, expired_on};
-use crate::state::{Code, Severity};
+use crate::state::{Code, Finding, Remedy, Severity, Subject};
 
 /// The files that kubeconfigs refer to, or why one cannot be read.
 pub type Files = BTreeMap<PathBuf, Result<Zeroizing<Vec<u8>>, String>>;
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    pub code: Code,
-    /// A blocker keeps the context from working.
-    pub severity: Severity,
-    pub what: String,
-}
-
-impl Problem {
-    pub(super) fn blocker(code: Code, what: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Blocker, what: what.into() }
-    }
-
-    pub(super) fn warning(code: Code, what: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Warning, what: what.into() }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,11 +103,15 @@ pub struct Checked {
     pub insecure: bool,
     /// `proxy-url`, without a password.
     pub proxy: Option<String>,
-    pub problems: Vec<Problem>,
+    /// A blocker keeps the context from working.
+    pub findings: Vec<Finding>,
     /// `None` if no server was contacted.
     pub connection: Option<Connection>,
     #[serde(skip)]
     pub target: Target,
+    /// The kubeconfig itself.
+    #[serde(skip)]
+    path: PathBuf,
 }
 
 /// The API server of a context, and how its certificate is verified.
@@ -142,7 +129,7 @@ pub struct Target {
 
 impl Checked {
     pub fn has_blocker(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Blocker)
+        self.findings.iter().any(Finding::is_blocker)
     }
 
     /// When its credential expires: the earlier of certificate and token.
@@ -157,30 +144,80 @@ impl Checked {
         if let (Some(code), Some(error)) = (connection.code, &connection.error) {
             // Behind a proxy the server need not be reachable directly.
             let severity = if self.proxy.is_some() { Severity::Warning } else { Severity::Blocker };
-            let what = format!("{}: {error}", connection.address);
-            self.problems.push(Problem { code, severity, what });
+            self.add(severity, code, None, format!("{}: {error}", connection.address));
         }
         if self.proxy.is_some() {
-            let what = "connected without the proxy-url of the kubeconfig";
-            self.problems.push(Problem::warning(Code::ProxyNotUsed, what));
+            self.warning(Code::ProxyNotUsed, None, "connected without the proxy-url of the kubeconfig");
         }
         self.connection = Some(connection);
     }
+
+    fn blocker(&mut self, code: Code, file: Option<&Path>, what: impl Into<String>) {
+        self.add(Severity::Blocker, code, file, what);
+    }
+
+    fn warning(&mut self, code: Code, file: Option<&Path>, what: impl Into<String>) {
+        self.add(Severity::Warning, code, file, what);
+    }
+
+    /// `file` is the one that the kubeconfig refers to, where the finding is about that one.
+    fn add(&mut self, severity: Severity, code: Code, file: Option<&Path>, what: impl Into<String>) {
+        let path = file.unwrap_or(&self.path);
+        let mut finding = Finding::new(code, severity, Subject::Other(self.name.clone()), path, what);
+        if let Some(reason) = remedy(code) {
+            finding.remedy = Remedy { command: None, reason: reason.to_owned() };
+        } else if code == Code::ContextBroken {
+            let file = shell_word(&self.path.display().to_string());
+            finding.remedy.command = Some(format!("kubectl config view --kubeconfig {file}"));
+        }
+        self.findings.push(finding);
+    }
 }
 
-/// Checks each context of `own` at `now`. Clusters and users are looked up in `all`, in order: the file itself, or
+/// What to do on a workstation, where that differs from what a node's page says.
+const fn remedy(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::Expired
+        | Code::WrongAuthority
+        | Code::KeyMismatch
+        | Code::KeyMissing
+        | Code::KeyUnreadable
+        | Code::Missing
+        | Code::Unreadable
+        | Code::UsageWrong => {
+            "sudo kuberescue certs renew admin.conf on a control-plane node, then copy admin.conf; for a token: log in again"
+        }
+        Code::NotYetValid | Code::CaNotYetValid => {
+            "compare the clocks of this machine and the cluster: timedatectl"
+        }
+        Code::CaExpired | Code::CaUnreadable => {
+            "sudo kuberescue diagnose on a control-plane node shows the CA, /etc/kubernetes/pki/ca.crt"
+        }
+        Code::NotListening
+        | Code::TimedOut
+        | Code::Unreachable
+        | Code::TlsFailed
+        | Code::ClientCertificateRejected
+        | Code::Unhealthy => "sudo kuberescue probe on a control-plane node shows what is served",
+        _ => return None,
+    })
+}
+
+/// Checks each context of `own`, the kubeconfig at `path`, at `now`. Clusters and users are looked up in `all`, in order: the file itself, or
 /// every file that is read as one (`$KUBECONFIG`).
 pub fn check(
+    path: &Path,
     own: &Entries,
     all: &[&Entries],
     current: Option<&str>,
     files: &Files,
     now: Timestamp,
 ) -> Vec<Checked> {
-    own.contexts.iter().map(|context| check_one(context, all, current, files, now)).collect()
+    own.contexts.iter().map(|context| check_one(path, context, all, current, files, now)).collect()
 }
 
 fn check_one(
+    path: &Path,
     context: &Context,
     all: &[&Entries],
     current: Option<&str>,
@@ -190,23 +227,6 @@ fn check_one(
     let cluster =
         all.iter().flat_map(|entries| &entries.clusters).find(|entry| entry.name == context.cluster);
     let user = all.iter().flat_map(|entries| &entries.users).find(|entry| entry.name == context.user);
-    let mut problems = Vec::new();
-    let mut missing = |kind: &str, name: &str| {
-        let what = if name.is_empty() {
-            format!("no {kind} is set")
-        } else {
-            format!("{kind} \"{name}\" is not in the kubeconfig")
-        };
-        problems.push(Problem::blocker(Code::ContextBroken, what));
-    };
-    if cluster.is_none() {
-        missing("cluster", &context.cluster);
-    }
-    if user.is_none() {
-        missing("user", &context.user);
-    }
-    let authorities =
-        cluster.map_or_else(Vec::new, |cluster| authorities(cluster, files, now, &mut problems));
     let mut checked = Checked {
         name: context.name.clone(),
         current: current == Some(context.name.as_str()),
@@ -218,32 +238,45 @@ fn check_one(
         exec: user.and_then(|user| user.exec.clone()),
         auth_provider: user.and_then(|user| user.auth_provider.clone()),
         username: user.and_then(|user| user.username.clone()),
-        authorities: authorities.iter().map(Certificate::summary).collect(),
+        authorities: Vec::new(),
         insecure: cluster.is_some_and(|cluster| cluster.insecure),
         proxy: cluster.and_then(|cluster| cluster.proxy.as_deref()).map(without_password),
-        problems,
+        findings: Vec::new(),
         connection: None,
         target: Target {
             server: cluster.map(|cluster| cluster.server.clone()).unwrap_or_default(),
             tls_server_name: cluster.and_then(|cluster| cluster.tls_server_name.clone()),
             insecure: cluster.is_some_and(|cluster| cluster.insecure),
-            authorities: authorities.iter().map(|authority| authority.der.clone()).collect(),
+            authorities: Vec::new(),
         },
+        path: path.to_owned(),
     };
+    let mut missing = |kind: &str, name: &str| {
+        let what = if name.is_empty() {
+            format!("no {kind} is set")
+        } else {
+            format!("{kind} \"{name}\" is not in the kubeconfig")
+        };
+        checked.blocker(Code::ContextBroken, None, what);
+    };
+    if cluster.is_none() {
+        missing("cluster", &context.cluster);
+    }
+    if user.is_none() {
+        missing("user", &context.user);
+    }
+    let authorities = cluster.map_or_else(Vec::new, |cluster| authorities(&mut checked, cluster, files, now));
+    checked.authorities = authorities.iter().map(Certificate::summary).collect();
+    checked.target.authorities = authorities.iter().map(|authority| authority.der.clone()).collect();
     if let Some(user) = user {
         credential::check(&mut checked, user, &authorities, files, now);
     }
     checked
 }
 
-fn authorities(
-    cluster: &Cluster,
-    files: &Files,
-    now: Timestamp,
-    problems: &mut Vec<Problem>,
-) -> Vec<Certificate> {
+fn authorities(checked: &mut Checked, cluster: &Cluster, files: &Files, now: Timestamp) -> Vec<Certificate> {
     if cluster.server.is_empty() {
-        problems.push(Problem::blocker(Code::ContextBroken, "the cluster has no server"));
+        checked.blocker(Code::ContextBroken, None, "the cluster has no server");
     }
     if cluster.insecure {
         let more = if cluster.authority.is_some() {
@@ -251,13 +284,12 @@ fn authorities(
         } else {
             ": the server certificate is not verified"
         };
-        let what = format!("insecure-skip-tls-verify is set{more}");
-        problems.push(Problem::warning(Code::Insecure, what));
+        checked.warning(Code::Insecure, None, format!("insecure-skip-tls-verify is set{more}"));
     }
     let Some(place) = &cluster.authority else {
         if !cluster.insecure {
             let what = "the cluster has no CA: kubectl uses the CAs of the operating system";
-            problems.push(Problem::warning(Code::NoCa, what));
+            checked.warning(Code::NoCa, None, what);
         }
         return Vec::new();
     };
@@ -266,7 +298,7 @@ fn authorities(
     let found = match read {
         Ok(found) => found,
         Err(why) => {
-            problems.push(Problem::blocker(Code::CaUnreadable, format!("cluster CA{}: {why}", at(place))));
+            checked.blocker(Code::CaUnreadable, place.file(), format!("cluster CA{}: {why}", at(place)));
             return Vec::new();
         }
     };
@@ -279,7 +311,8 @@ fn authorities(
         } else {
             (Code::CaNotYetValid, format!("is not valid before {}", day(invalid.not_before)))
         };
-        problems.push(Problem { code, severity, what: format!("cluster CA \"{}\" {how}", invalid.subject) });
+        let what = format!("cluster CA \"{}\" {how}", invalid.subject);
+        checked.add(severity, code, place.file(), what);
     }
     found
 }
@@ -298,10 +331,7 @@ fn text_of<'a>(place: &'a Place, files: &'a Files) -> Result<&'a [u8], String> {
 
 /// ` (path)` if it is a file.
 fn at(place: &Place) -> String {
-    match place {
-        Place::File(path) => format!(" ({})", path.display()),
-        Place::Embedded(_) | Place::NotBase64(_) => String::new(),
-    }
+    place.file().map(|path| format!(" ({})", path.display())).unwrap_or_default()
 }
 
 /// A URL for display: without a user name and a password.

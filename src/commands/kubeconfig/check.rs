@@ -74,7 +74,7 @@ fn check(kubeconfigs: &Kubeconfigs, only_current: bool, now: Timestamp) -> Vec<K
         let own = [entries];
         let (all, current): (&[_], _) =
             if kubeconfigs.merged { (&readable, of_all) } else { (&own, entries.current.as_deref()) };
-        let mut checked = workstation::check(entries, all, current, &kubeconfigs.referenced, now);
+        let mut checked = workstation::check(&file.path, entries, all, current, &kubeconfigs.referenced, now);
         if kubeconfigs.merged {
             // The first context of a name counts, in whichever file.
             checked.retain(|context| !names.contains(&context.name.as_str()));

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::workstation::difference::compare;
 use crate::disk::replacement::Target;
-use crate::error::{Error, Exit, Outcome};
+use crate::error::{Error, Exit, Outcome, ReplaceFailure};
 use crate::live::api::directory_of;
-use crate::report::{DocumentFormat, credential_line, difference, problem_lines};
+use crate::report::{DocumentFormat, credential_finding_lines, credential_line, difference};
 use crate::session::Context;
 use crate::session::cluster::connect::read;
-use crate::session::workstation::credential::{Credential, not_replaced, replace};
+use crate::session::workstation::credential::{Credential, replace};
 use crate::session::workstation::secret::{SecretArgs, push_hint};
 use crate::state::Code;
 
@@ -42,7 +42,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let found = args.secret.read(args.context.as_deref(), context)?;
     let fetched = found.credential(context)?;
     context.out.say(&credential_line(&fetched.source, &fetched.checked, context.now));
-    context.out.say(&problem_lines(&fetched.checked));
+    context.out.say(&credential_finding_lines(&fetched.checked));
     let same = match &args.compare {
         Some(path) => compare_with(path, &fetched, args.output, context)?,
         None => true,
@@ -66,7 +66,7 @@ fn write(path: &Path, force: bool, fetched: &Credential, context: &mut Context<'
     match target.old() {
         Some(old) if old == fetched.bytes.as_slice() => {
             if target.too_wide().is_some() {
-                target.narrow().map_err(not_replaced)?;
+                target.narrow().map_err(ReplaceFailure)?;
             }
             context.out.say(&format!("{shown} is up to date"));
         }

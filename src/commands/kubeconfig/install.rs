@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::analysis::workstation::difference::compare;
+use crate::disk;
 use crate::disk::replacement::Target;
-use crate::error::{Error, Exit, Outcome};
+use crate::error::{Error, Exit, Outcome, ReplaceFailure, WorkspaceFailure};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::live::api::directory_of;
 use crate::report::{
@@ -15,7 +16,7 @@ use crate::report::{
 use crate::session::Context;
 use crate::session::cluster::connect::read;
 use crate::session::input::kubeconfigs::of_kubectl;
-use crate::session::workstation::credential::{Credential, not_replaced, refuse_another_cluster, replace};
+use crate::session::workstation::credential::{Credential, refuse_another_cluster, replace};
 use crate::session::workstation::secret::{Place, SecretArgs, push_hint};
 use crate::state::Code;
 
@@ -136,14 +137,9 @@ fn target(args: &Args) -> Result<PathBuf, Error> {
     }
 }
 
-fn no_target(args: &Args, error: crate::disk::Error) -> Error {
+fn no_target(args: &Args, error: disk::Error) -> Error {
     let by_name = args.file.is_none() && args.context.is_none();
-    let not_found = matches!(&error, crate::disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-    let failure = Error::from(error);
-    if by_name && not_found {
-        return failure.hint("run it in bmctl's directory, or add --workspace DIR or --file FILE");
-    }
-    failure
+    if by_name { WorkspaceFailure(error).into() } else { error.into() }
 }
 
 /// The new kubeconfig, and the Secret that it was fetched from.
@@ -270,7 +266,7 @@ fn nothing_to_do(
         if args.dry_run {
             context.out.note(&format!("mode {mode:04o} would become 0600"));
         } else {
-            target.narrow().map_err(not_replaced)?;
+            target.narrow().map_err(ReplaceFailure)?;
             context.out.say(&format!("Changed its mode from {mode:04o} to 0600"));
         }
     }

@@ -70,6 +70,16 @@ pub enum Place {
     File(PathBuf),
 }
 
+impl Place {
+    /// `None` where it is in the kubeconfig itself.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Embedded(_) | Self::NotBase64(_) => None,
+        }
+    }
+}
+
 impl Entries {
     /// Reads a kubeconfig. Paths in it are relative to `base`, its directory.
     ///
@@ -117,10 +127,7 @@ impl Entries {
         let users = self.users.iter();
         let places = users.flat_map(|user| [user.certificate.as_ref(), user.key.as_ref()]);
         let places = places.chain(self.clusters.iter().map(|cluster| cluster.authority.as_ref()));
-        let files = places.flatten().filter_map(|place| match place {
-            Place::File(path) => Some(path.as_path()),
-            Place::Embedded(_) | Place::NotBase64(_) => None,
-        });
+        let files = places.flatten().filter_map(Place::file);
         files.chain(self.users.iter().filter_map(|user| user.token_file.as_deref())).collect()
     }
 }

@@ -8,28 +8,26 @@ use super::systemctl::SystemctlError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KubeletError {
     /// systemd knows no such unit, and no such process runs.
-    #[error(
-        "there is no kubelet on this machine: systemd knows no unit kubelet, and no process of that name runs"
-    )]
+    #[error("cannot restart the kubelet: systemd knows no unit kubelet, and no process of that name runs")]
     NotInstalled,
-    #[error("the unit kubelet is masked: systemd does not start it")]
+    #[error("cannot restart the kubelet: its systemd unit is masked")]
     Masked,
     /// None runs, and nothing has started one.
-    #[error("no kubelet runs, and nothing has started one within {} s", waited.as_secs())]
+    #[error("cannot restart the kubelet: none runs, and nothing has started one within {} s", waited.as_secs())]
     NotRunning {
         waited: Duration,
         /// Whether systemd is the one to start it.
         systemd: bool,
     },
     /// It was started and didn't stay.
-    #[error("the kubelet does not stay up: it exited {exits} times within seconds")]
+    #[error("cannot restart the kubelet: it exited {exits} times within seconds")]
     CrashLoop {
         /// How often it was seen to exit.
         exits: u32,
         systemd: bool,
     },
     /// It was told to end and didn't.
-    #[error("the kubelet (process {pid}) did not exit within {} s of SIGTERM", waited.as_secs())]
+    #[error("cannot stop the kubelet (process {pid}): it did not exit within {} s of SIGTERM", waited.as_secs())]
     WontStop { pid: i32, waited: Duration },
     /// It may not be told to end.
     #[error("cannot stop the kubelet (process {pid}): {why}")]

@@ -56,15 +56,17 @@ pub struct Check {
     pub disk: Option<OnDisk>,
 }
 
+/// What one part of a check says: [`Check::judged`] makes one result of them. No `Finding`: what it is about and what
+/// shows it are the check's own address, certificates and phases, not a file of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(super) struct Verdict {
     pub(super) code: Code,
     pub(super) severity: Severity,
     pub(super) what: String,
     pub(super) hint: Option<String>,
 }
 
-impl Finding {
+impl Verdict {
     pub(super) fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, severity: Severity::Blocker, what: what.into(), hint: None }
     }
@@ -106,16 +108,16 @@ impl Check {
         }
     }
 
-    /// Adds the result: the most severe finding sets the code, the first one of equals. `well` is the text if
+    /// Adds the result: the most severe verdict sets the code, the first one of equals. `well` is the text if
     /// there is none.
     #[must_use]
-    pub(super) fn judged(mut self, mut found: Vec<Finding>, well: impl FnOnce() -> String) -> Self {
-        found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    pub(super) fn judged(mut self, mut found: Vec<Verdict>, well: impl FnOnce() -> String) -> Self {
+        found.sort_by_key(|verdict| std::cmp::Reverse(verdict.severity));
         match found.first() {
             Some(first) => {
                 (self.code, self.severity) = (Some(first.code), Some(first.severity));
                 self.hint.clone_from(&first.hint);
-                self.what = found.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>().join("; ");
+                self.what = found.iter().map(|verdict| verdict.what.as_str()).collect::<Vec<_>>().join("; ");
             }
             None => self.what = well(),
         }

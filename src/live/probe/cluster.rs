@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Options;
-use super::check::{Check, Finding, Phase};
+use super::check::{Check, Phase, Verdict};
 use super::judge::{of_fault, recover, restart};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::kubeconfig;
@@ -145,7 +145,7 @@ impl Question<'_> {
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
             let what = format!("cannot read {}", admin.name);
-            found.push(Finding::new(Code::KubeconfigUnusable, what).hint(recover()));
+            found.push(Verdict::new(Code::KubeconfigUnusable, what).hint(recover()));
         }
         for (admin, error) in refused {
             let expired = admin.end.filter(|end| *end < self.options.now);
@@ -153,16 +153,16 @@ impl Question<'_> {
             let note = expired
                 .map(|end| format!(" (certificate {})", time::expired_on(end, now)))
                 .unwrap_or_default();
-            let finding = of_error(error);
-            let hint = match finding.code {
+            let verdict = of_error(error);
+            let hint = match verdict.code {
                 Code::Forbidden => {
                     "kubectl --kubeconfig /etc/kubernetes/super-admin.conf create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-admin --group kubeadm:cluster-admins"
                         .to_owned()
                 }
                 _ => recover(),
             };
-            let what = format!("{} is not accepted: {}{note}", admin.name, finding.what);
-            found.push(Finding { what, ..finding }.hint(hint));
+            let what = format!("{} is not accepted: {}{note}", admin.name, verdict.what);
+            found.push(Verdict { what, ..verdict }.hint(hint));
         }
         let answers = accepted.map(|(name, answers)| (name, &answers.nodes));
         let mut check = self.new_check("admin.conf");
@@ -191,13 +191,13 @@ impl Question<'_> {
             (Some(name), Ok(nodes)) => match nodes.iter().find(|node| node.name == name) {
                 None => {
                     let what = format!("node {name} is not registered in the API server");
-                    vec![Finding::new(Code::NodeMissing, what).hint(restart(Component::Kubelet))]
+                    vec![Verdict::new(Code::NodeMissing, what).hint(restart(Component::Kubelet))]
                 }
                 Some(node) if node.ready == Some(true) => Vec::new(),
                 Some(node) => {
                     let state = if node.ready.is_some() { "not Ready" } else { "in state Unknown" };
                     let what = format!("{name} is {state}: {}", node.reason);
-                    vec![Finding::new(Code::NodeNotReady, what).hint(restart(Component::Kubelet))]
+                    vec![Verdict::new(Code::NodeNotReady, what).hint(restart(Component::Kubelet))]
                 }
             },
         };
@@ -209,7 +209,7 @@ impl Question<'_> {
         let found = match &answers.lease {
             None => vec![not_asked("the node's name or the nodes are not known")],
             Some(Err(ApiError::Status { status: 404, message })) => {
-                vec![Finding::new(Code::LeaseStale, message.clone()).hint(restart(Component::Kubelet))]
+                vec![Verdict::new(Code::LeaseStale, message.clone()).hint(restart(Component::Kubelet))]
             }
             Some(Err(error)) => vec![of_error(error)],
             Some(Ok(lease)) => {
@@ -225,7 +225,7 @@ impl Question<'_> {
                     _ if age > lease.duration.as_secs() => Some(format!("last renewed {age} s ago")),
                     _ => None,
                 };
-                let stale = |what| Finding::new(Code::LeaseStale, what).hint(restart(Component::Kubelet));
+                let stale = |what| Verdict::new(Code::LeaseStale, what).hint(restart(Component::Kubelet));
                 what.map(stale).into_iter().collect()
             }
         };
@@ -260,16 +260,16 @@ impl<'a> Elsewhere<'a> {
             Err(error) => vec![of_error(&error).severity(Severity::Warning)],
         };
         let mut check = Check::new("endpoint", Some(self.server.clone()));
-        check.phases.answer = found.first().map_or(Phase::Ok, |finding| Phase::Failed(finding.what.clone()));
+        check.phases.answer = found.first().map_or(Phase::Ok, |verdict| Phase::Failed(verdict.what.clone()));
         check.judged(found, || "an API server answers at the address in admin.conf".to_owned())
     }
 }
 
-fn not_asked(why: &str) -> Finding {
-    Finding::new(Code::NotAsked, why.to_owned())
+fn not_asked(why: &str) -> Verdict {
+    Verdict::new(Code::NotAsked, why.to_owned())
 }
 
-fn of_error(error: &ApiError) -> Finding {
+fn of_error(error: &ApiError) -> Verdict {
     let code = match error {
         ApiError::Fault(fault) => return of_fault(fault),
         ApiError::Kubeconfig(_) | ApiError::Credential(_) => Code::KubeconfigUnusable,
@@ -277,5 +277,5 @@ fn of_error(error: &ApiError) -> Finding {
         ApiError::Status { status: 403, .. } => Code::Forbidden,
         ApiError::Status { .. } | ApiError::Name { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
     };
-    Finding::new(code, error.to_string())
+    Verdict::new(code, error.to_string())
 }

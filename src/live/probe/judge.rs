@@ -1,10 +1,10 @@
-//! What an exchange means: pure functions from what was served and answered to findings.
+//! What an exchange means: pure functions from what was served and answered to verdicts.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::check::{Check, Finding, OnDisk, Phase, Phases};
+use super::check::{Check, OnDisk, Phase, Phases, Verdict};
 use crate::analysis::node::endpoints::{Endpoint, Healthy, Scheme};
 use crate::formats::certificate::Certificate;
 use crate::live::api::{failing_checks, first_line};
@@ -43,7 +43,7 @@ pub(super) struct Known<'a> {
 
 impl Known<'_> {
     /// The check of an endpoint. `more` is what else is known to be wrong.
-    pub(super) fn check(&self, exchange: &Exchange, more: Vec<Finding>) -> Check {
+    pub(super) fn check(&self, exchange: &Exchange, more: Vec<Verdict>) -> Check {
         let mut found = Vec::new();
         let endpoint = self.endpoint;
         let mut check = Check::new(endpoint.name, Some(endpoint.address.to_string()));
@@ -61,7 +61,7 @@ impl Known<'_> {
         match &served {
             Some(Ok(leaf)) => found.extend(self.certificate(leaf)),
             Some(Err(error)) => {
-                found.push(Finding::new(Code::TlsFailed, format!("the served certificate: {error}")));
+                found.push(Verdict::new(Code::TlsFailed, format!("the served certificate: {error}")));
             }
             None => {}
         }
@@ -69,9 +69,9 @@ impl Known<'_> {
             Exchange::NoConnection(fault) | Exchange::NoHandshake(_, fault) => found.push(self.fault(fault)),
             Exchange::Connected { reply: Err(fault), .. } => found.push(self.fault(fault)),
             Exchange::Connected { reply: Ok(reply), .. } => {
-                if let Some(finding) = self.reply(reply) {
-                    check.phases.answer = Phase::Failed(finding.what.clone());
-                    found.push(finding);
+                if let Some(verdict) = self.reply(reply) {
+                    check.phases.answer = Phase::Failed(verdict.what.clone());
+                    found.push(verdict);
                 }
             }
         }
@@ -83,7 +83,7 @@ impl Known<'_> {
     }
 
     /// The served certificate compared with the one on the disk, and with the time.
-    fn certificate(&self, served: &Certificate) -> Option<Finding> {
+    fn certificate(&self, served: &Certificate) -> Option<Verdict> {
         let now = self.now;
         let (code, what, hint) = match self.file.map(|file| (&file.path, &file.leaf)) {
             Some((path, Err(why))) => {
@@ -126,23 +126,23 @@ impl Known<'_> {
                 }
             }
         };
-        let finding = Finding::new(code, what).hint(hint);
+        let verdict = Verdict::new(code, what).hint(hint);
         if self.endpoint.is_verified || matches!(code, Code::OldCertificateStillServed) {
-            return Some(finding);
+            return Some(verdict);
         }
-        let what = format!("{}; the API server does not verify it", finding.what);
-        Some(Finding { what, ..finding }.severity(Severity::Warning))
+        let what = format!("{}; the API server does not verify it", verdict.what);
+        Some(Verdict { what, ..verdict }.severity(Severity::Warning))
     }
 
-    fn fault(&self, fault: &Fault) -> Finding {
-        let finding = of_fault(fault);
+    fn fault(&self, fault: &Fault) -> Verdict {
+        let verdict = of_fault(fault);
         match (fault, self.client) {
-            (Fault::ClientCertificateRejected(_), Some(client)) => self.of_client(finding, client),
-            (Fault::ClientCertificateRejected(_), None) => finding,
+            (Fault::ClientCertificateRejected(_), Some(client)) => self.of_client(verdict, client),
+            (Fault::ClientCertificateRejected(_), None) => verdict,
             // A component with an expired certificate is not repaired by a restart.
-            _ if self.file.is_some_and(|file| file.expired(self.now)) => finding.hint(recover()),
-            (Fault::TimedOut, _) => finding.hint(self.awaited()),
-            _ => finding.hint(self.restart()),
+            _ if self.file.is_some_and(|file| file.expired(self.now)) => verdict.hint(recover()),
+            (Fault::TimedOut, _) => verdict.hint(self.awaited()),
+            _ => verdict.hint(self.restart()),
         }
     }
 
@@ -156,7 +156,7 @@ impl Known<'_> {
         }
     }
 
-    fn of_client(&self, finding: Finding, client: &Client) -> Finding {
+    fn of_client(&self, verdict: Verdict, client: &Client) -> Verdict {
         let name = client.name;
         let (why, hint) = match (&client.unusable, client.expired) {
             (Some(why), _) => (format!("asked without {name}: {why}"), recover()),
@@ -164,11 +164,11 @@ impl Known<'_> {
             // The certificate is valid: the server knows only an older CA.
             (None, None) => (format!("asked with {name}"), self.restart()),
         };
-        let what = format!("{} ({why})", finding.what);
-        Finding { what, ..finding }.hint(hint)
+        let what = format!("{} ({why})", verdict.what);
+        Verdict { what, ..verdict }.hint(hint)
     }
 
-    fn reply(&self, reply: &Reply) -> Option<Finding> {
+    fn reply(&self, reply: &Reply) -> Option<Verdict> {
         let good = match self.endpoint.health.healthy {
             Healthy::Status => reply.status == 200,
             Healthy::EtcdHealth => reply.status == 200 && says_healthy(&reply.body),
@@ -184,14 +184,14 @@ impl Known<'_> {
             403 => Code::Forbidden,
             _ => Code::Unhealthy,
         };
-        let finding = Finding::new(code, what);
+        let verdict = Verdict::new(code, what);
         Some(match self.client {
-            Some(client) if code != Code::Unhealthy => self.of_client(finding, client),
+            Some(client) if code != Code::Unhealthy => self.of_client(verdict, client),
             // It asks the API server whether the client is authorised, and has no answer without it.
             _ if self.endpoint.component == Component::Kubelet && reply.status == 500 => {
-                finding.hint("the kubelet asks the API server; fix the API server first: kuberescue diagnose")
+                verdict.hint("the kubelet asks the API server; fix the API server first: kuberescue diagnose")
             }
-            _ => finding.hint(self.awaited()),
+            _ => verdict.hint(self.awaited()),
         })
     }
 
@@ -213,8 +213,8 @@ pub(super) fn recover() -> String {
     "sudo kuberescue recover".to_owned()
 }
 
-pub(super) fn of_fault(fault: &Fault) -> Finding {
-    Finding::new(fault.code(), fault.to_string())
+pub(super) fn of_fault(fault: &Fault) -> Verdict {
+    Verdict::new(fault.code(), fault.to_string())
 }
 
 /// The served certificates, and how far the request got.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::check::Finding;
+use self::check::Verdict;
 use self::cluster::{Cluster, Question};
 use self::judge::{Client, File, Known};
 use super::api::{ApiError, Server};
@@ -178,7 +178,7 @@ impl<'a> Target<'a> {
         self.check_with(exchange, Vec::new())
     }
 
-    fn check_with(&self, exchange: &Exchange, more: Vec<Finding>) -> Check {
+    fn check_with(&self, exchange: &Exchange, more: Vec<Verdict>) -> Check {
         let (file, client) = (self.file.as_ref(), self.client.as_ref());
         Known { endpoint: self.endpoint, file, client, now: self.now }.check(exchange, more)
     }
@@ -238,6 +238,6 @@ fn gap_check(component: Component, gap: &Gap) -> Check {
         Gap::ManifestMissing(what) => (Code::ManifestMissing, Severity::Blocker, what),
         Gap::ManifestUnreadable(what) => (Code::ManifestUnreadable, Severity::Blocker, what),
     };
-    let finding = Finding::new(code, what.clone()).severity(severity);
-    Check::new(component.name(), None).judged(vec![finding], String::new)
+    let verdict = Verdict::new(code, what.clone()).severity(severity);
+    Check::new(component.name(), None).judged(vec![verdict], String::new)
 }

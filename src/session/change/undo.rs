@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::analysis::node::findings::{Node, findings};
+use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::disk::transaction::{self, Difference, Journal, Lock, Meanwhile, RolledBack, State, Theirs};
-use crate::disk::{self, Depth, Root, archive};
-use crate::error::{Error, Exit, Kind};
+use crate::disk::{Depth, Root, archive};
+use crate::error::{ChangedSince, Error, Exit, Kind, RollbackFailure};
 use crate::report::finding_lines;
 use crate::session::Context;
 use crate::session::change::take_lock;
 use crate::session::input::host_state::look_around;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::text::count;
-use crate::state::{Code, Invoker, Severity, Snapshot};
+use crate::state::{Code, Invoker, Snapshot};
 
 /// What becomes of files of the change that something else has changed since.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -57,7 +57,8 @@ impl TheirsArgs {
             Theirs::Overwrite => found.iter().filter(|found| !found.overwritable).collect(),
         };
         if !refused.is_empty() {
-            return Err(changed_since(&refused, if undo { "rollback" } else { "resume" }));
+            let command = if undo { "rollback" } else { "resume" };
+            return Err(ChangedSince { differences: &refused, command }.into());
         }
         let what = if self.keep_theirs { "stays as it is" } else { "is archived and replaced" };
         for Difference { path, why, .. } in &found {
@@ -85,7 +86,7 @@ impl TheirsArgs {
         let around = look_around(root, &snapshot, &inventory, true);
         let node = Node { snapshot: &snapshot, inventory: &inventory, around: &around };
         let mut found = findings(node, context.now);
-        found.retain(|finding| finding.severity == Severity::Blocker);
+        found.retain(Finding::is_blocker);
         if found.is_empty() {
             return exit;
         }
@@ -135,23 +136,6 @@ impl TheirsArgs {
     }
 }
 
-/// The refusal that shows every path.
-fn changed_since(differences: &[&Difference], command: &str) -> Error {
-    let lines = differences.iter().map(|Difference { path, why, .. }| format!("{}: {why}", path.display()));
-    let mut hints =
-        vec![format!("sudo kuberescue {command} --keep-theirs leaves them and completes the rest")];
-    if differences.iter().all(|difference| difference.overwritable) {
-        hints.push(format!("sudo kuberescue {command} --overwrite archives and replaces them"));
-    }
-    let lines: Vec<_> = lines.collect();
-    let (what, details) = match lines.as_slice() {
-        [only] => (only.clone(), Vec::new()),
-        more => (format!("{} of the change are neither old nor new", count(more.len(), "file")), lines),
-    };
-    let failure = Error::refused(Code::ChangedSince, format!("{what}; nothing was written")).details(details);
-    Error { hints, ..failure }
-}
-
 /// The change to roll back: one that was interrupted, or the last one unless it is a rollback itself.
 ///
 /// # Errors
@@ -191,25 +175,11 @@ pub fn undo(
     now: Timestamp,
 ) -> Result<RolledBack, Error> {
     let old = old_state(root, journal, archive)?;
-    let again = || transaction::rollback(root, lock, &old, theirs, operator, now).map_err(failure);
+    let again = || transaction::rollback(root, lock, &old, theirs, operator, now).map_err(RollbackFailure);
     match again()? {
         // What was swept away is a rollback of `journal` that hadn't begun.
-        RolledBack::Cleaned { .. } if journal.state == State::Done => again(),
+        RolledBack::Cleaned { .. } if journal.state == State::Done => Ok(again()?),
         done => Ok(done),
-    }
-}
-
-/// Before the commit nothing has changed: the failure is a refusal.
-fn failure(error: disk::Error) -> Error {
-    match error {
-        disk::Error::AfterCommit { source, .. } if source.refuses_rollback() => failure(*source),
-        disk::Error::Differs { differences, begun: false } => {
-            changed_since(&differences.iter().collect::<Vec<_>>(), "rollback")
-        }
-        error if error.refuses_rollback() => {
-            Error { kind: Kind::Refused, ..Error::from(error).code(Code::CannotRollBack) }
-        }
-        error => error.into(),
     }
 }
 

@@ -206,7 +206,9 @@ fn expired(login: &Login, now: Timestamp) -> Option<Timestamp> {
     let all: Vec<&Entries> = parsed.iter().collect();
     let current =
         login.context.as_deref().or_else(|| all.iter().find_map(|entries| entries.current.as_deref()));
-    let checked = all.iter().flat_map(|own| check(own, &all, current, &Files::new(), now));
+    // Only the dates are used, no finding and its path.
+    let path = Path::new("");
+    let checked = all.iter().flat_map(|own| check(path, own, &all, current, &Files::new(), now));
     let end = checked.into_iter().find(|context| context.current)?.certificate?.certificate.not_after;
     (end < now).then_some(end)
 }

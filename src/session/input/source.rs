@@ -9,8 +9,8 @@ use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::kind::{self, NodeKind};
 use crate::analysis::node::scope;
-use crate::disk::{self, Depth, Reader, Root, archive};
-use crate::error::{Error, denied};
+use crate::disk::{Depth, Reader, Root, archive};
+use crate::error::{Error, RootFailure, denied};
 use crate::session::Context;
 use crate::state::{Code, Snapshot, Unread, catalog};
 
@@ -244,10 +244,7 @@ impl<'a> Reading<'a> {
 /// # Errors
 /// It doesn't exist, or cannot be read.
 pub fn open_root(path: &Path, hint: &str) -> Result<Root, Error> {
-    Root::open(path).map_err(|error| match error {
-        disk::Error::RootDenied { .. } => error.into(),
-        other => Error::from(other).code(Code::RootUnreadable).hint(hint),
-    })
+    Ok(Root::open(path).map_err(|error| RootFailure { error, hint })?)
 }
 
 /// Before any verdict: permission denied does not mean that a file is broken.

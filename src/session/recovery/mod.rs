@@ -34,7 +34,7 @@ use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
 use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, no_blocker, restart_plan, took};
-use crate::state::{Code, Component, Severity, Snapshot};
+use crate::state::{Code, Component, Snapshot};
 
 /// How long a node that needs no restart may take to be healthy: a component may just be starting.
 const SHORT_PROOF: Duration = Duration::from_secs(30);
@@ -247,7 +247,7 @@ fn put_back(prepared: &Prepared, context: &mut Context<'_>) -> Error {
 /// The exit code of a run that changed nothing although these findings were accepted: accepting the clock's blocker
 /// means that the clock is right; any other accepted problem is still there.
 pub fn exit_of_accepted(findings: &[Finding]) -> Exit {
-    let left = |finding: &Finding| finding.severity == Severity::Blocker && finding.code != Code::ClockBehind;
+    let left = |finding: &Finding| finding.is_blocker() && finding.code != Code::ClockBehind;
     if findings.iter().any(left) { Exit::Findings } else { Exit::Fine }
 }
 

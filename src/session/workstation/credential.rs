@@ -1,4 +1,4 @@
-//! A kubeconfig that will replace another one: its problems, and whether it works.
+//! A kubeconfig that will replace another one: its findings, and whether it works.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::analysis::workstation;
 use crate::analysis::workstation::difference::Difference;
 use crate::analysis::workstation::{Checked, Files};
 use crate::disk::replacement::{Replaced, Target};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, ReplaceFailure};
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubeconfig::entries::{Entries, Place, User};
 use crate::live::api::{Api, Login, Node};
 use crate::session::change::signals::hold;
 use crate::session::cluster::connect::Cluster;
 use crate::session::input::kubeconfigs::referenced;
-use crate::state::{Code, Severity};
+use crate::state::Code;
 
 /// A kubeconfig and the check of one of its contexts.
 pub struct Credential {
@@ -56,7 +56,8 @@ impl Credential {
         let files = if directory.is_some() { referenced([&entries]) } else { Files::new() };
         let wanted = context.or(entries.current.as_deref()).map(str::to_owned);
         let wanted = wanted.ok_or("no current-context")?;
-        let checked = workstation::check(&entries, &[&entries], Some(&wanted), &files, now);
+        let checked =
+            workstation::check(Path::new(&source), &entries, &[&entries], Some(&wanted), &files, now);
         let checked = checked.into_iter().find(|checked| checked.current);
         let checked = checked.ok_or_else(|| {
             let names: Vec<_> = entries.contexts.iter().map(|context| context.name.as_str()).collect();
@@ -85,8 +86,8 @@ impl Credential {
 
     /// Its first blocker, as a refusal.
     pub fn refusal(&self) -> Option<Error> {
-        let problem = self.checked.problems.iter().find(|problem| problem.severity == Severity::Blocker)?;
-        Some(Error::refused(problem.code, format!("cannot use {}: {}", self.source, problem.what)))
+        let finding = self.checked.findings.iter().find(|finding| finding.is_blocker())?;
+        Some(Error::refused(finding.code, format!("cannot use {}: {}", self.source, finding.what)))
     }
 
     /// Lists the nodes with exactly these bytes, as a file in `directory`.
@@ -149,7 +150,7 @@ impl Pems {
 /// The credential of a user that is not only an embedded certificate and key. For a kubeconfig from the
 /// network no plug-in is run and no file is sent.
 fn other_than_a_pair(user: &User) -> Option<&'static str> {
-    let in_file = |place: &Option<Place>| matches!(place, Some(Place::File(_)));
+    let in_file = |place: &Option<Place>| place.as_ref().is_some_and(|place| place.file().is_some());
     if user.exec.is_some() {
         Some("an exec plug-in")
     } else if user.auth_provider.is_some() {
@@ -197,12 +198,5 @@ pub fn replace(target: &Target, bytes: &[u8], now: Timestamp) -> Result<Replaced
     let held = hold();
     let replaced = target.replace(bytes, &stamp(now));
     drop(held);
-    replaced.map_err(not_replaced)
-}
-
-/// Why a file of this machine was not replaced: there is no archive of it that a hint could name.
-pub fn not_replaced(error: crate::disk::Error) -> Error {
-    let changed = matches!(error, crate::disk::Error::Changed { .. });
-    let failure = Error::from(error);
-    if changed { failure.hint("nothing was changed; run the same command again") } else { failure }
+    Ok(replaced.map_err(ReplaceFailure)?)
 }

@@ -159,9 +159,8 @@ pub fn diagnose(
     let options = Options { authorities: CaSelection::Expired, ..Options::recovery() };
     let plan = decide(snapshot, inventory, &findings, &options, now);
     let verdict = verdict(inventory, &findings, &plan, now);
-    let blocks = |finding: &Finding| finding.severity == crate::analysis::node::findings::Severity::Blocker;
     let told = findings.into_iter().map(|finding| {
-        let consequence = if blocks(&finding) { order::follows(&finding) } else { None };
+        let consequence = if finding.is_blocker() { order::follows(&finding) } else { None };
         RankedFinding { finding, consequence }
     });
     Diagnosis {

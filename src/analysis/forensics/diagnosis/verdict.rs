@@ -48,7 +48,7 @@ pub struct Verdict {
 
 /// The verdict on a node. `plan` is what `recover` would do.
 pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp) -> Verdict {
-    let blockers: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Blocker).collect();
+    let blockers: Vec<_> = findings.iter().filter(|finding| finding.is_blocker()).collect();
     let (credentials, others): (Vec<&Finding>, Vec<&Finding>) =
         blockers.iter().partition(|finding| finding.code.page().class == Class::Credential);
     if blockers.is_empty() {
@@ -255,7 +255,7 @@ fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> Stri
     let follows_from_others =
         |code| matches!(code, Code::KubeletCrashLoop | Code::KubeletConfEmbedded | Code::CaExpired);
     let others = of(&|f| {
-        let credential = f.severity == Severity::Blocker && f.code.page().class == Class::Credential;
+        let credential = f.is_blocker() && f.code.page().class == Class::Credential;
         let told = expired.iter().any(|other| other.subject == f.subject);
         credential && !told && !is_expired(f) && !follows_from_others(f.code)
     });

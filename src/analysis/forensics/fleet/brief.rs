@@ -103,7 +103,7 @@ impl Brief {
             etcd_is_blocked: diagnosis
                 .findings
                 .iter()
-                .any(|told| told.finding.severity == Severity::Blocker && blocks_etcd(&told.finding.subject)),
+                .any(|told| told.finding.is_blocker() && blocks_etcd(&told.finding.subject)),
             diagnosis,
         }
     }

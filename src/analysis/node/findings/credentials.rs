@@ -37,28 +37,19 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             continue;
         }
         let authority = inventory.authority(leaf.spec.authority);
-        let mut problems = row_problems(&leaf.row, authority, now);
+        found.extend(of_row(&leaf.row, authority, now));
         if leaf.spec.names != Names::None && leaf.row.foreign_issuer.is_none() {
-            problems.extend(names_of_another_node(inventory, &leaf.row));
+            found.extend(names_of_another_node(inventory, &leaf.row));
         }
-        found.extend(problems.into_iter().map(|problem| problem.finding(&leaf.row, Severity::Blocker)));
     }
     if inventory.has_kubelet() {
-        let row = &inventory.kubelet_client;
-        let mut problems = row_problems(row, inventory.authority(Ca::Cluster), now);
-        problems.extend(kubelet_of_another_node(inventory));
-        found.extend(problems.into_iter().map(|problem| problem.finding(row, Severity::Blocker)));
+        found.extend(of_row(&inventory.kubelet_client, inventory.authority(Ca::Cluster), now));
+        found.extend(kubelet_of_another_node(inventory));
     }
     for row in &inventory.elsewhere {
-        let problems = dates(row, now).into_iter();
-        found.extend(problems.map(|problem| problem.finding(row, Severity::Warning)));
+        found.extend(dates(row, now).map(|finding| finding.with_severity(Severity::Warning)));
     }
-    let serving = &inventory.kubelet_serving;
-    found.extend(
-        serving_problems(inventory, now)
-            .into_iter()
-            .map(|(problem, severity)| problem.finding(serving, severity)),
-    );
+    found.extend(of_serving(inventory, now));
     for copy in &inventory.foreign_authorities {
         let what = format!("certificate-authority-data is {}, not this node's ca.crt", copy.what);
         let subject = kubeconfig(inventory, &copy.path);
@@ -161,22 +152,11 @@ pub fn authority_key_problem(row: &CaRow, certificate: &Certificate) -> Option<(
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub code: Code,
-    pub what: String,
-}
-
-impl Problem {
-    pub(super) fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, what: what.into() }
-    }
-
-    pub(super) fn finding(self, row: &Row, severity: Severity) -> Finding {
-        let mut finding = Finding::new(self.code, severity, &row.name, &row.path, self.what);
-        finding.evidence = evidence(self.code, row);
-        finding
-    }
+/// A blocker, with the fields of the credential that show it.
+pub(super) fn blocker(row: &Row, code: Code, what: impl Into<String>) -> Finding {
+    let mut finding = Finding::new(code, Severity::Blocker, &row.name, &row.path, what);
+    finding.evidence = evidence(code, row);
+    finding
 }
 
 /// The fields of a credential that show it.
@@ -217,96 +197,79 @@ fn purposes(certificate: &Certificate) -> String {
 }
 
 /// What is wrong with a credential, its CA considered.
-pub(super) fn row_problems(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Problem> {
+fn of_row(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Finding> {
     let certificate = match &row.certificate {
-        Parsed::Missing => return vec![Problem::new(Code::Missing, "not found")],
-        Parsed::Unreadable(reason) => return vec![Problem::new(Code::Unreadable, reason.clone())],
+        Parsed::Missing => return vec![blocker(row, Code::Missing, "not found")],
+        Parsed::Unreadable(reason) => return vec![blocker(row, Code::Unreadable, reason)],
         Parsed::Present(certificate) => certificate,
     };
-    let mut problems = dates(row, now);
+    let mut found: Vec<_> = dates(row, now).into_iter().collect();
+    let key = row.key_path.display();
     match &row.key {
-        Parsed::Missing => problems.push(Problem::new(
-            Code::KeyMissing,
-            format!("its key {} was not found", row.key_path.display()),
-        )),
+        Parsed::Missing => {
+            found.push(blocker(row, Code::KeyMissing, format!("its key {key} was not found")));
+        }
         Parsed::Unreadable(reason) => {
-            problems.push(Problem::new(
-                Code::KeyUnreadable,
-                format!("its key {}: {reason}", row.key_path.display()),
-            ));
+            found.push(blocker(row, Code::KeyUnreadable, format!("its key {key}: {reason}")));
         }
         Parsed::Present(key) if !certificate.is_of(key) => {
-            problems.push(Problem::new(Code::KeyMismatch, "its key does not match its certificate"));
+            found.push(blocker(row, Code::KeyMismatch, "its key does not match its certificate"));
         }
         Parsed::Present(_) => {}
     }
     if row.foreign_issuer.is_none()
         && let Some(authority) = authority.and_then(|row| row.certificate.get())
     {
-        problems.extend(chain(certificate, authority));
+        found.extend(chain(row, certificate, authority));
     }
-    problems
+    found
 }
 
 /// What is wrong with the kubelet's serving certificate. Nobody checks its expiry by default
 /// (`--kubelet-certificate-authority`), but the kubelet doesn't start with a pair of its own that it can't
 /// load.
-pub(super) fn serving_problems(inventory: &Inventory, now: Timestamp) -> Vec<(Problem, Severity)> {
+fn of_serving(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let row = &inventory.kubelet_serving;
-    let warnings =
-        |problems: Vec<Problem>| problems.into_iter().map(|problem| (problem, Severity::Warning)).collect();
-    match inventory.serving_form {
+    let (found, only_warnings) = match inventory.serving_form {
         // The kubelet creates the one, and requests the other from the cluster.
-        ServingForm::SelfSigned if row.certificate.is_missing() && row.key.is_missing() => Vec::new(),
-        ServingForm::Signed if row.certificate.is_missing() => Vec::new(),
-        ServingForm::Configured => warnings(dates(row, now)),
+        ServingForm::SelfSigned if row.certificate.is_missing() && row.key.is_missing() => return Vec::new(),
+        ServingForm::Signed if row.certificate.is_missing() => return Vec::new(),
+        ServingForm::Configured => (dates(row, now).into_iter().collect(), true),
         // The cluster may configure another signer (`--cluster-signing-kubelet-serving-cert-file`).
         ServingForm::Signed => {
-            let mut problems = row_problems(row, None, now);
-            problems.extend(names_of_another_node(inventory, row));
-            warnings(problems)
+            let mut found = of_row(row, None, now);
+            found.extend(names_of_another_node(inventory, row));
+            (found, true)
         }
-        ServingForm::SelfSigned => {
-            let severity = |problem: &Problem| match problem.code {
-                Code::Expired | Code::NotYetValid => Severity::Warning,
-                _ => Severity::Blocker,
-            };
-            let problems = row_problems(row, None, now).into_iter();
-            problems
-                .map(|problem| {
-                    let severity = severity(&problem);
-                    (problem, severity)
-                })
-                .collect()
-        }
-    }
+        ServingForm::SelfSigned => (of_row(row, None, now), false),
+    };
+    let weigh = |finding: Finding| {
+        let is_warning = only_warnings || matches!(finding.code, Code::Expired | Code::NotYetValid);
+        if is_warning { finding.with_severity(Severity::Warning) } else { finding }
+    };
+    found.into_iter().map(weigh).collect()
 }
 
-fn dates(row: &Row, now: Timestamp) -> Vec<Problem> {
-    let Some(certificate) = row.certificate.get() else { return Vec::new() };
+fn dates(row: &Row, now: Timestamp) -> Option<Finding> {
+    let certificate = row.certificate.get()?;
     if certificate.expired_at(now) {
-        return vec![Problem::new(Code::Expired, expired_on(certificate.not_after, now))];
+        return Some(blocker(row, Code::Expired, expired_on(certificate.not_after, now)));
     }
-    if certificate.not_yet_valid_at(now) {
-        return vec![Problem::new(
-            Code::NotYetValid,
-            format!("not valid until {}", minute(certificate.not_before)),
-        )];
-    }
-    Vec::new()
+    let what = || format!("not valid until {}", minute(certificate.not_before));
+    certificate.not_yet_valid_at(now).then(|| blocker(row, Code::NotYetValid, what()))
 }
 
-fn chain(certificate: &Certificate, authority: &Certificate) -> Option<Problem> {
+fn chain(row: &Row, certificate: &Certificate, authority: &Certificate) -> Option<Finding> {
     match certificate.signed_by(authority) {
         // What cannot be checked is no evidence of a fault.
         Ok(()) | Err(ChainError::Unsupported(_)) => None,
-        Err(error @ ChainError::OtherKey(_)) => Some(Problem::new(Code::CaReplaced, error.to_string())),
-        Err(error) => Some(Problem::new(Code::WrongAuthority, error.to_string())),
+        Err(error @ ChainError::OtherKey(_)) => Some(blocker(row, Code::CaReplaced, error.to_string())),
+        Err(error) => Some(blocker(row, Code::WrongAuthority, error.to_string())),
     }
 }
 
 /// A serving certificate with neither this node's name nor its address was copied here.
-pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Problem> {
+pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<Finding> {
     let certificate = row.certificate.get()?;
     let name = &inventory.facts.node_name.as_ref()?.value;
     let address = inventory.facts.advertise_address.as_ref()?.value;
@@ -315,7 +278,8 @@ pub(super) fn names_of_another_node(inventory: &Inventory, row: &Row) -> Option<
         return None;
     }
     let names = certificate.alternative_names().join(", ");
-    Some(Problem::new(
+    Some(blocker(
+        row,
         Code::NamesOfAnotherNode,
         format!("valid for {names}, but not for this node's name {name} or its address {address}"),
     ))
@@ -354,7 +318,7 @@ impl Inventory {
 
 /// A kubelet client certificate of another node than the one that the kubelet registers, or, where it isn't told a name,
 /// than etcd's member: the API server gives it no access to this node.
-pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> {
+pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Finding> {
     if let Some(told) = &inventory.facts.hostname_override {
         return kubelet_unlike(inventory, &told.value, &told.source);
     }
@@ -364,10 +328,11 @@ pub(super) fn kubelet_of_another_node(inventory: &Inventory) -> Option<Problem> 
 }
 
 /// A kubelet whose certificate names another node than this one.
-pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Problem> {
+pub(super) fn kubelet_unlike(inventory: &Inventory, node: &str, source: &str) -> Option<Finding> {
     let own = node_of_kubelet(inventory)?;
     let what = || format!("issued for node {own}, but this node is {node} ({source})");
-    (!own.eq_ignore_ascii_case(node)).then(|| Problem::new(Code::NamesOfAnotherNode, what()))
+    (!own.eq_ignore_ascii_case(node))
+        .then(|| blocker(&inventory.kubelet_client, Code::NamesOfAnotherNode, what()))
 }
 
 /// Whether the API server's certificate, which is this node's by its address, also has the name of the

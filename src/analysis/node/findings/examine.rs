@@ -116,7 +116,7 @@ fn for_a_worker(finding: &mut Finding) {
 
 /// Sets the severity, all findings considered.
 fn weigh(finding: &mut Finding, inventory: &Inventory, now: Timestamp) {
-    if finding.severity == Severity::Blocker && order::goes_on_without(&finding.subject.to_string()) {
+    if finding.is_blocker() && order::goes_on_without(&finding.subject.to_string()) {
         finding.severity = Severity::Warning;
     }
     if finding.code == Code::EmbeddedCaDiffers && is_a_components(inventory, &finding.path) {

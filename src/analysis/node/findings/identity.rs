@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::credentials::{Problem, names_of_another_node};
+use super::credentials::{blocker, names_of_another_node};
 use super::{Code, Evidence, Finding, MissingName, Severity, kubelet};
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::{Inventory, Row};
@@ -25,14 +25,13 @@ const SHORT_RSA: usize = 2048;
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     let kubelet = &inventory.kubelet_client;
-    let as_client = kubelet.certificate.get().and_then(|certificate| usage(Usage::Client, certificate));
-    found.extend(as_client.map(|(problem, severity)| problem.finding(kubelet, severity)));
+    found.extend(usage(Usage::Client, kubelet));
     for leaf in inventory.served() {
         let Some(certificate) = leaf.row.certificate.get() else { continue };
         // What somebody else issues need not be what kubeadm renews.
-        let as_its_place = usage(leaf.spec.usage, certificate)
-            .filter(|(_, severity)| leaf.row.foreign_issuer.is_none() || *severity == Severity::Blocker);
-        found.extend(as_its_place.map(|(problem, severity)| problem.finding(&leaf.row, severity)));
+        let as_its_place = usage(leaf.spec.usage, &leaf.row);
+        found
+            .extend(as_its_place.filter(|finding| leaf.row.foreign_issuer.is_none() || finding.is_blocker()));
         if leaf.row.foreign_issuer.is_some() {
             continue;
         }
@@ -40,26 +39,27 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
             found.extend(names(snapshot, inventory, leaf.spec, &leaf.row, certificate));
         }
         let authority = inventory.authority(leaf.spec.authority).and_then(|row| row.certificate.get());
-        found.extend(
-            authority
-                .and_then(|authority| outlives(certificate, authority))
-                .map(|problem| problem.finding(&leaf.row, Severity::Warning)),
-        );
+        found.extend(authority.and_then(|authority| outlives(&leaf.row, certificate, authority)));
     }
     found.extend(front_proxy(snapshot, inventory));
     found.extend(admin_still_masters(inventory));
     for row in inventory.rows() {
         let Some(certificate) = row.certificate.get() else { continue };
-        found.extend(expiring(certificate, now).map(|problem| problem.finding(row, Severity::Warning)));
+        found.extend(expiring(row, certificate, now));
         let weak = weakness(inventory, certificate).into_iter();
-        found.extend(weak.map(|(problem, severity)| problem.finding(row, severity)));
+        found.extend(weak.map(|(code, what, severity)| blocker(row, code, what).with_severity(severity)));
     }
     found.extend(authorities(inventory, now));
     found.extend(serials(inventory));
     found
 }
 
-fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)> {
+fn warning(row: &Row, code: Code, what: impl Into<String>) -> Finding {
+    blocker(row, code, what).with_severity(Severity::Warning)
+}
+
+fn usage(usage: Usage, row: &Row) -> Option<Finding> {
+    let certificate = row.certificate.get()?;
     let mut lacks = Vec::new();
     if usage != Usage::Client && !certificate.may_serve {
         lacks.push("serverAuth");
@@ -72,11 +72,11 @@ fn usage(usage: Usage, certificate: &Certificate) -> Option<(Problem, Severity)>
     }
     if !lacks.is_empty() {
         let what = format!("lacks {}, which its use requires", lacks.join(" and "));
-        return Some((Problem::new(Code::UsageWrong, what), Severity::Blocker));
+        return Some(blocker(row, Code::UsageWrong, what));
     }
     // RFC 5280 section 4.2.1.12: without the extension it is valid for every purpose.
     let what = "has no extendedKeyUsage: it is accepted, but kubeadm refuses to renew it";
-    (!certificate.has_usage).then(|| (Problem::new(Code::UsageWrong, what), Severity::Warning))
+    (!certificate.has_usage).then(|| warning(row, Code::UsageWrong, what))
 }
 
 /// The names that clients use for a server, which its certificate must contain; `true` if much breaks
@@ -130,7 +130,7 @@ fn names(
     let severity = lacking.iter().map(|(_, _, severity)| *severity).max()?;
     let list: Vec<_> = lacking.iter().map(|(name, source, _)| format!("{name} ({source})")).collect();
     let what = format!("not valid for {}", list.join(", "));
-    let mut finding = Problem::new(Code::NamesMissing, what).finding(row, severity);
+    let mut finding = blocker(row, Code::NamesMissing, what).with_severity(severity);
     let names = certificate.alternative_names().join(", ");
     finding.evidence.push(Evidence::field(&row.path, "subjectAltName", names));
     finding.missing = lacking.into_iter().map(|(name, source, _)| MissingName { name, source }).collect();
@@ -148,7 +148,7 @@ fn is_named(certificate: &Certificate, name: &str) -> bool {
     })
 }
 
-fn outlives(certificate: &Certificate, authority: &Certificate) -> Option<Problem> {
+fn outlives(row: &Row, certificate: &Certificate, authority: &Certificate) -> Option<Finding> {
     let what = || {
         format!(
             "valid until {}, but its CA expires on {}",
@@ -156,19 +156,19 @@ fn outlives(certificate: &Certificate, authority: &Certificate) -> Option<Proble
             day(authority.not_after)
         )
     };
-    (certificate.not_after > authority.not_after).then(|| Problem::new(Code::LeafOutlivesCa, what()))
+    (certificate.not_after > authority.not_after).then(|| warning(row, Code::LeafOutlivesCa, what()))
 }
 
-fn expiring(certificate: &Certificate, now: Timestamp) -> Option<Problem> {
+fn expiring(row: &Row, certificate: &Certificate, now: Timestamp) -> Option<Finding> {
     let soon = now.saturating_add(LEAF_WARNING).unwrap_or(Timestamp::MAX);
     let what = || expires_on(certificate.not_after, now);
     (certificate.not_after >= now && certificate.not_after <= soon)
-        .then(|| Problem::new(Code::Expiring, what()))
+        .then(|| warning(row, Code::Expiring, what()))
 }
 
-fn weakness(inventory: &Inventory, certificate: &Certificate) -> Vec<(Problem, Severity)> {
+fn weakness(inventory: &Inventory, certificate: &Certificate) -> Vec<(Code, String, Severity)> {
     let mut found = Vec::new();
-    let mut add = |code, what: String, severity| found.push((Problem::new(code, what), severity));
+    let mut add = |code, what: String, severity| found.push((code, what, severity));
     let minor = inventory.facts.minor_version.as_ref().map_or(0, |version| version.value);
     // A blocker from the first minor version of Kubernetes that is built with such a Go.
     let since = |first: u32| if minor < first { Severity::Warning } else { Severity::Blocker };
@@ -207,7 +207,7 @@ fn front_proxy(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     }
     let name = certificate.common_name();
     let what = format!("CN \"{name}\" is not among the allowed names {allowed}");
-    let mut finding = Problem::new(Code::FrontProxyName, what).finding(row, Severity::Blocker);
+    let mut finding = blocker(row, Code::FrontProxyName, what);
     finding.evidence.push(Evidence::flag(snapshot, path, "requestheader-allowed-names", allowed));
     Some(finding)
 }
@@ -222,17 +222,17 @@ fn admin_still_masters(inventory: &Inventory) -> Option<Finding> {
         return None;
     }
     let what = format!("O is system:masters, and the node runs 1.{}", version.value);
-    Some(Problem::new(Code::AdminStillMasters, what).finding(row, Severity::Note))
+    Some(blocker(row, Code::AdminStillMasters, what).with_severity(Severity::Note))
 }
 
 fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     for row in &inventory.authorities {
         let Some(certificate) = row.certificate.get() else { continue };
-        let mut add = |problem: Problem, severity| {
+        let mut add = |code, what: String, severity| {
             let (subject, path) = (row.authority.name(), &row.certificate_path);
-            let mut finding = Finding::new(problem.code, severity, subject, path, problem.what);
-            finding.evidence.push(match problem.code {
+            let mut finding = Finding::new(code, severity, subject, path, what);
+            finding.evidence.push(match code {
                 Code::CaExpiring => Evidence::field(path, "notAfter", certificate.not_after),
                 Code::WeakKey => Evidence::field(path, "public key", &certificate.algorithm),
                 Code::NegativeSerial => Evidence::field(path, "serial number", &certificate.serial),
@@ -243,9 +243,11 @@ fn authorities(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         let soon = now.saturating_add(CA_WARNING).unwrap_or(Timestamp::MAX);
         if certificate.is_ca && certificate.not_after >= now && certificate.not_after <= soon {
             let what = expires_on(certificate.not_after, now);
-            add(Problem::new(Code::CaExpiring, what), Severity::Warning);
+            add(Code::CaExpiring, what, Severity::Warning);
         }
-        weakness(inventory, certificate).into_iter().for_each(|(problem, severity)| add(problem, severity));
+        weakness(inventory, certificate)
+            .into_iter()
+            .for_each(|(code, what, severity)| add(code, what, severity));
     }
     found
 }
@@ -267,7 +269,7 @@ fn serials(inventory: &Inventory) -> Vec<Finding> {
             let (first, others) = rows.split_first()?;
             let others: Vec<_> = others.iter().map(|row| row.name.as_str()).collect();
             let what = format!("serial number {serial} is also used by {}", others.join(", "));
-            Some(Problem::new(Code::SerialReuse, what).finding(first, Severity::Warning))
+            Some(warning(first, Code::SerialReuse, what))
         })
         .collect()
 }

@@ -108,8 +108,8 @@ fn other_host(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
     }
     let host = snapshot.file(Path::new(HOSTNAME))?;
     let host = String::from_utf8_lossy(host).trim().to_lowercase();
-    let problem = kubelet_unlike(inventory, &host, HOSTNAME).filter(|_| !host.is_empty())?;
-    Some(problem.finding(&inventory.kubelet_client, Severity::Warning))
+    let finding = kubelet_unlike(inventory, &host, HOSTNAME).filter(|_| !host.is_empty())?;
+    Some(finding.with_severity(Severity::Warning))
 }
 
 /// Whether the kubelet's certificate names another node: then its name is not this node's.

@@ -56,7 +56,7 @@ fn key(finding: &Finding) -> (std::cmp::Reverse<Severity>, usize, usize, String,
         Class::Change => 0,
         Class::Clock => 1,
         Class::Disk => 2,
-        _ if finding.severity == Severity::Blocker => 3,
+        _ if finding.is_blocker() => 3,
         Class::Etcd | Class::Manifest | Class::Kubelet | Class::Credential => 4,
         Class::Exposure | Class::Kubeconfig | Class::Probe | Class::Cluster | Class::Refusal | Class::Log => {
             5

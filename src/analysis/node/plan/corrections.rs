@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::decide::Decision;
 use super::{Profile, Step};
-use crate::analysis::node::findings::{Finding, Severity};
+use crate::analysis::node::findings::Finding;
 use crate::formats::san::San;
 use crate::state::Code;
 use crate::state::catalog::Usage;
@@ -25,7 +25,7 @@ impl Decision<'_> {
     /// Whether a credential is rejected for its usage.
     pub(super) fn has_wrong_usage(&self, name: &str) -> bool {
         let found = self.finding_of(name, Code::UsageWrong);
-        found.is_some_and(|finding| finding.severity == Severity::Blocker)
+        found.is_some_and(Finding::is_blocker)
     }
 
     /// Replaces a usage with which the certificate is rejected.
@@ -93,8 +93,8 @@ mod tests {
     use crate::analysis::node::plan::{Action, Dates, KeyPlan, Options, SignedBy, Target};
     use crate::formats::certificate::Certificate;
     use crate::formats::key::{KeyAlgorithm, KeyEncoding};
-    use crate::state::Snapshot;
     use crate::state::catalog::Ca;
+    use crate::state::{Severity, Snapshot};
 
     const ADMIN: &str = "/etc/kubernetes/admin.conf";
 

@@ -8,9 +8,9 @@ use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::{KubeletForm, Row, Trust, trusts};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
+use crate::state::Content;
 use crate::state::catalog::Leaf;
 use crate::state::catalog::{Ca, CertSpec};
-use crate::state::{Content, Severity};
 
 impl Decision<'_> {
     /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
@@ -20,9 +20,7 @@ impl Decision<'_> {
             return None;
         }
         let path = &self.inventory.facts.kubelet_kubeconfig.value;
-        let blocks = |finding: &Finding| {
-            kubelet_distrusts(self.inventory, finding) && finding.severity == Severity::Blocker
-        };
+        let blocks = |finding: &Finding| kubelet_distrusts(self.inventory, finding) && finding.is_blocker();
         if !self.findings.iter().any(blocks) {
             return None;
         }

@@ -7,7 +7,7 @@ use crate::analysis::node::findings::{Finding, Remedy};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
 use crate::state::Subject;
-use crate::state::{Class, Code, Severity};
+use crate::state::{Class, Code};
 
 /// The effect of a plan on the blockers of its node.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -60,7 +60,7 @@ impl Repair {
         skipped: &[Skipped],
     ) -> Self {
         let mut repair = Self::default();
-        for finding in findings.iter().filter(|finding| finding.severity == Severity::Blocker) {
+        for finding in findings.iter().filter(|finding| finding.is_blocker()) {
             let mut blocker = Blocker {
                 code: finding.code,
                 subject: finding.subject.clone(),

@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 
 use self::steps::{FLAG, Manifests, Stage};
 use super::host::not_a_host;
-use crate::analysis::node::findings::{Node, Severity, findings};
+use crate::analysis::node::findings::{Node, findings};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::quorum::{Told, is_own};
 use crate::disk::rescue::{self, Phase, Rescue};
@@ -88,21 +88,23 @@ fn refuse_broken(
 ) -> Result<(), Error> {
     let around = look_around(root, snapshot, inventory, true);
     let found = findings(Node { snapshot, inventory, around: &around }, now);
-    let Some(first) = found.iter().find(|finding| finding.severity == Severity::Blocker) else {
+    let Some(first) = found.iter().find(|finding| finding.is_blocker()) else {
         return Ok(());
     };
-    let what = format!("this node has a blocking problem of its own: {}: {}", first.subject, first.what);
-    Err(Error::refused(first.code, what)
-        .hint("sudo kuberescue diagnose shows the way out; then run it again"))
+    let why = format!("this node has a blocking problem of its own: {}: {}", first.subject, first.what);
+    Err(refused(first.code, &why).hint("sudo kuberescue diagnose shows the way out; then run it again"))
+}
+
+fn refused(code: Code, why: &str) -> Error {
+    Error::refused(code, format!("cannot rescue etcd: {why}"))
 }
 
 fn manifests(snapshot: &Snapshot, inventory: &Inventory) -> Result<(PathBuf, Manifests), Error> {
     let Some((path, pod)) = inventory.facts.pod(Component::Etcd) else {
         let directory = inventory.facts.manifest_dir.value.display();
-        return Err(Error::refused(Code::ManifestMissing, format!("no manifest of etcd in {directory}"))
-            .hint(
-                "etcd rescue is for the etcd that kubeadm runs as a static pod; sudo kuberescue diagnose",
-            ));
+        return Err(refused(Code::ManifestMissing, &format!("no manifest of it in {directory}")).hint(
+            "etcd rescue is for the etcd that kubeadm runs as a static pod; sudo kuberescue diagnose",
+        ));
     };
     let unclear = |why: &str| {
         Error::refused(Code::EtcdManifestUnclear, format!("cannot use {}: {why}", path.display()))
@@ -125,12 +127,13 @@ fn manifests(snapshot: &Snapshot, inventory: &Inventory) -> Result<(PathBuf, Man
 /// This node's member, the others, and where they were read.
 fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error> {
     let Some(Told { members, source }) = etcd::members(inventory, ANSWER) else {
-        return Err(Error::refused(Code::EtcdManifestUnclear, "the members of etcd are not known")
-            .hint("sudo kuberescue diagnose"));
+        return Err(
+            refused(Code::EtcdManifestUnclear, "its members are not known").hint("sudo kuberescue diagnose")
+        );
     };
     // The manifest may still name members that were removed.
     if alone(inventory, ANSWER).is_ok() {
-        return Err(Error::refused(Code::EtcdNotLost, "etcd has one member, this node's, and is healthy")
+        return Err(refused(Code::EtcdNotLost, "it has one member, this node's, and is healthy")
             .hint("sudo kuberescue probe"));
     }
     let (here, others): (Vec<&Member>, Vec<&Member>) =
@@ -140,12 +143,12 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
         _ => {
             let what =
                 format!("this node's etcd is not a voting member of its cluster (members from {source})");
-            return Err(Error::refused(Code::EtcdNotLost, what).hint("sudo kuberescue diagnose"));
+            return Err(refused(Code::EtcdNotLost, &what).hint("sudo kuberescue diagnose"));
         }
     };
     if others.is_empty() {
-        let what = format!("etcd has one member, this node's: it needs no other one (members from {source})");
-        return Err(Error::refused(Code::EtcdNotLost, what).hint("sudo kuberescue probe"));
+        let what = format!("it has one member, this node's, and needs no other one (members from {source})");
+        return Err(refused(Code::EtcdNotLost, &what).hint("sudo kuberescue probe"));
     }
     let mut lost = others_of(inventory, &others, ANSWER);
     // etcd lists them by their random ids.
@@ -156,12 +159,12 @@ fn members(inventory: &Inventory) -> Result<(String, Vec<Other>, String), Error>
             "{} answers at {at}: a quorum may come back, and may have what this node lacks",
             other.name
         );
-        return Err(Error::refused(Code::EtcdNotLost, what)
+        return Err(refused(Code::EtcdNotLost, &what)
             .hint("bring the other members back: sudo kuberescue recover on each of them"));
     }
     if let Some((other, url)) = lost.iter().find_map(|other| Some((other, other.unasked.as_ref()?))) {
         let what = format!("{} cannot be asked: its address is a name ({url})", other.name);
-        return Err(Error::refused(Code::EtcdNotLost, what).hint("kuberescue explain etcd-not-lost"));
+        return Err(refused(Code::EtcdNotLost, &what).hint("kuberescue explain etcd-not-lost"));
     }
     Ok((here, lost, source))
 }
@@ -172,7 +175,7 @@ fn refuse_without_kubelet() -> Result<(), Error> {
     if look.running.is_some() && !look.crash_looping {
         return Ok(());
     }
-    Err(Error::refused(Code::KubeletCrashLoop, "the kubelet does not run, and nothing else starts etcd")
+    Err(refused(Code::KubeletCrashLoop, "the kubelet does not run, and nothing else starts etcd")
         .hint("sudo kuberescue recover"))
 }
 
@@ -275,7 +278,7 @@ pub fn take_up(
 ) -> Result<Option<Keys>, Error> {
     let forward = !back && !rescue.phase.is_backward();
     if forward && !root.is_live() {
-        let what = "etcd cannot be started on a disk, so the rescue cannot go on here";
+        let what = "cannot complete the rescue of etcd: it does not run on a disk";
         return Err(Error::could_not_run(what).code(Code::NotAHost).hint(format!(
             "kuberescue rollback --root {} puts etcd's old data and its manifest back",
             args.root.display()

@@ -52,8 +52,10 @@ impl Manifests {
         let archived = recorded_state(root, &rescue.archive)?;
         archived.get(&rescue.manifest).and_then(Self::of).ok_or_else(|| {
             let path = rescue.archive.path.display();
-            Error::could_not_run(format!("{path} does not hold the manifest of etcd"))
-                .code(Code::CannotRollBack)
+            Error::could_not_run(format!(
+                "cannot read the manifest of etcd before the rescue: {path} does not hold it"
+            ))
+            .code(Code::CannotRollBack)
         })
     }
 
@@ -177,11 +179,15 @@ impl Stage<'_> {
         })?;
         match (found, rescue.revision) {
             (Some(keys), Some(before)) if keys.revision < before => {
-                let what = format!("etcd is at revision {}, and was at {before} before", keys.revision);
+                let what = format!(
+                    "cannot verify the rescued etcd: it is at revision {}, and was at {before} before",
+                    keys.revision
+                );
                 Err(Error::manual_action(what).code(Code::Unhealthy).hint(TAKE_BACK))
             }
             (Some(keys), _) => Ok(keys),
-            (None, _) => Err(Error::manual_action("etcd's keys are not known").code(Code::Unhealthy)),
+            (None, _) => Err(Error::manual_action("cannot verify the rescued etcd: its keys are not known")
+                .code(Code::Unhealthy)),
         }
     }
 
@@ -210,7 +216,8 @@ impl Stage<'_> {
             }
             if began.elapsed() >= self.patience {
                 let seconds = self.patience.as_secs();
-                let what = format!("etcd was still {doing} after {seconds} s: {why}");
+                let what =
+                    format!("cannot complete the rescue: etcd is still {doing} after {seconds} s: {why}");
                 break Err(Error::manual_action(what).code(Code::RestartFailed).hint(TAKE_BACK));
             }
             std::thread::sleep(PAUSE);
@@ -227,7 +234,8 @@ impl Stage<'_> {
             return Ok(());
         }
         if ![None, Some(&self.manifests.old), Some(&self.manifests.forced)].into_iter().any(is) {
-            let what = format!("{} was changed by something else meanwhile", rescue.manifest.display());
+            let path = rescue.manifest.display();
+            let what = format!("cannot replace {path}: something else has changed it meanwhile");
             return Err(Error::manual_action(what)
                 .code(Code::ChangedMeanwhile)
                 .hint("move it elsewhere, then: sudo kuberescue resume"));
