@@ -44,7 +44,7 @@ pub fn create(
     let issued = template.issue(signer, key, validity, &[])?;
     let issued = renewal::checked(issued, signer, key, validity)?;
     if issued.common_name() != profile.common_name
-        || issued.organizations.first() != profile.organization.as_ref()
+        || issued.organizations != profile.organizations
         || issued.dns_names != profile.dns_names
         || issued.addresses != profile.addresses
     {
@@ -61,7 +61,7 @@ fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    if let Some(organization) = &profile.organization {
+    if let Some(organization) = profile.organizations.first() {
         params.distinguished_name.push(DnType::OrganizationName, text(organization));
     }
     params.distinguished_name.push(DnType::CommonName, text(&profile.common_name));

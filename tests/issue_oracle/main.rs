@@ -137,7 +137,7 @@ fn a_created_certificate_is_what_kubeadm_1_36_makes() {
             let theirs = tree.leaf(spec).unwrap();
             let profile = Profile {
                 common_name: theirs.common_name().to_owned(),
-                organization: theirs.organizations.first().cloned(),
+                organizations: theirs.organizations.clone(),
                 usage: spec.usage,
                 dns_names: theirs.dns_names.clone(),
                 addresses: theirs.addresses.clone(),
@@ -159,7 +159,7 @@ fn a_created_name_takes_the_string_type_that_go_chooses() {
     let signer = Signer::new(&authority, &tree.authority_key(Ca::Cluster).unwrap()).unwrap();
     let profile = |common_name: &str, dns: &[&str]| Profile {
         common_name: common_name.to_owned(),
-        organization: None,
+        organizations: Vec::new(),
         usage: Usage::Client,
         dns_names: dns.iter().map(|name| (*name).to_owned()).collect(),
         addresses: vec!["fd00::1".parse().unwrap()],
@@ -290,7 +290,7 @@ fn an_authority_without_identifier_gives_none() {
     openssl_accepts(&authority, &new, &keys()[1], "sslclient", at);
     let profile = Profile {
         common_name: "x".to_owned(),
-        organization: None,
+        organizations: Vec::new(),
         usage: Usage::Server,
         dns_names: vec!["x".to_owned()],
         addresses: Vec::new(),
