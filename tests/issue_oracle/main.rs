@@ -171,6 +171,9 @@ fn a_created_name_takes_the_string_type_that_go_chooses() {
         let made = make(&profile(name, &["cp-1"])).unwrap();
         assert_eq!(made.subject_der[made.subject_der.len() - name.len() - 2], tag, "{name}");
     }
+    let groups = ["system:masters", "dev", "Zoë"].map(str::to_owned).to_vec();
+    let made = make(&Profile { organizations: groups, ..profile("alice", &[]) }).unwrap();
+    assert_eq!(made.subject, "O=dev + O=Zoë + O=system:masters, CN=alice");
     for refused in [profile("", &[]), profile("cp-1", &["zoë"])] {
         assert!(matches!(make(&refused), Err(IssueError::Name { .. })), "{refused:?}");
     }
