@@ -57,7 +57,7 @@ fn signed_by_the_cluster(node: &Node, common_name: &str, names: &[&str], dates: 
         names.iter().copied().partition(|name| name.parse::<IpAddr>().is_ok());
     let profile = Profile {
         common_name: common_name.to_owned(),
-        organization: Some("system:nodes".to_owned()),
+        organizations: vec!["system:nodes".to_owned()],
         usage: Usage::Server,
         dns_names: dns_names.into_iter().map(str::to_owned).collect(),
         addresses: addresses.into_iter().map(|address| address.parse().unwrap()).collect(),

@@ -40,7 +40,7 @@ pub enum Command {
     /// Create, list, verify, compare and restore archives of the node's state
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Check, fetch, install and push kubeconfigs on the admin workstation
+    /// Check, fetch, install, push and create kubeconfigs
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
     /// Show etcd's members, data and snapshots without etcd, and repair a lost quorum

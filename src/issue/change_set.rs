@@ -99,6 +99,12 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
     Ok(composer.changes)
 }
 
+/// The file of the cluster's CA: with the old one while that is replaced, with the chain of an intermediate one.
+pub(super) fn authority_pem(inventory: &Inventory) -> Option<String> {
+    let row = inventory.authority(Ca::Cluster).filter(|row| !row.bundle.is_empty())?;
+    Some(row.bundle.iter().map(Certificate::to_pem).collect())
+}
+
 struct Composer<'a> {
     snapshot: &'a Snapshot,
     inventory: &'a Inventory,
@@ -180,11 +186,9 @@ impl Composer<'_> {
         Ok(())
     }
 
-    /// The file of the cluster's CA: with the old one while that is replaced, with the chain of an intermediate one.
     fn authority_pem(&self, name: &str) -> Result<String, IssueError> {
-        let row = self.inventory.authority(Ca::Cluster).filter(|row| !row.bundle.is_empty());
         let vanished = || IssueError::Vanished { name: name.to_owned(), what: "the cluster's CA".to_owned() };
-        Ok(row.ok_or_else(vanished)?.bundle.iter().map(Certificate::to_pem).collect())
+        authority_pem(self.inventory).ok_or_else(vanished)
     }
 
     /// Replaces the CA in a kubeconfig, and nothing else.

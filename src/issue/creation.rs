@@ -3,6 +3,8 @@
 //! rcgen writes subject and extensions. Its certificate is only a template, never signed: the rest is the
 //! same as for a renewal, so issuer, serial, dates and key identifier are set in one place.
 
+use der::asn1::{AnyRef, ObjectIdentifier};
+use der::{Encode as _, Tag};
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType, SignatureAlgorithm,
@@ -22,6 +24,11 @@ use crate::state::catalog::Usage;
 const GO_ORDER: [Oid; 5] =
     [&[0x55, 0x1d, 0x0f], &[0x55, 0x1d, 0x25], &[0x55, 0x1d, 0x13], AUTHORITY_KEY_ID, &[0x55, 0x1d, 0x11]];
 
+/// X.520, id-at-organizationName.
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+/// X.520, id-at-commonName.
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+
 /// A new certificate from `profile`, for `key`, signed by `signer`.
 ///
 /// The form is that of kubeadm since about 1.21 (`util/pkiutil` `NewSignedCert`): O before CN,
@@ -39,18 +46,54 @@ pub fn create(
     validity: Dates,
 ) -> Result<Certificate, IssueError> {
     let unsigned = unsigned(profile, signer.authority().key_id.as_deref())?;
+    let subject = (profile.organizations.len() > 1).then(|| subject(profile)).transpose()?;
     let mut template = Template::from_der(&unsigned)?;
     template.order_extensions(&GO_ORDER);
+    if let Some(subject) = &subject {
+        template.put_subject(subject)?;
+    }
     let issued = template.issue(signer, key, validity, &[])?;
     let issued = renewal::checked(issued, signer, key, validity)?;
     if issued.common_name() != profile.common_name
-        || issued.organizations.first() != profile.organization.as_ref()
+        || sorted(&issued.organizations) != sorted(&profile.organizations)
         || issued.dns_names != profile.dns_names
         || issued.addresses != profile.addresses
     {
         return Err(IssueError::FailedCheck("it carries other names than asked for".to_owned()));
     }
     Ok(issued)
+}
+
+fn sorted(names: &[String]) -> Vec<&str> {
+    let mut names: Vec<_> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A subject with several organizations, in DER: rcgen takes one of a kind. They are one set, as Go writes them
+/// (`crypto/x509/pkix` `Name.ToRDNSequence`); a set is sorted by its encoding (X.690 section 11.6).
+fn subject(profile: &Profile) -> Result<Vec<u8>, IssueError> {
+    let mut organizations = profile
+        .organizations
+        .iter()
+        .map(|name| attribute(ORGANIZATION, name))
+        .collect::<Result<Vec<_>, IssueError>>()?;
+    organizations.sort();
+    let mut name = AnyRef::new(Tag::Set, &organizations.concat())?.to_der()?;
+    let common_name = attribute(COMMON_NAME, &profile.common_name)?;
+    name.extend(AnyRef::new(Tag::Set, &common_name)?.to_der()?);
+    Ok(AnyRef::new(Tag::Sequence, &name)?.to_der()?)
+}
+
+/// RFC 5280 section 4.1.2.4, AttributeTypeAndValue.
+fn attribute(kind: ObjectIdentifier, value: &str) -> Result<Vec<u8>, IssueError> {
+    let tag = match text(value) {
+        DnValue::PrintableString(_) => Tag::PrintableString,
+        _ => Tag::Utf8String,
+    };
+    let mut attribute = kind.to_der()?;
+    attribute.extend(AnyRef::new(tag, value.as_bytes())?.to_der()?);
+    Ok(AnyRef::new(Tag::Sequence, &attribute)?.to_der()?)
 }
 
 fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8>, IssueError> {
@@ -61,7 +104,7 @@ fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    if let Some(organization) = &profile.organization {
+    if let Some(organization) = profile.organizations.first() {
         params.distinguished_name.push(DnType::OrganizationName, text(organization));
     }
     params.distinguished_name.push(DnType::CommonName, text(&profile.common_name));

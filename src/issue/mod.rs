@@ -6,6 +6,7 @@
 
 mod authority;
 mod change_set;
+mod client;
 mod creation;
 mod error;
 mod keys;
@@ -19,6 +20,7 @@ mod template;
 pub use crate::analysis::node::plan::{Dates as Validity, Profile};
 pub use authority::renew_authority;
 pub use change_set::change_set;
+pub use client::client_kubeconfig;
 pub use creation::create;
 pub use error::IssueError;
 pub use keys::{KeyRequest, generate};

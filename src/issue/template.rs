@@ -59,6 +59,12 @@ impl<'a> Template<'a> {
         }
     }
 
+    /// Puts this subject, in DER, in the place of the template's.
+    pub(super) fn put_subject(&mut self, subject: &'a [u8]) -> Result<(), IssueError> {
+        self.tbs.subject = AnyRef::from_der(subject)?;
+        Ok(())
+    }
+
     /// The value of an extension.
     pub(super) fn value(&self, oid: Oid) -> Result<Option<Vec<u8>>, IssueError> {
         let mut extensions = self.extensions.iter().flatten();

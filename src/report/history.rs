@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Output;
 use super::sanitise::line;
-use crate::disk::history::{Check, Done};
+use crate::disk::history::{Check, Done, Issued};
 use crate::disk::transaction::{Difference, Journal};
 use crate::state::Invoker;
 use crate::state::text::count;
@@ -26,8 +26,14 @@ pub(super) fn history_text(check: &Check) -> String {
         return out;
     };
     let (records, since) = (check.records.len(), minute(first.time));
+    let issued = check.records.iter().filter(|done| done.issued.is_some()).count();
+    let what = match (records - issued, issued) {
+        (changes, 0) => count(changes, "change"),
+        (0, issued) => count(issued, "kubeconfig"),
+        (changes, issued) => format!("{} and {}", count(changes, "change"), count(issued, "kubeconfig")),
+    };
     let verdict = if check.problems.is_empty() { "intact" } else { "DAMAGED" };
-    let _ = writeln!(out, "history: {} since {since}: {verdict}", count(records, "change"));
+    let _ = writeln!(out, "history: {what} since {since}: {verdict}");
     for problem in &check.problems {
         let _ = writeln!(out, "  {}", line(problem));
     }
@@ -39,6 +45,15 @@ pub(super) fn history_text(check: &Check) -> String {
 
 fn sentence(done: &Done) -> String {
     let Done { time, operator, command, paths, .. } = done;
+    if let Some(Issued { user, groups, serial, until, .. }) = &done.issued {
+        let groups = if groups.is_empty() { String::new() } else { format!(" ({})", groups.join(", ")) };
+        let until = minute(*until);
+        let time = minute(*time);
+        return format!(
+            "{time}  {}  {command} (user {user}{groups}, serial {serial}, valid until {until})",
+            who(operator)
+        );
+    }
     let rolled_back = if done.taken_back { ", rolled back before its end" } else { "" };
     let time = minute(*time);
     format!("{time}  {}  {command} ({}{rolled_back})", who(operator), count(*paths, "path"))

@@ -9,7 +9,7 @@ use super::{sanitise, yaml};
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.
-pub const KINDS: [(&str, &str); 28] = [
+pub const KINDS: [(&str, &str); 29] = [
     ("Archive", "archive.schema.json"),
     ("ArchiveComparison", "archive-comparison.schema.json"),
     ("ArchiveList", "archive-list.schema.json"),
@@ -29,6 +29,7 @@ pub const KINDS: [(&str, &str); 28] = [
     ("KubeconfigCheck", "kubeconfig.schema.json"),
     ("KubeconfigComparison", "kubeconfig-comparison.schema.json"),
     ("KubeconfigReplacement", "kubeconfig-replacement.schema.json"),
+    ("NewKubeconfig", "new-kubeconfig.schema.json"),
     ("NodeList", "nodes-list.schema.json"),
     ("Probe", "probe.schema.json"),
     ("Recovery", "recovery.schema.json"),

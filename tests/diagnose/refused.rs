@@ -54,7 +54,7 @@ fn one_in_the_kubeconfig_is_refused_too() {
     let run = node.refuses("recover --yes", "names-of-another-node");
     insta::assert_snapshot!(node.talk(&run), @"
     error [names-of-another-node]: /etc/kubernetes/kubelet.conf was copied from another node: issued for node cp-2, but this node is cp-1 (/etc/kubernetes/manifests/etcd.yaml --name)
-    hint: move /etc/kubernetes/kubelet.conf to a safe place and create it for this node: kubeadm init phase kubeconfig kubelet; then run this command again
+    hint: move /etc/kubernetes/kubelet.conf to a safe place and create it for this node: sudo kuberescue kubeconfig new --for-node --out /etc/kubernetes/kubelet.conf; then run this command again
     ");
 }
 

@@ -35,6 +35,8 @@ pub const READING: &[&str] = &[
     "diagnose -o dot",
     "diagnose --timeline",
     "probe",
+    "kubeconfig new --break-glass --dry-run",
+    "kubeconfig new --for-node --dry-run -o json",
 ];
 
 /// Commands that read an archive of a node, given with `--root`.
@@ -54,7 +56,8 @@ pub const VERIFYING: &[&str] = &["archive verify", "archive verify -o json"];
 pub const COMPARING: &[&str] = &["archive diff", "archive restore --dry-run"];
 
 /// Commands that change a node.
-pub const WRITING: &[&str] = &["certs renew all", "recover --yes --restart=none", "archive create"];
+pub const WRITING: &[&str] =
+    &["certs renew all", "recover --yes --restart=none", "archive create", "kubeconfig new --break-glass"];
 
 /// Not a test: the process whose only child is a measured run.
 #[test]

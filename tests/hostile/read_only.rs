@@ -81,7 +81,7 @@ fn traced(command: &str, more: &[&std::ffi::OsStr]) -> (Run, String) {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "0", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_kuberescue"));
     strace.args(command.split(' ')).args(more);
-    if command.starts_with("certs") || command.starts_with("recover") {
+    if ["certs", "recover", "kubeconfig"].iter().any(|start| command.starts_with(start)) {
         strace.args(["--at", NOW]);
     }
     let run = common::run(strace);

@@ -136,7 +136,7 @@ fn a_created_certificate_is_what_kubeadm_1_36_makes() {
             let theirs = tree.leaf(spec).unwrap();
             let profile = Profile {
                 common_name: theirs.common_name().to_owned(),
-                organization: theirs.organizations.first().cloned(),
+                organizations: theirs.organizations.clone(),
                 usage: spec.usage,
                 dns_names: theirs.dns_names.clone(),
                 addresses: theirs.addresses.clone(),
@@ -158,7 +158,7 @@ fn a_created_name_takes_the_string_type_that_go_chooses() {
     let signer = Signer::new(&authority, &tree.authority_key(Ca::Cluster).unwrap()).unwrap();
     let profile = |common_name: &str, dns: &[&str]| Profile {
         common_name: common_name.to_owned(),
-        organization: None,
+        organizations: Vec::new(),
         usage: Usage::Client,
         dns_names: dns.iter().map(|name| (*name).to_owned()).collect(),
         addresses: vec!["fd00::1".parse().unwrap()],
@@ -170,6 +170,9 @@ fn a_created_name_takes_the_string_type_that_go_chooses() {
         let made = make(&profile(name, &["cp-1"])).unwrap();
         assert_eq!(made.subject_der[made.subject_der.len() - name.len() - 2], tag, "{name}");
     }
+    let groups = ["system:masters", "dev", "Zoë"].map(str::to_owned).to_vec();
+    let made = make(&Profile { organizations: groups, ..profile("alice", &[]) }).unwrap();
+    assert_eq!(made.subject, "O=dev + O=Zoë + O=system:masters, CN=alice");
     for refused in [profile("", &[]), profile("cp-1", &["zoë"])] {
         assert!(matches!(make(&refused), Err(IssueError::Name { .. })), "{refused:?}");
     }
@@ -288,7 +291,7 @@ fn an_authority_without_identifier_gives_none() {
     openssl_accepts(&authority, &new, &keys()[1], "sslclient", at);
     let profile = Profile {
         common_name: "x".to_owned(),
-        organization: None,
+        organizations: Vec::new(),
         usage: Usage::Server,
         dns_names: vec!["x".to_owned()],
         addresses: Vec::new(),

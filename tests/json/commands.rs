@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 51] = [
+pub const CASES: [Case; 53] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -67,6 +67,8 @@ pub const CASES: [Case; 51] = [
         "KubeconfigComparison",
     ),
     case("kubeconfig fetch", "--admin-kubeconfig missing --cluster cluster1 --compare old", "Error"),
+    case("kubeconfig new", "--break-glass --root NODE --dry-run --at AT", "NewKubeconfig"),
+    case("kubeconfig new", "--break-glass --root EMPTY --dry-run", "Error"),
     case("kubeconfig install", "new --file old --dry-run", "KubeconfigReplacement"),
     case("kubeconfig install", "missing --file old", "Error"),
     case(

@@ -21,7 +21,7 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 28] = [
+const REFUSED: [(&str, &str, &str); 29] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
@@ -41,6 +41,7 @@ const REFUSED: [(&str, &str, &str); 28] = [
     ("KubeconfigCheck", "/green", "yes"),
     ("KubeconfigComparison", "/same", "yes"),
     ("KubeconfigReplacement", "/replaced", "yes"),
+    ("NewKubeconfig", "/recorded", "yes"),
     ("NodeList", "/items/0/ready", "yes"),
     ("Probe", "/items/0/phases/tcp/state", "fine"),
     ("Recovery", "/exitCode", "five"),
@@ -100,6 +101,7 @@ fn of_changes(world: &World) -> Vec<Value> {
         world.json(&format!("diagnose --trust --root OTHER {at}")),
         world.json("archive create --root OTHER"),
         world.json("archive list --root OTHER"),
+        world.json(&format!("kubeconfig new --user a --group b --out issued --root OTHER {at}")),
         world.json("archive verify --root OTHER"),
         world.json("archive verify ARCHIVE"),
         world.json(&format!("recover --root OTHER --yes {at}")),

@@ -1,4 +1,4 @@
-//! `kubeconfig …`: the kubeconfigs of an admin's workstation.
+//! `kubeconfig …`: the kubeconfigs of an admin's workstation, and new ones.
 
 use clap::Subcommand;
 
@@ -8,6 +8,7 @@ use crate::session::Context;
 pub mod check;
 pub mod fetch;
 pub mod install;
+pub mod new;
 pub mod push;
 
 #[derive(Subcommand, Debug)]
@@ -18,6 +19,8 @@ pub enum Command {
     Fetch(fetch::Args),
     /// Replace an expired kubeconfig with a new one that works; the old one is kept
     Install(install::Args),
+    /// Create a kubeconfig with the CA key of this node: for a user, in an emergency, for a kubelet
+    New(new::Args),
     /// Update a cluster's Secret in the admin cluster from a control-plane node's admin.conf
     Push(push::Args),
 }
@@ -27,6 +30,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
         Command::Check(args) => check::run(args, context),
         Command::Fetch(args) => fetch::run(args, context),
         Command::Install(args) => install::run(args, context),
+        Command::New(args) => new::run(args, context),
         Command::Push(args) => push::run(args, context),
     }
 }

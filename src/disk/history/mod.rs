@@ -11,11 +11,11 @@ mod record;
 mod tests;
 mod verify;
 
-pub use record::{Changed, Record, Stamp};
+pub use record::{Changed, Issued, Record, Stamp};
 pub use verify::{Check, Done, verify};
 
 use super::Error;
-use super::journal::Journal;
+use super::journal::{Context, Journal, pending_in};
 use super::state_dir::StateDir;
 use crate::formats::json_reason;
 use crate::state::Digest;
@@ -58,13 +58,36 @@ pub(super) fn append(state: &StateDir, journal: &Journal) -> Result<(), Error> {
     if !last_line(&next).and_then(parse).is_some_and(|record| record.is_of(journal)) {
         return discard(state);
     }
-    if let (Some(old), Some(new)) = (Log::read(state, LOG)?, first_number(&next)) {
-        let first = first_number(&old.text).unwrap_or(new.saturating_sub(1));
-        if old.is_too_large || new > first {
-            state.rename(LOG, &format!("{FULL}{first}{SUFFIX}"))?;
-        }
-    }
+    set_aside_if_full(state, &next)?;
     state.rename(NEXT, LOG)
+}
+
+/// Sets the log aside, if `next` doesn't begin with it.
+fn set_aside_if_full(state: &StateDir, next: &[u8]) -> Result<(), Error> {
+    let (Some(old), Some(new)) = (Log::read(state, LOG)?, first_number(next)) else { return Ok(()) };
+    let first = first_number(&old.text).unwrap_or(new.saturating_sub(1));
+    if old.is_too_large || new > first {
+        state.rename(LOG, &format!("{FULL}{first}{SUFFIX}"))?;
+    }
+    Ok(())
+}
+
+/// Records a credential that was issued. An interrupted change stays as it is.
+pub(super) fn issued(state: &StateDir, boot: &str, issued: Issued, context: &Context) -> Result<(), Error> {
+    let pending = pending_in(state)?;
+    let journal = Journal::new(context, boot.to_owned(), None, |_| Vec::new());
+    let log = Log::newest(state)?;
+    let text =
+        log.with(state, |last| Record { issued: Some(issued), ..Record::new(&journal, None, last) })?;
+    set_aside_if_full(state, &text)?;
+    state.replace(LOG, &text)?;
+    // The prepared record of an interrupted change has to follow this one.
+    match pending {
+        Some(change) if state.read(NEXT, MAX_LOG)?.is_some() => {
+            next(state, &change, None)?.map_or(Ok(()), |text| state.replace(NEXT, &text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes the record of a change that is abandoned.
@@ -74,34 +97,11 @@ pub(super) fn discard(state: &StateDir) -> Result<(), Error> {
 
 /// The log with the record of `journal`; `None` if it has it.
 fn next(state: &StateDir, journal: &Journal, completed: Option<&Stamp>) -> Result<Option<Vec<u8>>, Error> {
-    let Log { text: mut log, is_too_large } = match Log::read(state, LOG)? {
-        Some(log) if !log.text.is_empty() => log,
-        // Interrupted while a full file was set aside.
-        _ => match newest_full(state)? {
-            Some(full) => Log::read(state, &full)?.unwrap_or_default(),
-            None => Log::default(),
-        },
-    };
-    let last = last_line(&log).map(|line| (parse(line), Digest::of(line)));
-    if let Some((Some(record), _)) = &last
-        && record.is_of(journal)
-    {
+    let log = Log::newest(state)?;
+    if log.last_change().is_some_and(|record| record.is_of(journal)) {
         return Ok(None);
     }
-    // After a foreign last line the chain continues anyway; the check reports it.
-    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
-    let last = last.map(|(record, digest)| (record.map_or(lines, |record| record.number), digest));
-    let record = Record::new(journal, completed, last.as_ref());
-    if is_too_large || log.len() >= FULL_AT {
-        log.clear();
-    } else if log.last().is_some_and(|byte| *byte != b'\n') {
-        log.push(b'\n');
-    }
-    let wrong =
-        |error: serde_json::Error| Error::Journal { path: state.path.join(LOG), why: json_reason(&error) };
-    serde_json::to_writer(&mut log, &record).map_err(wrong)?;
-    log.push(b'\n');
-    Ok(Some(log))
+    log.with(state, |last| Record::new(journal, completed, last)).map(Some)
 }
 
 /// A file of the log.
@@ -117,10 +117,57 @@ impl Log {
         let found = state.read_end(name, MAX_LOG)?;
         Ok(found.map(|(text, is_too_large)| Self { text, is_too_large }))
     }
+
+    /// The one that the next record is added to.
+    fn newest(state: &StateDir) -> Result<Self, Error> {
+        match Self::read(state, LOG)? {
+            Some(log) if !log.text.is_empty() => Ok(log),
+            // Interrupted while a full file was set aside.
+            _ => match newest_full(state)? {
+                Some(full) => Ok(Self::read(state, &full)?.unwrap_or_default()),
+                None => Ok(Self::default()),
+            },
+        }
+    }
+
+    /// The last record of a change.
+    fn last_change(&self) -> Option<Record> {
+        lines(&self.text).rev().filter_map(parse).find(|record| record.issued.is_none())
+    }
+
+    /// With one more record; only with that one, if it is full. `record` is given number and digest of the last one.
+    fn with(
+        self,
+        state: &StateDir,
+        record: impl FnOnce(Option<&(u64, Digest)>) -> Record,
+    ) -> Result<Vec<u8>, Error> {
+        let Self { text: mut log, is_too_large } = self;
+        let last = last_line(&log).map(|line| (parse(line), Digest::of(line)));
+        // After a foreign last line the chain continues anyway; the check reports it.
+        let number = lines(&log).count() as u64;
+        let last = last.map(|(record, digest)| (record.map_or(number, |record| record.number), digest));
+        let record = record(last.as_ref());
+        if is_too_large || log.len() >= FULL_AT {
+            log.clear();
+        } else if log.last().is_some_and(|byte| *byte != b'\n') {
+            log.push(b'\n');
+        }
+        let wrong = |error: serde_json::Error| Error::Journal {
+            path: state.path.join(LOG),
+            why: json_reason(&error),
+        };
+        serde_json::to_writer(&mut log, &record).map_err(wrong)?;
+        log.push(b'\n');
+        Ok(log)
+    }
+}
+
+fn lines(log: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 fn last_line(log: &[u8]) -> Option<&[u8]> {
-    log.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())
+    lines(log).next_back()
 }
 
 fn parse(line: &[u8]) -> Option<Record> {

@@ -31,6 +31,18 @@ pub struct Changed {
     pub after: Fingerprint,
 }
 
+/// A credential that was issued to somebody and is in no file of the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issued {
+    pub user: String,
+    pub groups: Vec<String>,
+    /// Hexadecimal.
+    pub serial: String,
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
@@ -56,6 +68,9 @@ pub struct Record {
     /// In path order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_ENTRIES>")]
     pub changes: Vec<Changed>,
+    /// What was issued; then nothing was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<Issued>,
 }
 
 impl Record {
@@ -84,6 +99,7 @@ impl Record {
             begun,
             archive: journal.archive.clone(),
             changes: changes.collect(),
+            issued: None,
         }
     }
 }

@@ -125,6 +125,62 @@ fn the_record_of_an_interrupted_change_hides_no_other() {
     assert_eq!(node.problems(), Vec::<String>::new());
 }
 
+fn issued(user: &str) -> Issued {
+    let (groups, serial) = (vec!["system:masters".to_owned()], "1f".to_owned());
+    Issued { user: user.to_owned(), groups, serial, from: NOW, until: NOW }
+}
+
+#[test]
+fn what_was_issued_is_chained_between_changes() {
+    let node = Node::new();
+    let context = Context {
+        command: "issue".to_owned(),
+        operator: Invoker { uid: 0, sudo_user: None, tty: None },
+        archive: None,
+        now: NOW,
+    };
+    let issue = |user| {
+        transaction::record_issued(&node.root.lock().unwrap(), issued(user), &context).unwrap();
+    };
+    let resume = || {
+        let (lock, theirs) = (node.root.lock().unwrap(), transaction::Theirs::Refuse);
+        transaction::resume(&node.root, &lock, theirs, &context.operator, NOW).unwrap();
+    };
+    issue("first");
+    node.change(1);
+    node.change(2);
+    // Killed after its commit, and before its record was in place.
+    std::fs::rename(node.path(LOG), node.path(NEXT)).unwrap();
+    let lines = std::fs::read_to_string(node.path(NEXT)).unwrap();
+    node.write(&lines.lines().take(2).map(str::to_owned).collect::<Vec<_>>());
+    std::fs::rename(node.path("last.json"), node.path("journal.json")).unwrap();
+    issue("second");
+    resume();
+    let check = verify(&node.root).unwrap();
+    assert_eq!(check.problems, Vec::<String>::new());
+    let users = check.records.iter().map(|done| done.issued.as_ref().map(|issued| issued.user.as_str()));
+    assert_eq!(users.collect::<Vec<_>>(), [Some("first"), None, Some("second"), None]);
+    // Killed once more, with its record in place.
+    std::fs::rename(node.path("last.json"), node.path("journal.json")).unwrap();
+    issue("third");
+    resume();
+    let check = verify(&node.root).unwrap();
+    assert_eq!((check.problems, check.records.len()), (Vec::new(), 5));
+}
+
+#[test]
+fn what_was_issued_sets_a_full_file_aside() {
+    let node = Node::new();
+    node.change(1);
+    let mut record: Record = serde_json::from_str(&node.lines()[0]).unwrap();
+    record.command = "x".repeat(FULL_AT);
+    node.write(&[serde_json::to_string(&record).unwrap()]);
+    let context = Context { command: String::new(), operator: Invoker::default(), archive: None, now: NOW };
+    transaction::record_issued(&node.root.lock().unwrap(), issued("alice"), &context).unwrap();
+    assert_eq!((node.problems(), node.lines().len()), (Vec::new(), 1));
+    assert!(node.path("history-1.jsonl").exists());
+}
+
 #[test]
 fn a_full_file_is_set_aside() {
     let node = Node::new();

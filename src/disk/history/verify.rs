@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{LOG, MAX_LOG, Record, full_files, parse};
+use super::{Issued, LOG, MAX_LOG, Record, full_files, parse};
 use crate::disk::journal::{ArchiveRef, Direction, last};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root};
@@ -36,6 +36,9 @@ pub struct Done {
     pub paths: usize,
     /// The archive of the old state, and its digest.
     pub archive: Option<ArchiveRef>,
+    /// The credential that was issued; then nothing was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued: Option<Issued>,
 }
 
 /// The log has other names than a document.
@@ -134,6 +137,7 @@ impl Chain {
             taken_back: record.direction == Direction::Backward,
             paths: record.changes.len(),
             archive: record.archive,
+            issued: record.issued,
         });
     }
 

@@ -181,6 +181,15 @@ fn is_same(change: &Change) -> bool {
     }
 }
 
+/// Records a credential that was issued in the history, and changes no file of the node. An interrupted change stays as
+/// it is.
+///
+/// # Errors
+/// The record can't be written.
+pub fn record_issued(lock: &Lock, issued: history::Issued, context: &Context) -> Result<(), Error> {
+    history::issued(&lock.state, &lock.boot, issued, context)
+}
+
 /// Looks whether each path of `changes` can be replaced, and writes nothing.
 ///
 /// # Errors

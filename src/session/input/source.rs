@@ -130,11 +130,22 @@ impl RootArgs {
     /// As [`RootArgs::read_from`], and if it is a worker.
     pub fn read_control_plane(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
         let (snapshot, inventory) = self.read_whole(root)?;
-        let kind = who::kind(&Signs::Disk(root), &inventory);
-        if kind == NodeKind::Worker {
-            return Err(who::worker(&inventory, "sign a certificate here"));
-        }
+        refuse_as_worker(root, &inventory)?;
         Ok((snapshot, inventory))
+    }
+
+    /// Reads a node whose CA signs something for use elsewhere, within milliseconds: the cluster's objects only where
+    /// nothing else says where its API server is.
+    ///
+    /// # Errors
+    /// As [`RootArgs::read_control_plane`].
+    pub fn read_signing(&self, root: &Root) -> Result<(Snapshot, Inventory), Error> {
+        let (snapshot, inventory) = self.read_from(root)?;
+        refuse_as_worker(root, &inventory)?;
+        match inventory.endpoint {
+            Some(_) => Ok((snapshot, inventory)),
+            None => self.read_whole(root),
+        }
     }
 
     /// Reads the root, kubeadm node or not, and each path of `more` too: for the comparison with an archive.
@@ -163,6 +174,13 @@ impl RootArgs {
             facts = Facts::read(reading.snapshot(), self.cert_dir.as_deref());
         }
         (reading.trees(&facts), facts)
+    }
+}
+
+fn refuse_as_worker(root: &Root, inventory: &Inventory) -> Result<(), Error> {
+    match who::kind(&Signs::Disk(root), inventory) {
+        NodeKind::Worker => Err(who::worker(inventory, "sign a certificate here")),
+        _ => Ok(()),
     }
 }
 

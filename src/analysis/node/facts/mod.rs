@@ -31,7 +31,7 @@ pub struct Fact<T> {
 }
 
 impl<T> Fact<T> {
-    pub(super) fn new(value: T, source: impl Into<String>) -> Self {
+    pub(in crate::analysis) fn new(value: T, source: impl Into<String>) -> Self {
         Self { value, source: source.into() }
     }
 }

@@ -104,6 +104,8 @@ impl<T> Recorded<T> {
 #[derive(Clone, Debug)]
 pub struct Configured {
     pub api_server: Vec<String>,
+    /// `controlPlaneEndpoint`, host and perhaps port; empty where there is none.
+    pub endpoint: String,
     pub etcd_server: Vec<String>,
     pub etcd_peer: Vec<String>,
     /// Validity of leaf certificates, where it is not kubeadm's default of 365 days.
@@ -118,14 +120,15 @@ pub struct Configured {
 
 impl Configured {
     pub fn of(configuration: &ClusterConfiguration, source: &str) -> Self {
-        let endpoint = host_of(&configuration.control_plane_endpoint).map(str::to_owned);
+        let endpoint = configuration.control_plane_endpoint.clone();
         let (etcd_server, etcd_peer) = match &configuration.etcd {
             Etcd::Local { server_cert_sans, peer_cert_sans, .. } => {
                 (server_cert_sans.clone(), peer_cert_sans.clone())
             }
             Etcd::Unset | Etcd::External { .. } => (Vec::new(), Vec::new()),
         };
-        let api_server = configuration.cert_sans.iter().cloned().chain(endpoint).collect();
+        let api_server =
+            configuration.cert_sans.iter().cloned().chain(host_of(&endpoint).map(str::to_owned)).collect();
         let key = configuration.key_algorithm();
         let period = configuration.certificate_validity.filter(|period| *period != DEFAULT_VALIDITY);
         let validity = period.filter(|period| VALIDITIES.contains(period));
@@ -135,6 +138,15 @@ impl Configured {
         let not_used = unknown.map(|name| ("encryptionAlgorithm", name.clone()));
         let unusable = unusable.map(|period| ("certificateValidityPeriod", format!("{period:#}")));
         let not_used = not_used.into_iter().chain(unusable).collect();
-        Self { api_server, etcd_server, etcd_peer, validity, key, not_used, source: source.to_owned() }
+        Self {
+            api_server,
+            endpoint,
+            etcd_server,
+            etcd_peer,
+            validity,
+            key,
+            not_used,
+            source: source.to_owned(),
+        }
     }
 }

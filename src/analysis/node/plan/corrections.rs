@@ -108,7 +108,7 @@ mod tests {
         let dates = Dates { not_before: old.not_before, not_after: old.not_after };
         let profile = Profile {
             common_name: "kube-apiserver".to_owned(),
-            organization: None,
+            organizations: Vec::new(),
             usage: Usage::Server,
             dns_names: old.dns_names.clone(),
             addresses: old.addresses.clone(),

@@ -52,6 +52,6 @@ impl Decision<'_> {
 }
 
 /// X.509 has whole seconds.
-fn whole(time: Timestamp) -> Timestamp {
+pub(super) fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

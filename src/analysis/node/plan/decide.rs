@@ -260,7 +260,7 @@ impl Decision<'_> {
         })
     }
 
-    fn signer(&self, authority: Ca) -> Result<&Certificate, (Why, bool)> {
+    pub(super) fn signer(&self, authority: Ca) -> Result<&Certificate, (Why, bool)> {
         let unable =
             |code, what: &str, external| (Why::Ca { authority, code, what: what.to_owned(), external }, true);
         let missing = |what| unable(Code::CaMissing, what, false);

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::decide::Decision;
 use super::{Selection, Target, kubelet_distrusts};
+use crate::analysis::node::facts::{Fact, host_of};
 use crate::analysis::node::findings::Finding;
-use crate::analysis::node::inventory::{KubeletForm, Row, Trust, trusts};
+use crate::analysis::node::inventory::{Inventory, KubeletForm, Row, Trust, trusts};
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::state::Content;
@@ -63,17 +64,35 @@ impl Decision<'_> {
             }
             return Ok(Target::Splice { file, authority, context });
         }
-        let local = || {
-            let address = facts.advertise_address.as_ref()?.value;
-            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
-            Some(format!("https://{host}:{}", facts.secure_port.value))
-        };
-        let endpoint = || self.inventory.endpoint.as_ref().map(|endpoint| endpoint.value.clone());
         let to_local = matches!(spec.leaf, Leaf::ControllerManager | Leaf::Scheduler);
-        let server = if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) };
-        let server = server.ok_or(
+        let server = server(self.inventory, to_local).ok_or(
             "it can't be issued without the API server's address: no kubeconfig and no manifest tells it",
         )?;
-        Ok(Target::NewKubeconfig { file, server, cluster: facts.cluster_name.value.clone() })
+        Ok(Target::NewKubeconfig { file, server: server.value, cluster: facts.cluster_name.value.clone() })
     }
+}
+
+/// The API server's URL in a new kubeconfig: the cluster's endpoint, or this node's own API server.
+pub(super) fn server(inventory: &Inventory, to_local: bool) -> Option<Fact<String>> {
+    let facts = &inventory.facts;
+    let port = facts.secure_port.value;
+    let local = || {
+        let address = facts.advertise_address.as_ref()?;
+        let host = match address.value.is_ipv6() {
+            true => format!("[{}]", address.value),
+            false => address.value.to_string(),
+        };
+        Some(Fact::new(format!("https://{host}:{port}"), address.source.clone()))
+    };
+    let configured = || {
+        let configured = facts.configured.as_ref()?;
+        let (endpoint, source) = (configured.endpoint.as_str(), &configured.source);
+        let host = host_of(endpoint)?;
+        // kubeadm takes the port of the API server where there is none (`util/endpoint.go` GetControlPlaneEndpoint).
+        let bare = endpoint.strip_prefix('[').map_or(endpoint, |rest| rest.trim_end_matches(']'));
+        let port = if host == bare { format!(":{port}") } else { String::new() };
+        Some(Fact::new(format!("https://{endpoint}{port}"), format!("controlPlaneEndpoint of {source}")))
+    };
+    let endpoint = || inventory.endpoint.clone().or_else(configured);
+    if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) }
 }

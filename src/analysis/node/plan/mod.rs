@@ -3,6 +3,7 @@
 
 mod authorities;
 mod ca;
+mod client;
 mod corrections;
 mod dates;
 mod decide;
@@ -22,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
 pub use self::ca::{CaSelection, CaStep};
+pub use self::client::{ClientPlan, ClientRequest, client, server_elsewhere};
 pub use self::corrections::Added;
 pub use self::decide::decide;
 pub use self::options::{Options, Selection};

@@ -15,8 +15,8 @@ use crate::state::catalog::{CertSpec, CommonName, Names, Usage};
 pub struct Profile {
     /// CN.
     pub common_name: String,
-    /// O.
-    pub organization: Option<String>,
+    /// O: for a client its groups.
+    pub organizations: Vec<String>,
     pub usage: Usage,
     /// DNS names, sorted.
     pub dns_names: Vec<String>,
@@ -60,8 +60,8 @@ impl Profile {
                 true
             }
         });
-        let organization = organization.map(str::to_owned);
-        Ok(Self { common_name, organization, usage: spec.usage, dns_names, addresses })
+        let organizations = organization.map(str::to_owned).into_iter().collect();
+        Ok(Self { common_name, organizations, usage: spec.usage, dns_names, addresses })
     }
 
     /// The profile of a kubelet's client certificate.
@@ -71,7 +71,7 @@ impl Profile {
     pub fn of_kubelet(facts: &Facts) -> Result<Self, String> {
         Ok(Self {
             common_name: format!("system:node:{}", node_name(facts)?),
-            organization: Some("system:nodes".to_owned()),
+            organizations: vec!["system:nodes".to_owned()],
             usage: Usage::Client,
             dns_names: Vec::new(),
             addresses: Vec::new(),
@@ -98,14 +98,12 @@ impl Profile {
         now: Timestamp,
     ) -> Self {
         let common_name = format!("{host}@{}", now.as_second());
-        Self { common_name, organization: None, usage: Usage::Server, dns_names, addresses }
+        Self { common_name, organizations: Vec::new(), usage: Usage::Server, dns_names, addresses }
     }
 
     pub fn subject(&self) -> String {
-        match &self.organization {
-            Some(organization) => format!("O={organization}, CN={}", self.common_name),
-            None => format!("CN={}", self.common_name),
-        }
+        let organizations = self.organizations.iter().map(|organization| format!("O={organization}, "));
+        format!("{}CN={}", organizations.collect::<String>(), self.common_name)
     }
 
     /// Names and addresses as openssl prints them.

@@ -157,7 +157,7 @@ pub(super) fn kubelet(
     let path = inventory.kubelet_client.path.display();
     let hint = match &inventory.kubelet_form {
         KubeletForm::Embedded if !is_in_doubt(findings) => format!(
-            "move {path} to a safe place and create it for this node: kubeadm init phase kubeconfig kubelet; then run this command again"
+            "move {path} to a safe place and create it for this node: sudo kuberescue kubeconfig new --for-node --out {path}; then run this command again"
         ),
         _ => in_place_of(findings, &path.to_string()),
     };
