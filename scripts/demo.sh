@@ -2,7 +2,7 @@
 # The main job on a copy of a real kubeadm node whose certificates have all expired: before, the plan, the recovery, after.
 # Works on a temporary directory; the machine it runs on is not touched.
 #
-#   scripts/demo.sh [BINARY]      (make demo builds the binary first)
+#   scripts/demo.sh [BINARY]      (make demo builds one first)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BINARY=$(realpath "${1:-target/release/kuberescue}")
