@@ -70,6 +70,14 @@ fn destroy(node: &TestNode, member: &Member) {
     node.must(&["rm", "-r", &format!("/var/tmp/{}", member.name)]);
 }
 
+/// Until the database names all three: etcd writes its members once more while it reads its log.
+fn wait_for_members(node: &TestNode) {
+    node.wait_until("there are three members again", PATIENCE, || {
+        let dry = node.kuberescue(&["etcd", "rescue", "--dry-run"]);
+        (dry.code == 0 && dry.out.contains("cp-2") && dry.out.contains("cp-3")).then_some(())
+    });
+}
+
 /// Kills the run once the record and the manifest are so.
 fn kill_when(node: &TestNode, what: &str, is_so: impl Fn(&str, Option<&str>) -> bool) {
     let going = node.begin(&RESCUE);
@@ -206,12 +214,7 @@ fn after_a_kill_a_rescue_is_taken_back_or_completed() {
         assert_eq!(run.code, 0, "{what}: {run:?}\n{}", node.story());
         assert_eq!(manifest_of(&node), manifest, "{what}");
         assert!(!node.path(RECORD).exists(), "{what}");
-        // etcd writes its members once more while it reads its log.
-        node.wait_until("there are three members again", PATIENCE, || {
-            let dry = node.kuberescue(&["etcd", "rescue", "--dry-run"]);
-            assert_eq!(dry.code, 0, "{what}: {dry:?}");
-            (dry.out.contains("cp-2") && dry.out.contains("cp-3")).then_some(())
-        });
+        wait_for_members(&node);
     };
     kill_when(&node, "taken away", |record, manifest| record.contains("\"copying\"") && manifest.is_none());
     back("taken away");
@@ -241,6 +244,7 @@ fn after_a_kill_a_rescue_goes_on_and_after_another_one_too() {
     destroy(&node, &THIRD);
     // Now it is as after a restart: without a leader it doesn't open its client port.
     node.respawn("etcd");
+    wait_for_members(&node);
     kill_when(&node, "taken away", |record, manifest| record.contains("\"copying\"") && manifest.is_none());
     assert_interrupted(&node, "taken away");
     let going = node.begin(&["resume"]);
