@@ -198,7 +198,7 @@ fn a_failure_ends_the_run_before_the_next_node(fleet: &Fleet) {
         2,
         &[
             "STOPPED at cp-2: recover finished with exit code 4",
-            "no kubelet runs",
+            "[restart-failed]",
             "Not touched: cp-3.",
             "cp-1: left alone, it was well",
             "cp-2: STOPPED here",
