@@ -53,7 +53,7 @@ pub struct Restarted {
 /// plus the time of watching the last one.
 ///
 /// # Errors
-/// See [`KubeletError`]; [`KubeletError::hint`] says what to do.
+/// See [`KubeletError`].
 pub fn restart(
     within: Duration,
     settled: Duration,
