@@ -86,17 +86,16 @@ impl Args {
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let change = &args.change.write;
     context.out.reserve();
-    let mut prepared = prepare(change, &args.options()?, context)?;
+    let options = args.options()?;
+    let mut prepared = prepare(change, &options, context)?;
     if prepared.is_live() && change.at.is_some() && !change.dry_run {
         return Err(Error::usage(
             "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",
         )
         .hint("leave --at out, or add --dry-run"));
     }
-    let accepted = change.accepted();
-    let stands = |finding: &&Finding| finding.is_blocker() && !accepted.contains(&finding.code);
     let is_due = args.renew_before.is_some() && !prepared.plan.is_empty();
-    if !prepared.findings.iter().any(|finding| stands(&finding)) && !is_due {
+    if !prepared.findings.iter().any(|finding| options.stands(finding)) && !is_due {
         let findings = prepared.findings.clone();
         if args.on_host(&prepared) && args.renew_before.is_none() {
             let exit = recovery::without_change(&mut prepared, &args.live(), &findings, context)?;

@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decide::Decision;
 use super::{Action, Dates, Step, Why};
-use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Row;
 
 /// What a new certificate must be valid for beyond the old one: with its CA it would be due again, every day.
@@ -21,8 +20,7 @@ impl Decision<'_> {
     /// repaired everything is due.
     pub(super) fn leave_what_is_not_due(&mut self) {
         let Some(limit) = self.limit() else { return };
-        let stands = |finding: &Finding| finding.is_blocker() && !self.options.accept.contains(&finding.code);
-        if self.options.whole_node && self.findings.iter().any(stands) {
+        if self.options.whole_node && self.findings.iter().any(|finding| self.options.stands(finding)) {
             return;
         }
         let steps = std::mem::take(&mut self.steps);

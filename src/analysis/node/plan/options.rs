@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use super::{CaSelection, DEFAULT_CA_DAYS};
 use crate::formats::key::KeyAlgorithm;
 use crate::formats::san::San;
-use crate::state::Code;
 use crate::state::catalog::CertSpec;
+use crate::state::{Code, Finding};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -38,6 +38,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether a finding is a blocker that was not accepted.
+    pub fn stands(&self, finding: &Finding) -> bool {
+        finding.is_blocker() && !self.accept.contains(&finding.code)
+    }
+
     /// The defaults of `recover`.
     pub fn recovery() -> Self {
         Self {
