@@ -63,9 +63,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         prepared.refuse(context)?;
         let after = match prepared.plan.steps.as_slice() {
             [] => prepared.findings.clone(),
-            _ => args.issue(&mut prepared)?.findings,
+            _ => args.issue(&prepared)?.findings,
         };
-        context.out.say(&configured_names(&prepared.plan, args.update_cluster));
+        context.out.say(&configured_names(&changes_of_names(&prepared.plan), args.update_cluster));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
         let exit = args.exit(&prepared.plan, &after);
         context.out.document("Recovery", &Recovery::of(&prepared, None, &after, true, exit));
@@ -85,7 +85,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
             Error::refused(Code::NothingToRenew, why).hint("see the reasons above; --dry-run shows the plan")
         );
     }
-    let issued = args.issue(&mut prepared)?;
+    let issued = args.issue(&prepared)?;
     prepared.lock(context)?;
     let done = prepared.carry_out(&issued.changes, args.change.write.archive_dir.as_deref(), context)?;
     context.out.result(&renewal_messages(&prepared.plan));
@@ -151,11 +151,12 @@ impl Args {
     ///
     /// # Errors
     /// It can't be issued, or clients ask by a name that is to be removed.
-    fn issue(&self, prepared: &mut Prepared) -> Result<Issued, Error> {
+    fn issue(&self, prepared: &Prepared) -> Result<Issued, Error> {
         let issued = prepared.issue()?;
         let accepted = self.change.write.accepted();
         let asked_by = |finding: &&Finding| {
-            let removed = finding.missing.iter().any(|missing| self.removes(&missing.name));
+            let mut names = finding.missing.iter().filter_map(|missing| missing.name.parse().ok());
+            let removed = names.any(|name| self.remove_san.contains(&name));
             removed && finding.is_blocker() && !accepted.contains(&finding.code)
         };
         let Some(finding) = issued.findings.iter().find(asked_by) else { return Ok(issued) };
@@ -168,7 +169,7 @@ impl Args {
     fn update(&self, prepared: &Prepared, context: &mut Context<'_>) -> bool {
         let changes = changes_of_names(&prepared.plan);
         if !self.update_cluster || changes.is_empty() {
-            context.out.say(&configured_names(&prepared.plan, false));
+            context.out.say(&configured_names(&changes, false));
             return true;
         }
         let root = prepared.root();
@@ -179,14 +180,10 @@ impl Args {
             Ok(false) => context.out.say("The ConfigMap kubeadm-config has these names already."),
             Err(failure) => {
                 context.out.say(&format!("note: {}", failure.message));
-                context.out.say(&configured_names(&prepared.plan, false));
+                context.out.say(&configured_names(&changes, false));
             }
         }
         updated.is_ok()
-    }
-
-    fn removes(&self, name: &str) -> bool {
-        self.remove_san.iter().any(|removed| name.parse() == Ok(removed.clone()))
     }
 
     fn exit(&self, plan: &Plan, after: &[Finding]) -> Exit {
@@ -234,8 +231,7 @@ fn changes_of_names(plan: &Plan) -> Vec<Change> {
 }
 
 /// What follows, or should follow, in kubeadm-config; nothing where no name changes.
-fn configured_names(plan: &Plan, is_asked: bool) -> String {
-    let changes = changes_of_names(plan);
+fn configured_names(changes: &[Change], is_asked: bool) -> String {
     if changes.is_empty() {
         return String::new();
     }
