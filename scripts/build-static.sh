@@ -138,6 +138,8 @@ assert_static() {
 
 if toolchain_has_target; then use_installed_target; else use_debian_packages; fi
 export "CC_$TARGET_ENV=$TCC" "AR_$TARGET_ENV=ar"
+# Nothing unwinds where a panic aborts, and a stripped binary has no backtrace: without the tables it is 0.8 MiB smaller.
+FLAGS="$FLAGS -C force-unwind-tables=no"
 # No path of the machine that builds goes into the binary.
 export RUSTFLAGS="$FLAGS --remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 "${CARGO[@]}" build --locked --release --bin kuberescue --target "$TARGET" ${STD[@]+"${STD[@]}"}
