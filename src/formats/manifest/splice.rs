@@ -1,4 +1,4 @@
-//! Putting one flag into a manifest, byte for byte otherwise.
+//! Putting one flag into a manifest, or another value into one, byte for byte otherwise.
 
 use std::path::Path;
 
@@ -10,37 +10,53 @@ use super::Manifest;
 /// known to change that and nothing else: a command that is not written as one word a line, or is run by a shell.
 pub fn with_flag(manifest: &[u8], program: &str, name: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(manifest).ok()?;
-    let at = line_of_first_flag(text)?;
+    let (at, first) = first_line(text, "- --")?;
     let (before, rest) = text.split_at_checked(at)?;
-    let first = rest.split_inclusive('\n').next()?;
     let indent = first.get(..first.len() - first.trim_start().len())?;
     let word = format!("--{name}=true");
     let end = if first.ends_with("\r\n") { "\r\n" } else { "\n" };
     let new = format!("{before}{indent}- {word}{end}{rest}").into_bytes();
-    is_only_change(manifest, &new, program, &word).then_some(new)
+    is_only_change(manifest, &new, program, None, &word).then_some(new)
 }
 
-fn line_of_first_flag(text: &str) -> Option<usize> {
+/// Puts `value` in the place of the flag's value, in the container whose program is `program`. `None` where that is not known
+/// to change that and nothing else: a flag that is not there, or not as one word on a line of its own.
+pub fn with_value(manifest: &[u8], program: &str, name: &str, value: &str) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(manifest).ok()?;
+    let (at, line) = first_line(text, &format!("- --{name}="))?;
+    let (before, rest) = (text.get(..at)?, text.get(at + line.len()..)?);
+    let old = line.trim().strip_prefix("- ")?;
+    let indent = line.get(..line.len() - line.trim_start().len())?;
+    let end = line.get(line.trim_end().len()..)?;
+    let word = format!("--{name}={value}");
+    let new = format!("{before}{indent}- {word}{end}{rest}").into_bytes();
+    is_only_change(manifest, &new, program, Some(old), &word).then_some(new)
+}
+
+/// The first line that begins like this, and where it is.
+fn first_line<'a>(text: &'a str, start: &str) -> Option<(usize, &'a str)> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if line.trim_start().starts_with("- --") {
-            return Some(at);
+        if line.trim_start().starts_with(start) {
+            return Some((at, line));
         }
         at += line.len();
     }
     None
 }
 
-/// Whether `new` is what `old` is but for `word` in the command of the component's container, as any parser reads it.
-fn is_only_change(old: &[u8], new: &[u8], program: &str, word: &str) -> bool {
+/// Whether `new` is what `old` is but for `word` in the command of the component's container, in the place of `instead`, as
+/// any parser reads it.
+fn is_only_change(old: &[u8], new: &[u8], program: &str, instead: Option<&str>, word: &str) -> bool {
     let (Ok(was), Ok(is)) = (Manifest::parse(old), Manifest::parse(new)) else { return false };
-    let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let Some((name, value)) = word.trim_start_matches('-').split_once('=') else { return false };
     let mut wanted = was.flags.clone();
-    let is_new = wanted.insert(name.to_owned(), "true".to_owned()).is_none();
+    let had = wanted.insert(name.to_owned(), value.to_owned()).is_some();
     let read = |bytes| crate::formats::parse_yaml::<Value>(bytes).ok();
-    let (Some(was), Some(mut now)) = (read(old), read(new)) else { return false };
+    let (Some(mut was), Some(mut now)) = (read(old), read(new)) else { return false };
+    let before = instead.map_or(1, |instead| take_out(&mut was, program, instead));
     let words = take_out(&mut now, program, word);
-    is_new && is.flags == wanted && words == 1 && was == now
+    had == instead.is_some() && is.flags == wanted && before == 1 && words == 1 && was == now
 }
 
 /// Takes `word` out of the command of each container whose program is `program`; how often it was there.
@@ -76,6 +92,26 @@ mod tests {
         assert_eq!(spliced(&POD.replace('\n', "\r\n")).unwrap(), wanted.replace('\n', "\r\n"));
         let with_comments = POD.replace("    - etcd\n", "    - etcd  # the program\n\n");
         assert_eq!(spliced(&with_comments).unwrap().len(), with_comments.len() + 31);
+    }
+
+    #[test]
+    fn one_value_changes_and_the_rest_stays() {
+        let set = |text: &str, name| {
+            with_value(text.as_bytes(), "etcd", name, "/b").map(|new| String::from_utf8(new).unwrap())
+        };
+        assert_eq!(set(POD, "data-dir").unwrap(), POD.replace("=/var/lib/etcd", "=/b"));
+        let other_lines = POD.replace('\n', "\r\n");
+        assert_eq!(set(&other_lines, "data-dir").unwrap(), other_lines.replace("=/var/lib/etcd", "=/b"));
+        assert_eq!(set(POD, "wal-dir"), None);
+        for (old, new) in [
+            ("- --data-dir=/var/lib/etcd", "- \"--data-dir=/var/lib/etcd\""),
+            ("- --data-dir=/var/lib/etcd", "- --data-dir=/var/lib/etcd  # here"),
+            ("- --data-dir=/var/lib/etcd", "- --data-dir\n    - /var/lib/etcd"),
+            ("- --name", "- --data-dir=/c\n    - --name"),
+            ("- etcd\n", "- other\n"),
+        ] {
+            assert_eq!(set(&POD.replace(old, new), "data-dir"), None, "{new}");
+        }
     }
 
     #[test]
