@@ -17,6 +17,16 @@ const ETCD: Component = Component::Etcd;
 /// `pkg/server/options/encryptionconfig`): the same on all API servers, and read at the start.
 pub(in crate::analysis) const ENCRYPTION: &str = "encryption-provider-config";
 
+/// The flags of kube-controller-manager with a certificate that it signs with (`cmd/kube-controller-manager`, options
+/// `CSRSigningControllerOptions`).
+pub(super) const SIGNING_FLAGS: [&str; 5] = [
+    "cluster-signing-cert-file",
+    "cluster-signing-kube-apiserver-client-cert-file",
+    "cluster-signing-kubelet-client-cert-file",
+    "cluster-signing-kubelet-serving-cert-file",
+    "cluster-signing-legacy-unknown-cert-file",
+];
+
 /// A certificate or public key, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Files {

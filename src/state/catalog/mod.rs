@@ -34,6 +34,14 @@ impl Ca {
         }
     }
 
+    /// CN of kubeadm's (`phases/certs/certlist.go`).
+    pub const fn common_name(self) -> &'static str {
+        match self {
+            Self::Cluster => "kubernetes",
+            Self::Etcd | Self::FrontProxy => self.name(),
+        }
+    }
+
     /// Path below the PKI directory without `.crt` or `.key`; kubeadm calls it the base name.
     pub const fn base(self) -> &'static str {
         match self {

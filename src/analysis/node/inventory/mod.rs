@@ -1,5 +1,6 @@
 //! Every credential of a node as a row: its path, its content, or why it cannot be read.
 
+mod authority;
 mod foreign;
 mod kubeconfig;
 mod kubelet;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use self::authority::CaRow;
+use self::authority::MOST_OF_A_CA;
 pub use self::foreign::{ForeignCa, Trust, trusts};
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::{Fact, Facts, ManifestFile};
@@ -53,30 +56,6 @@ impl<T> Parsed<T> {
             Self::Unreadable(reason) => Some(reason),
             Self::Missing | Self::Present(_) => None,
         }
-    }
-}
-
-/// So many certificates of a CA's file are looked at: a rotation puts two there, an intermediate CA three.
-const MOST_OF_A_CA: usize = 16;
-
-#[derive(Clone, Debug)]
-pub struct CaRow {
-    pub authority: Ca,
-    pub certificate_path: PathBuf,
-    pub key_path: PathBuf,
-    /// The one that belongs to the key; the first of the file where none does.
-    pub certificate: Parsed<Certificate>,
-    pub key: Parsed<PrivateKey>,
-    /// The first [`MOST_OF_A_CA`] certificates of the file: old and new while a CA is replaced, the chain of an
-    /// intermediate CA.
-    pub bundle: Vec<Certificate>,
-}
-
-impl CaRow {
-    /// kubeadm's external CA: the certificate exists and the key doesn't (`phases/certs/certs.go`
-    /// UsingExternalCA).
-    pub fn is_external(&self) -> bool {
-        self.key.is_missing() && self.certificate.get().is_some_and(|certificate| certificate.is_ca)
     }
 }
 
@@ -332,27 +311,6 @@ impl Reader<'_> {
             embedded_authority: None,
             beside: None,
         }
-    }
-
-    fn authority(&self, authority: Ca) -> CaRow {
-        let files = references::authority(self.snapshot, self.facts, authority);
-        let (certificate_path, key_path) = (files.certificate, files.key);
-        let key = self.parse(&key_path, PrivateKey::from_pem);
-        let first = |data: &[u8]| Certificate::first_from_pem(data, MOST_OF_A_CA);
-        let (bundle, unusable) = match self.parse(&certificate_path, first) {
-            Parsed::Present(bundle) => (bundle, Parsed::Missing),
-            // One that cannot be read may stand behind it.
-            _ => match self.parse(&certificate_path, Certificate::from_pem) {
-                Parsed::Present(only) => (vec![only], Parsed::Missing),
-                unusable => (Vec::new(), unusable),
-            },
-        };
-        // Renewed with the same key, the one that lives longer counts.
-        let of_key = key
-            .get()
-            .and_then(|key| bundle.iter().filter(|one| one.is_of(key)).max_by_key(|one| one.not_after));
-        let certificate = of_key.or(bundle.first()).cloned().map_or(unusable, Parsed::Present);
-        CaRow { authority, certificate_path, key_path, certificate, key, bundle }
     }
 
     fn service_account(&self) -> ServiceAccount {
