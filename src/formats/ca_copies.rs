@@ -22,19 +22,58 @@ pub fn replaced(
     old: &Certificate,
     new: &Certificate,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
-    with_copies(file, |pem| in_pem(pem, old, new))
+    with_copies(file, |pem| in_pem(pem, old, Put::Instead(new)))
 }
 
-/// `file` with every older certificate of `ca`'s name and key replaced by it; `None` where it has none that expires earlier.
+/// `file` with `new` before its first certificate of `old`'s name and key. `None` where it has none, or has `new` already.
 ///
 /// # Errors
 /// As [`replaced`].
-pub fn renewed(file: &[u8], ca: &Certificate) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
-    let is_older = |copy: &Certificate| is_copy(copy, ca) && copy.not_after < ca.not_after;
+pub fn joined(
+    file: &[u8],
+    old: &Certificate,
+    new: &Certificate,
+) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
+    with_copies(file, |pem| if has(pem, new) { None } else { in_pem(pem, old, Put::Before(new)) })
+}
+
+/// `file` without the certificates of `old`'s name and key. `None` where it has none, or not `new` beside them.
+///
+/// # Errors
+/// As [`replaced`].
+pub fn without(
+    file: &[u8],
+    old: &Certificate,
+    new: &Certificate,
+) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
+    with_copies(file, |pem| if has(pem, new) { in_pem(pem, old, Put::Nothing) } else { None })
+}
+
+/// `file` with these certificates, `bundle`, in the place of all that have the name of its first one. `None` where it has
+/// just these, or none of their keys, or one that is newer than the first: then the file is ahead of this node.
+///
+/// # Errors
+/// As [`replaced`].
+pub fn current(file: &[u8], bundle: &[&Certificate]) -> Result<Option<Zeroizing<Vec<u8>>>, KubeconfigError> {
+    let Some(own) = bundle.first() else { return Ok(None) };
     with_copies(file, |pem| {
-        let has_older =
-            blocks(pem).filter_map(|at| Certificate::from_pem(pem.get(at)?).ok()).any(|copy| is_older(&copy));
-        if has_older { in_pem(pem, ca, ca) } else { None }
+        let all = blocks(pem).filter_map(|at| Certificate::from_pem(pem.get(at)?).ok());
+        let copies: Vec<_> = all.filter(|one| one.subject_der == own.subject_der).collect();
+        let is_newer = |copy: &Certificate| {
+            copy.not_before > own.not_before || copy.spki == own.spki && copy.not_after > own.not_after
+        };
+        let is_known = copies.iter().any(|copy| bundle.iter().any(|ca| ca.spki == copy.spki));
+        let is_behind = is_known && !copies.iter().any(is_newer);
+        let is_same = copies.iter().map(|copy| &copy.der).eq(bundle.iter().map(|ca| &ca.der));
+        let first = copies.first().filter(|_| is_behind && !is_same)?;
+        let mut out = in_pem(pem, first, Put::Instead(own))?;
+        for copy in copies.iter().filter(|copy| copy.spki != own.spki) {
+            out = in_pem(&out, copy, Put::Nothing).unwrap_or(out);
+        }
+        for (before, ca) in bundle.iter().zip(bundle.iter().skip(1)) {
+            out = in_pem(&out, before, Put::After(ca)).unwrap_or(out);
+        }
+        Some(out)
     })
 }
 
@@ -55,11 +94,33 @@ fn is_copy(certificate: &Certificate, ca: &Certificate) -> bool {
     certificate.subject_der == ca.subject_der && certificate.spki == ca.spki
 }
 
+/// Whether PEM has a certificate of `ca`'s name and key.
+fn has(pem: &[u8], ca: &Certificate) -> bool {
+    blocks(pem).filter_map(|at| Certificate::from_pem(pem.get(at)?).ok()).any(|one| is_copy(&one, ca))
+}
+
+/// What is put where a certificate is found.
+#[derive(Clone, Copy)]
+enum Put<'a> {
+    Instead(&'a Certificate),
+    /// This one, and then what was found.
+    Before(&'a Certificate),
+    /// What was found, and then this one.
+    After(&'a Certificate),
+    Nothing,
+}
+
 /// The same for PEM. A second certificate of that name and key is left out: clients that look at the first one alone
 /// would reject what both have signed once it has expired.
-fn in_pem(file: &[u8], old: &Certificate, new: &Certificate) -> Option<Zeroizing<Vec<u8>>> {
+fn in_pem(file: &[u8], old: &Certificate, put: Put<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    let added = match put {
+        Put::Instead(new) | Put::Before(new) | Put::After(new) => {
+            pem::encode(pem::Label::Certificate, &new.der)
+        }
+        Put::Nothing => String::new().into(),
+    };
     // A copy that grows would leave a key behind.
-    let mut out = Zeroizing::new(Vec::with_capacity(file.len() + new.der.len() * 2));
+    let mut out = Zeroizing::new(Vec::with_capacity(file.len() + added.len() + 1));
     let (mut done, mut found) = (0, false);
     for block in blocks(file) {
         let text = file.get(block.clone()).unwrap_or_default();
@@ -70,9 +131,16 @@ fn in_pem(file: &[u8], old: &Certificate, new: &Certificate) -> Option<Zeroizing
         out.extend_from_slice(file.get(done..block.start).unwrap_or_default());
         let after = file.get(block.end..).unwrap_or_default();
         let line_end = [b"\r\n".as_slice(), b"\n"].into_iter().find(|end| after.starts_with(end));
-        if !found {
-            let pem = pem::encode(pem::Label::Certificate, &new.der);
-            out.extend_from_slice(pem.trim_end().as_bytes());
+        let new = added.trim_end().as_bytes();
+        let both: &[&[u8]] = match put {
+            _ if found => &[],
+            Put::Instead(_) => &[new],
+            Put::Before(_) => &[new, text],
+            Put::After(_) => &[text, new],
+            Put::Nothing => &[],
+        };
+        out.extend_from_slice(&both.join(line_end.unwrap_or(b"\n")));
+        if !both.is_empty() {
             out.extend_from_slice(line_end.unwrap_or_default());
         }
         done = block.end + line_end.map_or(0, <[u8]>::len);

@@ -76,12 +76,58 @@ fn a_copy_that_cannot_be_replaced_in_place_is_told() {
 }
 
 #[test]
-fn only_an_older_copy_is_renewed() {
-    let (old, new, other) = cas();
-    let pem = |ca: &Certificate| ca.to_pem().into_bytes();
-    let outcome = |file: &[u8], ca: &Certificate| renewed(file, ca).unwrap().map(|pem| pem.to_vec());
-    assert_eq!(outcome(&pem(&old), &new), Some(pem(&new)));
-    assert_eq!(outcome(&pem(&new), &new), None);
-    assert_eq!(outcome(&pem(&new), &old), None);
-    assert_eq!(outcome(&pem(&other), &new), None);
+fn a_copy_becomes_what_the_node_has_unless_it_is_ahead() {
+    let key = || KeyPair::generate().unwrap();
+    let (own, other, third) = (key(), key(), key());
+    let from = |key: &KeyPair, year| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "kubernetes");
+        params.not_before = date_time_ymd(year, 1, 1);
+        Certificate::from_der(params.self_signed(key).unwrap().der().to_vec()).unwrap()
+    };
+    let (old, renewed, new) = (from(&own, 2016), from(&own, 2026), from(&other, 2027));
+    let foreign = ca("theirs", &third, 2026);
+    let text = |all: &[&Certificate]| all.iter().map(|ca| ca.to_pem()).collect::<String>();
+    let outcome = |file: &[&Certificate], bundle: &[&Certificate]| {
+        let new = current(text(file).as_bytes(), bundle).unwrap()?;
+        Some(String::from_utf8(new.to_vec()).unwrap())
+    };
+    assert_eq!(outcome(&[&old], &[&renewed]), Some(text(&[&renewed])));
+    assert_eq!(outcome(&[&old, &foreign], &[&new, &old]), Some(text(&[&new, &old, &foreign])));
+    assert_eq!(outcome(&[&foreign, &new, &old], &[&new]), Some(text(&[&foreign, &new])));
+    for (file, bundle) in [
+        (vec![&renewed], vec![&renewed]),
+        (vec![&new, &old], vec![&new, &old]),
+        (vec![&renewed], vec![&old]),
+        (vec![&new, &old], vec![&old]),
+        (vec![&foreign], vec![&new]),
+        (vec![&old], vec![&new]),
+        (vec![&old], vec![]),
+    ] {
+        assert_eq!(outcome(&file, &bundle), None);
+    }
+}
+
+#[test]
+fn a_new_ca_joins_the_old_one_and_takes_its_place_later() {
+    let (old, _, new) = cas();
+    let text =
+        |outcome: Option<Zeroizing<Vec<u8>>>| outcome.map(|new| String::from_utf8(new.to_vec()).unwrap());
+    let join = |file: &str| text(joined(file.as_bytes(), &old, &new).unwrap());
+    let part = |file: &str| text(without(file.as_bytes(), &old, &new).unwrap());
+    let both = |ca: &Certificate| format!("# ours\n{}{}", new.to_pem(), ca.to_pem());
+    let alone = |ca: &Certificate| format!("# ours\n{}", ca.to_pem());
+    assert_eq!(join(&alone(&old)), Some(both(&old)));
+    assert_eq!(join(&both(&old)), None);
+    assert_eq!(join(&alone(&new)), None);
+    assert_eq!(join(old.to_pem().trim_end()), Some(new.to_pem() + old.to_pem().trim_end()));
+    assert_eq!(part(&both(&old)), Some(alone(&new)));
+    assert_eq!((part(&alone(&old)), part(&alone(&new))), (None, None));
+    let config = |pem: String| {
+        let data = STANDARD.encode(pem);
+        format!("clusters:\n- name: a\n  cluster:\n    certificate-authority-data: {data}\n")
+    };
+    assert_eq!(join(&config(alone(&old))), Some(config(both(&old))));
+    assert_eq!(part(&config(both(&old))), Some(config(alone(&new))));
 }

@@ -72,8 +72,9 @@ impl Afterwards<'_> {
     /// Brings the cluster's copy of the node's CA up to date that nothing else renews.
     fn renew_cluster_info(&self, cluster: &Cluster, context: &mut Context<'_>) {
         let row = self.inventory.authority(Ca::Cluster);
-        let Some(ca) = row.and_then(|row| row.certificate.get()) else { return };
-        match cluster_info::renew(cluster, ca) {
+        let Some((row, ca)) = row.and_then(|row| Some((row, row.certificate.get()?))) else { return };
+        let bundle: Vec<_> = [ca].into_iter().chain(row.predecessors()).collect();
+        match cluster_info::renew(cluster, &bundle) {
             Ok(false) => {}
             Ok(true) => context.out.result(&format!(
                 "Renewed the CA in the ConfigMap cluster-info, which kubeadm join reads: valid until {}.\n",
