@@ -1,6 +1,6 @@
 //! Pages: Certificate authorities.
 
-use super::Class::{Credential, Exposure};
+use super::Class::{Credential, Exposure, Refusal};
 use super::{Code, Page, page};
 
 pub(super) const PAGES: &[Page] = &[
@@ -58,7 +58,7 @@ pub(super) const PAGES: &[Page] = &[
         "the key of a CA is not on this node",
         "The certificates that it signs cannot be renewed here.",
         "An external CA, or the key was taken away and kept somewhere safe, or it is lost.",
-        "Copy the key here for the repair (scp NODE:DIR/ca.key …), or run kuberescue recover on a control-plane node that has it. With an external CA have the certificates signed there. kuberescue recover --partial renews what other CAs sign.",
+        "Copy the key here for the repair (scp NODE:DIR/ca.key …), or run kuberescue recover on a control-plane node that has it. With an external CA have the certificates signed there. kuberescue recover --partial renews what other CAs sign. Is it lost on all nodes and in all backups: sudo kuberescue ca replace CA (ca, etcd-ca or front-proxy-ca) makes a new CA.",
     ),
     page(
         Code::CaKeyUnreadable,
@@ -66,7 +66,7 @@ pub(super) const PAGES: &[Page] = &[
         "the key of a CA cannot be read",
         "The certificates that it signs cannot be renewed here.",
         "The file was cut off, or the key is encrypted, which kubeadm's never are.",
-        "See what is wrong with it: openssl pkey -noout -in KEY. Take it from another control-plane node or from a backup.",
+        "See what is wrong with it: openssl pkey -noout -in KEY. Take it from another control-plane node or from a backup; there is none: sudo kuberescue ca replace CA (ca, etcd-ca or front-proxy-ca) makes a new CA.",
     ),
     page(
         Code::CaKeyMismatch,
@@ -74,7 +74,7 @@ pub(super) const PAGES: &[Page] = &[
         "the key of a CA belongs to another one",
         "What it signed now would be rejected by everyone who trusts the certificate.",
         "Key and certificate were copied from two clusters, or kubeadm reset and init created a new CA in between.",
-        "Find the key whose public half is that of the certificate, in backups and on other nodes: compare openssl x509 -noout -pubkey -in FILE with openssl pkey -pubout -in KEY.",
+        "Find the key whose public half is that of the certificate, in backups and on other nodes: compare openssl x509 -noout -pubkey -in FILE with openssl pkey -pubout -in KEY. There is none: sudo kuberescue ca replace CA (ca, etcd-ca or front-proxy-ca) makes a new CA.",
     ),
     page(
         Code::CaKeyOnWorker,
@@ -91,6 +91,30 @@ pub(super) const PAGES: &[Page] = &[
         "Names fit and signatures do not: everything looks right, and everyone refuses it.",
         "kubeadm reset and init created new CAs, and some files are older than that (or newer).",
         "Before renewing anything compare the CA on all nodes: openssl x509 -noout -fingerprint -sha256 -in ca.crt. If it is the one on this node, kuberescue recover reissues the certificate.",
+    ),
+    page(
+        Code::CaReplacementUnfinished,
+        Credential,
+        "the old CA is still trusted beside the new one",
+        "The node works. What the old CA signs is accepted too: if its key has leaked, whoever has it can still make certificates.",
+        "A CA was replaced, and the last step is left until everything has certificates of the new one.",
+        "When all other nodes have the new CA and what it has signed (kuberescue diagnose on each): sudo kuberescue ca replace CA --finish, on each control-plane node. It refuses while anything that is known needs the old one. CA is ca, etcd-ca or front-proxy-ca.",
+    ),
+    page(
+        Code::OldCaNeeded,
+        Refusal,
+        "something still needs the CA that was replaced",
+        "Without the old CA it would be rejected, or would reject the others.",
+        "A certificate was not reissued since, or a kubeconfig or an object of the cluster trusts the old CA alone.",
+        "Reissue what is on this node: sudo kuberescue certs renew all --kubelet, then sudo kuberescue recover. A kubeconfig in a home: sudo kuberescue kubeconfig install /etc/kubernetes/admin.conf. Then run kuberescue ca replace CA --finish again.",
+    ),
+    page(
+        Code::SigningCaBundle,
+        Credential,
+        "the file that kube-controller-manager signs with holds several certificates",
+        "It stops at its start (expected 1 certificate), so that no controller runs.",
+        "The file of a CA became a bundle while the CA is replaced by hand, and the signer takes exactly one certificate.",
+        "Write the CA's own certificate (the one that belongs to its key) to a file beside it, such as ca-signing.crt, and name that in --cluster-signing-cert-file of kube-controller-manager's manifest. sudo kuberescue recover does that.",
     ),
     page(
         Code::EmbeddedCaDiffers,

@@ -152,6 +152,9 @@ codes! {
     CaKeyMismatch "ca-key-mismatch",
     CaKeyOnWorker "ca-key-on-worker",
     CaReplaced "ca-replaced",
+    CaReplacementUnfinished "ca-replacement-unfinished",
+    OldCaNeeded "old-ca-needed",
+    SigningCaBundle "signing-ca-bundle",
     EmbeddedCaDiffers "embedded-ca-differs",
     CaCopyDiffers "ca-copy-differs",
     // credential.rs

@@ -114,6 +114,24 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
     ),
     of(
+        "a CA that is being replaced by hand",
+        |node| {
+            let (certificate, key) = other_authority();
+            let both = [certificate, node.read(&pki("ca.crt"))].concat();
+            node.write(&pki("ca.crt"), both);
+            node.write(&pki("ca.key"), key);
+        },
+        &[
+            ("signing-ca-bundle", B, "kube-controller-manager"),
+            ("ca-replacement-unfinished", W, "ca"),
+            ("embedded-ca-differs", B, "controller-manager.conf"),
+            ("embedded-ca-differs", B, "scheduler.conf"),
+            ("embedded-ca-differs", B, "kubelet.conf"),
+            ("embedded-ca-differs", W, "admin.conf"),
+            ("embedded-ca-differs", W, "super-admin.conf"),
+        ],
+    ),
+    of(
         "another CA in kubelet.conf",
         |node| put(node, KUBELET_CONF, "certificate-authority-data", &other_authority().0),
         &[("embedded-ca-differs", B, "kubelet.conf")],

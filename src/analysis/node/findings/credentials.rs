@@ -31,6 +31,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
             }
             found.push(finding);
         }
+        found.extend(row.predecessors().next().map(|old| unfinished(row, old)));
     }
     for leaf in inventory.served() {
         if leaf.spec.optional && leaf.row.certificate.is_missing() {
@@ -60,6 +61,16 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         found.push(finding);
     }
     found
+}
+
+/// The file of a CA still has the one that it has replaced.
+fn unfinished(row: &CaRow, old: &Certificate) -> Finding {
+    let (subject, path) = (Subject::Ca(row.authority), &row.certificate_path);
+    let what = format!("the CA that it has replaced is still trusted, until {}", minute(old.not_after));
+    let mut finding = Finding::new(Code::CaReplacementUnfinished, Severity::Warning, subject, path, what);
+    finding.evidence.push(Evidence::field(path, "serial number of the old one", &old.serial));
+    finding.remedy.command = Some(format!("sudo kuberescue ca replace {} --finish", row.authority.name()));
+    finding
 }
 
 /// The name of a kubeconfig: kubeadm's by file name, others by path.
@@ -218,9 +229,11 @@ fn of_row(row: &Row, authority: Option<&CaRow>, now: Timestamp) -> Vec<Finding> 
         Parsed::Present(_) => {}
     }
     if row.foreign_issuer.is_none()
-        && let Some(authority) = authority.and_then(|row| row.certificate.get())
+        && let Some(authority) = authority
+        && let Some(own) = authority.certificate.get()
+        && !authority.accepts_beside(certificate, now)
     {
-        found.extend(chain(row, certificate, authority));
+        found.extend(chain(row, certificate, own));
     }
     found
 }

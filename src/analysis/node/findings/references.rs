@@ -9,6 +9,7 @@ use crate::analysis::node::changed::credentials;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
+use crate::formats::pem;
 use crate::state::Subject;
 use crate::state::time::expired_on;
 use crate::state::{Component, Snapshot};
@@ -16,7 +17,26 @@ use crate::state::{Component, Snapshot};
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     let mut found = unused(snapshot, inventory);
     found.extend(expired(snapshot, inventory, now));
+    found.extend(signing_bundle(snapshot, inventory));
     found
+}
+
+/// kube-controller-manager signs with a file of exactly one certificate, and stops otherwise.
+fn signing_bundle(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
+    let (path, pod) = inventory.facts.pod(Component::ControllerManager)?;
+    let of_flag = |name: &&str| {
+        let file = pod.host(pod.flag(name)?);
+        let several = pem::certificates(snapshot.file(&file)?).ok()?.len();
+        (several > 1).then_some((file, several))
+    };
+    let (name, (file, several)) =
+        references::SIGNING_FLAGS.iter().find_map(|name| Some((name, of_flag(name)?)))?;
+    let what = format!(
+        "--{name} in {}: the file has {several} certificates, and it takes exactly one",
+        path.display()
+    );
+    let subject = Subject::Component(Component::ControllerManager);
+    Some(Finding::new(Code::SigningCaBundle, Severity::Blocker, subject, file, what))
 }
 
 /// What is in kubeadm's place while the component reads another file.
