@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::change_set::authority_pem;
+use super::composer::authority_pem;
 use super::{IssueError, KeyRequest, Signer, create, generate};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::ClientPlan;
