@@ -7,6 +7,7 @@
 mod authority;
 mod change_set;
 mod client;
+mod composer;
 mod creation;
 mod error;
 mod keys;
@@ -14,6 +15,7 @@ mod own_authority;
 mod primes;
 mod random;
 mod renewal;
+mod replacement;
 mod signer;
 mod template;
 
@@ -25,4 +27,5 @@ pub use creation::create;
 pub use error::IssueError;
 pub use keys::{KeyRequest, generate};
 pub use renewal::{Corrections, renew, renew_with};
+pub use replacement::new_authority;
 pub use signer::Signer;

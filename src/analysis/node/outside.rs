@@ -1,12 +1,14 @@
 //! What has a copy of a node's CAs outside of the node, and who renews it after the CA: Kubernetes by itself, `recover`
 //! once the API answers, or an administrator. From etcd's database where it was read, otherwise what every cluster has.
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::copies::{self, CopyOfCa};
 use super::inventory::Inventory;
-use super::plan::CaStep;
+use super::plan::{Plan, Stage};
 use super::quorum;
 use crate::formats::etcd::Place;
 use crate::state::catalog::Ca;
@@ -37,8 +39,42 @@ pub struct Outside {
     pub commands: Vec<String>,
 }
 
+/// A CA that a plan changes.
+#[derive(Clone, Debug)]
+pub struct ChangedCa {
+    authority: Ca,
+    path: PathBuf,
+    /// Expiry of the old one.
+    until: Timestamp,
+    /// How far it is replaced by one with another key; `None` where it is renewed with its own.
+    replaced: Option<Stage>,
+}
+
+impl ChangedCa {
+    pub fn of(plan: &Plan) -> Vec<Self> {
+        let renewed = plan.authorities.iter().map(|step| Self {
+            authority: step.authority,
+            path: step.path.clone(),
+            until: step.old.not_after,
+            replaced: None,
+        });
+        let replaced = plan.replacement.iter().map(|new| Self {
+            authority: new.authority,
+            path: new.path.clone(),
+            until: new.old.map_or(plan.at, |old| old.not_after),
+            replaced: Some(new.stage),
+        });
+        renewed.chain(replaced).collect()
+    }
+
+    /// Whether clients that have only the old one reject what the new one signs.
+    fn is_rejected(&self, now: Timestamp) -> bool {
+        self.replaced == Some(Stage::Issue) || self.until < now
+    }
+}
+
 /// What is outside of the node and has a copy of one of these CAs.
-pub fn outside(inventory: &Inventory, steps: &[CaStep], now: Timestamp) -> Vec<Outside> {
+pub fn outside(inventory: &Inventory, steps: &[ChangedCa], now: Timestamp) -> Vec<Outside> {
     if steps.is_empty() {
         return Vec::new();
     }
@@ -78,11 +114,14 @@ pub fn outside(inventory: &Inventory, steps: &[CaStep], now: Timestamp) -> Vec<O
             copies.iter().filter(|copy| copy.ca == Ca::Cluster).filter_map(|copy| by_hand(copy, cluster)),
         );
     }
-    if cluster.old.not_after < now {
+    if cluster.is_rejected(now) {
         found.push(Outside {
             what: "pods that use the API (CoreDNS, the network plug-in, operators)".to_owned(),
             renewed_by: RenewedBy::Administrator,
-            how: "they trust the expired CA until they are restarted; after the rest".to_owned(),
+            how: format!(
+                "they trust the {} CA until they are restarted; after the rest",
+                if cluster.replaced.is_some() { "old" } else { "expired" }
+            ),
             commands: vec![
                 "kubectl -n NAMESPACE rollout restart deployment,daemonset,statefulset".to_owned(),
             ],
@@ -107,7 +146,7 @@ fn authentication() -> Outside {
 }
 
 /// The other control-plane nodes, unless etcd's members show that there is none.
-fn other_control_planes(inventory: &Inventory, steps: &[CaStep]) -> Option<Outside> {
+fn other_control_planes(inventory: &Inventory, steps: &[ChangedCa]) -> Option<Outside> {
     let members = quorum::on_disk(&inventory.facts).map(|told| told.members);
     if members.as_ref().is_some_and(|members| members.len() == 1) {
         return None;
@@ -115,6 +154,9 @@ fn other_control_planes(inventory: &Inventory, steps: &[CaStep]) -> Option<Outsi
     let others =
         members.unwrap_or_default().into_iter().filter(|member| !quorum::is_own(member, &inventory.facts));
     let names: Vec<_> = others.map(|member| member.name).filter(|name| !name.is_empty()).collect();
+    if let Some(replaced) = steps.iter().find(|step| step.replaced.is_some()) {
+        return Some(with_new_ca(replaced, &names));
+    }
     let copy = steps.iter().map(|step| {
         let path = shell_word(&step.path.display().to_string());
         format!("scp {path} NODE:{path}")
@@ -128,7 +170,34 @@ fn other_control_planes(inventory: &Inventory, steps: &[CaStep]) -> Option<Outsi
     })
 }
 
-fn workers(inventory: &Inventory, ca: &CaStep, now: Timestamp) -> Outside {
+/// What the other control-plane nodes do with a CA that was replaced here.
+fn with_new_ca(ca: &ChangedCa, names: &[String]) -> Outside {
+    let path = |path: &Path| shell_word(&path.display().to_string());
+    let name = ca.authority.name();
+    let what = format!("the other control-plane nodes{}", of(names));
+    let renewed_by = RenewedBy::Administrator;
+    if ca.replaced == Some(Stage::Finish) {
+        let commands =
+            vec![format!("sudo kuberescue ca replace {name} --finish"), "sudo kuberescue recover".to_owned()];
+        return Outside { what, renewed_by, how: "then on each".to_owned(), commands };
+    }
+    let key = ca.path.with_extension("key");
+    let mut commands = vec![
+        "ssh NODE mkdir -m 700 /root/new-ca".to_owned(),
+        format!("scp {} {} NODE:/root/new-ca/", path(&ca.path), path(&key)),
+        format!("sudo kuberescue ca replace {name} --from /root/new-ca"),
+        "sudo kuberescue recover".to_owned(),
+        "rm -r /root/new-ca".to_owned(),
+    ];
+    let mut how = "this CA goes there too; on each, one after the other".to_owned();
+    if ca.replaced == Some(Stage::Trust) {
+        how.push_str("; the last two when all have done the rest");
+        commands.extend(["sudo kuberescue certs renew all".to_owned(), "sudo kuberescue recover".to_owned()]);
+    }
+    Outside { what, renewed_by, how, commands }
+}
+
+fn workers(inventory: &Inventory, ca: &ChangedCa, now: Timestamp) -> Outside {
     let own = inventory.facts.node_name.as_ref().map(|name| name.value.as_str());
     let heartbeats = inventory.facts.cluster().map(|records| &records.heartbeats);
     let control_planes = quorum::on_disk(&inventory.facts).map(|told| told.members).unwrap_or_default();
@@ -138,10 +207,17 @@ fn workers(inventory: &Inventory, ca: &CaStep, now: Timestamp) -> Outside {
     let names: Vec<String> =
         heartbeats.into_iter().flatten().map(|(name, _)| name).filter(is_worker).cloned().collect();
     let path = shell_word(&ca.path.display().to_string());
-    let until = if ca.old.not_after < now {
-        "they reject the API server until they have the renewed one".to_owned()
-    } else {
-        format!("they work with the old one until {}", minute(ca.old.not_after))
+    let until = match ca.replaced {
+        None if ca.until < now => "they reject the API server until they have the renewed one".to_owned(),
+        None => format!("they work with the old one until {}", minute(ca.until)),
+        Some(Stage::Trust) => {
+            "they work with the old one until certificates of the new one are used".to_owned()
+        }
+        Some(Stage::Issue) => {
+            "from its restart on they reject this API server, until they have the bundle of new and old"
+                .to_owned()
+        }
+        Some(Stage::Finish) => "they have to have certificates of the new one by now".to_owned(),
     };
     Outside {
         what: format!("the workers{}", of(&names)),
@@ -163,7 +239,7 @@ fn of(names: &[String]) -> String {
 }
 
 /// What Kubernetes doesn't renew by itself.
-fn by_hand(copy: &CopyOfCa<'_>, ca: &CaStep) -> Option<Outside> {
+fn by_hand(copy: &CopyOfCa<'_>, ca: &ChangedCa) -> Option<Outside> {
     let (namespace, name) = (shell_word(&copy.copy.namespace), shell_word(&copy.copy.name));
     let path = shell_word(&ca.path.display().to_string());
     let edit = |kind: &str| vec![format!("base64 -w0 {path}"), format!("kubectl edit {kind} {name}")];

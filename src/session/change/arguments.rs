@@ -92,6 +92,7 @@ impl ChangeArgs {
             selection,
             authorities: CaSelection::None,
             ca_days: DEFAULT_CA_DAYS,
+            replace: None,
             kubelet: self.kubelet,
             reuse_keys: self.reuse_keys,
             key_algorithm: self.key_algorithm.clone(),

@@ -180,6 +180,12 @@ impl Facts {
         }
     }
 
+    /// The same with the manifests of a snapshot in which only credentials and their places have changed.
+    pub fn with_manifests(&self, snapshot: &Snapshot) -> Self {
+        let manifests = Reader { snapshot }.manifests(&self.manifest_dir.value);
+        Self { manifests, ..self.clone() }
+    }
+
     /// The static pods that the kubelet runs, each with its manifest.
     pub fn pods(&self) -> impl Iterator<Item = (&Path, &Manifest)> {
         self.manifests.iter().filter_map(ManifestFile::running)

@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::dates::whole;
 use super::decide::Decision;
 use super::kubeconfig::server;
+use super::replacement::Issuer;
 use super::{BACKDATE_SECONDS, Dates, Options, Profile, Refusal, Why, refuse};
 use crate::analysis::node::facts::Fact;
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::{CaRow, Inventory};
-use crate::formats::certificate::Certificate;
 use crate::state::catalog::{Ca, Usage};
 use crate::state::time::minute;
 use crate::state::{Code, Snapshot};
@@ -61,7 +61,7 @@ pub fn client(
         refuse::clock(findings).into_iter().chain(refuse::pki_dir(inventory, findings)).collect();
     refusals.retain(|refusal| !request.accept.contains(&refusal.code));
     let signer = decision.signer(Ca::Cluster).map_err(|(why, _)| cannot_sign(inventory, why));
-    match signer.and_then(|signer| dates(&decision, signer, request)) {
+    match signer.and_then(|signer| dates(&decision, &signer, request)) {
         Ok((dates, cut_to_authority)) if refusals.is_empty() => {
             return Ok(ClientPlan { profile: profile(request), dates, cut_to_authority });
         }
@@ -83,7 +83,7 @@ fn profile(request: &ClientRequest) -> Profile {
 
 fn dates(
     decision: &Decision<'_>,
-    signer: &Certificate,
+    signer: &Issuer,
     request: &ClientRequest,
 ) -> Result<(Dates, bool), Refusal> {
     let refused = |code, what: String, hint: String| Refusal { code, what, hint, partial_helps: false };

@@ -4,10 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decide::Decision;
 use super::keys::is_kubelets;
+use super::replacement::Issuer;
 use super::{BACKDATE_SECONDS, DEFAULT_DAYS, Dates};
 use crate::analysis::node::facts::Fact;
 use crate::analysis::node::inventory::Row;
-use crate::formats::certificate::Certificate;
 
 impl Decision<'_> {
     /// How long kubeadm's certificates among the steps are valid, where kubeadm-config says something else than 365 days
@@ -25,7 +25,7 @@ impl Decision<'_> {
         Some(Fact { value: configured.validity?, source })
     }
 
-    pub(super) fn dates(&self, row: &Row, signer: &Certificate) -> Result<(Dates, bool), String> {
+    pub(super) fn dates(&self, row: &Row, signer: &Issuer) -> Result<(Dates, bool), String> {
         let configured = self.configured().filter(|_| !is_kubelets(&row.name));
         let validity = configured.map_or_else(|| self.requested(), |fact| fact.value);
         let Dates { not_before, not_after } = self.life(BACKDATE_SECONDS, validity)?;

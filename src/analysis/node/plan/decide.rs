@@ -6,13 +6,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::repair::Repair;
+use super::repair::{Changes, Repair};
+use super::replacement::Issuer;
 use super::{
-    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why, ca,
-    goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    Action, CaReplacement, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Stage, Step,
+    Target, Why, ca, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
-use crate::analysis::node::inventory::{Inventory, Parsed, Row};
+use crate::analysis::node::inventory::{Inventory, Parsed, Row, ServingForm};
 use crate::analysis::node::{readers, references};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
@@ -31,7 +32,16 @@ pub fn decide(
     now: Timestamp,
 ) -> Plan {
     let mut decision = Decision::new(snapshot, inventory, findings, options, now);
-    let (told, mut refusals): (Vec<Ca>, Vec<_>) = decision.authorities().into_iter().unzip();
+    let (mut told, mut refusals): (Vec<Ca>, Vec<_>) = decision.authorities().into_iter().unzip();
+    if let Some(asked) = &options.replace {
+        match decision.replacement(asked) {
+            Ok(replacement) => decision.replaced = Some(replacement),
+            Err(refusal) => {
+                told.push(asked.authority);
+                refusals.push(refusal);
+            }
+        }
+    }
     match &options.selection {
         Selection::Nothing => {}
         Selection::All => {
@@ -49,13 +59,15 @@ pub fn decide(
         Selection::Kubelet => decision.kubelet_client(),
         Selection::KubeletServing => decision.kubelet_serving(),
     }
-    if options.kubelet && matches!(options.selection, Selection::One(_)) {
+    decision.signed_by_replaced();
+    if options.kubelet && options.selection.is_by_name() {
         decision.kubelet_client();
         decision.kubelet_serving();
     }
     decision.leave_what_is_not_due();
     let (trust, validity) = (decision.trust(), decision.configured_validity());
-    let Decision { authorities, mut steps, skipped, .. } = decision;
+    let signing = decision.signing_repair();
+    let Decision { authorities, replaced, mut steps, skipped, .. } = decision;
     for step in &mut steps {
         let file = step.target.key_file();
         // A key that is kept in a file of its own is not written.
@@ -66,7 +78,13 @@ pub fn decide(
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
     let trusts = |finding: &Finding| trust.is_some() && kubelet_distrusts(inventory, finding);
-    let repair = Repair::of(findings, &authorities, &steps, trusts, reasons);
+    let changed = Changes {
+        authorities: &authorities,
+        replaced: replaced.as_ref(),
+        signing: signing.as_ref(),
+        steps: &steps,
+    };
+    let repair = Repair::of(findings, &changed, trusts, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped, &told));
@@ -88,8 +106,10 @@ pub fn decide(
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
         validity,
-        restarts: restarts::of(inventory, &authorities, &steps, trust.as_deref()),
+        restarts: restarts::of(inventory, &changed, trust.as_deref()),
         authorities,
+        replacement: replaced,
+        signing,
         steps,
         trust,
         skipped,
@@ -105,6 +125,7 @@ pub(super) struct Decision<'a> {
     pub(super) options: &'a Options,
     pub(super) now: Timestamp,
     pub(super) authorities: Vec<CaStep>,
+    pub(super) replaced: Option<CaReplacement>,
     pub(super) steps: Vec<Step>,
     skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
@@ -118,8 +139,8 @@ impl<'a> Decision<'a> {
         options: &'a Options,
         now: Timestamp,
     ) -> Self {
-        let (authorities, steps, skipped, signing) = Default::default();
-        Self { snapshot, inventory, findings, options, now, authorities, steps, skipped, signing }
+        let (authorities, replaced, steps, skipped, signing) = Default::default();
+        Self { snapshot, inventory, findings, options, now, authorities, replaced, steps, skipped, signing }
     }
 }
 
@@ -144,8 +165,23 @@ impl Decision<'_> {
         refuse::of_another_node(self.findings, name)
     }
 
+    /// What a CA that is replaced has signed, once the new one signs.
+    fn signed_by_replaced(&mut self) {
+        let Some(new) = self.replaced.as_ref().filter(|new| new.stage == Stage::Issue) else { return };
+        let authority = new.authority;
+        for leaf in self.inventory.served().filter(|leaf| leaf.spec.authority == authority) {
+            self.leaf(leaf.spec, &leaf.row);
+        }
+        if authority == Ca::Cluster && self.inventory.has_kubelet() {
+            self.kubelet_client();
+            if self.inventory.serving_form == ServingForm::Signed {
+                self.kubelet_serving();
+            }
+        }
+    }
+
     fn leaf(&mut self, spec: &'static CertSpec, row: &Row) {
-        if spec.optional && row.certificate.is_missing() && self.options.selection == Selection::All {
+        if spec.optional && row.certificate.is_missing() && !self.options.selection.is_by_name() {
             return self.skip(spec.name, spec.long_name, Why::NotOnThisNode, false);
         }
         if let Some(error) = &row.not_replaceable {
@@ -159,7 +195,7 @@ impl Decision<'_> {
         }
         if let Some(issuer) = &row.foreign_issuer {
             let why = Why::NotOurs(format!("issued by {issuer}, whose key is not on this node"));
-            let is_asked = self.options.selection != Selection::All;
+            let is_asked = self.options.selection.is_by_name();
             return self.skip(spec.name, spec.long_name, why, is_asked || self.wants_reissue(spec.name));
         }
         if catalog::cert_spec(spec.name).is_none() && row.certificate.get().is_none() {
@@ -222,11 +258,11 @@ impl Decision<'_> {
             }
         };
         let mut notes = Vec::new();
-        let key = self.key(row, template, signer, &mut notes).map_err(unknown)?;
+        let key = self.key(row, template, &signer, &mut notes).map_err(unknown)?;
         if profile.as_ref().is_some_and(|profile| !profile.addresses.is_empty()) {
             notes.extend(self.source_of_names(&row.subject()));
         }
-        let (new, cut_to_authority) = self.dates(row, signer).map_err(unknown)?;
+        let (new, cut_to_authority) = self.dates(row, &signer).map_err(unknown)?;
         Ok(Step {
             name: name.to_owned(),
             long_name,
@@ -260,12 +296,15 @@ impl Decision<'_> {
         })
     }
 
-    pub(super) fn signer(&self, authority: Ca) -> Result<&Certificate, (Why, bool)> {
+    pub(super) fn signer(&self, authority: Ca) -> Result<Issuer, (Why, bool)> {
         let unable =
             |code, what: &str, external| (Why::Ca { authority, code, what: what.to_owned(), external }, true);
         let missing = |what| unable(Code::CaMissing, what, false);
         if let Some(step) = self.authorities.iter().find(|step| step.authority == authority) {
-            return Ok(&step.renewed);
+            return Ok((&step.renewed).into());
+        }
+        if let Some(new) = self.replaced.as_ref().filter(|new| new.authority == authority) {
+            return Ok(new.into());
         }
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =
@@ -290,7 +329,7 @@ impl Decision<'_> {
             let what = format!("its key {} is damaged ({})", row.key_path.display(), key.algorithm);
             return Err(unable(Code::CaKeyUnreadable, &what, false));
         }
-        row.certificate.get().ok_or_else(|| missing("its certificate is missing"))
+        row.certificate.get().map(Issuer::from).ok_or_else(|| missing("its certificate is missing"))
     }
 
     /// Whether the names of a certificate without a predecessor are all that were configured.

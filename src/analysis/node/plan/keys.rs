@@ -2,6 +2,7 @@
 
 use super::KeyPlan;
 use super::decide::Decision;
+use super::replacement::Issuer;
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
@@ -12,7 +13,7 @@ impl Decision<'_> {
         &self,
         row: &Row,
         template: Option<&Certificate>,
-        signer: &Certificate,
+        signer: &Issuer,
         notes: &mut Vec<String>,
     ) -> Result<KeyPlan, String> {
         let old = row.key.get();

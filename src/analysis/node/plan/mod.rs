@@ -15,7 +15,10 @@ mod options;
 mod profile;
 mod refuse;
 mod repair;
+mod replace;
+mod replacement;
 pub(in crate::analysis) mod restarts;
+mod signing;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,7 @@ pub use self::decide::decide;
 pub use self::options::{Options, Selection};
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
+pub use self::replacement::{CaReplacement, GivenCa, Replace, Signing, SigningFlag, Stage, with_flags};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
 use super::facts::Fact;
 use super::readers::Narrowed;
@@ -305,6 +309,12 @@ pub struct Plan {
     /// CA certificates to be reissued with their own keys, before anything is signed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<CaStep>,
+    /// The CA that is replaced by a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<CaReplacement>,
+    /// What kube-controller-manager signs with, where it has a file that it doesn't take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// Validity of kubeadm's new certificates, where kubeadm-config says it: in seconds.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_seconds")]
     pub validity: Option<Fact<SignedDuration>>,
@@ -322,7 +332,11 @@ pub struct Plan {
 impl Plan {
     /// Whether it changes no file.
     pub fn is_empty(&self) -> bool {
-        self.authorities.is_empty() && self.steps.is_empty() && self.trust.is_none()
+        self.authorities.is_empty()
+            && self.replacement.is_none()
+            && self.signing.is_none()
+            && self.steps.is_empty()
+            && self.trust.is_none()
     }
 
     /// Whether it changes no file because what could be renewed isn't due.

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{CaSelection, DEFAULT_CA_DAYS};
+use super::{CaSelection, DEFAULT_CA_DAYS, Replace};
 use crate::formats::key::KeyAlgorithm;
 use crate::formats::san::San;
 use crate::state::catalog::CertSpec;
@@ -15,6 +15,8 @@ pub struct Options {
     pub authorities: CaSelection,
     /// Validity of these CA certificates in days.
     pub ca_days: u32,
+    /// The CA that is replaced by a new one.
+    pub replace: Option<Replace>,
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
     pub reuse_keys: bool,
@@ -49,6 +51,7 @@ impl Options {
             selection: Selection::All,
             authorities: CaSelection::None,
             ca_days: DEFAULT_CA_DAYS,
+            replace: None,
             kubelet: false,
             reuse_keys: false,
             key_algorithm: None,
@@ -76,4 +79,11 @@ pub enum Selection {
     Kubelet,
     /// Only the kubelet's serving certificate.
     KubeletServing,
+}
+
+impl Selection {
+    /// Whether one of kubeadm's is asked for by its name.
+    pub fn is_by_name(&self) -> bool {
+        matches!(self, Self::One(_))
+    }
 }

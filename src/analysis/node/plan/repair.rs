@@ -1,12 +1,15 @@
 //! Whether a plan repairs its node: which blockers it removes, which remain, and under which conditions.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use super::{CaStep, Skipped, Step, Target};
-use crate::analysis::node::findings::{Finding, Remedy};
+use super::{CaReplacement, CaStep, Signing, Skipped, Step, Target};
+use crate::analysis::node::findings::{Finding, Remedy, keeps_from_signing};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
 use crate::state::Subject;
+use crate::state::catalog::Ca;
 use crate::state::{Class, Code};
 
 /// The effect of a plan on the blockers of its node.
@@ -18,6 +21,23 @@ pub struct Repair {
     pub remaining: Vec<Blocker>,
     /// What must be true and can't be checked from this node.
     pub conditions: Vec<Condition>,
+}
+
+/// What a plan changes.
+#[derive(Clone, Copy)]
+pub(super) struct Changes<'a> {
+    pub(super) authorities: &'a [CaStep],
+    pub(super) replaced: Option<&'a CaReplacement>,
+    pub(super) signing: Option<&'a Signing>,
+    pub(super) steps: &'a [Step],
+}
+
+impl Changes<'_> {
+    /// The CAs that change, each with the files in which it does.
+    pub(super) fn of_cas(&self) -> impl Iterator<Item = (Ca, &[PathBuf])> {
+        let renewed = self.authorities.iter().map(|step| (step.authority, step.files.as_slice()));
+        renewed.chain(self.replaced.map(|new| (new.authority, new.files.as_slice())))
+    }
 }
 
 /// A blocker as the plan sees it.
@@ -50,12 +70,11 @@ pub enum Outlook {
 }
 
 impl Repair {
-    /// The effect of `authorities` and `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
+    /// The effect of what changes on `findings`; the reasons of `skipped` are the remedies of what remains.
     /// `trusts` is whether a finding goes with the CA in the kubelet's kubeconfig.
     pub(super) fn of(
         findings: &[Finding],
-        authorities: &[CaStep],
-        steps: &[Step],
+        changes: &Changes<'_>,
         trusts: impl Fn(&Finding) -> bool,
         skipped: &[Skipped],
     ) -> Self {
@@ -67,7 +86,7 @@ impl Repair {
                 what: finding.what.clone(),
                 remedy: finding.remedy.clone(),
             };
-            if trusts(finding) || is_repaired(finding, steps) || goes_with_ca(finding, authorities) {
+            if trusts(finding) || is_repaired(finding, changes.steps) || goes_with_ca(finding, changes) {
                 repair.repaired.push(blocker);
                 continue;
             }
@@ -141,10 +160,13 @@ pub fn goes_with_reissue(code: Code) -> bool {
     )
 }
 
-/// Whether a finding goes with the renewal of a CA.
-fn goes_with_ca(finding: &Finding, authorities: &[CaStep]) -> bool {
-    matches!(finding.code, Code::CaExpired | Code::WeakSignature | Code::NegativeSerial)
-        && authorities.iter().any(|step| finding.subject == step.authority.into())
+/// Whether a finding goes with the renewal of a CA, or with its replacement.
+fn goes_with_ca(finding: &Finding, changes: &Changes<'_>) -> bool {
+    let of_date = matches!(finding.code, Code::CaExpired | Code::WeakSignature | Code::NegativeSerial);
+    let renewed = changes.authorities.iter().any(|step| finding.subject == step.authority.into());
+    let replaced = changes.replaced.is_some_and(|new| finding.subject == new.authority.into());
+    let signs = finding.code == Code::SigningCaBundle && changes.signing.is_some();
+    of_date && (renewed || replaced) || replaced && keeps_from_signing(finding.code) || signs
 }
 
 fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {

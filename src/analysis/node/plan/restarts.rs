@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CaStep, Step};
+use super::repair::Changes;
 use crate::analysis::node::inventory::{CaRow, Inventory, Row};
 use crate::state::{Component, Snapshot, text};
 
@@ -75,17 +75,12 @@ impl Restarts {
 }
 
 /// The components that read the credentials of these steps.
-pub(in crate::analysis) fn of(
-    inventory: &Inventory,
-    authorities: &[CaStep],
-    steps: &[Step],
-    trust: Option<&Path>,
-) -> Restarts {
-    let rows = steps.iter().filter_map(|step| inventory.row(&step.name));
+pub(super) fn of(inventory: &Inventory, changes: &Changes<'_>, trust: Option<&Path>) -> Restarts {
+    let rows = changes.steps.iter().filter_map(|step| inventory.row(&step.name));
     let mut changed: Vec<_> = rows.map(Changed::from).collect();
-    let renewed = authorities.iter().filter_map(|step| inventory.authority(step.authority));
-    changed.extend(renewed.map(Changed::from));
-    let copies = || authorities.iter().flat_map(|step| &step.files);
+    let cas = changes.of_cas().filter_map(|(authority, _)| inventory.authority(authority));
+    changed.extend(cas.map(Changed::from));
+    let copies = || changes.of_cas().flat_map(|(_, files)| files);
     let with_copy =
         inventory.served().map(|leaf| &leaf.row).filter(|row| copies().any(|file| *file == row.path));
     for row in with_copy {

@@ -458,6 +458,10 @@ fn a_certificate_is_valid_as_long_as_asked_and_never_longer_than_its_ca() {
     assert_eq!((dates.not_after, cut), (authority, true));
 }
 
+fn changes_of(steps: &[Step]) -> repair::Changes<'_> {
+    repair::Changes { authorities: &[], replaced: None, signing: None, steps }
+}
+
 #[test]
 fn what_a_step_repairs() {
     let (plan, _) = plan("ecdsa-p256", &[], &Options::recovery(), EXPIRED);
@@ -465,7 +469,7 @@ fn what_a_step_repairs() {
         plan.steps.iter().filter(|step| names.contains(&step.name.as_str())).cloned().collect()
     };
     let repaired = |finding: Finding, steps: &[Step]| {
-        Repair::of(&[finding], &[], steps, |_| false, &[]).outlook() == Outlook::Repairable
+        Repair::of(&[finding], &changes_of(steps), |_| false, &[]).outlook() == Outlook::Repairable
     };
     let (kubelet, scheduler) = (steps(&["kubelet-client"]), steps(&["scheduler.conf"]));
     for code in [Code::KubeletCrashLoop, Code::KubeletConfEmbedded] {
@@ -505,7 +509,10 @@ fn what_a_step_repairs() {
     assert!(!repaired(finding(Code::Expired, "apiserver"), &scheduler));
     assert!(!repaired(finding(Code::ManifestUnreadable, "apiserver"), &apiserver));
     let warning = Finding { severity: Severity::Warning, ..finding(Code::Expired, "apiserver") };
-    assert_eq!(Repair::of(&[warning], &[], &apiserver, |_| false, &[]).outlook(), Outlook::NothingToDo);
+    assert_eq!(
+        Repair::of(&[warning], &changes_of(&apiserver), |_| false, &[]).outlook(),
+        Outlook::NothingToDo
+    );
 }
 
 /// What is left of a blocker has the reason why its certificate is skipped as its remedy.
@@ -526,8 +533,11 @@ fn the_kubelet_is_restarted_where_the_ca_in_its_kubeconfig_changes() {
     let (plan, inventory) = plan("ecdsa-p256", &[], &Options::recovery(), EXPIRED);
     let restarted = |name: &str| {
         let steps: Vec<_> = plan.steps.iter().filter(|step| step.name == name).cloned().collect();
-        let restarts =
-            super::restarts::of(&inventory, &[], &steps, Some(Path::new("/etc/kubernetes/kubelet.conf")));
+        let restarts = super::restarts::of(
+            &inventory,
+            &changes_of(&steps),
+            Some(Path::new("/etc/kubernetes/kubelet.conf")),
+        );
         let files = |task: &RestartTask| match &task.reason {
             RestartReason::CredentialsChanged { files } => {
                 format!("{} {}", task.component.name(), files.len())

@@ -131,7 +131,7 @@ fn a_key_is_kept_only_where_it_has_to_be() {
         let decision = Decision::new(&snapshot, &inventory, &[], &options, Timestamp::UNIX_EPOCH);
         let (row, template) = (inventory.row("apiserver").unwrap(), certificate(template));
         let mut notes = Vec::new();
-        let plan = decision.key(row, Some(&template), &template, &mut notes);
+        let plan = decision.key(row, Some(&template), &Issuer::from(&template), &mut notes);
         plan.map(|plan| (plan.algorithm, plan.reuse, notes.len()))
     };
     let (p256, p256_key) = pair(&PKCS_ECDSA_P256_SHA256);

@@ -1,0 +1,148 @@
+//! A CA that is replaced by a new one with a new key: both in every file that had the old one, and at the end the new one
+//! alone.
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+use super::composer::Composer;
+use super::template::Template;
+use super::{IssueError, KeyRequest, Signer, generate, own_authority, renewal};
+use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::{CaReplacement, Dates, Signing, Stage, with_flags};
+use crate::formats::ca_copies;
+use crate::formats::certificate::Certificate;
+use crate::formats::key::{PrivateKey, public_key_bits};
+use crate::state::catalog::Ca;
+use crate::state::{Bytes, ChangeSet, Snapshot};
+
+/// A new CA with the subject and the extensions of `old`, and another key.
+///
+/// Its key identifier tells it from the old one (RFC 5280 section 4.2.1.1): without one, OpenSSL would take whichever of the
+/// two comes first.
+///
+/// # Errors
+/// The dates cannot be expressed, or the result failed its check.
+pub fn new_authority(
+    old: &Certificate,
+    key: &PrivateKey,
+    validity: Dates,
+) -> Result<Certificate, IssueError> {
+    // RFC 5280 section 4.2.1.2, method 1.
+    let id = digest(&SHA1_FOR_LEGACY_USE_ONLY, &public_key_bits(key.spki())?).as_ref().to_vec();
+    let octets = der::Encode::to_der(&der::asn1::OctetStringRef::new(&id)?)?;
+    let unsigned = Certificate {
+        spki: key.spki().to_vec(),
+        algorithm: key.algorithm.clone(),
+        key_id: Some(id),
+        ..old.clone()
+    };
+    let signer = Signer::new(&unsigned, key)?;
+    let replaced = [(super::template::SUBJECT_KEY_ID, octets)];
+    let issued = Template::from_der(&old.der)?.issue(&signer, key, validity, &replaced)?;
+    let new = Certificate::from_der(issued.clone())?;
+    renewal::checked(issued, &Signer::new(&new, key)?, key, validity)
+}
+
+/// The change of every file with the CA that is replaced, of its key, and of what kube-controller-manager signs with.
+///
+/// # Errors
+/// The new CA could not be made, or a file has changed since the plan.
+pub(super) fn change_set(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    step: &CaReplacement,
+) -> Result<ChangeSet, IssueError> {
+    let mut composer = Composer::new(snapshot, inventory);
+    if step.stage == Stage::Finish {
+        finish(snapshot, inventory, step, &mut composer)?;
+    } else {
+        begin(snapshot, step, &mut composer)?;
+    }
+    if let Some(manifest) = &step.signing.manifest {
+        let new =
+            with_flags(snapshot, manifest, &step.signing.flags).ok_or_else(|| vanished(step, "a flag"))?;
+        composer.put_certificates(manifest, new.into());
+    }
+    Ok(composer.changes)
+}
+
+/// The change that gives kube-controller-manager a file with the CA's own certificate alone to sign with.
+pub(super) fn signing(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    plan: &Signing,
+) -> Result<ChangeSet, IssueError> {
+    let vanished =
+        |what: &str| IssueError::Vanished { name: Ca::Cluster.name().to_owned(), what: what.to_owned() };
+    let row = inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
+    let own = row.ok_or_else(|| vanished("its certificate"))?;
+    let mut composer = Composer::new(snapshot, inventory);
+    for path in &plan.alone {
+        composer.put_certificates(path, own.to_pem().into_bytes().into());
+    }
+    if let Some(manifest) = &plan.manifest {
+        let new = with_flags(snapshot, manifest, &plan.flags).ok_or_else(|| vanished("a flag"))?;
+        composer.put_certificates(manifest, new.into());
+    }
+    Ok(composer.changes)
+}
+
+fn begin(snapshot: &Snapshot, step: &CaReplacement, composer: &mut Composer<'_>) -> Result<(), IssueError> {
+    let (new, key) = match &step.given {
+        Some(given) => (given.certificate.clone(), given.key.clone()),
+        None => made(step)?,
+    };
+    for path in &step.files {
+        let bytes = match step.olds.first() {
+            Some(old) => {
+                let bytes = snapshot.file(path).ok_or_else(|| vanished(step, "a copy"))?;
+                ca_copies::joined(bytes, old, &new)?.ok_or_else(|| vanished(step, "a copy"))?.into()
+            }
+            None => Bytes::from(new.to_pem().into_bytes()),
+        };
+        composer.put_certificates(path, bytes);
+    }
+    for path in &step.signing.alone {
+        composer.put_certificates(path, new.to_pem().into_bytes().into());
+    }
+    let resolved = snapshot.resolve(&step.key_path).map_err(|_| vanished(step, "its key"))?.path;
+    composer.put_new_key(&resolved, &key);
+    Ok(())
+}
+
+fn made(step: &CaReplacement) -> Result<(Certificate, PrivateKey), IssueError> {
+    let plan = step.key.as_ref().ok_or_else(|| vanished(step, "its key"))?;
+    let request = KeyRequest { algorithm: plan.algorithm.clone(), encoding: plan.encoding };
+    let key = generate(&[request])?.into_iter().next().ok_or_else(|| vanished(step, "its key"))?;
+    let new = match step.olds.first() {
+        Some(old) => new_authority(old, &key, step.new)?,
+        None => own_authority::own_authority(step.authority.common_name(), &key, step.new)?,
+    };
+    Ok((new, key))
+}
+
+fn finish(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    step: &CaReplacement,
+    composer: &mut Composer<'_>,
+) -> Result<(), IssueError> {
+    let row = inventory.authority(step.authority).and_then(|row| row.certificate.get());
+    let own = row.ok_or_else(|| vanished(step, "the CA"))?;
+    for path in &step.files {
+        let mut bytes = snapshot.file(path).cloned().ok_or_else(|| vanished(step, "a copy"))?;
+        for old in &step.olds {
+            if let Some(new) = ca_copies::without(&bytes, old, own)? {
+                bytes = new.into();
+            }
+        }
+        composer.put_certificates(path, bytes);
+    }
+    if let Some(path) = &step.signing.removed {
+        composer.remove(path);
+    }
+    Ok(())
+}
+
+fn vanished(step: &CaReplacement, what: &str) -> IssueError {
+    IssueError::Vanished { name: step.name.to_owned(), what: what.to_owned() }
+}
