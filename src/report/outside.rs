@@ -1,4 +1,4 @@
-//! What has to follow outside of a node when its CAs have been renewed, in words.
+//! What has to follow outside of a node when its CAs have been renewed or replaced, in words.
 
 use super::sanitise::line;
 use crate::analysis::node::outside::{Outside, RenewedBy};
@@ -7,7 +7,7 @@ use crate::analysis::node::outside::{Outside, RenewedBy};
 pub fn outside_text(outside: &[Outside]) -> String {
     let mut out = String::new();
     let headings = [
-        (RenewedBy::Administrator, "Copies of the renewed CAs elsewhere (manual action required)"),
+        (RenewedBy::Administrator, "Copies of the CAs elsewhere (manual action required)"),
         (RenewedBy::Recover, "Renewed by kuberescue"),
         (RenewedBy::Kubernetes, "Renewed by Kubernetes"),
     ];

@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::sanitise::line;
-use crate::analysis::node::plan::{Action, ManualAction, Plan, Step, Target};
+use crate::analysis::node::plan::{Action, CaReplacement, ManualAction, Plan, Signing, Stage, Step, Target};
 use crate::analysis::node::readers::Narrowed;
-use crate::state::catalog::Usage;
+use crate::state::catalog::{Ca, Usage};
 use crate::state::text::{count, shell_word};
 use crate::state::time::minute;
 
@@ -38,6 +38,13 @@ pub fn plan_text(plan: &Plan) -> String {
             let copies: Vec<_> = copies.iter().map(|file| file.display().to_string()).collect();
             add(format!("    and its copies in {}", copies.join(", ")));
         }
+    }
+    for text in plan.replacement.iter().flat_map(|new| replacement(new, plan)) {
+        add(text);
+    }
+    if let Some(signing) = &plan.signing {
+        add("- have kube-controller-manager sign with a file of one certificate: it doesn't start with a bundle".to_owned());
+        add(format!("    {}", signs_with(signing)));
     }
     for step in &plan.steps {
         add(format!("- {} {}: {}", verb(step), step.name, where_to(step)));
@@ -75,6 +82,93 @@ pub fn plan_text(plan: &Plan) -> String {
         add(format!("Restart afterwards: {}", names.join(", ")));
     }
     out
+}
+
+/// The replacement of a CA: what changes, and what that means.
+fn replacement(new: &CaReplacement, plan: &Plan) -> Vec<String> {
+    let (name, path, key) = (new.name, new.path.display(), new.key_path.display());
+    let mut lines = Vec::new();
+    let copies: Vec<_> =
+        new.files.iter().filter(|file| **file != new.path).map(|file| file.display().to_string()).collect();
+    if new.stage == Stage::Finish {
+        lines.push(format!("- remove the old CA {name}: {path}"));
+        lines.push(format!("    subject {}", new.subject));
+        lines.push("    from then on everything that it has signed is rejected".to_owned());
+    } else {
+        lines.push(format!("- replace the CA {name} by a new one with a new key: {path} and {key}"));
+        lines.push(format!("    subject {}", new.subject));
+        let was = new.old.map_or_else(|| "unknown".to_owned(), |old| minute(old.not_after));
+        lines.push(format!("    expires {} (old: {was})", minute(new.new.not_after)));
+        match (&new.given, &new.key) {
+            (Some(given), _) => lines.push(format!("    from {}", given.source.display())),
+            (None, Some(key)) => lines.push(format!("    new key, {}", key.algorithm)),
+            (None, None) => {}
+        }
+        if new.old.is_some() {
+            lines.push("    both are trusted until kuberescue ca replace --finish".to_owned());
+        }
+    }
+    if !copies.is_empty() {
+        lines.push(format!("    the same in {}", copies.join(", ")));
+    }
+    if new.signing.manifest.is_some() {
+        let signs = signs_with(&new.signing);
+        lines.push(format!(
+            "    kube-controller-manager takes a file with one certificate to sign with: {signs}"
+        ));
+    }
+    lines.extend(what_it_means(new, plan).into_iter().map(|text| format!("    NOTE: {text}")));
+    lines
+}
+
+/// The flags that change, and where.
+fn signs_with(signing: &Signing) -> String {
+    let manifest = signing.manifest.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let flags: Vec<_> = signing.flags.iter().map(|flag| format!("--{}={}", flag.name, flag.value)).collect();
+    format!("{} in {manifest}", flags.join(" "))
+}
+
+/// What stops working and until when, and what comes next.
+fn what_it_means(new: &CaReplacement, plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    let others = new.members.join(", ");
+    let finish = format!("sudo kuberescue ca replace {} --finish", new.name);
+    match new.stage {
+        Stage::Trust if !new.members.is_empty() => notes.extend([
+            format!(
+                "etcd's members trust each other's certificates: all of them ({others} too) have to trust the new CA before its certificates are used"
+            ),
+            "step 1 of 3: this command, on the other members with --from (below); recover on each, one after the other".to_owned(),
+            "step 2 of 3: sudo kuberescue certs renew all, and recover, on each".to_owned(),
+            format!("step 3 of 3: {finish}, and recover, on each"),
+        ]),
+        Stage::Trust => notes.extend([
+            "nothing stops working".to_owned(),
+            "when all that trusts the old CA trusts the new one too: sudo kuberescue certs renew all --kubelet, and recover, on each control-plane node".to_owned(),
+            format!("at the end: {finish}"),
+        ]),
+        Stage::Issue if new.authority == Ca::Cluster => notes.extend([
+            "from the restart on, whoever trusts the old CA alone rejects this node's API server until it has the new ca.crt: workers, pods, kubeconfigs elsewhere (below). What they present is accepted".to_owned(),
+            "to avoid that, where certificates are still valid: --trust-only first".to_owned(),
+            format!("at the end: {finish}"),
+        ]),
+        Stage::Issue => notes.push(format!("at the end, when all control-plane nodes have it: {finish}")),
+        Stage::Finish if !new.members.is_empty() => {
+            notes.push(format!("etcd's other members ({others}) must have certificates of the new CA by now"));
+        }
+        Stage::Finish if new.authority == Ca::Cluster => notes.push(
+            "what is not on this node is not checked: all workers and control-plane nodes must have certificates of the new CA and trust it by now".to_owned(),
+        ),
+        Stage::Finish => {}
+    }
+    if new.stage != Stage::Finish && new.is_working && new.given.is_none() {
+        let at = if new.old.is_some_and(|old| old.not_after < plan.at) { "has expired" } else { "expires" };
+        notes.push(format!(
+            "the key of the old CA is here and works: if it has not leaked and the CA only {at}, sudo kuberescue ca renew {} is enough",
+            new.name
+        ));
+    }
+    notes
 }
 
 /// `730 days`, or in hours where it is no number of days.

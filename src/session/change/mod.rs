@@ -21,8 +21,10 @@ use super::input::source::{about, archived, read_again};
 use crate::analysis::node::findings::{Finding, Node, findings};
 use crate::analysis::node::host_state::{HostState, Interrupted};
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::outside::{Outside, outside};
-use crate::analysis::node::plan::{Options, Plan, Refusal, decide, goes_with_reissue, kubelet_distrusts};
+use crate::analysis::node::outside::{ChangedCa, Outside, outside};
+use crate::analysis::node::plan::{
+    Options, Plan, Refusal, Stage, decide, goes_with_reissue, kubelet_distrusts,
+};
 use crate::disk::transaction::{self, Lock};
 use crate::disk::{Root, archive};
 use crate::error::Error;
@@ -149,9 +151,9 @@ impl Prepared {
         &self.root
     }
 
-    /// What has a copy of a CA that the plan renews, outside of this node.
+    /// What has a copy of a CA that the plan renews or replaces, outside of this node.
     pub fn outside(&self) -> Vec<Outside> {
-        outside(&self.inventory, &self.plan.authorities, self.now)
+        outside(&self.inventory, &ChangedCa::of(&self.plan), self.now)
     }
 
     /// Its lock, once taken.
@@ -189,8 +191,8 @@ impl Prepared {
     pub fn issue(&self) -> Result<Issued, Error> {
         let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
         let snapshot = self.snapshot.with(&changes);
-        // Only credentials change: the facts, manifests among them, stay.
-        let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.clone());
+        // Only credentials change, and where a CA is replaced a manifest: the other facts stay.
+        let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.with_manifests(&snapshot));
         let findings = self.findings_after(&snapshot, &inventory);
         verify(&self.plan, &inventory, &findings)
             .map_err(|what| Error::could_not_run(what).code(Code::IssueFailed))?;
@@ -323,6 +325,21 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
                 step.path.display()
             ));
         }
+    }
+    if let Some(new) = &plan.replacement {
+        let row = inventory.authority(new.authority);
+        let is_there =
+            row.and_then(|row| row.certificate.get()).is_some_and(|ca| ca.not_after == new.new.not_after);
+        let olds = row.map_or(0, |row| row.predecessors().count());
+        if !is_there || (new.stage == Stage::Finish) != (olds < new.olds.len()) {
+            let path = new.path.display();
+            return Err(format!("{}: the new one is not where it should be, {path}", new.name));
+        }
+    }
+    if plan.signing.is_some()
+        && let Some(finding) = findings.iter().find(|finding| finding.code == Code::SigningCaBundle)
+    {
+        return Err(format!("{}: {}", finding.subject, finding.what));
     }
     for step in &plan.steps {
         let Some(row) = inventory.row(&step.name) else {

@@ -184,7 +184,7 @@ fn refuse_as_worker(root: &Root, inventory: &Inventory) -> Result<(), Error> {
     }
 }
 
-/// Reads a node's credentials again after a change of credentials alone; its facts are known.
+/// Reads a node's credentials and manifests again after a change of credentials; its other facts are known.
 pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
     let mut reading = Reading::of_fixed_set(root, Some(earlier));
     // Kubeconfigs, then what they name.
@@ -194,7 +194,7 @@ pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, 
         }
     }
     let snapshot = reading.trees(facts);
-    let inventory = Inventory::with_facts(&snapshot, facts.clone());
+    let inventory = Inventory::with_facts(&snapshot, facts.with_manifests(&snapshot));
     (snapshot, inventory)
 }
 
