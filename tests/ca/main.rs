@@ -6,6 +6,7 @@ mod apiserver;
 #[path = "../common/mod.rs"]
 mod common;
 mod judges;
+mod replace;
 #[path = "../apiserver/server.rs"]
 #[allow(dead_code, reason = "each story uses a part of it")]
 mod server;
@@ -118,7 +119,7 @@ fn the_plan_names_every_copy_and_what_is_outside() {
         expires 2036-11-21 00:00 UTC (old: 2023-12-30 00:00 UTC)
     Restart afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
 
-    Copies of the renewed CAs elsewhere (manual action required):
+    Copies of the CAs elsewhere (manual action required):
       - etcd's clients on other machines (backups, monitoring): they have a copy of its CA; where there is one:
           scp /etc/kubernetes/pki/etcd/ca.crt HOST:FILE
       - the workers: they reject the API server until they have the renewed one; for each:

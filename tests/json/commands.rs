@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 53] = [
+pub const CASES: [Case; 55] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -40,6 +40,8 @@ pub const CASES: [Case; 53] = [
     case("certs renew", "all --root EMPTY", "Error"),
     case("ca renew", "--root NODE --dry-run --at AT --days 3651", "Recovery"),
     case("ca renew", "--root EMPTY", "Error"),
+    case("ca replace", "ca --root NODE --dry-run --at AT", "Recovery"),
+    case("ca replace", "ca --root EMPTY", "Error"),
     case("archive create", "--root NODE --dry-run", "Archive"),
     case("archive list", "--root CHANGED", "ArchiveList"),
     case("archive verify", "--root CHANGED --at AT", "ArchiveVerification"),
