@@ -33,7 +33,12 @@ const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
 /// After the CAs have expired too.
 const RENEW_CAS: &str = "recover --renew-cas --yes --accept-clock --at 2037-06-01T00:00:00Z";
 
-pub const SCENARIOS: [Scenario; 9] = [
+/// The key of the cluster's CA is lost: a manifest changes too, and a file is made.
+const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
+/// The same file goes again.
+const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
+
+pub const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -86,6 +91,24 @@ pub const SCENARIOS: [Scenario; 9] = [
         command: "archive restore ARCHIVE --yes --exact",
         now: NOW,
         quick: 9,
+        full: 1,
+    },
+    Scenario {
+        name: "ca replace",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[],
+        command: REPLACE_CA,
+        now: NOW,
+        quick: 11,
+        full: 1,
+    },
+    Scenario {
+        name: "ca replace --finish",
+        tree: || Tree::of("ecdsa-p256"),
+        before: &[REPLACE_CA],
+        command: FINISH,
+        now: NOW,
+        quick: 11,
         full: 1,
     },
     Scenario {

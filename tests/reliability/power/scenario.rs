@@ -35,6 +35,8 @@ use Step::{Job, JobKilled, Killed, Run};
 const RENEW: &str = "certs renew all --accept-clock";
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01";
 const RENEW_CAS: &str = "ca renew all --yes --accept-clock --days 4000";
+const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
+const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
 const ROLLBACK: &str = "rollback --yes";
 const RESTORE: &str = "archive restore {archive} --yes";
 
@@ -75,6 +77,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("renew, the third change", &[RENEW, ROLLBACK], &[Run(RENEW)]),
     scenario("recover, kubelet included", &[], &[Run(RECOVER)]),
     scenario("the CAs renewed", &[], &[Run(RENEW_CAS)]),
+    scenario("a CA replaced", &[], &[Run(REPLACE_CA)]),
+    scenario("the old CA removed", &[REPLACE_CA], &[Run(FINISH)]),
     scenario("rollback", &[RENEW], &[Run(ROLLBACK)]),
     scenario("rollback of the second change", &[RENEW, RECOVER], &[Run(ROLLBACK)]),
     scenario("archive restore", &[RENEW], &[Run(RESTORE)]),
