@@ -10,6 +10,7 @@ mod common;
 mod controller;
 #[path = "../live_node/node.rs"]
 mod node;
+mod replace;
 mod stories;
 #[path = "../live_node/story.rs"]
 mod story;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::controller::{Fleet, Played, State, check_syntax, play_here};
 use crate::node::{PATIENCE, TestNode};
+use crate::replace::the_ca_of_etcd_is_replaced_while_etcd_goes_on;
 
 /// Long enough for three nodes to come up on a busy machine. The first two stories need no certificate.
 const ENDS_IN: u32 = 40;
@@ -45,6 +46,8 @@ fn a_fleet() {
     one_run_brings_back_nodes_whose_certificates_have_all_expired(&fleet);
     told("a failure at the second node");
     a_failure_ends_the_run_before_the_next_node(&fleet);
+    told("etcd's CA replaced");
+    the_ca_of_etcd_is_replaced_while_etcd_goes_on(&fleet);
     told("the end");
 }
 
