@@ -54,6 +54,7 @@ pub fn decide(
         decision.kubelet_serving();
     }
     decision.leave_what_is_not_due();
+    decision.leave_what_was_not_named();
     let (trust, validity) = (decision.trust(), decision.configured_validity());
     let Decision { authorities, mut steps, skipped, .. } = decision;
     for step in &mut steps {
@@ -106,7 +107,7 @@ pub(super) struct Decision<'a> {
     pub(super) now: Timestamp,
     pub(super) authorities: Vec<CaStep>,
     pub(super) steps: Vec<Step>,
-    skipped: Vec<Skipped>,
+    pub(super) skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
 }
 
@@ -266,6 +267,9 @@ impl Decision<'_> {
         let missing = |what| unable(Code::CaMissing, what, false);
         if let Some(step) = self.authorities.iter().find(|step| step.authority == authority) {
             return Ok(&step.renewed);
+        }
+        if self.options.elsewhere.is_some() {
+            return self.signer_elsewhere(authority);
         }
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =
