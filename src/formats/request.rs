@@ -147,8 +147,11 @@ impl Request {
                     || usage.time_stamping
                     || usage.ocsp_signing
                     || !usage.other.is_empty();
-                let wanted =
-                    [(usage.server_auth, "serverAuth"), (usage.client_auth, "clientAuth"), (others, "others")];
+                let wanted = [
+                    (usage.server_auth, "serverAuth"),
+                    (usage.client_auth, "clientAuth"),
+                    (others, "others"),
+                ];
                 self.purposes.extend(wanted.iter().filter(|(is, _)| *is).map(|(_, name)| *name));
             }
             _ => {}

@@ -14,6 +14,7 @@ mod own_authority;
 mod primes;
 mod random;
 mod renewal;
+mod request;
 mod signer;
 mod template;
 
@@ -25,4 +26,5 @@ pub use creation::create;
 pub use error::IssueError;
 pub use keys::{KeyRequest, generate};
 pub use renewal::{Corrections, renew, renew_with};
+pub use request::{certificate_request, sign_request};
 pub use signer::Signer;
