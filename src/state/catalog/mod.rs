@@ -3,7 +3,7 @@
 
 mod table;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use table::CONSEQUENCES;
 pub use table::{CERT_SPECS, Leaf};
@@ -92,7 +92,7 @@ impl Organization {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Usage {
     Server,
