@@ -99,6 +99,24 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
     Ok(composer.changes)
 }
 
+/// The change that puts certificates in their places which another machine has signed, each with its key, in the order of
+/// the plan's steps.
+///
+/// # Errors
+/// A file has changed since the plan.
+pub fn delivered(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    plan: &Plan,
+    signed: &[(Certificate, PrivateKey)],
+) -> Result<ChangeSet, IssueError> {
+    let mut composer = Composer { snapshot, inventory, changes: ChangeSet::default() };
+    for (step, (certificate, key)) in plan.steps.iter().zip(signed) {
+        composer.place(step, certificate, None, key)?;
+    }
+    Ok(composer.changes)
+}
+
 /// The file of the cluster's CA: with the old one while that is replaced, with the chain of an intermediate one.
 pub(super) fn authority_pem(inventory: &Inventory) -> Option<String> {
     let row = inventory.authority(Ca::Cluster).filter(|row| !row.bundle.is_empty())?;

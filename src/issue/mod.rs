@@ -20,7 +20,7 @@ mod template;
 
 pub use crate::analysis::node::plan::{Dates as Validity, Profile};
 pub use authority::renew_authority;
-pub use change_set::change_set;
+pub use change_set::{change_set, delivered};
 pub use client::client_kubeconfig;
 pub use creation::create;
 pub use error::IssueError;

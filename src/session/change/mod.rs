@@ -187,7 +187,14 @@ impl Prepared {
     /// # Errors
     /// Something could not be created, would not be valid, or can't be put in its place.
     pub fn issue(&self) -> Result<Issued, Error> {
-        let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
+        self.checked(change_set(&self.snapshot, &self.inventory, &self.plan)?)
+    }
+
+    /// Checks the node with these changes.
+    ///
+    /// # Errors
+    /// Something would not be valid, or can't be put in its place.
+    pub fn checked(&self, changes: ChangeSet) -> Result<Issued, Error> {
         let snapshot = self.snapshot.with(&changes);
         // Only credentials change: the facts, manifests among them, stay.
         let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.clone());

@@ -2,11 +2,11 @@
 
 use super::decide::Decision;
 use super::options::Elsewhere;
-use super::{SignedBy, Why};
+use super::{SignedBy, Step, Why};
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::formats::certificate::Certificate;
 use crate::state::Code;
-use crate::state::catalog::Ca;
+use crate::state::catalog::{self, Ca, Usage};
 
 impl Decision<'_> {
     /// The certificate of a CA whose key is kept elsewhere.
@@ -39,7 +39,19 @@ impl Decision<'_> {
             Elsewhere::All => true,
             Elsewhere::Named(names) => names.contains(name),
         };
-        self.steps.retain(|step| matches!(step.authority, SignedBy::Ca(_)) && is_asked(&step.name));
+        // What the API server presents under other names is known by its path alone.
+        let is_known =
+            |step: &Step| matches!(step.authority, SignedBy::Ca(_)) && usage_of(&step.name).is_some();
+        self.steps.retain(|step| is_known(step) && is_asked(&step.name));
         self.skipped.retain(|skipped| is_asked(&skipped.name));
+    }
+}
+
+/// What a certificate of this name is for: kubeadm's, or one of the kubelet's.
+pub fn usage_of(name: &str) -> Option<Usage> {
+    match name {
+        catalog::KUBELET_CLIENT => Some(Usage::Client),
+        catalog::KUBELET_SERVING => Some(Usage::Server),
+        name => catalog::cert_spec(name).map(|spec| spec.usage),
     }
 }
