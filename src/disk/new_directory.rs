@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::{Error, effect, handle};
+use super::{Error, Root, effect, handle};
 
 #[derive(Debug)]
 pub struct NewDirectory {
@@ -43,6 +43,20 @@ impl NewDirectory {
                 .map_err(Error::io("make the directory", path))?;
         }
         Ok(Self { open: open_directory(path)?, path: path.to_owned() })
+    }
+
+    /// A directory below `root`, free of links that lead out of it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn below(root: &Root, inside: &Path) -> Result<Self, Error> {
+        let there = root.walk(inside, &mut |_, _, _, _| ());
+        let there = there.map_err(|(path, error)| Error::io("open the directory", path)(error))?;
+        let none = || Error::io("open the directory", inside)(Errno::ENOENT.into());
+        let there = there.ok_or_else(none)?;
+        let open = handle::open_directory(&there.parent, &there.name);
+        let open = open.map_err(Error::io("open the directory", inside))?;
+        Ok(Self { open, path: root.on_host(&there.path) })
     }
 
     /// Removes a file that this run has written. Best effort: the next run says that the directory is not empty.

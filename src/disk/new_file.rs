@@ -174,6 +174,21 @@ impl NewFile {
     }
 }
 
+impl NewFile {
+    /// Gives the file, which must be synced, its name at once in the place of what has it; a link is replaced, not followed.
+    ///
+    /// # Errors
+    /// It can't be written; then what was there is still there.
+    pub fn replace(mut self) -> Result<PathBuf, Error> {
+        let name = self.numbered(1);
+        let failed = |error| Error::io("write", self.path())(error);
+        effect::rename(&self.directory, &self.partial, &name).map_err(failed)?;
+        effect::sync(&self.directory).map_err(failed)?;
+        self.is_named = true;
+        Ok(self.path())
+    }
+}
+
 /// What was written so far.
 impl Pages for NewFile {
     fn size(&mut self) -> io::Result<u64> {
