@@ -147,12 +147,8 @@ fn has_subject(step: &Step, certificate: &Certificate) -> bool {
         groups
     };
     let is_of_kubeadm = || {
-        let organization = catalog::cert_spec(&step.name).map(|spec| spec.organization);
-        organization.is_some_and(|organization| {
-            let known = [organization.until_1_28, organization.since_1_29, organization.since_1_37];
-            let has: Vec<_> = certificate.organizations.iter().map(String::as_str).collect();
-            known.iter().any(|known| has == known.as_slice())
-        })
+        let has: Vec<_> = certificate.organizations.iter().map(String::as_str).collect();
+        catalog::cert_spec(&step.name).is_some_and(|spec| spec.organization.is_known(&has))
     };
     certificate.common_names == [name]
         && (sorted(&certificate.organizations) == sorted(groups) || is_of_kubeadm())

@@ -17,6 +17,7 @@ mod options;
 mod profile;
 mod refuse;
 mod repair;
+mod requested;
 pub(in crate::analysis) mod restarts;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use self::elsewhere::usage_of;
 pub use self::options::{Elsewhere, Options, Selection};
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
+pub use self::requested::more_than_kubeadm;
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
 use super::facts::Fact;
 use super::readers::Narrowed;

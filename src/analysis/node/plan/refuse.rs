@@ -75,7 +75,12 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], told: &[Ca
             row.certificate_path.display(),
             names.join(", ")
         );
-        let hint = format!("{}{}", authority_hint(code, row), or_partial(code));
+        let external = if code == Code::CaKeyMissing {
+            "; with an external CA: sudo kuberescue csr export DIR"
+        } else {
+            ""
+        };
+        let hint = format!("{}{external}{}", authority_hint(code, row), or_partial(code));
         Some(Refusal { code, what, hint, partial_helps: true })
     };
     blocked.into_iter().filter_map(refusal).collect()
@@ -106,7 +111,7 @@ pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
         Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
         Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),
         Code::CaKeyMissing => format!(
-            "copy {key} from a backup or from another control-plane node; with an external CA have the certificates signed there"
+            "copy {key} from a backup or from another control-plane node"
         ),
         Code::CaKeyMismatch => format!(
             "{key} belongs to another CA: find the key that matches {certificate}"

@@ -1,33 +1,22 @@
 //! Signing requests on the machine that has the CA's key, which is no node: each is checked against its manifest and against
 //! what kubeadm gives a certificate of this name.
 
-use std::path::{Path, PathBuf};
-
 use jiff::{SignedDuration, Timestamp};
 
+use super::cas::KeptCa;
 use super::directory::{Directory, Member};
-use crate::analysis::node::plan::{BACKDATE_SECONDS, DEFAULT_DAYS, Dates, usage_of};
-use crate::disk::{NewFile, workstation};
+use crate::analysis::node::plan::{BACKDATE_SECONDS, DEFAULT_DAYS, Dates, more_than_kubeadm, usage_of};
+use crate::disk::NewFile;
 use crate::error::Error;
 use crate::formats::certificate::Certificate;
-use crate::formats::key::PrivateKey;
 use crate::formats::request::Request;
 use crate::formats::requests::Requested;
 use crate::issue::{Signer, sign_request};
 use crate::report::{SignedCertificate, SignedCertificates};
 use crate::session::Context;
-use crate::state::catalog::{self, CAS, Ca, CommonName, Names, Usage};
+use crate::state::Code;
+use crate::state::catalog::{self, Ca, Usage};
 use crate::state::time::{expired_on, minute};
-use crate::state::{Code, os};
-
-/// A CA with its key.
-pub struct KeptCa {
-    certificate: Certificate,
-    key: PrivateKey,
-    path: PathBuf,
-    /// Which one it is, where its place says so.
-    role: Option<Ca>,
-}
 
 /// What is asked for beyond the requests.
 pub struct Options {
@@ -51,53 +40,6 @@ struct Job {
     usage: Usage,
     dates: Dates,
     ca: usize,
-}
-
-/// Reads CAs: of directories laid out as `/etc/kubernetes/pki`, and of a certificate with its key beside it.
-///
-/// # Errors
-/// There is none, or a key doesn't fit its certificate or cannot sign here.
-pub fn read_cas(paths: &[PathBuf]) -> Result<Vec<KeptCa>, Error> {
-    let mut found = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let before = found.len();
-            for role in CAS {
-                let file = |suffix| path.join(format!("{}.{suffix}", role.base()));
-                if file("crt").exists() && file("key").exists() {
-                    found.push(read_ca(&file("crt"), &file("key"), Some(role))?);
-                }
-            }
-            if found.len() == before {
-                let what = format!("cannot use --ca {}: it holds no ca.crt with its ca.key", path.display());
-                return Err(Error::usage(what).hint("name the CA's certificate: --ca PATH/ca.crt"));
-            }
-        } else {
-            found.push(read_ca(path, &path.with_extension("key"), None)?);
-        }
-    }
-    Ok(found)
-}
-
-fn read_ca(path: &Path, key_path: &Path, role: Option<Ca>) -> Result<KeptCa, Error> {
-    let hint = "the key of a CA is beside its certificate: --ca PATH/ca.crt with PATH/ca.key";
-    let read = |path: &Path, code| {
-        workstation::read_regular(path).map_err(|error| {
-            let what = format!("cannot read {}: {}", path.display(), os::reason(&error));
-            Error::could_not_run(what).code(code).hint(hint)
-        })
-    };
-    let wrong = |path: &Path, code, why: &str| {
-        Error::refused(code, format!("cannot sign with {}: {why}", path.display())).hint(hint)
-    };
-    let certificate = Certificate::from_pem(&read(path, Code::CaMissing)?)
-        .map_err(|error| wrong(path, Code::CaUnreadable, &error.to_string()))?;
-    let key = PrivateKey::from_pem(&read(key_path, Code::CaKeyMissing)?)
-        .map_err(|error| wrong(key_path, Code::CaKeyUnreadable, &error.to_string()))?;
-    let code = if certificate.is_of(&key) { Code::Unsupported } else { Code::CaKeyMismatch };
-    let code = if certificate.is_ca { code } else { Code::NotACa };
-    Signer::new(&certificate, &key).map_err(|error| wrong(path, code, &error.to_string()))?;
-    Ok(KeptCa { certificate, key, path: path.to_owned(), role })
 }
 
 impl Signing {
@@ -252,55 +194,11 @@ impl Planner<'_> {
                 return Err(self.mismatch("its names or usage are not those of the manifest"));
             }
         }
-        let more = self.more_than_kubeadm(request, usage);
+        let node = self.directory.list.as_ref().map(|list| list.node.as_str());
+        let more = more_than_kubeadm(&self.member.name, node, request);
         match more.filter(|_| !self.options.accept.contains(&Code::RequestExceeds)) {
             Some(why) => Err(self.exceeds(&why)),
             None => Ok(()),
-        }
-    }
-
-    /// What a request asks for that no kubeadm gives a certificate of this name.
-    fn more_than_kubeadm(&self, request: &Request, usage: Usage) -> Option<String> {
-        let node = self.directory.list.as_ref().map(|list| list.node.as_str());
-        let user = request.common_names.first().map(String::as_str).unwrap_or_default();
-        let groups: Vec<_> = request.organizations.iter().map(String::as_str).collect();
-        let is_node = |user: &str| node.is_none_or(|node| node == user);
-        let (is_user, is_group, may_be_named) = match catalog::cert_spec(&self.member.name) {
-            Some(spec) => {
-                let is_user = match spec.common_name {
-                    CommonName::Fixed(name) => user == name,
-                    CommonName::NodeName => is_node(user),
-                };
-                let known = spec.organization;
-                let known = [known.until_1_28, known.since_1_29, known.since_1_37];
-                let is_group = known.iter().any(|known| groups == known.as_slice());
-                (is_user, is_group, spec.names != Names::None)
-            }
-            // The kubelet's: client-go `util/certificate`.
-            None => {
-                let is_user = user.strip_prefix("system:node:").is_some_and(is_node);
-                (is_user, groups == ["system:nodes"], usage != Usage::Client)
-            }
-        };
-        let names = request.alternative_names();
-        let purposes: &[&str] = match usage {
-            Usage::Server => &["serverAuth"],
-            Usage::Client => &["clientAuth"],
-            Usage::ServerAndClient => &["serverAuth", "clientAuth"],
-        };
-        let beyond = request.purposes.iter().find(|purpose| !purposes.contains(purpose));
-        if !is_user || request.common_names.len() != 1 {
-            Some(format!("its user (CN) is {}", request.common_names.join(", ")))
-        } else if !is_group {
-            Some(format!("its groups (O) are {}", groups.join(", ")))
-        } else if request.subject_parts != groups.len() + 1 {
-            Some(format!("its subject has other parts than O and CN: {}", request.subject))
-        } else if !names.is_empty() && !may_be_named {
-            Some(format!("a client, with the names {}", names.join(", ")))
-        } else if let Some(name) = request.other_names.first() {
-            Some(format!("it has {name}"))
-        } else {
-            beyond.map(|purpose| format!("its extended key usage is {purpose}"))
         }
     }
 
