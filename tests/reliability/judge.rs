@@ -113,6 +113,11 @@ fn recorded(tree: &Tree) -> Result<Vec<(PathBuf, Option<String>)>, String> {
     Ok(paths.collect())
 }
 
+/// What `certs renew` can renew on a node: two of its CAs may be elsewhere ([`super::common::Node::sign_elsewhere`]).
+pub fn what_can_be_renewed(root: &Path) -> &'static str {
+    if root.join("elsewhere").exists() { "front-proxy-client" } else { "all" }
+}
+
 /// Runs the program without a tracer.
 pub fn told(root: &Path, arguments: &str) -> Run {
     let mut command = kuberescue();
@@ -123,7 +128,7 @@ pub fn told(root: &Path, arguments: &str) -> Run {
 /// What is there and shouldn't be.
 pub fn leftovers(tree: &Tree) -> Vec<String> {
     let fine = |name: &str| {
-        ["lock", "last.json", "history.jsonl"].contains(&name)
+        ["lock", "last.json", "history.jsonl", "csr.json"].contains(&name)
             || name.ends_with(".tar.gz") && !name.starts_with('.')
             || name.starts_with("history-")
     };

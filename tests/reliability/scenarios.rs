@@ -30,10 +30,12 @@ const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
 
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
 
+const IMPORT: &str = "csr import USB --yes --accept-clock --at 2026-11-24T00:00:00Z";
+
 /// After the CAs have expired too.
 const RENEW_CAS: &str = "recover --renew-cas --yes --accept-clock --at 2037-06-01T00:00:00Z";
 
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -59,6 +61,15 @@ pub const SCENARIOS: [Scenario; 9] = [
         command: RENEW_CAS,
         now: "2037-06-01T00:00:00Z",
         quick: 11,
+        full: 1,
+    },
+    Scenario {
+        name: "csr import",
+        tree: || Tree::of_signed("ecdsa-p256"),
+        before: &[],
+        command: IMPORT,
+        now: NOW,
+        quick: 7,
         full: 1,
     },
     Scenario {
@@ -154,6 +165,7 @@ impl Scenario {
         let archive = old.own_names().into_iter().find(|name| name.ends_with(".tar.gz"));
         let archive = root.join(OWN).join(archive.unwrap_or_default());
         let command = self.command.replace("ARCHIVE", &archive.display().to_string());
+        let command = command.replace("USB", &root.join("usb").display().to_string());
         let run = told(&root, &command);
         assert_eq!(run.code, 0, "{command}\n{run}");
         let reference = Tree::read(&root);
