@@ -29,6 +29,13 @@ impl KillAt {
     }
 }
 
+impl KillAt {
+    /// Files that were created for others to read.
+    pub fn wide(self) -> Vec<String> {
+        self.wide
+    }
+}
+
 impl Watch for KillAt {
     fn before(&mut self, op: &Op) -> Answer {
         if let Op::Open { path, flags, mode, existed: false } = op

@@ -121,8 +121,8 @@ pub fn refuse_used(path: &Path) -> Result<(), Error> {
     Err(Error::usage(what).hint("name a new directory, such as one on a USB stick"))
 }
 
-/// Writes requests and manifest, and keeps the keys. The node's lock is taken. The files get their names last, and the
-/// manifest after all others: without it the directory is no export.
+/// Writes requests and manifest, and keeps the keys. The node's lock is taken. The keys of an earlier export are replaced once
+/// all is written, and the manifest gets its name after that: without it the directory is no export.
 ///
 /// # Errors
 /// Something can't be written: no file is left in the directory.
@@ -143,15 +143,17 @@ pub fn write(prepared: &Prepared, made: &Made, path: &Path, context: &mut Contex
     let mut keys = pending::read(prepared.root())?;
     keys.retain(|key| !made.list.requests.iter().any(|request| request.name == key.name));
     keys.extend(made.keys.iter().cloned());
-    pending::write(lock, keys)?;
-    context.changed = true;
     let mut named: Vec<&str> = Vec::new();
-    for (name, file) in staged {
-        if let Err(error) = file.name() {
-            named.iter().for_each(|name| directory.take_back(name));
-            return Err(error.into());
+    let put = || {
+        let manifest = staged.pop();
+        for (name, file) in staged {
+            file.name()?;
+            named.push(name);
         }
-        named.push(name);
-    }
+        pending::write(lock, keys)?;
+        context.changed = true;
+        manifest.map_or(Ok(()), |(_, file)| file.name().map(drop))
+    };
+    put().inspect_err(|_| named.iter().for_each(|name| directory.take_back(name)))?;
     Ok(())
 }
