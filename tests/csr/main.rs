@@ -2,7 +2,6 @@
 //! openssl, webpki and kubectl.
 
 #[path = "../apiserver/mod.rs"]
-#[allow(dead_code, reason = "each story uses a part of it")]
 mod apiserver;
 mod bad_input;
 #[path = "../common/mod.rs"]

@@ -27,9 +27,7 @@ impl KillAt {
     pub fn new(number: usize) -> Self {
         Self { left: number, wide: Vec::new() }
     }
-}
 
-impl KillAt {
     /// Files that were created for others to read.
     pub fn wide(self) -> Vec<String> {
         self.wide
