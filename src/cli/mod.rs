@@ -37,7 +37,7 @@ pub enum Command {
     /// Renew CAs before or after they expire
     #[command(subcommand)]
     Ca(ca::Command),
-    /// Have certificates signed by an external CA, whose key is on another machine
+    /// Renew certificates of an external CA, whose key is on another machine
     #[command(subcommand)]
     Csr(csr::Command),
     /// Create, list, verify, compare and restore archives of the node's state

@@ -76,8 +76,6 @@ impl Requested {
 struct Envelope {
     api_version: String,
     kind: String,
-    #[serde(flatten)]
-    body: RequestList,
 }
 
 impl RequestList {
@@ -89,11 +87,12 @@ impl RequestList {
         if bytes.len() > LARGEST {
             return Err("larger than any that kuberescue writes".to_owned());
         }
-        let read: Envelope = serde_json::from_slice(bytes).map_err(|error| json_reason(&error))?;
+        let malformed = |error| json_reason(&error);
+        let read: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
         if read.api_version != API_VERSION || read.kind != KIND {
             return Err(format!("not a {KIND} of {API_VERSION}"));
         }
-        let list = read.body;
+        let list: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         if list.requests.len() > MOST || list.authorities.len() > MOST {
             return Err("more requests than a node has certificates".to_owned());
         }

@@ -12,11 +12,11 @@ pub mod sign;
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Write certificate signing requests into a directory; private keys stay on this node
+    /// Export certificate signing requests to a directory; private keys stay on this node
     Export(export::Args),
     /// Sign the requests of a directory, on the machine that has the CA's key
     Sign(sign::Args),
-    /// Check the signed certificates of a directory and put them in place, all or none
+    /// Import signed certificates: each is checked, then all are put in place or none
     Import(import::Args),
 }
 
