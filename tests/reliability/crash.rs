@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::libc;
 
 use super::decode::Op;
-use super::judge::{End, Judge, New, leftovers, told, what_can_be_renewed};
+use super::judge::{End, Judge, New, bring_keys_back, leftovers, told};
 use super::scenarios::{SCENARIOS, Scenario, words};
 use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
@@ -159,6 +159,7 @@ impl Start<'_> {
             return Err(format!("a second resume\n{again}"));
         }
         let now = &self.judge.now;
+        bring_keys_back(&root);
         // What is rolled back is as it was, good or not.
         if end == End::New && matches!(self.judge.new, New::Like(_)) && (thorough || is_full()) {
             let good = told(&root, &format!("certs check-expiration --at {now}"));
@@ -173,10 +174,7 @@ impl Start<'_> {
                 return Err(format!("history and archives\n{verified}"));
             }
             // The old CAs may have expired by then.
-            let renew = match now.as_str() < "2036" {
-                true => format!("certs renew {}", what_can_be_renewed(&root)),
-                false => "recover --renew-cas --yes".to_owned(),
-            };
+            let renew = if now.as_str() < "2036" { "certs renew all" } else { "recover --renew-cas --yes" };
             let renewed = told(&root, &format!("{renew} --accept-clock --at {now}"));
             if renewed.code != 0 {
                 return Err(format!("renewing afterwards\n{renewed}"));

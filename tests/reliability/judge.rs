@@ -113,9 +113,15 @@ fn recorded(tree: &Tree) -> Result<Vec<(PathBuf, Option<String>)>, String> {
     Ok(paths.collect())
 }
 
-/// What `certs renew` can renew on a node: two of its CAs may be elsewhere ([`super::common::Node::sign_elsewhere`]).
-pub fn what_can_be_renewed(root: &Path) -> &'static str {
-    if root.join("elsewhere").exists() { "front-proxy-client" } else { "all" }
+/// Puts the keys of CAs back that are kept elsewhere ([`super::common::Node::sign_elsewhere`]), so that the node is judged and
+/// renewed like any other.
+pub fn bring_keys_back(root: &Path) {
+    for ca in ["ca", "etcd/ca"] {
+        let kept = root.join(format!("elsewhere/{ca}.key"));
+        if kept.exists() {
+            std::fs::copy(kept, root.join(format!("etc/kubernetes/pki/{ca}.key"))).unwrap();
+        }
+    }
 }
 
 /// Runs the program without a tracer.
