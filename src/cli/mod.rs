@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    archive, ca, check_expiration, diagnose, etcd, explain, kubeconfig, nodes, probe, recover, renew,
+    archive, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig, nodes, probe, recover, renew,
     restart, resume, rollback, rollout, verify,
 };
 use crate::error::{Exit, Outcome};
@@ -37,6 +37,9 @@ pub enum Command {
     /// Renew CAs before or after they expire
     #[command(subcommand)]
     Ca(ca::Command),
+    /// Renew certificates of an external CA, whose key is on another machine
+    #[command(subcommand)]
+    Csr(csr::Command),
     /// Create, list, verify, compare and restore archives of the node's state
     #[command(subcommand)]
     Archive(archive::Command),
@@ -89,6 +92,7 @@ impl Cli {
             Command::Certs(Certs::CheckExpiration(args)) => check_expiration::run(args, context),
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Ca(command) => ca::run(command, context),
+            Command::Csr(command) => csr::run(command, context),
             Command::Archive(command) => archive::run(command, context),
             Command::Kubeconfig(command) => kubeconfig::run(command, context),
             Command::Etcd(command) => etcd::run(command, context),

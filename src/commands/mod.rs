@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod ca;
 pub mod check_expiration;
+pub mod csr;
 pub mod diagnose;
 pub mod etcd;
 pub mod explain;

@@ -3,7 +3,7 @@
 //! and the logs, which are only streamed.
 //!
 //! Everything happens below the handle of the [`Root`], component by component, so that no link on a foreign
-//! disk leads out of it. Only [`archive`], [`transaction`], [`parking`] and [`NewFile`] open anything for writing. Must
+//! disk leads out of it. Only [`archive`], [`transaction`], [`parking`], [`pending`] and [`NewFile`] open anything for writing. Must
 //! not know what a certificate is, what the time is (it is a parameter), or how to print.
 
 pub mod archive;
@@ -15,11 +15,13 @@ pub mod history;
 mod journal;
 mod limits;
 pub mod logs;
+mod new_directory;
 mod new_file;
 mod node;
 pub mod obstacle;
 mod pages;
 pub mod parking;
+pub mod pending;
 mod record;
 pub mod replacement;
 pub mod rescue;
@@ -31,6 +33,7 @@ pub mod workstation;
 
 pub use error::{Error, Holder};
 pub use limits::{MAX_BYTES, MAX_ENTRIES, MAX_FILE};
+pub use new_directory::NewDirectory;
 pub use new_file::NewFile;
 pub use node::{Depth, Reader};
 pub use pages::{PagedFile, Trailer};

@@ -4,13 +4,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::statvfs::fstatvfs;
 
+use super::new_directory::{NewDirectory, open_directory};
 use super::state_dir::{PARTIAL, StateDir};
 use super::{Error, Root, effect};
 use crate::formats::bolt::Pages;
@@ -67,6 +67,15 @@ impl NewFile {
         }
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         Self::create(open_directory(parent)?, parent.to_owned(), name, "", 1)
+    }
+
+    /// Begins the file `name` in `directory`, with no other name.
+    ///
+    /// # Errors
+    /// It exists, or the directory can't be written.
+    pub fn within(directory: &NewDirectory, name: &str) -> Result<Self, Error> {
+        let open = directory.open.try_clone().map_err(Error::io("open the directory", &directory.path))?;
+        Self::create(open, directory.path.clone(), name.into(), "", 1)
     }
 
     fn create(
@@ -165,6 +174,21 @@ impl NewFile {
     }
 }
 
+impl NewFile {
+    /// Gives the file, which must be synced, its name at once in the place of what has it; a link is replaced, not followed.
+    ///
+    /// # Errors
+    /// It can't be written; then what was there is still there.
+    pub fn replace(mut self) -> Result<PathBuf, Error> {
+        let name = self.numbered(1);
+        let failed = |error| Error::io("write", self.path())(error);
+        effect::rename(&self.directory, &self.partial, &name).map_err(failed)?;
+        effect::sync(&self.directory).map_err(failed)?;
+        self.is_named = true;
+        Ok(self.path())
+    }
+}
+
 /// What was written so far.
 impl Pages for NewFile {
     fn size(&mut self) -> io::Result<u64> {
@@ -183,12 +207,6 @@ impl Drop for NewFile {
             let _removed = effect::remove(&self.directory, &self.partial);
         }
     }
-}
-
-fn open_directory(path: &Path) -> Result<File, Error> {
-    let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
-    let opened = File::options().read(true).custom_flags(flags).open(path);
-    opened.map_err(Error::io("open the directory", path))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod pem;
 pub mod protobuf;
 pub mod reason;
 pub mod request;
+pub mod requests;
 pub mod san;
 pub mod systemd;
 pub mod token;

@@ -24,6 +24,8 @@ pub enum Label {
     PrivateKey,
     /// Subject public key info (RFC 5280 section 4.1).
     PublicKey,
+    /// Certificate signing request, PKCS #10 (RFC 2986).
+    Request,
 }
 
 impl Label {
@@ -35,6 +37,7 @@ impl Label {
             Self::EcPrivateKey => "EC PRIVATE KEY",
             Self::PrivateKey => "PRIVATE KEY",
             Self::PublicKey => "PUBLIC KEY",
+            Self::Request => "CERTIFICATE REQUEST",
         }
     }
 }
@@ -158,6 +161,7 @@ fn label(kind: SectionKind) -> Option<Label> {
         SectionKind::EcPrivateKey => Label::EcPrivateKey,
         SectionKind::PrivateKey => Label::PrivateKey,
         SectionKind::PublicKey => Label::PublicKey,
+        SectionKind::Csr => Label::Request,
         _ => return None,
     })
 }

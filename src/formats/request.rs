@@ -1,4 +1,4 @@
-//! Certificate signing requests (PKCS #10, RFC 2986) of kubelets.
+//! Certificate signing requests (PKCS #10, RFC 2986): of kubelets, and for external CAs.
 
 use std::net::IpAddr;
 
@@ -36,6 +36,14 @@ pub struct Request {
     pub is_signed: bool,
     /// Whether it requests a CA certificate.
     pub wants_authority: bool,
+    /// Purposes that it requests (extended key usage), as openssl names them.
+    pub purposes: Vec<&'static str>,
+    /// Subject in DER, byte for byte.
+    pub subject_der: Vec<u8>,
+    /// Subject public key info in DER.
+    pub spki: Vec<u8>,
+    /// The value of the subject alternative names that it requests, in DER.
+    pub names_der: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -48,12 +56,27 @@ impl Request {
         if text.len() > LARGEST {
             return Err(wrong("the request is larger than any that a kubelet makes"));
         }
-        let pem = STANDARD.decode(text).map_err(|_| wrong("the request is no base64"))?;
-        let (_, pem) = parse_x509_pem(&pem).map_err(|_| wrong("the request is no PEM"))?;
+        Self::from_pem(&STANDARD.decode(text).map_err(|_| wrong("the request is no base64"))?)
+    }
+
+    /// Reads the first request of PEM text.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be parsed.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, RequestError> {
+        let wrong = |what: &str| RequestError(what.to_owned());
+        let (_, pem) = parse_x509_pem(pem).map_err(|_| wrong("the request is no PEM"))?;
         if !["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"].contains(&pem.label.as_str()) {
             return Err(wrong("the PEM in the request is no certificate request"));
         }
         Self::from_der(&pem.contents)
+    }
+
+    /// Names and addresses as openssl prints them, and those of other kinds.
+    pub fn alternative_names(&self) -> Vec<String> {
+        let names = self.dns_names.iter().map(|name| format!("DNS:{name}"));
+        let names = names.chain(self.addresses.iter().map(|address| format!("IP:{address}")));
+        names.chain(self.other_names.iter().cloned()).collect()
     }
 
     /// Reads a request in DER.
@@ -75,15 +98,20 @@ impl Request {
             organizations: text(subject.iter_organization().map(|name| name.as_str().ok()).collect()),
             subject_parts: subject.iter_attributes().count(),
             is_signed: parsed.verify_signature().is_ok(),
+            subject_der: subject.as_raw().to_vec(),
+            spki: parsed.certification_request_info.subject_pki.raw.to_vec(),
             ..Self::default()
         };
         // The signer uses all such attributes.
         for attribute in parsed.certification_request_info.iter_attributes() {
             if let ParsedCriAttribute::ExtensionRequest(wanted) = attribute.parsed_attribute() {
-                wanted
-                    .extensions
-                    .iter()
-                    .for_each(|extension| request.take_extension(extension.parsed_extension()));
+                for extension in &wanted.extensions {
+                    let parsed = extension.parsed_extension();
+                    if matches!(parsed, ParsedExtension::SubjectAlternativeName(_)) {
+                        request.names_der = Some(extension.value.to_vec());
+                    }
+                    request.take_extension(parsed);
+                }
             }
         }
         Ok(request)
@@ -109,6 +137,23 @@ impl Request {
                 self.other_names.push("an extension that cannot be read".to_owned())
             }
             ParsedExtension::BasicConstraints(constraints) => self.wants_authority |= constraints.ca,
+            ParsedExtension::KeyUsage(usage) => {
+                self.wants_authority |= usage.key_cert_sign() || usage.crl_sign();
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                let others = usage.any
+                    || usage.code_signing
+                    || usage.email_protection
+                    || usage.time_stamping
+                    || usage.ocsp_signing
+                    || !usage.other.is_empty();
+                let wanted = [
+                    (usage.server_auth, "serverAuth"),
+                    (usage.client_auth, "clientAuth"),
+                    (others, "others"),
+                ];
+                self.purposes.extend(wanted.iter().filter(|(is, _)| *is).map(|(_, name)| *name));
+            }
             _ => {}
         }
     }

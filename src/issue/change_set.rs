@@ -10,6 +10,8 @@ use super::{
 };
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy};
+use crate::formats::certificate::Certificate;
+use crate::formats::key::PrivateKey;
 use crate::state::catalog::Ca;
 use crate::state::{ChangeSet, Snapshot};
 
@@ -90,6 +92,24 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
     }
     if let Some(file) = &plan.trust {
         composer.trust(file)?;
+    }
+    Ok(composer.changes)
+}
+
+/// The change that puts certificates in their places which another machine has signed, each with its key, in the order of
+/// the plan's steps.
+///
+/// # Errors
+/// A file has changed since the plan.
+pub fn delivered(
+    snapshot: &Snapshot,
+    inventory: &Inventory,
+    plan: &Plan,
+    signed: &[(Certificate, PrivateKey)],
+) -> Result<ChangeSet, IssueError> {
+    let mut composer = Composer::new(snapshot, inventory);
+    for (step, (certificate, key)) in plan.steps.iter().zip(signed) {
+        composer.place(step, certificate, None, key)?;
     }
     Ok(composer.changes)
 }

@@ -21,7 +21,7 @@ use crate::state::catalog::Usage;
 
 /// The order in which Go's `x509.CreateCertificate` writes extensions: key usage, extended key usage, basic
 /// constraints, authority key identifier, subject alternative names.
-const GO_ORDER: [Oid; 5] =
+pub(super) const GO_ORDER: [Oid; 5] =
     [&[0x55, 0x1d, 0x0f], &[0x55, 0x1d, 0x25], &[0x55, 0x1d, 0x13], AUTHORITY_KEY_ID, &[0x55, 0x1d, 0x11]];
 
 /// X.520, id-at-organizationName.
@@ -72,7 +72,7 @@ fn sorted(names: &[String]) -> Vec<&str> {
 
 /// A subject with several organizations, in DER: rcgen takes one of a kind. They are one set, as Go writes them
 /// (`crypto/x509/pkix` `Name.ToRDNSequence`); a set is sorted by its encoding (X.690 section 11.6).
-fn subject(profile: &Profile) -> Result<Vec<u8>, IssueError> {
+pub(super) fn subject(profile: &Profile) -> Result<Vec<u8>, IssueError> {
     let mut organizations = profile
         .organizations
         .iter()
@@ -96,7 +96,8 @@ fn attribute(kind: ObjectIdentifier, value: &str) -> Result<Vec<u8>, IssueError>
     Ok(AnyRef::new(Tag::Sequence, &attribute)?.to_der()?)
 }
 
-fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8>, IssueError> {
+/// Subject, names and usage of a profile.
+pub(super) fn params(profile: &Profile) -> Result<CertificateParams, IssueError> {
     let refused =
         |name: &str, reason: &str| IssueError::Name { name: name.to_owned(), reason: reason.to_owned() };
     if profile.common_name.is_empty() {
@@ -125,15 +126,22 @@ fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8
     let mut no_authority = CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 0x00]);
     no_authority.set_criticality(true);
     params.custom_extensions = vec![no_authority];
+    Ok(params)
+}
+
+/// A template for what has this profile. It is not signed.
+pub(super) fn unsigned(profile: &Profile, authority_key_id: Option<&[u8]>) -> Result<Vec<u8>, IssueError> {
+    let mut params = params(profile)?;
     params.use_authority_key_identifier_extension = authority_key_id.is_some();
 
     let mut authority = CertificateParams::default();
     authority.key_identifier_method =
         KeyIdMethod::PreSpecified(authority_key_id.unwrap_or_default().to_vec());
     let issuer = Issuer::from_params(&authority, Placeholder);
-    let made = params
-        .signed_by(&Placeholder, &issuer)
-        .map_err(|error| refused(&profile.common_name, name_reason(&error)))?;
+    let made = params.signed_by(&Placeholder, &issuer).map_err(|error| IssueError::Name {
+        name: profile.common_name.clone(),
+        reason: name_reason(&error).to_owned(),
+    })?;
     Ok(made.der().to_vec())
 }
 
@@ -154,7 +162,7 @@ pub(super) fn text(value: &str) -> DnValue {
 }
 
 /// A placeholder for key and signature.
-struct Placeholder;
+pub(super) struct Placeholder;
 
 impl PublicKeyData for Placeholder {
     fn der_bytes(&self) -> &[u8] {

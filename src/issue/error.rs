@@ -41,6 +41,9 @@ pub enum IssueError {
     /// A CA whose kind of key cannot sign here.
     #[error("the certificate authority \"{authority}\" cannot sign here: its key is {algorithm}: {reason}")]
     CannotSign { authority: String, algorithm: KeyAlgorithm, reason: String },
+    /// A key of a kind that cannot sign its own certificate request here.
+    #[error("a key of {algorithm} cannot sign a certificate request here: {reason}")]
+    RequestNotSigned { algorithm: KeyAlgorithm, reason: String },
     /// The signature operation itself failed.
     #[error("signing with the key of \"{0}\" failed")]
     SignatureFailed(String),

@@ -81,7 +81,7 @@ pub fn renew_with(
 }
 
 /// Whether a certificate may be used so.
-fn allows(certificate: &Certificate, usage: Usage) -> bool {
+pub(super) fn allows(certificate: &Certificate, usage: Usage) -> bool {
     (usage == Usage::Client || certificate.may_serve)
         && (usage == Usage::Server || certificate.may_be_client)
         && certificate.may_sign
@@ -109,7 +109,11 @@ fn usages(old: &Certificate, usage: Usage) -> Replaced {
 }
 
 /// The template's alternative names but those that are removed, byte for byte, and what is added after them.
-fn alternative_names(template: &Template<'_>, added: &[San], removed: &[San]) -> Result<Vec<u8>, IssueError> {
+pub(super) fn alternative_names(
+    template: &Template<'_>,
+    added: &[San],
+    removed: &[San],
+) -> Result<Vec<u8>, IssueError> {
     let mut list = Vec::new();
     if let Some(old) = template.value(ALTERNATIVE_NAMES)? {
         for name in Vec::<AnyRef<'_>>::from_der(&old)? {
@@ -133,12 +137,22 @@ pub(super) fn checked(
     key: &PrivateKey,
     validity: Dates,
 ) -> Result<Certificate, IssueError> {
+    checked_for(der, signer, key.spki(), validity)
+}
+
+/// The same for a public key, as subject public key info in DER.
+pub(super) fn checked_for(
+    der: Vec<u8>,
+    signer: &Signer<'_>,
+    spki: &[u8],
+    validity: Dates,
+) -> Result<Certificate, IssueError> {
     let issued = Certificate::from_der(der)?;
     let failed = |reason: String| Err(IssueError::FailedCheck(reason));
     if let Err(error) = issued.signed_by(signer.authority()) {
         return failed(error.to_string());
     }
-    if issued.spki != key.spki() {
+    if issued.spki != spki {
         return failed("it has another key".to_owned());
     }
     let seconds = |moment: jiff::Timestamp| moment.as_second();

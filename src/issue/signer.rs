@@ -27,14 +27,7 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// A CA with its private key, ready to sign.
 pub struct Signer<'a> {
     authority: &'a Certificate,
-    pair: Pair,
-    algorithm: Vec<u8>,
-}
-
-enum Pair {
-    Rsa(Box<RsaKeyPair>),
-    Ecdsa(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
+    key: SigningKey,
 }
 
 impl fmt::Debug for Signer<'_> {
@@ -57,11 +50,45 @@ impl<'a> Signer<'a> {
         if !authority.is_of(key) {
             return Err(IssueError::OtherKey(authority.subject.clone()));
         }
-        let refused = |reason: String| IssueError::CannotSign {
+        let refused = |reason| IssueError::CannotSign {
             authority: authority.subject.clone(),
             algorithm: key.algorithm.clone(),
             reason,
         };
+        Ok(Self { authority, key: SigningKey::of(key, refused)? })
+    }
+
+    pub fn authority(&self) -> &'a Certificate {
+        self.authority
+    }
+
+    /// The signature's AlgorithmIdentifier in DER (RFC 5280 section 4.1.1.2).
+    pub(super) fn algorithm(&self) -> &[u8] {
+        &self.key.algorithm
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IssueError> {
+        self.key.sign(message).ok_or_else(|| IssueError::SignatureFailed(self.authority.subject.clone()))
+    }
+}
+
+/// A private key, ready to sign.
+pub(super) struct SigningKey {
+    pair: Pair,
+    /// The signature's AlgorithmIdentifier in DER.
+    pub(super) algorithm: Vec<u8>,
+}
+
+enum Pair {
+    Rsa(Box<RsaKeyPair>),
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl SigningKey {
+    /// # Errors
+    /// `refused` with the reason: a kind of key that cannot sign here.
+    pub(super) fn of(key: &PrivateKey, refused: impl Fn(String) -> IssueError) -> Result<Self, IssueError> {
         let rejected = |error: ring::error::KeyRejected| refused(reason::rejected(&error).to_owned());
         let (pair, algorithm) = match key.algorithm {
             KeyAlgorithm::Rsa(_) => {
@@ -85,31 +112,19 @@ impl<'a> Signer<'a> {
                 return Err(refused("no such signatures are made here".to_owned()));
             }
         };
-        Ok(Self { authority, pair, algorithm })
+        Ok(Self { pair, algorithm })
     }
 
-    pub fn authority(&self) -> &'a Certificate {
-        self.authority
-    }
-
-    /// The signature's AlgorithmIdentifier in DER (RFC 5280 section 4.1.1.2).
-    pub(super) fn algorithm(&self) -> &[u8] {
-        &self.algorithm
-    }
-
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IssueError> {
-        let failed = |_| IssueError::SignatureFailed(self.authority.subject.clone());
+    /// `None` if the signature operation failed.
+    pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                    .map_err(failed)?;
-                Ok(signature)
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
+                Some(signature)
             }
-            Pair::Ecdsa(pair) => {
-                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
-            }
-            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::Ecdsa(pair) => Some(pair.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec()),
+            Pair::Ed25519(pair) => Some(pair.sign(message).as_ref().to_vec()),
         }
     }
 }

@@ -83,6 +83,17 @@ impl<'a> Template<'a> {
         validity: Dates,
         replaced: &[(Oid, Vec<u8>)],
     ) -> Result<Vec<u8>, IssueError> {
+        self.issue_for(signer, key.spki(), validity, replaced)
+    }
+
+    /// The same for a public key, as subject public key info in DER.
+    pub(super) fn issue_for(
+        &self,
+        signer: &Signer<'_>,
+        spki: &[u8],
+        validity: Dates,
+        replaced: &[(Oid, Vec<u8>)],
+    ) -> Result<Vec<u8>, IssueError> {
         let authority = signer.authority();
         let serial = self.new_serial()?;
         let (not_before, not_after) = (time(validity.not_before), time(validity.not_after));
@@ -100,13 +111,13 @@ impl<'a> Template<'a> {
         ]
         .concat();
 
-        let extensions = self.new_extensions(authority.key_id.as_deref(), key, replaced)?;
+        let extensions = self.new_extensions(authority.key_id.as_deref(), spki, replaced)?;
         let mut tbs = self.tbs.clone();
         tbs.serial = AnyRef::from_der(&serial)?;
         tbs.signature = AnyRef::from_der(signer.algorithm())?;
         tbs.issuer = AnyRef::from_der(&authority.subject_der)?;
         tbs.validity = AnyRef::new(Tag::Sequence, &dates)?;
-        tbs.key = AnyRef::from_der(key.spki())?;
+        tbs.key = AnyRef::from_der(spki)?;
         // It would name another issuer than the one that signs (RFC 5280 section 4.1.2.8).
         tbs.issuer_unique_id = None;
         tbs.extensions = extensions.as_deref().map(AnyRef::from_der).transpose()?;
@@ -136,7 +147,7 @@ impl<'a> Template<'a> {
     fn new_extensions(
         &self,
         authority_key_id: Option<&[u8]>,
-        key: &PrivateKey,
+        spki: &[u8],
         replaced: &[(Oid, Vec<u8>)],
     ) -> Result<Option<Vec<u8>>, IssueError> {
         let Some(old) = &self.extensions else { return Ok(None) };
@@ -155,9 +166,9 @@ impl<'a> Template<'a> {
                         with_value(*extension, &value)?.encode_to_vec(&mut body)?;
                     }
                 }
-                Some(SUBJECT_KEY_ID) if !self.has_key(key)? => {
+                Some(SUBJECT_KEY_ID) if !self.has_key(spki)? => {
                     // RFC 5280 section 4.2.1.2, method 1.
-                    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &public_key_bits(key.spki())?);
+                    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &public_key_bits(spki)?);
                     let value = OctetStringRef::new(hash.as_ref())?.to_der()?;
                     with_value(*extension, &value)?.encode_to_vec(&mut body)?;
                 }
@@ -179,8 +190,8 @@ impl<'a> Template<'a> {
         Ok(Some(AnyRef::new(Tag::Sequence, &body)?.to_der()?))
     }
 
-    fn has_key(&self, key: &PrivateKey) -> Result<bool, IssueError> {
-        Ok(public_key_bits(&self.tbs.key.to_der()?)? == public_key_bits(key.spki())?)
+    fn has_key(&self, spki: &[u8]) -> Result<bool, IssueError> {
+        Ok(public_key_bits(&self.tbs.key.to_der()?)? == public_key_bits(spki)?)
     }
 }
 

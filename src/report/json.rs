@@ -9,12 +9,13 @@ use super::{sanitise, yaml};
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.
-pub const KINDS: [(&str, &str); 29] = [
+pub const KINDS: [(&str, &str); 31] = [
     ("Archive", "archive.schema.json"),
     ("ArchiveComparison", "archive-comparison.schema.json"),
     ("ArchiveList", "archive-list.schema.json"),
     ("ArchiveRestore", "archive-restore.schema.json"),
     ("ArchiveVerification", "archive-verification.schema.json"),
+    ("CertificateRequests", "certificate-requests.schema.json"),
     ("ClusterVerification", "cluster.schema.json"),
     ("CodeList", "codes.schema.json"),
     ("Diagnosis", "diagnosis.schema.json"),
@@ -37,6 +38,7 @@ pub const KINDS: [(&str, &str); 29] = [
     ("ResumeResult", "resume.schema.json"),
     ("RollbackResult", "rollback.schema.json"),
     ("Rollout", "rollout.schema.json"),
+    ("SignedCertificates", "signed-certificates.schema.json"),
     ("Timeline", "timeline.schema.json"),
     ("TrustGraph", "trust.schema.json"),
 ];

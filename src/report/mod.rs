@@ -24,6 +24,7 @@ mod probe;
 mod progress;
 mod prometheus;
 mod recovery;
+mod requests;
 mod rescue;
 mod restart;
 mod rollout;
@@ -64,6 +65,7 @@ pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next_steps, no_blocker, preflight_lines, renewal_messages, took,
 };
+pub use requests::{SignedCertificate, SignedCertificates, requests_document, requests_text};
 pub use rescue::{EtcdRescue, RescueDone, RescuePlan};
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};

@@ -209,7 +209,7 @@ fn diagnose_names_the_command() {
     assert_eq!(run.json()["verdict"]["repair"], "kuberescue recover --renew-cas", "{run}");
     let node = Node::of("expired-ca");
     node.remove(&format!("{PKI}/etcd/ca.key"));
-    assert_snapshot!(node.run("diagnose -o json").json()["verdict"]["obstacle"], @r#""cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest""#);
+    assert_snapshot!(node.run("diagnose -o json").json()["verdict"]["obstacle"], @r#""cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; --partial renews the rest""#);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn what_keeps_a_ca_from_being_renewed() {
     assert_snapshot!(screens.0, @"
     ## key missing
     error [ca-key-missing]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found
-    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there
+    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node
 
     ## another key
     error [ca-key-mismatch]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key does not match its certificate
@@ -269,7 +269,7 @@ fn what_keeps_a_ca_from_being_renewed() {
 
     ## one key of three is missing
     error [ca-key-missing]: cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found
-    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; --partial renews the rest
     ");
     let usage = healthy().run("ca renew apiserver");
     assert_eq!(usage.code, 2, "{usage}");

@@ -279,6 +279,22 @@ impl Node {
         run
     }
 
+    /// Takes the keys of two CAs away, to `/elsewhere`, and lets them sign what the node needs: requests and certificates are
+    /// in `/usb`.
+    pub fn sign_elsewhere(&self) {
+        for ca in ["ca", "etcd/ca"] {
+            self.rename(&format!("{PKI}/{ca}.key"), &format!("/elsewhere/{ca}.key"));
+            self.write(&format!("/elsewhere/{ca}.crt"), self.read(&format!("{PKI}/{ca}.crt")));
+        }
+        let [usb, cas] = ["/usb", "/elsewhere"].map(|path| self.path(path).display().to_string());
+        self.must(&format!("csr export {usb}"));
+        let mut sign = kuberescue();
+        sign.args(["csr", "sign", &usb, "--ca", &cas, "--yes", "--at", NOW]);
+        let signed = run(sign);
+        assert_eq!(signed.code, 0, "{signed}");
+        self.settle();
+    }
+
     /// Asserts that a command is refused with this code for a reason of safety, says what to do next, and
     /// leaves the node as it was.
     pub fn refuses(&self, arguments: &str, code: &str) -> Run {

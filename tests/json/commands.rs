@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 55] = [
+pub const CASES: [Case; 61] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -42,6 +42,12 @@ pub const CASES: [Case; 55] = [
     case("ca renew", "--root EMPTY", "Error"),
     case("ca replace", "ca --root NODE --dry-run --at AT", "Recovery"),
     case("ca replace", "ca --root EMPTY", "Error"),
+    case("csr export", "requests --reuse-keys --root EXTERNAL --dry-run --at AT", "CertificateRequests"),
+    case("csr export", "requests --root OTHER --dry-run --at AT", "Error"),
+    case("csr sign", "usb --ca pki --dry-run --at AT", "SignedCertificates"),
+    case("csr sign", "usb --ca missing", "Error"),
+    case("csr import", "usb --root EXTERNAL --dry-run --at AT", "Recovery"),
+    case("csr import", "missing --root EXTERNAL", "Error"),
     case("archive create", "--root NODE --dry-run", "Archive"),
     case("archive list", "--root CHANGED", "ArchiveList"),
     case("archive verify", "--root CHANGED --at AT", "ArchiveVerification"),

@@ -21,12 +21,13 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 29] = [
+const REFUSED: [(&str, &str, &str); 31] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
     ("ArchiveRestore", "/leftOut", ""),
     ("ArchiveVerification", "/items/0/readiness", "READY?"),
+    ("CertificateRequests", "/requests/0/usage", "any"),
     ("ClusterVerification", "/items/0/severity", "fatal"),
     ("CodeList", "/items/0/class", "none"),
     ("Diagnosis", "/verdict/state", "fine"),
@@ -49,6 +50,7 @@ const REFUSED: [(&str, &str, &str); 29] = [
     ("ResumeResult", "/result", "done"),
     ("RollbackResult", "/result", "resumed"),
     ("Rollout", "/items/0/action", "maybe"),
+    ("SignedCertificates", "/certificates/0/kept", "yes"),
     ("Timeline", "/events/0/kind", "rumour"),
     ("TrustGraph", "/nodes/0/kind", "person"),
 ];

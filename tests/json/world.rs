@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
 use crate::common::desk::Desk;
-use crate::common::{NOW, Node, Run, base64, etcd_database, run};
+use crate::common::{NOW, Node, PKI, Run, base64, etcd_database, run};
 
 const LOG: &str = "\
 E1123 22:10:01.123456    1234 reflector.go:138] Failed to watch *v1.Node: Get \"https://192.168.10.11:6443/api/v1/nodes\": x509: \
@@ -19,6 +19,8 @@ pub struct World {
     pub other: Node,
     pub changed: Node,
     pub empty: Node,
+    /// The key of its CA is in `pki` on the desk, and `usb` has what it signed.
+    pub external: Node,
     pub server: ApiServer,
     pub desk: Desk,
 }
@@ -31,6 +33,7 @@ impl World {
             other: Node::of("mixed"),
             changed: Node::of("expired-all"),
             empty: Node::empty(),
+            external: Node::of("expired-all"),
             server,
             desk,
         };
@@ -39,6 +42,15 @@ impl World {
         std::fs::rename(archive.out.trim(), world.path("archive.tar.gz")).unwrap();
         let renewed = world.run(&format!("certs renew all --root CHANGED --at {NOW}"));
         assert_eq!(renewed.code, 0, "{renewed}");
+        for file in ["ca.crt", "ca.key"] {
+            world.desk.write(&format!("pki/{file}"), world.external.read(&format!("{PKI}/{file}")));
+        }
+        world.external.remove(&format!("{PKI}/ca.key"));
+        for command in ["csr export usb --reuse-keys --root EXTERNAL", "csr sign usb --ca pki --yes"] {
+            let run = world.run(&format!("{command} --at {NOW}"));
+            assert_eq!(run.code, 0, "{run}");
+        }
+        world.external.settle();
         let (expired, good) = (
             world.server.authority.expired("kubernetes-admin"),
             world.server.authority.leaf("kubernetes-admin"),
@@ -74,6 +86,7 @@ impl World {
             "OTHER" => self.other.root().display().to_string(),
             "CHANGED" => self.changed.root().display().to_string(),
             "EMPTY" => self.empty.root().display().to_string(),
+            "EXTERNAL" => self.external.root().display().to_string(),
             "ARCHIVE" => self.path("archive.tar.gz"),
             word => word.to_owned(),
         }));

@@ -34,7 +34,7 @@ fn where_the_ca_cannot_sign() {
     assert_snapshot!(screens.0, @"
     ## no key
     error [ca-key-missing]: cannot issue a client certificate: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found
-    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA have the certificates signed there
+    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node
 
     ## another CA's key
     error [ca-key-mismatch]: cannot issue a client certificate: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key does not match its certificate

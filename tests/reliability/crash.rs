@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::libc;
 
 use super::decode::Op;
-use super::judge::{End, Judge, New, leftovers, told};
+use super::judge::{End, Judge, New, bring_keys_back, leftovers, told};
 use super::scenarios::{SCENARIOS, Scenario, words};
 use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
@@ -26,6 +26,11 @@ pub struct KillAt {
 impl KillAt {
     pub fn new(number: usize) -> Self {
         Self { left: number, wide: Vec::new() }
+    }
+
+    /// Files that were created for others to read.
+    pub fn wide(self) -> Vec<String> {
+        self.wide
     }
 }
 
@@ -154,6 +159,7 @@ impl Start<'_> {
             return Err(format!("a second resume\n{again}"));
         }
         let now = &self.judge.now;
+        bring_keys_back(&root);
         // What is rolled back is as it was, good or not.
         if end == End::New && matches!(self.judge.new, New::Like(_)) && (thorough || is_full()) {
             let good = told(&root, &format!("certs check-expiration --at {now}"));

@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer as _, Pem, X509Certificate};
 
 use super::crash::{Figures, demanded, is_full, is_pending, resumed};
 use super::decode::Op;
-use super::judge::{End, Judge, New, leftovers, told};
+use super::judge::{End, Judge, New, bring_keys_back, leftovers, told};
 use super::scenarios::{SCENARIOS, words};
 use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
@@ -179,6 +179,7 @@ impl Case {
             // A credential that can't be read is reissued or left out: another plan than without the fault,
             // carried out as a whole.
             Err(_) if fault.reads && self.judge.is_whole_by_its_record(&after) => {
+                bring_keys_back(root);
                 let good = told(root, &format!("certs check-expiration --at {}", self.judge.now));
                 if code == 0 && good.code != 0 {
                     return Err(format!("finished well, and all is not well\n{good}"));

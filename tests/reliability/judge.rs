@@ -113,6 +113,17 @@ fn recorded(tree: &Tree) -> Result<Vec<(PathBuf, Option<String>)>, String> {
     Ok(paths.collect())
 }
 
+/// Puts the keys of CAs back that are kept elsewhere ([`super::common::Node::sign_elsewhere`]), so that the node is judged and
+/// renewed like any other.
+pub fn bring_keys_back(root: &Path) {
+    for ca in ["ca", "etcd/ca"] {
+        let kept = root.join(format!("elsewhere/{ca}.key"));
+        if kept.exists() {
+            std::fs::copy(kept, root.join(format!("etc/kubernetes/pki/{ca}.key"))).unwrap();
+        }
+    }
+}
+
 /// Runs the program without a tracer.
 pub fn told(root: &Path, arguments: &str) -> Run {
     let mut command = kuberescue();
@@ -123,7 +134,7 @@ pub fn told(root: &Path, arguments: &str) -> Run {
 /// What is there and shouldn't be.
 pub fn leftovers(tree: &Tree) -> Vec<String> {
     let fine = |name: &str| {
-        ["lock", "last.json", "history.jsonl"].contains(&name)
+        ["lock", "last.json", "history.jsonl", "csr.json"].contains(&name)
             || name.ends_with(".tar.gz") && !name.starts_with('.')
             || name.starts_with("history-")
     };

@@ -23,6 +23,8 @@ mod peers;
 #[cfg(target_arch = "x86_64")]
 mod power;
 #[cfg(target_arch = "x86_64")]
+mod requests;
+#[cfg(target_arch = "x86_64")]
 mod scenarios;
 mod secrets;
 #[cfg(target_arch = "x86_64")]

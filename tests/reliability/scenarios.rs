@@ -30,6 +30,8 @@ const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
 
 const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01T00:00:00Z";
 
+const IMPORT: &str = "csr import USB --yes --accept-clock --at 2026-11-24T00:00:00Z";
+
 /// After the CAs have expired too.
 const RENEW_CAS: &str = "recover --renew-cas --yes --accept-clock --at 2037-06-01T00:00:00Z";
 
@@ -38,7 +40,7 @@ const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
 /// The same file goes again.
 const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
 
-pub const SCENARIOS: [Scenario; 11] = [
+pub const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -64,6 +66,15 @@ pub const SCENARIOS: [Scenario; 11] = [
         command: RENEW_CAS,
         now: "2037-06-01T00:00:00Z",
         quick: 11,
+        full: 1,
+    },
+    Scenario {
+        name: "csr import",
+        tree: || Tree::of_signed("ecdsa-p256"),
+        before: &[],
+        command: IMPORT,
+        now: NOW,
+        quick: 7,
         full: 1,
     },
     Scenario {
@@ -177,6 +188,7 @@ impl Scenario {
         let archive = old.own_names().into_iter().find(|name| name.ends_with(".tar.gz"));
         let archive = root.join(OWN).join(archive.unwrap_or_default());
         let command = self.command.replace("ARCHIVE", &archive.display().to_string());
+        let command = command.replace("USB", &root.join("usb").display().to_string());
         let run = told(&root, &command);
         assert_eq!(run.code, 0, "{command}\n{run}");
         let reference = Tree::read(&root);

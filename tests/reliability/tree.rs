@@ -63,6 +63,13 @@ impl Tree {
         Self::read(Node::of(name).root())
     }
 
+    /// The same with certificates that another machine has signed for it, in `/usb`.
+    pub fn of_signed(name: &str) -> Self {
+        let node = Node::of(name);
+        node.sign_elsewhere();
+        Self::read(node.root())
+    }
+
     pub fn read(root: &Path) -> Self {
         let mut tree = Self::default();
         tree.add(root, Path::new(""));

@@ -103,6 +103,7 @@ impl ChangeArgs {
             whole_node,
             add_sans: Vec::new(),
             remove_sans: Vec::new(),
+            elsewhere: None,
         })
     }
 }

@@ -2,6 +2,7 @@
 //! check again. Undoing a change ([`undo`]), and restoring an archived state ([`restore`]).
 
 pub mod arguments;
+pub mod csr;
 pub mod etcd_beside;
 pub mod etcd_snapshot;
 pub mod meanwhile;
@@ -189,7 +190,14 @@ impl Prepared {
     /// # Errors
     /// Something could not be created, would not be valid, or can't be put in its place.
     pub fn issue(&self) -> Result<Issued, Error> {
-        let changes = change_set(&self.snapshot, &self.inventory, &self.plan)?;
+        self.checked(change_set(&self.snapshot, &self.inventory, &self.plan)?)
+    }
+
+    /// Checks the node with these changes.
+    ///
+    /// # Errors
+    /// Something would not be valid, or can't be put in its place.
+    pub fn checked(&self, changes: ChangeSet) -> Result<Issued, Error> {
         let snapshot = self.snapshot.with(&changes);
         // Only credentials change, and where a CA is replaced a manifest: the other facts stay.
         let inventory = Inventory::with_facts(&snapshot, self.inventory.facts.with_manifests(&snapshot));

@@ -3,7 +3,7 @@
 
 mod table;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use table::CONSEQUENCES;
 pub use table::{CERT_SPECS, Leaf};
@@ -94,13 +94,19 @@ impl Organization {
         }
     }
 
+    /// Whether some version issues it with these organizations.
+    pub fn is_known(&self, organizations: &[&str]) -> bool {
+        let known = [self.until_1_28, self.since_1_29, self.since_1_37];
+        known.iter().any(|known| organizations == known.as_slice())
+    }
+
     /// Whether the version makes a difference.
     pub fn varies(&self) -> bool {
         *self != Self::same(self.until_1_28)
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Usage {
     Server,

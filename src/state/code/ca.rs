@@ -58,7 +58,7 @@ pub(super) const PAGES: &[Page] = &[
         "the key of a CA is not on this node",
         "The certificates that it signs cannot be renewed here.",
         "An external CA, or the key was taken away and kept somewhere safe, or it is lost.",
-        "Copy the key here for the repair (scp NODE:DIR/ca.key …), or run kuberescue recover on a control-plane node that has it. With an external CA have the certificates signed there. kuberescue recover --partial renews what other CAs sign. Is it lost on all nodes and in all backups: sudo kuberescue ca replace CA (ca, etcd-ca or front-proxy-ca) makes a new CA.",
+        "Copy the key here for the repair (scp NODE:DIR/ca.key …), or run kuberescue recover on a control-plane node that has it. With an external CA: sudo kuberescue csr export DIR writes certificate requests, kuberescue csr sign DIR --ca PATH signs them where the key is, and sudo kuberescue csr import DIR puts the certificates in place. kuberescue recover --partial renews what other CAs sign. Is the key lost on all nodes and in all backups: sudo kuberescue ca replace CA (ca, etcd-ca or front-proxy-ca) makes a new CA.",
     ),
     page(
         Code::CaKeyUnreadable,

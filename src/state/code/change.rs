@@ -157,6 +157,22 @@ pub(super) const PAGES: &[Page] = &[
         "The reason stands beside each certificate in kuberescue recover --dry-run.",
     ),
     page(
+        Code::RequestMismatch,
+        Refusal,
+        "a certificate request, or what was signed for it, is not what is planned",
+        "Nothing was signed or imported: the files of the directory do not belong together, or not to this node.",
+        "A request was changed on the way, files of two exports are in one directory, or the CA issued another subject than was requested.",
+        "Export the requests again on the node (sudo kuberescue csr export DIR), sign them with kuberescue csr sign DIR --ca PATH, and import the same directory.",
+    ),
+    page(
+        Code::RequestExceeds,
+        Refusal,
+        "a certificate request asks for more than kubeadm gives",
+        "Nothing was signed. Who has the certificate would have rights that this certificate never has: another user or group, another purpose, the rights of a CA.",
+        "The request or its manifest was changed, or the old certificate was configured by hand.",
+        "See what it asks for: openssl req -noout -text -in NAME.csr. If that is intended: kuberescue csr sign DIR --ca PATH --accept request-exceeds. A request for a CA certificate is never signed.",
+    ),
+    page(
         Code::NotRepairable,
         Refusal,
         "reissuing certificates does not repair this node",

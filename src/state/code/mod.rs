@@ -250,6 +250,8 @@ codes! {
     Interrupted "interrupted",
     OutputFailed "output-failed",
     NothingToRenew "nothing-to-renew",
+    RequestMismatch "request-mismatch",
+    RequestExceeds "request-exceeds",
     NotRepairable "not-repairable",
     KubeletCertificateExpired "kubelet-certificate-expired",
     ExactNeedsOwnArchive "exact-needs-own-archive",

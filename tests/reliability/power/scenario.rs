@@ -22,7 +22,7 @@ pub struct Scenario {
 }
 
 enum Step {
-    /// A command line; `{archive}` stands for the node's first archive.
+    /// A command line; `{archive}` stands for the node's first archive, `{usb}` for what another machine has signed.
     Run(&'static str),
     /// One that is killed before a call.
     Killed(&'static str, Kill),
@@ -37,6 +37,7 @@ const RECOVER: &str = "recover --yes --accept-clock --at 2027-12-01";
 const RENEW_CAS: &str = "ca renew all --yes --accept-clock --days 4000";
 const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
 const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
+const IMPORT: &str = "csr import {usb} --yes --accept-clock";
 const ROLLBACK: &str = "rollback --yes";
 const RESTORE: &str = "archive restore {archive} --yes";
 
@@ -79,6 +80,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("the CAs renewed", &[], &[Run(RENEW_CAS)]),
     scenario("a CA replaced", &[], &[Run(REPLACE_CA)]),
     scenario("the old CA removed", &[REPLACE_CA], &[Run(FINISH)]),
+    scenario("certificates of an external CA", &["signed elsewhere"], &[Run(IMPORT)]),
     scenario("rollback", &[RENEW], &[Run(ROLLBACK)]),
     scenario("rollback of the second change", &[RENEW, RECOVER], &[Run(ROLLBACK)]),
     scenario("archive restore", &[RENEW], &[Run(RESTORE)]),
@@ -173,6 +175,7 @@ impl Scenario {
             before_the_last = Some(Tree::read(node.root()));
             match command.strip_prefix("job ") {
                 Some(job) => jobs::run(job, node.root()),
+                None if *command == "signed elsewhere" => node.sign_elsewhere(),
                 None => drop(node.must(&with_archive(&node, command))),
             }
         }
@@ -213,7 +216,7 @@ impl Recording {
 
 fn words(node: &Node, command: &str) -> Vec<OsString> {
     let timeless = ["resume", "rollback", "archive"].iter().any(|word| command.starts_with(word));
-    let mut command = with_archive(node, command);
+    let mut command = with_archive(node, command).replace("{usb}", &node.path("/usb").display().to_string());
     if !timeless && !command.contains("--at ") {
         command.push_str(&format!(" --at {NOW}"));
     }

@@ -9,6 +9,7 @@ use kuberescue::session::change::undo::{last_change, undo};
 use kuberescue::state::{Digest, Invoker};
 
 use super::super::common::{NOW, kuberescue, run};
+use super::super::judge::bring_keys_back;
 use super::disk::Inode;
 use super::image::{self, OWN, Tree};
 
@@ -186,10 +187,11 @@ fn program(place: &Path, words: &str) -> Result<(), String> {
 
 /// The node can be changed again, and after that nothing of an unfinished run is left.
 fn next_change(place: &Path) -> Result<(), Wrong> {
+    bring_keys_back(place);
     program(place, &format!("certs renew all --accept-clock --at {NOW}")).map_err(Wrong::Next)?;
     let left = own_names(place).into_iter().filter(|name| {
         let archive = name.ends_with(".tar.gz") && !name.starts_with('.');
-        !archive && !["lock", "last.json", "history.jsonl"].contains(&name.as_str())
+        !archive && !["lock", "last.json", "history.jsonl", "csr.json"].contains(&name.as_str())
     });
     none_left(left.collect())
 }

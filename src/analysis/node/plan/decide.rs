@@ -65,6 +65,7 @@ pub fn decide(
         decision.kubelet_serving();
     }
     decision.leave_what_is_not_due();
+    decision.leave_what_was_not_named();
     let (trust, validity) = (decision.trust(), decision.configured_validity());
     let signing = decision.signing_repair();
     let Decision { authorities, replaced, mut steps, skipped, .. } = decision;
@@ -127,7 +128,7 @@ pub(super) struct Decision<'a> {
     pub(super) authorities: Vec<CaStep>,
     pub(super) replaced: Option<CaReplacement>,
     pub(super) steps: Vec<Step>,
-    skipped: Vec<Skipped>,
+    pub(super) skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
 }
 
@@ -305,6 +306,9 @@ impl Decision<'_> {
         }
         if let Some(new) = self.replaced.as_ref().filter(|new| new.authority == authority) {
             return Ok(new.into());
+        }
+        if self.options.elsewhere.is_some() {
+            return self.signer_elsewhere(authority).map(Issuer::from);
         }
         let row = self.inventory.authority(authority).ok_or_else(|| missing("it is not on this node"))?;
         let found =

@@ -37,6 +37,16 @@ pub struct Options {
     pub add_sans: Vec<San>,
     /// Names that serving certificates lose.
     pub remove_sans: Vec<San>,
+    /// Plan what CAs sign whose keys are kept elsewhere, and nothing else.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Which certificates of CAs whose keys are not on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
 }
 
 impl Options {
@@ -62,6 +72,7 @@ impl Options {
             whole_node: true,
             add_sans: Vec::new(),
             remove_sans: Vec::new(),
+            elsewhere: None,
         }
     }
 }

@@ -75,7 +75,12 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], told: &[Ca
             row.certificate_path.display(),
             names.join(", ")
         );
-        let hint = format!("{}{}", authority_hint(code, row), or_partial(code));
+        let external = if code == Code::CaKeyMissing {
+            "; with an external CA: sudo kuberescue csr export DIR"
+        } else {
+            ""
+        };
+        let hint = format!("{}{external}{}", authority_hint(code, row), or_partial(code));
         Some(Refusal { code, what, hint, partial_helps: true })
     };
     blocked.into_iter().filter_map(refusal).collect()
@@ -92,6 +97,7 @@ pub(super) fn or_partial(code: Code) -> &'static str {
 /// What to do about a CA that cannot sign, or cannot be renewed.
 pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
+    let name = row.authority.name();
     match code {
         Code::CaExpired => match ca::obstacle(row, PrivateKey::can_sign) {
             Ok(_) => {
@@ -106,10 +112,10 @@ pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
         Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
         Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),
         Code::CaKeyMissing => format!(
-            "copy {key} from a backup or from another control-plane node; with an external CA have the certificates signed there"
+            "copy {key} from a backup or from another control-plane node; it is lost on all of them: sudo kuberescue ca replace {name}"
         ),
         Code::CaKeyMismatch => format!(
-            "{key} belongs to another CA: find the key that matches {certificate}"
+            "{key} belongs to another CA: find the key that matches {certificate}; there is none: sudo kuberescue ca replace {name}"
         ),
         _ => format!("repair {certificate} and {key} from a backup"),
     }
