@@ -37,7 +37,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             node.remove(CURRENT);
             node.rename(DATED, CURRENT);
         },
-        &[("kubelet-link-no-link", B, "kubelet-client")],
+        &[("kubelet-link-no-link", W, "kubelet-client")],
     ),
     of(
         "a newer certificate than the current one",
