@@ -11,7 +11,7 @@ use super::{
     Corrections, IssueError, KeyRequest, Signer, authority, create, generate, own_authority, renew_with,
 };
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, Target};
+use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step, StoreAction, StoreChange, Target};
 use crate::analysis::node::readers;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
@@ -95,6 +95,9 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
     }
     if let Some(file) = &plan.trust {
         composer.trust(file)?;
+    }
+    for change in &plan.store {
+        composer.store(change)?;
     }
     Ok(composer.changes)
 }
@@ -199,6 +202,26 @@ impl Composer<'_> {
         let authority = self.authority_pem("kubelet.conf")?;
         let new = Kubeconfig::parse(old)?.splice_authority(old, authority.as_bytes())?;
         self.put_file(file, new.into(), KEY_MODE);
+        Ok(())
+    }
+
+    /// Links and removes what is in the kubelet's store.
+    fn store(&mut self, change: &StoreChange) -> Result<(), IssueError> {
+        match &change.action {
+            StoreAction::Link { link, file, from, .. } => {
+                if let Some(from) = from {
+                    let what = "what is to be its certificate".to_owned();
+                    let vanished = || IssueError::Vanished { name: change.name.clone(), what };
+                    let bytes = self.snapshot.file(from).cloned().ok_or_else(vanished)?;
+                    let directory = link.parent().unwrap_or(Path::new("/"));
+                    self.put_key(&directory.join(file.file_name().unwrap_or_default()), from, bytes);
+                }
+                self.put_link(link, file);
+            }
+            StoreAction::Remove { path } => {
+                self.changes.put(path, self.snapshot.get(path).cloned(), None);
+            }
+        }
         Ok(())
     }
 

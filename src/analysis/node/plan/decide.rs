@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::repair::Repair;
 use super::{
-    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, Target, Why, ca,
-    goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    Action, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Step, StoreChange, Target,
+    Why, ca, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row};
@@ -46,16 +46,16 @@ pub fn decide(
             Some(leaf) => decision.leaf(leaf.spec, &leaf.row),
             None => decision.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
         },
-        Selection::Kubelet => decision.kubelet_client(),
-        Selection::KubeletServing => decision.kubelet_serving(),
+        Selection::Kubelet => decision.kubelet_client(true),
+        Selection::KubeletServing => decision.kubelet_serving(true),
     }
     if options.kubelet && matches!(options.selection, Selection::One(_)) {
-        decision.kubelet_client();
-        decision.kubelet_serving();
+        decision.kubelet_client(true);
+        decision.kubelet_serving(true);
     }
     decision.leave_what_is_not_due();
     let (trust, validity) = (decision.trust(), decision.configured_validity());
-    let Decision { authorities, mut steps, skipped, .. } = decision;
+    let Decision { authorities, mut steps, store, skipped, .. } = decision;
     for step in &mut steps {
         let file = step.target.key_file();
         // A key that is kept in a file of its own is not written.
@@ -65,8 +65,11 @@ pub fn decide(
     }
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
-    let trusts = |finding: &Finding| trust.is_some() && kubelet_distrusts(inventory, finding);
-    let repair = Repair::of(findings, &authorities, &steps, trusts, reasons);
+    let beside = |finding: &Finding| {
+        trust.is_some() && kubelet_distrusts(inventory, finding)
+            || store.iter().any(|change| change.mends(finding))
+    };
+    let repair = Repair::of(findings, &authorities, &steps, beside, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped, &told));
@@ -79,7 +82,7 @@ pub fn decide(
     refusals.retain(|refusal| !options.accept.contains(&refusal.code));
     if options.partial {
         // If no CA can sign, reissuing the kubelet's self-signed certificate alone is not worth a change.
-        let signed = steps.iter().any(|step| step.authority.authority().is_some());
+        let signed = steps.iter().any(|step| step.authority.authority().is_some()) || !store.is_empty();
         refusals.retain(|refusal| !refusal.partial_helps || !signed);
     }
     Plan {
@@ -88,10 +91,11 @@ pub fn decide(
         local_etcd: inventory.facts.local_etcd.clone(),
         at: now,
         validity,
-        restarts: restarts::of(inventory, &authorities, &steps, trust.as_deref()),
+        restarts: restarts::of(inventory, &authorities, &steps, &store, trust.as_deref()),
         authorities,
         steps,
         trust,
+        store,
         skipped,
         refusals,
         repair,
@@ -106,6 +110,7 @@ pub(super) struct Decision<'a> {
     pub(super) now: Timestamp,
     pub(super) authorities: Vec<CaStep>,
     pub(super) steps: Vec<Step>,
+    pub(super) store: Vec<StoreChange>,
     skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
 }
@@ -118,8 +123,8 @@ impl<'a> Decision<'a> {
         options: &'a Options,
         now: Timestamp,
     ) -> Self {
-        let (authorities, steps, skipped, signing) = Default::default();
-        Self { snapshot, inventory, findings, options, now, authorities, steps, skipped, signing }
+        let (authorities, steps, store, skipped, signing) = Default::default();
+        Self { snapshot, inventory, findings, options, now, authorities, steps, store, skipped, signing }
     }
 }
 

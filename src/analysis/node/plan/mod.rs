@@ -16,6 +16,7 @@ mod profile;
 mod refuse;
 mod repair;
 pub(in crate::analysis) mod restarts;
+mod store;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,7 @@ pub use self::options::{Options, Selection};
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
+pub use self::store::{StoreAction, StoreChange};
 use super::facts::Fact;
 use super::readers::Narrowed;
 use crate::formats::certificate::Certificate;
@@ -313,6 +315,9 @@ pub struct Plan {
     /// The kubelet's kubeconfig, where only the CA in it is replaced by this node's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<PathBuf>,
+    /// What is done to the kubelet's store without a new certificate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub store: Vec<StoreChange>,
     pub skipped: Vec<Skipped>,
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
@@ -322,7 +327,7 @@ pub struct Plan {
 impl Plan {
     /// Whether it changes no file.
     pub fn is_empty(&self) -> bool {
-        self.authorities.is_empty() && self.steps.is_empty() && self.trust.is_none()
+        self.authorities.is_empty() && self.steps.is_empty() && self.trust.is_none() && self.store.is_empty()
     }
 
     /// Whether it changes no file because what could be renewed isn't due.

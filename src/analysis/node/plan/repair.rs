@@ -51,12 +51,12 @@ pub enum Outlook {
 
 impl Repair {
     /// The effect of `authorities` and `steps` on `findings`; the reasons of `skipped` are the remedies of what remains.
-    /// `trusts` is whether a finding goes with the CA in the kubelet's kubeconfig.
+    /// `beside` is whether a finding goes with what the plan does without a certificate.
     pub(super) fn of(
         findings: &[Finding],
         authorities: &[CaStep],
         steps: &[Step],
-        trusts: impl Fn(&Finding) -> bool,
+        beside: impl Fn(&Finding) -> bool,
         skipped: &[Skipped],
     ) -> Self {
         let mut repair = Self::default();
@@ -67,7 +67,7 @@ impl Repair {
                 what: finding.what.clone(),
                 remedy: finding.remedy.clone(),
             };
-            if trusts(finding) || is_repaired(finding, steps) || goes_with_ca(finding, authorities) {
+            if beside(finding) || is_repaired(finding, steps) || goes_with_ca(finding, authorities) {
                 repair.repaired.push(blocker);
                 continue;
             }
@@ -136,6 +136,7 @@ pub fn goes_with_reissue(code: Code) -> bool {
             | Code::NegativeSerial
             | Code::KubeletLinkMissing
             | Code::KubeletLinkDangling
+            | Code::KubeletLinkNoLink
             | Code::KubeletLinkOld
             | Code::KubeletServingExpired
     )

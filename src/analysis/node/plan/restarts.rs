@@ -1,10 +1,11 @@
 //! What must be restarted, and why: as data, from which the reports write the sentences.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CaStep, Step};
+use super::{CaStep, Step, StoreChange};
 use crate::analysis::node::inventory::{CaRow, Inventory, Row};
 use crate::state::{Component, Snapshot, text};
 
@@ -79,9 +80,15 @@ pub(in crate::analysis) fn of(
     inventory: &Inventory,
     authorities: &[CaStep],
     steps: &[Step],
+    store: &[StoreChange],
     trust: Option<&Path>,
 ) -> Restarts {
-    let rows = steps.iter().filter_map(|step| inventory.row(&step.name));
+    let mut names: Vec<_> = steps.iter().map(|step| &step.name).collect();
+    names.extend(store.iter().map(|change| &change.name));
+    // A step and a change of the store may be of the same one.
+    let mut told = BTreeSet::new();
+    names.retain(|name| told.insert(*name));
+    let rows = names.into_iter().filter_map(|name| inventory.row(name));
     let mut changed: Vec<_> = rows.map(Changed::from).collect();
     let renewed = authorities.iter().filter_map(|step| inventory.authority(step.authority));
     changed.extend(renewed.map(Changed::from));

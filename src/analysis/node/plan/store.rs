@@ -1,0 +1,136 @@
+//! What is done to the kubelet's store without a new certificate. What is there is taken rather than issuing another, as long
+//! as it is valid for a while: it needs no CA, and it is the one that the API server knows.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::decide::Decision;
+use super::goes_with_reissue;
+use crate::analysis::node::findings::{EXPIRES_SOON, Finding};
+use crate::analysis::node::store::{Store, Stored};
+use crate::state::catalog::KUBELET_CLIENT;
+use crate::state::{Code, Subject};
+
+/// A change of the kubelet's store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreChange {
+    /// kubelet-client or kubelet-serving.
+    pub name: String,
+    #[serde(flatten)]
+    pub action: StoreAction,
+}
+
+/// Paths are free of links.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum StoreAction {
+    /// The link leads to a certificate that is there.
+    Link {
+        /// `kubelet-client-current.pem` or `kubelet-server-current.pem`.
+        link: PathBuf,
+        /// Its new target, absolute, as the kubelet writes it.
+        file: PathBuf,
+        /// What is copied to `file` first: it lies in the place of a link.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<PathBuf>,
+        /// When the certificate expires.
+        until: Timestamp,
+    },
+    /// What is left of a rotation goes, as the kubelet removes it before the next one.
+    Remove { path: PathBuf },
+}
+
+impl StoreChange {
+    /// Whether a finding goes with it.
+    pub(super) fn mends(&self, finding: &Finding) -> bool {
+        let is_of_it = finding.subject == Subject::from(&self.name);
+        match &self.action {
+            StoreAction::Link { .. } => {
+                is_of_it && goes_with_reissue(finding.code)
+                    || self.name == KUBELET_CLIENT && finding.code == Code::KubeletCrashLoop
+            }
+            StoreAction::Remove { path } => {
+                is_of_it
+                    && finding.code == Code::KubeletLinkNoLink
+                    && finding.path.ends_with(path.file_name().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Decision<'_> {
+    /// Brings a store's links back with a certificate that is there and lasts for a while, if that is all it takes.
+    pub(super) fn is_linked_up(&mut self, store: &Store<'_>, name: &str) -> bool {
+        let soon = self.options.due_within.map_or(EXPIRES_SOON, |within| within.max(EXPIRES_SOON));
+        let soon = self.now.saturating_add(soon).unwrap_or(Timestamp::MAX);
+        let lasting = store.best(self.now).filter(|stored| stored.certificate.not_after > soon);
+        lasting.is_some_and(|stored| self.link_up(store, name, &stored))
+    }
+
+    /// The same where no other can be issued: with any that is still valid.
+    pub(super) fn is_linked_up_by_any(&mut self, store: &Store<'_>, name: &str) -> bool {
+        store.best(self.now).is_some_and(|stored| self.link_up(store, name, &stored))
+    }
+
+    fn link_up(&mut self, store: &Store<'_>, name: &str, stored: &Stored) -> bool {
+        if store.leads_to(&stored.path) {
+            // The best that is there is what the kubelet uses.
+            let more = |finding: &Finding| {
+                finding.subject == name.into()
+                    && goes_with_reissue(finding.code)
+                    && finding.code != Code::KubeletLinkNoLink
+            };
+            if store.updated() != Some(false) || self.findings.iter().any(more) {
+                return false;
+            }
+        } else {
+            let is_in_a_links_place = [&store.link, &store.updated].contains(&&stored.path);
+            let dated = self.dated(&store.link, store.prefix).ok();
+            let (file, from) = match is_in_a_links_place {
+                true => (dated, self.itself(&stored.path)),
+                false => (Some(stored.path.clone()), None),
+            };
+            let (Some(link), Some(file)) = (self.itself(&store.link), file) else { return false };
+            let until = stored.certificate.not_after;
+            self.change_store(name, StoreAction::Link { link, file, from, until });
+        }
+        self.remove_left_over(store, name);
+        true
+    }
+
+    /// `-updated`, which the kubelet removes before its next rotation if it is a link.
+    pub(super) fn remove_left_over(&mut self, store: &Store<'_>, name: &str) {
+        if store.updated().is_some()
+            && let Some(path) = self.itself(&store.updated)
+        {
+            self.change_store(name, StoreAction::Remove { path });
+        }
+    }
+
+    fn change_store(&mut self, name: &str, action: StoreAction) {
+        self.store.push(StoreChange { name: name.to_owned(), action });
+    }
+
+    /// A path free of links, but for one at its end.
+    fn itself(&self, path: &Path) -> Option<PathBuf> {
+        let directory = self.resolved(path.parent()?).ok()?;
+        Some(directory.join(path.file_name()?))
+    }
+
+    /// A dated name that is free beside a link, by the kubelet's own naming; UTC, since the disk's time zone is unknown.
+    pub(super) fn dated(&self, link: &Path, prefix: &str) -> Result<PathBuf, String> {
+        let directory = link.parent().unwrap_or(Path::new("/"));
+        let real = self.resolved(directory)?;
+        let mut at = self.now;
+        loop {
+            let name = format!("{prefix}-{}.pem", at.strftime("%Y-%m-%d-%H-%M-%S"));
+            if self.snapshot.get(&real.join(&name)).is_none() {
+                return Ok(directory.join(name));
+            }
+            at = at.checked_add(SignedDuration::from_secs(1)).map_err(|error| error.to_string())?;
+        }
+    }
+}
