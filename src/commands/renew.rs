@@ -126,6 +126,12 @@ impl Args {
             let what = format!("cannot use {flag} here: it is for all, apiserver, etcd-server and etcd-peer");
             return Err(Error::usage(what).hint(format!("kuberescue certs renew apiserver {flag} NAME")));
         }
+        let of_kubelet = matches!(self.selection, Selection::All | Selection::Kubelet);
+        if self.change.enable_client_cert_rotation && !of_kubelet && !self.change.kubelet {
+            let what = "cannot use --enable-client-cert-rotation here: it is for all and kubelet-client";
+            return Err(Error::usage(what)
+                .hint("kuberescue certs renew kubelet-client --enable-client-cert-rotation"));
+        }
         if let Some(name) = self.add_san.iter().find(|name| self.remove_san.contains(name)) {
             return Err(Error::usage(format!("cannot both add and remove {name}")));
         }

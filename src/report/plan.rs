@@ -194,6 +194,13 @@ pub(super) fn store_change(change: &StoreChange) -> String {
         StoreAction::Link { link, file, from: Some(from), .. } => {
             format!("link {name}: {} to {}, a copy of {}", link.display(), file.display(), from.display())
         }
+        StoreAction::Refer { kubeconfig, link } => {
+            format!(
+                "change {}: it names {} instead of holding the certificate",
+                kubeconfig.display(),
+                link.display()
+            )
+        }
         StoreAction::Remove { path } => {
             format!("remove {}: left over from a rotation of {name}", path.display())
         }

@@ -67,6 +67,9 @@ pub fn renewal_messages(plan: &Plan) -> String {
             StoreAction::Link { link, file, .. } => {
                 format!("{long_name} kept: {} leads to {}", link.display(), file.display())
             }
+            StoreAction::Refer { kubeconfig, link } => {
+                format!("{} names {}, which the kubelet rotates", kubeconfig.display(), link.display())
+            }
             StoreAction::Remove { path } => {
                 format!("{long_name}: {} removed, left over from a rotation", path.display())
             }

@@ -90,7 +90,7 @@ pub(super) const PAGES: &[Page] = &[
         "kubelet-client-current.pem was not found",
         "The kubelet has no client certificate: it does not start without bootstrap-kubelet.conf, and then no static pod is started.",
         "It was deleted (a step of the documented repair), or the power went between two steps of a rotation.",
-        "kuberescue recover makes a new one for this node and puts the link back.",
+        "kuberescue recover puts the link back: to a valid certificate that is still beside it, or to a new one. If kubelet-client-updated.pem is there, the kubelet renames that to it when it starts.",
     ),
     page(
         Code::KubeletLinkDangling,
@@ -98,15 +98,15 @@ pub(super) const PAGES: &[Page] = &[
         "kubelet-client-current.pem leads nowhere",
         "The kubelet has no client certificate: it does not start, and then no static pod is started.",
         "The dated file was deleted, or the directory was copied without it.",
-        "kuberescue recover makes a new one for this node and puts the link back.",
+        "kuberescue recover puts the link back: to a valid certificate that is still beside it, or to a new one. If kubelet-client-updated.pem is there, the kubelet renames that to it when it starts.",
     ),
     page(
         Code::KubeletLinkNoLink,
         Credential,
-        "kubelet-client-current.pem is a file, not a link",
-        "The kubelet exits at once: expected to be a symlink but it is a file.",
+        "a link in the kubelet's certificate directory is a file",
+        "The kubelet loads it, but cannot store its next certificate (expected to be a symlink but it is a file), and is locked out when the current one expires. With a file as kubelet-client-updated.pem and no kubelet-client-current.pem it exits at once.",
         "It was copied with a tool that follows links.",
-        "Give it a dated name and create the link: cp -a FILE FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem; ln -sf FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem FILE; systemctl restart kubelet.",
+        "On a control-plane node kuberescue certs renew kubelet-client makes a new one with a link to it; without the CA's key it keeps this one under a dated name. On a worker move FILE to such a name and create the link: mv FILE FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem; ln -sf FILE_DIR/kubelet-client-2027-03-01-12-00-00.pem FILE_DIR/kubelet-client-current.pem; systemctl restart kubelet.",
     ),
     page(
         Code::KubeletLinkOld,
@@ -114,7 +114,7 @@ pub(super) const PAGES: &[Page] = &[
         "kubelet-client-current.pem leads to an older certificate than there is",
         "The kubelet uses the old one until it rotates, or exits if that one has expired.",
         "The power went between two steps of a rotation, or the link was put back by hand.",
-        "Point the link to the newer file: ln -sfn NEWER FILE && systemctl restart kubelet. If the old one has expired, kuberescue recover reissues it.",
+        "On a control-plane node kuberescue recover points the link to the newer file, or issues another where that one expires within 30 days. On a worker: ln -sfn NEWER FILE && systemctl restart kubelet.",
     ),
     page(
         Code::KubeletConfEmbedded,
@@ -122,7 +122,7 @@ pub(super) const PAGES: &[Page] = &[
         "kubelet.conf holds a certificate instead of leading to the rotated one",
         "The kubelet rotates its certificate, and after a restart uses the old one from the kubeconfig all the same.",
         "The cluster was created by kubeadm before 1.17, whose init left it so.",
-        "kuberescue recover renews it where it is. For good: let client-certificate and client-key of FILE both name /var/lib/kubelet/pki/kubelet-client-current.pem, once it is there, and systemctl restart kubelet.",
+        "For good: kuberescue certs renew kubelet-client --enable-client-cert-rotation puts it into the kubelet's store and lets client-certificate and client-key of FILE name /var/lib/kubelet/pki/kubelet-client-current.pem. Without the flag kuberescue recover renews it where it is.",
     ),
     page(
         Code::KubeletCrashLoop,

@@ -136,6 +136,10 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     };
     let mut finding =
         Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what.to_owned());
+    if administrator.is_none() {
+        let command = "kuberescue certs renew kubelet-client --enable-client-cert-rotation";
+        finding.remedy.command = Some(command.to_owned());
+    }
     if let Some(why) = administrator {
         finding.what = format!("{what}; {why}");
         finding.remedy = Remedy { command: None, reason: WORKER_REMEDY.to_owned() };

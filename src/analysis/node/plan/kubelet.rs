@@ -22,7 +22,7 @@ impl Decision<'_> {
         let wants = |name: &str, row: &Row| forced || self.wants_reissue(name) || self.expires_soon(row);
         let client = wants(catalog::KUBELET_CLIENT, &self.inventory.kubelet_client);
         let serving = wants(catalog::KUBELET_SERVING, &self.inventory.kubelet_serving);
-        if client {
+        if client || self.refers() {
             self.kubelet_client(forced);
         }
         let configured = self.inventory.serving_form == ServingForm::Configured;
@@ -42,6 +42,12 @@ impl Decision<'_> {
             return self.skip(name, long_name, Why::Unknown(why), true);
         }
         let store = Store::of(self.snapshot, self.inventory, name);
+        if self.refers() {
+            if let Err((why, needs_person)) = self.refer_to_store(&store, name, forced) {
+                self.skip(name, long_name, why, needs_person);
+            }
+            return;
+        }
         let is_stored = row.path == store.link;
         if !forced && is_stored && self.is_linked_up(&store, name) {
             return;
@@ -172,7 +178,12 @@ impl Decision<'_> {
         Ok(Target::Pair { certificate: self.resolved(&row.path)?, key: self.resolved(&row.key_path)? })
     }
 
-    fn kubelet_pem(&self, link: &Path, prefix: &str) -> Result<Target, String> {
+    /// Whether kubelet.conf is to name the certificate that it holds.
+    pub(super) fn refers(&self) -> bool {
+        self.options.client_cert_rotation && self.inventory.kubelet_form == KubeletForm::Embedded
+    }
+
+    pub(super) fn kubelet_pem(&self, link: &Path, prefix: &str) -> Result<Target, String> {
         let directory = self.resolved(link.parent().unwrap_or(Path::new("/")))?;
         let file = self.dated(link, prefix)?;
         Ok(Target::KubeletPem { link: directory.join(link.file_name().unwrap_or_default()), file })

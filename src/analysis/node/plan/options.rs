@@ -17,6 +17,8 @@ pub struct Options {
     pub ca_days: u32,
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
+    /// A kubelet.conf that holds the client certificate shall name it in the kubelet's store instead.
+    pub client_cert_rotation: bool,
     pub reuse_keys: bool,
     /// The algorithm of kubeadm's new keys, where the operator says it. The kubelet makes its own keys.
     pub key_algorithm: Option<KeyAlgorithm>,
@@ -50,6 +52,7 @@ impl Options {
             authorities: CaSelection::None,
             ca_days: DEFAULT_CA_DAYS,
             kubelet: false,
+            client_cert_rotation: false,
             reuse_keys: false,
             key_algorithm: None,
             days: None,

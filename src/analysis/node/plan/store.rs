@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::decide::Decision;
-use super::goes_with_reissue;
+use super::{Profile, Why, goes_with_reissue};
 use crate::analysis::node::findings::{EXPIRES_SOON, Finding};
 use crate::analysis::node::store::{Store, Stored};
-use crate::state::catalog::KUBELET_CLIENT;
+use crate::formats::kubeconfig::Kubeconfig;
+use crate::state::catalog::{Ca, KUBELET_CLIENT, KUBELET_CLIENT_LONG, Usage};
 use crate::state::{Code, Subject};
 
 /// A change of the kubelet's store.
@@ -33,7 +34,7 @@ pub enum StoreAction {
         link: PathBuf,
         /// Its new target, absolute, as the kubelet writes it.
         file: PathBuf,
-        /// What is copied to `file` first: it lies in the place of a link.
+        /// What is copied to `file` first: it lies in the place of a link, or is what the kubelet's kubeconfig holds.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<PathBuf>,
         /// When the certificate expires.
@@ -41,6 +42,8 @@ pub enum StoreAction {
     },
     /// What is left of a rotation goes, as the kubelet removes it before the next one.
     Remove { path: PathBuf },
+    /// The kubelet's kubeconfig names the link, twice, instead of holding a certificate and a key.
+    Refer { kubeconfig: PathBuf, link: PathBuf },
 }
 
 impl StoreChange {
@@ -52,6 +55,7 @@ impl StoreChange {
                 is_of_it && goes_with_reissue(finding.code)
                     || self.name == KUBELET_CLIENT && finding.code == Code::KubeletCrashLoop
             }
+            StoreAction::Refer { .. } => finding.code == Code::KubeletConfEmbedded,
             StoreAction::Remove { path } => {
                 is_of_it
                     && finding.code == Code::KubeletLinkNoLink
@@ -64,10 +68,15 @@ impl StoreChange {
 impl Decision<'_> {
     /// Brings a store's links back with a certificate that is there and lasts for a while, if that is all it takes.
     pub(super) fn is_linked_up(&mut self, store: &Store<'_>, name: &str) -> bool {
-        let soon = self.options.due_within.map_or(EXPIRES_SOON, |within| within.max(EXPIRES_SOON));
-        let soon = self.now.saturating_add(soon).unwrap_or(Timestamp::MAX);
+        let soon = self.soon();
         let lasting = store.best(self.now).filter(|stored| stored.certificate.not_after > soon);
         lasting.is_some_and(|stored| self.link_up(store, name, &stored))
+    }
+
+    /// What expires before is reported, or due.
+    fn soon(&self) -> Timestamp {
+        let soon = self.options.due_within.map_or(EXPIRES_SOON, |within| within.max(EXPIRES_SOON));
+        self.now.saturating_add(soon).unwrap_or(Timestamp::MAX)
     }
 
     /// The same where no other can be issued: with any that is still valid.
@@ -108,6 +117,64 @@ impl Decision<'_> {
         {
             self.change_store(name, StoreAction::Remove { path });
         }
+    }
+
+    /// Puts the client certificate into the store, a new one or one that is there, and lets the kubelet's kubeconfig name it.
+    pub(super) fn refer_to_store(
+        &mut self,
+        store: &Store<'_>,
+        name: &str,
+        forced: bool,
+    ) -> Result<(), (Why, bool)> {
+        let unknown = |what: String| (Why::Unknown(what), true);
+        let kubeconfig = self.resolved(&self.inventory.facts.kubelet_kubeconfig.value).map_err(unknown)?;
+        let link = store.link.clone();
+        let text = link.display().to_string();
+        let bytes = self.snapshot.file(&kubeconfig).map(|bytes| (bytes, Kubeconfig::of(bytes)));
+        if let Some((bytes, Ok(config))) = bytes
+            && let Err(error) = config.refer_to(bytes, &text)
+        {
+            return Err((Why::NotEmbedded(error.to_string()), true));
+        }
+        if forced || !self.is_stored(store, name, self.soon()) {
+            let row = &self.inventory.kubelet_client;
+            let profile = || Profile::of_kubelet(&self.inventory.facts);
+            let target = |decision: &Self| decision.kubelet_pem(&store.link, store.prefix);
+            match self.step(row, name, KUBELET_CLIENT_LONG, Ca::Cluster, profile, target) {
+                Ok(mut step) => {
+                    self.correct_usage(&mut step, Usage::Client);
+                    self.steps.push(step);
+                    self.remove_left_over(store, name);
+                }
+                Err(why) if !self.is_stored(store, name, self.now) && !self.is_taken_over(store, name) => {
+                    return Err(why);
+                }
+                Err(_) => {}
+            }
+        }
+        self.change_store(name, StoreAction::Refer { kubeconfig, link });
+        Ok(())
+    }
+
+    /// Whether the store has a certificate that is valid after `soon`, once its links are as they should be.
+    fn is_stored(&mut self, store: &Store<'_>, name: &str, soon: Timestamp) -> bool {
+        let Some(stored) = store.best(self.now).filter(|stored| stored.certificate.not_after > soon) else {
+            return false;
+        };
+        store.leads_to(&stored.path) && store.updated() != Some(false) || self.link_up(store, name, &stored)
+    }
+
+    /// Whether what the kubelet's kubeconfig holds can go into the store, as a kubelet does it that finds none there.
+    fn is_taken_over(&mut self, store: &Store<'_>, name: &str) -> bool {
+        let row = &self.inventory.kubelet_client;
+        let is_good = !self.wants_reissue(name);
+        let until = row.certificate.get().filter(|_| is_good).map(|certificate| certificate.not_after);
+        let (Some(until), Some(link)) = (until, self.itself(&store.link)) else { return false };
+        let Ok(file) = self.dated(&store.link, store.prefix) else { return false };
+        let from = self.resolved(&row.path).ok();
+        self.change_store(name, StoreAction::Link { link, file, from, until });
+        self.remove_left_over(store, name);
+        true
     }
 
     fn change_store(&mut self, name: &str, action: StoreAction) {

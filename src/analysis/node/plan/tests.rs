@@ -526,8 +526,13 @@ fn the_kubelet_is_restarted_where_the_ca_in_its_kubeconfig_changes() {
     let (plan, inventory) = plan("ecdsa-p256", &[], &Options::recovery(), EXPIRED);
     let restarted = |name: &str| {
         let steps: Vec<_> = plan.steps.iter().filter(|step| step.name == name).cloned().collect();
-        let restarts =
-            super::restarts::of(&inventory, &[], &steps, Some(Path::new("/etc/kubernetes/kubelet.conf")));
+        let restarts = super::restarts::of(
+            &inventory,
+            &[],
+            &steps,
+            &[],
+            Some(Path::new("/etc/kubernetes/kubelet.conf")),
+        );
         let files = |task: &RestartTask| match &task.reason {
             RestartReason::CredentialsChanged { files } => {
                 format!("{} {}", task.component.name(), files.len())
