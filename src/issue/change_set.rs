@@ -234,7 +234,7 @@ impl Composer<'_> {
                 let new = Kubeconfig::parse(bytes)?.refer_to(bytes, &link.display().to_string())?;
                 self.put_file(kubeconfig, new.into(), KEY_MODE);
             }
-            StoreAction::Remove { path } => {
+            StoreAction::Remove { path, .. } => {
                 self.changes.put(path, self.snapshot.get(path).cloned(), None);
             }
         }

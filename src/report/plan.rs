@@ -201,8 +201,8 @@ pub(super) fn store_change(change: &StoreChange) -> String {
                 link.display()
             )
         }
-        StoreAction::Remove { path } => {
-            format!("remove {}: left over from a rotation of {name}", path.display())
+        StoreAction::Remove { path, because } => {
+            format!("remove {} of {name}: {because}", path.display())
         }
     }
 }

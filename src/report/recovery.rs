@@ -70,8 +70,8 @@ pub fn renewal_messages(plan: &Plan) -> String {
             StoreAction::Refer { kubeconfig, link } => {
                 format!("{} names {}, which the kubelet rotates", kubeconfig.display(), link.display())
             }
-            StoreAction::Remove { path } => {
-                format!("{long_name}: {} removed, left over from a rotation", path.display())
+            StoreAction::Remove { path, because } => {
+                format!("{long_name}: {} removed: {because}", path.display())
             }
         };
         lines.push((&change.name, text));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::inventory::Inventory;
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{Certificate, ChainError};
 use crate::formats::key::PrivateKey;
 use crate::state::catalog::{self, Ca};
 use crate::state::{Content, Snapshot};
@@ -93,6 +93,39 @@ impl<'a> Store<'a> {
     pub fn leads_to(&self, path: &Path) -> bool {
         let real = |path| self.snapshot.resolve(path).map(|resolved| resolved.path).ok();
         self.current() == Current::Link && real(&self.link) == real(path)
+    }
+
+    /// Why the kubelet can't use what it loads from here at `now`; `None` where it can, or finds nothing or something that has
+    /// expired, and goes on with its kubeconfig.
+    pub fn trouble(&self, now: Timestamp) -> Option<String> {
+        if matches!(self.current(), Current::Missing | Current::Dangling(_)) {
+            return None;
+        }
+        let Some(bytes) = self.snapshot.file(&self.link) else {
+            return Some("it cannot be read".to_owned());
+        };
+        let certificate = match Certificate::from_pem(bytes) {
+            Ok(certificate) => certificate,
+            Err(error) => return Some(error.to_string()),
+        };
+        match PrivateKey::from_pem(bytes) {
+            Ok(key) if certificate.is_of(&key) => {}
+            Ok(_) => return Some("its key does not match its certificate".to_owned()),
+            Err(error) => return Some(error.to_string()),
+        }
+        if certificate.expired_at(now) {
+            return None;
+        }
+        let authority = self.inventory.authority(Ca::Cluster).and_then(|row| row.certificate.get());
+        let chain = authority.map(|authority| certificate.signed_by(authority));
+        if let Some(Err(error)) = chain
+            && !matches!(error, ChainError::Unsupported(_))
+        {
+            return Some(error.to_string());
+        }
+        let node = &self.inventory.facts.node_name.as_ref()?.value;
+        let is_ours = certificate.common_name().eq_ignore_ascii_case(&format!("system:node:{node}"));
+        (!is_ours).then(|| format!("its subject is {}, but this node is {node}", certificate.subject))
     }
 
     /// The certificate that is valid for the longest time of those which the kubelet could use: of this node's name, signed

@@ -18,6 +18,17 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
         found.extend(link(snapshot, inventory, &client, now));
         found.extend(files(&client, catalog::KUBELET_CLIENT));
         found.extend(newer(inventory, &client, now));
+    } else if inventory.facts.rotates_client && inventory.kubelet_form != KubeletForm::NoKubeconfig {
+        found.extend(client.trouble(now).map(|why| {
+            let what = format!("the kubelet takes it before what kubelet.conf has, and cannot use it: {why}");
+            Finding::new(
+                Code::KubeletStoreBroken,
+                Severity::Blocker,
+                catalog::KUBELET_CLIENT,
+                &client.link,
+                what,
+            )
+        }));
     }
     if inventory.serving_form == ServingForm::Signed {
         let serving = Store::of(snapshot, inventory, catalog::KUBELET_SERVING);

@@ -24,6 +24,8 @@ impl Decision<'_> {
         let serving = wants(catalog::KUBELET_SERVING, &self.inventory.kubelet_serving);
         if client || self.refers() {
             self.kubelet_client(forced);
+        } else {
+            self.clear_store();
         }
         let configured = self.inventory.serving_form == ServingForm::Configured;
         if forced || (!configured && serving) {
@@ -48,6 +50,7 @@ impl Decision<'_> {
             }
             return;
         }
+        self.clear_store();
         let is_stored = row.path == store.link;
         if !forced && is_stored && self.is_linked_up(&store, name) {
             return;

@@ -152,6 +152,9 @@ fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
     let step = |subject: &Subject| steps.iter().find(|step| step.subject() == *subject);
     match finding.code {
         Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(&Subject::KubeletClient).is_some(),
+        Code::KubeletStoreBroken => {
+            step(&Subject::KubeletClient).is_some_and(|step| matches!(step.target, Target::KubeletPem { .. }))
+        }
         // A kubeconfig's copy of the CA is replaced together with its certificate.
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })

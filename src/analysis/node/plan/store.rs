@@ -40,10 +40,15 @@ pub enum StoreAction {
         /// When the certificate expires.
         until: Timestamp,
     },
-    /// What is left of a rotation goes, as the kubelet removes it before the next one.
-    Remove { path: PathBuf },
+    Remove {
+        path: PathBuf,
+        because: &'static str,
+    },
     /// The kubelet's kubeconfig names the link, twice, instead of holding a certificate and a key.
-    Refer { kubeconfig: PathBuf, link: PathBuf },
+    Refer {
+        kubeconfig: PathBuf,
+        link: PathBuf,
+    },
 }
 
 impl StoreChange {
@@ -52,14 +57,14 @@ impl StoreChange {
         let is_of_it = finding.subject == Subject::from(&self.name);
         match &self.action {
             StoreAction::Link { .. } => {
-                is_of_it && goes_with_reissue(finding.code)
-                    || self.name == KUBELET_CLIENT && finding.code == Code::KubeletCrashLoop
+                let of_store = goes_with_reissue(finding.code) || finding.code == Code::KubeletStoreBroken;
+                is_of_it && of_store || self.name == KUBELET_CLIENT && finding.code == Code::KubeletCrashLoop
             }
             StoreAction::Refer { .. } => finding.code == Code::KubeletConfEmbedded,
-            StoreAction::Remove { path } => {
-                is_of_it
-                    && finding.code == Code::KubeletLinkNoLink
-                    && finding.path.ends_with(path.file_name().unwrap_or_default())
+            StoreAction::Remove { path, .. } => {
+                let is_there = finding.path.file_name() == path.file_name();
+                let in_the_way = matches!(finding.code, Code::KubeletLinkNoLink | Code::KubeletStoreBroken);
+                is_of_it && is_there && in_the_way
             }
         }
     }
@@ -115,7 +120,20 @@ impl Decision<'_> {
         if store.updated().is_some()
             && let Some(path) = self.itself(&store.updated)
         {
-            self.change_store(name, StoreAction::Remove { path });
+            let because = "left over from a rotation";
+            self.change_store(name, StoreAction::Remove { path, because });
+        }
+    }
+
+    /// Removes what the kubelet would take before what its kubeconfig has, and could not use.
+    pub(super) fn clear_store(&mut self) {
+        let (name, code) = (KUBELET_CLIENT, Code::KubeletStoreBroken);
+        let store = Store::of(self.snapshot, self.inventory, name);
+        if self.findings.iter().any(|finding| finding.code == code)
+            && let Some(path) = self.itself(&store.link)
+        {
+            let because = "the kubelet takes it before what kubelet.conf has, and cannot use it";
+            self.change_store(name, StoreAction::Remove { path, because });
         }
     }
 
