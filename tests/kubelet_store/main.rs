@@ -463,7 +463,7 @@ fn the_plan_says_what_is_linked_and_what_is_removed() {
         instead of a new certificate: this one expires 2027-11-23 22:18 UTC
     Restart afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
     -updated is a file:
-    - remove /var/lib/kubelet/pki/kubelet-client-updated.pem: left over from a rotation of kubelet-client
+    - remove /var/lib/kubelet/pki/kubelet-client-updated.pem of kubelet-client: left over from a rotation
     Restart afterwards: kubelet, etcd, kube-apiserver, kube-controller-manager, kube-scheduler
     ");
 }
@@ -597,4 +597,37 @@ fn what_is_asked_for_in_vain_is_told() {
     - change /etc/kubernetes/kubelet.conf: it names /var/lib/kubelet/pki/kubelet-client-current.pem instead of holding the certificate
     Restart afterwards: kubelet
     ");
+}
+
+/// What the kubelet takes before a kubelet.conf that holds its certificate.
+#[test]
+fn a_store_that_cannot_be_used_does_not_stand_before_kubelet_conf() {
+    let cases: [(&str, fn(&Node), bool); 4] = [
+        ("0 bytes", |node| node.write(DATED, ""), true),
+        (
+            "another node's",
+            |node| {
+                let other =
+                    pem(node, &Wish { subject: "/O=system:nodes/CN=system:node:cp-2", ..KUBELET }, &ec_key());
+                node.write(DATED, other);
+            },
+            true,
+        ),
+        ("expired, which is passed over", expire, false),
+        ("dangling, which is no certificate", |node| node.remove(DATED), false),
+    ];
+    for (name, breaks, is_broken) in cases {
+        let node = Node::of("ecdsa-p256");
+        embed(&node);
+        breaks(&node);
+        let accepted = start(&node).is_ok_and(|kubelet| is_accepted(&node, &kubelet.certificate));
+        assert_eq!(accepted, !is_broken, "{name}");
+        assert_eq!(codes(&node).contains(&"kubelet-store-broken".to_owned()), is_broken, "{name}");
+        let before = node.state();
+        let run = node.must("recover --yes");
+        let kubelet = start(&node).unwrap();
+        assert!(is_accepted(&node, &kubelet.certificate), "{name}\n{run}");
+        assert_eq!(before.changed(&node.state()).contains(&CURRENT.to_owned()), is_broken, "{name}\n{run}");
+        assert_eq!(codes(&node), ["kubelet-conf-embedded"], "{name}\n{run}");
+    }
 }
