@@ -21,6 +21,9 @@ const NEWER: &str = "/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-29-00.pem
 const NEW: &str = "/var/lib/kubelet/pki/kubelet-client-2026-11-24-00-00-00.pem";
 const EXPIRED: Wish<'_> = Wish { start: "20251121000000Z", end: "20261121000000Z", ..KUBELET };
 
+/// A way to break a store.
+type Breaks = fn(&Node);
+
 /// What becomes of the store.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Way {
@@ -38,7 +41,7 @@ use Way::{Issues, Links, Refused, Stays};
 
 struct State {
     name: &'static str,
-    breaks: fn(&Node),
+    breaks: Breaks,
     /// Whether a kubelet starts and is accepted, and whether it rotates.
     starts: bool,
     rotates: bool,
@@ -505,7 +508,7 @@ fn without_store(node: &Node) {
 
 #[test]
 fn an_embedded_certificate_becomes_a_file_on_request() {
-    let cases: [(&str, fn(&Node), &str, Way); 7] = [
+    let cases: [(&str, Breaks, &str, Way); 7] = [
         ("both valid", embed, "certs renew kubelet-client", Issues),
         ("both valid", embed, "certs renew all", Links(DATED)),
         ("embedded expired", embed_expired, "recover --yes", Links(DATED)),
@@ -602,7 +605,7 @@ fn what_is_asked_for_in_vain_is_told() {
 /// What the kubelet takes before a kubelet.conf that holds its certificate.
 #[test]
 fn a_store_that_cannot_be_used_does_not_stand_before_kubelet_conf() {
-    let cases: [(&str, fn(&Node), bool); 4] = [
+    let cases: [(&str, Breaks, bool); 4] = [
         ("0 bytes", |node| node.write(DATED, ""), true),
         (
             "another node's",
