@@ -121,7 +121,7 @@ pub(super) const PAGES: &[Page] = &[
         Credential,
         "the kubelet takes another certificate than the one of kubelet.conf, and cannot use it",
         "The kubelet takes kubelet-client-current.pem, until it has expired, before what kubelet.conf holds or names. It exits if it cannot load it, and the API server rejects it if it is another node's or another CA's.",
-        "kubelet.conf was made anew, as the documented repair does it, and the files of the store stayed; or a full disk cut off the last certificate.",
+        "kubelet.conf was issued again, as the documented repair does it, and the files of the store stayed; or a full disk cut off the last certificate.",
         "On a control-plane node kuberescue recover removes it (the archive has it); the kubelet then goes on with kubelet.conf. On a worker: mv FILE /root/ && systemctl restart kubelet.",
     ),
     page(

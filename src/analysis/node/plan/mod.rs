@@ -17,6 +17,7 @@ mod refuse;
 mod repair;
 pub(in crate::analysis) mod restarts;
 mod store;
+mod store_change;
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ pub use self::options::{Options, Selection};
 pub use self::profile::Profile;
 pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
-pub use self::store::{StoreAction, StoreChange};
+pub use self::store_change::{StoreAction, StoreChange};
 use super::facts::Fact;
 use super::readers::Narrowed;
 use crate::formats::certificate::Certificate;
