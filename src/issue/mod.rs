@@ -5,7 +5,6 @@
 //! for whom and for which dates are parameters.
 
 mod authority;
-mod bundle;
 mod change_set;
 mod client;
 mod creation;
@@ -20,7 +19,6 @@ mod template;
 
 pub use crate::analysis::node::plan::{Dates as Validity, Profile};
 pub use authority::renew_authority;
-pub use bundle::{control_plane_bundle, with_keys, worker_bundle};
 pub use change_set::change_set;
 pub use client::client_kubeconfig;
 pub use creation::create;
