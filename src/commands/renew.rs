@@ -61,9 +61,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if args.change.write.dry_run {
         context.out.result(&plan_text(&prepared.plan));
         prepared.refuse(context)?;
-        let after = match prepared.plan.steps.as_slice() {
-            [] => prepared.findings.clone(),
-            _ => args.issue(&prepared)?.findings,
+        let after = match prepared.plan.is_empty() {
+            true => prepared.findings.clone(),
+            false => args.issue(&prepared)?.findings,
         };
         context.out.say(&configured_names(&changes_of_names(&prepared.plan), args.update_cluster));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
@@ -72,7 +72,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(exit);
     }
     prepared.refuse(context)?;
-    if prepared.plan.steps.is_empty() {
+    if prepared.plan.is_empty() {
         context.out.result(&renewal_messages(&prepared.plan));
         if prepared.plan.is_nothing_due() {
             context.out.say("Nothing is due: nothing was written.");
@@ -125,6 +125,12 @@ impl Args {
         if !serves && let Some((flag, _)) = flags.iter().find(|(_, names)| !names.is_empty()) {
             let what = format!("cannot use {flag} here: it is for all, apiserver, etcd-server and etcd-peer");
             return Err(Error::usage(what).hint(format!("kuberescue certs renew apiserver {flag} NAME")));
+        }
+        let of_kubelet = matches!(self.selection, Selection::All | Selection::Kubelet);
+        if self.change.enable_client_cert_rotation && !of_kubelet && !self.change.kubelet {
+            let what = "cannot use --enable-client-cert-rotation here: it is for all and kubelet-client";
+            return Err(Error::usage(what)
+                .hint("kuberescue certs renew kubelet-client --enable-client-cert-rotation"));
         }
         if let Some(name) = self.add_san.iter().find(|name| self.remove_san.contains(name)) {
             return Err(Error::usage(format!("cannot both add and remove {name}")));

@@ -8,6 +8,7 @@ mod authorities;
 pub mod entries;
 mod error;
 mod new;
+mod splice;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -171,66 +172,9 @@ impl Kubeconfig {
         self.authority_unusable.as_ref().or(place)
     }
 
-    /// The file with the current user's credential replaced, and the cluster's CA if one is given. `data`
-    /// must be what this was parsed from; every byte outside the values stays.
-    ///
-    /// # Errors
-    /// The user has no embedded credential, or the cluster no embedded CA to replace.
-    pub fn splice(
-        &self,
-        data: &[u8],
-        certificate_pem: &[u8],
-        key_pem: &[u8],
-        authority_pem: Option<&[u8]>,
-    ) -> Result<Zeroizing<Vec<u8>>, KubeconfigError> {
-        let embedded = match &self.credential {
-            Credential::Embedded(embedded) => embedded,
-            Credential::Files { .. } => return Err(self.not_embedded("files")),
-            Credential::Other(error) => return Err(error.clone()),
-        };
-        let mut edits =
-            vec![(embedded.certificate.at.clone()?, certificate_pem), (embedded.key.at.clone()?, key_pem)];
-        if let Some(pem) = authority_pem {
-            edits.push((self.authority_place()?, pem));
-        }
-        Ok(replaced(data, edits))
-    }
-
-    /// The file with only the cluster's CA replaced; every other byte stays.
-    ///
-    /// # Errors
-    /// The cluster has no embedded CA that could be replaced.
-    pub fn splice_authority(
-        &self,
-        data: &[u8],
-        authority_pem: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, KubeconfigError> {
-        Ok(replaced(data, vec![(self.authority_place()?, authority_pem)]))
-    }
-
-    fn authority_place(&self) -> Result<Range<usize>, KubeconfigError> {
-        let missing = || KubeconfigError::Missing("certificate-authority-data".to_owned());
-        self.authority.as_ref().ok_or_else(missing)?.at.clone()
-    }
-
     fn not_embedded(&self, uses: &str) -> KubeconfigError {
         KubeconfigError::NotEmbedded { user: self.user.clone(), uses: uses.to_owned() }
     }
-}
-
-/// `data` with each value, in base64, in its place.
-fn replaced(data: &[u8], mut edits: Vec<(Range<usize>, &[u8])>) -> Zeroizing<Vec<u8>> {
-    edits.sort_by_key(|(at, _)| at.start);
-    let grown: usize = edits.iter().map(|(_, pem)| pem.len() * 2).sum();
-    let mut out = Zeroizing::new(Vec::with_capacity(data.len() + grown));
-    let mut done = 0;
-    for (at, pem) in edits {
-        out.extend_from_slice(data.get(done..at.start).unwrap_or_default());
-        out.extend_from_slice(Zeroizing::new(STANDARD.encode(pem)).as_bytes());
-        done = at.end;
-    }
-    out.extend_from_slice(data.get(done..).unwrap_or_default());
-    out
 }
 
 /// Why a file cannot be read. One in which a second credential, context or cluster can be recognised is never replaced by a new file.

@@ -21,6 +21,8 @@ pub struct KubeletConfiguration {
     /// Whether the serving certificate comes from the cluster's signer.
     #[serde(rename = "serverTLSBootstrap")]
     pub server_tls_bootstrap: Option<bool>,
+    /// Whether the kubelet keeps its client certificate in its store and rotates it.
+    pub rotate_certificates: Option<bool>,
     pub tls_cert_file: Option<PathBuf>,
     pub tls_private_key_file: Option<PathBuf>,
     pub cluster_domain: Option<String>,

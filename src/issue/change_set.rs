@@ -93,6 +93,9 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
     if let Some(file) = &plan.trust {
         composer.trust(file)?;
     }
+    for change in &plan.store {
+        composer.store(change)?;
+    }
     Ok(composer.changes)
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::IssueError;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{Step, Target};
+use crate::analysis::node::plan::{Step, StoreAction, StoreChange, Target};
 use crate::analysis::node::readers;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
@@ -143,6 +143,42 @@ impl Composer<'_> {
         let authority = self.authority_pem("kubelet.conf")?;
         let new = Kubeconfig::parse(old)?.splice_authority(old, authority.as_bytes())?;
         self.put_file(file, new.into(), KEY_MODE);
+        Ok(())
+    }
+
+    /// Links and removes what is in the kubelet's store.
+    pub(super) fn store(&mut self, change: &StoreChange) -> Result<(), IssueError> {
+        match &change.action {
+            StoreAction::Link { link, file, from, .. } => {
+                if let Some(from) = from {
+                    let what = "what is to be its certificate".to_owned();
+                    let vanished = || IssueError::Vanished { name: change.name.clone(), what };
+                    let mut bytes = self.snapshot.file(from).cloned().ok_or_else(vanished)?;
+                    if let Ok(Credential::Embedded(pair)) =
+                        Kubeconfig::of(&bytes).as_ref().map(|config| &config.credential)
+                    {
+                        let both = [pair.certificate_pem(), pair.key_pem()].concat();
+                        bytes = Zeroizing::new(both).into();
+                    }
+                    let directory = link.parent().unwrap_or(Path::new("/"));
+                    self.put_key(&directory.join(file.file_name().unwrap_or_default()), from, bytes);
+                }
+                self.put_link(link, file);
+            }
+            StoreAction::Refer { kubeconfig, link } => {
+                let vanished =
+                    || IssueError::Vanished { name: "kubelet.conf".to_owned(), what: "its file".to_owned() };
+                // Its CA may have been replaced before.
+                let changed = self.changes.get(kubeconfig).and_then(|change| change.after.as_ref());
+                let entry = changed.or_else(|| self.snapshot.get(kubeconfig)).map(|entry| &entry.content);
+                let Some(Content::File(bytes)) = entry else { return Err(vanished()) };
+                let new = Kubeconfig::parse(bytes)?.refer_to(bytes, &link.display().to_string())?;
+                self.put_file(kubeconfig, new.into(), KEY_MODE);
+            }
+            StoreAction::Remove { path, .. } => {
+                self.changes.put(path, self.snapshot.get(path).cloned(), None);
+            }
+        }
         Ok(())
     }
 

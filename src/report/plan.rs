@@ -4,7 +4,9 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::sanitise::line;
-use crate::analysis::node::plan::{Action, CaReplacement, ManualAction, Plan, Signing, Stage, Step, Target};
+use crate::analysis::node::plan::{
+    Action, CaReplacement, ManualAction, Plan, Signing, Stage, Step, StoreAction, StoreChange, Target,
+};
 use crate::analysis::node::readers::Narrowed;
 use crate::state::catalog::{Ca, Usage};
 use crate::state::text::{count, shell_word};
@@ -70,6 +72,12 @@ pub fn plan_text(plan: &Plan) -> String {
     if let Some(file) = &plan.trust {
         add(format!("- replace the CA in kubelet.conf: {}", file.display()));
         add("    because the kubelet trusts another CA than this node's ca.crt".to_owned());
+    }
+    for change in &plan.store {
+        add(format!("- {}", store_change(change)));
+        if let StoreAction::Link { until, .. } = &change.action {
+            add(format!("    instead of a new certificate: this one expires {}", minute(*until)));
+        }
     }
     for skipped in &plan.skipped {
         add(format!("- skip {}: {}", skipped.name, skipped.why));
@@ -269,6 +277,29 @@ fn manual_action(action: ManualAction<'_>) -> (&str, String) {
             "etcd is no static pod of this node: its own certificates are not checked, and may have expired too"
                 .to_owned(),
         ),
+    }
+}
+
+/// A change of the kubelet's store, as a sentence's beginning.
+pub(super) fn store_change(change: &StoreChange) -> String {
+    let name = &change.name;
+    match &change.action {
+        StoreAction::Link { link, file, from: None, .. } => {
+            format!("link {name}: {} to {}, which is there", link.display(), file.display())
+        }
+        StoreAction::Link { link, file, from: Some(from), .. } => {
+            format!("link {name}: {} to {}, a copy of {}", link.display(), file.display(), from.display())
+        }
+        StoreAction::Refer { kubeconfig, link } => {
+            format!(
+                "change {}: it names {} instead of holding the certificate",
+                kubeconfig.display(),
+                link.display()
+            )
+        }
+        StoreAction::Remove { path, because } => {
+            format!("remove {} of {name}: {because}", path.display())
+        }
     }
 }
 

@@ -13,8 +13,9 @@ use super::plan::LeftToDo;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::outside::Outside;
-use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, Why};
+use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, StoreAction, Why};
 use crate::state::Subject;
+use crate::state::catalog::{KUBELET_CLIENT_LONG, KUBELET_SERVING, KUBELET_SERVING_LONG};
 use crate::state::time::minute;
 use crate::state::{Component, text};
 
@@ -56,6 +57,24 @@ pub fn renewal_messages(plan: &Plan) -> String {
             Action::Issue { .. } => format!("{} issued", step.long_name),
         };
         lines.push((&step.name, text));
+    }
+    for change in &plan.store {
+        let long_name = match change.name.as_str() {
+            KUBELET_SERVING => KUBELET_SERVING_LONG,
+            _ => KUBELET_CLIENT_LONG,
+        };
+        let text = match &change.action {
+            StoreAction::Link { link, file, .. } => {
+                format!("{long_name} kept: {} leads to {}", link.display(), file.display())
+            }
+            StoreAction::Refer { kubeconfig, link } => {
+                format!("{} names {}, which the kubelet rotates", kubeconfig.display(), link.display())
+            }
+            StoreAction::Remove { path, because } => {
+                format!("{long_name}: {} removed: {because}", path.display())
+            }
+        };
+        lines.push((&change.name, text));
     }
     for skipped in &plan.skipped {
         let text = match &skipped.why {

@@ -163,9 +163,8 @@ fn the_verdict_is_read_first() {
     Manual action required: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: not valid until 2027-01-01 00:00 UTC; it blocks front-proxy-client [ca-not-yet-valid]: check the system clock: date -u
 
     [kubelet-client-current.pem is a file]
-    VERDICT: control plane cannot start again once it is stopped: unusable: kubelet-client (kubelet-link-no-link); CAs valid until 2036-11-20
-    Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
-    Manual action required: kubelet-client (kubelet-link-no-link): Give it a dated name and create the link: cp -a /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem; ln -sf /var/lib/kubelet/pki/kubelet-client-2027-03-01-12-00-00.pem /var/lib/kubelet/pki/kubelet-client-current.pem; systemctl restart kubelet.
+    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning
+    Running pods are not affected.
 
     [the API server's manifest is no YAML]
     VERDICT: control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: line 1, column 7: not valid YAML), not a certificate problem

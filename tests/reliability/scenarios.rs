@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::common::{self, NOW};
+use super::common::{self, NOW, Node};
 use super::judge::{End, Judge, New, told};
 use super::tracer::kuberescue_on;
 use super::tree::{OWN, Place, Tree};
@@ -40,7 +40,7 @@ const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
 /// The same file goes again.
 const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
 
-pub const SCENARIOS: [Scenario; 12] = [
+pub const SCENARIOS: [Scenario; 13] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -141,6 +141,15 @@ pub const SCENARIOS: [Scenario; 12] = [
         full: 1,
     },
     Scenario {
+        name: "certs renew kubelet-client, its store",
+        tree: store,
+        before: &[],
+        command: "certs renew kubelet-client --enable-client-cert-rotation --accept-clock --at 2026-11-24T00:00:00Z",
+        now: NOW,
+        quick: 5,
+        full: 1,
+    },
+    Scenario {
         name: "rollback, strange attributes",
         tree: strange,
         before: &[RENEW],
@@ -150,6 +159,24 @@ pub const SCENARIOS: [Scenario; 12] = [
         full: 1,
     },
 ];
+
+/// A kubelet.conf that holds its certificate, a file in the place of the store's link, and what is left of a rotation: a file
+/// becomes a link, a link goes, and a kubeconfig changes.
+fn store() -> Tree {
+    let node = Node::of("ecdsa-p256");
+    let [current, updated] =
+        ["current", "updated"].map(|end| format!("/var/lib/kubelet/pki/kubelet-client-{end}.pem"));
+    let pem = node.read("/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem");
+    node.remove(&current);
+    node.write(&current, &pem);
+    node.link(&updated, &current);
+    let data = common::base64(&pem);
+    for field in ["client-certificate", "client-key"] {
+        let (old, new) = (format!("{field}: {current}"), format!("{field}-data: {data}"));
+        node.replace("/etc/kubernetes/kubelet.conf", &old, &new);
+    }
+    Tree::read(node.root())
+}
 
 /// A tree with modes, owners and extended attributes as nobody has them by default.
 fn strange() -> Tree {

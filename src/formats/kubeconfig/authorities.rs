@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{File, KubeconfigError, Value, read, replaced};
+use super::splice::replaced;
+use super::{File, KubeconfigError, Value, read};
 use crate::formats::{too_large, yaml};
 
 /// A kubeconfig with another CA in each cluster for whose PEM `replace` returns one. `None` where it does so for none, or

@@ -69,3 +69,40 @@ fn what_a_new_file_would_lose_is_not_worthless() {
     assert!(!Kubeconfig::parse(second.as_bytes()).err().unwrap().is_worthless());
     assert!(Kubeconfig::parse(b"# nothing\n---\n").err().unwrap().is_worthless());
 }
+
+#[test]
+fn an_embedded_credential_becomes_the_name_of_a_file_and_every_other_byte_stays() {
+    let refer = |text: &str| {
+        let new = Kubeconfig::parse(text.as_bytes()).unwrap().refer_to(text.as_bytes(), "/k/c.pem")?;
+        Ok::<_, KubeconfigError>(String::from_utf8(new.to_vec()).unwrap())
+    };
+    let of = |user: &str| {
+        format!(
+            "# kept\nclusters: [{{name: c, cluster: {{server: s}}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\nusers:\n- name: other\n  user: {{client-key-data: QQ==}}\n- name: u\n  user:{user}\n"
+        )
+    };
+    for (embedded, files) in [
+        (
+            "\n    client-certificate-data: QUJD # from init\n    client-key-data: REVG",
+            "\n    client-certificate: /k/c.pem # from init\n    client-key: /k/c.pem",
+        ),
+        (
+            "\n    \"client-key-data\" : 'REVG'\n    client-certificate-data:\n      \"QUJD\"",
+            "\n    \"client-key\" : '/k/c.pem'\n    client-certificate:\n      \"/k/c.pem\"",
+        ),
+        (
+            " {client-certificate-data: QUJD, client-key-data: REVG, token: ''}",
+            " {client-certificate: /k/c.pem, client-key: /k/c.pem, token: ''}",
+        ),
+    ] {
+        assert_eq!(refer(&of(embedded)).unwrap(), of(files));
+    }
+    for not in [
+        // Data wins over a path, which may be there too.
+        "\n    client-certificate: /old\n    client-certificate-data: QUJD\n    client-key-data: REVG",
+        "\n    client-certificate-data: |\n      QUJD\n    client-key-data: REVG",
+        "\n    client-certificate: /old\n    client-key: /old",
+    ] {
+        refer(&of(not)).unwrap_err();
+    }
+}

@@ -67,6 +67,10 @@ pub struct ChangeArgs {
     /// Renew the kubelet's certificates too, even if they have not expired
     #[arg(long)]
     pub kubelet: bool,
+    /// Where kubelet.conf holds the kubelet's client certificate, let it name kubelet-client-current.pem instead, which the kubelet
+    /// rotates, as kubeadm init phase kubelet-finalize enable-client-cert-rotation does
+    #[arg(long)]
+    pub enable_client_cert_rotation: bool,
 }
 
 impl ChangeArgs {
@@ -94,6 +98,7 @@ impl ChangeArgs {
             ca_days: DEFAULT_CA_DAYS,
             replace: None,
             kubelet: self.kubelet,
+            client_cert_rotation: self.enable_client_cert_rotation,
             reuse_keys: self.reuse_keys,
             key_algorithm: self.key_algorithm.clone(),
             days: self.days,

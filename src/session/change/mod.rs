@@ -366,6 +366,14 @@ fn verify(plan: &Plan, inventory: &Inventory, findings: &[Finding]) -> Result<()
             return Err(format!("{}: the new one is not where it should be, {path}", step.name));
         }
     }
+    for change in &plan.store {
+        let faulty = |finding: &&Finding| {
+            finding.subject == change.name.as_str().into() && goes_with_reissue(finding.code)
+        };
+        if let Some(finding) = findings.iter().find(faulty) {
+            return Err(format!("{}: its store is not right: {}", change.name, finding.what));
+        }
+    }
     match findings.iter().find(|finding| kubelet_distrusts(inventory, finding)) {
         Some(finding) if plan.trust.is_some() => Err(format!("{}: {}", finding.subject, finding.what)),
         _ => Ok(()),

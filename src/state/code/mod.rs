@@ -137,6 +137,7 @@ codes! {
     KubeletLinkDangling "kubelet-link-dangling",
     KubeletLinkNoLink "kubelet-link-no-link",
     KubeletLinkOld "kubelet-link-old",
+    KubeletStoreBroken "kubelet-store-broken",
     KubeletConfEmbedded "kubelet-conf-embedded",
     KubeletCrashLoop "kubelet-crash-loop",
     KubeletServingExpired "kubelet-serving-expired",

@@ -37,7 +37,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             node.remove(CURRENT);
             node.rename(DATED, CURRENT);
         },
-        &[("kubelet-link-no-link", B, "kubelet-client")],
+        &[("kubelet-link-no-link", W, "kubelet-client")],
     ),
     of(
         "a newer certificate than the current one",
@@ -60,6 +60,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[("kubelet-link-old", B, "kubelet-client")],
     )
     .and(ALL_EXPIRED),
+    of(
+        "kubelet.conf with an embedded certificate, and an empty one in the store",
+        |node| {
+            embed(node);
+            node.write(DATED, "");
+        },
+        &[("kubelet-store-broken", B, "kubelet-client"), ("kubelet-conf-embedded", W, "kubelet-client")],
+    ),
     of("kubelet.conf with an embedded certificate", embed, &[("kubelet-conf-embedded", W, "kubelet-client")]),
     of(
         "kubelet.conf with an embedded certificate that has expired",

@@ -92,6 +92,14 @@ impl Kubelet {
         given.or_else(|| self.configured(flag, get))
     }
 
+    /// A switch, off by default, of a flag or else of the configuration.
+    pub(super) fn is_on(&self, flag: &str, get: impl Fn(&KubeletConfiguration) -> Option<bool>) -> bool {
+        match self.flag(flag) {
+            Some(flag) => flag.value != "false",
+            None => self.configured("", get).is_some_and(|fact| fact.value),
+        }
+    }
+
     /// The place of a value: the flag in this file, or the field.
     pub(super) fn place(&self, flag: &str, field: &str, source: &Path) -> String {
         self.flag(flag).map_or_else(|| format!("{} {field}", source.display()), |fact| fact.source)
@@ -232,10 +240,20 @@ impl Reader<'_> {
         }
         let certificate = |path: &Path| Certificate::from_pem(self.file(path)?).ok();
         let config = self.file(kubeconfig).and_then(|bytes| Kubeconfig::of(bytes).ok());
-        let named = config.as_ref().and_then(|config| match &config.credential {
-            Credential::Files { certificate, .. } => Some(kubeconfig.parent()?.join(certificate)),
+        let named = match config.as_ref().map(|config| &config.credential) {
+            Some(Credential::Files { certificate, .. }) => {
+                kubeconfig.parent().map(|directory| directory.join(certificate))
+            }
+            Some(Credential::Embedded(embedded)) => {
+                if let Ok(found) = Certificate::from_pem(embedded.certificate_pem())
+                    && let Some(name) = found.common_name().strip_prefix(NODE)
+                {
+                    return Some(Fact::new(name.to_owned(), format!("{} CN", kubeconfig.display())));
+                }
+                None
+            }
             _ => None,
-        });
+        };
         let link = kubelet_pki.join(catalog::KUBELET_CLIENT_LINK);
         for path in named.into_iter().chain([link]) {
             if let Some(found) = certificate(&path)

@@ -82,6 +82,8 @@ pub struct Facts {
     pub kubelet_serving: Option<(PathBuf, PathBuf)>,
     /// Whether the kubelet requests its serving certificate from the cluster's signer.
     pub server_tls_bootstrap: bool,
+    /// Whether the kubelet keeps its client certificate in its store and rotates it.
+    pub rotates_client: bool,
     pub cri_socket: Option<Fact<String>>,
     /// CRI endpoint of crictl. It may differ from the kubelet's.
     pub crictl_socket: Option<Fact<String>>,
@@ -152,10 +154,8 @@ impl Facts {
                 .file("tls-cert-file", |one| one.tls_cert_file.as_ref())
                 .zip(kubelet.file("tls-private-key-file", |one| one.tls_private_key_file.as_ref()))
                 .map(|((certificate, _), (key, _))| (certificate, key)),
-            server_tls_bootstrap: match kubelet.flag("rotate-server-certificates") {
-                Some(flag) => flag.value != "false",
-                None => kubelet.configured("", |one| one.server_tls_bootstrap).is_some_and(|fact| fact.value),
-            },
+            server_tls_bootstrap: kubelet.is_on("rotate-server-certificates", |one| one.server_tls_bootstrap),
+            rotates_client: kubelet.is_on("rotate-certificates", |one| one.rotate_certificates),
             kubelet_config: kubelet.config,
             kubelet_config_dir: kubelet.config_dir,
             kubelet_environment: kubelet.environment_files,

@@ -17,7 +17,7 @@ use crate::state::time::{day, expires_on};
 use crate::state::{Component, Snapshot};
 
 /// A leaf certificate is reported this long before it expires.
-const LEAF_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A CA is reported this long before it expires.
 const CA_WARNING: SignedDuration = SignedDuration::from_hours(730 * 24);
 const SHORT_RSA: usize = 2048;
@@ -160,7 +160,7 @@ fn outlives(row: &Row, certificate: &Certificate, authority: &Certificate) -> Op
 }
 
 fn expiring(row: &Row, certificate: &Certificate, now: Timestamp) -> Option<Finding> {
-    let soon = now.saturating_add(LEAF_WARNING).unwrap_or(Timestamp::MAX);
+    let soon = now.saturating_add(EXPIRES_SOON).unwrap_or(Timestamp::MAX);
     let what = || expires_on(certificate.not_after, now);
     (certificate.not_after >= now && certificate.not_after <= soon)
         .then(|| warning(row, Code::Expiring, what()))

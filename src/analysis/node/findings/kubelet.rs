@@ -1,18 +1,17 @@
 //! The kubelet: its configuration, the link to its current certificate, what happens when it restarts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::credentials::{kubelet_of_another_node, kubelet_unlike};
-use super::{Code, Evidence, Finding, Remedy, Severity};
+use super::{Code, Evidence, Finding, Remedy, Severity, store};
 use crate::analysis::node::inventory::{Inventory, KubeletForm, ServingForm};
+use crate::analysis::node::store::Store;
 use crate::analysis::node::{facts, scope};
-use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
 use crate::state::Subject;
-use crate::state::time::minute;
 use crate::state::{Content, Snapshot, catalog};
 
 const HOSTNAME: &str = "/etc/hostname";
@@ -32,8 +31,7 @@ pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -
     found.extend(drop_ins(snapshot, inventory));
     found.extend(kubeconfig(snapshot, inventory));
     found.extend(other_host(snapshot, inventory));
-    found.extend(link(snapshot, inventory));
-    found.extend(newer(snapshot, inventory, now));
+    found.extend(store::find(snapshot, inventory, now));
     found.extend(embedded(inventory, now));
     found.extend(crash_loop(snapshot, inventory, now));
     found
@@ -117,66 +115,6 @@ pub(super) fn speaks_for_another(snapshot: &Snapshot, inventory: &Inventory) -> 
     kubelet_of_another_node(inventory).is_some() || other_host(snapshot, inventory).is_some()
 }
 
-/// The state of `kubelet-client-current.pem`, if the kubeconfig refers to it.
-fn link(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
-    let KubeletForm::File(path) = &inventory.kubelet_form else { return None };
-    if path.file_name()? != catalog::KUBELET_CLIENT_LINK {
-        return None;
-    }
-    let finding = |code, what: String| {
-        let mut finding = Finding::new(code, Severity::Blocker, catalog::KUBELET_CLIENT, path, what);
-        let kubeconfig = &inventory.facts.kubelet_kubeconfig.value;
-        let names = Evidence::field(kubeconfig, "client-certificate", path.display());
-        finding.evidence.push(names.on_line_in(snapshot, "client-certificate:"));
-        Some(finding)
-    };
-    match snapshot.entry_itself(path).map(|entry| &entry.content) {
-        None => finding(Code::KubeletLinkMissing, "not found".to_owned()),
-        Some(Content::Link(target)) => match snapshot.resolve(path) {
-            Ok(resolved) if resolved.entry.is_some() => None,
-            _ => finding(
-                Code::KubeletLinkDangling,
-                format!("points to {}, which does not exist", target.display()),
-            ),
-        },
-        Some(_) => finding(
-            Code::KubeletLinkNoLink,
-            "is a regular file, but the kubelet requires a symlink".to_owned(),
-        ),
-    }
-}
-
-/// A dated file that is better than the one that the link points to.
-fn newer(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
-    let row = &inventory.kubelet_client;
-    let current = row.certificate.get()?;
-    let is_dated = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("kubelet-client-2") && name.ends_with(".pem")
-    };
-    let dated = snapshot.children(&inventory.facts.kubelet_pki_dir.value).into_iter();
-    let better = dated.filter(|(path, _)| is_dated(path)).filter_map(|(path, entry)| {
-        let Content::File(bytes) = &entry.content else { return None };
-        let certificate = Certificate::from_pem(bytes).ok()?;
-        let fits = certificate.subject_der == current.subject_der
-            && certificate.not_after > current.not_after
-            && !certificate.not_yet_valid_at(now);
-        (fits && crate::formats::pem::private_key(bytes).is_ok())
-            .then(|| (path.to_owned(), certificate.not_after))
-    });
-    let (path, end): (PathBuf, Timestamp) = better.max_by_key(|(_, end)| *end)?;
-    let severity = if current.expired_at(now) { Severity::Blocker } else { Severity::Warning };
-    let what = format!(
-        "valid until {}, while {} is valid until {}",
-        minute(current.not_after),
-        path.display(),
-        minute(end)
-    );
-    let mut finding = Finding::new(Code::KubeletLinkOld, severity, &row.name, &row.path, what);
-    finding.evidence.push(Evidence::field(&path, "notAfter", end));
-    Some(finding)
-}
-
 fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     let administrator = inventory.administrator_as_kubelet();
     let is_embedded = inventory.kubelet_form == KubeletForm::Embedded;
@@ -198,6 +136,10 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     };
     let mut finding =
         Finding::new(Code::KubeletConfEmbedded, severity, &row.name, &row.path, what.to_owned());
+    if administrator.is_none() {
+        let command = "kuberescue certs renew kubelet-client --enable-client-cert-rotation";
+        finding.remedy.command = Some(command.to_owned());
+    }
     if let Some(why) = administrator {
         finding.what = format!("{what}; {why}");
         finding.remedy = Remedy { command: None, reason: WORKER_REMEDY.to_owned() };
@@ -209,7 +151,8 @@ fn embedded(inventory: &Inventory, now: Timestamp) -> Option<Finding> {
 /// `bootstrap-kubelet.conf`, which kubeadm has deleted.
 fn crash_loop(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Option<Finding> {
     let row = &inventory.kubelet_client;
-    let usable = row.certificate.get().is_some_and(|certificate| !certificate.expired_at(now));
+    let usable = row.certificate.get().is_some_and(|certificate| !certificate.expired_at(now))
+        || Store::of(snapshot, inventory, catalog::KUBELET_CLIENT).is_promoted_and_works(now);
     let is_told = inventory.kubelet_form == KubeletForm::Other && lacks_kubeconfig(snapshot, inventory);
     if usable || is_told || snapshot.entry_itself(Path::new(BOOTSTRAP)).is_some() {
         return None;

@@ -14,9 +14,11 @@ mod manifests;
 pub(in crate::analysis) mod order;
 mod places;
 mod references;
+mod store;
 
 pub use credentials::{authority_key_problem, is_in_doubt, keeps_from_signing};
 pub use examine::{Node, findings};
+pub use identity::EXPIRES_SOON;
 pub use order::consequence;
 
 pub use crate::state::{Class, Code, Evidence, Finding, MissingName, Remedy, Severity};

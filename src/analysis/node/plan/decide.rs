@@ -10,7 +10,7 @@ use super::repair::{Changes, Repair};
 use super::replacement::Issuer;
 use super::{
     Action, CaReplacement, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Stage, Step,
-    Target, Why, ca, goes_with_reissue, kubelet_distrusts, refuse, restarts,
+    StoreChange, Target, Why, ca, goes_with_reissue, kubelet_distrusts, refuse, restarts,
 };
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
 use crate::analysis::node::inventory::{Inventory, Parsed, Row, ServingForm};
@@ -56,19 +56,19 @@ pub fn decide(
             Some(leaf) => decision.leaf(leaf.spec, &leaf.row),
             None => decision.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
         },
-        Selection::Kubelet => decision.kubelet_client(),
-        Selection::KubeletServing => decision.kubelet_serving(),
+        Selection::Kubelet => decision.kubelet_client(true),
+        Selection::KubeletServing => decision.kubelet_serving(true),
     }
     decision.signed_by_replaced();
     if options.kubelet && options.selection.is_by_name() {
-        decision.kubelet_client();
-        decision.kubelet_serving();
+        decision.kubelet_client(true);
+        decision.kubelet_serving(true);
     }
     decision.leave_what_is_not_due();
     decision.leave_what_was_not_named();
     let (trust, validity) = (decision.trust(), decision.configured_validity());
     let signing = decision.signing_repair();
-    let Decision { authorities, replaced, mut steps, skipped, .. } = decision;
+    let Decision { authorities, replaced, mut steps, store, skipped, .. } = decision;
     for step in &mut steps {
         let file = step.target.key_file();
         // A key that is kept in a file of its own is not written.
@@ -78,14 +78,18 @@ pub fn decide(
     }
     // On a worker the findings name the remedy.
     let reasons = if inventory.is_control_plane() { skipped.as_slice() } else { &[] };
-    let trusts = |finding: &Finding| trust.is_some() && kubelet_distrusts(inventory, finding);
     let changed = Changes {
         authorities: &authorities,
         replaced: replaced.as_ref(),
         signing: signing.as_ref(),
         steps: &steps,
+        store: &store,
     };
-    let repair = Repair::of(findings, &changed, trusts, reasons);
+    let beside = |finding: &Finding| {
+        trust.is_some() && kubelet_distrusts(inventory, finding)
+            || store.iter().any(|change| change.mends(finding))
+    };
+    let repair = Repair::of(findings, &changed, beside, reasons);
     refusals.extend(refuse::clock(findings));
     refusals.extend(refuse::pki_dir(inventory, findings));
     refusals.extend(refuse::authorities(inventory, &skipped, &told));
@@ -98,7 +102,7 @@ pub fn decide(
     refusals.retain(|refusal| !options.accept.contains(&refusal.code));
     if options.partial {
         // If no CA can sign, reissuing the kubelet's self-signed certificate alone is not worth a change.
-        let signed = steps.iter().any(|step| step.authority.authority().is_some());
+        let signed = steps.iter().any(|step| step.authority.authority().is_some()) || !store.is_empty();
         refusals.retain(|refusal| !refusal.partial_helps || !signed);
     }
     Plan {
@@ -113,6 +117,7 @@ pub fn decide(
         signing,
         steps,
         trust,
+        store,
         skipped,
         refusals,
         repair,
@@ -128,6 +133,7 @@ pub(super) struct Decision<'a> {
     pub(super) authorities: Vec<CaStep>,
     pub(super) replaced: Option<CaReplacement>,
     pub(super) steps: Vec<Step>,
+    pub(super) store: Vec<StoreChange>,
     pub(super) skipped: Vec<Skipped>,
     signing: RefCell<BTreeMap<Ca, bool>>,
 }
@@ -140,8 +146,20 @@ impl<'a> Decision<'a> {
         options: &'a Options,
         now: Timestamp,
     ) -> Self {
-        let (authorities, replaced, steps, skipped, signing) = Default::default();
-        Self { snapshot, inventory, findings, options, now, authorities, replaced, steps, skipped, signing }
+        let (authorities, replaced, steps, store, skipped, signing) = Default::default();
+        Self {
+            snapshot,
+            inventory,
+            findings,
+            options,
+            now,
+            authorities,
+            replaced,
+            steps,
+            store,
+            skipped,
+            signing,
+        }
     }
 }
 
@@ -174,9 +192,9 @@ impl Decision<'_> {
             self.leaf(leaf.spec, &leaf.row);
         }
         if authority == Ca::Cluster && self.inventory.has_kubelet() {
-            self.kubelet_client();
+            self.kubelet_client(true);
             if self.inventory.serving_form == ServingForm::Signed {
-                self.kubelet_serving();
+                self.kubelet_serving(true);
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::state::catalog::{Ca, CertSpec};
 impl Decision<'_> {
     /// The kubelet's kubeconfig, where its certificate is in a file of its own and the CA in it has to be replaced.
     pub(super) fn trust(&self) -> Option<PathBuf> {
-        let in_file = matches!(self.inventory.kubelet_form, KubeletForm::File(_));
+        let in_file = self.refers() || matches!(self.inventory.kubelet_form, KubeletForm::File(_));
         if !in_file || !self.options.whole_node || self.options.selection != Selection::All {
             return None;
         }

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use jiff::SignedDuration;
-
 use super::decide::Decision;
 use super::keys::why_not;
 use super::{Action, Dates, KeyPlan, Profile, SignedBy, Step, Target, Why};
 use crate::analysis::node::inventory::{KubeletForm, Parsed, Row, ServingForm};
+use crate::analysis::node::store::Store;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::state::catalog::{self, Ca, Usage};
@@ -23,16 +22,19 @@ impl Decision<'_> {
         let wants = |name: &str, row: &Row| forced || self.wants_reissue(name) || self.expires_soon(row);
         let client = wants(catalog::KUBELET_CLIENT, &self.inventory.kubelet_client);
         let serving = wants(catalog::KUBELET_SERVING, &self.inventory.kubelet_serving);
-        if client {
-            self.kubelet_client();
+        if client || self.refers() {
+            self.kubelet_client(forced);
+        } else {
+            self.clear_store();
         }
         let configured = self.inventory.serving_form == ServingForm::Configured;
         if forced || (!configured && serving) {
-            self.kubelet_serving();
+            self.kubelet_serving(forced);
         }
     }
 
-    pub(super) fn kubelet_client(&mut self) {
+    /// Its client certificate; if `forced` a new one, whatever is there.
+    pub(super) fn kubelet_client(&mut self, forced: bool) {
         let row = &self.inventory.kubelet_client;
         let (name, long_name) = (catalog::KUBELET_CLIENT, catalog::KUBELET_CLIENT_LONG);
         if let Some(error) = &row.not_replaceable {
@@ -41,11 +43,23 @@ impl Decision<'_> {
         if let Some(why) = self.inventory.administrator_as_kubelet() {
             return self.skip(name, long_name, Why::Unknown(why), true);
         }
+        let store = Store::of(self.snapshot, self.inventory, name);
+        if self.refers() {
+            if let Err((why, needs_person)) = self.refer_to_store(&store, name, forced) {
+                self.skip(name, long_name, why, needs_person);
+            }
+            return;
+        }
+        self.clear_store();
+        let is_stored = row.path == store.link;
+        if !forced && is_stored && self.is_linked_up(&store, name) {
+            return;
+        }
         let profile = || Profile::of_kubelet(&self.inventory.facts);
         let target = |decision: &Self| match &decision.inventory.kubelet_form {
             KubeletForm::Embedded => decision.kubeconfig_target(row, &catalog::CERT_SPECS[0]),
             KubeletForm::File(_) | KubeletForm::NoKubeconfig if row.path == row.key_path => {
-                decision.kubelet_pem(&row.path, "kubelet-client")
+                decision.kubelet_pem(&row.path, store.prefix)
             }
             KubeletForm::File(_) | KubeletForm::NoKubeconfig | KubeletForm::Other => decision.files_of(row),
         };
@@ -53,7 +67,11 @@ impl Decision<'_> {
             Ok(mut step) => {
                 self.correct_usage(&mut step, Usage::Client);
                 self.steps.push(step);
+                if is_stored {
+                    self.remove_left_over(&store, name);
+                }
             }
+            Err(_) if is_stored && self.is_linked_up_by_any(&store, name) => {}
             Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
         }
         if self.inventory.kubelet_form == KubeletForm::NoKubeconfig {
@@ -64,9 +82,15 @@ impl Decision<'_> {
         }
     }
 
-    pub(super) fn kubelet_serving(&mut self) {
+    /// Its serving certificate; if `forced` a new one, whatever is there.
+    pub(super) fn kubelet_serving(&mut self, forced: bool) {
         let row = &self.inventory.kubelet_serving;
         let (name, long_name) = (catalog::KUBELET_SERVING, catalog::KUBELET_SERVING_LONG);
+        let store = Store::of(self.snapshot, self.inventory, name);
+        let is_stored = self.inventory.serving_form == ServingForm::Signed;
+        if !forced && is_stored && self.is_linked_up(&store, name) {
+            return;
+        }
         let step = match self.inventory.serving_form {
             ServingForm::Configured => {
                 let why = format!(
@@ -87,12 +111,18 @@ impl Decision<'_> {
                     row.certificate = Parsed::Unreadable(found.what.clone());
                 }
                 let profile = || Profile::of_kubelet_serving(&self.inventory.facts);
-                let target = |decision: &Self| decision.kubelet_pem(&row.path, "kubelet-server");
+                let target = |decision: &Self| decision.kubelet_pem(&row.path, store.prefix);
                 self.step(&row, name, long_name, Ca::Cluster, profile, target)
             }
         };
         match step {
-            Ok(step) => self.steps.push(step),
+            Ok(step) => {
+                self.steps.push(step);
+                if is_stored {
+                    self.remove_left_over(&store, name);
+                }
+            }
+            Err(_) if is_stored && self.is_linked_up_by_any(&store, name) => {}
             Err((why, needs_person)) => self.skip(name, long_name, why, needs_person),
         }
     }
@@ -151,20 +181,15 @@ impl Decision<'_> {
         Ok(Target::Pair { certificate: self.resolved(&row.path)?, key: self.resolved(&row.key_path)? })
     }
 
-    fn kubelet_pem(&self, link: &Path, prefix: &str) -> Result<Target, String> {
-        let directory = link.parent().unwrap_or(Path::new("/"));
-        let real = self.resolved(directory)?;
-        // The kubelet's own naming (client-go certificate_store.go); UTC, since the disk's time zone is
-        // unknown.
-        let mut at = self.now;
-        loop {
-            let name = format!("{prefix}-{}.pem", at.strftime("%Y-%m-%d-%H-%M-%S"));
-            if self.snapshot.get(&real.join(&name)).is_none() {
-                let link = real.join(link.file_name().unwrap_or_default());
-                return Ok(Target::KubeletPem { link, file: directory.join(name) });
-            }
-            at = at.checked_add(SignedDuration::from_secs(1)).map_err(|error| error.to_string())?;
-        }
+    /// Whether kubelet.conf is to name the certificate that it holds.
+    pub(super) fn refers(&self) -> bool {
+        self.options.client_cert_rotation && self.inventory.kubelet_form == KubeletForm::Embedded
+    }
+
+    pub(super) fn kubelet_pem(&self, link: &Path, prefix: &str) -> Result<Target, String> {
+        let directory = self.resolved(link.parent().unwrap_or(Path::new("/")))?;
+        let file = self.dated(link, prefix)?;
+        Ok(Target::KubeletPem { link: directory.join(link.file_name().unwrap_or_default()), file })
     }
 }
 

@@ -22,6 +22,8 @@ mod replacement;
 mod requested;
 pub(in crate::analysis) mod restarts;
 mod signing;
+mod store;
+mod store_change;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +42,7 @@ pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, k
 pub use self::replacement::{CaReplacement, GivenCa, Replace, Signing, SigningFlag, Stage, with_flags};
 pub use self::requested::more_than_kubeadm;
 pub use self::restarts::{RestartReason, RestartTask, Restarts};
+pub use self::store_change::{StoreAction, StoreChange};
 use super::facts::Fact;
 use super::readers::Narrowed;
 use crate::formats::certificate::Certificate;
@@ -329,6 +332,9 @@ pub struct Plan {
     /// The kubelet's kubeconfig, where only the CA in it is replaced by this node's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<PathBuf>,
+    /// What is done to the kubelet's store without a new certificate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub store: Vec<StoreChange>,
     pub skipped: Vec<Skipped>,
     pub refusals: Vec<Refusal>,
     pub restarts: Restarts,
@@ -343,6 +349,7 @@ impl Plan {
             && self.signing.is_none()
             && self.steps.is_empty()
             && self.trust.is_none()
+            && self.store.is_empty()
     }
 
     /// Whether it changes no file because what could be renewed isn't due.

@@ -19,6 +19,8 @@ pub struct Options {
     pub replace: Option<Replace>,
     /// Renew the kubelet's certificates even if they have not expired.
     pub kubelet: bool,
+    /// A kubelet.conf that holds the client certificate shall name it in the kubelet's store instead.
+    pub client_cert_rotation: bool,
     pub reuse_keys: bool,
     /// The algorithm of kubeadm's new keys, where the operator says it. The kubelet makes its own keys.
     pub key_algorithm: Option<KeyAlgorithm>,
@@ -63,6 +65,7 @@ impl Options {
             ca_days: DEFAULT_CA_DAYS,
             replace: None,
             kubelet: false,
+            client_cert_rotation: false,
             reuse_keys: false,
             key_algorithm: None,
             days: None,

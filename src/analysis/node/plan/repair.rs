@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{CaReplacement, CaStep, Signing, Skipped, Step, Target};
+use super::{CaReplacement, CaStep, Signing, Skipped, Step, StoreChange, Target};
 use crate::analysis::node::findings::{Finding, Remedy, keeps_from_signing};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
@@ -30,6 +30,7 @@ pub(super) struct Changes<'a> {
     pub(super) replaced: Option<&'a CaReplacement>,
     pub(super) signing: Option<&'a Signing>,
     pub(super) steps: &'a [Step],
+    pub(super) store: &'a [StoreChange],
 }
 
 impl Changes<'_> {
@@ -71,11 +72,11 @@ pub enum Outlook {
 
 impl Repair {
     /// The effect of what changes on `findings`; the reasons of `skipped` are the remedies of what remains.
-    /// `trusts` is whether a finding goes with the CA in the kubelet's kubeconfig.
+    /// `beside` is whether a finding goes with what the plan does without a certificate.
     pub(super) fn of(
         findings: &[Finding],
         changes: &Changes<'_>,
-        trusts: impl Fn(&Finding) -> bool,
+        beside: impl Fn(&Finding) -> bool,
         skipped: &[Skipped],
     ) -> Self {
         let mut repair = Self::default();
@@ -86,7 +87,7 @@ impl Repair {
                 what: finding.what.clone(),
                 remedy: finding.remedy.clone(),
             };
-            if trusts(finding) || is_repaired(finding, changes.steps) || goes_with_ca(finding, changes) {
+            if beside(finding) || is_repaired(finding, changes.steps) || goes_with_ca(finding, changes) {
                 repair.repaired.push(blocker);
                 continue;
             }
@@ -155,6 +156,7 @@ pub fn goes_with_reissue(code: Code) -> bool {
             | Code::NegativeSerial
             | Code::KubeletLinkMissing
             | Code::KubeletLinkDangling
+            | Code::KubeletLinkNoLink
             | Code::KubeletLinkOld
             | Code::KubeletServingExpired
     )
@@ -173,6 +175,9 @@ fn is_repaired(finding: &Finding, steps: &[Step]) -> bool {
     let step = |subject: &Subject| steps.iter().find(|step| step.subject() == *subject);
     match finding.code {
         Code::KubeletCrashLoop | Code::KubeletConfEmbedded => step(&Subject::KubeletClient).is_some(),
+        Code::KubeletStoreBroken => {
+            step(&Subject::KubeletClient).is_some_and(|step| matches!(step.target, Target::KubeletPem { .. }))
+        }
         // A kubeconfig's copy of the CA is replaced together with its certificate.
         Code::EmbeddedCaDiffers => step(&finding.subject).is_some_and(|step| {
             matches!(step.target, Target::Splice { authority: true, .. } | Target::NewKubeconfig { .. })

@@ -1,5 +1,6 @@
 //! What must be restarted, and why: as data, from which the reports write the sentences.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -76,7 +77,12 @@ impl Restarts {
 
 /// The components that read the credentials of these steps.
 pub(super) fn of(inventory: &Inventory, changes: &Changes<'_>, trust: Option<&Path>) -> Restarts {
-    let rows = changes.steps.iter().filter_map(|step| inventory.row(&step.name));
+    let mut names: Vec<_> = changes.steps.iter().map(|step| &step.name).collect();
+    names.extend(changes.store.iter().map(|change| &change.name));
+    // A step and a change of the store may be of the same one.
+    let mut told = BTreeSet::new();
+    names.retain(|name| told.insert(*name));
+    let rows = names.into_iter().filter_map(|name| inventory.row(name));
     let mut changed: Vec<_> = rows.map(Changed::from).collect();
     let cas = changes.of_cas().filter_map(|(authority, _)| inventory.authority(authority));
     changed.extend(cas.map(Changed::from));

@@ -459,7 +459,7 @@ fn a_certificate_is_valid_as_long_as_asked_and_never_longer_than_its_ca() {
 }
 
 fn changes_of(steps: &[Step]) -> repair::Changes<'_> {
-    repair::Changes { authorities: &[], replaced: None, signing: None, steps }
+    repair::Changes { authorities: &[], replaced: None, signing: None, steps, store: &[] }
 }
 
 #[test]
