@@ -209,7 +209,7 @@ fn diagnose_names_the_command() {
     assert_eq!(run.json()["verdict"]["repair"], "kuberescue recover --renew-cas", "{run}");
     let node = Node::of("expired-ca");
     node.remove(&format!("{PKI}/etcd/ca.key"));
-    assert_snapshot!(node.run("diagnose -o json").json()["verdict"]["obstacle"], @r#""cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; --partial renews the rest""#);
+    assert_snapshot!(node.run("diagnose -o json").json()["verdict"]["obstacle"], @r#""cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace etcd-ca; --partial renews the rest""#);
 }
 
 #[test]
@@ -245,11 +245,11 @@ fn what_keeps_a_ca_from_being_renewed() {
     assert_snapshot!(screens.0, @"
     ## key missing
     error [ca-key-missing]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found
-    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node
+    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca
 
     ## another key
     error [ca-key-mismatch]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key does not match its certificate
-    hint: /etc/kubernetes/pki/ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/ca.crt
+    hint: /etc/kubernetes/pki/ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/ca.crt; if there is none: sudo kuberescue ca replace ca
 
     ## certificate truncated
     error [ca-unreadable]: cannot renew the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt): truncated: a PEM block starts and does not end
@@ -269,7 +269,7 @@ fn what_keeps_a_ca_from_being_renewed() {
 
     ## one key of three is missing
     error [ca-key-missing]: cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): its key /etc/kubernetes/pki/etcd/ca.key was not found
-    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace etcd-ca; --partial renews the rest
     ");
     let usage = healthy().run("ca renew apiserver");
     assert_eq!(usage.code, 2, "{usage}");

@@ -78,12 +78,12 @@ fn the_verdict_is_read_first() {
     [external CA, all expired]
     VERDICT: control plane cannot start: all 13 certificates expired 7 days ago; CAs valid until 2036-11-20
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
 
     [external CA, expired too]
     VERDICT: control plane cannot start: all 3 CAs expired 41 days ago, so every certificate that they signed is rejected; all 13 certificates expired 3326 days ago
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    Manual action required: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; --partial renews the rest
 
     [etcd data missing]
     VERDICT: control plane cannot start: etcd's data was not found (etcd: no etcd member in /var/lib/etcd), not a certificate problem

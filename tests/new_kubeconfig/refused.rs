@@ -34,11 +34,11 @@ fn where_the_ca_cannot_sign() {
     assert_snapshot!(screens.0, @"
     ## no key
     error [ca-key-missing]: cannot issue a client certificate: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found
-    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node
+    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca
 
     ## another CA's key
     error [ca-key-mismatch]: cannot issue a client certificate: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key does not match its certificate
-    hint: /etc/kubernetes/pki/ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/ca.crt
+    hint: /etc/kubernetes/pki/ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/ca.crt; if there is none: sudo kuberescue ca replace ca
 
     ## damaged key
     error [ca-key-unreadable]: cannot issue a client certificate: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key: truncated: a PEM block starts and does not end

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::repair::{Changes, Repair};
+use super::changes::Changes;
+use super::repair::Repair;
 use super::replacement::Issuer;
 use super::{
     Action, CaReplacement, CaStep, Dates, Options, Plan, Profile, Selection, SignedBy, Skipped, Stage, Step,

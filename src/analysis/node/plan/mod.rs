@@ -3,6 +3,7 @@
 
 mod authorities;
 mod ca;
+mod changes;
 mod client;
 mod corrections;
 mod dates;
@@ -16,6 +17,7 @@ mod kubelet;
 mod options;
 mod profile;
 mod refuse;
+mod reissue;
 mod repair;
 mod replace;
 mod replacement;
@@ -38,7 +40,8 @@ pub use self::delivered::deliver;
 pub use self::elsewhere::usage_of;
 pub use self::options::{Elsewhere, Options, Selection};
 pub use self::profile::Profile;
-pub use self::repair::{Blocker, Condition, Outlook, Repair, goes_with_reissue, kubelet_distrusts};
+pub use self::reissue::goes_with_reissue;
+pub use self::repair::{Blocker, Condition, Outlook, Repair, kubelet_distrusts};
 pub use self::replacement::{CaReplacement, GivenCa, Replace, Signing, SigningFlag, Stage, with_flags};
 pub use self::requested::more_than_kubeadm;
 pub use self::restarts::{RestartReason, RestartTask, Restarts};

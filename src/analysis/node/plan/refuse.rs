@@ -112,10 +112,10 @@ pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
         Code::CaNotYetValid => "check the system clock: date -u".to_owned(),
         Code::Unsupported => "renew on a machine with kubeadm: kubeadm certs renew all".to_owned(),
         Code::CaKeyMissing => format!(
-            "copy {key} from a backup or from another control-plane node; it is lost on all of them: sudo kuberescue ca replace {name}"
+            "copy {key} from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace {name}"
         ),
         Code::CaKeyMismatch => format!(
-            "{key} belongs to another CA: find the key that matches {certificate}; there is none: sudo kuberescue ca replace {name}"
+            "{key} belongs to another CA: find the key that matches {certificate}; if there is none: sudo kuberescue ca replace {name}"
         ),
         _ => format!("repair {certificate} and {key} from a backup"),
     }

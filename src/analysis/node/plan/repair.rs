@@ -1,15 +1,13 @@
 //! Whether a plan repairs its node: which blockers it removes, which remain, and under which conditions.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
-use super::{CaReplacement, CaStep, Signing, Skipped, Step, StoreChange, Target};
+use super::changes::Changes;
+use super::{Skipped, Step, Target, goes_with_reissue};
 use crate::analysis::node::findings::{Finding, Remedy, keeps_from_signing};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::san::San;
 use crate::state::Subject;
-use crate::state::catalog::Ca;
 use crate::state::{Class, Code};
 
 /// The effect of a plan on the blockers of its node.
@@ -21,24 +19,6 @@ pub struct Repair {
     pub remaining: Vec<Blocker>,
     /// What must be true and can't be checked from this node.
     pub conditions: Vec<Condition>,
-}
-
-/// What a plan changes.
-#[derive(Clone, Copy)]
-pub(super) struct Changes<'a> {
-    pub(super) authorities: &'a [CaStep],
-    pub(super) replaced: Option<&'a CaReplacement>,
-    pub(super) signing: Option<&'a Signing>,
-    pub(super) steps: &'a [Step],
-    pub(super) store: &'a [StoreChange],
-}
-
-impl Changes<'_> {
-    /// The CAs that change, each with the files in which it does.
-    pub(super) fn of_cas(&self) -> impl Iterator<Item = (Ca, &[PathBuf])> {
-        let renewed = self.authorities.iter().map(|step| (step.authority, step.files.as_slice()));
-        renewed.chain(self.replaced.map(|new| (new.authority, new.files.as_slice())))
-    }
 }
 
 /// A blocker as the plan sees it.
@@ -134,32 +114,6 @@ pub(super) fn prevents(blocker: &Blocker) -> bool {
 /// Whether a finding says that the kubelet trusts another CA than the node's.
 pub fn kubelet_distrusts(inventory: &Inventory, finding: &Finding) -> bool {
     finding.code == Code::EmbeddedCaDiffers && finding.path == inventory.facts.kubelet_kubeconfig.value
-}
-
-/// Whether reissuing a certificate removes this finding.
-pub fn goes_with_reissue(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Missing
-            | Code::Unreadable
-            | Code::FileEmpty
-            | Code::FileTruncated
-            | Code::FileNotPem
-            | Code::Expired
-            | Code::NotYetValid
-            | Code::KeyMissing
-            | Code::KeyUnreadable
-            | Code::KeyMismatch
-            | Code::CaReplaced
-            | Code::WrongAuthority
-            | Code::WeakSignature
-            | Code::NegativeSerial
-            | Code::KubeletLinkMissing
-            | Code::KubeletLinkDangling
-            | Code::KubeletLinkNoLink
-            | Code::KubeletLinkOld
-            | Code::KubeletServingExpired
-    )
 }
 
 /// Whether a finding goes with the renewal of a CA, or with its replacement.

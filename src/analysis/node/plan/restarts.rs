@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::repair::Changes;
+use super::changes::Changes;
 use crate::analysis::node::inventory::{CaRow, Inventory, Row};
 use crate::state::{Component, Snapshot, text};
 

@@ -458,8 +458,8 @@ fn a_certificate_is_valid_as_long_as_asked_and_never_longer_than_its_ca() {
     assert_eq!((dates.not_after, cut), (authority, true));
 }
 
-fn changes_of(steps: &[Step]) -> repair::Changes<'_> {
-    repair::Changes { authorities: &[], replaced: None, signing: None, steps, store: &[] }
+fn changes_of(steps: &[Step]) -> changes::Changes<'_> {
+    changes::Changes { authorities: &[], replaced: None, signing: None, steps, store: &[] }
 }
 
 #[test]
