@@ -35,14 +35,10 @@ fuzz_target!(|data: &[u8]| {
         ca_days: 7300,
         kubelet: true,
         reuse_keys: true,
-        key_algorithm: None,
         days: Some(365),
-        due_within: None,
         partial: true,
-        accept: Vec::new(),
-        add_sans: Vec::new(),
-        remove_sans: Vec::new(),
         whole_node: data.len().is_multiple_of(2),
+        ..Options::recovery()
     };
     let mut plan = decide(&snapshot, &inventory, &findings, &options, now);
     let report = Expiration { inventory: &inventory, findings: &findings, now };

@@ -104,6 +104,32 @@ fn after_the_cas_were_renewed_in_time() {
     ask("/etc/kubernetes/pki/etcd/ca.crt");
 }
 
+/// The key of the cluster's CA is lost: it gets a successor while everything runs, and later the old one goes.
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn after_a_ca_was_replaced_and_after_the_old_one_was_removed() {
+    const MANAGER: &str = "/etc/kubernetes/manifests/kube-controller-manager.yaml";
+    let node = TestNode::start("rsa2048", &Options::healthy());
+    node.wait_ready();
+    node.must(&["rm", "/etc/kubernetes/pki/ca.key"]);
+    let (manifest, pods) = (node.text(MANAGER), node.pods());
+    let replace = |arguments: &[&str]| {
+        let run = node.kuberescue(&[&["ca", "replace", "ca", "--yes"], arguments].concat());
+        assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
+    };
+    replace(&[]);
+    recover(&node, &[]);
+    assert!(node.text(MANAGER).contains("=/etc/kubernetes/pki/ca-signing.crt\n"));
+    let of_ca = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    assert!(of_ca.iter().all(|name| node.pods()[*name].id != pods[*name].id));
+    assert_eq!(node.pods()["etcd"].id, pods["etcd"].id, "etcd has nothing of this CA");
+    replace(&["--finish"]);
+    recover(&node, &[]);
+    assert_eq!(node.text(MANAGER), manifest);
+    let verify = ["openssl", "verify", "-CAfile", "/etc/kubernetes/pki/ca.crt"];
+    node.must(&[&verify[..], &["/etc/kubernetes/pki/apiserver.crt"]].concat());
+}
+
 #[test]
 #[ignore = "needs root, containerd, runc, etcd: make test-node"]
 fn on_a_node_that_was_rebooted() {
