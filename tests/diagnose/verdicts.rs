@@ -83,7 +83,7 @@ fn the_verdict_is_read_first() {
     [external CA, expired too]
     VERDICT: control plane cannot start: all 3 CAs expired 41 days ago, so every certificate that they signed is rejected; all 13 certificates expired 3326 days ago
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    Manual action required: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; --partial renews the rest
 
     [etcd data missing]
     VERDICT: control plane cannot start: etcd's data was not found (etcd: no etcd member in /var/lib/etcd), not a certificate problem
