@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::libc;
 
 use super::decode::Op;
-use super::judge::{End, Judge, New, bring_keys_back, leftovers, told};
+use super::judge::{End, Judge, New, bring_keys_back, complaint, leftovers, told};
 use super::scenarios::{SCENARIOS, Scenario, words};
 use super::tracer::{Answer, Finished, Watch, trace};
 use super::tree::{Place, Tree};
@@ -162,8 +162,7 @@ impl Start<'_> {
         bring_keys_back(&root);
         // What is rolled back is as it was, good or not.
         if end == End::New && matches!(self.judge.new, New::Like(_)) && (thorough || is_full()) {
-            let good = told(&root, &format!("certs check-expiration --at {now}"));
-            if good.code != 0 {
+            if let Some(good) = complaint(&root, now) {
                 return Err(format!("the new certificates\n{good}"));
             }
         }

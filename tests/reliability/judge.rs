@@ -131,6 +131,17 @@ pub fn told(root: &Path, arguments: &str) -> Run {
     run(command)
 }
 
+/// What is wrong with a node, besides a CA that is being replaced and still trusted.
+pub fn complaint(root: &Path, now: &str) -> Option<Run> {
+    let told_of = told(root, &format!("certs check-expiration --at {now}"));
+    let diagnosed = told(root, &format!("diagnose -o json --at {now}"));
+    let is_known = |finding: &serde_json::Value| {
+        finding["severity"] == "note" || finding["code"] == "ca-replacement-unfinished"
+    };
+    let is_well = || diagnosed.json()["findings"].as_array().is_some_and(|all| all.iter().all(is_known));
+    (told_of.code != 0 && !is_well()).then_some(told_of)
+}
+
 /// What is there and shouldn't be.
 pub fn leftovers(tree: &Tree) -> Vec<String> {
     let fine = |name: &str| {

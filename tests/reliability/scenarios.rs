@@ -36,9 +36,9 @@ const IMPORT: &str = "csr import USB --yes --accept-clock --at 2026-11-24T00:00:
 const RENEW_CAS: &str = "recover --renew-cas --yes --accept-clock --at 2037-06-01T00:00:00Z";
 
 /// The key of the cluster's CA is lost: a manifest changes too, and a file is made.
-const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
+const REPLACE_CA: &str = "ca replace ca --yes --accept-clock --at 2026-11-24T00:00:00Z";
 /// The same file goes again.
-const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
+const FINISH: &str = "ca replace ca --finish --yes --accept-clock --at 2026-11-24T00:00:00Z";
 
 pub const SCENARIOS: [Scenario; 13] = [
     Scenario {
@@ -115,8 +115,8 @@ pub const SCENARIOS: [Scenario; 13] = [
     },
     Scenario {
         name: "ca replace --finish",
-        tree: || Tree::of("ecdsa-p256"),
-        before: &[REPLACE_CA],
+        tree: being_replaced,
+        before: &[],
         command: FINISH,
         now: NOW,
         quick: 11,
@@ -200,6 +200,16 @@ fn strange() -> Tree {
         entry.xattrs.insert("user.kuberescue.test".into(), value);
     }
     tree
+}
+
+/// A node whose CA was replaced, without the record of it: a rollback would undo that.
+fn being_replaced() -> Tree {
+    let place = Place::new();
+    let root = place.with(&Tree::of("ecdsa-p256"));
+    let run = told(&root, REPLACE_CA);
+    assert_eq!(run.code, 0, "{run}");
+    std::fs::remove_dir_all(root.join(OWN)).unwrap();
+    Tree::read(&root)
 }
 
 impl Scenario {
