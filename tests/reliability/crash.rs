@@ -161,10 +161,12 @@ impl Start<'_> {
         let now = &self.judge.now;
         bring_keys_back(&root);
         // What is rolled back is as it was, good or not.
-        if end == End::New && matches!(self.judge.new, New::Like(_)) && (thorough || is_full()) {
-            if let Some(good) = complaint(&root, now) {
-                return Err(format!("the new certificates\n{good}"));
-            }
+        let is_new = end == End::New && matches!(self.judge.new, New::Like(_));
+        if is_new
+            && (thorough || is_full())
+            && let Some(bad) = complaint(&root, now)
+        {
+            return Err(format!("the new certificates\n{bad}"));
         }
         if thorough {
             let verified = told(&root, &format!("archive verify --at {now} -o json"));
