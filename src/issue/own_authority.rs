@@ -5,11 +5,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyIdMethod, KeyUsagePurpose,
     PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm, SigningKey,
 };
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::creation::{name_reason, text};
 use super::renewal;
-use super::template::Template;
+use super::template::{Template, key_id};
 use super::{IssueError, KeyRequest, Signer};
 use crate::analysis::node::plan::Dates;
 use crate::formats::certificate::Certificate;
@@ -40,9 +39,7 @@ pub(super) fn own_authority(
         KeyUsagePurpose::KeyCertSign,
     ];
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // RFC 5280 section 4.2.1.2, method 1, as in Go.
-    let key_id = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key_bits).as_ref().to_vec();
-    params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+    params.key_identifier_method = KeyIdMethod::PreSpecified(key_id(&key_bits));
     let unsigned = params.self_signed(&Unsigned { key_bits }).map_err(|error| IssueError::Name {
         name: name.to_owned(),
         reason: name_reason(&error).to_owned(),

@@ -1,10 +1,8 @@
 //! A CA that is replaced by a new one with a new key: both in every file that had the old one, and at the end the new one
 //! alone.
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-
 use super::composer::Composer;
-use super::template::Template;
+use super::template::{SUBJECT_KEY_ID, Template, key_id};
 use super::{IssueError, KeyRequest, Signer, generate, own_authority, renewal};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{CaReplacement, Dates, Signing, Stage, with_flags};
@@ -26,8 +24,7 @@ pub fn new_authority(
     key: &PrivateKey,
     validity: Dates,
 ) -> Result<Certificate, IssueError> {
-    // RFC 5280 section 4.2.1.2, method 1.
-    let id = digest(&SHA1_FOR_LEGACY_USE_ONLY, &public_key_bits(key.spki())?).as_ref().to_vec();
+    let id = key_id(&public_key_bits(key.spki())?);
     let octets = der::Encode::to_der(&der::asn1::OctetStringRef::new(&id)?)?;
     let unsigned = Certificate {
         spki: key.spki().to_vec(),
@@ -36,7 +33,7 @@ pub fn new_authority(
         ..old.clone()
     };
     let signer = Signer::new(&unsigned, key)?;
-    let replaced = [(super::template::SUBJECT_KEY_ID, octets)];
+    let replaced = [(SUBJECT_KEY_ID, octets)];
     let issued = Template::from_der(&old.der)?.issue(&signer, key, validity, &replaced)?;
     let new = Certificate::from_der(issued.clone())?;
     renewal::checked(issued, &Signer::new(&new, key)?, key, validity)

@@ -167,9 +167,7 @@ impl<'a> Template<'a> {
                     }
                 }
                 Some(SUBJECT_KEY_ID) if !self.has_key(spki)? => {
-                    // RFC 5280 section 4.2.1.2, method 1.
-                    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &public_key_bits(spki)?);
-                    let value = OctetStringRef::new(hash.as_ref())?.to_der()?;
+                    let value = OctetStringRef::new(&key_id(&public_key_bits(spki)?))?.to_der()?;
                     with_value(*extension, &value)?.encode_to_vec(&mut body)?;
                 }
                 _ => {
@@ -193,6 +191,11 @@ impl<'a> Template<'a> {
     fn has_key(&self, spki: &[u8]) -> Result<bool, IssueError> {
         Ok(public_key_bits(&self.tbs.key.to_der()?)? == public_key_bits(spki)?)
     }
+}
+
+/// The identifier of a public key, of its bits: RFC 5280 section 4.2.1.2, method 1, as in Go.
+pub(super) fn key_id(key_bits: &[u8]) -> Vec<u8> {
+    digest(&SHA1_FOR_LEGACY_USE_ONLY, key_bits).as_ref().to_vec()
 }
 
 /// The identifier of an extension, as its content octets.
