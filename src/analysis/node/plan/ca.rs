@@ -14,6 +14,7 @@ use crate::analysis::node::inventory::{CaRow, Inventory, Parsed};
 use crate::formats::ca_copies;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
+use crate::formats::kubeconfig::KubeconfigError;
 use crate::state::catalog::{self, Ca};
 use crate::state::text;
 use crate::state::{Code, Content, Snapshot};
@@ -85,15 +86,23 @@ pub(super) fn obstacle(
 
 /// The files with a copy of a CA; or one in which it cannot be replaced, and why.
 pub(super) fn copies(snapshot: &Snapshot, ca: &Certificate) -> Result<Vec<PathBuf>, (PathBuf, String)> {
+    changing(snapshot, |bytes| Ok(ca_copies::replaced(bytes, ca, ca)?.is_some()))
+}
+
+/// The files in which copies of a CA would change; or one in which they cannot, and why.
+pub(super) fn changing(
+    snapshot: &Snapshot,
+    changes: impl Fn(&[u8]) -> Result<bool, KubeconfigError>,
+) -> Result<Vec<PathBuf>, (PathBuf, String)> {
     let mut files = Vec::new();
     for (path, entry) in snapshot.iter() {
         let Content::File(bytes) = &entry.content else { continue };
         if path.starts_with(catalog::RESCUE_DIR) {
             continue;
         }
-        match ca_copies::replaced(bytes, ca, ca) {
-            Ok(None) => {}
-            Ok(Some(_)) => files.push(path.to_owned()),
+        match changes(bytes) {
+            Ok(false) => {}
+            Ok(true) => files.push(path.to_owned()),
             Err(why) => return Err((path.to_owned(), why.to_string())),
         }
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 
-use super::ca::copies;
+use super::ca::{changing, copies};
 use super::decide::Decision;
 use super::keys::fits;
 use super::{BACKDATE_SECONDS, CaReplacement, Dates, GivenCa, KeyPlan, Refusal, Replace, Stage};
@@ -20,9 +20,9 @@ use crate::analysis::node::{copies as outside, quorum};
 use crate::formats::ca_copies;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::state::Code;
 use crate::state::catalog::Ca;
 use crate::state::text::some;
-use crate::state::{Code, Content};
 
 /// So many names stand in a line.
 const NAMED: usize = 8;
@@ -207,21 +207,16 @@ impl Decision<'_> {
             let hint = "sudo kuberescue certs renew all --kubelet reissues what is on this node, recover restarts it; a kubeconfig in a home: sudo kuberescue kubeconfig install /etc/kubernetes/admin.conf".to_owned();
             return Err(refused(row, Code::OldCaNeeded, why, hint));
         }
-        let mut files = Vec::new();
-        for (path, entry) in self.snapshot.iter() {
-            let Content::File(bytes) = &entry.content else { continue };
-            if path.starts_with(crate::state::catalog::RESCUE_DIR) {
-                continue;
-            }
+        let has_old = |bytes: &[u8]| {
             for old in &olds {
-                match ca_copies::without(bytes, old, own) {
-                    Ok(None) => {}
-                    Ok(Some(_)) => files.push(path.to_owned()),
-                    Err(why) => return Err(cannot_change(row, path, &why.to_string())),
+                if ca_copies::without(bytes, old, own)?.is_some() {
+                    return Ok(true);
                 }
             }
-        }
-        files.dedup();
+            Ok(false)
+        };
+        let files =
+            changing(self.snapshot, has_old).map_err(|(path, why)| cannot_change(row, &path, &why))?;
         let dates = |ca: &Certificate| Dates { not_before: ca.not_before, not_after: ca.not_after };
         Ok(CaReplacement {
             name: row.authority.name(),
