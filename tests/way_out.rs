@@ -6,7 +6,8 @@ mod common;
 use std::fs::File;
 use std::process::Command;
 
-use common::{Node, is_root, kuberescue, run, skip};
+use common::mounted::Mounted;
+use common::{Node, kuberescue, run, skip};
 use insta::assert_snapshot;
 
 const RENEW: &str = "certs renew all --accept-clock --at 2026-11-24T00:00:00Z";
@@ -213,44 +214,12 @@ fn what_a_disk_records_is_no_path_of_this_host() {
     node.must(&format!("rollback --yes --archive {}", archive.display()));
 }
 
-/// Mounts `from` over a path of the node; away when dropped.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    fn over(node: &Node, inside: &str, from: &str, more: &[&str]) -> Option<Self> {
-        if !is_root() {
-            skip("only root can mount");
-            return None;
-        }
-        let at = node.path(inside);
-        let mount = |words: &[&str]| Command::new("mount").args(words).arg(&at).output().unwrap();
-        let done = mount(&["--bind", from]);
-        if !done.status.success() {
-            skip(&format!("nothing can be mounted: {}", String::from_utf8_lossy(&done.stderr)));
-            return None;
-        }
-        for how in more {
-            assert!(mount(&["-o", how]).status.success(), "{how}");
-        }
-        Some(Self(at))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_file_on_which_something_is_mounted_is_named_before_anything_is_written() {
     let node = Node::of("ecdsa-p256");
     let other = node.path("/etc/kubernetes/super-admin.conf");
     let before = node.state();
-    let Some(mounted) = Mounted::over(&node, "/etc/kubernetes/admin.conf", other.to_str().unwrap(), &[])
-    else {
-        return;
-    };
+    let Some(mounted) = Mounted::over(&node.path("/etc/kubernetes/admin.conf"), &other, &[]) else { return };
     let command = "recover --accept-clock --at 2027-12-01T00:00:00Z";
     let dry = node.run(&format!("{command} --dry-run"));
     let real = node.run(&format!("{command} --yes"));
@@ -269,12 +238,7 @@ fn a_file_on_which_something_is_mounted_is_named_before_anything_is_written() {
 #[test]
 fn a_read_only_directory_blocks_what_is_in_it_alone() {
     let node = Node::of("ecdsa-p256");
-    let pki = node.path("/etc/kubernetes/pki");
-    let Some(_mounted) =
-        Mounted::over(&node, "/etc/kubernetes/pki", pki.to_str().unwrap(), &["remount,ro,bind"])
-    else {
-        return;
-    };
+    let Some(_mounted) = Mounted::read_only(&node.path("/etc/kubernetes/pki")) else { return };
     let refused = node.run("certs renew apiserver --accept-clock --at 2026-11-24T00:00:00Z");
     assert_snapshot!(node.shown(&refused), @"
     exit 5

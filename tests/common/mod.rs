@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub mod desk;
+pub mod mounted;
 pub mod screen;
 
 use std::collections::{BTreeMap, BTreeSet};
