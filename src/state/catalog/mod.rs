@@ -175,6 +175,10 @@ pub const KUBELET_SERVING_LINK: &str = "kubelet-server-current.pem";
 pub const KUBELET_PKI_DIR: &str = "/var/lib/kubelet/pki";
 /// The configuration of every kubelet that kubeadm set up.
 pub const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+/// The kubelet's kubeconfig where no flag says otherwise, as kubeadm's unit does.
+pub const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
+/// The cluster's CA as kubeadm join puts it on every node, workers included.
+pub const CA_FILE: &str = "/etc/kubernetes/pki/ca.crt";
 /// kubeadm's directory of kubeconfigs, a constant there too.
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// The tool's own directory inside the root: archives, journal, lock.

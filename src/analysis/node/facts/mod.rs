@@ -118,7 +118,7 @@ impl Facts {
             Some(path) => PkiDir { dir: Fact::new(path.to_owned(), "--cert-dir"), rival: None },
             None => pki_dir::read(snapshot, &pods, kubelet_ca),
         };
-        let kubelet_kubeconfig = kubelet.path("kubeconfig", "/etc/kubernetes/kubelet.conf");
+        let kubelet_kubeconfig = kubelet.path("kubeconfig", catalog::KUBELET_CONF);
         let kubelet_pki_dir = kubelet.path("cert-dir", catalog::KUBELET_PKI_DIR);
         let local_etcd = pods.local_etcd(&pki_dir.value);
         let dns_domain = pods
