@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
 use tar::{EntryType, Header};
+use zeroize::Zeroizing;
 
 use super::list::EXTENSION;
 use super::manifest::{About, Manifest};
@@ -15,6 +16,9 @@ use super::{MANIFEST, pax, verify};
 use crate::disk::new_file::NewFile;
 use crate::disk::{Error, Root, effect};
 use crate::state::{Attributes, Content, Digest, Snapshot};
+
+/// What a part of a node's files takes as an archive: a buffer that grows leaves copies behind.
+const BUNDLE_BYTES: usize = 1 << 20;
 
 /// An archive that was written and read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,17 @@ pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About
     let verified = fill(new.file(), snapshot, about, &new.path())?;
     let (sha256, size) = (verified.sha256, verified.size);
     Ok(Written { path: new.name()?, sha256, size, verified })
+}
+
+/// The same archive in memory, for what is never to be on a disk as it is.
+///
+/// # Errors
+/// The manifest cannot be written.
+pub fn to_bytes(snapshot: &Snapshot, about: &About) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Not compressed: a buffer of the compressor would keep parts of keys.
+    let mut out = Zeroizing::new(Vec::with_capacity(BUNDLE_BYTES));
+    entries(&mut *out, Manifest::new(snapshot, about), snapshot)?;
+    Ok(out)
 }
 
 fn fill(mut file: &File, snapshot: &Snapshot, about: &About, path: &Path) -> Result<super::Verified, Error> {
