@@ -7,12 +7,11 @@ use super::{IssueError, KeyRequest, Signer, create, generate};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::ClientPlan;
 use crate::formats::certificate::Certificate;
-use crate::formats::key::{KeyAlgorithm, KeyEncoding};
+use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::{NewKubeconfig, render};
 use crate::state::catalog::Ca;
 
-/// Issues the certificate with a new ECDSA P-256 key, as the kubelet makes them: every Kubernetes accepts it, and it
-/// takes a millisecond. Returns the certificate and its kubeconfig for `server`.
+/// Issues the certificate of a plan. Returns it and its kubeconfig for `server`.
 ///
 /// # Errors
 /// The CA is gone since the plan, or the key or the signature could not be made.
@@ -21,17 +20,11 @@ pub fn client_kubeconfig(
     plan: &ClientPlan,
     server: &str,
 ) -> Result<(Certificate, Zeroizing<String>), IssueError> {
+    let (certificate, key) = client_certificate(inventory, plan)?;
     let vanished =
-        |what: &str| IssueError::Vanished { name: plan.profile.common_name.clone(), what: what.to_owned() };
-    let row = inventory.authority(Ca::Cluster).ok_or_else(|| vanished("its CA"))?;
-    let (Some(authority), Some(ca_key)) = (row.certificate.get(), row.key.get()) else {
-        return Err(vanished("its CA"));
-    };
-    let request = KeyRequest { algorithm: KeyAlgorithm::EcdsaP256, encoding: KeyEncoding::Sec1 };
-    let key = generate(&[request])?.into_iter().next().ok_or_else(|| vanished("its new key"))?;
-    let certificate = create(&Signer::new(authority, ca_key)?, &plan.profile, &key, plan.dates)?;
+        || IssueError::Vanished { name: plan.profile.common_name.clone(), what: "its CA".to_owned() };
     let (authority_pem, certificate_pem, key_pem) =
-        (authority_pem(inventory).ok_or_else(|| vanished("its CA"))?, certificate.to_pem(), key.to_pem());
+        (authority_pem(inventory).ok_or_else(vanished)?, certificate.to_pem(), key.to_pem());
     let text = render(&NewKubeconfig {
         cluster: &inventory.facts.cluster_name.value,
         user: &plan.profile.common_name,
@@ -41,4 +34,25 @@ pub fn client_kubeconfig(
         key_pem: key_pem.as_bytes(),
     });
     Ok((certificate, text))
+}
+
+/// Issues the certificate with a new ECDSA P-256 key, as the kubelet makes them: every Kubernetes accepts it, and it
+/// takes a millisecond.
+///
+/// # Errors
+/// As [`client_kubeconfig`].
+pub(super) fn client_certificate(
+    inventory: &Inventory,
+    plan: &ClientPlan,
+) -> Result<(Certificate, PrivateKey), IssueError> {
+    let vanished =
+        |what: &str| IssueError::Vanished { name: plan.profile.common_name.clone(), what: what.to_owned() };
+    let row = inventory.authority(Ca::Cluster).ok_or_else(|| vanished("its CA"))?;
+    let (Some(authority), Some(ca_key)) = (row.certificate.get(), row.key.get()) else {
+        return Err(vanished("its CA"));
+    };
+    let request = KeyRequest { algorithm: KeyAlgorithm::EcdsaP256, encoding: KeyEncoding::Sec1 };
+    let key = generate(&[request])?.into_iter().next().ok_or_else(|| vanished("its new key"))?;
+    let certificate = create(&Signer::new(authority, ca_key)?, &plan.profile, &key, plan.dates)?;
+    Ok((certificate, key))
 }
