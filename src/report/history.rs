@@ -29,8 +29,10 @@ pub(super) fn history_text(check: &Check) -> String {
     let issued = check.records.iter().filter(|done| done.issued.is_some()).count();
     let what = match (records - issued, issued) {
         (changes, 0) => count(changes, "change"),
-        (0, issued) => count(issued, "kubeconfig"),
-        (changes, issued) => format!("{} and {}", count(changes, "change"), count(issued, "kubeconfig")),
+        (0, issued) => count(issued, "issued certificate"),
+        (changes, issued) => {
+            format!("{} and {}", count(changes, "change"), count(issued, "issued certificate"))
+        }
     };
     let verdict = if check.problems.is_empty() { "intact" } else { "DAMAGED" };
     let _ = writeln!(out, "history: {what} since {since}: {verdict}");

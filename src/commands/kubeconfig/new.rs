@@ -124,7 +124,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(Exit::Fine);
     }
     if !args.unrecorded {
-        signing.record(&made, context)?;
+        let recorded = signing.record(std::slice::from_ref(&made.certificate), context);
+        recorded.map_err(|mut error| {
+            error.message = format!("cannot record the kubeconfig in the history: {}", error.message);
+            error.hints.push("to issue it all the same: --unrecorded".to_owned());
+            error
+        })?;
         done.recorded = true;
     }
     context.out.say(done.text(now).trim_end());
@@ -233,14 +238,14 @@ impl Args {
 }
 
 /// The user name of a node's kubelet.
-fn kubelet_of(node: &str) -> Result<String, Error> {
+pub fn kubelet_of(node: &str) -> Result<String, Error> {
     // What kubeadm takes as a name is what a node may be called, but for wildcards.
     if node.parse::<San>().is_err() || node.starts_with('*') {
         let what = match node {
-            "" => "cannot issue a kubelet.conf: the name of this node is not known".to_owned(),
-            node => format!("cannot issue a kubelet.conf: {node:?} is no name of a node"),
+            "" => "cannot issue the certificate of a kubelet: the name of this node is not known".to_owned(),
+            node => format!("cannot issue the certificate of a kubelet: {node:?} is no name of a node"),
         };
-        return Err(Error::usage(what).hint("name the node as kubectl get nodes does: --for-node NAME"));
+        return Err(Error::usage(what).hint("name the node as kubectl get nodes does"));
     }
     Ok(format!("system:node:{node}"))
 }
@@ -252,7 +257,7 @@ fn parse_validity(text: &str) -> Result<SignedDuration, String> {
     if usable.contains(&valid) { Ok(valid) } else { Err("between 1m and 36500d".to_owned()) }
 }
 
-fn parse_server(text: &str) -> Result<String, String> {
+pub fn parse_server(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c.is_ascii_graphic()) && text.starts_with("https://");
     match host_of(text).filter(|_| plain) {
         Some(_) => Ok(text.to_owned()),

@@ -29,9 +29,9 @@ const KUBELET_DIR: &str = "/var/lib/kubelet";
 /// A node that can sign, read and judged.
 pub struct Signing {
     root: Root,
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     pub inventory: Inventory,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// A kubeconfig that was made, and not handed over yet.
@@ -55,14 +55,25 @@ impl Signing {
     /// Makes the kubeconfig in memory. `server` is the URL that the operator gave.
     ///
     /// # Errors
-    /// What the plan refuses; an interrupted change replaces the CA's key; the API server is not known; or it could not
-    /// be made.
+    /// As [`Signing::plan`]; or the API server is not known, or it could not be made.
     pub fn make(
         &self,
         request: &ClientRequest,
         server: Option<&str>,
         context: &mut Context<'_>,
     ) -> Result<Made, Error> {
+        let plan = self.plan(request, context)?;
+        let server = self.server(server)?;
+        let (certificate, text) = client_kubeconfig(&self.inventory, &plan, &server.value)?;
+        let cluster = self.inventory.facts.cluster_name.value.clone();
+        Ok(Made { plan, server, cluster, certificate, text })
+    }
+
+    /// Decides whether the CA can issue it.
+    ///
+    /// # Errors
+    /// What the plan refuses; or an interrupted change replaces the CA's key.
+    pub fn plan(&self, request: &ClientRequest, context: &mut Context<'_>) -> Result<ClientPlan, Error> {
         let Self { snapshot, inventory, now, .. } = self;
         // The rest of the host says nothing about its CA.
         let around = HostState { time_is_the_clocks: true, ..HostState::default() };
@@ -77,18 +88,23 @@ impl Signing {
         if !request.accept.contains(&Code::InterruptedChange) {
             self.refuse_if_the_ca_is_being_replaced(context)?;
         }
-        let given = server.map(|url| Fact { value: url.to_owned(), source: "--server".to_owned() });
-        let server = given.or_else(|| server_elsewhere(inventory)).ok_or_else(|| {
+        Ok(plan)
+    }
+
+    /// The API server, as the operator gave it or as the node knows it.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn server(&self, given: Option<&str>) -> Result<Fact<String>, Error> {
+        let given = given.map(|url| Fact { value: url.to_owned(), source: "--server".to_owned() });
+        given.or_else(|| server_elsewhere(&self.inventory)).ok_or_else(|| {
             let what = "cannot make a kubeconfig: the API server's address is not known: no kubeconfig, no manifest and no record of etcd's names it";
             Error::usage(what).hint("add --server https://HOST:6443")
-        })?;
-        let (certificate, text) = client_kubeconfig(inventory, &plan, &server.value)?;
-        let cluster = inventory.facts.cluster_name.value.clone();
-        Ok(Made { plan, server, cluster, certificate, text })
+        })
     }
 
     /// An interrupted change keeps nobody out, except one after which the CA may have another key.
-    fn refuse_if_the_ca_is_being_replaced(&self, context: &mut Context<'_>) -> Result<(), Error> {
+    pub(super) fn refuse_if_the_ca_is_being_replaced(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let journal = match transaction::pending(&self.root) {
             Ok(None) => return Ok(()),
             Ok(Some(journal)) => journal,
@@ -114,24 +130,21 @@ impl Signing {
     ///
     /// # Errors
     /// Another run is in progress, or the disk can't be written.
-    pub fn record(&self, made: &Made, context: &mut Context<'_>) -> Result<(), Error> {
-        let recorded = take_lock(&self.root, context).and_then(|lock| {
+    pub fn record(&self, certificates: &[Certificate], context: &mut Context<'_>) -> Result<(), Error> {
+        let lock = take_lock(&self.root, context)?;
+        for certificate in certificates {
             let issued = Issued {
-                user: made.plan.profile.common_name.clone(),
-                groups: made.plan.profile.organizations.clone(),
-                serial: made.certificate.serial.clone(),
-                from: made.certificate.not_before,
-                until: made.certificate.not_after,
+                user: certificate.common_name().to_owned(),
+                groups: certificate.organizations.clone(),
+                serial: certificate.serial.clone(),
+                from: certificate.not_before,
+                until: certificate.not_after,
             };
             let (command, operator) = (context.command_line.clone(), context.operator.clone());
             let record = transaction::Context { command, operator, archive: None, now: context.now };
-            Ok(transaction::record_issued(&lock, issued, &record)?)
-        });
-        recorded.map_err(|mut error| {
-            error.message = format!("cannot record the kubeconfig in the history: {}", error.message);
-            error.hints.push("to issue it all the same: --unrecorded".to_owned());
-            error
-        })
+            transaction::record_issued(&lock, issued, &record)?;
+        }
+        Ok(())
     }
 
     /// The file for a new kubeconfig: a new one, or with `force` a kubeconfig that is not this node's own.
