@@ -100,7 +100,7 @@ fn dates(
             signer.subject,
             minute(end)
         );
-        let hint = "leave out --valid; or renew the CA first: sudo kuberescue ca renew ca";
+        let hint = "ask for less; or renew the CA first: sudo kuberescue ca renew ca";
         return Err(refused(Code::LeafOutlivesCa, what, hint.to_owned()));
     }
     let not_after = if cut { end } else { dates.not_after };
