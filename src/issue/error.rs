@@ -65,6 +65,9 @@ pub enum IssueError {
     /// The new certificate differs from what was requested; it is discarded.
     #[error("the new certificate failed its check: {0}")]
     FailedCheck(String),
+    /// age found no recipient, or no randomness.
+    #[error("encrypting failed: {0}")]
+    NotEncrypted(String),
 }
 
 impl From<der::Error> for IssueError {

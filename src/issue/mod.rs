@@ -5,10 +5,12 @@
 //! for whom and for which dates are parameters.
 
 mod authority;
+mod bundle;
 mod change_set;
 mod client;
 mod composer;
 mod creation;
+pub mod encryption;
 mod error;
 mod keys;
 mod own_authority;
@@ -22,6 +24,7 @@ mod template;
 
 pub use crate::analysis::node::plan::{Dates as Validity, Profile};
 pub use authority::renew_authority;
+pub use bundle::{Bundle, control_plane_bundle, with_authorities, worker_bundle};
 pub use change_set::{change_set, delivered};
 pub use client::client_kubeconfig;
 pub use creation::create;
