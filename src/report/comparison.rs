@@ -74,7 +74,13 @@ pub fn restore_text(plan: &RestorePlan) -> String {
     let node = plan.node.as_deref().unwrap_or("a node whose name is not known");
     let change = text::count_verb(plan.paths.len(), "path", "change");
     let _ = writeln!(out, "{}", line(&format!("Restore of {node}: {change}, {} the same", plan.same)));
-    out.push_str(&credential_lines(&plan.credentials));
+    out.push_str(&restore_lines(plan));
+    out
+}
+
+/// Credentials, paths, and what there is to know.
+pub(super) fn restore_lines(plan: &RestorePlan) -> String {
+    let mut out = credential_lines(&plan.credentials);
     out.push_str(&path_lines(&plan.paths));
     let named = |out: &mut String, heading: &str, lines: Vec<String>| {
         if lines.is_empty() {

@@ -3,6 +3,7 @@
 
 mod alike;
 mod archive;
+mod bundle;
 mod comparison;
 mod credential;
 mod diagnosis;
@@ -39,6 +40,7 @@ mod yaml;
 pub use archive::{
     ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing, Verification,
 };
+pub use bundle::{Bundle, BundleApply, BundledCertificate, EncryptedTo, Role, bundle_text};
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
     Replacement, credential_finding_lines, credential_line, difference, difference_text, later_line,

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::json::{document, yaml_document};
 use super::sanitise::{line, printable};
@@ -155,6 +156,21 @@ impl Output {
     /// Whether the result could not be written for a reason other than a closed pipe.
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether a person reads the messages.
+    pub fn is_seen(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Asks for a secret, which is not shown; `None` if there is no terminal, or nothing was typed.
+    pub fn ask_secret(&mut self, question: &str) -> Option<Zeroizing<String>> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        let typed = Zeroizing::new(rpassword::prompt_password(printable(question)).ok()?);
+        let typed = Zeroizing::new(typed.trim().to_owned());
+        (!typed.is_empty()).then_some(typed)
     }
 
     /// Asks a yes-or-no question; `None` if there is no terminal.

@@ -202,7 +202,15 @@ pub(super) const PAGES: &[Page] = &[
         "the archive is of another node",
         "Certificates and etcd identities of one node do not work on another.",
         "The archive was copied from another node, or the node was renamed.",
-        "Use an archive of this node (kuberescue archive list), or confirm with --accept-node.",
+        "Use an archive of this node (kuberescue archive list), or confirm with --accept-node. A bundle is made anew where the CA's key is: kuberescue bundle create --node NAME.",
+    ),
+    page(
+        Code::NotDecrypted,
+        Refusal,
+        "the bundle cannot be decrypted",
+        "Nothing was changed: what is in the file is not known.",
+        "The passphrase or the identity is another one, the file is no bundle, or it was damaged on the way.",
+        "The message says which of these. See whether it was copied whole: sha256sum NODE.bundle.age, here and where it was made. Without its passphrase make another where the CA's key is: kuberescue bundle create --node NODE.",
     ),
     page(
         Code::ArchiveDamaged,

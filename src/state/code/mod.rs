@@ -258,6 +258,7 @@ codes! {
     ExactNeedsOwnArchive "exact-needs-own-archive",
     ArchiveOfAnotherNode "archive-of-another-node",
     ArchiveDamaged "archive-damaged",
+    NotDecrypted "not-decrypted",
     NoArchive "no-archive",
     AnotherCluster "another-cluster",
     NotWorking "not-working",
