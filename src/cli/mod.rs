@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    archive, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig, nodes, probe, recover, renew,
-    restart, resume, rollback, rollout, verify,
+    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig, nodes, probe, recover,
+    renew, restart, resume, rollback, rollout, verify,
 };
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
@@ -40,6 +40,9 @@ pub enum Command {
     /// Renew certificates of an external CA, whose key is on another machine
     #[command(subcommand)]
     Csr(csr::Command),
+    /// Renew another node with the CA keys of this one: a worker, or a control-plane node
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Create, list, verify, compare and restore archives of the node's state
     #[command(subcommand)]
     Archive(archive::Command),
@@ -93,6 +96,7 @@ impl Cli {
             Command::Certs(Certs::Renew(args)) => renew::run(args, context),
             Command::Ca(command) => ca::run(command, context),
             Command::Csr(command) => csr::run(command, context),
+            Command::Bundle(command) => bundle::run(command, context),
             Command::Archive(command) => archive::run(command, context),
             Command::Kubeconfig(command) => kubeconfig::run(command, context),
             Command::Etcd(command) => etcd::run(command, context),

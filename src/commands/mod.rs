@@ -1,6 +1,7 @@
 //! One file per subcommand: its arguments beside its `run`. What several of them share is in the session.
 
 pub mod archive;
+pub mod bundle;
 pub mod ca;
 pub mod check_expiration;
 pub mod csr;

@@ -2,6 +2,7 @@
 //! check again. Undoing a change ([`undo`]), and restoring an archived state ([`restore`]).
 
 pub mod arguments;
+pub mod bundle;
 pub mod csr;
 pub mod etcd_beside;
 pub mod etcd_snapshot;

@@ -48,7 +48,7 @@ pub fn prepare(
 
 /// Parent directories of the archive's paths that the node lacks: on an empty disk `/etc`. Those of the
 /// tool's own directory are created with its lock.
-fn missing_parents(root: &Root, archive: &Snapshot) -> Vec<PathBuf> {
+pub(super) fn missing_parents(root: &Root, archive: &Snapshot) -> Vec<PathBuf> {
     let own = Path::new(catalog::RESCUE_DIR);
     let above: BTreeSet<&Path> = archive.iter().flat_map(|(path, _)| path.ancestors().skip(1)).collect();
     let is_missing = |path: &&Path| {

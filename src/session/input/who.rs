@@ -28,16 +28,15 @@ pub fn kind(signs: &Signs<'_>, inventory: &Inventory) -> NodeKind {
     }
 }
 
-/// Nothing can be signed on a worker; the remedy is a kubelet.conf from a control-plane node.
+/// Nothing can be signed on a worker; the remedy is a bundle from a control-plane node.
 pub fn worker(inventory: &Inventory, verb: &str) -> Error {
     let node = inventory.facts.node_name.as_ref().map_or("NODE", |name| name.value.as_str());
     let mut error = Error::could_not_run(format!("cannot {verb}: {node} is a worker node and has no CA key"))
         .code(Code::WorkerNode)
-        .hint(format!(
-            "on a control-plane node: sudo kuberescue kubeconfig new --for-node {node} > kubelet.conf"
-        ));
-    error.hints.push(format!("copy kubelet.conf to /etc/kubernetes/kubelet.conf on {node}"));
-    error.hints.push(format!("on {node}: sudo systemctl restart kubelet"));
+        .hint(format!("on a control-plane node: sudo kuberescue bundle create --node {node}"));
+    error.hints.push(format!(
+        "copy {node}.bundle.age to {node}; there: sudo kuberescue bundle apply {node}.bundle.age"
+    ));
     error
 }
 

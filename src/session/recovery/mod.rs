@@ -2,6 +2,7 @@
 //! healthy, and otherwise roll back if requested.
 
 pub mod afterwards;
+pub mod bundle;
 pub mod by_manifest;
 pub mod host;
 pub mod manifests;
