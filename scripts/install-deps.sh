@@ -4,7 +4,7 @@
 # (The musl compiler is installed by scripts/build-static.sh, which knows which one it needs.)
 #
 # What the tests find, and where:
-#   openssl, strace, file, dot, readelf      on PATH
+#   openssl, age, strace, file, dot, readelf on PATH
 #   a C++ compiler                           on PATH (the fuzz targets)
 #   kubectl                                  $KUBECTL, else target/tools/kubectl
 #   JSON Schema and Prometheus in Python     target/tools/python/bin/python
@@ -28,7 +28,7 @@ TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
 need_packages ca-certificates openssl strace file graphviz e2fsprogs btrfs-progs tar gzip coreutils binutils gcc g++ libc6-dev
-need_packages chromium
+need_packages chromium age
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd
 need_packages openssh-server openssh-client

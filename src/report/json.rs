@@ -9,12 +9,14 @@ use super::{sanitise, yaml};
 const API_VERSION: &str = "kuberescue/v1";
 
 /// Every kind, with its schema in `docs/`.
-pub const KINDS: [(&str, &str); 31] = [
+pub const KINDS: [(&str, &str); 33] = [
     ("Archive", "archive.schema.json"),
     ("ArchiveComparison", "archive-comparison.schema.json"),
     ("ArchiveList", "archive-list.schema.json"),
     ("ArchiveRestore", "archive-restore.schema.json"),
     ("ArchiveVerification", "archive-verification.schema.json"),
+    ("Bundle", "bundle.schema.json"),
+    ("BundleApply", "bundle-apply.schema.json"),
     ("CertificateRequests", "certificate-requests.schema.json"),
     ("ClusterVerification", "cluster.schema.json"),
     ("CodeList", "codes.schema.json"),

@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 61] = [
+pub const CASES: [Case; 65] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -48,6 +48,10 @@ pub const CASES: [Case; 61] = [
     case("csr sign", "usb --ca missing", "Error"),
     case("csr import", "usb --root EXTERNAL --dry-run --at AT", "Recovery"),
     case("csr import", "missing --root EXTERNAL", "Error"),
+    case("bundle create", "--node worker-1 --root OTHER --dry-run --at AT", "Bundle"),
+    case("bundle create", "--node worker-1 --root EMPTY --dry-run", "Error"),
+    case("bundle apply", "bundle.age --identity id --root EMPTY --dry-run --at AT", "BundleApply"),
+    case("bundle apply", "missing.age --root EMPTY", "Error"),
     case("archive create", "--root NODE --dry-run", "Archive"),
     case("archive list", "--root CHANGED", "ArchiveList"),
     case("archive verify", "--root CHANGED --at AT", "ArchiveVerification"),

@@ -13,6 +13,10 @@ x509: certificate signed by unknown authority
 ";
 const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
 
+/// A key pair of age that is used for nothing else.
+const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+
 pub struct World {
     /// Its certificates have expired; its change was made and is still to be rolled back.
     pub node: Node,
@@ -51,6 +55,10 @@ impl World {
             assert_eq!(run.code, 0, "{run}");
         }
         world.external.settle();
+        world.desk.write("id", IDENTITY);
+        let bundle = format!("bundle create --node worker-1 --out bundle.age --recipient {RECIPIENT}");
+        let made = world.run(&format!("{bundle} --root OTHER --at {NOW}"));
+        assert_eq!(made.code, 0, "{made}");
         let (expired, good) = (
             world.server.authority.expired("kubernetes-admin"),
             world.server.authority.leaf("kubernetes-admin"),

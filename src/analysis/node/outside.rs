@@ -206,7 +206,6 @@ fn workers(inventory: &Inventory, ca: &ChangedCa, now: Timestamp) -> Outside {
     };
     let names: Vec<String> =
         heartbeats.into_iter().flatten().map(|(name, _)| name).filter(is_worker).cloned().collect();
-    let path = shell_word(&ca.path.display().to_string());
     let until = match ca.replaced {
         None if ca.until < now => "they reject the API server until they have the renewed one".to_owned(),
         None => format!("they work with the old one until {}", minute(ca.until)),
@@ -224,8 +223,9 @@ fn workers(inventory: &Inventory, ca: &ChangedCa, now: Timestamp) -> Outside {
         renewed_by: RenewedBy::Administrator,
         how: format!("{until}; for each"),
         commands: vec![
-            format!("scp {path} NODE:/etc/kubernetes/pki/ca.crt"),
-            "ssh NODE 'sed -i \"s|certificate-authority-data:.*|certificate-authority-data: $(base64 -w0 /etc/kubernetes/pki/ca.crt)|\" /etc/kubernetes/kubelet.conf && systemctl restart kubelet'".to_owned(),
+            "sudo kuberescue bundle create --node NODE".to_owned(),
+            "scp NODE.bundle.age NODE:".to_owned(),
+            "ssh -t NODE sudo kuberescue bundle apply NODE.bundle.age".to_owned(),
         ],
     }
 }

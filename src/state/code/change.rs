@@ -18,7 +18,7 @@ pub(super) const PAGES: &[Page] = &[
         "this is a worker node",
         "A worker has no CA key, so no certificate can be signed here. What helps is a new kubelet certificate from a control-plane node.",
         "A command for control-plane nodes was run on a worker, or --root leads to a worker's disk.",
-        "On a control-plane node: sudo kuberescue kubeconfig new --for-node NAME > kubelet.conf. Copy that file to /etc/kubernetes/kubelet.conf on the worker and restart the kubelet there.",
+        "On a control-plane node: sudo kuberescue bundle create --node NAME. Copy NAME.bundle.age to the worker; there: sudo kuberescue bundle apply NAME.bundle.age.",
     ),
     page(
         Code::NotKubeadmNode,

@@ -82,7 +82,7 @@ pub(super) const PAGES: &[Page] = &[
         "the kubelet's kubeconfig was not found or cannot be read",
         "The kubelet exits at once: unable to load bootstrap kubeconfig. No static pod is started.",
         "It was deleted (a step of the documented repair), or cut off by a full disk.",
-        "Copy it with scp NODE:FILE FILE from another node, where it names kubelet-client-current.pem and holds no key. Or on a control-plane node: sudo kuberescue kubeconfig new --for-node NAME > kubelet.conf. Then systemctl restart kubelet.",
+        "Copy it with scp NODE:FILE FILE from another node, where it names kubelet-client-current.pem and holds no key. Then systemctl restart kubelet. Or on a control-plane node: sudo kuberescue bundle create --node NAME; here: sudo kuberescue bundle apply NAME.bundle.age.",
     ),
     page(
         Code::KubeletLinkMissing,

@@ -20,7 +20,7 @@ const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
 /// kubernetes.io, "Kubelet client certificate rotation fails": the procedure without a bootstrap token. Files
 /// of the kubelet's store stay where they are: it passes over an expired one there and takes the kubeconfig's certificate
 /// (client-go `util/certificate/certificate_manager.go` getCurrentCertificateOrBootstrap).
-pub(super) const WORKER_REMEDY: &str = "On a control-plane node: sudo kuberescue kubeconfig new --for-node NAME > kubelet.conf, with this node's name. Here: kuberescue archive create, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.";
+pub(super) const WORKER_REMEDY: &str = "On a control-plane node: sudo kuberescue bundle create --node NAME, with this node's name. Copy NAME.bundle.age here; then: sudo kuberescue bundle apply NAME.bundle.age.";
 
 pub(super) fn find(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
     if !inventory.has_kubelet() {
