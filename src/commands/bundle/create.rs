@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::{PassphraseArgs, no_terminal};
 use crate::analysis::node::plan::{ClientRequest, DEFAULT_DAYS};
-use crate::commands::kubeconfig::new::{kubelet_of, parse_server};
 use crate::disk::archive;
 use crate::disk::replacement::Target;
 use crate::error::{Error, Exit, Outcome};
@@ -15,11 +14,11 @@ use crate::issue::encryption::{EncryptTo, Recipient, encrypt, new_passphrase};
 use crate::report::{Bundle, BundledCertificate, DocumentFormat, EncryptedTo, Role};
 use crate::session::Context;
 use crate::session::change::bundle::passphrase_in;
-use crate::session::input::arguments::{parse_code, parse_time};
+use crate::session::input::arguments::{parse_code, parse_server, parse_time};
 use crate::session::input::source::{RootArgs, about};
 use crate::session::workstation::bundle::{Made, Request};
 use crate::session::workstation::credential::replace;
-use crate::session::workstation::new::Signing;
+use crate::session::workstation::new::{Signing, kubelet_of};
 use crate::state::Code;
 use crate::state::text::shell_word;
 

@@ -14,7 +14,7 @@ pub mod create;
 pub enum Command {
     /// Create what another node needs from the CA keys of this one, encrypted
     Create(create::Args),
-    /// Put a bundle on this node: archive, replace, restart, verify
+    /// Apply a bundle to this node: archive, replace, restart, verify
     Apply(apply::Args),
 }
 

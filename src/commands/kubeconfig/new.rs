@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::ArgGroup;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::ClientRequest;
 use crate::error::{Error, Exit, Outcome};
-use crate::formats::san::San;
 use crate::report::{DocumentFormat, NewKubeconfig};
 use crate::session::Context;
-use crate::session::input::arguments::{parse_code, parse_duration, parse_time};
+use crate::session::input::arguments::{parse_code, parse_duration, parse_server, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::session::workstation::credential::replace;
-use crate::session::workstation::new::{Made, Signing};
+use crate::session::workstation::new::{Made, Signing, kubelet_of};
 use crate::state::Code;
 use crate::state::catalog::Ca;
 use crate::state::text::shell_word;
@@ -237,30 +235,9 @@ impl Args {
     }
 }
 
-/// The user name of a node's kubelet.
-pub fn kubelet_of(node: &str) -> Result<String, Error> {
-    // What kubeadm takes as a name is what a node may be called, but for wildcards.
-    if node.parse::<San>().is_err() || node.starts_with('*') {
-        let what = match node {
-            "" => "cannot issue the certificate of a kubelet: the name of this node is not known".to_owned(),
-            node => format!("cannot issue the certificate of a kubelet: {node:?} is no name of a node"),
-        };
-        return Err(Error::usage(what).hint("name the node as kubectl get nodes does"));
-    }
-    Ok(format!("system:node:{node}"))
-}
-
 /// A minute or more, less than 100 years.
 fn parse_validity(text: &str) -> Result<SignedDuration, String> {
     let valid = parse_duration(text)?;
     let usable = SignedDuration::from_mins(1)..=SignedDuration::from_hours(36_500 * 24);
     if usable.contains(&valid) { Ok(valid) } else { Err("between 1m and 36500d".to_owned()) }
-}
-
-pub fn parse_server(text: &str) -> Result<String, String> {
-    let plain = text.chars().all(|c| c.is_ascii_graphic()) && text.starts_with("https://");
-    match host_of(text).filter(|_| plain) {
-        Some(_) => Ok(text.to_owned()),
-        None => Err("a URL such as https://10.0.0.10:6443".to_owned()),
-    }
 }

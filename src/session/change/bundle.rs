@@ -20,7 +20,7 @@ use crate::issue::encryption::{DecryptWith, NotDecrypted, decrypt, needs_passphr
 use crate::session::Context;
 use crate::session::input::host_state::look_around;
 use crate::session::input::source::{RootArgs, about, read_again};
-use crate::state::{ChangeSet, Code, Snapshot};
+use crate::state::{ChangeSet, Class, Code, Snapshot};
 
 const FROM: &str = "name the file that kuberescue bundle create has written";
 
@@ -187,8 +187,10 @@ impl Delivery {
 
     /// The first blocking problem that the bundle brings, or leaves in what it replaces, but for accepted ones.
     fn useless(&self, before: &[Finding], accepted: &[Code]) -> Option<Error> {
+        // What else is wrong with a node may only be seen once its kubelet has credentials.
         let is_new = |finding: &Finding| {
-            !before.iter().any(|old| old.code == finding.code && old.subject == finding.subject)
+            finding.code.page().class == Class::Credential
+                && !before.iter().any(|old| old.code == finding.code && old.subject == finding.subject)
         };
         let is_ours = |finding: &Finding| {
             let end = self.node.resolve(&finding.path).map(|end| end.path);

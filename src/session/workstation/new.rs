@@ -16,6 +16,7 @@ use crate::disk::{Root, transaction};
 use crate::error::Error;
 use crate::formats::certificate::Certificate;
 use crate::formats::kubeconfig::entries::Entries;
+use crate::formats::san::San;
 use crate::issue::client_kubeconfig;
 use crate::session::Context;
 use crate::session::change::{refuse, take_lock};
@@ -178,4 +179,20 @@ impl Signing {
             _ => Err(refused("it is no kubeconfig").hint("name another file")),
         }
     }
+}
+
+/// The user name of a node's kubelet.
+///
+/// # Errors
+/// It is no name of a node.
+pub fn kubelet_of(node: &str) -> Result<String, Error> {
+    // What kubeadm takes as a name is what a node may be called, but for wildcards.
+    if node.parse::<San>().is_err() || node.starts_with('*') {
+        let what = match node {
+            "" => "cannot issue the certificate of a kubelet: the name of this node is not known".to_owned(),
+            node => format!("cannot issue the certificate of a kubelet: {node:?} is no name of a node"),
+        };
+        return Err(Error::usage(what).hint("name the node as kubectl get nodes does"));
+    }
+    Ok(format!("system:node:{node}"))
 }

@@ -202,7 +202,7 @@ pub(super) const PAGES: &[Page] = &[
         "the archive is of another node",
         "Certificates and etcd identities of one node do not work on another.",
         "The archive was copied from another node, or the node was renamed.",
-        "Use an archive of this node (kuberescue archive list), or confirm with --accept-node. A bundle is made anew where the CA's key is: kuberescue bundle create --node NAME.",
+        "Use an archive of this node (kuberescue archive list), or confirm with --accept-node. Make another bundle where the CA's key is: kuberescue bundle create --node NAME.",
     ),
     page(
         Code::NotDecrypted,
