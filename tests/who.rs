@@ -223,16 +223,14 @@ fn a_worker_is_not_repaired_here() {
     assert_snapshot!(screen(&node, &node.run("recover --yes")), @"
     exit 2
     error [worker-node]: cannot sign a certificate here: cp-1 is a worker node and has no CA key
-    hint: on a control-plane node: sudo kuberescue kubeconfig new --for-node cp-1 > kubelet.conf
-    hint: copy kubelet.conf to /etc/kubernetes/kubelet.conf on cp-1
-    hint: on cp-1: sudo systemctl restart kubelet
+    hint: on a control-plane node: sudo kuberescue bundle create --node cp-1
+    hint: copy cp-1.bundle.age to cp-1; there: sudo kuberescue bundle apply cp-1.bundle.age
     ");
     assert_snapshot!(screen(&node, &node.run("certs renew all")), @"
     exit 2
     error [worker-node]: cannot sign a certificate here: cp-1 is a worker node and has no CA key
-    hint: on a control-plane node: sudo kuberescue kubeconfig new --for-node cp-1 > kubelet.conf
-    hint: copy kubelet.conf to /etc/kubernetes/kubelet.conf on cp-1
-    hint: on cp-1: sudo systemctl restart kubelet
+    hint: on a control-plane node: sudo kuberescue bundle create --node cp-1
+    hint: copy cp-1.bundle.age to cp-1; there: sudo kuberescue bundle apply cp-1.bundle.age
     ");
     before.assert_same(&node.state(), "a worker");
 }
@@ -263,9 +261,8 @@ fn an_archive_of_a_worker_brings_back_no_control_plane() {
     assert_snapshot!(screen(&node, &run).replace(made.out.trim(), "ARCHIVE"), @"
     exit 2
     error [worker-node]: cannot bring back a control plane from this archive: cp-1 is a worker node and has no CA key
-    hint: on a control-plane node: sudo kuberescue kubeconfig new --for-node cp-1 > kubelet.conf
-    hint: copy kubelet.conf to /etc/kubernetes/kubelet.conf on cp-1
-    hint: on cp-1: sudo systemctl restart kubelet
+    hint: on a control-plane node: sudo kuberescue bundle create --node cp-1
+    hint: copy cp-1.bundle.age to cp-1; there: sudo kuberescue bundle apply cp-1.bundle.age
     ");
 }
 

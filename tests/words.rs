@@ -146,9 +146,9 @@ fn help_texts_use_the_words_of_the_field() {
 #[test]
 fn summaries_begin_with_a_verb() {
     let verbs: BTreeSet<_> = [
-        "Add", "Archive", "Check", "Compare", "Complete", "Create", "Diagnose", "Explain", "Export", "Fetch",
-        "Generate", "Import", "Install", "List", "Print", "Push", "Renew", "Repair", "Replace", "Restart",
-        "Restore", "Save", "Show", "Sign", "Undo", "Update", "Verify",
+        "Add", "Apply", "Archive", "Check", "Compare", "Complete", "Create", "Diagnose", "Explain", "Export",
+        "Fetch", "Generate", "Import", "Install", "List", "Print", "Push", "Renew", "Repair", "Replace",
+        "Restart", "Restore", "Save", "Show", "Sign", "Undo", "Update", "Verify",
     ]
     .into();
     let mut texts = Vec::new();

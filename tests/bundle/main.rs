@@ -234,7 +234,9 @@ fn another_control_plane_node_gets_what_recover_would_make_there() {
     }
     there.write(&format!("{PKI}/apiserver.crt"), "");
     there.remove(CURRENT);
-    let archive = there.run_as_given("archive create").out.trim().to_owned();
+    let directory = carrier.desk.directory.path().display();
+    let archive =
+        there.run_as_given(&format!("archive create --archive-dir {directory}")).out.trim().to_owned();
     let made = carrier.created(&here, "cp-1", &format!("--from {archive}"));
     let names = carrier.content("cp-1");
     assert!(names.iter().any(|name| name == "etc/kubernetes/pki/apiserver.key"), "{names:?}");

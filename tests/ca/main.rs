@@ -102,7 +102,7 @@ fn a_node_whose_cas_have_expired_is_recovered_with_one_command() {
 #[test]
 fn the_plan_names_every_copy_and_what_is_outside() {
     let node = Node::of("expired-ca");
-    assert_snapshot!(node.screen("ca renew --dry-run"), @r#"
+    assert_snapshot!(node.screen("ca renew --dry-run"), @"
     exit 0
     Plan for node cp-1 (name from /var/lib/kubelet/pki/kubelet-client-current.pem CN)
       PKI directory /etc/kubernetes/pki (from /etc/kubernetes/manifests/kube-apiserver.yaml --client-ca-file)
@@ -123,8 +123,9 @@ fn the_plan_names_every_copy_and_what_is_outside() {
       - etcd's clients on other machines (backups, monitoring): they have a copy of its CA; where there is one:
           scp /etc/kubernetes/pki/etcd/ca.crt HOST:FILE
       - the workers: they reject the API server until they have the renewed one; for each:
-          scp /etc/kubernetes/pki/ca.crt NODE:/etc/kubernetes/pki/ca.crt
-          ssh NODE 'sed -i "s|certificate-authority-data:.*|certificate-authority-data: $(base64 -w0 /etc/kubernetes/pki/ca.crt)|" /etc/kubernetes/kubelet.conf && systemctl restart kubelet'
+          sudo kuberescue bundle create --node NODE
+          scp NODE.bundle.age NODE:
+          ssh -t NODE sudo kuberescue bundle apply NODE.bundle.age
       - pods that use the API (CoreDNS, the network plug-in, operators): they trust the expired CA until they are restarted; after the rest:
           kubectl -n NAMESPACE rollout restart deployment,daemonset,statefulset
       - kubeconfigs on workstations and in CI: they have a copy of the CA:
@@ -135,7 +136,7 @@ fn the_plan_names_every_copy_and_what_is_outside() {
       - ConfigMap kube-root-ca.crt of each namespace: kube-controller-manager writes the new one after its restart.
       - ConfigMap extension-apiserver-authentication in kube-system: kube-apiserver writes the new one after its restart.
     Dry run: everything was made and checked in memory, nothing was written.
-    "#);
+    ");
     assert_snapshot!(node.screen("ca renew front-proxy-ca --yes"), @"
     exit 0
     Plan for node cp-1 (name from /var/lib/kubelet/pki/kubelet-client-current.pem CN)

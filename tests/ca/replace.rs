@@ -125,7 +125,7 @@ fn kubeconfigs_trust_both_and_the_controller_manager_signs_with_one() {
 #[test]
 fn the_plan_says_what_stops_working_and_what_is_to_do() {
     let node = Node::of("rsa2048");
-    assert_snapshot!(node.screen("ca replace ca --dry-run"), @r#"
+    assert_snapshot!(node.screen("ca replace ca --dry-run"), @"
     exit 0
     Plan for node cp-1 (name from /var/lib/kubelet/pki/kubelet-client-current.pem CN)
       PKI directory /etc/kubernetes/pki (from /etc/kubernetes/manifests/kube-apiserver.yaml --client-ca-file)
@@ -174,8 +174,9 @@ fn the_plan_says_what_stops_working_and_what_is_to_do() {
 
     Copies of the CAs elsewhere (manual action required):
       - the workers: from its restart on they reject this API server, until they have the bundle of new and old; for each:
-          scp /etc/kubernetes/pki/ca.crt NODE:/etc/kubernetes/pki/ca.crt
-          ssh NODE 'sed -i "s|certificate-authority-data:.*|certificate-authority-data: $(base64 -w0 /etc/kubernetes/pki/ca.crt)|" /etc/kubernetes/kubelet.conf && systemctl restart kubelet'
+          sudo kuberescue bundle create --node NODE
+          scp NODE.bundle.age NODE:
+          ssh -t NODE sudo kuberescue bundle apply NODE.bundle.age
       - pods that use the API (CoreDNS, the network plug-in, operators): they trust the old CA until they are restarted; after the rest:
           kubectl -n NAMESPACE rollout restart deployment,daemonset,statefulset
       - kubeconfigs on workstations and in CI: they have a copy of the CA:
@@ -186,7 +187,7 @@ fn the_plan_says_what_stops_working_and_what_is_to_do() {
       - ConfigMap kube-root-ca.crt of each namespace: kube-controller-manager writes the new one after its restart.
       - ConfigMap extension-apiserver-authentication in kube-system: kube-apiserver writes the new one after its restart.
     Dry run: everything was made and checked in memory, nothing was written.
-    "#);
+    ");
     assert_snapshot!(node.screen("ca replace front-proxy-ca --yes"), @"
     exit 0
     Plan for node cp-1 (name from /var/lib/kubelet/pki/kubelet-client-current.pem CN)

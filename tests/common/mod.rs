@@ -31,6 +31,10 @@ pub const RENEWABLE: [&str; 5] = ["rsa2048", "ecdsa-p256", "expired-all", "v120-
 
 pub const PKI: &str = "/etc/kubernetes/pki";
 
+/// A key pair of age that is used for nothing else.
+pub const AGE_IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+pub const AGE_RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+
 /// A leaf in a pair of files: kubeadm's name, its file below the PKI directory, its authority's, and
 /// what openssl must find it good for.
 pub struct Pair {

@@ -82,7 +82,7 @@ fn the_commands_of_the_pages_exist() {
         for part in text.replace("/kuberescue", "").split("kuberescue ").skip(1) {
             let words: Vec<_> =
                 part.split_whitespace().map(|word| word.trim_matches(['.', ',', ')', ';', ':'])).collect();
-            let with_below = ["certs", "archive", "kubeconfig"].contains(&words[0]);
+            let with_below = ["certs", "archive", "kubeconfig", "bundle"].contains(&words[0]);
             let command = &words[..if with_below { 2 } else { 1 }];
             commands.insert(command.join(" "));
             for option in words.iter().take(3).filter(|word| word.starts_with("--")) {

@@ -103,7 +103,7 @@ fn the_verdict_is_read_first() {
     [worker, expired]
     VERDICT: kubelet cannot start: kubelet-client expired 3 days ago; CA valid until 2036-11-20
     Running containers continue, but the cluster considers the node lost and starts its pods elsewhere after some minutes.
-    Manual action required: kubelet-client (expired): On a control-plane node: sudo kuberescue kubeconfig new --for-node NAME > kubelet.conf, with this node's name. Here: kuberescue archive create, put that file to /etc/kubernetes/kubelet.conf, systemctl restart kubelet; the kubelet then gets a certificate of its own.
+    Manual action required: kubelet-client (expired): On a control-plane node: sudo kuberescue bundle create --node NAME, with this node's name. Copy NAME.bundle.age here; then: sudo kuberescue bundle apply NAME.bundle.age.
 
     [admin.conf expired]
     VERDICT: no blocking problem on this disk: the control plane can work, but admin.conf expired 3 days ago: kubectl with it is rejected; 12 certificates valid, apiserver expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning
@@ -145,7 +145,7 @@ fn the_verdict_is_read_first() {
     [kubelet.conf missing]
     VERDICT: control plane cannot start again once it is stopped: the kubelet's kubeconfig was not found or cannot be read (kubelet: /etc/kubernetes/kubelet.conf not found), not a certificate problem
     Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
-    Manual action required: kubelet: /etc/kubernetes/kubelet.conf not found; reissuing certificates does not repair this [kubelet-conf-missing]: Copy it with scp NODE:/etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet.conf from another node, where it names kubelet-client-current.pem and holds no key. Or on a control-plane node: sudo kuberescue kubeconfig new --for-node NAME > kubelet.conf. Then systemctl restart kubelet. To go on all the same: --accept kubelet-conf-missing
+    Manual action required: kubelet: /etc/kubernetes/kubelet.conf not found; reissuing certificates does not repair this [kubelet-conf-missing]: Copy it with scp NODE:/etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet.conf from another node, where it names kubelet-client-current.pem and holds no key. Then systemctl restart kubelet. Or on a control-plane node: sudo kuberescue bundle create --node NAME; here: sudo kuberescue bundle apply NAME.bundle.age. To go on all the same: --accept kubelet-conf-missing
 
     [another CA in kubelet.conf]
     VERDICT: control plane works only in part: unusable: kubelet.conf (embedded-ca-differs); CAs valid until 2036-11-20

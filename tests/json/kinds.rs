@@ -21,12 +21,14 @@ use crate::world::World;
 use crate::{node, server};
 
 /// A change that the schema of a kind has to refuse, beside those of the envelope.
-const REFUSED: [(&str, &str, &str); 31] = [
+const REFUSED: [(&str, &str, &str); 33] = [
     ("Archive", "/dryRun", "yes"),
     ("ArchiveComparison", "/same", "many"),
     ("ArchiveList", "/items/0/unknown", ""),
     ("ArchiveRestore", "/leftOut", ""),
     ("ArchiveVerification", "/items/0/readiness", "READY?"),
+    ("Bundle", "/role", "master"),
+    ("BundleApply", "/after", ""),
     ("CertificateRequests", "/requests/0/usage", "any"),
     ("ClusterVerification", "/items/0/severity", "fatal"),
     ("CodeList", "/items/0/class", "none"),

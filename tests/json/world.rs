@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
 use crate::common::desk::Desk;
-use crate::common::{NOW, Node, PKI, Run, base64, etcd_database, run};
+use crate::common::{AGE_IDENTITY, AGE_RECIPIENT, NOW, Node, PKI, Run, base64, etcd_database, run};
 
 const LOG: &str = "\
 E1123 22:10:01.123456    1234 reflector.go:138] Failed to watch *v1.Node: Get \"https://192.168.10.11:6443/api/v1/nodes\": x509: \
@@ -12,10 +12,6 @@ certificate has expired or is not yet valid: current time 2026-11-23T22:10:01Z i
 x509: certificate signed by unknown authority
 ";
 const SECRET: &str = "/api/v1/namespaces/cluster-cluster1/secrets/cluster1-kubeconfig";
-
-/// A key pair of age that is used for nothing else.
-const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
-const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
 pub struct World {
     /// Its certificates have expired; its change was made and is still to be rolled back.
@@ -55,8 +51,8 @@ impl World {
             assert_eq!(run.code, 0, "{run}");
         }
         world.external.settle();
-        world.desk.write("id", IDENTITY);
-        let bundle = format!("bundle create --node worker-1 --out bundle.age --recipient {RECIPIENT}");
+        world.desk.write("id", AGE_IDENTITY);
+        let bundle = format!("bundle create --node worker-1 --out bundle.age --recipient {AGE_RECIPIENT}");
         let made = world.run(&format!("{bundle} --root OTHER --at {NOW}"));
         assert_eq!(made.code, 0, "{made}");
         let (expired, good) = (

@@ -41,7 +41,7 @@ fn who_was_given_what_until_when() {
         let root = node.root().display().to_string();
         common::screen::steady(&rest.replace(&root, "ROOT"))
     }).unwrap(), @"
-    1 change and 2 kubeconfigs since TIME: intact
+    1 change and 2 issued certificates since TIME: intact
      TIME  uid UID  kuberescue certs renew apiserver --at 2026-11-24T00:00:00Z --root ROOT (2 paths)
      TIME  uid UID  kuberescue kubeconfig new --break-glass --at 2026-11-24T00:00:00Z --root ROOT (user kuberescue-break-glass (system:masters), serial SERIAL, valid until 2026-11-24 01:00 UTC)
      TIME  uid UID  kuberescue kubeconfig new --user alice --valid 8h --at 2026-11-24T00:00:00Z --root ROOT (user alice, serial SERIAL, valid until 2026-11-24 08:00 UTC)

@@ -50,7 +50,7 @@ fn where_the_ca_cannot_sign() {
 
     ## longer than the CA
     error [leaf-outlives-ca]: cannot issue a client certificate that is valid until 2037-11-21 00:00 UTC: its CA CN=kubernetes expires on 2036-11-20 22:23 UTC
-    hint: leave out --valid; or renew the CA first: sudo kuberescue ca renew ca
+    hint: ask for less; or renew the CA first: sudo kuberescue ca renew ca
 
     ## clock
     error [clock-behind]: the system clock (2026-01-01 00:00 UTC) is behind the newest timestamp on disk (2026-11-23 22:30 UTC, change time of /var/lib/kubelet/pki): new certificates could expire too early or be refused

@@ -40,7 +40,7 @@ const REPLACE_CA: &str = "ca replace ca --yes --accept-clock --at 2026-11-24T00:
 /// The same file goes again.
 const FINISH: &str = "ca replace ca --finish --yes --accept-clock --at 2026-11-24T00:00:00Z";
 
-pub const SCENARIOS: [Scenario; 13] = [
+pub const SCENARIOS: [Scenario; 14] = [
     Scenario {
         name: "certs renew all",
         tree: || Tree::of("ecdsa-p256"),
@@ -75,6 +75,15 @@ pub const SCENARIOS: [Scenario; 13] = [
         command: IMPORT,
         now: NOW,
         quick: 7,
+        full: 1,
+    },
+    Scenario {
+        name: "bundle apply",
+        tree: with_bundle,
+        before: &[],
+        command: "bundle apply USB/cp-1.bundle.age --identity USB/id --yes --accept-clock --at 2026-11-24T00:00:00Z",
+        now: NOW,
+        quick: 11,
         full: 1,
     },
     Scenario {
@@ -176,6 +185,21 @@ fn store() -> Tree {
         node.replace("/etc/kubernetes/kubelet.conf", &old, &new);
     }
     Tree::read(node.root())
+}
+
+/// A node that has a bundle with all its certificates.
+fn with_bundle() -> Tree {
+    let place = Place::new();
+    let root = place.with(&Tree::of("ecdsa-p256"));
+    let usb = root.join("usb");
+    std::fs::create_dir(&usb).unwrap();
+    std::fs::write(usb.join("id"), common::AGE_IDENTITY).unwrap();
+    let (from, out) = (root.display(), usb.join("cp-1.bundle.age"));
+    let create = format!("bundle create --node cp-1 --from {from} --out {} --at {NOW}", out.display());
+    let made = told(&root, &format!("{create} --recipient {}", common::AGE_RECIPIENT));
+    assert_eq!(made.code, 0, "{made}");
+    std::fs::remove_dir_all(root.join(OWN)).unwrap();
+    Tree::read(&root)
 }
 
 /// A tree with modes, owners and extended attributes as nobody has them by default.
