@@ -342,6 +342,127 @@ fn another_control_plane_node_gets_what_recover_would_make_there() {
     before.assert_same(&there.state(), "rolled back");
 }
 
+/// Without manifests it isn't known what a missing certificate should be: what is there is renewed.
+#[test]
+fn from_a_copy_of_its_certificates() {
+    let (carrier, here, there) = (Carrier::new(), Node::of("ecdsa-p256"), Node::of("ecdsa-p256"));
+    for key in CA_KEYS {
+        there.remove(&format!("{PKI}/{key}"));
+    }
+    let root = there.root().display().to_string();
+    let mut made = String::new();
+    for (directory, without) in [("/etc/kubernetes", "manifests"), ("/etc/kubernetes/pki", "sa.key")] {
+        let copy = format!("/copy{}", made.len());
+        let done = Command::new("cp")
+            .args(["-a", &format!("{root}{directory}"), &carrier.desk.path(&copy[1..]).display().to_string()])
+            .status();
+        assert!(done.unwrap().success());
+        let copied = carrier.desk.path(&format!("{}/{without}", &copy[1..]));
+        let _ = std::fs::remove_dir_all(&copied).or_else(|_| std::fs::remove_file(&copied));
+        let _ = std::fs::remove_file(carrier.file("cp-1"));
+        let from = carrier.desk.path(&copy[1..]).display().to_string();
+        let run = carrier.created(&here, "cp-1", &format!("--from {from}"));
+        made.push_str(&carrier.shown(&here, &run));
+        let dry = carrier.apply(&there, "cp-1", "--dry-run --accept-clock");
+        assert_eq!(dry.code, 0, "{dry}");
+    }
+    assert_snapshot!(made, @"
+    exit 0
+    Bundle for the control-plane node cp-1: 12 certificates
+    - admin.conf: valid until 2027-11-24 00:00 UTC (365 days)
+        O=kubeadm:cluster-admins, CN=kubernetes-admin
+    - apiserver: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=kube-apiserver
+    - apiserver-etcd-client: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=kube-apiserver-etcd-client
+    - apiserver-kubelet-client: valid until 2027-11-24 00:00 UTC (365 days)
+        O=kubeadm:cluster-admins, CN=kube-apiserver-kubelet-client
+    - controller-manager.conf: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=system:kube-controller-manager
+    - etcd-healthcheck-client: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=kube-etcd-healthcheck-client
+    - etcd-peer: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=cp-1
+    - etcd-server: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=cp-1
+    - front-proxy-client: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=front-proxy-client
+    - scheduler.conf: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=system:kube-scheduler
+    - super-admin.conf: valid until 2027-11-24 00:00 UTC (365 days)
+        O=system:masters, CN=kubernetes-super-admin
+    - kubelet-client: valid until 2027-11-24 00:00 UTC (365 days)
+        O=system:nodes, CN=system:node:cp-1
+    Files there:
+      /etc/kubernetes/admin.conf
+      /etc/kubernetes/controller-manager.conf
+      /etc/kubernetes/pki/apiserver-etcd-client.crt
+      /etc/kubernetes/pki/apiserver-etcd-client.key
+      /etc/kubernetes/pki/apiserver-kubelet-client.crt
+      /etc/kubernetes/pki/apiserver-kubelet-client.key
+      /etc/kubernetes/pki/apiserver.crt
+      /etc/kubernetes/pki/apiserver.key
+      /etc/kubernetes/pki/ca.crt
+      /etc/kubernetes/pki/etcd/ca.crt
+      /etc/kubernetes/pki/etcd/healthcheck-client.crt
+      /etc/kubernetes/pki/etcd/healthcheck-client.key
+      /etc/kubernetes/pki/etcd/peer.crt
+      /etc/kubernetes/pki/etcd/peer.key
+      /etc/kubernetes/pki/etcd/server.crt
+      /etc/kubernetes/pki/etcd/server.key
+      /etc/kubernetes/pki/front-proxy-ca.crt
+      /etc/kubernetes/pki/front-proxy-client.crt
+      /etc/kubernetes/pki/front-proxy-client.key
+      /etc/kubernetes/scheduler.conf
+      /etc/kubernetes/super-admin.conf
+      /var/lib/kubelet/pki
+      /var/lib/kubelet/pki/kubelet-client-DATE.pem
+      /var/lib/kubelet/pki/kubelet-client-current.pem
+    Wrote DIR/cp-1.bundle.age (mode 0600, encrypted); recorded in the history of this node
+    hint: scp DIR/cp-1.bundle.age cp-1:
+    hint: on cp-1: sudo kuberescue bundle apply cp-1.bundle.age
+    exit 0
+    Bundle for the control-plane node cp-1: 7 certificates
+    - apiserver: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=kube-apiserver
+    - apiserver-etcd-client: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=kube-apiserver-etcd-client
+    - apiserver-kubelet-client: valid until 2027-11-24 00:00 UTC (365 days)
+        O=kubeadm:cluster-admins, CN=kube-apiserver-kubelet-client
+    - etcd-healthcheck-client: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=kube-etcd-healthcheck-client
+    - etcd-peer: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=cp-1
+    - etcd-server: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=cp-1
+    - front-proxy-client: valid until 2027-11-24 00:00 UTC (365 days)
+        CN=front-proxy-client
+    Files there:
+      /etc/kubernetes/pki/apiserver-etcd-client.crt
+      /etc/kubernetes/pki/apiserver-etcd-client.key
+      /etc/kubernetes/pki/apiserver-kubelet-client.crt
+      /etc/kubernetes/pki/apiserver-kubelet-client.key
+      /etc/kubernetes/pki/apiserver.crt
+      /etc/kubernetes/pki/apiserver.key
+      /etc/kubernetes/pki/ca.crt
+      /etc/kubernetes/pki/etcd/ca.crt
+      /etc/kubernetes/pki/etcd/healthcheck-client.crt
+      /etc/kubernetes/pki/etcd/healthcheck-client.key
+      /etc/kubernetes/pki/etcd/peer.crt
+      /etc/kubernetes/pki/etcd/peer.key
+      /etc/kubernetes/pki/etcd/server.crt
+      /etc/kubernetes/pki/etcd/server.key
+      /etc/kubernetes/pki/front-proxy-ca.crt
+      /etc/kubernetes/pki/front-proxy-client.crt
+      /etc/kubernetes/pki/front-proxy-client.key
+    Wrote DIR/cp-1.bundle.age (mode 0600, encrypted); recorded in the history of this node
+    hint: scp DIR/cp-1.bundle.age cp-1:
+    hint: on cp-1: sudo kuberescue bundle apply cp-1.bundle.age
+    ");
+    carrier.applied(&there, "cp-1");
+    assert_eq!(blockers(&there, ""), Vec::<String>::new());
+}
+
 #[test]
 fn a_renewed_ca_reaches_the_other_nodes() {
     let (carrier, here) = (Carrier::new(), Node::of("expired-ca"));

@@ -206,7 +206,7 @@ fn what_none_is_made_for() {
     ## no such file
     exit 2
     error [root-unreadable]: cannot read /nowhere: no such directory
-    hint: --from takes an archive of the node, or the directory under which its /etc/kubernetes is
+    hint: --from takes an archive of the node, the root directory of its disk, or a copy of its /etc/kubernetes
 
     ## on a worker
     exit 2

@@ -24,7 +24,7 @@ use crate::state::text::shell_word;
 
 const EXAMPLES: &str = "\
 For a worker: a new client certificate of its kubelet, the cluster's CA, and a kubelet.conf. For another control-plane node, of
-which --from is an archive or its mounted disk: its certificates and kubeconfigs, as recover would renew them there. No key of a
+which --from is an archive, the mounted disk or a copy of /etc/kubernetes: its certificates and kubeconfigs, as recover would renew them there. No key of a
 CA is in it. The file is encrypted in the format of age, and works on that node alone.
 
 Examples:
@@ -40,7 +40,8 @@ pub struct Args {
     /// The node's name, as kubectl get nodes shows it
     #[arg(long, value_name = "NAME")]
     node: String,
-    /// An archive of that node, or the root directory of its disk [default: a worker of which nothing is needed]
+    /// An archive of that node, the root directory of its disk, or a copy of its /etc/kubernetes or pki [default: a worker of
+    /// which nothing is needed]
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
     /// The new file [default: NAME.bundle.age]

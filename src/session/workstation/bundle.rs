@@ -8,19 +8,23 @@ use crate::analysis::node::findings::{Node, findings};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{ClientRequest, Options, decide};
+use crate::disk::Depth;
 use crate::error::Error;
 use crate::formats::certificate::Certificate;
 use crate::issue::{self, control_plane_bundle, with_authorities, worker_bundle};
 use crate::session::Context;
 use crate::session::change::refuse;
-use crate::session::input::source::RootArgs;
-use crate::state::catalog::Ca;
+use crate::session::input::source::{RootArgs, open_root};
+use crate::state::catalog::{self, Ca};
 use crate::state::{Class, Code, Snapshot};
+
+const FROM: &str =
+    "--from takes an archive of the node, the root directory of its disk, or a copy of its /etc/kubernetes";
 
 /// For whom a bundle is made.
 pub struct Request {
     pub node: String,
-    /// An archive or the root directory of that node; none for a worker that has nothing left.
+    /// An archive or the root directory of that node, or a copy of its files; none for a worker that has nothing left.
     pub from: Option<PathBuf>,
     /// Days of the leaf certificates, where the operator says it.
     pub days: Option<u32>,
@@ -112,17 +116,13 @@ impl Signing {
 
 /// The other node's files; its name is the one that was asked for.
 fn read(from: &Path, node: &str) -> Result<(Snapshot, Inventory), Error> {
-    let source = RootArgs { root: from.to_owned(), cert_dir: None };
-    let (snapshot, mut inventory, _) = source.read_all().map_err(|mut error| {
-        error.message = error.message.replace("--root", "--from");
-        if error.code == Some(Code::RootUnreadable) {
-            error.hints = vec![
-                "--from takes an archive of the node, or the directory under which its /etc/kubernetes is"
-                    .to_owned(),
-            ];
+    let (snapshot, mut inventory) = match copy_of_files(from)? {
+        Some(snapshot) => {
+            let inventory = Inventory::read(&snapshot, None);
+            (snapshot, inventory)
         }
-        error
-    })?;
+        None => whole(from)?,
+    };
     match &inventory.facts.node_name {
         Some(name) if !name.value.eq_ignore_ascii_case(node) => {
             let what = format!(
@@ -141,4 +141,36 @@ fn read(from: &Path, node: &str) -> Result<(Snapshot, Inventory), Error> {
             Ok((snapshot, inventory))
         }
     }
+}
+
+fn whole(from: &Path) -> Result<(Snapshot, Inventory), Error> {
+    let source = RootArgs { root: from.to_owned(), cert_dir: None };
+    let (snapshot, inventory, _) = source.read_all().map_err(|mut error| {
+        error.message = error.message.replace("--root", "--from");
+        if error.code == Some(Code::RootUnreadable) {
+            error.hints = vec![FROM.to_owned()];
+        }
+        error
+    })?;
+    Ok((snapshot, inventory))
+}
+
+/// What was copied from a node's `/etc/kubernetes`, or of its PKI directory: a directory with `pki`, or with `apiserver.crt`.
+fn copy_of_files(from: &Path) -> Result<Option<Snapshot>, Error> {
+    if !from.is_dir() {
+        return Ok(None);
+    }
+    let root = open_root(from, FROM)?;
+    let mut there = Snapshot::default();
+    let base = Path::new(catalog::KUBERNETES_DIR);
+    let base = if root.has_directory(Path::new("/pki")) {
+        base.to_owned()
+    } else if root.file(Path::new("/apiserver.crt")).is_some() {
+        base.join("pki")
+    } else {
+        return Ok(None);
+    };
+    root.read(&mut there, Path::new("/"), Depth::Tree);
+    let inside = |path: &Path| base.join(path.strip_prefix("/").unwrap_or(path));
+    Ok(Some(there.iter().map(|(path, entry)| (inside(path), entry.clone())).collect()))
 }
