@@ -57,6 +57,16 @@ impl Api {
         Ok(objects.into_iter().map(Node::from).collect())
     }
 
+    /// One node: what its kubelet may read.
+    ///
+    /// # Errors
+    /// No answer, or an unexpected one.
+    pub fn node(&self, name: &str, deadline: Deadline) -> Result<Node, ApiError> {
+        let path = format!("/api/v1/nodes/{}", segment("node", name)?);
+        let node: cluster::Node = parse(&self.get(&path, deadline)?.good()?)?;
+        Ok(node.into())
+    }
+
     /// The lease that the kubelet of this node renews every ten seconds.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub struct OnDisk {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Stable name: an endpoint's, or `admin.conf`, `node`, `lease`, `endpoint`.
+    /// Stable name: an endpoint's, or `admin.conf` (`kubelet.conf` on a worker), `node`, `lease`, `endpoint`.
     pub name: &'static str,
     /// The address that was contacted.
     pub address: Option<String>,

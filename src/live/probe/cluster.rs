@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::Options;
 use super::check::{Check, Phase, Verdict};
 use super::judge::{of_fault, recover, restart};
 use crate::analysis::node::inventory::Inventory;
-use crate::formats::kubeconfig;
+use crate::formats::kubeconfig::{Kubeconfig, NewKubeconfig, render};
 use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
 use crate::state::{Bytes, Code, Component, Severity, catalog, time};
@@ -39,6 +40,32 @@ pub(super) fn kubeconfigs(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<
     ["admin.conf", "super-admin.conf"].map(one).into()
 }
 
+/// A worker's own kubeconfig: the API server that its kubelet uses, and the kubelet's client certificate, wherever that is.
+pub(super) fn of_worker(
+    inventory: &Inventory,
+    read: &dyn Fn(&Path) -> Option<Bytes>,
+) -> Option<(String, Vec<Admin>)> {
+    let name = "kubelet.conf";
+    let path = &inventory.facts.kubelet_kubeconfig.value;
+    let config = Kubeconfig::parse(&read(path)?).ok()?;
+    let row = &inventory.kubelet_client;
+    let file = config.authority_file.as_deref().map(|file| path.with_file_name("").join(file));
+    let authority = config.authority_pem().map(<[u8]>::to_vec).or_else(|| Some(read(&file?)?.to_vec()));
+    let rendered = authority.zip(row.certificate.get()).zip(row.key.get()).map(|((authority, leaf), key)| {
+        render(&NewKubeconfig {
+            cluster: &config.cluster,
+            user: &config.user,
+            server: &config.server,
+            authority_pem: &authority,
+            certificate_pem: leaf.to_pem().as_bytes(),
+            key_pem: key.to_pem().as_bytes(),
+        })
+    });
+    let bytes = rendered.map(|text| Zeroizing::new(text.as_bytes().to_vec()).into());
+    let end = row.certificate.get().map(|leaf| leaf.not_after);
+    Some((config.server, vec![Admin { name, bytes, end }]))
+}
+
 /// What the API server answers.
 #[derive(Default)]
 pub(super) struct Cluster {
@@ -48,9 +75,14 @@ pub(super) struct Cluster {
     pub(super) nodes: Vec<Node>,
 }
 
-/// A request to this node's own API server.
+/// A request to this node's own API server, or to the one that a worker's kubelet uses.
 pub(super) struct Question<'a> {
-    pub(super) server: Server,
+    /// In the place of the kubeconfig's.
+    pub(super) server: Option<Server>,
+    /// The address that is contacted.
+    pub(super) address: String,
+    /// The kubelet may read its own node alone.
+    pub(super) is_worker: bool,
     pub(super) kubeconfigs: &'a [Admin],
     pub(super) node: Option<&'a str>,
     pub(super) options: &'a Options,
@@ -121,15 +153,16 @@ impl Question<'_> {
     }
 
     fn new_check(&self, name: &'static str) -> Check {
-        Check::new(name, Some(self.server.address.to_string()))
+        Check::new(name, Some(self.address.clone()))
     }
 
     fn answers(&self, kubeconfig: &[u8]) -> Result<Answers, ApiError> {
-        let api = Api::connect(kubeconfig, Some(&self.server))?;
+        let api = Api::connect(kubeconfig, self.server.as_ref())?;
         let health = api.livez(self.deadline).and_then(|()| api.readyz(self.deadline));
         let nodes = match &health {
             // It would not answer the next request either.
             Err(error @ ApiError::Fault(_)) => Err(error.clone()),
+            _ if self.is_worker => self.own_node(&api),
             _ => api.nodes(self.deadline),
         };
         let lease = match (&nodes, self.node) {
@@ -139,13 +172,33 @@ impl Question<'_> {
         Ok(Answers { health, nodes, lease })
     }
 
-    /// Whether admin.conf is accepted.
+    fn own_node(&self, api: &Api) -> Result<Vec<Node>, ApiError> {
+        let Some(node) = self.node else { return Ok(Vec::new()) };
+        match api.node(node, self.deadline) {
+            Ok(node) => Ok(vec![node]),
+            Err(ApiError::Status { status: 404, .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What repairs a kubeconfig that is not accepted.
+    fn remedy(&self) -> String {
+        match self.is_worker {
+            true => {
+                let node = self.node.unwrap_or("NODE");
+                format!("on a control-plane node: sudo kuberescue bundle create --node {node}")
+            }
+            false => recover(),
+        }
+    }
+
+    /// Whether admin.conf is accepted, or a worker's kubelet.conf.
     fn identity(&self, refused: &[(&Admin, ApiError)], accepted: Option<(&'static str, &Answers)>) -> Check {
         let mut found = Vec::new();
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
             let what = format!("cannot read {}", admin.name);
-            found.push(Verdict::new(Code::KubeconfigUnusable, what).hint(recover()));
+            found.push(Verdict::new(Code::KubeconfigUnusable, what).hint(self.remedy()));
         }
         for (admin, error) in refused {
             let expired = admin.end.filter(|end| *end < self.options.now);
@@ -155,17 +208,17 @@ impl Question<'_> {
                 .unwrap_or_default();
             let verdict = of_error(error);
             let hint = match verdict.code {
-                Code::Forbidden => {
+                Code::Forbidden if !self.is_worker => {
                     "kubectl --kubeconfig /etc/kubernetes/super-admin.conf create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-admin --group kubeadm:cluster-admins"
                         .to_owned()
                 }
-                _ => recover(),
+                _ => self.remedy(),
             };
             let what = format!("{} is not accepted: {}{note}", admin.name, verdict.what);
             found.push(Verdict { what, ..verdict }.hint(hint));
         }
         let answers = accepted.map(|(name, answers)| (name, &answers.nodes));
-        let mut check = self.new_check("admin.conf");
+        let mut check = self.new_check(self.kubeconfigs.first().map_or("admin.conf", |admin| admin.name));
         check.phases.answer = Phase::Ok;
         match answers {
             Some((name, Ok(_))) if !found.is_empty() => {
@@ -181,7 +234,7 @@ impl Question<'_> {
         if let Some(first) = found.first() {
             check.phases.answer = Phase::Failed(first.what.clone());
         }
-        check.judged(found, || "accepted; nodes listed".to_owned())
+        check.judged(found, || if self.is_worker { "accepted" } else { "accepted; nodes listed" }.to_owned())
     }
 
     fn this_node(&self, answers: &Answers) -> Check {
@@ -242,7 +295,7 @@ pub(super) struct Elsewhere<'a> {
 impl<'a> Elsewhere<'a> {
     pub(super) fn of(kubeconfigs: &'a [Admin], here: SocketAddr) -> Option<Self> {
         let kubeconfig = kubeconfigs.iter().find_map(|admin| admin.bytes.as_ref())?;
-        let server = kubeconfig::Kubeconfig::parse(kubeconfig).ok()?.server;
+        let server = Kubeconfig::parse(kubeconfig).ok()?.server;
         let authority = server.strip_prefix("https://").unwrap_or(&server).trim_end_matches('/');
         let same = authority == here.to_string()
             || (here.port() == 443 && authority.parse() == Ok(here.ip()))

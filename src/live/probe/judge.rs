@@ -172,6 +172,7 @@ impl Known<'_> {
         let good = match self.endpoint.health.healthy {
             Healthy::Status => reply.status == 200,
             Healthy::EtcdHealth => reply.status == 200 && says_healthy(&reply.body),
+            Healthy::Answer => matches!(reply.status, 200 | 401 | 403),
         };
         if good {
             return None;

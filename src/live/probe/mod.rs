@@ -43,6 +43,7 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
     let deadline = Deadline::within(options.timeout);
     let expected = endpoints::expected(inventory);
     let kubeconfigs = cluster::kubeconfigs(inventory, read);
+    let of_worker = (!inventory.is_control_plane()).then(|| cluster::of_worker(inventory, read)).flatten();
     let targets: Vec<_> = expected
         .endpoints
         .iter()
@@ -53,7 +54,9 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
     for target in &targets {
         if target.endpoint.component == Component::ApiServer {
             let question = Question {
-                server: target.server(),
+                address: target.endpoint.address.to_string(),
+                server: Some(target.server()),
+                is_worker: false,
                 kubeconfigs: &kubeconfigs,
                 node: inventory.facts.node_name.as_ref().map(|fact| fact.value.as_str()),
                 options,
@@ -70,6 +73,25 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
         if let Some(elsewhere) = cluster::Elsewhere::of(&kubeconfigs, address) {
             tasks.push(Box::new(move || Part::from(elsewhere.check(deadline))));
         }
+    }
+
+    if let Some((address, kubeconfigs)) = &of_worker {
+        let question = Question {
+            address: address.clone(),
+            server: None,
+            is_worker: true,
+            kubeconfigs,
+            node: inventory.facts.node_name.as_ref().map(|fact| fact.value.as_str()),
+            options,
+            deadline,
+        };
+        tasks.push(Box::new(move || {
+            let mut cluster = question.ask();
+            // The first one says whether the kubeconfig is accepted.
+            let mut checks = std::mem::take(&mut cluster.checks).into_iter();
+            let check = checks.next().unwrap_or_else(|| Check::new("kubelet.conf", None));
+            Part { check, cluster: Cluster { checks: checks.collect(), ..cluster } }
+        }));
     }
 
     let mut report = Report { time: options.now, checks: Vec::new(), nodes: Vec::new() };
