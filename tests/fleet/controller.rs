@@ -69,7 +69,7 @@ pub(crate) fn play_here(playbook: &str) -> (String, i32) {
 pub(crate) fn check_syntax() -> (String, i32) {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(ansible_playbook());
-    command.args(["--syntax-check", "-i", "inventory.example", "playbook.yml"]);
+    command.args(["--syntax-check", "-i", "inventory.example", "playbook.yml", "workers.yml"]);
     command.current_dir(repository().join("scripts/fleet")).env("ANSIBLE_HOME", home.path());
     finish(command)
 }
@@ -106,14 +106,29 @@ impl Fleet {
 
     /// Runs the playbook on the managing machine.
     pub(crate) fn play(&self, arguments: &[&str]) -> Played {
+        self.play_of("playbook.yml", &self.directory.join("inventory"), arguments)
+    }
+
+    /// Runs the playbook of workers: the third node is one.
+    pub(crate) fn play_workers(&self, arguments: &[&str]) -> Played {
+        let inventory = self.directory.join("inventory");
+        let workers = self.directory.join("inventory-of-workers");
+        let text = std::fs::read_to_string(inventory).unwrap();
+        let third: String = text.lines().filter(|line| line.starts_with("cp-3 ")).collect();
+        let text = text.replace(&format!("{third}\n"), "").replace("kube_control_plane:vars", "all:vars");
+        std::fs::write(&workers, format!("[kube_node]\n{third}\n\n{text}")).unwrap();
+        self.play_of("workers.yml", &workers, arguments)
+    }
+
+    fn play_of(&self, playbook: &str, inventory: &Path, arguments: &[&str]) -> Played {
         let network = std::fs::read_to_string(self.directory.join("network")).unwrap();
         let reports = self.directory.join("reports");
         let known = list(&reports);
         let mut command = Command::new("nsenter");
         command.args(["--target", network.trim(), "--net", "--"]);
         command.arg(ansible_playbook());
-        command.arg("-i").arg(self.directory.join("inventory"));
-        command.arg("playbook.yml");
+        command.arg("-i").arg(inventory);
+        command.arg(playbook);
         for (name, value) in [
             ("kuberescue_binary", self.binary().display().to_string()),
             ("kuberescue_reports", reports.display().to_string()),

@@ -14,3 +14,4 @@ mod replace;
 mod stories;
 #[path = "../live_node/story.rs"]
 mod story;
+mod workers;

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::controller::{Fleet, Played, State, check_syntax, play_here};
 use crate::node::{PATIENCE, TestNode};
 use crate::replace::the_ca_of_etcd_is_replaced_while_etcd_goes_on;
+use crate::workers::a_worker_is_renewed;
 
 /// Long enough for three nodes to come up on a busy machine. The first two stories need no certificate.
 const ENDS_IN: u32 = 40;
@@ -48,6 +49,8 @@ fn a_fleet() {
     a_failure_ends_the_run_before_the_next_node(&fleet);
     told("etcd's CA replaced");
     the_ca_of_etcd_is_replaced_while_etcd_goes_on(&fleet);
+    told("a worker");
+    a_worker_is_renewed(&fleet);
     told("the end");
 }
 
