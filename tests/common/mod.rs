@@ -300,6 +300,16 @@ impl Node {
         self.settle();
     }
 
+    /// Makes a bundle with all certificates of this node, in `/usb`, beside what decrypts it.
+    pub fn make_bundle(&self) {
+        self.write("/usb/id", AGE_IDENTITY);
+        let (root, out) = (self.root().display(), self.path("/usb/cp-1.bundle.age"));
+        let create = format!("bundle create --node cp-1 --from {root} --recipient {AGE_RECIPIENT}");
+        self.must(&format!("{create} --out {}", out.display()));
+        self.remove("/var/lib/kuberescue");
+        self.settle();
+    }
+
     /// Asserts that a command is refused with this code for a reason of safety, says what to do next, and
     /// leaves the node as it was.
     pub fn refuses(&self, arguments: &str, code: &str) -> Run {

@@ -4,6 +4,7 @@
 //! All are ignored by `cargo test`: they need root and Debian's packages. `make test-node` runs them.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+mod bundle;
 mod cluster;
 #[path = "../common/mod.rs"]
 mod common;

@@ -189,17 +189,9 @@ fn store() -> Tree {
 
 /// A node that has a bundle with all its certificates.
 fn with_bundle() -> Tree {
-    let place = Place::new();
-    let root = place.with(&Tree::of("ecdsa-p256"));
-    let usb = root.join("usb");
-    std::fs::create_dir(&usb).unwrap();
-    std::fs::write(usb.join("id"), common::AGE_IDENTITY).unwrap();
-    let (from, out) = (root.display(), usb.join("cp-1.bundle.age"));
-    let create = format!("bundle create --node cp-1 --from {from} --out {} --at {NOW}", out.display());
-    let made = told(&root, &format!("{create} --recipient {}", common::AGE_RECIPIENT));
-    assert_eq!(made.code, 0, "{made}");
-    std::fs::remove_dir_all(root.join(OWN)).unwrap();
-    Tree::read(&root)
+    let node = Node::of("ecdsa-p256");
+    node.make_bundle();
+    Tree::read(node.root())
 }
 
 /// A tree with modes, owners and extended attributes as nobody has them by default.

@@ -130,7 +130,9 @@ fn keep_kubelet_conf(placed: &mut Snapshot, node: &Snapshot, inventory: &Invento
         attributes.mtime = now;
         placed.insert(&file, Entry { content: Content::File(Bytes::from(ca.to_vec())), attributes });
     }
-    placed.insert(&path, Entry { content: Content::File(kept), ..entry });
+    let new = Entry { content: Content::File(kept), ..entry };
+    let unchanged = node.get(&path).filter(|there| there.content == new.content);
+    placed.insert(&path, unchanged.cloned().unwrap_or(new));
 }
 
 fn with_credential(config: &Kubeconfig, old: &[u8], ca: &[u8], link: &Path) -> Option<Bytes> {

@@ -38,6 +38,7 @@ const RENEW_CAS: &str = "ca renew all --yes --accept-clock --days 4000";
 const REPLACE_CA: &str = "ca replace ca --yes --accept-clock";
 const FINISH: &str = "ca replace ca --finish --yes --accept-clock";
 const IMPORT: &str = "csr import {usb} --yes --accept-clock";
+const APPLY: &str = "bundle apply {usb}/cp-1.bundle.age --identity {usb}/id --yes --accept-clock";
 const ROLLBACK: &str = "rollback --yes";
 const RESTORE: &str = "archive restore {archive} --yes";
 
@@ -81,6 +82,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("a CA replaced", &[], &[Run(REPLACE_CA)]),
     scenario("the old CA removed", &[REPLACE_CA], &[Run(FINISH)]),
     scenario("certificates of an external CA", &["signed elsewhere"], &[Run(IMPORT)]),
+    scenario("a bundle", &["a bundle"], &[Run(APPLY)]),
     scenario("rollback", &[RENEW], &[Run(ROLLBACK)]),
     scenario("rollback of the second change", &[RENEW, RECOVER], &[Run(ROLLBACK)]),
     scenario("archive restore", &[RENEW], &[Run(RESTORE)]),
@@ -176,6 +178,7 @@ impl Scenario {
             match command.strip_prefix("job ") {
                 Some(job) => jobs::run(job, node.root()),
                 None if *command == "signed elsewhere" => node.sign_elsewhere(),
+                None if *command == "a bundle" => node.make_bundle(),
                 None => drop(node.must(&with_archive(&node, command))),
             }
         }
