@@ -88,12 +88,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
     let options = args.options()?;
     let mut prepared = prepare(change, &options, context)?;
-    if prepared.is_live() && change.at.is_some() && !change.dry_run {
-        return Err(Error::usage(
-            "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs",
-        )
-        .hint("leave --at out, or add --dry-run"));
-    }
+    change.refuse_other_time(prepared.root())?;
     let is_due = args.renew_before.is_some() && !prepared.plan.is_empty();
     if !prepared.findings.iter().any(|finding| options.stands(finding)) && !is_due {
         let findings = prepared.findings.clone();

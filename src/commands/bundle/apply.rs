@@ -18,14 +18,15 @@ use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::{Live, Restart};
 
 const EXAMPLES: &str = "\
-The bundle is decrypted in memory. It must be for this node and from its cluster's CA, and the node must work with it; otherwise
-nothing is changed. The old files are archived first: kuberescue rollback puts them back. On a worker kubelet.conf keeps its API
-server.
+The bundle is decrypted in memory. It must be for this node and from its
+cluster's CA, and the node must work with it; otherwise nothing is changed. The
+old files are archived first: kuberescue rollback puts them back. On a worker
+kubelet.conf keeps its API server.
 
 Examples:
   sudo kuberescue bundle apply worker-1.bundle.age --dry-run
   sudo kuberescue bundle apply worker-1.bundle.age
-  sudo kuberescue bundle apply worker-1.bundle.age --passphrase-file /root/passphrase --yes";
+  sudo kuberescue bundle apply worker-1.bundle.age --passphrase-file FILE --yes";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -42,7 +43,7 @@ pub struct Args {
     write: WriteArgs,
     #[command(flatten)]
     host: HostArgs,
-    /// Restart static pods in this way on a running node; with none nothing is restarted, the kubelet neither
+    /// Restart static pods in this way on a running node; with none nothing is restarted, not even the kubelet
     #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
     restart: Restart,
     /// Wait this long for the node to be healthy again
@@ -60,6 +61,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let encrypted = Encrypted::read(&args.file)?;
     let (bundle, manifest) = encrypted.open(&args.decrypt_with(&encrypted, context)?)?;
     let mut delivery = prepare((&bundle, &manifest), &args.write, context)?;
+    args.write.refuse_other_time(&delivery.root)?;
     context.out.result(&bundle_text(&delivery.plan));
     let left: Vec<_> = delivery.findings.iter().filter(|finding| finding.is_blocker()).collect();
     if !left.is_empty() {

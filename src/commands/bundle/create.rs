@@ -23,14 +23,16 @@ use crate::state::Code;
 use crate::state::text::shell_word;
 
 const EXAMPLES: &str = "\
-For a worker: a new client certificate of its kubelet, the cluster's CA, and a kubelet.conf. For another control-plane node, of
-which --from is an archive, the mounted disk or a copy of /etc/kubernetes: its certificates and kubeconfigs, as recover would renew them there. No key of a
-CA is in it. The file is encrypted in the format of age, and works on that node alone.
+For a worker: a new client certificate of its kubelet, the cluster's CA, and a
+kubelet.conf. For another control-plane node, of which --from is an archive, the
+mounted disk or a copy of /etc/kubernetes: its certificates and kubeconfigs, as
+recover would renew them there. No key of a CA is in it. The file is encrypted
+in the format of age, and works on that node alone.
 
 Examples:
   sudo kuberescue bundle create --node worker-1
   sudo kuberescue bundle create --node cp-2 --from cp-2-20261124T000000Z.tar.gz
-  sudo kuberescue bundle create --node worker-1 --recipient age1... --out /media/usb/worker-1.bundle.age
+  sudo kuberescue bundle create --node worker-1 --recipient age1... --out w1.age
 
 Exit codes: 0 written; 2 could not run; 5 refused for safety, nothing was issued";
 

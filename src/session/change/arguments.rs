@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::node::plan::{CaSelection, DEFAULT_CA_DAYS, DEFAULT_DAYS, Options, Selection};
+use crate::disk::Root;
 use crate::error::Error;
 use crate::formats::key::KeyAlgorithm;
 use crate::session::input::arguments::{parse_code, parse_time};
@@ -42,6 +43,16 @@ impl WriteArgs {
     pub fn accepted(&self) -> Vec<Code> {
         let clock = self.accept_clock.then_some(Code::ClockBehind);
         self.accept.iter().copied().chain(clock).collect()
+    }
+
+    /// # Errors
+    /// Another time than that of its clock is given for a running node.
+    pub fn refuse_other_time(&self, root: &Root) -> Result<(), Error> {
+        if !root.is_live() || self.at.is_none() || self.dry_run {
+            return Ok(());
+        }
+        let what = "cannot use --at on a running node: it has its own clock; --at is for disks and dry runs";
+        Err(Error::usage(what).hint("leave --at out, or add --dry-run"))
     }
 }
 
