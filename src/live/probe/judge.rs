@@ -93,8 +93,10 @@ impl Known<'_> {
                 (Code::CertificateFileUnusable, what, hint)
             }
             Some((path, Ok(disk))) if disk.der != served.der => {
-                let newer =
-                    disk.not_before > served.not_before || (served.expired_at(now) && !disk.expired_at(now));
+                // kubeadm before 1.31 begins every certificate when its CA begins: then the end decides. One with the
+                // same dates is what the file held when the server read it.
+                let dates = |one: &Certificate| (one.not_before, one.not_after);
+                let newer = dates(disk) >= dates(served) || (served.expired_at(now) && !disk.expired_at(now));
                 let path = path.display();
                 if newer {
                     let end = if served.expired_at(now) {
