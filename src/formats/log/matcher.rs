@@ -4,7 +4,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
-use super::known::{KnownLine, RARE, known};
+use super::known::{HARMLESS, KnownLine, RARE, known};
 
 /// One bit for each text of the table.
 type Texts = u128;
@@ -14,8 +14,8 @@ type Texts = u128;
 pub struct Matcher {
     rare: AhoCorasick,
     texts: AhoCorasick,
-    /// The texts that a line must contain, and its known line; in the order of the table.
-    rules: Vec<(Texts, &'static KnownLine)>,
+    /// The texts that a line must contain, and its known line; in the order of the table, after what makes a line none.
+    rules: Vec<(Texts, Option<&'static KnownLine>)>,
 }
 
 impl Matcher {
@@ -26,19 +26,20 @@ impl Matcher {
     pub fn new() -> Result<Self, String> {
         let mut texts: Vec<&str> = Vec::new();
         let mut rules = Vec::new();
-        for known in known() {
-            for pattern in known.patterns {
-                let mut needed: Texts = 0;
-                for text in *pattern {
-                    let number = texts.iter().position(|other| other == text).unwrap_or_else(|| {
-                        texts.push(text);
-                        texts.len() - 1
-                    });
-                    let bit = u32::try_from(number).ok().and_then(|number| Texts::checked_shl(1, number));
-                    needed |= bit.ok_or("more known texts than bits")?;
-                }
-                rules.push((needed, known));
+        let harmless = HARMLESS.iter().map(|text| (std::slice::from_ref(text), None));
+        let known =
+            known().flat_map(|known| known.patterns.iter().map(move |pattern| (*pattern, Some(known))));
+        for (pattern, known) in harmless.chain(known) {
+            let mut needed: Texts = 0;
+            for text in pattern {
+                let number = texts.iter().position(|other| other == text).unwrap_or_else(|| {
+                    texts.push(text);
+                    texts.len() - 1
+                });
+                let bit = u32::try_from(number).ok().and_then(|number| Texts::checked_shl(1, number));
+                needed |= bit.ok_or("more known texts than bits")?;
             }
+            rules.push((needed, known));
         }
         let build = |kind, texts: &[&str]| {
             AhoCorasick::builder()
@@ -68,6 +69,6 @@ impl Matcher {
         if found == 0 {
             return None;
         }
-        self.rules.iter().find(|(needed, _)| found & needed == *needed).map(|(_, known)| *known)
+        self.rules.iter().find(|(needed, _)| found & needed == *needed).and_then(|(_, known)| *known)
     }
 }

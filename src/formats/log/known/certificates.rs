@@ -87,15 +87,7 @@ pub(super) static LINES: &[KnownLine] = &[
         &[&["authentication handshake failed", "x509: "], &["authentication handshake failed", "tls: "]],
     ),
     line(Code::ServingCertificateRefused, None, Tls, &[&["TLS handshake error from", "remote error: tls: "]]),
-    line(
-        Code::ClientCertificateRefused,
-        None,
-        Tls,
-        &[
-            &["TLS handshake error from", "x509: "],
-            &["TLS handshake error from", "client didn't provide a certificate"],
-        ],
-    ),
+    line(Code::ClientCertificateRefused, None, Tls, &[&["TLS handshake error from", "x509: "]]),
     // Any client.
     line(
         Code::KubectlRefused,
