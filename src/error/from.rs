@@ -73,10 +73,9 @@ fn hint(failed: &ApiFailure<'_>) -> String {
             "check whether the Secret is immutable or guarded by a webhook: kubectl get secret -o yaml"
                 .to_owned()
         }
-        ApiError::Kubeconfig(_) | ApiError::Fault(Fault::ClientCertificateRejected(_)) => {
-            format!("kuberescue kubeconfig check {source}")
-        }
-        ApiError::Status { status: 401, .. } => format!("kuberescue kubeconfig check {source}"),
+        ApiError::Kubeconfig(_)
+        | ApiError::Fault(Fault::ClientCertificateRejected(_))
+        | ApiError::Status { status: 401, .. } => format!("kuberescue kubeconfig check {source}"),
         ApiError::Credential(_) => {
             "use admin.conf of a control-plane node (/etc/kubernetes/admin.conf), or repair the plug-in"
                 .to_owned()
@@ -107,6 +106,7 @@ fn hint(failed: &ApiFailure<'_>) -> String {
         ApiError::Fault(Fault::Refused | Fault::Unreachable(_)) => {
             format!("check the address in {source}; on a control-plane node: sudo kuberescue probe")
         }
+        ApiError::Fault(Fault::ServerExpired(_)) => "on its node: sudo kuberescue recover".to_owned(),
         ApiError::Fault(Fault::ServerCertificate(_) | Fault::Tls(_) | Fault::Answer(_) | Fault::Proxy(_))
         | ApiError::Unintelligible(_) => format!("kuberescue kubeconfig check --connect {source}"),
     }

@@ -24,6 +24,9 @@ pub enum Fault {
     /// The server's certificate was not accepted.
     #[error("the server's certificate is not accepted: {0}")]
     ServerCertificate(String),
+    /// The server's certificate has expired: it is the right one, and its node is to be recovered.
+    #[error("the server's certificate is not accepted: {0}")]
+    ServerExpired(String),
     #[error("{0}")]
     Proxy(String),
     #[error("no TLS connection: {0}")]
@@ -40,6 +43,7 @@ impl Fault {
             Self::TimedOut => Code::TimedOut,
             Self::Unreachable(_) => Code::Unreachable,
             Self::ClientCertificateRejected(_) => Code::ClientCertificateRejected,
+            Self::ServerExpired(_) => Code::ExpiredCertificateServed,
             Self::ServerCertificate(_) | Self::Tls(_) => Code::TlsFailed,
             Self::Answer(_) | Self::Proxy(_) => Code::Unhealthy,
         }
@@ -86,7 +90,13 @@ impl Fault {
 
     /// Whether TLS is the cause.
     pub(super) fn is_of_tls(&self) -> bool {
-        matches!(self, Self::ClientCertificateRejected(_) | Self::ServerCertificate(_) | Self::Tls(_))
+        matches!(
+            self,
+            Self::ClientCertificateRejected(_)
+                | Self::ServerCertificate(_)
+                | Self::ServerExpired(_)
+                | Self::Tls(_)
+        )
     }
 }
 
@@ -97,7 +107,12 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
             Some(why) => Fault::ClientCertificateRejected(why.to_owned()),
             None => Fault::Tls(format!("the server closed it: {}", of_alert(*alert))),
         },
-        Tls::InvalidCertificate(why) => Fault::ServerCertificate(of_certificate(why)),
+        Tls::InvalidCertificate(why) => match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                Fault::ServerExpired(of_certificate(why))
+            }
+            _ => Fault::ServerCertificate(of_certificate(why)),
+        },
         Tls::InvalidMessage(
             InvalidMessage::InvalidContentType
             | InvalidMessage::UnknownProtocolVersion

@@ -230,7 +230,10 @@ fn is_certain(error: &ApiError) -> bool {
         ApiError::Kubeconfig(_) | ApiError::Credential(_) | ApiError::Name { .. } => true,
         ApiError::Status { status, .. } => (400..500).contains(status),
         ApiError::Fault(
-            Fault::Refused | Fault::ServerCertificate(_) | Fault::ClientCertificateRejected(_),
+            Fault::Refused
+            | Fault::ServerCertificate(_)
+            | Fault::ServerExpired(_)
+            | Fault::ClientCertificateRejected(_),
         ) => true,
         ApiError::Fault(_) | ApiError::Unintelligible(_) => false,
     }

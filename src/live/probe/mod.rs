@@ -220,7 +220,9 @@ impl<'a> Target<'a> {
                 Some(Err(ApiError::Status { status, message })) if reply_is_not(reply, 200) => {
                     *reply = Ok(Reply { status: *status, body: message.clone().into_bytes() });
                 }
-                Some(Err(ApiError::Fault(fault @ Fault::ServerCertificate(_)))) => {
+                Some(Err(ApiError::Fault(
+                    fault @ (Fault::ServerCertificate(_) | Fault::ServerExpired(_)),
+                ))) => {
                     found.push(judge::of_fault(fault).hint(judge::recover()));
                 }
                 Some(Err(ApiError::Fault(fault))) => *reply = Err(fault.clone()),
