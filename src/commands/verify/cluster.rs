@@ -1,6 +1,6 @@
 //! `verify cluster`: whether the cluster is healthy.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Exit, Outcome};
 use crate::report::{ClusterFormat, cluster_report};
@@ -8,7 +8,7 @@ use crate::session::Context;
 use crate::session::cluster::connect::{Cluster, ClusterArgs};
 use crate::session::cluster::verify;
 use crate::session::cluster::verify::Options;
-use crate::session::input::arguments::parse_time;
+use crate::session::input::arguments::{parse_duration, parse_time};
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -23,6 +23,9 @@ pub struct Args {
     /// Check pods of all namespaces, not only those of kube-system
     #[arg(short = 'A', long)]
     all_namespaces: bool,
+    /// Wait this long for what has just started to be ready
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
+    settle: SignedDuration,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     output: ClusterFormat,
@@ -39,7 +42,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         since: args.since,
         all_namespaces: args.all_namespaces,
     };
-    let report = verify::check(&cluster, &options)?;
+    let report = match args.at {
+        // Nothing becomes ready at another time than now.
+        Some(_) => verify::check(&cluster, &options)?,
+        None => verify::check_settled(&cluster, &options, args.settle.unsigned_abs(), context)?,
+    };
     context.out.result(&cluster_report(&report, args.output));
     Ok(if report.is_green() { Exit::Fine } else { Exit::Findings })
 }

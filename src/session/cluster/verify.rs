@@ -14,12 +14,20 @@ use crate::formats::log::Matcher;
 use crate::formats::objects::cluster::Node;
 use crate::formats::objects::pods::Pod;
 use crate::live::api::ApiError;
+use crate::live::clock;
 use crate::live::deadline::Deadline;
-use crate::state::text::count;
+use crate::session::Context;
+use crate::session::change::signals::arrived;
+use crate::state::text::{count, some};
 use crate::state::{Code, Severity};
 
 /// Timeout for a log of a node that is not Ready: its kubelet may not answer.
 const NOT_READY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many of what starts are named.
+const NAMED: usize = 4;
+/// Between two rounds while pods start.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many logs are read: those of 50 control-plane nodes.
 const MOST_LOGS: usize = 200;
@@ -56,6 +64,34 @@ pub fn check(cluster: &Cluster, options: &Options) -> Result<Report, Error> {
         // Every user may read whether the API server is ready.
         Some(error) if !run.answered => Err(cluster.failure("check the cluster", &error)),
         _ => Ok(Report { time: options.now, server: cluster.api.server().to_owned(), checks: run.checks }),
+    }
+}
+
+/// Checks all parts, and again as long as what has just started is not ready, for up to `settle`. A signal ends the waiting.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_settled(
+    cluster: &Cluster,
+    options: &Options,
+    settle: Duration,
+    context: &mut Context<'_>,
+) -> Result<Report, Error> {
+    let (began, mut told) = (clock::now(), false);
+    loop {
+        let report = check(cluster, &Options { now: clock::wall(), ..*options })?;
+        let waited = began.elapsed();
+        if !report.may_settle() || waited >= settle || arrived().is_some() {
+            return Ok(report);
+        }
+        if !told {
+            let starting: Vec<_> = report.findings().filter(|check| check.recent).collect();
+            let names = some(starting.iter().map(|check| check.object.as_str()), NAMED);
+            context.out.note(&format!("still starting: {names}; waiting for up to {} s", settle.as_secs()));
+            told = true;
+        }
+        std::thread::sleep(PAUSE);
+        context.waited += PAUSE;
     }
 }
 

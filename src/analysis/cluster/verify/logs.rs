@@ -85,6 +85,8 @@ pub fn control_plane(pods: &[Pod], nodes: &[Node]) -> (Vec<ContainerLog>, Vec<Ch
                 let what = "no such static pod on this control-plane node";
                 let verdict = Verdict::Found(Severity::Blocker, Code::StaticPodMissing);
                 let check = Check::new(Part::Logs, format!("kube-system/{component}-{name}"), verdict, what);
+                // The kubelet makes the pod's image in the API some time after its container.
+                let check = check.recent(true);
                 missing.push(check.on(name).hint(format!("on {name}: sudo kuberescue diagnose")));
             }
         }

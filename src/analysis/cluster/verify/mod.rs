@@ -5,7 +5,7 @@ mod logs;
 mod objects;
 mod requests;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
@@ -103,11 +103,22 @@ pub struct Check {
     pub hint: Option<String>,
     /// The lines of a log that show it.
     pub lines: Option<Lines>,
+    /// It began so recently that it may be over soon: what has just started is starting.
+    #[serde(skip)]
+    pub recent: bool,
+}
+
+/// For so long a container, a pod or a request is new.
+const RECENT: SignedDuration = SignedDuration::from_secs(120);
+
+fn is_recent(began: Option<Timestamp>, now: Timestamp) -> bool {
+    began.is_some_and(|began| now.duration_since(began) < RECENT)
 }
 
 impl Check {
     pub fn new(part: Part, object: impl Into<String>, verdict: Verdict, what: impl Into<String>) -> Self {
-        Self { part, object: object.into(), node: None, verdict, what: what.into(), hint: None, lines: None }
+        let (object, what) = (object.into(), what.into());
+        Self { part, object, node: None, verdict, what, hint: None, lines: None, recent: false }
     }
 
     /// No node if the name is empty.
@@ -120,6 +131,12 @@ impl Check {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn recent(mut self, recent: bool) -> Self {
+        self.recent = recent;
         self
     }
 
@@ -140,6 +157,11 @@ impl Report {
     /// Whether there is no finding.
     pub fn is_green(&self) -> bool {
         self.findings().next().is_none()
+    }
+
+    /// Whether waiting may help.
+    pub fn may_settle(&self) -> bool {
+        self.findings().any(|check| check.recent)
     }
 
     pub fn findings(&self) -> impl Iterator<Item = &Check> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Check, Part, Verdict};
+use super::{Check, Part, Verdict, is_recent};
 use crate::analysis::cluster::pods::{sentence, trouble};
 use crate::formats::objects::cluster::{ApiService, Node};
 use crate::formats::objects::condition;
@@ -64,6 +64,7 @@ pub fn pods(pods: &[Pod], nodes: &[Node], namespaces: &str, now: Timestamp) -> V
             None => Verdict::Terminating,
         };
         let check = Check::new(Part::Pods, format!("{namespace}/{name}"), verdict, trouble.what).on(node);
+        let check = check.recent(is_recent(began(pod), now));
         Some(match (trouble.code, node_ready) {
             (None, _) => check,
             (_, Some(false)) => check.hint("fix the nodes that are not Ready first: their pods follow"),
@@ -83,6 +84,13 @@ pub fn pods(pods: &[Pod], nodes: &[Node], namespaces: &str, now: Timestamp) -> V
             format!("{ready} of {all} pods ready in {namespaces}, {some} being deleted")
         }
     })
+}
+
+/// When a pod or the last of its containers began.
+fn began(pod: &Pod) -> Option<Timestamp> {
+    let running =
+        pod.status.container_statuses.iter().filter_map(|one| one.state.running.as_ref()?.started_at);
+    running.chain(pod.metadata.creation_timestamp).max()
 }
 
 /// One check for each aggregated API that is not available, or one for all.

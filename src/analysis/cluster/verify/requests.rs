@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::objects::or_ok;
-use super::{Check, Part, Verdict};
+use super::{Check, Part, Verdict, is_recent};
 use crate::formats::objects::cluster::{Node, SigningRequest};
 use crate::formats::request::Request;
 use crate::state::text::count;
@@ -54,7 +54,10 @@ pub fn requests(requests: &[SigningRequest], nodes: Option<&[Node]>, now: Timest
         checks.extend(bad.iter().map(|(request, problems)| suspicious(request, problems)));
         if let Some((newest, _)) = good.iter().max_by_key(|(request, _)| request.metadata.creation_timestamp)
         {
-            checks.push(pending(newest, good.len() - 1));
+            // kube-controller-manager approves those for client certificates by itself.
+            let is_client = newest.spec.signer_name == CLIENT;
+            let recent = is_client && is_recent(newest.metadata.creation_timestamp, now);
+            checks.push(pending(newest, good.len() - 1).recent(recent));
         }
     }
     if let Some(first) = others.first() {
