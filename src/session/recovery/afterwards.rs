@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::analysis::cluster::rollout::Target;
 use crate::analysis::node::inventory::Inventory;
 use crate::error::Error;
 use crate::formats::certificate::Certificate;
@@ -31,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Timeout of one workload's rollout.
 const ROLLOUT: Duration = Duration::from_secs(120);
 
+/// How long what has just started may take to be ready.
+const SETTLE: Duration = Duration::from_secs(60);
+
 pub struct Afterwards<'a> {
     /// The node as it is now.
     pub inventory: &'a Inventory,
@@ -42,6 +46,15 @@ pub struct Afterwards<'a> {
 }
 
 impl Afterwards<'_> {
+    /// The workloads that have read files from before; none where the cluster does not say.
+    pub fn outdated(&self) -> Vec<String> {
+        let Ok((cluster, _)) = Cluster::of_this_node(self.inventory, self.read, PATIENCE) else {
+            return Vec::new();
+        };
+        let found = rollout::find(&cluster, Some(NAMESPACE), Some(self.since));
+        found.map(|found| found.targets().iter().map(Target::shown).collect()).unwrap_or_default()
+    }
+
     /// Restarts and checks the rest of the cluster.
     ///
     /// # Errors
@@ -58,7 +71,7 @@ impl Afterwards<'_> {
         };
         let restarted = self.restart(&cluster, &nodes, context);
         let options = verify::Options { now: clock::wall(), since: Some(self.since), all_namespaces: false };
-        match verify::check(&cluster, &options) {
+        match verify::check_settled(&cluster, &options, SETTLE, context) {
             Ok(report) => {
                 context.out.result(&format!("\nThe rest of the cluster:\n{}", cluster_lines(&report)))
             }

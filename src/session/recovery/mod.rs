@@ -281,7 +281,7 @@ pub fn without_change(
         context.out.result(&format!("\n{}", finding_sections(found)));
     }
     if restarts.is_empty() {
-        let exit = nothing_to_restart(prepared, before, live, context);
+        let exit = nothing_to_restart(prepared, before, live, context)?;
         return Ok(if exit == Exit::Fine { exit_of_accepted(found) } else { exit });
     }
     let quorum = quorum(&prepared.inventory, restarts.has(Component::Etcd), live.host)?;
@@ -315,12 +315,13 @@ fn renewed(prepared: &Prepared) -> Timestamp {
     certificates.map(|(_, entry)| entry.attributes.mtime).max().unwrap_or_else(clock::wall)
 }
 
+/// Everything on the node uses its files. A workload of the cluster may not: an earlier run was killed before it came to that.
 fn nothing_to_restart(
     prepared: &Prepared,
     before: Report,
     live: &Live<'_>,
     context: &mut Context<'_>,
-) -> Exit {
+) -> Outcome {
     let root = prepared.root();
     let timeout = live.proof_timeout.min(SHORT_PROOF);
     let read = |path: &std::path::Path| root.file(path);
@@ -330,15 +331,33 @@ fn nothing_to_restart(
         prove(&prepared.inventory, &read, None, timeout, context)
     };
     context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(ProbeFormat::Table)));
-    if report.is_green() {
+    if !report.is_green() {
+        context.out.result(
+            "Nothing to reissue and nothing to restart, but not everything is healthy: see the table above.\n",
+        );
+        return Ok(Exit::Findings);
+    }
+    let inventory = &prepared.inventory;
+    let rest = Afterwards { inventory, read: &read, since: renewed(prepared), rollout: live.rollout };
+    let outdated = rest.outdated();
+    if outdated.is_empty() {
         context.out.result("Nothing to recover: everything uses the current files and is healthy.\n");
         context.out.say("hint: kuberescue certs renew all renews them all the same");
-        return Exit::Fine;
+        return Ok(Exit::Fine);
     }
-    context.out.result(
-        "Nothing to reissue and nothing to restart, but not everything is healthy: see the table above.\n",
-    );
-    Exit::Findings
+    context.out.result(&format!(
+        "The node uses the current files and is healthy. Workloads that started before these were renewed: {}\n",
+        outdated.join(", ")
+    ));
+    if live.dry_run {
+        context.out.say("Dry run: nothing was restarted.");
+        return Ok(Exit::Fine);
+    }
+    if live.rollout {
+        context.confirm("Restart them?", live.yes)?;
+    }
+    rest.run(context)?;
+    Ok(Exit::Fine)
 }
 
 fn outdated(prepared: &Prepared, cri: Option<&Cri>, before: &Report) -> Result<Restarts, Error> {
