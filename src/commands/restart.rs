@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
+use crate::analysis::node::quorum::Quorum;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::{clock, kubelet};
 use crate::report::{RestartFormat, restart_document, restart_plan};
@@ -13,6 +14,7 @@ use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::{
     Cri, HostArgs, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
+use crate::session::recovery::proof::answers;
 use crate::session::recovery::revive::{STEADY, StaticPods, revive};
 use crate::state::{Code, Component, time};
 
@@ -124,6 +126,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         steady: STEADY,
     });
     revive(&restarts, pods.as_ref(), args.host.patience(), context)?;
+    // Without the other members etcd has no leader, and the API server no etcd.
+    if root.is_live() && quorum.as_ref().is_none_or(Quorum::is_found_again) {
+        answers(&inventory, &root, &restarts, args.host.patience())?;
+    }
     context.out.result(if is_table { "Restarted: every component is back.\n" } else { &document });
     context.out.say("hint: sudo kuberescue probe");
     Ok(Exit::Fine)

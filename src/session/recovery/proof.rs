@@ -6,12 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::analysis::node::inventory::Inventory;
+use crate::analysis::node::plan::Restarts;
+use crate::disk::Root;
+use crate::error::Error;
 use crate::live::clock;
-use crate::live::probe::{Options, Report, probe};
+use crate::live::probe::{Check, Options, Report, probe};
 use crate::report::Progress;
 use crate::session::Context;
 use crate::session::change::signals::arrived;
-use crate::state::Bytes;
+use crate::state::{Bytes, Code};
 
 /// Timeout of one round: a port that hangs must not hide the others.
 const ROUND: Duration = Duration::from_secs(5);
@@ -49,6 +52,34 @@ pub fn prove(
         std::thread::sleep(PAUSE);
         // A failed round counts as waiting, too.
         context.waited += round.elapsed();
+    }
+}
+
+/// A container that runs is not yet a component that answers.
+///
+/// # Errors
+/// One of those that were restarted does not answer as it should in time.
+pub fn answers(
+    inventory: &Inventory,
+    root: &Root,
+    restarts: &Restarts,
+    patience: Duration,
+) -> Result<(), Error> {
+    let read = |path: &Path| root.file(path);
+    let is_ours =
+        |check: &&Check| restarts.tasks.iter().any(|task| check.name.starts_with(task.component.name()));
+    let began = clock::now();
+    loop {
+        let report = look(inventory, &read, None);
+        let Some(first) = report.wrong().find(is_ours) else { return Ok(()) };
+        if began.elapsed() >= patience || arrived().is_some() {
+            let wrong: Vec<_> = report.wrong().filter(is_ours).map(|check| check.name).collect();
+            let seconds = began.elapsed().as_secs();
+            let what =
+                format!("restarted, and not healthy after {seconds} s: {}: {}", wrong.join(", "), first.what);
+            return Err(Error::manual_action(what).code(Code::Unhealthy).hint("sudo kuberescue probe"));
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 
