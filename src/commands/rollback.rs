@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::disk::parking::parked;
 use crate::disk::rescue::Rescue;
 use crate::disk::transaction::{Journal, RolledBack};
@@ -107,9 +109,23 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     UndoReport::of(Some(&journal), manifests, &theirs, result, &text).show(KIND, context.out);
     tell(&meanwhile, NOW, context)?;
     if root.is_live() {
-        context.out.say("hint: sudo kuberescue restart restarts what uses the replaced files");
+        context.out.say(restart_hint(&args.root, &root, context.now));
     }
     Ok(args.theirs.judge(&root, &args.root, &theirs, exit, context))
+}
+
+/// What comes next on a running node. Nothing would start with certificates that have expired.
+fn restart_hint(args: &RootArgs, root: &Root, now: Timestamp) -> &'static str {
+    let expired = args.read_from(root).is_ok_and(|(_, inventory)| {
+        let leaves = inventory.leaves.iter().map(|leaf| &leaf.row).chain([&inventory.kubelet_client]);
+        leaves.filter_map(|row| row.certificate.get()).any(|leaf| leaf.expired_at(now))
+    });
+    match expired {
+        true => {
+            "hint: the restored certificates have expired: what runs goes on with what it has read, and nothing would start with them; sudo kuberescue recover renews them"
+        }
+        false => "hint: sudo kuberescue restart restarts what uses the replaced files",
+    }
 }
 
 fn roll_rescue_back(args: &Args, root: &Root, rescue: Rescue, context: &mut Context<'_>) -> Outcome {

@@ -101,7 +101,7 @@ pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
     match code {
         Code::CaExpired => match ca::obstacle(row, PrivateKey::can_sign) {
             Ok(_) => {
-                "sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed".to_owned()
+                "sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed; first see whether the clock is right: date -u".to_owned()
             }
             // What keeps it from being renewed has to be mended first.
             Err((code, why)) => format!("it cannot be renewed here: {why}; {}", authority_hint(code, row)),
