@@ -11,6 +11,7 @@ fn with_systemd(program: &str, script: &str) -> (i32, String) {
     let done = Command::new(repository.join("scripts/testnode/with-systemd"))
         .arg(repository.join("testdata/nodes/expired-all.tar.gz"))
         .args([program, "timeout", "60", "bash", "-c", &format!("exec 2>&1; K={kuberescue}; {script}")])
+        .env("TESTNODE_PROGRAMS", PathBuf::from(kuberescue).parent().unwrap())
         .stdin(Stdio::null())
         .output()
         .unwrap();
