@@ -889,6 +889,25 @@ fn a_forged_archive_is_restored_within_its_limits() {
     assert!(before.changed(&node.state()).is_empty());
 }
 
+/// A key is never readable by more than could read the one on the node; on a node that has lost it, it is as in the archive.
+#[test]
+fn a_key_is_not_restored_for_everyone() {
+    let node = Node::of("ecdsa-p256");
+    let (_directory, file) = archive(&node);
+    let key = "/etc/kubernetes/pki/ca.key";
+    let content = String::from_utf8(node.read(key)).unwrap();
+    let forged =
+        forged(&file, &[('f', key, 0o664, &content), ('f', "/etc/kubernetes/pki/sa.key", 0o666, "x")]);
+    let restore = format!("archive restore {} --yes", forged.display());
+    let screen = node.screen(&restore);
+    assert!(screen.contains(&format!("NOTE: {key}: restored with mode 0660, not 0664")), "{screen}");
+    assert!(screen.contains(&format!("NOTE: {key}: a private key of mode 0660")), "{screen}");
+    assert_eq!([key, "/etc/kubernetes/pki/sa.key"].map(|path| node.mode(path)), [0o660, 0o660]);
+    node.remove(key);
+    node.must(&restore);
+    assert_eq!(node.mode(key), 0o664);
+}
+
 /// The mode of a directory is the archive's or 0755, whatever the mask of the shell.
 #[test]
 fn directories_are_restored_whatever_the_umask() {

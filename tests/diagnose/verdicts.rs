@@ -167,9 +167,9 @@ fn the_verdict_is_read_first() {
     Running pods are not affected.
 
     [the API server's manifest is no YAML]
-    VERDICT: control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: line 1, column 7: not valid YAML), not a certificate problem
+    VERDICT: control plane cannot start: a file in the manifest directory is no pod (kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml: line 1, column 7: not valid YAML), not a certificate problem
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: kube-apiserver: line 1, column 7: not valid YAML; reissuing certificates does not repair this [manifest-unreadable]: Compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and correct it. Notes and backups belong in another directory than the manifests. To go on all the same: --accept manifest-unreadable
+    Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml: line 1, column 7: not valid YAML; reissuing certificates does not repair this [manifest-unreadable]: Compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and correct it. Notes and backups belong in another directory than the manifests. To go on all the same: --accept manifest-unreadable
 
     [worker with the key of the CA]
     VERDICT: no blocking problem on this disk: the kubelet can work; 2 certificates valid, kubelet-client expires first, on 2027-11-23 (in 364 days); CA valid until 2036-11-20; 1 warning

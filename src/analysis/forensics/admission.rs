@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::analysis::node::facts::Facts;
+use crate::analysis::node::findings::is_secret;
 use crate::analysis::node::scope;
 use crate::formats::kubeconfig::Kubeconfig;
 use crate::formats::kubelet::KubeletConfiguration;
@@ -17,6 +18,8 @@ use crate::state::{Attributes, Content, Entry, Snapshot, catalog, text};
 /// Set-user-ID, set-group-ID, the sticky bit, and writing by everyone. A directory may hand down its group.
 const NO_FILE: u32 = 0o7002;
 const NO_DIRECTORY: u32 = 0o4002;
+/// The same of a private key, and any access by everyone.
+const NO_KEY: u32 = NO_FILE | 0o007;
 const CAPABILITIES: &str = "security.capability";
 
 /// A path that is not restored.
@@ -61,12 +64,13 @@ pub(super) fn admitted(
 }
 
 /// An archived entry's attributes without what no file of a node needs, unless the node's file has it: bits of its mode, and
-/// capabilities.
+/// capabilities. A private key that the node has lost keeps the mode that its readers had.
 pub(super) fn limited(entry: &Entry, there: Option<&Entry>) -> Attributes {
     let unwanted = match entry.content {
         // A link's own mode means nothing on Linux.
         Content::Link(_) => 0,
         Content::Directory => NO_DIRECTORY,
+        Content::File(_) if there.is_some_and(|there| is_secret(there) || is_secret(entry)) => NO_KEY,
         Content::File(_) | Content::Unread(_) => NO_FILE,
     };
     let mut attributes = entry.attributes.clone();

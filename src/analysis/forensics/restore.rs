@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::admission::{self, LeftOut};
 use super::compare::{CredentialChange, PathChange, credentials, paths};
+use crate::analysis::node::findings::is_secret;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Refusal, Restarts, restarts};
 use crate::analysis::node::scope;
@@ -238,18 +239,11 @@ fn notes(archive: &Archived<'_>, node: &Inventory, changes: &ChangeSet, now: Tim
         }
     }
     let wide = changes.iter().filter(|change| {
-        change.after.as_ref().is_some_and(|entry| entry.attributes.mode & 0o077 != 0 && holds_key(entry))
+        change.after.as_ref().is_some_and(|entry| entry.attributes.mode & 0o077 != 0 && is_secret(entry))
     });
     for change in wide {
         let mode = change.after.as_ref().map_or(0, |entry| entry.attributes.mode);
-        notes.push(format!(
-            "{}: a private key of mode {mode:04o}, as it is in the archive",
-            change.path.display()
-        ));
+        notes.push(format!("{}: a private key of mode {mode:04o}", change.path.display()));
     }
     notes
-}
-
-fn holds_key(entry: &Entry) -> bool {
-    matches!(&entry.content, Content::File(bytes) if crate::formats::pem::private_key(bytes).is_ok())
 }

@@ -81,7 +81,8 @@ fn unreadable(inventory: &Inventory) -> impl Iterator<Item = Finding> {
             Some(component) => (Severity::Blocker, component.into()),
             None => (Severity::Warning, Subject::Other(name())),
         };
-        Some(Finding::new(Code::ManifestUnreadable, severity, subject, &file.path, why.clone()))
+        let what = format!("{}: {why}", file.path.display());
+        Some(Finding::new(Code::ManifestUnreadable, severity, subject, &file.path, what))
     })
 }
 

@@ -20,5 +20,6 @@ pub use credentials::{authority_key_problem, is_in_doubt, keeps_from_signing};
 pub use examine::{Node, findings};
 pub use identity::EXPIRES_SOON;
 pub use order::consequence;
+pub use places::is_secret;
 
 pub use crate::state::{Class, Code, Evidence, Finding, MissingName, Remedy, Severity};

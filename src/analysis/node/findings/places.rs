@@ -169,7 +169,7 @@ enum Secret {
 }
 
 /// Whether a file holds a private key.
-pub(super) fn is_secret(entry: &Entry) -> bool {
+pub fn is_secret(entry: &Entry) -> bool {
     secret(entry).is_some()
 }
 
