@@ -14,6 +14,7 @@ use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::{
     Cri, HostArgs, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
+use crate::session::recovery::images;
 use crate::session::recovery::proof::answers;
 use crate::session::recovery::revive::{STEADY, StaticPods, revive};
 use crate::state::{Code, Component, time};
@@ -100,6 +101,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     if !asked && restarts.has(Component::Kubelet) {
         refuse_expired_kubelet(&inventory)?;
+    }
+    if let Some(cri) = &cri {
+        images::refuse_missing(cri, &inventory.facts, &restarts)?;
     }
     let quorum = if restarts.has(Component::Etcd) { quorum(&inventory, true, &args.host)? } else { None };
     let plan = restart_plan(&restarts, quorum.as_ref(), args.host.grace.unsigned_abs());

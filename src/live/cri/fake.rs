@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) services: Vec<&'static str>,
     pub(crate) containers: Vec<proto::Container>,
     pub(crate) sandboxes: Vec<proto::PodSandbox>,
+    pub(crate) images: Vec<String>,
     pub(crate) statuses: HashMap<String, proto::ContainerStatus>,
     /// Each stop with its target: `StopContainer a1 30`.
     pub(crate) stops: Vec<String>,
@@ -49,6 +50,7 @@ impl World {
             services: vec!["runtime.v1.RuntimeService", "runtime.v1alpha2.RuntimeService"],
             containers: Vec::new(),
             sandboxes: Vec::new(),
+            images: Vec::new(),
             statuses: HashMap::new(),
             stops: Vec::new(),
             on_stop: Box::new(|world, id| {
@@ -178,6 +180,17 @@ impl World {
                 runtime_version: "1.2.3".to_owned(),
                 runtime_api_version: "v1".to_owned(),
             }),
+            "ImageStatus" => {
+                let name = proto::ImageStatusRequest::decode(message).unwrap().image.unwrap().image;
+                let image =
+                    self.images.contains(&name).then(|| proto::Image { id: format!("sha256:{name}") });
+                encode(&proto::ImageStatusResponse { image })
+            }
+            "Status" => {
+                let config = r#"{"sandboxImage":"registry.k8s.io/pause:3.9"}"#;
+                let info = HashMap::from([("config".to_owned(), config.to_owned())]);
+                encode(&proto::StatusResponse { info })
+            }
             "ListContainers" => {
                 let filter = proto::ListContainersRequest::decode(message).unwrap().filter.unwrap();
                 let mut containers = self.containers.clone();

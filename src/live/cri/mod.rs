@@ -132,6 +132,36 @@ impl Runtime {
         Ok(answer.and_then(|answer| answer.status).map(ContainerStatus::from))
     }
 
+    /// Whether an image is on the node; `None` where the runtime's socket serves no images.
+    ///
+    /// # Errors
+    /// The runtime didn't answer within 10 s, or answered with an error.
+    pub fn has_image(&self, name: &str) -> Result<Option<bool>, CriError> {
+        let image = Some(proto::ImageSpec { image: name.to_owned() });
+        let request = proto::ImageStatusRequest { image };
+        let service = self.service.replace("RuntimeService", "ImageService");
+        let answer: Result<proto::ImageStatusResponse, _> =
+            self.ask_service(&service, "ImageStatus", request, QUICK);
+        match answer {
+            Ok(answer) => Ok(Some(answer.image.is_some())),
+            Err(Error::Status(status)) if is_not_found(&status) => Ok(Some(false)),
+            Err(Error::Status(status)) if status.code() == Code::Unimplemented => Ok(None),
+            Err(failure) => Err(failure.told(&self.socket, "ImageStatus", QUICK)),
+        }
+    }
+
+    /// The image of every pod's sandbox, where the runtime's own description names it as containerd does; `None` elsewhere.
+    ///
+    /// # Errors
+    /// The runtime didn't answer within 10 s, or answered with an error.
+    pub fn sandbox_image(&self) -> Result<Option<String>, CriError> {
+        let answer: proto::StatusResponse =
+            self.call("Status", proto::StatusRequest { verbose: true }, QUICK)?;
+        let config = answer.info.get("config").and_then(|text| serde_json::from_str(text).ok());
+        Ok(config
+            .and_then(|config: serde_json::Value| Some(config.get("sandboxImage")?.as_str()?.to_owned())))
+    }
+
     /// Sends the container its stop signal, kills it after `grace` (whole seconds, rounded up), and returns
     /// when it has exited. May be repeated; a container that no longer exists counts as stopped.
     ///
@@ -186,8 +216,22 @@ impl Runtime {
         Q: prost::Message + 'static,
         A: prost::Message + Default + 'static,
     {
+        self.ask_service(self.service, method, request, deadline)
+    }
+
+    fn ask_service<Q, A>(
+        &self,
+        service: &str,
+        method: &str,
+        request: Q,
+        deadline: Duration,
+    ) -> Result<A, Error>
+    where
+        Q: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
         self.reactor.block_on(async {
-            let mut call = pin!(unary(self.channel.clone(), self.service, method, request, Some(deadline)));
+            let mut call = pin!(unary(self.channel.clone(), service, method, request, Some(deadline)));
             let began = clock::now();
             loop {
                 let tick = TICK.min(deadline.saturating_sub(began.elapsed()));

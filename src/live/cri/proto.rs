@@ -170,3 +170,42 @@ pub(crate) struct StopPodSandboxRequest {
 /// The empty answer to both stops.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Nothing {}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ImageSpec {
+    #[prost(string, tag = "1")]
+    pub(crate) image: String,
+}
+
+/// Of the image service.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ImageStatusRequest {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) image: Option<ImageSpec>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ImageStatusResponse {
+    /// Absent where there is no such image.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) image: Option<Image>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Image {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StatusRequest {
+    #[prost(bool, tag = "1")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StatusResponse {
+    /// What each runtime says in its own form.
+    #[prost(map = "string, string", tag = "2")]
+    pub(crate) info: HashMap<String, String>,
+}

@@ -202,3 +202,16 @@ fn a_runtime_that_goes_away_and_comes_back() {
         assert!(began.elapsed() < Duration::from_secs(5), "it never came back");
     }
 }
+
+#[test]
+fn images_that_are_there_and_a_socket_without_images() {
+    let mut world = World::new();
+    world.images.push("registry.k8s.io/etcd:3.5.1-0".to_owned());
+    let fake = Fake::start(world);
+    let runtime = Runtime::connect(&fake.socket(), Duration::from_secs(5)).unwrap();
+    assert_eq!(runtime.has_image("registry.k8s.io/etcd:3.5.1-0"), Ok(None), "it serves no images");
+    fake.world().services.push("runtime.v1.ImageService");
+    assert_eq!(runtime.has_image("registry.k8s.io/etcd:3.5.1-0"), Ok(Some(true)));
+    assert_eq!(runtime.has_image("registry.k8s.io/etcd:3.5.2-0"), Ok(Some(false)));
+    assert_eq!(runtime.sandbox_image(), Ok(Some("registry.k8s.io/pause:3.9".to_owned())));
+}

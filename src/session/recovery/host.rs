@@ -71,6 +71,10 @@ impl Cri {
         Ok(Self { about: runtime.about().clone(), endpoint, runtime })
     }
 
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// The running containers of the control plane.
     ///
     /// # Errors

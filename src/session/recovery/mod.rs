@@ -5,6 +5,7 @@ pub mod afterwards;
 pub mod bundle;
 pub mod by_manifest;
 pub mod host;
+pub mod images;
 pub mod manifests;
 pub mod preflight;
 pub mod proof;
@@ -283,6 +284,9 @@ pub fn without_change(
     if restarts.is_empty() {
         let exit = nothing_to_restart(prepared, before, live, context)?;
         return Ok(if exit == Exit::Fine { exit_of_accepted(found) } else { exit });
+    }
+    if let Some(cri) = &cri {
+        images::refuse_missing(cri, &prepared.inventory.facts, &restarts)?;
     }
     let quorum = quorum(&prepared.inventory, restarts.has(Component::Etcd), live.host)?;
     let grace = live.host.grace.unsigned_abs();

@@ -88,8 +88,8 @@ pub(super) const PAGES: &[Page] = &[
     page(
         Code::ImageMissing,
         Log,
-        "an image cannot be pulled",
-        "A container whose image is not on the node does not start.",
+        "an image is not on the node, or cannot be pulled",
+        "A container whose image is not on the node does not start, so nothing is stopped that would need it.",
         "The registry cannot be reached or refuses the credentials, or the kubelet's image garbage collection removed the image.",
         "See which one: crictl images, journalctl -u kubelet. Pull it (crictl pull IMAGE) or import it from another node (ctr -n k8s.io images import FILE).",
     ),
