@@ -1,0 +1,51 @@
+//! SIGKILL in the middle of `recover`, and `recover` again.
+
+use std::process::Stdio;
+
+use crate::node::{Node, PATIENCE, now};
+use crate::recover::assert_well;
+
+/// When the next kill comes: what the run has said, or what is there on the node.
+const MOMENTS: [(&str, &str); 5] = [
+    ("the plan is shown", "grep -q '^Plan' /var/lib/run.log"),
+    ("the archive is written", "ls /var/lib/kuberescue/*.tar.gz"),
+    (
+        "the kubelet's certificate is new",
+        "openssl x509 -checkend 0 -noout -in /var/lib/kubelet/pki/kubelet-client-current.pem",
+    ),
+    ("the containers are waited for", "grep -q 'etcd: looking' /var/lib/run.log"),
+    ("the node is proved", "grep -q 'proof: ' /var/lib/run.log"),
+];
+
+/// One run after the other on the same node, each killed a little later than the one before; the last one ends well.
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn at_five_moments_and_then_to_the_end() {
+    let node = Node::rebooted();
+    let run = format!("exec {} recover --yes >/var/lib/run.log 2>&1", env!("CARGO_BIN_EXE_kuberescue"));
+    for (moment, reached) in MOMENTS {
+        let _gone = std::fs::remove_file(node.path("/var/lib/run.log"));
+        let mut command = node.command(&["sh", "-c", &run]);
+        let mut going = command.stdin(Stdio::null()).spawn().unwrap();
+        let watch = format!("until {{ {reached}; }} >/dev/null 2>&1; do sleep 0.01; done");
+        let seconds = PATIENCE.as_secs().to_string();
+        node.must(&["timeout", &seconds, "sh", "-c", &watch]);
+        node.must(&["sh", "-c", "kill -KILL $(pidof kuberescue)"]);
+        assert_eq!(
+            going.wait().unwrap().code(),
+            Some(128 + 9),
+            "{moment}: {}",
+            node.text("/var/lib/run.log")
+        );
+        eprintln!("killed when {moment}");
+    }
+    let started = now();
+    node.rescued(&["recover", "--yes"]);
+    assert!(node.is_ready_since(&started), "{}", node.story());
+    assert_eq!(node.probe().1, 0);
+    assert_well(&node);
+    let own = node.path("/var/lib/kuberescue");
+    for name in ["parked.json", "journal.json", "staging.json"] {
+        assert!(!own.join(name).exists(), "{name}");
+    }
+}
