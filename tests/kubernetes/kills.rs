@@ -2,17 +2,14 @@
 
 use std::process::Stdio;
 
-use crate::node::{Node, PATIENCE, now};
+use crate::node::{Node, now};
 use crate::recover::assert_well;
 
 /// When the next kill comes: what the run has said, or what is there on the node.
 const MOMENTS: [(&str, &str); 5] = [
-    ("the plan is shown", "grep -q '^Plan' /var/lib/run.log"),
+    ("the node is judged", "grep -q '^Blocking problems' /var/lib/run.log"),
+    ("everything is made, nothing written", "grep -q '^Preflight checks' /var/lib/run.log"),
     ("the archive is written", "ls /var/lib/kuberescue/*.tar.gz"),
-    (
-        "the kubelet's certificate is new",
-        "openssl x509 -checkend 0 -noout -in /var/lib/kubelet/pki/kubelet-client-current.pem",
-    ),
     ("the containers are waited for", "grep -q 'etcd: looking' /var/lib/run.log"),
     ("the node is proved", "grep -q 'proof: ' /var/lib/run.log"),
 ];
@@ -27,9 +24,12 @@ fn at_five_moments_and_then_to_the_end() {
         let _gone = std::fs::remove_file(node.path("/var/lib/run.log"));
         let mut command = node.command(&["sh", "-c", &run]);
         let mut going = command.stdin(Stdio::null()).spawn().unwrap();
-        let watch = format!("until {{ {reached}; }} >/dev/null 2>&1; do sleep 0.01; done");
-        let seconds = PATIENCE.as_secs().to_string();
-        node.must(&["timeout", &seconds, "sh", "-c", &watch]);
+        let seen = || node.exec(&["sh", "-c", &format!("{{ {reached}; }} >/dev/null 2>&1")]).code == 0;
+        node.wait_until(moment, || {
+            let ended = going.try_wait().unwrap();
+            assert!(ended.is_none(), "before {moment}: {}", node.text("/var/lib/run.log"));
+            seen().then_some(())
+        });
         node.must(&["sh", "-c", "kill -KILL $(pidof kuberescue)"]);
         assert_eq!(
             going.wait().unwrap().code(),
@@ -38,6 +38,12 @@ fn at_five_moments_and_then_to_the_end() {
             node.text("/var/lib/run.log")
         );
         eprintln!("killed when {moment}");
+        // In the middle of the change it is refused, and says what to do.
+        if node.path("/var/lib/kuberescue/journal.json").exists() {
+            let refused = node.kuberescue(&["recover", "--yes"]);
+            assert!(refused.code == 5 && refused.err.contains("kuberescue resume"), "{refused:?}");
+            node.rescued(&["resume", "--yes"]);
+        }
     }
     let started = now();
     node.rescued(&["recover", "--yes"]);

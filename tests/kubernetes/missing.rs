@@ -4,7 +4,7 @@ use crate::common::base64;
 use crate::node::{KUBELET, Node, now};
 use crate::recover::assert_well;
 
-/// One node, three accidents one after the other.
+/// One node, two accidents one after the other.
 #[test]
 #[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
 fn admin_conf_and_the_kubelets_certificate() {
@@ -17,14 +17,11 @@ fn admin_conf_and_the_kubelets_certificate() {
     };
     let conf = node.path("/etc/kubernetes/kubelet.conf");
 
-    std::fs::remove_file(node.path("/etc/kubernetes/admin.conf")).unwrap();
-    recover("admin.conf is gone");
-
     node.systemctl("stop");
-    node.must(&["sh", "-c", "rm /var/lib/kubelet/pki/kubelet-client-*"]);
+    node.must(&["sh", "-c", "rm /etc/kubernetes/admin.conf /var/lib/kubelet/pki/kubelet-client-*"]);
     node.systemctl("start");
     node.wait_until_the_kubelet_dies();
-    recover("the kubelet's certificate is gone");
+    recover("admin.conf and the kubelet's certificate are gone");
 
     // As kubeadm leaves it where the last phase of init was never run: the certificate is in kubelet.conf itself.
     node.systemctl("stop");

@@ -234,7 +234,7 @@ impl Node {
     pub(crate) fn story(&self) -> String {
         let tail = |text: &str| {
             let lines: Vec<&str> = text.lines().collect();
-            lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n")
+            lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n")
         };
         let mut story = format!("--- kubelet\n{}\n", tail(&self.kubelet_log()));
         let pods = std::fs::read_dir(self.path("/var/log/pods")).into_iter().flatten().flatten();
