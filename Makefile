@@ -45,7 +45,6 @@ test-node: ## the live tests on nodes with a real containerd and etcd (root; scr
 
 test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first, once (root; scripts/kubernetes/README.md)
 	scripts/kubernetes/build
-	cargo test --locked --no-run --test kubernetes
 	cargo test --locked --test kubernetes -- --ignored --nocapture --test-threads=3
 
 SECONDS = 60

@@ -26,8 +26,8 @@ fn at_five_moments_and_then_to_the_end() {
         let mut going = command.stdin(Stdio::null()).spawn().unwrap();
         let seen = || node.exec(&["sh", "-c", &format!("{{ {reached}; }} >/dev/null 2>&1")]).code == 0;
         node.wait_until(moment, || {
-            let ended = going.try_wait().unwrap();
-            assert!(ended.is_none(), "before {moment}: {}", node.text("/var/lib/run.log"));
+            let exited = going.try_wait().unwrap();
+            assert!(exited.is_none(), "before {moment}: {}", node.text("/var/lib/run.log"));
             seen().then_some(())
         });
         node.must(&["sh", "-c", "kill -KILL $(pidof kuberescue)"]);
