@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static check deny deps test test-node fuzz demo bench bench-node reliability clean
+.PHONY: help build static check deny deps test test-node test-kubernetes fuzz demo bench bench-node reliability clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -9,7 +9,7 @@ STATIC  := dist/kuberescue-x86_64-linux
 RELEASE := target/release/kuberescue
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the release binary for this machine, target/release/kuberescue
 	cargo build --locked --release --bin kuberescue
@@ -42,6 +42,10 @@ test-node: ## the live tests on nodes with a real containerd and etcd (root; scr
 	cargo test --locked --test live_node -- --ignored --test-threads=4
 	cargo test --locked --test fleet -- --ignored
 	cargo test --locked --test etcd_writes -- --ignored
+
+test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first, once (root; scripts/kubernetes/README.md)
+	scripts/kubernetes/build
+	cargo test --locked --test kubernetes -- --ignored --nocapture --test-threads=3
 
 SECONDS = 60
 fuzz: ## each fuzz target for 60 s; SECONDS=5 for less, TARGETS="pem key" for some

@@ -1,0 +1,58 @@
+//! SIGKILL in the middle of `recover`, and `recover` again.
+
+use std::process::Stdio;
+
+use crate::node::{Node, now};
+use crate::recover::assert_well;
+
+/// When the next kill comes: what the run has said, or what is there on the node.
+const MOMENTS: [(&str, &str); 5] = [
+    ("the node is judged", "grep -q '^Blocking problems' /var/lib/run.log"),
+    ("everything is made, nothing written", "grep -q '^Preflight checks' /var/lib/run.log"),
+    ("the archive is written", "ls /var/lib/kuberescue/*.tar.gz"),
+    ("the containers are waited for", "grep -q 'etcd: looking' /var/lib/run.log"),
+    ("the node is proved", "grep -q 'proof: ' /var/lib/run.log"),
+];
+
+/// One run after the other on the same node, each killed a little later than the one before; the last one ends well.
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn at_five_moments_and_then_to_the_end() {
+    let node = Node::rebooted();
+    let run = format!("exec {} recover --yes >/var/lib/run.log 2>&1", env!("CARGO_BIN_EXE_kuberescue"));
+    for (moment, reached) in MOMENTS {
+        let _gone = std::fs::remove_file(node.path("/var/lib/run.log"));
+        let mut command = node.command(&["sh", "-c", &run]);
+        let mut going = command.stdin(Stdio::null()).spawn().unwrap();
+        let seen = || node.exec(&["sh", "-c", &format!("{{ {reached}; }} >/dev/null 2>&1")]).code == 0;
+        node.wait_until(moment, || {
+            let exited = going.try_wait().unwrap();
+            assert!(exited.is_none(), "before {moment}: {}", node.text("/var/lib/run.log"));
+            seen().then_some(())
+        });
+        node.must(&["sh", "-c", "kill -KILL $(pidof kuberescue)"]);
+        assert_eq!(
+            going.wait().unwrap().code(),
+            Some(128 + 9),
+            "{moment}: {}",
+            node.text("/var/lib/run.log")
+        );
+        eprintln!("killed when {moment}");
+        // In the middle of the change it is refused, and says what to do.
+        if node.path("/var/lib/kuberescue/journal.json").exists() {
+            let refused = node.kuberescue(&["recover", "--yes"]);
+            assert!(refused.code == 5 && refused.err.contains("kuberescue resume"), "{refused:?}");
+            node.rescued(&["resume", "--yes"]);
+        }
+    }
+    // Where nothing is to be done, what only starts is waited for 30 s: on a busy machine it exits with 1 at first.
+    let started = now();
+    node.wait_until("recover ends well", || (node.kuberescue(&["recover", "--yes"]).code == 0).then_some(()));
+    assert!(node.is_ready_since(&started), "{}", node.story());
+    assert_eq!(node.probe().1, 0);
+    assert_well(&node);
+    let own = node.path("/var/lib/kuberescue");
+    for name in ["parked.json", "journal.json", "staging.json"] {
+        assert!(!own.join(name).exists(), "{name}");
+    }
+}

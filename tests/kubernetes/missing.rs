@@ -1,0 +1,41 @@
+//! Files that are gone, or hold what kubeadm wouldn't put there.
+
+use crate::common::base64;
+use crate::node::{KUBELET, Node, now};
+use crate::recover::assert_well;
+
+/// One node, two accidents one after the other.
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn admin_conf_and_the_kubelets_certificate() {
+    let node = Node::healthy();
+    let recover = |what: &str| {
+        let started = now();
+        node.rescued(&["recover", "--yes"]);
+        assert!(node.is_ready_since(&started), "{what}\n{}", node.story());
+        assert_well(&node);
+    };
+    let conf = node.path("/etc/kubernetes/kubelet.conf");
+
+    node.systemctl("stop");
+    node.must(&["sh", "-c", "rm /etc/kubernetes/admin.conf /var/lib/kubelet/pki/kubelet-client-*"]);
+    node.systemctl("start");
+    node.wait_until_the_kubelet_dies();
+    recover("admin.conf and the kubelet's certificate are gone");
+
+    // As kubeadm leaves it where the last phase of init was never run: the certificate is in kubelet.conf itself.
+    node.systemctl("stop");
+    node.expire(&["--kubelet"], "-35 days");
+    let file = node.must(&["readlink", "-f", KUBELET]);
+    let pem = base64(&std::fs::read(node.path(file.trim())).unwrap());
+    let text = std::fs::read_to_string(&conf).unwrap();
+    let embedded = text
+        .replace(&format!("client-certificate: {KUBELET}"), &format!("client-certificate-data: {pem}"))
+        .replace(&format!("client-key: {KUBELET}"), &format!("client-key-data: {pem}"));
+    assert_ne!(text, embedded);
+    std::fs::write(&conf, &embedded).unwrap();
+    node.must(&["sh", "-c", "rm /var/lib/kubelet/pki/kubelet-client-*"]);
+    node.systemctl("start");
+    recover("kubelet.conf holds the certificate, which has expired");
+    assert!(std::fs::read_to_string(&conf).unwrap().contains("client-certificate-data: "));
+}

@@ -1,0 +1,108 @@
+//! `recover` on a node whose certificates have expired, whatever of it still runs.
+
+use std::time::Duration;
+
+use crate::node::{COMPONENTS, KUBELET, Node, now};
+
+/// When the oldest pod of the DaemonSet etcd-defrag was made.
+fn defrag_pod(node: &Node) -> Option<String> {
+    let pods = node.object(&["pods", "-n", "kube-system", "-l", "k8s-app=etcd-defrag"])?;
+    let pods = pods["items"].as_array()?;
+    pods.iter().map(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap().to_owned()).min()
+}
+
+/// Recovers: the node is Ready with a fresh lease at once, the cluster is well, and a second time there is nothing to do.
+pub(crate) fn recover(node: &Node, arguments: &[&str]) {
+    let started = now();
+    node.rescued(&[&["recover", "--yes"], arguments].concat());
+    assert!(node.is_ready_since(&started), "{}", node.story());
+    let (report, code) = node.probe();
+    assert_eq!(code, 0, "{report:#}\n{}", node.story());
+    let running = COMPONENTS.map(|component| node.running(component));
+    assert!(running.iter().all(|containers| containers.len() == 1), "{running:?}");
+
+    let again = node.rescued(&["recover", "--yes"]);
+    assert!(
+        again.out.contains("Nothing to recover") || again.err.contains("Nothing to recover"),
+        "{again:?}"
+    );
+    assert_eq!(COMPONENTS.map(|component| node.running(component)), running);
+}
+
+/// After [`recover`]: what it has rolled out, and what `verify cluster` says of it all.
+pub(crate) fn assert_well(node: &Node) {
+    node.wait_ready();
+    node.wait_until("verify cluster is green", || {
+        (node.kuberescue(&["verify", "cluster"]).code == 0).then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn after_a_reboot_and_again_after_a_rollback() {
+    let node = Node::rebooted();
+    assert_eq!(node.kuberescue(&["diagnose"]).code, 1);
+    recover(&node, &[]);
+    assert_well(&node);
+
+    let back = node.rescued(&["rollback", "--yes"]);
+    assert!(!back.out.is_empty() || !back.err.is_empty());
+    // The kubelet couldn't start again, so that nothing is stopped.
+    assert_eq!(node.kuberescue(&["restart", "--yes"]).code, 5);
+    let started = now();
+    node.rescued(&["recover", "--yes"]);
+    assert!(node.is_ready_since(&started), "{}", node.story());
+    assert_well(&node);
+}
+
+/// The containers crash-loop, and the kubelet runs with a certificate that has expired.
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn while_the_containers_crash_loop() {
+    let node = Node::stopped();
+    node.expire(&[], "-35 days");
+    node.expire(&["--kubelet"], "+20 seconds");
+    node.systemctl("start");
+    node.wait_until("the API server has failed twice", || {
+        let pods = std::fs::read_dir(node.path("/var/log/pods")).ok()?.flatten();
+        let mut logs = pods.map(|pod| pod.path().join("kube-apiserver/2.log"));
+        logs.any(|log| log.exists()).then_some(())
+    });
+    node.wait_until("the kubelet's certificate has expired", || {
+        (node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", KUBELET]).code == 1).then_some(())
+    });
+    recover(&node, &[]);
+    assert_well(&node);
+}
+
+/// Everything runs on, with certificates that have expired.
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn while_everything_runs() {
+    let node = Node::healthy();
+    let before = defrag_pod(&node).unwrap();
+    node.expire(&[], "-35 days");
+    // The API server looks at its serving certificate once a minute.
+    node.wait_until("the API server serves the expired certificate", || {
+        (node.kubectl(&["get", "nodes"]).code != 0).then_some(())
+    });
+    node.expire(&["--kubelet"], "+10 seconds");
+    node.systemctl("restart");
+    std::thread::sleep(Duration::from_secs(11));
+    recover(&node, &[]);
+    assert!(defrag_pod(&node).unwrap() > before, "etcd-defrag wasn't rolled out");
+    assert_well(&node);
+}
+
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn with_three_expired_cas() {
+    let node = Node::stopped();
+    node.expire(&["--cas"], "-35 days");
+    node.systemctl("start");
+    node.wait_until_the_kubelet_dies();
+    let refused = node.kuberescue(&["recover", "--yes"]);
+    assert!(refused.code == 5 && refused.err.contains("[ca-expired]"), "{refused:?}");
+    recover(&node, &["--renew-cas"]);
+    assert_well(&node);
+}
