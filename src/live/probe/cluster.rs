@@ -198,7 +198,12 @@ impl Question<'_> {
         let missing = self.kubeconfigs.first().filter(|admin| admin.bytes.is_none());
         if let Some(admin) = missing {
             let what = format!("cannot read {}", admin.name);
-            found.push(Verdict::new(Code::KubeconfigUnusable, what).hint(self.remedy()));
+            // recover changes nothing for it: the control plane works without.
+            let hint = match self.is_worker {
+                true => self.remedy(),
+                false => format!("sudo kuberescue certs renew {}", admin.name),
+            };
+            found.push(Verdict::new(Code::KubeconfigUnusable, what).hint(hint));
         }
         for (admin, error) in refused {
             let expired = admin.end.filter(|end| *end < self.options.now);

@@ -39,7 +39,7 @@ use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, no_bl
 use crate::state::{Code, Component, Snapshot};
 
 /// How long a node that needs no restart may take to be healthy: a component may just be starting.
-const SHORT_PROOF: Duration = Duration::from_secs(30);
+const SHORT_PROOF: Duration = Duration::from_secs(90);
 /// How long to wait for etcd if the other members must be recovered first.
 const LONELY_PROOF: Duration = Duration::from_secs(45);
 
