@@ -4,6 +4,7 @@
 //!
 //! All are ignored by `cargo test`: they need root and Debian's packages. `make test-kubernetes` runs them.
 
+mod ca;
 #[path = "../common/mod.rs"]
 mod common;
 mod healthy;

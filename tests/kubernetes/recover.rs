@@ -32,9 +32,8 @@ pub(crate) fn recover(node: &Node, arguments: &[&str]) {
 /// After [`recover`]: what it has rolled out, and what `verify cluster` says of it all.
 pub(crate) fn assert_well(node: &Node) {
     node.wait_ready();
-    node.wait_until("verify cluster is green", || {
-        (node.kuberescue(&["verify", "cluster"]).code == 0).then_some(())
-    });
+    let verified = node.kuberescue(&["verify", "cluster"]);
+    assert_eq!(verified.code, 0, "{verified:?}\n{}", node.story());
 }
 
 #[test]
