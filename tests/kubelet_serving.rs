@@ -436,6 +436,6 @@ fn a_pair_of_its_own_needs_no_cluster_authority() {
     assert_snapshot!(node.shown(&run), @"
     exit 5
     error [ca-expired]: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks kubelet-serving
-    hint: sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed
+    hint: sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed; first see whether the clock is right: date -u
     ");
 }

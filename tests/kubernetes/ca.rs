@@ -61,6 +61,17 @@ fn the_controller_manager_signs_with_the_new_ca_while_two_are_trusted() {
     assert_eq!(node.text(NEW).matches("BEGIN CERTIFICATE").count(), 2);
     is_of_new_ca(&node, "alice", &signed(&node, "alice"));
 
+    // A Secret with a kubeconfig is renewed by nobody else, the ConfigMaps kube-root-ca.crt by the controller-manager, soon.
+    let finish = ["ca", "replace", "ca", "--finish"];
+    let refused = node.kuberescue(&[&finish[..], &["--yes"]].concat());
+    assert!(
+        refused.code == 5 && refused.err.contains("Secret cluster-cluster1/cluster1-kubeconfig"),
+        "{refused:?}"
+    );
+    let admin = ["--admin-kubeconfig", "/etc/kubernetes/admin.conf", "--cluster", "cluster1"];
+    node.rescued(&[&["kubeconfig", "push"], &admin[..], &["--keep", "/var/lib", "--yes"]].concat());
+    let dry = || (node.kuberescue(&[&finish[..], &["--dry-run"]].concat()).code == 0).then_some(());
+    node.wait_until("nothing needs the old CA any more", dry);
     change(&["ca", "replace", "ca", "--finish", "--yes"]);
     assert_eq!(node.text(NEW).matches("BEGIN CERTIFICATE").count(), 1);
     assert!(!node.path("/etc/kubernetes/pki/ca-signing.crt").exists());

@@ -46,7 +46,7 @@ fn where_the_ca_cannot_sign() {
 
     ## expired CA
     error [ca-expired]: cannot issue a client certificate: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago)
-    hint: sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed
+    hint: sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed; first see whether the clock is right: date -u
 
     ## longer than the CA
     error [leaf-outlives-ca]: cannot issue a client certificate that is valid until 2037-11-21 00:00 UTC: its CA CN=kubernetes expires on 2036-11-20 22:23 UTC
