@@ -343,7 +343,7 @@ fn with_other_members_etcds_ca_is_trusted_everywhere_before_it_signs() {
     let run = first.refuses("ca replace etcd-ca --finish --yes --accept-clock", "old-ca-needed");
     assert_snapshot!(first.talk(&run), @"
     error [old-ca-needed]: cannot replace the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): the old one is still needed by apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server, which it has signed
-    hint: sudo kuberescue certs renew all --kubelet reissues what is on this node, recover restarts it; a kubeconfig in a home: sudo kuberescue kubeconfig install /etc/kubernetes/admin.conf
+    hint: sudo kuberescue certs renew all --kubelet reissues what is on this node, recover restarts it and renews cluster-info; a kubeconfig in a home: sudo kuberescue kubeconfig install /etc/kubernetes/admin.conf
     ");
     first.refuses("ca replace etcd-ca --yes --accept-clock", "nothing-to-renew");
     first.must("certs renew all --yes --accept-clock");

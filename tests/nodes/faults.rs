@@ -57,8 +57,8 @@ fn a_server_that_is_not_the_expected_one() {
     insta::assert_snapshot!(said, @"
     error [tls-failed]: cannot list the nodes: the server's certificate is not accepted: its signature does not fit the CA's key (https://ADDRESS with DIR/config)
     hint: kuberescue kubeconfig check --connect DIR/config
-    error [tls-failed]: cannot list the nodes: the server's certificate is not accepted: it has expired (https://ADDRESS with DIR/config)
-    hint: kuberescue kubeconfig check --connect DIR/config
+    error [expired-certificate-served]: cannot list the nodes: the server's certificate is not accepted: it has expired (https://ADDRESS with DIR/config)
+    hint: on its node: sudo kuberescue recover
     error [tls-failed]: cannot list the nodes: the server's certificate is not accepted: it is not valid for localhost (https://ADDRESS with DIR/config)
     hint: kuberescue kubeconfig check --connect DIR/config
     error [tls-failed]: cannot list the nodes: no TLS connection: what answers there does not speak TLS (https://ADDRESS with DIR/config)

@@ -46,11 +46,15 @@ pub struct Afterwards<'a> {
 }
 
 impl Afterwards<'_> {
-    /// The workloads that have read files from before; none where the cluster does not say.
-    pub fn outdated(&self) -> Vec<String> {
+    /// The workloads that have read files from before; none where the cluster does not say. The cluster's copy of the CA is
+    /// renewed meanwhile, unless `dry_run`: an earlier run may not have come to that.
+    pub fn outdated(&self, dry_run: bool, context: &mut Context<'_>) -> Vec<String> {
         let Ok((cluster, _)) = Cluster::of_this_node(self.inventory, self.read, PATIENCE) else {
             return Vec::new();
         };
+        if !dry_run {
+            self.renew_cluster_info(&cluster, context);
+        }
         let found = rollout::find(&cluster, Some(NAMESPACE), Some(self.since));
         found.map(|found| found.targets().iter().map(Target::shown).collect()).unwrap_or_default()
     }

@@ -343,7 +343,7 @@ fn nothing_to_restart(
     }
     let inventory = &prepared.inventory;
     let rest = Afterwards { inventory, read: &read, since: renewed(prepared), rollout: live.rollout };
-    let outdated = rest.outdated();
+    let outdated = rest.outdated(live.dry_run, context);
     if outdated.is_empty() {
         context.out.result("Nothing to recover: everything uses the current files and is healthy.\n");
         context.out.say("hint: kuberescue certs renew all renews them all the same");

@@ -204,7 +204,7 @@ impl Decision<'_> {
         let needing = self.needing(own, &olds);
         if !needing.is_empty() {
             let why = format!("the old one is still needed by {}", needing.join("; "));
-            let hint = "sudo kuberescue certs renew all --kubelet reissues what is on this node, recover restarts it; a kubeconfig in a home: sudo kuberescue kubeconfig install /etc/kubernetes/admin.conf".to_owned();
+            let hint = "sudo kuberescue certs renew all --kubelet reissues what is on this node, recover restarts it and renews cluster-info; a kubeconfig in a home: sudo kuberescue kubeconfig install /etc/kubernetes/admin.conf".to_owned();
             return Err(refused(row, Code::OldCaNeeded, why, hint));
         }
         let has_old = |bytes: &[u8]| {
