@@ -86,6 +86,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if delivery.root.is_live() && args.restart != Restart::None {
         revive(&delivery, &args.write, &args.live(), context)?;
     }
+    let left: Vec<_> = delivery.findings.iter().filter(|finding| finding.is_blocker()).collect();
+    if !left.is_empty() {
+        let lines = finding_lines(left.iter().copied());
+        context.out.say(&format!("Blocking problems that remain:\n{}", lines.trim_end()));
+        context.out.say("hint: sudo kuberescue diagnose");
+    }
     let exit = exit(&delivery);
     Ok(args.end(&delivery, Some(archive), exit, context))
 }
