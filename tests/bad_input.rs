@@ -402,7 +402,7 @@ fn what_may_not_be_read_is_said_not_guessed() {
         run(command)
     };
     if is_root() {
-        std::fs::copy(env!("CARGO_BIN_EXE_kuberescue"), node.path("/kuberescue")).unwrap();
+        common::copy_program(&node.path("/kuberescue"));
         node.settle();
     }
     let before = node.state();

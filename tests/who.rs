@@ -26,7 +26,7 @@ fn as_nobody(node: &Node, arguments: &str) -> Option<Run> {
     // The binary may be below a directory that only root can enter: a copy is run.
     let copy = tempfile::tempdir().unwrap();
     let program = copy.path().join("kuberescue");
-    std::fs::copy(env!("CARGO_BIN_EXE_kuberescue"), &program).unwrap();
+    common::copy_program(&program);
     std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(program);

@@ -531,6 +531,12 @@ pub fn kubectl() -> Option<PathBuf> {
     })
 }
 
+/// Puts a copy of the program there. Another thread's child would keep a file busy that this process had open for writing.
+pub fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_kuberescue")).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
