@@ -57,6 +57,18 @@ pub fn parse_code(text: &str) -> Result<Code, String> {
     Code::named(text).ok_or_else(|| "a code, as it stands in brackets (kuberescue explain --list)".to_owned())
 }
 
+/// The URL of an API server.
+///
+/// # Errors
+/// It is none.
+pub fn parse_server(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_graphic()) && text.starts_with("https://");
+    match host_of(text).filter(|_| plain) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("a URL such as https://10.0.0.10:6443".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,17 +83,5 @@ mod tests {
         for wrong in ["", "30", "d", "-1d", "99999999999999999999d", "9223372036854775807w"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
-    }
-}
-
-/// The URL of an API server.
-///
-/// # Errors
-/// It is none.
-pub fn parse_server(text: &str) -> Result<String, String> {
-    let plain = text.chars().all(|c| c.is_ascii_graphic()) && text.starts_with("https://");
-    match host_of(text).filter(|_| plain) {
-        Some(_) => Ok(text.to_owned()),
-        None => Err("a URL such as https://10.0.0.10:6443".to_owned()),
     }
 }
