@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::revive::GO_ON;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::Restarts;
 use crate::disk::Root;
@@ -13,7 +14,7 @@ use crate::live::clock;
 use crate::live::probe::{Check, Options, Report, probe};
 use crate::report::Progress;
 use crate::session::Context;
-use crate::session::change::signals::arrived;
+use crate::session::change::signals::{arrived, stop_here};
 use crate::state::{Bytes, Code};
 
 /// Timeout of one round: a port that hangs must not hide the others.
@@ -69,17 +70,24 @@ pub fn answers(
     let is_ours =
         |check: &&Check| restarts.tasks.iter().any(|task| check.name.starts_with(task.component.name()));
     let began = clock::now();
-    loop {
+    let what = loop {
         let report = look(inventory, &read, None);
-        let Some(first) = report.wrong().find(is_ours) else { return Ok(()) };
+        let Some(first) = report.wrong().find(is_ours) else { break None };
         if began.elapsed() >= patience || arrived().is_some() {
             let wrong: Vec<_> = report.wrong().filter(is_ours).map(|check| check.name).collect();
             let seconds = began.elapsed().as_secs();
-            let what =
-                format!("restarted, and not healthy after {seconds} s: {}: {}", wrong.join(", "), first.what);
-            return Err(Error::manual_action(what).code(Code::Unhealthy).hint("sudo kuberescue probe"));
+            break Some(format!(
+                "restarted, and not healthy after {seconds} s: {}: {}",
+                wrong.join(", "),
+                first.what
+            ));
         }
         std::thread::sleep(PAUSE);
+    };
+    stop_here("everything was restarted; whether it answers was not waited for", GO_ON)?;
+    match what {
+        None => Ok(()),
+        Some(what) => Err(Error::manual_action(what).code(Code::Unhealthy).hint("sudo kuberescue probe")),
     }
 }
 
