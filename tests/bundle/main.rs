@@ -20,13 +20,13 @@ const CA_KEYS: [&str; 3] = ["ca.key", "etcd/ca.key", "front-proxy-ca.key"];
 const AT: u64 = 1_795_478_400;
 
 /// A directory with the key pair of an operator, made by the real age-keygen.
-pub struct Carrier {
-    pub desk: Desk,
+struct Carrier {
+    desk: Desk,
     recipient: String,
 }
 
 impl Carrier {
-    pub fn new() -> Self {
+    fn new() -> Self {
         let desk = Desk::new();
         let made =
             Command::new("age-keygen").arg("-o").arg(desk.path("id")).output().expect("age: make deps");
@@ -36,35 +36,35 @@ impl Carrier {
         Self { desk, recipient }
     }
 
-    pub fn file(&self, node: &str) -> String {
+    fn file(&self, node: &str) -> String {
         self.desk.path(&format!("{node}.bundle.age")).display().to_string()
     }
 
-    pub fn create(&self, from: &Node, node: &str, more: &str) -> Run {
+    fn create(&self, from: &Node, node: &str, more: &str) -> Run {
         let Self { recipient, .. } = self;
         let file = self.file(node);
         from.run(&format!("bundle create --node {node} --out {file} --recipient {recipient} {more}"))
     }
 
-    pub fn created(&self, from: &Node, node: &str, more: &str) -> Run {
+    fn created(&self, from: &Node, node: &str, more: &str) -> Run {
         let made = self.create(from, node, more);
         assert_eq!(made.code, 0, "{made}");
         made
     }
 
-    pub fn apply(&self, to: &Node, node: &str, more: &str) -> Run {
+    fn apply(&self, to: &Node, node: &str, more: &str) -> Run {
         let (file, identity) = (self.file(node), self.desk.path("id"));
         to.run(&format!("bundle apply {file} --identity {} {more}", identity.display()))
     }
 
-    pub fn applied(&self, to: &Node, node: &str) -> Run {
+    fn applied(&self, to: &Node, node: &str) -> Run {
         let done = self.apply(to, node, "--yes --accept-clock");
         assert_eq!(done.code, 0, "{done}");
         done
     }
 
     /// What a run has shown, without what differs from run to run.
-    pub fn shown(&self, node: &Node, run: &Run) -> String {
+    fn shown(&self, node: &Node, run: &Run) -> String {
         let desk = self.desk.directory.path().display().to_string();
         let text = node.shown(run).replace(&desk, "DESK").replace(&self.recipient, "AGE1");
         let text =
@@ -88,7 +88,7 @@ impl Carrier {
 }
 
 /// A worker of the cluster of `ecdsa-p256` that has lost everything but its name and its configuration.
-pub fn lost_worker() -> Node {
+fn lost_worker() -> Node {
     let node = Node::empty();
     node.write("/etc/hostname", "worker-1\n");
     node.write("/var/lib/kubelet/config.yaml", Node::of("ecdsa-p256").read("/var/lib/kubelet/config.yaml"));
@@ -96,7 +96,7 @@ pub fn lost_worker() -> Node {
 }
 
 /// The same with the CA and a kubelet.conf, whose certificate is what `kubeconfig new --for-node` has made.
-pub fn worker() -> Node {
+fn worker() -> Node {
     let (node, here) = (lost_worker(), Node::of("ecdsa-p256"));
     node.write(&format!("{PKI}/ca.crt"), here.read(&format!("{PKI}/ca.crt")));
     let conf = here.must("kubeconfig new --for-node worker-1 --server https://localhost:6443").out;

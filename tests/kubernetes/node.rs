@@ -40,7 +40,7 @@ fn kubectl() -> String {
 /// Once for all stories: a control plane that kubeadm has made, whose disk they start with. It is removed by a process
 /// of its own when the test process has gone. `KUBERESCUE_BASE` is one that `scripts/kubernetes/base` has made already.
 fn base() -> &'static Path {
-    static BASE: OnceLock<(PathBuf, Option<ChildStdin>)> = OnceLock::new();
+    static BASE: OnceLock<(PathBuf, Option<Child>)> = OnceLock::new();
     let (directory, _alive) = BASE.get_or_init(|| {
         if let Some(made) = std::env::var_os("KUBERESCUE_BASE") {
             return (made.into(), None);
@@ -48,11 +48,11 @@ fn base() -> &'static Path {
         let mut command = script("base");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child: Child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let stdin = child.stdin.take().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with('/'), "scripts/kubernetes/base has failed");
-        (PathBuf::from(line.trim()), Some(stdin))
+        // Its standard input stays open as long as this process lives.
+        (PathBuf::from(line.trim()), Some(child))
     });
     directory
 }
