@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::client::client_certificate;
-use super::composer::authority_pem;
+use super::client::{Client, client};
 use super::{IssueError, change_set};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{ClientPlan, Plan};
 use crate::formats::certificate::Certificate;
-use crate::formats::kubeconfig::{Kubeconfig, NewKubeconfig, render};
+use crate::formats::kubeconfig::Kubeconfig;
 use crate::state::catalog;
 use crate::state::{Attributes, Bytes, Content, Entry, Snapshot};
 
@@ -31,25 +30,13 @@ pub struct Bundle {
 /// # Errors
 /// The CA is gone since the plan, or something could not be made.
 pub fn worker_bundle(inventory: &Inventory, plan: &ClientPlan, server: &str) -> Result<Bundle, IssueError> {
-    let (certificate, key) = client_certificate(inventory, plan)?;
-    let vanished =
-        || IssueError::Vanished { name: plan.profile.common_name.clone(), what: "its CA".to_owned() };
-    let authority = authority_pem(inventory).ok_or_else(vanished)?;
-    let (certificate_pem, key_pem) = (certificate.to_pem(), key.to_pem());
+    let Client { certificate, key, authority, kubeconfig } = client(inventory, plan, server)?;
     let link = Path::new(catalog::KUBELET_PKI_DIR).join(catalog::KUBELET_CLIENT_LINK);
     let dated = format!("kubelet-client-{}.pem", plan.dates.not_before.strftime("%Y-%m-%d-%H-%M-%S"));
     let dated = link.with_file_name(dated);
-    let embedded = render(&NewKubeconfig {
-        cluster: &inventory.facts.cluster_name.value,
-        user: &plan.profile.common_name,
-        server,
-        authority_pem: authority.as_bytes(),
-        certificate_pem: certificate_pem.as_bytes(),
-        key_pem: key_pem.as_bytes(),
-    });
-    let kubeconfig =
-        Kubeconfig::parse(embedded.as_bytes())?.refer_to(embedded.as_bytes(), &link.display().to_string())?;
-    let pem = Zeroizing::new([certificate_pem.as_bytes(), key_pem.as_bytes()].concat());
+    let embedded = kubeconfig.as_bytes();
+    let kubeconfig = Kubeconfig::parse(embedded)?.refer_to(embedded, &link.display().to_string())?;
+    let pem = Zeroizing::new([certificate.to_pem().as_bytes(), key.to_pem().as_bytes()].concat());
     let files = [
         file(catalog::CA_FILE, authority.into_bytes().into(), 0o644),
         file(catalog::KUBELET_CONF, kubeconfig.into(), 0o600),

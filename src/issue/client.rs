@@ -11,6 +11,15 @@ use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 use crate::formats::kubeconfig::{NewKubeconfig, render};
 use crate::state::catalog::Ca;
 
+/// A client certificate with all that a kubeconfig holds.
+pub(super) struct Client {
+    pub(super) certificate: Certificate,
+    pub(super) key: PrivateKey,
+    /// PEM of the CAs by which the server is verified.
+    pub(super) authority: String,
+    pub(super) kubeconfig: Zeroizing<String>,
+}
+
 /// Issues the certificate of a plan. Returns it and its kubeconfig for `server`.
 ///
 /// # Errors
@@ -20,20 +29,27 @@ pub fn client_kubeconfig(
     plan: &ClientPlan,
     server: &str,
 ) -> Result<(Certificate, Zeroizing<String>), IssueError> {
+    client(inventory, plan, server).map(|client| (client.certificate, client.kubeconfig))
+}
+
+/// The same with its parts.
+///
+/// # Errors
+/// As [`client_kubeconfig`].
+pub(super) fn client(inventory: &Inventory, plan: &ClientPlan, server: &str) -> Result<Client, IssueError> {
     let (certificate, key) = client_certificate(inventory, plan)?;
     let vanished =
         || IssueError::Vanished { name: plan.profile.common_name.clone(), what: "its CA".to_owned() };
-    let (authority_pem, certificate_pem, key_pem) =
-        (authority_pem(inventory).ok_or_else(vanished)?, certificate.to_pem(), key.to_pem());
-    let text = render(&NewKubeconfig {
+    let authority = authority_pem(inventory).ok_or_else(vanished)?;
+    let kubeconfig = render(&NewKubeconfig {
         cluster: &inventory.facts.cluster_name.value,
         user: &plan.profile.common_name,
         server,
-        authority_pem: authority_pem.as_bytes(),
-        certificate_pem: certificate_pem.as_bytes(),
-        key_pem: key_pem.as_bytes(),
+        authority_pem: authority.as_bytes(),
+        certificate_pem: certificate.to_pem().as_bytes(),
+        key_pem: key.to_pem().as_bytes(),
     });
-    Ok((certificate, text))
+    Ok(Client { certificate, key, authority, kubeconfig })
 }
 
 /// Issues the certificate with a new ECDSA P-256 key, as the kubelet makes them: every Kubernetes accepts it, and it
@@ -41,7 +57,7 @@ pub fn client_kubeconfig(
 ///
 /// # Errors
 /// As [`client_kubeconfig`].
-pub(super) fn client_certificate(
+fn client_certificate(
     inventory: &Inventory,
     plan: &ClientPlan,
 ) -> Result<(Certificate, PrivateKey), IssueError> {
