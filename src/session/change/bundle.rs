@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::arguments::WriteArgs;
-use super::restore::missing_parents;
-use super::{Old, refuse, refuse_if_interrupted, replace, take_lock};
+use super::restore::{missing_parents, put};
+use super::{refuse, refuse_if_interrupted};
 use crate::analysis::forensics::bundle::{differing_servers, placed, refusals};
 use crate::analysis::forensics::restore::{Archived, Options, RestorePlan, restore};
 use crate::analysis::node::facts::Facts;
@@ -19,7 +19,7 @@ use crate::error::{Error, FileFailure};
 use crate::issue::encryption::{DecryptWith, NotDecrypted, decrypt, needs_passphrase};
 use crate::session::Context;
 use crate::session::input::host_state::look_around;
-use crate::session::input::source::{RootArgs, about, read_again};
+use crate::session::input::source::{RootArgs, read_again};
 use crate::state::{ChangeSet, Class, Code, Snapshot};
 
 const FROM: &str = "name the file that kuberescue bundle create has written";
@@ -27,7 +27,7 @@ const FROM: &str = "name the file that kuberescue bundle create has written";
 /// A bundle as a file.
 pub struct Encrypted {
     path: PathBuf,
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     pub needs_passphrase: bool,
 }
 
@@ -38,7 +38,7 @@ impl Encrypted {
         let bytes = workstation::read(path).map_err(|error| unreadable(path, &error, FROM))?;
         let needs_passphrase =
             needs_passphrase(&bytes).ok_or_else(|| not_decrypted(path, NotDecrypted::NotEncrypted))?;
-        Ok(Self { path: path.to_owned(), bytes: bytes.to_vec(), needs_passphrase })
+        Ok(Self { path: path.to_owned(), bytes, needs_passphrase })
     }
 
     /// # Errors
@@ -214,11 +214,8 @@ impl Delivery {
     /// # Errors
     /// Another run is in progress, or the change failed; the error says whether anything was changed.
     pub fn carry_out(&mut self, args: &WriteArgs, context: &mut Context<'_>) -> Result<PathBuf, Error> {
-        let lock = take_lock(&self.root, context)?;
-        refuse_if_interrupted(&self.root)?;
-        let about = about(&self.inventory, "before bundle apply", context);
-        let old = Old { snapshot: &self.node, about: &about, directory: args.archive_dir.as_deref() };
-        let archive = replace(&self.root, &lock, &old, &self.changes, context)?;
+        let (before, directory) = ((&self.node, &self.inventory), args.archive_dir.as_deref());
+        let archive = put(&self.root, before, &self.changes, "before bundle apply", directory, context)?;
         let facts = Facts::read(&self.node.with(&self.changes), args.root.cert_dir.as_deref());
         let (snapshot, _) = read_again(&self.root, &facts, &self.node);
         self.findings = self.judge(&args.root, &snapshot, args.at.unwrap_or(context.now));

@@ -78,9 +78,25 @@ pub fn carry_out(
     archive_dir: Option<&Path>,
     context: &mut Context<'_>,
 ) -> Result<PathBuf, Error> {
-    let lock = take_lock(&prepared.root, context)?;
-    refuse_if_interrupted(&prepared.root)?;
-    let about = about(&prepared.inventory, "before archive restore", context);
-    let old = Old { snapshot: &prepared.node, about: &about, directory: archive_dir };
-    replace(&prepared.root, &lock, &old, &prepared.changes, context)
+    let Prepared { root, node, inventory, changes, .. } = prepared;
+    put(root, (node, inventory), changes, "before archive restore", archive_dir, context)
+}
+
+/// Archives a node as it is and applies the change; returns the archive's path.
+///
+/// # Errors
+/// As [`carry_out`].
+pub(super) fn put(
+    root: &Root,
+    (node, inventory): (&Snapshot, &Inventory),
+    changes: &ChangeSet,
+    reason: &str,
+    archive_dir: Option<&Path>,
+    context: &mut Context<'_>,
+) -> Result<PathBuf, Error> {
+    let lock = take_lock(root, context)?;
+    refuse_if_interrupted(root)?;
+    let about = about(inventory, reason, context);
+    let old = Old { snapshot: node, about: &about, directory: archive_dir };
+    replace(root, &lock, &old, changes, context)
 }
