@@ -1,7 +1,7 @@
 //! After a bundle: on a worker the kubelet is restarted and proves that the API server lets it in; a control-plane node is
 //! revived as by `recover`.
 
-use super::proof::prove;
+use super::proof::{prove, unhealthy};
 use super::revive::{GO_ON, restart_kubelet};
 use super::{Live, without_change};
 use crate::analysis::node::plan::Options;
@@ -12,7 +12,6 @@ use crate::session::Context;
 use crate::session::change::arguments::WriteArgs;
 use crate::session::change::bundle::Delivery;
 use crate::session::change::signals::stop_here;
-use crate::state::Code;
 
 /// # Errors
 /// Something doesn't come back, or the node isn't healthy in time.
@@ -38,10 +37,6 @@ pub fn revive(
         context.out.result(&format!("\n{}", took(context.elapsed(), context.waited)));
         return Ok(());
     }
-    let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
-    let seconds = live.proof_timeout.as_secs();
-    let what = format!("the node is not healthy after {seconds} s: {}", wrong.join(", "));
-    Err(Error::manual_action(what)
-        .code(Code::Unhealthy)
+    Err(unhealthy(&report, live.proof_timeout)
         .hint("sudo kuberescue probe (sudo kuberescue rollback restores the old state)"))
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use self::afterwards::Afterwards;
 use self::host::{Cri, HostArgs, components, members, outdated_kubelet, outdated_pods, quorum, recorded};
 use self::preflight::{Preflight, or_without};
-use self::proof::{look, prove};
+use self::proof::{look, prove, unhealthy};
 use self::revive::{GO_ON, STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
 use super::Context;
 use super::change::Prepared;
@@ -206,11 +206,7 @@ impl Stage<'_> {
     }
 
     fn not_well(&self, report: &Report, timeout: Duration) -> Error {
-        let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
-        let seconds = timeout.as_secs();
-        let failure =
-            Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")))
-                .code(Code::Unhealthy);
+        let failure = unhealthy(report, timeout);
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: if the other members' certificates have expired too, recover those nodes now; then kuberescue probe",

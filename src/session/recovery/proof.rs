@@ -56,6 +56,14 @@ pub fn prove(
     }
 }
 
+/// The error for a node that was not healthy in time.
+pub fn unhealthy(report: &Report, timeout: Duration) -> Error {
+    let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
+    let seconds = timeout.as_secs();
+    Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")))
+        .code(Code::Unhealthy)
+}
+
 /// A container that runs is not yet a component that answers.
 ///
 /// # Errors
