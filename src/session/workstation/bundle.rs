@@ -46,14 +46,14 @@ impl Signing {
     /// # Errors
     /// What a plan refuses; the archive is of another node or cluster; or something could not be made.
     pub fn bundle(&self, request: &Request, context: &mut Context<'_>) -> Result<Made, Error> {
-        if let Some(from) = &request.from {
-            let (theirs, inventory) = read(from, &request.node)?;
-            if inventory.is_control_plane() {
-                return self.for_control_plane(&theirs, inventory, request, context);
+        match &request.from {
+            None => self.refuse_itself(&request.node)?,
+            Some(from) => {
+                let (theirs, inventory) = read(from, &request.node)?;
+                if inventory.is_control_plane() {
+                    return self.for_control_plane(&theirs, inventory, request, context);
+                }
             }
-        }
-        if request.from.is_none() {
-            self.refuse_itself(&request.node)?;
         }
         let plan = self.plan(&request.client, context)?;
         let server = self.server(request.server.as_deref())?;
@@ -85,9 +85,7 @@ impl Signing {
         let bundle = control_plane_bundle(&snapshot, &inventory, &plan)?;
         Ok(Made { bundle, is_worker: false, server: None })
     }
-}
 
-impl Signing {
     fn refuse_itself(&self, node: &str) -> Result<(), Error> {
         let own = self.inventory.facts.node_name.as_ref();
         if own.is_none_or(|own| !own.value.eq_ignore_ascii_case(node)) {
