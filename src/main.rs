@@ -48,6 +48,8 @@ fn main() -> ExitCode {
     if let Some(yaml) = wants_document(command) {
         let at = command.try_get_one::<jiff::Timestamp>("at").ok().flatten();
         out.expect_document(yaml, at.copied().unwrap_or(now));
+    } else if has_own_format(command) {
+        out.expect_format();
     }
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let operator = invoker::look();
@@ -63,6 +65,12 @@ fn of_command(mut matches: &ArgMatches) -> &ArgMatches {
         matches = below;
     }
     matches
+}
+
+/// Whether what is asked for is for another program: lines of it are not to be wrapped.
+fn has_own_format(command: &ArgMatches) -> bool {
+    let given = command.try_get_raw("output").ok().flatten().and_then(|mut formats| formats.next());
+    given.is_some_and(|format| ["html", "prometheus", "dot", "mermaid"].iter().any(|own| format == *own))
 }
 
 /// Whether `-o json` or, as `true`, `-o yaml` is asked for: then errors are documents too.

@@ -36,7 +36,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let read = Read::of(&args.root, args.at)?;
     let findings = read.findings(now);
     let inventory = read.inventory;
-    let report = Expiration { inventory: &inventory, findings: &findings, now };
+    let report = Expiration { inventory: &inventory, findings: &findings, now, width: context.out.width() };
     context.out.result(&report.render(args.output));
     if !inventory.is_control_plane() {
         context.out.say(

@@ -58,6 +58,8 @@ pub struct Expiration<'a> {
     pub findings: &'a [Finding],
     /// The time of evaluation.
     pub now: Timestamp,
+    /// The columns of a row; `None` if there is no limit.
+    pub width: Option<usize>,
 }
 
 impl Expiration<'_> {
@@ -86,7 +88,8 @@ impl Expiration<'_> {
             let cells = self.entry(entry, false);
             authorities.push(widened(cells, wide, row.certificate.get(), &row.certificate_path));
         }
-        format!("{}\n{}", table::render(&leaves), table::render(&authorities))
+        let width = self.width.filter(|_| !wide);
+        format!("{}\n{}", table::narrowed(&leaves, width), table::narrowed(&authorities, width))
     }
 
     fn entry(&self, entry: &Entry, with_authority: bool) -> Vec<String> {

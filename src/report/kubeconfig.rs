@@ -46,6 +46,8 @@ impl KubeconfigFile {
 /// Kubeconfigs at a time, in the order of the command line.
 pub struct KubeconfigReport {
     pub time: Timestamp,
+    /// The columns of a row; `None` if there is no limit.
+    pub width: Option<usize>,
     pub files: Vec<KubeconfigFile>,
 }
 
@@ -125,7 +127,7 @@ impl KubeconfigReport {
         heading.push("STATE");
         let mut rows = vec![heading.into_iter().map(str::to_owned).collect()];
         rows.extend(file.contexts.iter().map(|checked| self.row(checked, wide)));
-        table::render(&rows)
+        table::table_or_blocks(&rows, self.width)
     }
 
     fn row(&self, checked: &Checked, wide: bool) -> Vec<String> {

@@ -15,6 +15,7 @@ mod history;
 pub mod html;
 mod json;
 mod kubeconfig;
+mod layout;
 mod new_kubeconfig;
 mod node_table;
 mod nodes;
@@ -31,6 +32,7 @@ mod restart;
 mod rollout;
 mod sanitise;
 mod saved_snapshot;
+mod summary;
 mod table;
 mod timeline;
 pub mod trust;
@@ -65,12 +67,14 @@ pub use progress::Progress;
 pub use prometheus::diagnosis_metrics;
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
-    finding_sections, next_steps, no_blocker, preflight_lines, renewal_messages, took,
+    finding_sections, next, next_steps, no_blocker, places_elsewhere, preflight_lines, remaining,
+    renewal_messages, took,
 };
 pub use requests::{SignedCertificate, SignedCertificates, requests_document, requests_text};
 pub use rescue::{EtcdRescue, RescueDone, RescuePlan};
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use saved_snapshot::{SavedSnapshot, SnapshotFigures, SnapshotSource};
+pub use summary::{Restarting, Summary, headline};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};

@@ -7,6 +7,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::json::{document, yaml_document};
+use super::layout::Layout;
 use super::sanitise::{line, printable};
 use crate::error::{Error, Exit};
 use crate::state::Code;
@@ -16,6 +17,8 @@ pub struct Output {
     talk: Box<dyn Write>,
     broken: bool,
     document: Option<Document>,
+    /// Of stdout, and of stderr.
+    layouts: [Layout; 2],
 }
 
 /// The one document on stdout, if a command is asked for one.
@@ -46,7 +49,20 @@ impl Output {
             talk: Box::new(io::stderr()),
             broken: false,
             document: None,
+            layouts: [Layout::of(&io::stdout()), Layout::of(&io::stderr())],
         }
+    }
+
+    /// stdout is for a format of its own: its lines stay as they are.
+    pub fn expect_format(&mut self) {
+        let [result, _] = &mut self.layouts;
+        *result = Layout::default();
+    }
+
+    /// The columns of a row on stdout; `None` if there is no limit.
+    pub fn width(&self) -> Option<usize> {
+        let [result, _] = &self.layouts;
+        result.width()
     }
 
     /// Writes the result of the command. Foreign text is sanitised where it is formatted; anything that was
@@ -62,6 +78,7 @@ impl Output {
 
     /// stdout is for JSON or YAML: errors become documents too.
     pub fn expect_document(&mut self, yaml: bool, time: Timestamp) {
+        self.expect_format();
         self.document = Some(Document { yaml, time, reserved: false, written: false });
     }
 
@@ -84,9 +101,10 @@ impl Output {
     }
 
     fn write(&mut self, text: &str) {
-        if let Err(error) =
-            self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush())
-        {
+        let [layout, _] = self.layouts;
+        let text = printable(text);
+        let text = layout.apply(&text);
+        if let Err(error) = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush()) {
             // The reader has closed the pipe, as with `| head`: no failure.
             self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
         }
@@ -95,6 +113,7 @@ impl Output {
     /// Writes a file as the result, byte for byte; a terminal shows it as any other text.
     pub fn file(&mut self, bytes: &[u8]) {
         if io::stdout().is_terminal() {
+            self.expect_format();
             return self.result(&String::from_utf8_lossy(bytes));
         }
         if let Err(error) = self.result.write_all(bytes).and_then(|()| self.result.flush()) {
@@ -114,7 +133,8 @@ impl Output {
             return;
         }
         // stderr is closed: the exit code is enough.
-        let _ = writeln!(self.talk, "{}", printable(text));
+        let [_, layout] = self.layouts;
+        let _ = writeln!(self.talk, "{}", layout.apply(&printable(text)));
     }
 
     /// Writes a note, on one line whatever foreign text it contains.

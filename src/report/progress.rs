@@ -56,12 +56,14 @@ impl Progress {
         if self.terminal { self.draw(at) } else { String::new() }
     }
 
+    /// What removes the rows from a terminal: up to the first line, and clear everything below (ECMA-48 CPL and ED).
+    pub fn erase(&mut self) -> String {
+        let drawn = std::mem::take(&mut self.drawn);
+        if drawn > 0 { format!("\x1b[{drawn}F\x1b[J") } else { String::new() }
+    }
+
     fn draw(&mut self, at: Duration) -> String {
-        let mut out = String::new();
-        if self.drawn > 0 {
-            // Up to the first line, and clear everything below (ECMA-48 CPL and ED).
-            let _ = write!(out, "\x1b[{}F\x1b[J", self.drawn);
-        }
+        let mut out = self.erase();
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         for row in &self.rows {
             let elapsed = if row.done { row.began } else { at }.as_secs_f64();

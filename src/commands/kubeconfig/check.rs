@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if args.connect {
         connect(&mut files, now);
     }
-    let report = KubeconfigReport { time: now, files };
+    let report = KubeconfigReport { time: now, width: context.out.width(), files };
     context.out.result(&report.render(args.output));
     let mut exit = Exit::Fine;
     for file in &report.files {
