@@ -1,14 +1,18 @@
 //! `recover`: the full repair in the safe order, with one command.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 
+use crate::analysis::forensics::diagnosis::verdict;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{CaSelection, Condition, Options, Outlook, Plan, Selection};
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
-    DocumentFormat, Expiration, Recovery, cluster_plan, condition_text, finding_lines, finding_sections,
-    manual_actions, next_steps, no_blocker, outside_text, plan_text, preflight_lines, restart_plan,
+    DocumentFormat, Expiration, Recovery, Restarting, Summary, cluster_plan, condition_text,
+    finding_sections, headline, manual_actions, next, next_steps, no_blocker, outside_text, plan_text,
+    preflight_lines, remaining, restart_plan,
 };
 use crate::session::Context;
 use crate::session::change::arguments::ChangeArgs;
@@ -17,6 +21,7 @@ use crate::session::input::arguments::parse_duration;
 use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::preflight::{Preflight, preflight};
 use crate::session::recovery::{self, Live, Restart};
+use crate::state::text::{count, shell_word};
 use crate::state::{Code, Subject};
 
 /// Arguments of `recover`.
@@ -51,6 +56,9 @@ pub struct Args {
     /// Roll back when the node is not healthy by then
     #[arg(long)]
     rollback_on_failure: bool,
+    /// Show every finding, certificate and check
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 impl Args {
@@ -65,12 +73,39 @@ impl Args {
             rollout: !self.no_rollout,
             yes: self.change.write.yes,
             dry_run: self.change.write.dry_run,
+            verbose: self.verbose,
+            left: 0,
         }
+    }
+
+    /// The same command on the same node.
+    fn on_this_node(&self, command: &str) -> String {
+        let root = &self.change.write.root.root;
+        let sudo = if root == Path::new("/") { "sudo " } else { "" };
+        let root = if sudo.is_empty() {
+            format!(" --root {}", shell_word(&root.display().to_string()))
+        } else {
+            String::new()
+        };
+        format!("{sudo}kuberescue {command}{root}")
     }
 
     fn options(&self) -> Result<Options, Error> {
         let authorities = if self.renew_cas { CaSelection::Expired } else { CaSelection::None };
         Ok(Options { authorities, ..self.change.options(Selection::All, true, self.renew_before)? })
+    }
+
+    fn restarting<'a>(&self, prepared: &Prepared, looked: Option<&'a Preflight>) -> Restarting<'a> {
+        match looked {
+            Some(looked) => Restarting::Live {
+                restarts: &looked.restarts,
+                quorum: looked.quorum.as_ref(),
+                proof: self.proof_timeout.unsigned_abs(),
+                rollout: !self.no_rollout,
+            },
+            None if prepared.is_live() => Restarting::NotWanted,
+            None => Restarting::Disk,
+        }
     }
 
     fn on_host(&self, prepared: &Prepared) -> bool {
@@ -105,38 +140,53 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.document("Recovery", &Recovery::of(&prepared, None, &findings, change.dry_run, exit));
         return Ok(exit);
     }
-    context.out.result(&format!("{}\n", finding_sections(&prepared.findings)));
-    context.out.result(&tables("Before", &prepared.inventory, prepared.now));
-    context.out.result(&format!("\n{}\n", plan_text(&prepared.plan)));
-    prepared.refuse(context)?;
-    if prepared.plan.repair.outlook() == Outlook::NotRepairable {
+    let verdict = verdict(&prepared.inventory, &prepared.findings, &prepared.plan, prepared.now);
+    context.out.result(&headline(&prepared.inventory, &verdict, prepared.now));
+    let mut details = format!(
+        "{}\n{}\n{}\n",
+        finding_sections(&prepared.findings),
+        tables("Before", &prepared.inventory, prepared.now),
+        plan_text(&prepared.plan)
+    );
+    let is_repairable = prepared.plan.repair.outlook() != Outlook::NotRepairable;
+    if !prepared.plan.refusals.is_empty() || !is_repairable {
+        let shown = if args.verbose { details } else { finding_sections(&prepared.findings) };
+        context.out.result(&format!("\n{shown}\n"));
+        prepared.refuse(context)?;
         return Err(not_repairable(&prepared));
     }
-    let issued = prepared.issue()?;
+    let issued = prepared.issue_shown(context)?;
     let directory = change.archive_dir.as_deref();
     if args.etcd_snapshot {
         prepared.look_at_etcd(Some(&issued.inventory), directory, context)?;
     }
-    let looked = look(args, &prepared, &issued, context)?;
-    let left: Vec<_> = issued.findings.iter().filter(|finding| finding.is_blocker()).collect();
-    if !left.is_empty() {
-        let heading = "Blocking problems that remain after this change (manual action required)";
-        context.out.result(&format!("\n{heading}:\n{}", finding_lines(left.iter().copied())));
+    let looked = look(args, &prepared, &issued, &mut details)?;
+    if change.dry_run {
+        details.push_str(&format!("\n{}\n", tables("After (predicted)", &issued.inventory, prepared.now)));
     }
-    let exit = if !prepared.plan.manual_actions().is_empty() || !left.is_empty() {
-        Exit::ActionRequired
-    } else {
-        Exit::Fine
+    if args.verbose {
+        context.out.result(&format!("\n{details}\n"));
+    }
+    let left: Vec<_> = issued.findings.iter().filter(|finding| finding.is_blocker()).collect();
+    let things = prepared.plan.manual_actions().len() + left.len();
+    let exit = if things > 0 { Exit::ActionRequired } else { Exit::Fine };
+    let summary = Summary {
+        verdict: &verdict,
+        plan: &prepared.plan,
+        archive: &prepared.planned_archive(directory, context),
+        restarting: args.restarting(&prepared, looked.as_ref()),
+        undo: &args.on_this_node("rollback"),
+        is_short: !args.verbose,
     };
+    context.out.result(&summary.text());
+    context.out.result(&remaining(left));
     for condition in &prepared.plan.repair.conditions {
-        context.out.result(&format!("\nCondition: {}\n", condition_text(*condition)));
+        context.out.result(&format!("Condition: {}\n", condition_text(*condition)));
     }
     if change.dry_run {
-        let predicted = tables("After (predicted)", &issued.inventory, prepared.now);
-        context.out.result(&format!("\n{predicted}\n"));
-        context.out.result(&manual_actions(&prepared.plan));
         context.out.result(&outside_text(&prepared.outside()));
         context.out.say("Dry run: everything was made and checked in memory, nothing was written.");
+        context.out.result(&next(&args.on_this_node("recover")));
         context.out.document("Recovery", &Recovery::of(&prepared, None, &issued.findings, true, exit));
         return Ok(exit);
     }
@@ -145,7 +195,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if args.etcd_snapshot {
         prepared.save_etcd(Some(&issued.inventory), directory, context)?;
     }
-    carry_out(args, &prepared, &issued, looked.as_ref(), context)
+    carry_out(args, &prepared, &issued, looked.as_ref(), details, context)
 }
 
 /// Applies the plan, restarts what must read it, and reports what remains.
@@ -154,54 +204,76 @@ fn carry_out(
     prepared: &Prepared,
     issued: &Issued,
     looked: Option<&Preflight>,
+    mut details: String,
     context: &mut Context<'_>,
 ) -> Outcome {
-    let done = prepared.carry_out(&issued.changes, args.change.write.archive_dir.as_deref(), context)?;
-    context.out.result(&format!("\n{}\n", tables("After", &done.inventory, prepared.now)));
+    let directory = args.change.write.archive_dir.as_deref();
+    let done = prepared.carry_out(&issued.changes, directory, context)?;
+    let mut after = format!("\n{}\n", tables("After", &done.inventory, prepared.now));
     if !done.findings.is_empty() {
-        context.out.result(&format!("\n{}", finding_sections(&done.findings)));
+        after.push_str(&format!("\n{}", finding_sections(&done.findings)));
     }
-    context.out.result(&manual_actions(&prepared.plan));
-    context.out.say(&format!(
-        "hint: sudo kuberescue rollback restores the old state from {}",
-        done.archive.display()
-    ));
-    match looked {
-        Some(looked) => recovery::revive_and_prove(prepared, &done.inventory, looked, &args.live(), context)?,
-        None => {
-            let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), &prepared.names());
-            context.out.result(&format!("\n{steps}"));
+    details.push_str(&after);
+    let steps = next_steps(&prepared.plan.restarts, prepared.is_live(), &prepared.names());
+    prepared.keep_report(directory, &format!("{details}\n{steps}"), context);
+    if args.verbose {
+        context.out.result(&after);
+    }
+    let left: Vec<_> = done.findings.iter().filter(|finding| finding.is_blocker()).collect();
+    let things = prepared.plan.manual_actions().len() + left.len();
+    let next_step = match looked {
+        Some(looked) => {
+            let live = Live { left: things, ..args.live() };
+            recovery::revive_and_prove(prepared, &done.inventory, looked, &live, context)?
         }
-    }
+        None => {
+            let renewed = count(prepared.plan.steps.len(), "certificate");
+            let left =
+                if things > 0 { format!(", {} left to do", count(things, "thing")) } else { String::new() };
+            context.out.result(&format!("RENEWED {renewed}{left}. Nothing was restarted.\n"));
+            if args.verbose {
+                context.out.result(&format!("\n{steps}"));
+            }
+            match prepared.is_live() {
+                true => "sudo kuberescue recover restarts what still uses old files, and verifies the node"
+                    .to_owned(),
+                false => {
+                    "start the node from this disk; where it runs already, sudo kuberescue recover on it"
+                        .to_owned()
+                }
+            }
+        }
+    };
+    context.out.result(&remaining(left));
+    context.out.result(&manual_actions(&prepared.plan));
     context.out.result(&outside_text(&prepared.outside()));
-    let left = done.findings.iter().any(Finding::is_blocker);
-    let exit =
-        if !prepared.plan.manual_actions().is_empty() || left { Exit::ActionRequired } else { Exit::Fine };
+    context.out.result(&next(&next_step));
+    let exit = if things > 0 { Exit::ActionRequired } else { Exit::Fine };
     let archive = Some(done.archive.as_path());
     context.out.document("Recovery", &Recovery::of(prepared, archive, &done.findings, false, exit));
     Ok(exit)
 }
 
-/// On a running node: checks the requirements of the change and the restart, and prints both.
+/// On a running node: checks the requirements of the change and the restart, and adds both to the details.
 fn look(
     args: &Args,
     prepared: &Prepared,
     issued: &Issued,
-    context: &mut Context<'_>,
+    details: &mut String,
 ) -> Result<Option<Preflight>, Error> {
     if !args.on_host(prepared) {
         return Ok(None);
     }
     let elsewhere = args.change.write.archive_dir.is_some();
     let looked = preflight(prepared, issued, &args.host, args.restart == Restart::Cri, elsewhere)?;
-    context.out.result(&format!("{}\n", preflight_lines(&looked.lines)));
+    details.push_str(&format!("{}\n", preflight_lines(&looked.lines)));
     let grace = args.host.grace.unsigned_abs();
-    context.out.result(&restart_plan(&looked.restarts, looked.quorum.as_ref(), grace));
-    context.out.result(&format!(
+    details.push_str(&restart_plan(&looked.restarts, looked.quorum.as_ref(), grace));
+    details.push_str(&format!(
         "Then all ports, the API server, the nodes and this node's lease are checked for up to {} s.\n",
         args.proof_timeout.as_secs()
     ));
-    context.out.result(cluster_plan(!args.no_rollout));
+    details.push_str(cluster_plan(!args.no_rollout));
     Ok(Some(looked))
 }
 
@@ -261,6 +333,6 @@ fn last_hint(findings: &[Finding]) -> String {
 }
 
 fn tables(heading: &str, inventory: &Inventory, now: Timestamp) -> String {
-    let report = Expiration { inventory, findings: &[], now };
+    let report = Expiration { inventory, findings: &[], now, width: None };
     format!("{heading}:\n\n{}", report.tables(false))
 }

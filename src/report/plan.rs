@@ -206,7 +206,7 @@ pub fn plan_notes(plan: &Plan) -> String {
 }
 
 /// What differs besides dates and key, each with its reason.
-fn corrections(step: &Step) -> Vec<String> {
+pub(super) fn corrections(step: &Step) -> Vec<String> {
     let usage = step.usage.map(|usage| {
         let purposes = match usage {
             Usage::Server => "serverAuth",
@@ -240,8 +240,8 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
 #[derive(Serialize)]
 pub struct LeftToDo<'a> {
     /// The certificate or kubeconfig.
-    name: &'a str,
-    what: String,
+    pub(super) name: &'a str,
+    pub(super) what: String,
 }
 
 impl<'a> LeftToDo<'a> {

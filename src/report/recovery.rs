@@ -14,10 +14,11 @@ use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
 use crate::analysis::node::outside::Outside;
 use crate::analysis::node::plan::{Action, Condition, Plan, Restarts, StoreAction, Why};
+use crate::state::Component;
 use crate::state::Subject;
 use crate::state::catalog::{KUBELET_CLIENT_LONG, KUBELET_SERVING, KUBELET_SERVING_LONG};
+use crate::state::text::{self, count};
 use crate::state::time::minute;
-use crate::state::{Component, text};
 
 /// One heading for one thing, in every command.
 pub const SECTIONS: [(Severity, &str); 3] = [
@@ -113,6 +114,16 @@ pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Str
     out
 }
 
+/// The blocking problems that a change leaves; empty if there is none.
+pub fn remaining<'a>(left: impl IntoIterator<Item = &'a Finding>) -> String {
+    match finding_lines(left) {
+        lines if lines.is_empty() => lines,
+        lines => {
+            format!("\nBlocking problems that remain after this change (manual action required):\n{lines}")
+        }
+    }
+}
+
 /// Findings under the headings of every command.
 pub fn finding_sections(findings: &[Finding]) -> String {
     let mut out = String::new();
@@ -182,12 +193,19 @@ pub struct ClusterNames {
     pub context: Option<String>,
 }
 
+impl ClusterNames {
+    /// The cluster's name in a command.
+    fn name(&self) -> &str {
+        match self.cluster.as_str() {
+            "" | UNNAMED => "NAME",
+            known => known,
+        }
+    }
+}
+
 /// The next steps outside this node, with their commands.
 pub fn elsewhere(names: &ClusterNames) -> String {
-    let name = match names.cluster.as_str() {
-        "" | UNNAMED => "NAME",
-        known => known,
-    };
+    let name = names.name();
     let context = names.context.as_deref().unwrap_or("CONTEXT");
     let secret = format!("--admin-kubeconfig ADMIN --namespace cluster-{name} --cluster {name}");
     let lines = [
@@ -223,13 +241,34 @@ pub fn preflight_lines(lines: &[(&str, String)]) -> String {
     out
 }
 
-/// The last line of a recovery: how long it took, and how much of that was waiting.
-pub fn took(all: Duration, waited: Duration) -> String {
-    let own = all.saturating_sub(waited);
-    format!(
-        "RECOVERED in {:.1} s ({:.2} s of work, {:.1} s waiting for the kubelet and the containers).\n",
-        all.as_secs_f64(),
-        own.as_secs_f64(),
-        waited.as_secs_f64()
-    )
+/// The result of a recovery: how long it took, how much of that was work, and what is left to do.
+pub fn took(all: Duration, waited: Duration, left: usize) -> String {
+    let own = all.saturating_sub(waited).as_secs_f64();
+    let things = if left == 0 { String::new() } else { format!(", {} left to do", count(left, "thing")) };
+    format!("RECOVERED in {:.1} s ({own:.2} s of work){things}\n", all.as_secs_f64())
+}
+
+/// The places outside of this node that need its new files, one line each; `others` is whether the cluster may have other
+/// control-plane nodes.
+pub fn places_elsewhere(names: &ClusterNames, others: bool) -> String {
+    let context = names.context.as_deref().unwrap_or("CONTEXT");
+    let name = names.name();
+    let lines = [
+        others.then(|| {
+            "  other control-plane nodes   sudo kuberescue recover, one node after the other".to_owned()
+        }),
+        Some(format!(
+            "  copies of admin.conf        kuberescue kubeconfig install admin.conf --context {context}"
+        )),
+        Some(format!(
+            "  an admin cluster's Secret   kuberescue kubeconfig push --admin-kubeconfig ADMIN --cluster {name} --from admin.conf"
+        )),
+    ];
+    let lines: String = lines.iter().flatten().map(|text| format!("{}\n", line(text))).collect();
+    format!("Elsewhere\n{lines}")
+}
+
+/// The last line of a run: what to do now.
+pub fn next(what: &str) -> String {
+    format!("NEXT: {}\n", line(what))
 }

@@ -126,6 +126,8 @@ impl Args {
             rollout: false,
             yes: true,
             dry_run: false,
+            verbose: true,
+            left: 0,
         }
     }
 

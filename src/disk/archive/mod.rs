@@ -17,7 +17,7 @@ mod write;
 pub use list::list;
 pub use manifest::{About, Manifest, ManifestEntry, ManifestKind, Omitted, Reason};
 pub use read::{Verified, open, read, verify};
-pub use write::{Written, base_name, to_bytes, write};
+pub use write::{Written, base_name, planned, to_bytes, write};
 
 /// The manifest's name in the archive.
 pub const MANIFEST: &str = ".kuberescue-archive.json";

@@ -15,7 +15,7 @@ use super::manifest::{About, Manifest};
 use super::{MANIFEST, pax, verify};
 use crate::disk::new_file::NewFile;
 use crate::disk::{Error, Root, effect};
-use crate::state::{Attributes, Content, Digest, Snapshot};
+use crate::state::{Attributes, Content, Digest, Snapshot, catalog};
 
 /// What a part of a node's files takes as an archive: a buffer that grows leaves copies behind.
 const BUNDLE_BYTES: usize = 1 << 20;
@@ -42,6 +42,12 @@ pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About
     let verified = fill(new.file(), snapshot, about, &new.path())?;
     let (sha256, size) = (verified.sha256, verified.size);
     Ok(Written { path: new.name()?, sha256, size, verified })
+}
+
+/// The path on the host that [`write`] takes first.
+pub fn planned(root: &Root, dir: Option<&Path>, about: &About) -> PathBuf {
+    let own = || root.on_host(Path::new(catalog::RESCUE_DIR));
+    dir.map_or_else(own, Path::to_owned).join(format!("{}{EXTENSION}", base_name(about)))
 }
 
 /// The same archive in memory, for what is never to be on a disk as it is.

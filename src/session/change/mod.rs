@@ -8,6 +8,7 @@ pub mod etcd_beside;
 pub mod etcd_snapshot;
 pub mod meanwhile;
 mod outcome;
+mod report;
 pub mod restore;
 pub mod signals;
 pub mod undo;
@@ -254,7 +255,10 @@ impl Prepared {
 pub fn refuse(refusals: &[Refusal], context: &mut Context<'_>) -> Result<(), Error> {
     let Some((last, others)) = refusals.split_last() else { return Ok(()) };
     for other in others {
-        context.out.fail(&other.into());
+        let mut failure = Error::from(other);
+        // The same way out for all of them stands at the end.
+        failure.hints.retain(|hint| *hint != last.hint);
+        context.out.fail(&failure);
     }
     Err(last.into())
 }

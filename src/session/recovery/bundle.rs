@@ -34,7 +34,7 @@ pub fn revive(
     let report = prove(&delivery.inventory(), &read, Some(since), live.proof_timeout, context);
     context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(ProbeFormat::Table)));
     if report.is_green() {
-        context.out.result(&format!("\n{}", took(context.elapsed(), context.waited)));
+        context.out.result(&format!("\n{}", took(context.elapsed(), context.waited, 0)));
         return Ok(());
     }
     Err(unhealthy(&report, live.proof_timeout)

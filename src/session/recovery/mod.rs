@@ -7,18 +7,19 @@ pub mod by_manifest;
 pub mod host;
 pub mod images;
 pub mod manifests;
+mod options;
 pub mod preflight;
 pub mod proof;
 pub mod rescue;
 pub mod revive;
 
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use self::afterwards::Afterwards;
-use self::host::{Cri, HostArgs, components, members, outdated_kubelet, outdated_pods, quorum, recorded};
+use self::host::{Cri, components, members, outdated_kubelet, outdated_pods, quorum, recorded};
+pub use self::options::{Live, Restart};
 use self::preflight::{Preflight, or_without};
 use self::proof::{look, prove, unhealthy};
 use self::revive::{GO_ON, STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
@@ -27,6 +28,7 @@ use super::change::Prepared;
 use super::change::meanwhile::{NOW, tell};
 use super::change::signals::{arrived, stop_here};
 use super::change::undo::{last_change, undo};
+use crate::analysis::node::facts::Recorded;
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
@@ -35,7 +37,7 @@ use crate::disk::transaction::Theirs;
 use crate::error::{Error, Exit, Outcome};
 use crate::live::probe::Report;
 use crate::live::{clock, kubelet};
-use crate::report::{ProbeFormat, ProbeReport, elsewhere, finding_sections, no_blocker, restart_plan, took};
+use crate::report::{elsewhere, finding_sections, next, no_blocker, places_elsewhere, restart_plan, took};
 use crate::state::{Code, Component, Snapshot};
 
 /// How long a node that needs no restart may take to be healthy: a component may just be starting.
@@ -43,36 +45,8 @@ const SHORT_PROOF: Duration = Duration::from_secs(90);
 /// How long to wait for etcd if the other members must be recovered first.
 const LONELY_PROOF: Duration = Duration::from_secs(45);
 
-/// How static pods are restarted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Restart {
-    /// Their containers are stopped through the container runtime's socket
-    Cri,
-    /// Their manifests are moved away and back: for a runtime that can't be asked
-    Manifest,
-    /// Not at all: what is left to do is printed
-    None,
-}
-
-pub struct Live<'a> {
-    pub host: &'a HostArgs,
-    pub restart: Restart,
-    /// How long the node may take to be healthy.
-    pub proof_timeout: Duration,
-    /// Whether the old state is restored if it isn't.
-    pub rollback_on_failure: bool,
-    /// Whether a snapshot of etcd is saved before anything is stopped.
-    pub etcd_snapshot: bool,
-    /// The directory of archives, if it isn't the default.
-    pub archive_dir: Option<&'a Path>,
-    /// Whether workloads that read renewed files are restarted.
-    pub rollout: bool,
-    /// Whether confirmation is skipped.
-    pub yes: bool,
-    pub dry_run: bool,
-}
-
-/// Restarts what must be restarted and proves that the node is healthy. `inventory` is the node as it is now.
+/// Restarts what must be restarted and proves that the node is healthy; returns what to do next. `inventory` is the node as
+/// it is now.
 ///
 /// # Errors
 /// Something doesn't come back, or the node isn't healthy in time; the old state is restored if requested.
@@ -82,7 +56,7 @@ pub fn revive_and_prove(
     looked: &Preflight,
     live: &Live<'_>,
     context: &mut Context<'_>,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let stage = Stage { prepared, inventory, cri: looked.cri.as_ref(), quorum: looked.quorum.as_ref(), live };
     let since = clock::wall();
     match stage.run(&looked.restarts, context) {
@@ -121,12 +95,15 @@ impl Stage<'_> {
         let alone = self.quorum.is_some_and(|quorum| quorum.has_others() && !quorum.is_found_again());
         let timeout = self.live.proof_timeout.min(if alone { LONELY_PROOF } else { Duration::MAX });
         let report = self.proof(renewed_since, timeout, context);
-        context.out.result(&format!("\n{}", ProbeReport { report: &report }.render(ProbeFormat::Table)));
+        self.live.show(&report, context);
         if !report.is_green() {
+            context
+                .out
+                .result("NOT RECOVERED: the new files are in place, and the node is not healthy yet\n");
             stop_here("everything was restarted, and not all of it is healthy yet", GO_ON)?;
             return Err(self.not_well(&report, timeout));
         }
-        context.out.result(&format!("\n{}", took(context.elapsed(), context.waited)));
+        context.out.result(&took(context.elapsed(), context.waited, self.live.left));
         if let Some(others) = self.others() {
             let what = format!("these static pods read renewed files too and were not restarted: {others}");
             context.out.say(&format!("note: {what}"));
@@ -134,13 +111,29 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// The rest of the cluster, which doesn't roll the node's recovery back, and what to do elsewhere.
-    fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<(), Error> {
+    /// The rest of the cluster, which doesn't roll the node's recovery back, and what to do elsewhere. Returns what comes next.
+    fn afterwards(&self, since: Timestamp, context: &mut Context<'_>) -> Result<String, Error> {
         let read = |path: &std::path::Path| self.prepared.root().file(path);
         let rollout = self.live.rollout;
         let seen_to = Afterwards { inventory: self.inventory, read: &read, since, rollout }.run(context);
-        context.out.result(&format!("\n{}", elsewhere(&self.prepared.names())));
-        seen_to
+        let (names, others) = (self.prepared.names(), self.has_others());
+        let places = if self.live.verbose { elsewhere(&names) } else { places_elsewhere(&names, others) };
+        context.out.result(&format!("\n{places}"));
+        seen_to?;
+        Ok(match others {
+            true => "sudo kuberescue recover on the other control-plane nodes, one after the other",
+            false => "kuberescue verify cluster",
+        }
+        .to_owned())
+    }
+
+    /// Whether the cluster may have other control-plane nodes: one with a single member of etcd has none.
+    fn has_others(&self) -> bool {
+        match (self.quorum, &self.inventory.facts.recorded) {
+            (Some(quorum), _) => quorum.has_others(),
+            (None, Some(Recorded::Read(records))) => records.status.members.len() != 1,
+            (None, _) => true,
+        }
     }
 
     /// Whether etcd lacks its quorum because of other members, before the restart or now.
@@ -302,7 +295,8 @@ pub fn without_change(
     let inventory = &prepared.inventory;
     let stage = Stage { prepared, inventory, cri: cri.as_ref(), quorum: quorum.as_ref(), live };
     stage.run(&restarts, context)?;
-    stage.afterwards(renewed(prepared), context)?;
+    let next_step = stage.afterwards(renewed(prepared), context)?;
+    context.out.result(&next(&next_step));
     Ok(exit_of_accepted(found))
 }
 
@@ -330,7 +324,7 @@ fn nothing_to_restart(
     } else {
         prove(&prepared.inventory, &read, None, timeout, context)
     };
-    context.out.result(&format!("\n{}\n", ProbeReport { report: &report }.render(ProbeFormat::Table)));
+    live.show(&report, context);
     if !report.is_green() {
         context.out.result(
             "Nothing to reissue and nothing to restart, but not everything is healthy: see the table above.\n",
