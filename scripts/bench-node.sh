@@ -53,7 +53,7 @@ for state in crash-looping rebooted running; do
     started=$(date +%s%N)
     scripts/testnode/exec "$NODE" "$BINARY" recover --yes >"$OUT/log" 2>&1 || { cat "$OUT/log" >&2; exit 1; }
     seconds $(($(date +%s%N) - started)) >>"$OUT/recover"; echo >>"$OUT/recover"
-    sed -n 's/^Recovered in .*: \([0-9.]*\) s of work.*/\1/p' "$OUT/log" >>"$OUT/own"
+    sed -n 's/^RECOVERED in .*(\([0-9.]*\) s of work.*/\1/p' "$OUT/log" >>"$OUT/own"
     scripts/testnode/down "$NODE"; NODE=''
 
     up "$state"

@@ -170,7 +170,7 @@ impl Summary<'_> {
         let away = if stopped(Component::ApiServer) { " (about 15 s without API)" } else { "" };
         rows.push(("restart", format!("{}{away}", names.join(", "))));
         if let Some(quorum) = quorum.filter(|quorum| quorum.has_others() && restarts.has(Component::Etcd)) {
-            rows.push(("etcd", quorum.to_string()));
+            rows.push(("quorum", quorum.to_string()));
         }
         let patience = match proof.as_secs() {
             seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
