@@ -953,8 +953,8 @@ fn recover_adds_the_names_that_the_manifests_ask_for() {
         "--service-cluster-ip-range=10.96.0.0/12",
         "--service-cluster-ip-range=10.100.0.0/16",
     );
-    let plan = node.must("recover --dry-run").out;
-    let run = node.must("recover --yes");
+    let plan = node.must("recover --dry-run -v").out;
+    let run = node.must("recover --yes -v");
     assert_eq!(corrections(&plan), corrections(&run.out));
     assert_snapshot!(corrections(&run.out), @"
     - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
@@ -1152,7 +1152,7 @@ fn a_timer_renews_what_is_due_and_nothing_else() {
     node.must(&format!("certs renew admin.conf {at}"));
     let files = ["apiserver", "admin.conf", "etcd-server"];
     let before = files.map(|name| certificate_of(&node, name));
-    let plan = node.must("recover --renew-before 30d --dry-run --at 2027-11-02").out;
+    let plan = node.must("recover --renew-before 30d --dry-run -v --at 2027-11-02").out;
     let of_two =
         |line: &&str| line.starts_with("- ") && (line.contains("admin.conf") || line.contains("server:"));
     assert_snapshot!(plan.lines().filter(of_two).collect::<Vec<_>>().join("\n"), @"
@@ -1175,7 +1175,7 @@ fn what_expires_with_its_ca_is_not_renewed_every_day() {
     let node = Node::of("rsa2048");
     // The CAs expire on 2036-11-20.
     let renew = |at: &str| {
-        node.must(&format!("recover --renew-before 30d --reuse-keys --accept-clock --yes --at {at}"))
+        node.must(&format!("recover --renew-before 30d --reuse-keys --accept-clock --yes -v --at {at}"))
     };
     assert!(renew("2036-11-01").out.contains("- renew apiserver"));
     let before = node.state();
@@ -1203,7 +1203,7 @@ fn names_of_lost_certificates_are_those_of_the_clusters_configuration() {
     let before = serving.map(|name| names(&node, name));
     PAIRS.iter().for_each(|pair| node.remove(&pair.certificate()));
 
-    let run = node.must("recover --yes --accept-clock");
+    let run = node.must("recover --yes -v --accept-clock");
     assert_eq!(serving.map(|name| names(&node, name)), before);
     let notes: Vec<_> = run.out.lines().filter(|line| line.trim_start().starts_with("NOTE: ")).collect();
     assert_snapshot!(notes.join("\n"), @"
@@ -1249,7 +1249,7 @@ fn keys_and_validity_are_those_of_the_clusters_configuration() {
     for file in ["apiserver.crt", "apiserver.key", "etcd/peer.crt"] {
         node.remove(&format!("{PKI}/{file}"));
     }
-    assert_snapshot!(keys_and_dates(&node.must("recover --dry-run --at 2026-11-24").out), @"
+    assert_snapshot!(keys_and_dates(&node.must("recover --dry-run -v --at 2026-11-24").out), @"
       certificates valid for 730 days (from certificateValidityPeriod of kubeadm-config in etcd's database /var/lib/etcd/member/snap/db as of revision 2)
     - renew admin.conf: in /etc/kubernetes/admin.conf
         expires 2028-11-23 00:00 UTC (old: 2027-11-23 22:23 UTC)

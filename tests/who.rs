@@ -466,7 +466,7 @@ fn a_mode_that_is_narrowed_is_a_line_of_the_plan() {
         chmod(&node, &format!("{PKI}/{path}"), mode);
     }
     chmod(&node, "/etc/kubernetes/admin.conf", 0o640);
-    let dry = node.run(&format!("recover --dry-run {EXPIRED}"));
+    let dry = node.run(&format!("recover --dry-run -v {EXPIRED}"));
     assert_snapshot!(lines(&dry, " → "), @"
     mode 0640 → 0600 of /etc/kubernetes/admin.conf (it holds a private key, which no component reads as another user than root)
     mode 0644 → 0600 of /etc/kubernetes/pki/apiserver.key (it holds a private key, which no component reads as another user than root)

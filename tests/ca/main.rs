@@ -258,9 +258,7 @@ fn what_keeps_a_ca_from_being_renewed() {
 
     ## fewer days
     error [nothing-to-renew]: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): it is valid until 2036-11-20 22:23 UTC already, and would expire earlier with 30 days
-    hint: ask for more days: --days N
     error [nothing-to-renew]: cannot renew the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt): it is valid until 2036-11-20 22:23 UTC already, and would expire earlier with 30 days
-    hint: ask for more days: --days N
     error [nothing-to-renew]: cannot renew the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt): it is valid until 2036-11-20 22:23 UTC already, and would expire earlier with 30 days
     hint: ask for more days: --days N
 

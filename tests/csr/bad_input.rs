@@ -241,7 +241,6 @@ fn an_expired_ca_is_not_asked() {
     error [ca-expired]: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client
     hint: it cannot be renewed here: its key /etc/kubernetes/pki/ca.key was not found; copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca
     error [ca-expired]: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server
-    hint: sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed; first see whether the clock is right: date -u
     error [ca-expired]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: expired on 2023-12-30 (1060 days ago); it blocks front-proxy-client
     hint: sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed; first see whether the clock is right: date -u
     ");

@@ -271,7 +271,7 @@ fn the_quota_and_alarms_of_etcd() {
     // A full etcd is no reason not to renew: without certificates nobody can free space.
     etcd_of(&node, "nospace.db");
     node.remove(&pki("apiserver.crt"));
-    let screen = shown(&node, "recover --dry-run --at 2026-11-24");
+    let screen = shown(&node, "recover --dry-run -v --at 2026-11-24");
     let lines = screen
         .lines()
         .filter(|line| ["exit", "Blocking", "etcd-space", "missing "].iter().any(|word| line.contains(word)));

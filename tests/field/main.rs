@@ -93,9 +93,9 @@ fn judge(case: &Case, python: &Path, kubectl: &Path) -> Vec<String> {
             wrong.push(format!("{}: {what}", case.tree))
         }
     };
-    let dry = node.run(&format!("recover --dry-run --at {AT}"));
+    let dry = node.run(&format!("recover --dry-run -v --at {AT}"));
     must(before.changed(&node.state()).is_empty(), "--dry-run changed the node".to_owned());
-    let real = node.run(&format!("recover --yes --at {AT}"));
+    let real = node.run(&format!("recover --yes -v --at {AT}"));
     must(real.code == case.recover, format!("exit {}, not {}\n{real}", real.code, case.recover));
     must(dry.code == real.code, format!("--dry-run promised exit {}", dry.code));
     must(real.to_string().contains(case.says), format!("{:?} is not said\n{real}", case.says));
@@ -155,14 +155,14 @@ fn the_credential_of_another_cluster_is_kept() {
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
     let before = admin();
-    let dry = node.run(&format!("recover --dry-run --at {AT}"));
+    let dry = node.run(&format!("recover --dry-run -v --at {AT}"));
     insta::assert_snapshot!(said(&dry), @r#"
       another-cluster        admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
     - renew admin.conf: in /etc/kubernetes/admin.conf, context "kubernetes-admin@kubernetes"
         NOTE: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
     - admin.conf: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
     "#);
-    let real = node.run(&format!("recover --yes --at {AT}"));
+    let real = node.run(&format!("recover --yes -v --at {AT}"));
     assert_eq!((dry.code, real.code), (4, 4), "{real}");
     let field = |line: &str| line.split(':').next().unwrap().trim().to_owned();
     let pairs = before.lines().zip(admin().lines().map(str::to_owned).collect::<Vec<_>>());

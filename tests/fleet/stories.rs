@@ -114,9 +114,9 @@ fn check_mode_tells_all_and_changes_nothing(fleet: &Fleet) {
         0,
         &[
             "3 nodes, 0 in order, 3 to be recovered",
-            "Plan for node cp-1",
-            "Plan for node cp-2",
-            "Plan for node cp-3",
+            "cp-1  control plane",
+            "cp-2  control plane",
+            "cp-3  control plane",
             "no quorum can be kept",
             "Nothing was recovered",
         ],

@@ -167,7 +167,7 @@ fn reason(run: &crate::node::Run) -> String {
 
 /// What a run says of etcd's members.
 fn members_said(run: &crate::node::Run) -> &str {
-    let line = run.out.lines().find(|line| line.trim_start().starts_with("etcd has "));
+    let line = run.out.lines().find_map(|line| Some(&line[line.find("etcd has ")?..]));
     line.unwrap_or_else(|| panic!("{run:?}"))
 }
 

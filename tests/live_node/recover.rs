@@ -163,7 +163,7 @@ fn on_a_node_on_which_everything_runs() {
     assert_eq!((node.pods(), node.kubelet_pid(), node.tree()), (before.clone(), kubelet, tree.clone()));
 
     // The files alone, and back again.
-    let files = node.kuberescue(&["recover", "--yes", "--restart=none"]);
+    let files = node.kuberescue(&["recover", "--yes", "-v", "--restart=none"]);
     assert_eq!(files.code, 0, "{files:?}");
     let (_, next) = files.out.split_once("\nNext steps").unwrap_or_else(|| panic!("{files:?}"));
     insta::assert_snapshot!(steady(next), @"
@@ -181,6 +181,7 @@ fn on_a_node_on_which_everything_runs() {
           kuberescue kubeconfig install --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME
           where the Secret still holds the old certificate, before that: kuberescue kubeconfig push --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME --from admin.conf
       - finally: kuberescue verify cluster
+    NEXT: sudo kuberescue recover restarts what still uses old files, and verifies the node
     ");
     assert_eq!((node.pods(), node.kubelet_pid()), (before.clone(), kubelet));
     assert_ne!(node.tree(), tree);
@@ -205,7 +206,7 @@ fn with_a_runtime_that_knows_one_version_of_cri() {
     for (refused, spoken) in [("runtime.v1", "CRI v1alpha2"), ("runtime.v1alpha2", "CRI v1,")] {
         let node = TestNode::start("expired-all", &Options { refuse: Some(refused), ..Options::default() });
         wait_until_the_kubelet_dies(&node);
-        let run = node.kuberescue(&["recover", "--yes"]);
+        let run = node.kuberescue(&["recover", "--yes", "-v"]);
         assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
         assert!(run.out.contains(spoken) && run.out.contains("/run/testnode/cri.sock"), "{run:?}");
         node.assert_green();
