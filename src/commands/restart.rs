@@ -14,9 +14,9 @@ use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::{
     Cri, HostArgs, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
 };
-use crate::session::recovery::images;
 use crate::session::recovery::proof::answers;
 use crate::session::recovery::revive::{STEADY, StaticPods, revive};
+use crate::session::recovery::startable::{refuse_lost_data, refuse_unstartable};
 use crate::state::{Code, Component, time};
 
 /// Arguments of `restart`.
@@ -103,7 +103,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         refuse_expired_kubelet(&inventory)?;
     }
     if let Some(cri) = &cri {
-        images::refuse_missing(cri, &inventory.facts, &restarts)?;
+        refuse_lost_data(&root, &snapshot, &inventory, &restarts, context)?;
+        refuse_unstartable(cri, &root, &inventory.facts, &restarts)?;
     }
     let quorum = if restarts.has(Component::Etcd) { quorum(&inventory, true, &args.host)? } else { None };
     let plan = restart_plan(&restarts, quorum.as_ref(), args.host.grace.unsigned_abs());

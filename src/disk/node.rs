@@ -74,6 +74,11 @@ impl Root {
         there.is_some_and(|there| handle::open_directory(&there.parent, &there.name).is_ok())
     }
 
+    /// Whether something is at `path`, or at the end of its links.
+    pub fn is_there(&self, path: &Path) -> bool {
+        self.walk(path, &mut |_, _, _, _| ()).is_ok_and(|there| there.is_some())
+    }
+
     /// The names of the directories directly in `directory`, such as the homes in `/home`; links resolve
     /// inside the root. Empty if it can't be listed.
     pub fn names(&self, directory: &Path) -> Vec<OsString> {

@@ -27,6 +27,12 @@ pub struct Manifest {
     pub sni_pairs: Vec<String>,
     /// Host paths that the pod mounts.
     pub host_paths: Vec<PathBuf>,
+    /// Those of them that must be there before the kubelet starts the pod, with what they must be (kubernetes
+    /// `pkg/volume/hostpath/host_path.go` checkType: `File`, `Directory`, `Socket` and the devices).
+    pub required_paths: Vec<(PathBuf, String)>,
+    /// When the image is pulled (kubernetes `pkg/apis/core/v1/defaults.go`: `Always` for the tag `latest`, otherwise
+    /// `IfNotPresent`).
+    pub pulls_always: bool,
     /// The mounts of the component's container: its path, and that on the node.
     pub mounts: Vec<(PathBuf, PathBuf)>,
     /// Whom the component's container runs as.
@@ -77,7 +83,9 @@ impl Manifest {
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| "default".to_owned()),
             annotations: metadata.annotations.unwrap_or_default(),
+            pulls_always: container.pulls_always(),
             image: container.image.unwrap_or_default(),
+            required_paths: volumes.iter().filter_map(Volume::required).collect(),
             host_paths: volumes.into_iter().filter_map(Volume::on_host).collect(),
             mounts,
             runs_as,
@@ -235,6 +243,8 @@ impl Capabilities {
 struct Container {
     name: Option<String>,
     image: Option<String>,
+    #[serde(rename = "imagePullPolicy")]
+    image_pull_policy: Option<String>,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
     #[serde(rename = "volumeMounts")]
@@ -246,6 +256,13 @@ struct Container {
 }
 
 impl Container {
+    fn pulls_always(&self) -> bool {
+        let image = self.image.as_deref().unwrap_or_default();
+        let name = image.rsplit('/').next().unwrap_or_default();
+        let is_latest = !image.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest");
+        self.image_pull_policy.as_deref().map_or(is_latest && !image.is_empty(), |policy| policy == "Always")
+    }
+
     /// The container that runs the component, whatever runs beside it: the one with the pod's name, or a component's,
     /// or whose program has one; the first where none says so.
     fn of_component(containers: Vec<Self>, pod: &str) -> Self {
@@ -336,6 +353,12 @@ struct Volume {
 }
 
 impl Volume {
+    fn required(&self) -> Option<(PathBuf, String)> {
+        let HostPath { path, kind } = self.host_path.as_ref()?;
+        let kind = kind.as_deref().filter(|kind| !kind.is_empty() && !kind.ends_with("OrCreate"))?;
+        Some((path.clone()?, kind.to_owned()))
+    }
+
     fn on_host(self) -> Option<PathBuf> {
         self.host_path?.path
     }
@@ -344,6 +367,8 @@ impl Volume {
 #[derive(Deserialize)]
 struct HostPath {
     path: Option<PathBuf>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod https;
 pub mod invoker;
 pub mod kubelet;
 pub mod probe;
+pub mod registry;
 pub mod restart;
 
 pub use fault::Fault;

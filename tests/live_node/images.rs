@@ -44,3 +44,41 @@ fn nothing_is_stopped_whose_image_is_gone() {
     assert!(refused.code == 5 && refused.err.contains("[image-missing]"), "{refused}");
     assert_eq!(node.pods(), before, "recover");
 }
+
+#[test]
+#[ignore = "needs root, containerd, runc, etcd: make test-node"]
+fn nothing_is_stopped_whose_mounts_data_or_registry_are_gone() {
+    const FILE: &str = "/etc/kubernetes/scheduler-extra";
+    let node = TestNode::start("expired-all", &Options::healthy());
+    node.wait_ready();
+    let refused = |component: &str, code: &str| {
+        let before = node.pods();
+        let refused = node.kuberescue(&["restart", component, "--yes"]);
+        assert!(refused.code == 5 && refused.err.contains(code), "{refused}");
+        assert_eq!(node.pods(), before, "{code}");
+        refused.err
+    };
+    node.must(&["mv", "/var/lib/etcd/member", "/var/lib/etcd-member"]);
+    refused("etcd", "[etcd-data-missing]");
+    node.must(&["mv", "/var/lib/etcd-member", "/var/lib/etcd/member"]);
+
+    std::fs::write(node.path(FILE), "").unwrap();
+    let manifest = node.path(&format!("{MANIFESTS}/kube-scheduler.yaml"));
+    let old = std::fs::read_to_string(&manifest).unwrap();
+    let before = node.pods()["kube-scheduler"].id.clone();
+    let volume =
+        format!("  volumes:\n  - name: extra\n    hostPath:\n      path: {FILE}\n      type: File\n");
+    let new = old.replace("  volumes:\n", &volume).replace("IfNotPresent", "Always");
+    assert!(new != old && new.contains("Always"), "{old}");
+    std::fs::write(&manifest, new).unwrap();
+    node.wait_until("the scheduler has its new manifest", PATIENCE, || {
+        node.running("kube-scheduler").filter(|pod| pod.id != before).map(|_| ())
+    });
+    let said = refused("kube-scheduler", "[image-missing]");
+    assert!(said.contains("registry.k8s.io:443 cannot be reached"), "{said}");
+    std::fs::remove_file(node.path(FILE)).unwrap();
+    let said = refused("kube-scheduler", "[host-path-missing]");
+    assert!(said.contains(FILE), "{said}");
+    std::fs::write(&manifest, old).unwrap();
+    node.wait_until("all is well", PATIENCE, || (node.probe().1 == 0).then_some(()));
+}

@@ -22,6 +22,29 @@ fn a_pod_gives_image_and_mounts() {
 }
 
 #[test]
+fn what_must_be_there_before_a_pod_starts() {
+    let pod = |image: &str, kind: &str| {
+        let yaml = format!(
+            "kind: Pod\nspec:\n  containers: [{{{image}}}]\n  volumes: [{{hostPath: {{path: /x, type: {kind}}}}}]\n"
+        );
+        Manifest::parse(yaml.as_bytes()).unwrap()
+    };
+    let required = |kind| pod("", kind).required_paths.len();
+    assert_eq!(["File", "Socket", "FileOrCreate", "''"].map(required), [1, 1, 0, 0]);
+    let images = [
+        "image: a/b:v1",
+        "image: 'r:5000/b'",
+        "image: b:latest",
+        "image: 'b@sha256:0'",
+        "image: b, imagePullPolicy: IfNotPresent",
+        "image: b:v1, imagePullPolicy: Always",
+        "",
+    ];
+    let always = images.map(|image| pod(image, "File").pulls_always);
+    assert_eq!(always, [false, true, true, false, false, true, false]);
+}
+
+#[test]
 fn the_container_of_the_component_counts() {
     let pod = |containers: &str| {
         let yaml =

@@ -5,13 +5,13 @@ pub mod afterwards;
 pub mod bundle;
 pub mod by_manifest;
 pub mod host;
-pub mod images;
 pub mod manifests;
 mod options;
 pub mod preflight;
 pub mod proof;
 pub mod rescue;
 pub mod revive;
+pub mod startable;
 
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub use self::options::{Live, Restart};
 use self::preflight::{Preflight, or_without};
 use self::proof::{look, prove, unhealthy};
 use self::revive::{GO_ON, STEADY_BEFORE_PROOF, StaticPods, restart_kubelet, revive};
+use self::startable::refuse_unstartable;
 use super::Context;
 use super::change::Prepared;
 use super::change::meanwhile::{NOW, tell};
@@ -275,7 +276,7 @@ pub fn without_change(
         return Ok(if exit == Exit::Fine { exit_of_accepted(found) } else { exit });
     }
     if let Some(cri) = &cri {
-        images::refuse_missing(cri, &prepared.inventory.facts, &restarts)?;
+        refuse_unstartable(cri, prepared.root(), &prepared.inventory.facts, &restarts)?;
     }
     let quorum = quorum(&prepared.inventory, restarts.has(Component::Etcd), live.host)?;
     let grace = live.host.grace.unsigned_abs();

@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::unistd::Uid;
 
 use super::host::{Cri, HostArgs, components, outdated_kubelet, outdated_pods, quorum, recorded};
-use super::images;
+use super::startable::refuse_unstartable;
 use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
@@ -78,7 +78,7 @@ pub fn preflight(
     lines.push(("space", enough_space(prepared, &issued.changes, archive_elsewhere)?));
     let restarts = after_change(prepared, cri.as_ref(), &look)?;
     if let Some(cri) = &cri {
-        lines.push(("images", images::refuse_missing(cri, facts, &restarts)?));
+        lines.push(("images", refuse_unstartable(cri, prepared.root(), facts, &restarts)?));
     }
     let quorum = quorum(&issued.inventory, restarts.has(Component::Etcd), args)?;
     Ok(Preflight { cri, quorum, restarts, lines })

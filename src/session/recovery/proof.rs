@@ -17,8 +17,10 @@ use crate::session::Context;
 use crate::session::change::signals::{arrived, stop_here};
 use crate::state::{Bytes, Code};
 
-/// Timeout of one round: a port that hangs must not hide the others.
+/// Timeout of one round, and of the first of several: a port that hangs must not hide the others. What is only starting
+/// often accepts a connection and answers nothing on it, but does on the next one.
 const ROUND: Duration = Duration::from_secs(5);
+const FIRST_ROUND: Duration = Duration::from_secs(1);
 /// Pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -27,7 +29,16 @@ pub fn look(
     read: &dyn Fn(&Path) -> Option<Bytes>,
     renewed_since: Option<Timestamp>,
 ) -> Report {
-    probe(inventory, read, &Options { now: clock::wall(), timeout: ROUND, renewed_since })
+    look_for(ROUND, inventory, read, renewed_since)
+}
+
+fn look_for(
+    timeout: Duration,
+    inventory: &Inventory,
+    read: &dyn Fn(&Path) -> Option<Bytes>,
+    renewed_since: Option<Timestamp>,
+) -> Report {
+    probe(inventory, read, &Options { now: clock::wall(), timeout, renewed_since })
 }
 
 /// Probes until nothing is wrong or the time is over, and returns the last round. The kubelet must have
@@ -40,10 +51,11 @@ pub fn prove(
     context: &mut Context<'_>,
 ) -> Report {
     let mut board = Progress::new(["proof"], context.out.is_terminal());
-    let began = clock::now();
+    let (began, mut patience) = (clock::now(), FIRST_ROUND);
     loop {
         let round = clock::now();
-        let report = look(inventory, read, renewed_since);
+        let report = look_for(patience, inventory, read, renewed_since);
+        patience = (patience * 2).min(ROUND);
         let (what, green) = in_short(&report);
         let text = board.step("proof", &what, green, context.elapsed());
         context.out.draw(&text);
@@ -77,9 +89,10 @@ pub fn answers(
     let read = |path: &Path| root.file(path);
     // A kubelet that runs starts the others, whatever else it answers.
     let is_ours = |check: &&Check| restarts.pods().any(|task| check.name.starts_with(task.component.name()));
-    let began = clock::now();
+    let (began, mut round) = (clock::now(), FIRST_ROUND);
     let what = loop {
-        let report = look(inventory, &read, None);
+        let report = look_for(round, inventory, &read, None);
+        round = (round * 2).min(ROUND);
         let Some(first) = report.wrong().find(is_ours) else { break None };
         if began.elapsed() >= patience || arrived().is_some() {
             let wrong: Vec<_> = report.wrong().filter(is_ours).map(|check| check.name).collect();

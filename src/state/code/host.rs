@@ -21,6 +21,14 @@ pub(super) const PAGES: &[Page] = &[
         "Make room: journalctl --vacuum-size=200M, and see what fills it (df -h FILE; df -i FILE; du -xh -d2 /var). kuberescue needs a few MiB for its archive and refuses to start without them.",
     ),
     page(
+        Code::HostPathMissing,
+        Refusal,
+        "a file or directory that a static pod mounts is not there",
+        "Nothing was stopped: the kubelet does not start a pod whose hostPath has the type File, Directory, Socket or a device and is not there. What runs goes on with what it has mounted.",
+        "It was removed or moved after the pod had started, or the disk that holds it is not mounted.",
+        "Put it back (mount -a; an archive that has it: kuberescue archive list), or change the volume in the pod's manifest. Then run the command again.",
+    ),
+    page(
         Code::NoSpace,
         Refusal,
         "not enough free space for the archive and the new files",

@@ -317,6 +317,7 @@ codes! {
     ClockStepped "clock-stepped",
     ClockDiffers "clock-differs",
     ImageMissing "image-missing",
+    HostPathMissing "host-path-missing",
     PortInUse "port-in-use",
     CredentialFileMissing "credential-file-missing",
     LeaderLost "leader-lost",
