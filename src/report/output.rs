@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::json::{document, yaml_document};
 use super::sanitise::{line, printable};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Kind};
 use crate::state::Code;
 
 pub struct Output {
@@ -135,6 +135,10 @@ impl Output {
     /// Prints why a command failed: `error: …`, `hint: …`.
     pub fn fail(&mut self, failure: &Error) -> Exit {
         debug_assert!(failure.code.is_some(), "every error has a page: {}", failure.message);
+        if failure.kind == Kind::Aborted {
+            self.say(&line(&failure.message));
+            return failure.exit();
+        }
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
         self.say(&format!("error{code}: {}", line(&failure.message)));
         for detail in &failure.details {

@@ -74,13 +74,10 @@ impl Context<'_> {
         }
         match self.out.ask(question) {
             Some(true) => Ok(()),
-            Some(false) => Err(not_confirmed("aborted; nothing was changed")),
-            None => Err(not_confirmed("no terminal to confirm on; nothing was changed")
+            Some(false) => Err(Error::aborted()),
+            None => Err(Error::could_not_run("no terminal to confirm on; nothing was changed")
+                .code(Code::NotConfirmed)
                 .hint("run it again with --yes")),
         }
     }
-}
-
-fn not_confirmed(what: &str) -> Error {
-    Error::could_not_run(what).code(Code::NotConfirmed)
 }
