@@ -10,6 +10,8 @@ use crate::session::Context;
 use crate::session::forensics::nodes::Read;
 use crate::session::input::arguments::{parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
+use crate::state::text::count_verb;
+use crate::state::time::{expired_on, expires_on};
 
 /// Arguments of `certs check-expiration`.
 #[derive(clap::Args, Debug)]
@@ -47,19 +49,21 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         let more: Vec<_> = findings.iter().filter(|finding| finding.code != Code::Expired).collect();
         context.out.say(finding_lines(more).trim_end());
     }
-    let expiring = args.fail_within.and_then(|within| soonest_expiry(&inventory, now, within));
-    if let Some((name, end)) = &expiring {
-        context.out.say(&format!("{name} expires at {end}, within the time given with --fail-within"));
+    let expiring = args.fail_within.map(|within| expiring(&inventory, now, within)).unwrap_or_default();
+    if !expiring.is_empty() {
+        let certificates = count_verb(expiring.len(), "certificate", "expire");
+        context.out.say(&format!("{certificates} within the time of --fail-within:"));
+    }
+    for (end, name) in &expiring {
+        let when = if *end <= now { expired_on(*end, now) } else { expires_on(*end, now) };
+        context.out.say(&format!("  {name} {when}"));
     }
     let faulty = findings.iter().any(|finding| finding.severity >= Severity::Warning);
-    Ok(if faulty || expiring.is_some() { Exit::Findings } else { Exit::Fine })
+    Ok(if faulty || !expiring.is_empty() { Exit::Findings } else { Exit::Fine })
 }
 
-fn soonest_expiry(
-    inventory: &Inventory,
-    now: Timestamp,
-    within: SignedDuration,
-) -> Option<(String, Timestamp)> {
+/// What expires within this time, the earliest first.
+fn expiring(inventory: &Inventory, now: Timestamp, within: SignedDuration) -> Vec<(Timestamp, String)> {
     let limit = now.checked_add(within).unwrap_or(Timestamp::MAX);
     let leaves = inventory.leaves.iter().map(|leaf| &leaf.row);
     let rows =
@@ -68,6 +72,8 @@ fn soonest_expiry(
     let authorities =
         inventory.authorities.iter().map(|row| (row.authority.name().to_owned(), row.certificate.get()));
     let expiries =
-        rows.chain(authorities).filter_map(|(name, certificate)| Some((name, certificate?.not_after)));
-    expiries.filter(|(_, end)| *end <= limit).min_by_key(|(_, end)| *end)
+        rows.chain(authorities).filter_map(|(name, certificate)| Some((certificate?.not_after, name)));
+    let mut expiring: Vec<_> = expiries.filter(|(end, _)| *end <= limit).collect();
+    expiring.sort();
+    expiring
 }
