@@ -8,7 +8,7 @@ use crate::error::{Exit, Outcome};
 use crate::report::{Expiration, Format, finding_lines};
 use crate::session::Context;
 use crate::session::forensics::nodes::Read;
-use crate::session::input::arguments::{parse_duration, parse_time};
+use crate::session::input::arguments::{KubeadmArgs, parse_duration, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::text::count_verb;
 use crate::state::time::{expired_on, expires_on};
@@ -18,6 +18,8 @@ use crate::state::time::{expired_on, expires_on};
 pub struct Args {
     #[command(flatten)]
     root: RootArgs,
+    #[command(flatten)]
+    kubeadm: KubeadmArgs,
     /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
@@ -34,6 +36,7 @@ pub struct Args {
 /// # Errors
 /// There is no readable node.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
+    args.kubeadm.tell(context);
     let now = args.at.unwrap_or(context.now);
     let read = Read::of(&args.root, args.at)?;
     let findings = read.findings(now);

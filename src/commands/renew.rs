@@ -18,7 +18,7 @@ use crate::session::change::arguments::ChangeArgs;
 use crate::session::change::{Issued, Prepared, prepare};
 use crate::session::cluster::connect::Cluster;
 use crate::session::cluster::kubeadm_config;
-use crate::session::input::arguments::parse_duration;
+use crate::session::input::arguments::{KubeadmArgs, parse_duration};
 use crate::state::Code;
 use crate::state::Component;
 use crate::state::Subject;
@@ -35,6 +35,8 @@ pub struct Args {
     names: Vec<Selection>,
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    kubeadm: KubeadmArgs,
     /// Add a DNS name or an IP address to the serving certificates that are renewed (apiserver, etcd-server, etcd-peer), such as --add-san lb.example.com; may be given several times
     #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
     add_san: Vec<San>,
@@ -56,6 +58,7 @@ pub struct Args {
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
+    args.kubeadm.tell(context);
     let mut prepared = prepare(&args.change.write, &args.options()?, context)?;
     args.refuse_flags(&prepared)?;
     if args.change.write.dry_run {

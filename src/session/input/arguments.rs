@@ -1,10 +1,37 @@
 //! Values as operators type them: moments, lengths of time, codes.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 
 use crate::analysis::node::facts::host_of;
+use crate::session::Context;
 use crate::state::Code;
+
+/// Options of `kubeadm certs` that have no effect here.
+#[derive(clap::Args, Debug)]
+pub struct KubeadmArgs {
+    /// Accepted as kubeadm does, and not read: names and paths come from the disk
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    config: Option<PathBuf>,
+    /// Accepted as kubeadm does, and not read: names and paths come from the disk
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    kubeconfig: Option<PathBuf>,
+}
+
+impl KubeadmArgs {
+    /// Says that what was given is not read.
+    pub fn tell(&self, context: &mut Context<'_>) {
+        for (flag, given) in [("--config", &self.config), ("--kubeconfig", &self.kubeconfig)] {
+            if given.is_some() {
+                context
+                    .out
+                    .note(&format!("{flag} is not read: names and paths come from the disk of this node"));
+            }
+        }
+    }
+}
 
 /// RFC 3339; or a date, with or without a time of day, in UTC.
 ///
