@@ -1,10 +1,15 @@
 //! The command line: kubeadm's words wherever kubeadm has one.
 
-use clap::{Parser, Subcommand};
+mod layout;
+mod pages;
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig, nodes, probe, recover,
-    renew, restart, resume, rollback, rollout, verify,
+    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig,
+    nodes, probe, recover, renew, restart, resume, rollback, rollout, verify,
 };
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
@@ -25,11 +30,11 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Repair this node: renew what has expired, restart, verify (start here)
+    /// Repair this node: renew what has expired, restart, verify
     Recover(recover::Args),
     /// Diagnose the node (read-only)
     Diagnose(diagnose::Args),
-    /// Explain the code of a finding or an error: meaning, cause, what to do
+    /// Explain the code of a finding or an error
     Explain(explain::Args),
     /// Check and renew certificates (the commands of kubeadm certs)
     #[command(subcommand)]
@@ -37,26 +42,26 @@ pub enum Command {
     /// Renew CAs before or after they expire
     #[command(subcommand)]
     Ca(ca::Command),
-    /// Renew certificates of an external CA, whose key is on another machine
+    /// Renew certificates of a CA whose key is on another machine
     #[command(subcommand)]
     Csr(csr::Command),
-    /// Renew another node with the CA keys of this one: a worker, or a control-plane node
+    /// Renew another node with the CA keys of this one
     #[command(subcommand)]
     Bundle(bundle::Command),
-    /// Create, list, verify, compare and restore archives of the node's state
+    /// Create, list, verify, compare and restore archives of the node
     #[command(subcommand)]
     Archive(archive::Command),
     /// Check, fetch, install, push and create kubeconfigs
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
-    /// Show etcd's members, data and snapshots without etcd, and repair a lost quorum
+    /// Show etcd's data without etcd, repair a lost quorum
     #[command(subcommand)]
     Etcd(etcd::Command),
     /// Check live ports, served certificates and API health
     Probe(probe::Args),
     /// List the nodes of the cluster, as kubectl get nodes does
     Nodes(nodes::Args),
-    /// Restart static pods and the kubelet; by default those that still use old files
+    /// Restart static pods and the kubelet that still use old files
     Restart(restart::Args),
     /// Restart workloads that still use old certificates
     #[command(subcommand)]
@@ -77,6 +82,21 @@ pub enum Certs {
     CheckExpiration(check_expiration::Args),
     /// Renew certificates with the CAs on this node
     Renew(renew::Args),
+}
+
+/// The parser.
+pub fn command() -> clap::Command {
+    layout::lay_out(Cli::command())
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+/// They are no command of this program, or ask for help or the version.
+pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
+    let named = std::iter::once("kuberescue".into()).chain(words);
+    let matches = command().try_get_matches_from(named);
+    matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)))
 }
 
 impl Cli {
