@@ -2,6 +2,7 @@
 
 mod layout;
 mod pages;
+mod tips;
 
 use std::ffi::OsString;
 
@@ -94,9 +95,14 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// They are no command of this program, or ask for help or the version.
 pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
+    let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let named = std::iter::once("kuberescue".into()).chain(words);
     let matches = command().try_get_matches_from(named);
-    matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)))
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    match parsed {
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(tips::with_tip(error, &command(), &shown)),
+    }
 }
 
 impl Cli {
