@@ -9,8 +9,8 @@ use std::ffi::OsString;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig,
-    nodes, probe, recover, renew, restart, resume, rollback, rollout, verify,
+    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, help, kubeconfig,
+    nodes, probe, recover, renew, restart, resume, rollback, rollout, verify, version,
 };
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
@@ -74,6 +74,11 @@ pub enum Command {
     Resume(resume::Args),
     /// Undo the last change, from its archive
     Rollback(rollback::Args),
+    /// Show the help of a command
+    Help(help::Args),
+    /// Show version, commit, date and target of this binary
+    #[command(hide = true)]
+    Version(version::Args),
 }
 
 /// `kubeadm certs …`.
@@ -100,6 +105,7 @@ pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
     let matches = command().try_get_matches_from(named);
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
+        Ok((Cli { command: Command::Help(help) }, _)) => parse(help.as_words()),
         Ok(parsed) => Ok(parsed),
         Err(error) => Err(tips::with_tip(error, &command(), &shown)),
     }
@@ -133,6 +139,9 @@ impl Cli {
             Command::Verify(command) => verify::run(command, context),
             Command::Resume(args) => resume::run(args, context),
             Command::Rollback(args) => rollback::run(args, context),
+            // Turned into --help by the parser.
+            Command::Help(_) => Ok(Exit::Fine),
+            Command::Version(args) => version::run(args, context),
         }
     }
 }

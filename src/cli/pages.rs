@@ -199,6 +199,8 @@ const PAGES: &[Page] = &[
         "0 the old state is restored, or there is nothing to undo; 2 could not run, nothing was changed; 4 changed, \
          manual action required; 5 refused for safety, nothing was changed",
     ),
+    ("help", &["kuberescue help", "kuberescue help certs renew"], "0 shown; 2 there is no such command"),
+    ("version", &["kuberescue version"], "0 shown"),
 ];
 
 /// The end of a command's help: what is there already, then the examples and the exit codes that are not.
