@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, help, kubeconfig,
+    archive, bundle, ca, check_expiration, completions, csr, diagnose, etcd, explain, help, kubeconfig, man,
     nodes, probe, recover, renew, restart, resume, rollback, rollout, verify, version,
 };
 use crate::error::{Exit, Outcome};
@@ -79,6 +79,12 @@ pub enum Command {
     /// Show version, commit, date and target of this binary
     #[command(hide = true)]
     Version(version::Args),
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions(completions::Args),
+    /// Print the man page, or write one for each command to a directory
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// `kubeadm certs …`.
@@ -142,6 +148,8 @@ impl Cli {
             // Turned into --help by the parser.
             Command::Help(_) => Ok(Exit::Fine),
             Command::Version(args) => version::run(args, context),
+            Command::Completions(args) => completions::run(args, command(), context),
+            Command::Man(args) => man::run(args, command(), context),
         }
     }
 }

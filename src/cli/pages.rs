@@ -201,6 +201,19 @@ const PAGES: &[Page] = &[
     ),
     ("help", &["kuberescue help", "kuberescue help certs renew"], "0 shown; 2 there is no such command"),
     ("version", &["kuberescue version"], "0 shown"),
+    (
+        "completions",
+        &[
+            "kuberescue completions bash > /etc/bash_completion.d/kuberescue",
+            "kuberescue completions zsh > ~/.zfunc/_kuberescue",
+        ],
+        "0 written; 2 could not be written",
+    ),
+    (
+        "man",
+        &["kuberescue man | man -l -", "kuberescue man --dir /usr/local/share/man/man1"],
+        "0 written; 2 could not be written",
+    ),
 ];
 
 /// The end of a command's help: what is there already, then the examples and the exit codes that are not.
