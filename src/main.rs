@@ -47,6 +47,9 @@ fn main() -> ExitCode {
         let at = command.try_get_one::<jiff::Timestamp>("at").ok().flatten();
         out.expect_document(yaml, at.copied().unwrap_or(now));
     }
+    if let Ok(Some(path)) = command.try_get_one::<std::path::PathBuf>("output_file") {
+        out.into_file(path.clone());
+    }
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let operator = invoker::look();
     let (changed, held) = (false, None);

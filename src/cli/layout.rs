@@ -2,6 +2,8 @@
 //! with all options, examples and exit codes. It is laid out here, and not beside each argument, so that one argument
 //! stands in the same group in every command.
 
+use std::path::PathBuf;
+
 use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Command};
 
@@ -73,8 +75,19 @@ fn laid_out(command: Command, above: &str) -> Command {
     }
     let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
     let help = help.help("Print help (--help: all options, examples)");
-    command = in_groups(command.arg(help));
+    command = in_groups(with_output_file(command.arg(help)));
     command.mut_subcommands(|below| laid_out(below, &path))
+}
+
+/// `--output-file` of a command that only reads and has a result: one that asks shows what it asks about on stdout.
+fn with_output_file(command: Command) -> Command {
+    let has = |name: &str| command.get_arguments().any(|arg| arg.get_id() == name);
+    if !has("output") || ["yes", "out", "dry_run"].into_iter().any(has) {
+        return command;
+    }
+    let file = Arg::new("output_file").long("output-file").value_name("FILE");
+    let help = "Write the result to FILE, all of it or nothing (mode 0644); FILE stays as it is where the command could not run";
+    command.arg(file.value_parser(clap::value_parser!(PathBuf)).help(help))
 }
 
 /// The group of an argument.

@@ -1,6 +1,7 @@
 //! The output of a run. Commands hold one [`Output`] and never print by themselves.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,6 +17,13 @@ pub struct Output {
     talk: Box<dyn Write>,
     broken: bool,
     document: Option<Document>,
+    file: Option<ResultFile>,
+}
+
+/// Where the result goes instead of stdout, and what is in it so far.
+pub struct ResultFile {
+    pub path: PathBuf,
+    pub bytes: Vec<u8>,
 }
 
 /// The one document on stdout, if a command is asked for one.
@@ -46,7 +54,18 @@ impl Output {
             talk: Box::new(io::stderr()),
             broken: false,
             document: None,
+            file: None,
         }
+    }
+
+    /// The result goes to this file, once it is complete.
+    pub fn into_file(&mut self, path: PathBuf) {
+        self.file = Some(ResultFile { path, bytes: Vec::new() });
+    }
+
+    /// The complete result, where it is for a file.
+    pub fn take_file(&mut self) -> Option<ResultFile> {
+        self.file.take()
     }
 
     /// Writes the result of the command. Foreign text is sanitised where it is formatted; anything that was
@@ -84,9 +103,13 @@ impl Output {
     }
 
     fn write(&mut self, text: &str) {
-        if let Err(error) =
-            self.result.write_all(printable(text).as_bytes()).and_then(|()| self.result.flush())
-        {
+        self.put(printable(text).as_bytes());
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.file {
+            file.bytes.extend_from_slice(bytes);
+        } else if let Err(error) = self.result.write_all(bytes).and_then(|()| self.result.flush()) {
             // The reader has closed the pipe, as with `| head`: no failure.
             self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
         }
@@ -94,12 +117,10 @@ impl Output {
 
     /// Writes a file as the result, byte for byte; a terminal shows it as any other text.
     pub fn file(&mut self, bytes: &[u8]) {
-        if io::stdout().is_terminal() {
+        if self.file.is_none() && io::stdout().is_terminal() {
             return self.result(&String::from_utf8_lossy(bytes));
         }
-        if let Err(error) = self.result.write_all(bytes).and_then(|()| self.result.flush()) {
-            self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
-        }
+        self.put(bytes);
     }
 
     /// Writes lines of foreign text, such as paths, as the result.
