@@ -15,8 +15,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use kuberescue::cli::Cli;
+use clap::ArgMatches;
+use kuberescue::cli;
 use kuberescue::error::Exit;
 use kuberescue::live::{clock, invoker};
 use kuberescue::report::Output;
@@ -24,9 +24,7 @@ use kuberescue::session::Context;
 
 fn main() -> ExitCode {
     invoker::keep_memory_private();
-    let parsed = Cli::command().try_get_matches();
-    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
-    let (cli, matches) = match parsed {
+    let (cli, matches) = match cli::parse(std::env::args_os().skip(1).collect()) {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are no errors, nor is a closed pipe.
@@ -50,6 +48,9 @@ fn main() -> ExitCode {
         out.expect_document(yaml, at.copied().unwrap_or(now));
     } else if has_own_format(command) {
         out.expect_format();
+    }
+    if let Ok(Some(path)) = command.try_get_one::<std::path::PathBuf>("output_file") {
+        out.into_file(path.clone());
     }
     let command_line = format!("kuberescue {}", arguments.join(" "));
     let operator = invoker::look();

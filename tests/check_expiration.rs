@@ -182,7 +182,22 @@ fn monitoring_asks_what_ends_soon() {
     assert_eq!(node.run("certs check-expiration --fail-within 364d").code, 0);
     let run = node.run("certs check-expiration --fail-within 365d");
     assert_eq!(run.code, 1, "{run}");
-    assert_snapshot!(node.talk(&run), @"kubelet-client expires at 2027-11-23T22:18:25Z, within the time given with --fail-within");
+    assert_snapshot!(node.talk(&run), @"
+    13 certificates expire within the time of --fail-within:
+      kubelet-client expires on 2027-11-23 (in 364 days)
+      admin.conf expires on 2027-11-23 (in 364 days)
+      apiserver expires on 2027-11-23 (in 364 days)
+      apiserver-etcd-client expires on 2027-11-23 (in 364 days)
+      apiserver-kubelet-client expires on 2027-11-23 (in 364 days)
+      controller-manager.conf expires on 2027-11-23 (in 364 days)
+      etcd-healthcheck-client expires on 2027-11-23 (in 364 days)
+      etcd-peer expires on 2027-11-23 (in 364 days)
+      etcd-server expires on 2027-11-23 (in 364 days)
+      front-proxy-client expires on 2027-11-23 (in 364 days)
+      kubelet-serving expires on 2027-11-23 (in 364 days)
+      scheduler.conf expires on 2027-11-23 (in 364 days)
+      super-admin.conf expires on 2027-11-23 (in 364 days)
+    ");
     for wrong in ["30", "soon", "-1d"] {
         assert_eq!(node.run(&format!("{CHECK} --fail-within={wrong}")).code, 2, "{wrong}");
     }

@@ -192,7 +192,7 @@ fn a_node_with_logs_in_every_form() {
     2033-12-29T00:00:00Z   certificate                         front-proxy-ca expires (/etc/kubernetes/pki/front-proxy-ca.crt)
 
     Notes:
-      6 log files with 38 KiB were read
+      Read 6 log files with 38 KiB
     ");
     let json: serde_json::Value = serde_json::from_str(&timeline_json(&timeline)).unwrap();
     assert_eq!(json["firstFailure"]["code"], "etcd-certificate-refused");

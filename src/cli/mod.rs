@@ -1,10 +1,16 @@
 //! The command line: kubeadm's words wherever kubeadm has one.
 
-use clap::{Parser, Subcommand};
+mod layout;
+mod pages;
+mod tips;
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    archive, bundle, ca, check_expiration, csr, diagnose, etcd, explain, kubeconfig, nodes, probe, recover,
-    renew, restart, resume, rollback, rollout, verify,
+    archive, bundle, ca, check_expiration, completions, csr, diagnose, etcd, explain, help, kubeconfig, man,
+    nodes, probe, recover, renew, restart, resume, rollback, rollout, verify, version,
 };
 use crate::error::{Exit, Outcome};
 use crate::session::Context;
@@ -25,11 +31,11 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Repair this node: renew what has expired, restart, verify (start here)
+    /// Repair this node: renew what has expired, restart, verify
     Recover(recover::Args),
     /// Diagnose the node (read-only)
     Diagnose(diagnose::Args),
-    /// Explain the code of a finding or an error: meaning, cause, what to do
+    /// Explain the code of a finding or an error
     Explain(explain::Args),
     /// Check and renew certificates (the commands of kubeadm certs)
     #[command(subcommand)]
@@ -37,26 +43,26 @@ pub enum Command {
     /// Renew CAs before or after they expire
     #[command(subcommand)]
     Ca(ca::Command),
-    /// Renew certificates of an external CA, whose key is on another machine
+    /// Renew certificates of a CA whose key is on another machine
     #[command(subcommand)]
     Csr(csr::Command),
-    /// Renew another node with the CA keys of this one: a worker, or a control-plane node
+    /// Renew another node with the CA keys of this one
     #[command(subcommand)]
     Bundle(bundle::Command),
-    /// Create, list, verify, compare and restore archives of the node's state
+    /// Create, list, verify, compare and restore archives of the node
     #[command(subcommand)]
     Archive(archive::Command),
     /// Check, fetch, install, push and create kubeconfigs
     #[command(subcommand)]
     Kubeconfig(kubeconfig::Command),
-    /// Show etcd's members, data and snapshots without etcd, and repair a lost quorum
+    /// Show etcd's data without etcd, repair a lost quorum
     #[command(subcommand)]
     Etcd(etcd::Command),
     /// Check live ports, served certificates and API health
     Probe(probe::Args),
     /// List the nodes of the cluster, as kubectl get nodes does
     Nodes(nodes::Args),
-    /// Restart static pods and the kubelet; by default those that still use old files
+    /// Restart static pods and the kubelet that still use old files
     Restart(restart::Args),
     /// Restart workloads that still use old certificates
     #[command(subcommand)]
@@ -68,6 +74,17 @@ pub enum Command {
     Resume(resume::Args),
     /// Undo the last change, from its archive
     Rollback(rollback::Args),
+    /// Show the help of a command
+    Help(help::Args),
+    /// Show version, commit, date and target of this binary
+    #[command(hide = true)]
+    Version(version::Args),
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions(completions::Args),
+    /// Print the man page, or write one for each command to a directory
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// `kubeadm certs …`.
@@ -77,6 +94,27 @@ pub enum Certs {
     CheckExpiration(check_expiration::Args),
     /// Renew certificates with the CAs on this node
     Renew(renew::Args),
+}
+
+/// The parser.
+pub fn command() -> clap::Command {
+    layout::lay_out(Cli::command())
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+/// They are no command of this program, or ask for help or the version.
+pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
+    let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let named = std::iter::once("kuberescue".into()).chain(words);
+    let matches = command().try_get_matches_from(named);
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    match parsed {
+        Ok((Cli { command: Command::Help(help) }, _)) => parse(help.as_words()),
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(tips::with_tip(error, &command(), &shown)),
+    }
 }
 
 impl Cli {
@@ -107,6 +145,11 @@ impl Cli {
             Command::Verify(command) => verify::run(command, context),
             Command::Resume(args) => resume::run(args, context),
             Command::Rollback(args) => rollback::run(args, context),
+            // Turned into --help by the parser.
+            Command::Help(_) => Ok(Exit::Fine),
+            Command::Version(args) => version::run(args, context),
+            Command::Completions(args) => completions::run(args, command(), context),
+            Command::Man(args) => man::run(args, command(), context),
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Args {
     change: ChangeArgs,
     #[command(flatten)]
     host: HostArgs,
-    /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
+    /// Output format; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
     /// Renew the CAs that have expired, with their own keys, for ten years: what they have signed works again
@@ -44,13 +44,13 @@ pub struct Args {
     /// Save a snapshot of etcd beside the archive before anything is stopped or changed, as NAME.etcd.db
     #[arg(long)]
     etcd_snapshot: bool,
-    /// Restart static pods in this way on a running node
+    /// Restart static pods this way, on a running node
     #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
     restart: Restart,
     /// Wait this long for the node to be healthy again
     #[arg(long, default_value = "300s", value_name = "DURATION", value_parser = parse_duration)]
     proof_timeout: SignedDuration,
-    /// List workloads that still use old certificates (DaemonSets such as etcd-defrag) without restarting them
+    /// Do not restart workloads that use old certificates; DaemonSets such as etcd-defrag are only listed
     #[arg(long)]
     no_rollout: bool,
     /// Roll back when the node is not healthy by then

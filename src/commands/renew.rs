@@ -1,4 +1,4 @@
-//! `certs renew all|NAME`: kubeadm's command, planned, archived, all or nothing. It does not ask for
+//! `certs renew all|NAME…`: kubeadm's command, planned, archived, all or nothing. It does not ask for
 //! confirmation, as kubeadm's doesn't.
 
 use std::str::FromStr as _;
@@ -18,7 +18,7 @@ use crate::session::change::arguments::ChangeArgs;
 use crate::session::change::{Issued, Prepared, prepare};
 use crate::session::cluster::connect::Cluster;
 use crate::session::cluster::kubeadm_config;
-use crate::session::input::arguments::parse_duration;
+use crate::session::input::arguments::{KubeadmArgs, parse_duration};
 use crate::state::Code;
 use crate::state::Component;
 use crate::state::Subject;
@@ -30,11 +30,13 @@ const API_TIMEOUT: Duration = Duration::from_secs(10);
 /// Arguments of `certs renew`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// all, a name of kubeadm's (admin.conf, apiserver, etcd-server, …), kubelet-client or kubelet-serving
-    #[arg(value_name = "NAME", value_parser = selection)]
-    selection: Selection,
+    /// Certificates to renew: all, or names of kubeadm's (admin.conf, apiserver, etcd-server, …), kubelet-client, kubelet-serving
+    #[arg(value_name = "NAME", required = true, value_parser = selection)]
+    names: Vec<Selection>,
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    kubeadm: KubeadmArgs,
     /// Add a DNS name or an IP address to the serving certificates that are renewed (apiserver, etcd-server, etcd-peer), such as --add-san lb.example.com; may be given several times
     #[arg(long, value_name = "NAME|IP", value_parser = San::from_str)]
     add_san: Vec<San>,
@@ -47,7 +49,7 @@ pub struct Args {
     /// Renew only what expires within DURATION, such as 30d, or doesn't work: for timers. Where nothing is due, nothing is written
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     if_within: Option<SignedDuration>,
-    /// Print the result as a table or a document; with json and yaml kubeadm's messages go to stderr
+    /// Output format; with json and yaml kubeadm's messages go to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
 }
@@ -56,6 +58,7 @@ pub struct Args {
 /// See [`Exit`].
 pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.reserve();
+    args.kubeadm.tell(context);
     let mut prepared = prepare(&args.change.write, &args.options()?, context)?;
     args.refuse_flags(&prepared)?;
     if args.change.write.dry_run {
@@ -116,17 +119,17 @@ impl Args {
     /// # Errors
     /// A name for a certificate that has none, or has those of its issuer.
     fn options(&self) -> Result<Options, Error> {
-        let serves = match &self.selection {
+        let serves = self.names.iter().any(|name| match name {
             Selection::All => true,
             Selection::One(spec) => spec.names != Names::None,
-            Selection::Nothing | Selection::Kubelet | Selection::KubeletServing => false,
-        };
+            _ => false,
+        });
         let flags = [("--add-san", &self.add_san), ("--remove-san", &self.remove_san)];
         if !serves && let Some((flag, _)) = flags.iter().find(|(_, names)| !names.is_empty()) {
             let what = format!("cannot use {flag} here: it is for all, apiserver, etcd-server and etcd-peer");
             return Err(Error::usage(what).hint(format!("kuberescue certs renew apiserver {flag} NAME")));
         }
-        let of_kubelet = matches!(self.selection, Selection::All | Selection::Kubelet);
+        let of_kubelet = self.names.iter().any(|name| matches!(name, Selection::All | Selection::Kubelet));
         if self.change.enable_client_cert_rotation && !of_kubelet && !self.change.kubelet {
             let what = "cannot use --enable-client-cert-rotation here: it is for all and kubelet-client";
             return Err(Error::usage(what)
@@ -135,7 +138,7 @@ impl Args {
         if let Some(name) = self.add_san.iter().find(|name| self.remove_san.contains(name)) {
             return Err(Error::usage(format!("cannot both add and remove {name}")));
         }
-        let options = self.change.options(self.selection.clone(), false, self.if_within)?;
+        let options = self.change.options(Selection::of(&self.names), false, self.if_within)?;
         Ok(Options { add_sans: self.add_san.clone(), remove_sans: self.remove_san.clone(), ..options })
     }
 
@@ -197,11 +200,11 @@ impl Args {
         if left { Exit::ActionRequired } else { Exit::Fine }
     }
 
-    /// The remaining blockers to report: of the node, or of the one certificate.
+    /// The remaining blockers to report: of the node, or of the named certificates.
     fn left<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
         let blockers = findings.iter().filter(|finding| finding.is_blocker());
-        let of_it = |finding: &&Finding| match &self.selection {
-            Selection::Nothing => false,
+        let of_it = |finding: &Finding, name: &Selection| match name {
+            Selection::Nothing | Selection::Several(_) => false,
             Selection::All => true,
             Selection::One(spec) => finding.subject == Subject::Leaf(spec.leaf),
             Selection::Kubelet => {
@@ -209,7 +212,7 @@ impl Args {
             }
             Selection::KubeletServing => finding.subject == Subject::KubeletServing,
         };
-        blockers.filter(of_it).collect()
+        blockers.filter(|finding| self.names.iter().any(|name| of_it(finding, name))).collect()
     }
 }
 
@@ -262,9 +265,17 @@ fn selection(name: &str) -> Result<Selection, String> {
         "all" => Ok(Selection::All),
         KUBELET_CLIENT => Ok(Selection::Kubelet),
         KUBELET_SERVING => Ok(Selection::KubeletServing),
-        name => cert_spec(name).map(Selection::One).ok_or_else(|| {
-            let names: Vec<_> = CERT_SPECS.iter().map(|spec| spec.name).collect();
-            format!("one of all, {}, {KUBELET_CLIENT}, {KUBELET_SERVING}", names.join(", "))
-        }),
+        name => cert_spec(name).map(Selection::One).ok_or_else(|| no_certificate(name)),
     }
+}
+
+/// The nearest name, and all of them.
+fn no_certificate(typed: &str) -> String {
+    let kubeadms = CERT_SPECS.iter().map(|spec| spec.name);
+    let names: Vec<_> =
+        ["all"].into_iter().chain(kubeadms).chain([KUBELET_CLIENT, KUBELET_SERVING]).collect();
+    let near = names.iter().min_by_key(|name| strsim::levenshtein(typed, name));
+    let near = near.filter(|name| strsim::levenshtein(typed, name) <= typed.chars().count() / 4 + 1);
+    let meant = near.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+    format!("{meant}The names are {}", names.join(", "))
 }

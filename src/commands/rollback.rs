@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::disk::parking::parked;
 use crate::disk::rescue::Rescue;
 use crate::disk::transaction::{Journal, RolledBack};
-use crate::disk::{self, Root};
+use crate::disk::{self, Root, history};
 use crate::error::{Exit, Outcome};
 use crate::report::{DocumentFormat, UndoReport, Undone};
 use crate::session::Context;
@@ -17,7 +17,7 @@ use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
 use crate::session::recovery::rescue;
-use crate::state::text::count;
+use crate::state::text::{count, shell_word};
 
 const KIND: &str = "RollbackResult";
 
@@ -69,9 +69,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         if !args.dry_run {
             sweep(&root, context);
         }
-        let text =
-            "Nothing to roll back: kuberescue has changed nothing here, or it was rolled back already.";
-        UndoReport::nothing(text, args.dry_run).show(KIND, context.out);
+        nothing(args, &root, context);
         return Ok(Exit::Fine);
     };
     // A completed change is here only if it isn't undone yet.
@@ -112,6 +110,32 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         context.out.say(restart_hint(&args.root, &root, context.now));
     }
     Ok(args.theirs.judge(&root, &args.root, &theirs, exit, context))
+}
+
+/// Says what still stands of what was done before the change that was rolled back, and how to undo that too.
+fn nothing(args: &Args, root: &Root, context: &mut Context<'_>) {
+    let check = history::verify(root).unwrap_or_default();
+    let Some(earlier) = check.standing() else {
+        let text =
+            "Nothing to roll back: kuberescue has changed nothing here, or it was rolled back already.";
+        return UndoReport::nothing(text, args.dry_run).show(KIND, context.out);
+    };
+    let text = "Nothing to roll back: the last change was rolled back already.";
+    UndoReport::nothing(text, args.dry_run).show(KIND, context.out);
+    let (time, paths) = (earlier.time, count(earlier.paths, "path"));
+    context
+        .out
+        .say(&format!("An earlier change still stands: \"{}\" of {time:.0} ({paths})", earlier.command));
+    if let Some(archive) = earlier.archive.as_ref().filter(|archive| archive.path.is_file()) {
+        let root = match root.is_live() {
+            true => String::new(),
+            false => format!(" --root {}", shell_word(&args.root.root.display().to_string())),
+        };
+        let file = shell_word(&archive.path.display().to_string());
+        context
+            .out
+            .say(&format!("hint: sudo kuberescue archive restore {file}{root} restores the state before it"));
+    }
 }
 
 /// What comes next on a running node. Nothing would start with certificates that have expired.

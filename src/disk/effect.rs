@@ -41,6 +41,11 @@ pub(super) fn create_unnamed(dir: impl AsFd) -> io::Result<File> {
     Ok(File::from(file))
 }
 
+/// Sets the mode of an open file, whatever the process's file mode creation mask.
+pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    Ok(retry(|| fchmod(file, Mode::from_bits_truncate(mode)))?)
+}
+
 /// Opens or creates a file of mode 0600 and keeps its content: the lock.
 pub(super) fn open_or_create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     gate()?;

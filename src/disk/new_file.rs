@@ -69,6 +69,20 @@ impl NewFile {
         Self::create(open_directory(parent)?, parent.to_owned(), name, "", 1)
     }
 
+    /// Begins a result at `path` on the host, for everyone to read (mode 0644), which may take the place of another file
+    /// with [`NewFile::replace`].
+    ///
+    /// # Errors
+    /// It is no name of a file, or its directory doesn't exist or can't be written.
+    pub fn result(path: &Path) -> Result<Self, Error> {
+        let is_directory = || Error::io("write", path)(Errno::EISDIR.into());
+        let name = path.file_name().filter(|_| !path.is_dir()).ok_or_else(is_directory)?.to_owned();
+        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let new = Self::create(open_directory(parent)?, parent.to_owned(), name, "", 1)?;
+        effect::set_mode(&new.file, 0o644).map_err(Error::io("write", path))?;
+        Ok(new)
+    }
+
     /// Begins the file `name` in `directory`, with no other name.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub enum Kind {
     Findings,
     /// Wrong usage, or it could not run; nothing was changed.
     CouldNotRun,
+    /// The answer to a question was no: no error; nothing was changed.
+    Aborted,
     /// It failed, and the old state was put back.
     RolledBack,
     /// Something was changed, and manual action is required.
@@ -68,7 +70,7 @@ impl Error {
     pub const fn exit(&self) -> Exit {
         match self.kind {
             Kind::Findings => Exit::Findings,
-            Kind::CouldNotRun => Exit::CouldNotRun,
+            Kind::CouldNotRun | Kind::Aborted => Exit::CouldNotRun,
             Kind::RolledBack => Exit::RolledBack,
             Kind::ActionRequired => Exit::ActionRequired,
             Kind::Refused => Exit::Refused,
@@ -83,6 +85,11 @@ impl Error {
     /// It could not run; nothing was changed.
     pub fn could_not_run(message: impl fmt::Display) -> Self {
         Self::new(Kind::CouldNotRun, message)
+    }
+
+    /// The answer was no.
+    pub fn aborted() -> Self {
+        Self::new(Kind::Aborted, "aborted; nothing was changed").code(Code::NotConfirmed)
     }
 
     /// Its arguments don't fit; nothing was read or changed.

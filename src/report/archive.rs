@@ -10,7 +10,7 @@ use super::sanitise::line;
 use super::{DocumentFormat, SavedSnapshot, condition_text, finding_sections, table};
 use crate::analysis::forensics::readiness::{Judgement, Readiness, Scope};
 use crate::disk::history;
-use crate::state::text::count;
+use crate::state::text::{count, size};
 use crate::state::time::minute;
 use crate::state::{Code, Digest};
 
@@ -186,7 +186,7 @@ impl ArchiveReport {
             out.push('\n');
         };
         add(format!("{}: {}", self.path, self.verdict()));
-        let size = format!("{}, {} KiB", count(self.entries, "entry"), self.bytes.div_ceil(1024));
+        let size = format!("{}, {}", count(self.entries, "entry"), size(self.bytes));
         match &self.creation {
             Some(Creation { created, host, node, command, version }) => {
                 add(format!("  {size}; every digest matches"));

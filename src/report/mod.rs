@@ -59,7 +59,7 @@ pub use kubeconfig::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};
 pub use new_kubeconfig::NewKubeconfig;
 pub use node_table::{NodesFormat, node_list, node_list_report};
 pub use nodes::{nodes_json, nodes_text};
-pub use output::Output;
+pub use output::{Output, ResultFile};
 pub use outside::outside_text;
 pub use plan::{LeftToDo, manual_actions, plan_notes, plan_text};
 pub use probe::{ProbeFormat, ProbeReport};

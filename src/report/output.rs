@@ -1,6 +1,7 @@
 //! The output of a run. Commands hold one [`Output`] and never print by themselves.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use zeroize::Zeroizing;
 use super::json::{document, yaml_document};
 use super::layout::Layout;
 use super::sanitise::{line, printable};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Kind};
 use crate::state::Code;
 
 pub struct Output {
@@ -19,6 +20,13 @@ pub struct Output {
     document: Option<Document>,
     /// Of stdout, and of stderr.
     layouts: [Layout; 2],
+    file: Option<ResultFile>,
+}
+
+/// Where the result goes instead of stdout, and what is in it so far.
+pub struct ResultFile {
+    pub path: PathBuf,
+    pub bytes: Vec<u8>,
 }
 
 /// The one document on stdout, if a command is asked for one.
@@ -50,6 +58,7 @@ impl Output {
             broken: false,
             document: None,
             layouts: [Layout::of(&io::stdout()), Layout::of(&io::stderr())],
+            file: None,
         }
     }
 
@@ -63,6 +72,17 @@ impl Output {
     pub fn width(&self) -> Option<usize> {
         let [result, _] = &self.layouts;
         result.width()
+    }
+
+    /// The result goes to this file, once it is complete.
+    pub fn into_file(&mut self, path: PathBuf) {
+        self.expect_format();
+        self.file = Some(ResultFile { path, bytes: Vec::new() });
+    }
+
+    /// The complete result, where it is for a file.
+    pub fn take_file(&mut self) -> Option<ResultFile> {
+        self.file.take()
     }
 
     /// Writes the result of the command. Foreign text is sanitised where it is formatted; anything that was
@@ -103,8 +123,13 @@ impl Output {
     fn write(&mut self, text: &str) {
         let [layout, _] = self.layouts;
         let text = printable(text);
-        let text = layout.apply(&text);
-        if let Err(error) = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush()) {
+        self.put(layout.apply(&text).as_bytes());
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.file {
+            file.bytes.extend_from_slice(bytes);
+        } else if let Err(error) = self.result.write_all(bytes).and_then(|()| self.result.flush()) {
             // The reader has closed the pipe, as with `| head`: no failure.
             self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
         }
@@ -112,13 +137,11 @@ impl Output {
 
     /// Writes a file as the result, byte for byte; a terminal shows it as any other text.
     pub fn file(&mut self, bytes: &[u8]) {
-        if io::stdout().is_terminal() {
+        if self.file.is_none() && io::stdout().is_terminal() {
             self.expect_format();
             return self.result(&String::from_utf8_lossy(bytes));
         }
-        if let Err(error) = self.result.write_all(bytes).and_then(|()| self.result.flush()) {
-            self.broken |= error.kind() != io::ErrorKind::BrokenPipe;
-        }
+        self.put(bytes);
     }
 
     /// Writes lines of foreign text, such as paths, as the result.
@@ -155,6 +178,10 @@ impl Output {
     /// Prints why a command failed: `error: …`, `hint: …`.
     pub fn fail(&mut self, failure: &Error) -> Exit {
         debug_assert!(failure.code.is_some(), "every error has a page: {}", failure.message);
+        if failure.kind == Kind::Aborted {
+            self.say(&line(&failure.message));
+            return failure.exit();
+        }
         let code = failure.code.map(|code| format!(" [{code}]")).unwrap_or_default();
         self.say(&format!("error{code}: {}", line(&failure.message)));
         for detail in &failure.details {

@@ -11,7 +11,7 @@ use super::sanitise::line;
 use crate::disk::data;
 use crate::formats::etcd::Keys;
 use crate::live::etcd::alone::Other;
-use crate::state::text::{self, count};
+use crate::state::text::{self, count, size};
 
 /// What a rescue does on this node, decided before anything is changed.
 pub struct RescuePlan {
@@ -59,13 +59,13 @@ impl RescuePlan {
         }
         let _ = writeln!(out, "  (from {})", line(&self.source));
         let data_now = self.before().unwrap_or_else(|| "its keys are not known".to_owned());
-        let (mib, free) = (self.size.bytes.div_ceil(1 << 20), self.free >> 20);
+        let (bytes, free) = (size(self.size.bytes), size(self.free));
         let share = if self.must_share { ": enough only if the file system shares content" } else { "" };
         let lines = [
             String::new(),
             "Plan:".to_owned(),
             format!("  1. etcd is stopped: {} is taken away (the archive holds it)", self.manifest.display()),
-            format!("  2. {data} ({mib} MiB, {data_now}) is copied to {copy} ({free} MiB free{share})"),
+            format!("  2. {data} ({bytes}, {data_now}) is copied to {copy} ({free} free{share})"),
             format!("  3. etcd is started with --force-new-cluster: {here} is then the only member"),
             "  4. once it is healthy, etcd is stopped, and started with its old manifest, byte for byte"
                 .to_owned(),

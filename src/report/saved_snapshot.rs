@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::DocumentFormat;
 use super::sanitise::line;
 use crate::formats::etcd::Totals;
-use crate::state::text::count;
+use crate::state::text::{count, size};
 use crate::state::{Digest, text};
 
 /// The document `EtcdSavedSnapshot`; part of `Archive` and `Recovery` too.
@@ -99,12 +99,5 @@ impl SavedSnapshot {
         let why = etcd.as_ref().map(|why| format!("etcd itself gives none ({why}); ")).unwrap_or_default();
         let lacks = "changes in the write-ahead log that etcd has not applied to its database yet are not in the snapshot";
         format!("{}\n{}", line(&said), line(&format!("note: {why}{lacks}")))
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes >> 20 {
-        0..10 => format!("{} KiB", bytes.div_ceil(1024)),
-        mebibytes => format!("{mebibytes} MiB"),
     }
 }

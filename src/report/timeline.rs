@@ -9,7 +9,7 @@ use super::json::document;
 use super::sanitise::line;
 use super::table;
 use crate::analysis::forensics::timeline::{Event, Kind, Timeline};
-use crate::state::text::count;
+use crate::state::text::{count, size};
 
 /// The timeline as text: the first failure, everything that has a time, the lines without one, wrong clocks.
 pub fn timeline_text(timeline: &Timeline) -> String {
@@ -42,7 +42,7 @@ pub fn timeline_text(timeline: &Timeline) -> String {
     let mut notes = timeline.notes.clone();
     if timeline.scanned.files > 0 {
         let scanned = timeline.scanned;
-        notes.insert(0, format!("{} log files with {} were read", scanned.files, size(scanned.bytes)));
+        notes.insert(0, format!("Read {} with {}", count(scanned.files, "log file"), size(scanned.bytes)));
     }
     section(&mut out, "Notes", notes);
     out
@@ -131,13 +131,5 @@ fn section(out: &mut String, title: &str, lines: Vec<String>) {
     let _ = write!(out, "\n{title}:\n");
     for text in lines {
         let _ = writeln!(out, "  {}", line(&text));
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_240 => format!("{bytes} bytes"),
-        10_240..10_485_760 => format!("{} KiB", bytes >> 10),
-        _ => format!("{} MiB", bytes >> 20),
     }
 }

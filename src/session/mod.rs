@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use self::change::signals::{SignalGuard, arrived, hold};
+use crate::disk::{self, NewFile};
 use crate::error::{Error, Exit};
 use crate::live::clock;
-use crate::report::Output;
+use crate::report::{Output, ResultFile};
 use crate::state::{Code, Invoker};
 
 pub struct Context<'a> {
@@ -52,6 +53,10 @@ impl Context<'_> {
     pub fn last_word(&mut self, exit: Exit) -> Exit {
         // Everything is said: a signal has nothing left to end.
         let _over = arrived();
+        let file = self.out.take_file().filter(|_| exit != Exit::CouldNotRun);
+        if let Some(Err(error)) = file.map(|file| written(&file)) {
+            return self.out.fail(&Error::from(error).code(Code::OutputFailed));
+        }
         if !self.out.is_broken() || !matches!(exit, Exit::Fine | Exit::Findings) {
             return exit;
         }
@@ -74,13 +79,18 @@ impl Context<'_> {
         }
         match self.out.ask(question) {
             Some(true) => Ok(()),
-            Some(false) => Err(not_confirmed("aborted; nothing was changed")),
-            None => Err(not_confirmed("no terminal to confirm on; nothing was changed")
+            Some(false) => Err(Error::aborted()),
+            None => Err(Error::could_not_run("no terminal to confirm on; nothing was changed")
+                .code(Code::NotConfirmed)
                 .hint("run it again with --yes")),
         }
     }
 }
 
-fn not_confirmed(what: &str) -> Error {
-    Error::could_not_run(what).code(Code::NotConfirmed)
+/// Writes the result to its file: all of it or nothing, so that a reader never finds half a file.
+fn written(file: &ResultFile) -> Result<(), disk::Error> {
+    let mut new = NewFile::result(&file.path)?;
+    new.write(&file.bytes)?;
+    new.sync()?;
+    new.replace().map(drop)
 }

@@ -44,6 +44,23 @@ pub fn count_verb(number: impl TryInto<u64>, unit: &str, verb: &str) -> String {
     format!("{} {verb}{}", count(number, unit), if number == 1 { "s" } else { "" })
 }
 
+/// `9 bytes`, `38 KiB`, `228 GiB`: rounded down.
+pub fn size(bytes: u64) -> String {
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = KIB << 10;
+    const GIB: u64 = MIB << 10;
+    const MANY: u64 = 10;
+    if bytes < MANY * KIB {
+        count(bytes, "byte")
+    } else if bytes < MANY * MIB {
+        format!("{} KiB", bytes / KIB)
+    } else if bytes < MANY * GIB {
+        format!("{} MiB", bytes / MIB)
+    } else {
+        format!("{} GiB", bytes / GIB)
+    }
+}
+
 #[derive(Serialize)]
 struct Raw {
     base64: String,

@@ -17,7 +17,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?m)^  \d{4}-\d\d-\d\d \d\d:\d\d UTC  uid \d+", "  TIME  uid UID"),
         (r"\(host [^)]+\)", "(host HOST)"),
         (r"\bcreated \d{4}-\d\d-\d\d \d\d:\d\d UTC", "created TIME"),
-        (r"entries, \d+ KiB;", "entries, SIZE;"),
+        (r"entries, \d+ (KiB|bytes);", "entries, SIZE;"),
         // A serial number or a signature is a byte longer now and then.
         (r"content \([\d →]+ bytes\)", "content (SIZE)"),
         (r"\b[0-9a-f]{64}\b", "SHA256"),

@@ -109,7 +109,7 @@ fn what_happened_when_with_logs_of_the_node_and_of_the_operator() {
     2033-12-29T00:00:00Z   certificate             front-proxy-ca expires (/etc/kubernetes/pki/front-proxy-ca.crt)
 
     Notes:
-      2 log files with 61 KiB were read
+      Read 2 log files with 61 KiB
     ");
     let json = node.run(&format!("diagnose --timeline -o json --log {}", kubelet.display())).json();
     let counted = json["lines"].as_array().unwrap();

@@ -127,6 +127,8 @@ fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, Vec<Stri
 fn every_command_with_a_result_has_documents_and_is_in_the_table() {
     let mut found = Vec::new();
     leaves(&Cli::command(), "", &mut found);
+    // What they print is of the program itself.
+    found.retain(|(command, _)| !["help", "version", "completions", "man"].contains(&command.as_str()));
     for (command, formats) in &found {
         let has = |format: &str| formats.iter().any(|one| one == format);
         assert!(has("table") && has("json") && has("yaml"), "{command} takes {formats:?}");

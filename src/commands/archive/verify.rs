@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Root directory of the node whose history is verified: / on the node itself, or where its disk is mounted
-    #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
+    #[arg(long, default_value = "/", value_name = "DIR", alias = "rootfs")]
     root: PathBuf,
     /// Evaluate as of TIME, such as 2027-03-01T12:00:00Z or 2027-03-01 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

@@ -43,13 +43,13 @@ pub struct Args {
     write: WriteArgs,
     #[command(flatten)]
     host: HostArgs,
-    /// Restart static pods in this way on a running node; with none nothing is restarted, not even the kubelet
+    /// Restart static pods this way, on a running node; with none nothing is restarted, not even the kubelet
     #[arg(long, value_enum, default_value_t = Restart::Cri, value_name = "HOW")]
     restart: Restart,
     /// Wait this long for the node to be healthy again
     #[arg(long, default_value = "300s", value_name = "DURATION", value_parser = parse_duration)]
     proof_timeout: SignedDuration,
-    /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
+    /// Output format; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
 }

@@ -73,7 +73,7 @@ pub struct Args {
     /// Show what would be issued without issuing it
     #[arg(long)]
     dry_run: bool,
-    /// Print the result as a table or a document
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
 }

@@ -18,7 +18,7 @@ use crate::state::catalog::{CAS, Ca};
 pub enum Command {
     /// Renew CA certificates with their own keys: what they have signed stays valid
     Renew(renew::Args),
-    /// Replace a CA whose key is lost or has leaked by a new one, in steps: both are trusted until the last one
+    /// Replace a CA whose key is lost or has leaked by a new one, in steps
     Replace(replace::Args),
 }
 

@@ -19,7 +19,7 @@ pub struct Args {
     /// Issue CA certificates that are valid for N days
     #[arg(long, default_value_t = DEFAULT_CA_DAYS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
     days: u32,
-    /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
+    /// Output format; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
 }

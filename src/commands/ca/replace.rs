@@ -41,7 +41,7 @@ pub struct Args {
     /// Make a key of this algorithm: rsa-2048, rsa-3072, rsa-4096, ecdsa-p256 or ecdsa-p384 [default: that of the old one]
     #[arg(long, value_name = "ALGORITHM", value_parser = KeyAlgorithm::from_str)]
     key_algorithm: Option<KeyAlgorithm>,
-    /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
+    /// Output format; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
 }

@@ -33,7 +33,7 @@ pub struct Args {
     names: Vec<String>,
     #[command(flatten)]
     write: WriteArgs,
-    /// Print the result as a table or a document; with json and yaml the course of the work goes to stderr
+    /// Output format; with json and yaml the course of the work goes to stderr
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: DocumentFormat,
 }

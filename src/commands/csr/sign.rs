@@ -28,7 +28,7 @@ Examples:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The directory that csr export or kubeadm certs generate-csr has written
+    /// Directory of the requests: what csr export or kubeadm certs generate-csr has written
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// A directory laid out as /etc/kubernetes/pki, or the certificate of a CA with its key beside it (ca.crt, ca.key); may be

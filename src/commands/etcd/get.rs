@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     db: Option<PathBuf>,
     /// Root directory of the node: / on the node itself, or where its disk is mounted
-    #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
+    #[arg(long, default_value = "/", value_name = "DIR", alias = "rootfs")]
     root: PathBuf,
     /// Show the values of Secrets too, base64 as kubectl does: passwords, tokens and keys in plain sight
     #[arg(long)]

@@ -49,7 +49,7 @@ struct DatabaseArgs {
     #[arg(value_name = "FILE", conflicts_with = "root")]
     file: Option<PathBuf>,
     /// Root directory of the node: / on the node itself, or where its disk is mounted
-    #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
+    #[arg(long, default_value = "/", value_name = "DIR", alias = "rootfs")]
     root: PathBuf,
     /// Output format
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]

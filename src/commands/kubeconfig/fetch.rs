@@ -26,7 +26,7 @@ pub struct Args {
     /// Replace FILE; the old one is kept beside it under a dated name
     #[arg(long, requires = "out")]
     force: bool,
-    /// Compare certificate, CA and server with this kubeconfig; - is standard input
+    /// Compare with this kubeconfig: certificate, CA and server; - is standard input
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
     /// Output format of the comparison

@@ -28,7 +28,7 @@ pub struct Args {
     /// Replace FILE [default: bmctl-workspace/NAME/NAME-kubeconfig of --cluster NAME]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Replace only the credential and the CA of this context in FILE [default: ~/.kube/config]
+    /// Replace only this context in FILE: its credential and its CA [default: ~/.kube/config]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// Use this workspace of bmctl

@@ -19,7 +19,7 @@ pub enum Command {
     Fetch(fetch::Args),
     /// Replace an expired kubeconfig with a new one that works; the old one is kept
     Install(install::Args),
-    /// Create a kubeconfig with the CA key of this node: for a user, in an emergency, for a kubelet
+    /// Create a kubeconfig with the CA key of this node
     New(new::Args),
     /// Update a cluster's Secret in the admin cluster from a control-plane node's admin.conf
     Push(push::Args),

@@ -44,13 +44,13 @@ const NODE_HOURS: i64 = 8760;
 #[command(group = ArgGroup::new("whose").required(true).args(["user", "break_glass", "for_node", "for_bootstrap"]))]
 pub struct Args {
     /// Issue it for this user (CN of the client certificate)
-    #[arg(long, value_name = "USER", visible_alias = "client-name")]
+    #[arg(long, value_name = "USER", alias = "client-name")]
     user: Option<String>,
     /// Put the user into this group (O of the client certificate), such as system:masters; may be given several times
     #[arg(
         long,
         value_name = "GROUP",
-        visible_alias = "org",
+        alias = "org",
         value_delimiter = ',',
         conflicts_with_all = ["break_glass", "for_node", "for_bootstrap"]
     )]
@@ -65,7 +65,7 @@ pub struct Args {
     #[arg(long)]
     for_bootstrap: bool,
     /// Valid for this long, never longer than the CA [default: 1h; 24h with --for-bootstrap; 365d with --for-node]
-    #[arg(long, value_name = "DURATION", visible_alias = "validity-period", value_parser = parse_validity)]
+    #[arg(long, value_name = "DURATION", alias = "validity-period", value_parser = parse_validity)]
     valid: Option<SignedDuration>,
     /// URL of the API server [default: that of admin.conf, else of kubeadm-config in etcd's database or of the manifest]
     #[arg(long, value_name = "URL", value_parser = parse_server)]

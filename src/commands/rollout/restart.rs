@@ -16,7 +16,7 @@ const KIND: &str = "Rollout";
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Restart daemonset/NAME, deployment/NAME, statefulset/NAME, or KIND NAME…
+    /// Restart KIND/NAME: daemonset/NAME, deployment/NAME, statefulset/NAME, or KIND NAME…
     ///
     /// [default: workloads that mount or name renewed files, and etcd-defrag]
     #[arg(value_name = "KIND/NAME")]

@@ -23,7 +23,7 @@ pub struct Args {
     /// Check pods of all namespaces, not only those of kube-system
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Wait this long for what has just started to be ready
+    /// Wait this long for new pods to be ready: those that have just started
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
     settle: SignedDuration,
     /// Output format

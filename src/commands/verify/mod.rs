@@ -9,7 +9,7 @@ pub mod cluster;
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Check nodes, pods, control-plane logs, aggregated APIs and pending certificate requests
+    /// Check nodes, pods, logs, aggregated APIs and certificate requests
     Cluster(cluster::Args),
 }
 

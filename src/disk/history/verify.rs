@@ -39,6 +39,21 @@ pub struct Done {
     /// The credential that was issued; then nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued: Option<Issued>,
+    #[serde(skip)]
+    change: String,
+    /// The change that it undid.
+    #[serde(skip)]
+    undoes: Option<String>,
+}
+
+impl Check {
+    /// The newest change that was not undone.
+    pub fn standing(&self) -> Option<&Done> {
+        let completed = || self.records.iter().filter(|done| !done.taken_back);
+        let is_undone = |done: &Done| completed().any(|other| other.undoes.as_ref() == Some(&done.change));
+        let mut changes = completed().filter(|done| done.issued.is_none() && done.undoes.is_none());
+        changes.rfind(|done| !is_undone(done))
+    }
 }
 
 /// The log has other names than a document.
@@ -129,7 +144,7 @@ impl Chain {
         }
         self.first.get_or_insert(record.number);
         self.before = Some((record.number, digest));
-        self.changes.insert(record.change);
+        self.changes.insert(record.change.clone());
         self.check.records.push(Done {
             time: record.begun.time,
             operator: record.begun.operator,
@@ -138,6 +153,8 @@ impl Chain {
             paths: record.changes.len(),
             archive: record.archive,
             issued: record.issued,
+            change: record.change,
+            undoes: record.undoes,
         });
     }
 

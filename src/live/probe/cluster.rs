@@ -280,14 +280,14 @@ impl Question<'_> {
                     Some(since) if renewed <= since => {
                         Some(format!("not renewed since the restart at {since}; last renewed at {renewed}"))
                     }
-                    _ if age > lease.duration.as_secs() => Some(format!("last renewed {age} s ago")),
+                    _ if age > lease.duration.as_secs() => Some(format!("last renewed {} ago", lately(age))),
                     _ => None,
                 };
                 let stale = |what| Verdict::new(Code::LeaseStale, what).hint(restart(Component::Kubelet));
                 what.map(stale).into_iter().collect()
             }
         };
-        self.new_check("lease").judged(found, || format!("renewed {age} s ago"))
+        self.new_check("lease").judged(found, || format!("renewed {} ago", lately(age)))
     }
 }
 
@@ -336,4 +336,12 @@ fn of_error(error: &ApiError) -> Verdict {
         ApiError::Status { .. } | ApiError::Name { .. } | ApiError::Unintelligible(_) => Code::Unhealthy,
     };
     Verdict::new(code, error.to_string())
+}
+
+/// `9 s`, `5 minutes`, `3 days`.
+fn lately(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        _ => time::span(Timestamp::from_second(seconds).unwrap_or_default(), Timestamp::UNIX_EPOCH),
+    }
 }

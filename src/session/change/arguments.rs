@@ -12,6 +12,7 @@ use crate::formats::key::KeyAlgorithm;
 use crate::session::input::arguments::{parse_code, parse_time};
 use crate::session::input::source::RootArgs;
 use crate::state::Code;
+use crate::state::text::count;
 
 /// Which node, and how a change of it is made.
 #[derive(clap::Args, Debug)]
@@ -99,7 +100,8 @@ impl ChangeArgs {
         if due_within.is_some_and(|within| within >= life) {
             let days = life.as_hours() / 24;
             let what = format!(
-                "cannot renew this early: new certificates, valid for {days} days, would be due at once"
+                "cannot renew this early: new certificates, valid for {}, would be due at once",
+                count(days, "day")
             );
             return Err(Error::usage(what).hint("give a shorter time, or more --days"));
         }

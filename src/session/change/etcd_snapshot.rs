@@ -21,7 +21,7 @@ use crate::live::etcd::snapshot::{Piece, answers, stream};
 use crate::live::https::{ClientPair, Transport};
 use crate::report::{SavedSnapshot, SnapshotFigures, SnapshotSource};
 use crate::session::Context;
-use crate::state::{Code, Component, Digest};
+use crate::state::{Code, Component, Digest, text};
 
 /// Bytes that stay free beside a snapshot: directories and journals of the file system.
 const MARGIN: u64 = 1 << 20;
@@ -178,10 +178,10 @@ impl Writing {
         let needed = size.saturating_add(DIGEST as u64).saturating_add(MARGIN);
         match self.new.free() {
             Some(free) if free < needed => Err(Error::could_not_run(format!(
-                "cannot write {}: {} MiB are free and {} MiB needed",
+                "cannot write {}: {} are free and {} needed",
                 self.new.path().display(),
-                free >> 20,
-                needed.div_ceil(1 << 20)
+                text::size(free),
+                text::size(needed)
             ))
             .code(Code::NoSpace)
             .hint("make room, or save the snapshot elsewhere; nothing was changed")),

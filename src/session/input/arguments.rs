@@ -1,24 +1,62 @@
 //! Values as operators type them: moments, lengths of time, codes.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 
 use crate::analysis::node::facts::host_of;
+use crate::session::Context;
 use crate::state::Code;
 
-/// RFC 3339, or a date.
+/// Options of `kubeadm certs` that have no effect here.
+#[derive(clap::Args, Debug)]
+pub struct KubeadmArgs {
+    /// Accepted as kubeadm does, and not read: names and paths come from the disk
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    config: Option<PathBuf>,
+    /// Accepted as kubeadm does, and not read: names and paths come from the disk
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    kubeconfig: Option<PathBuf>,
+}
+
+impl KubeadmArgs {
+    /// Says that what was given is not read.
+    pub fn tell(&self, context: &mut Context<'_>) {
+        for (flag, given) in [("--config", &self.config), ("--kubeconfig", &self.kubeconfig)] {
+            if given.is_some() {
+                context
+                    .out
+                    .note(&format!("{flag} is not read: names and paths come from the disk of this node"));
+            }
+        }
+    }
+}
+
+/// RFC 3339; or a date, with or without a time of day, in UTC.
 ///
 /// # Errors
-/// It is neither.
+/// It is none of these.
 pub fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let day = || {
-        let date: Date = text.parse().ok()?;
-        jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()
-    };
     let time: Result<Timestamp, _> = text.parse();
-    time.ok()
-        .or_else(day)
-        .ok_or_else(|| "a time such as 2027-03-01T12:00:00Z, or a day such as 2027-03-01".to_owned())
+    time.ok().or_else(|| parse_utc(text)).ok_or_else(|| {
+        "a time such as 2027-03-01T12:00:00Z or '2027-03-01 12:00' (UTC), or a day such as 2027-03-01"
+            .to_owned()
+    })
+}
+
+/// A date and a time of day without an offset: `2027-03-01 12:00`, as the output shows it. A plain parser of dates
+/// passes over what comes after the date.
+fn parse_utc(text: &str) -> Option<Timestamp> {
+    let text = text.strip_suffix(" UTC").unwrap_or(text);
+    let (date, time) = text.split_once([' ', 'T']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let plain = |part: &str, beside: char| part.chars().all(|c| c.is_ascii_digit() || c == beside);
+    if !plain(date, '-') || time.is_some_and(|time| !plain(time, ':')) {
+        return None;
+    }
+    let date: Date = date.parse().ok()?;
+    let time: Time = time.map_or(Some(Time::midnight()), |time| time.parse().ok())?;
+    jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()
 }
 
 /// `30d`, `12h`, Go's `720h30m`.
@@ -77,7 +115,23 @@ mod tests {
     fn times_and_durations() {
         assert_eq!(parse_time("2027-03-01").unwrap().to_string(), "2027-03-01T00:00:00Z");
         assert_eq!(parse_time("2027-03-01T12:00:00Z").unwrap().to_string(), "2027-03-01T12:00:00Z");
-        assert!(parse_time("yesterday").is_err());
+        let noon = "2027-03-01T12:00:00Z";
+        for text in
+            ["2027-03-01 12:00", "2027-03-01T12:00:00", "2027-03-01 12:00 UTC", "2027-03-01 21:00+09:00"]
+        {
+            assert_eq!(parse_time(text).unwrap().to_string(), noon, "{text}");
+        }
+        let wrong = [
+            "yesterday",
+            "2027-03-01 noon",
+            "2027-03-01 12:00 JST",
+            "2027-03-01 25:00",
+            "2027-03-01 ",
+            "2027-03-01 12:00-1",
+        ];
+        for text in wrong {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
         assert_eq!(parse_duration("30d").unwrap().as_secs(), 30 * 86_400);
         assert_eq!(parse_duration("1h30m").unwrap().as_secs(), 5400);
         for wrong in ["", "30", "d", "-1d", "99999999999999999999d", "9223372036854775807w"] {

@@ -22,7 +22,7 @@ const ROUNDS: usize = 8;
 pub struct RootArgs {
     /// Root directory of the node: / on the node itself, or where its disk is mounted. Commands that
     /// only read also take an archive (tar, tar.gz)
-    #[arg(long, default_value = "/", value_name = "DIR", visible_alias = "rootfs")]
+    #[arg(long, default_value = "/", value_name = "DIR", alias = "rootfs")]
     pub root: PathBuf,
     /// The PKI directory inside the root [default: what the manifests say]
     #[arg(long, value_name = "DIR")]

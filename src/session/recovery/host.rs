@@ -36,7 +36,7 @@ pub struct HostArgs {
     /// terminationGracePeriod
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = parse_duration)]
     pub grace: SignedDuration,
-    /// Wait this long for the kubelet and for each static pod to be back
+    /// Wait this long for each to be back: the kubelet, each static pod
     #[arg(long, default_value = "120s", value_name = "DURATION", value_parser = parse_duration)]
     pub restart_timeout: SignedDuration,
     /// Stop etcd even if the cluster loses quorum

@@ -11,7 +11,7 @@ use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::{Issued, Prepared};
-use crate::state::text::count;
+use crate::state::text::{count, size};
 use crate::state::{ChangeSet, Code, Component, catalog};
 
 /// Bytes for the journal, the lock and a staged copy of each file, besides the contents.
@@ -153,17 +153,17 @@ fn enough_space(prepared: &Prepared, changes: &ChangeSet, elsewhere: bool) -> Re
         }
         if free < needed {
             let what = format!(
-                "cannot write to {}: {} KiB are free and {} KiB needed; nothing was changed",
+                "cannot write to {}: {} are free and {} needed; nothing was changed",
                 place.display(),
-                free >> 10,
-                needed >> 10
+                size(free),
+                size(needed)
             );
             return Err(Error::could_not_run(what)
                 .code(Code::NoSpace)
                 .hint("make room; --archive-dir puts the archive elsewhere"));
         }
         let separator = if told.is_empty() { "" } else { ", " };
-        told.push_str(&format!("{separator}{} MiB free at {}", free >> 20, place.display()));
+        told.push_str(&format!("{separator}{} free at {}", size(free), place.display()));
     }
     Ok(told)
 }

@@ -43,27 +43,18 @@ pub fn decide(
             }
         }
     }
-    match &options.selection {
-        Selection::Nothing => {}
-        Selection::All => {
-            for leaf in inventory.served() {
-                decision.leaf(leaf.spec, &leaf.row);
-            }
-            if inventory.has_kubelet() {
-                decision.kubelet_where_useless();
-            }
-        }
-        Selection::One(spec) => match inventory.leaves.iter().find(|leaf| leaf.spec == *spec) {
-            Some(leaf) => decision.leaf(leaf.spec, &leaf.row),
-            None => decision.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
-        },
-        Selection::Kubelet => decision.kubelet_client(true),
-        Selection::KubeletServing => decision.kubelet_serving(true),
+    for one in options.selection.each() {
+        decision.select(one);
     }
     decision.signed_by_replaced();
     if options.kubelet && options.selection.is_by_name() {
-        decision.kubelet_client(true);
-        decision.kubelet_serving(true);
+        let named = options.selection.each();
+        if !named.contains(&Selection::Kubelet) {
+            decision.kubelet_client(true);
+        }
+        if !named.contains(&Selection::KubeletServing) {
+            decision.kubelet_serving(true);
+        }
     }
     decision.leave_what_is_not_due();
     decision.leave_what_was_not_named();
@@ -140,6 +131,28 @@ pub(super) struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
+    /// Plans what is asked for.
+    fn select(&mut self, selection: &Selection) {
+        let inventory = self.inventory;
+        match selection {
+            Selection::Nothing | Selection::Several(_) => {}
+            Selection::All => {
+                for leaf in inventory.served() {
+                    self.leaf(leaf.spec, &leaf.row);
+                }
+                if inventory.has_kubelet() {
+                    self.kubelet_where_useless();
+                }
+            }
+            Selection::One(spec) => match inventory.leaves.iter().find(|leaf| leaf.spec == *spec) {
+                Some(leaf) => self.leaf(leaf.spec, &leaf.row),
+                None => self.skip(spec.name, spec.long_name, Why::NotOnThisNode, false),
+            },
+            Selection::Kubelet => self.kubelet_client(true),
+            Selection::KubeletServing => self.kubelet_serving(true),
+        }
+    }
+
     pub(super) fn new(
         snapshot: &'a Snapshot,
         inventory: &'a Inventory,

@@ -93,11 +93,38 @@ pub enum Selection {
     Kubelet,
     /// Only the kubelet's serving certificate.
     KubeletServing,
+    /// Several of these.
+    Several(Vec<Selection>),
 }
 
 impl Selection {
+    /// What several names ask for together: `all` includes the others, and each counts once.
+    pub fn of(names: &[Self]) -> Self {
+        let mut once: Vec<Self> = Vec::new();
+        for name in names {
+            if *name == Self::All {
+                return Self::All;
+            }
+            if !once.contains(name) {
+                once.push(name.clone());
+            }
+        }
+        match once.as_slice() {
+            [one] => one.clone(),
+            _ => Self::Several(once),
+        }
+    }
+
+    /// Each of several, or itself.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(all) => all,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// Whether one of kubeadm's is asked for by its name.
     pub fn is_by_name(&self) -> bool {
-        matches!(self, Self::One(_))
+        self.each().iter().any(|one| matches!(one, Self::One(_)))
     }
 }

@@ -16,6 +16,7 @@ use crate::report::{SignedCertificate, SignedCertificates};
 use crate::session::Context;
 use crate::state::Code;
 use crate::state::catalog::{self, Ca, Usage};
+use crate::state::text::count;
 use crate::state::time::{expired_on, minute};
 
 /// What is asked for beyond the requests.
@@ -284,7 +285,7 @@ impl Planner<'_> {
     fn dates(&self, ca: &KeptCa, days: u32) -> Result<(Dates, bool), Error> {
         let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
         let too_long = |_| {
-            let what = format!("cannot sign for {days} days: no certificate has such a date");
+            let what = format!("cannot sign for {}: no certificate has such a date", count(days, "day"));
             Error::usage(what).hint("ask for less: --days 365")
         };
         let now = self.options.now;

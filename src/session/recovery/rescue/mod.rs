@@ -26,7 +26,7 @@ use crate::session::Context;
 use crate::session::change::{Old, archive_of, refuse_if_interrupted, take_lock};
 use crate::session::input::host_state::look_around;
 use crate::session::input::source::{RootArgs, about};
-use crate::state::text::count;
+use crate::state::text::{self, count};
 use crate::state::{Code, Component, Snapshot};
 
 /// How long the other members may take to answer.
@@ -202,7 +202,7 @@ fn room(root: &Root, copy: &Path, size: data::Size) -> Result<(u64, bool), Error
 
 fn too_little(copy: &Path, free: u64, size: data::Size) -> Error {
     let needed = size.bytes.saturating_add(MARGIN);
-    no_space(copy, &format!("{} MiB are free and {} MiB needed", free >> 20, needed >> 20))
+    no_space(copy, &format!("{} are free and {} needed", text::size(free), text::size(needed)))
 }
 
 fn no_space(copy: &Path, what: &str) -> Error {
