@@ -11,6 +11,7 @@ mod etcd;
 mod etcd_keys;
 mod expiration;
 mod explain;
+mod headline;
 mod history;
 pub mod html;
 mod json;
