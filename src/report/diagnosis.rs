@@ -12,6 +12,7 @@ use super::yaml;
 use super::{SECTIONS, condition_text};
 use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, RankedFinding, Role, State};
 use crate::analysis::node::findings::Severity;
+use crate::state::Situation;
 use crate::state::time::minute;
 
 /// The last heartbeat of a cluster that runs is not older: kubelets renew their Leases every ten seconds.
@@ -137,11 +138,8 @@ fn section(diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Det
     let mut said = None;
     for same in if detail.evidence { alike(found) } else { folded(found) } {
         let RankedFinding { finding, consequence } = same.first;
-        let what = if detail.evidence {
-            format!("{}: {}", same.subject(), finding.what)
-        } else {
-            same.sentence()
-        };
+        let what =
+            if detail.evidence { format!("{}: {}", same.subject(), finding.what) } else { same.sentence() };
         let _ = writeln!(out, "{}", line(&format!("  {:<23} {what}", finding.code.as_str())));
         // Several findings on one subject print their consequence once.
         if consequence.is_some() && said != *consequence {
@@ -170,6 +168,9 @@ fn evidence(same: &Alike<'_, RankedFinding>) -> String {
         None => format!("  {:<23} hint: {}", "", remedy.reason),
     };
     let _ = writeln!(out, "{}", line(&hint));
+    if let Some(situation) = Situation::of(same.first.finding.code) {
+        let _ = writeln!(out, "  {:<23} steps: kuberescue explain {situation}", "");
+    }
     out
 }
 

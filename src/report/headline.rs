@@ -76,7 +76,10 @@ mod tests {
         let rows: Vec<_> = long.lines().collect();
         assert_eq!(rows.len(), 2);
         assert!(rows.iter().all(|row| row.chars().count() <= 80 && row.chars().count() > 70), "{long}");
-        assert!(rows[0].starts_with("  CAUSE    seven77") && rows[1].starts_with("           seven77"), "{long}");
+        assert!(
+            rows[0].starts_with("  CAUSE    seven77") && rows[1].starts_with("           seven77"),
+            "{long}"
+        );
         assert!(rows[1].ends_with(" …"), "{long}");
     }
 }

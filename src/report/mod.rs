@@ -51,7 +51,7 @@ pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yam
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
 pub use etcd_keys::EtcdKeys;
 pub use expiration::{Expiration, Format};
-pub use explain::{explain_json, explain_list, explain_text};
+pub use explain::{Topic, explain_json, explain_list, explain_text};
 pub use history::{UndoReport, Undone};
 pub use json::{DocumentFormat, KINDS};
 pub use kubeconfig::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::unusable::{Expired, Unusable};
-use super::verdict::{ago, far_apart};
+use super::unusable::{Expired, Unusable, ago, far_apart};
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::Plan;
-use crate::state::Subject;
 use crate::state::text::{count, some};
 use crate::state::time;
+use crate::state::{Situation, Subject};
 
 /// So many names stand in a line.
 const NAMED: usize = 2;
@@ -43,10 +42,7 @@ fn no_longer_works(inventory: &Inventory, unusable: &Unusable<'_>, now: Timestam
             1 => ", 1 more no longer works".to_owned(),
             more => format!(", {more} more no longer work"),
         };
-        return Some(format!(
-            "{count} of {total} certificates expired{}{more}",
-            ago(&expired.expiries, now)
-        ));
+        return Some(format!("{count} of {total} certificates expired{}{more}", ago(&expired.expiries, now)));
     }
     let verb = if others.len() == 1 { "works" } else { "work" };
     (!others.is_empty()).then(|| format!("{} no longer {verb}", names(others)))
@@ -85,7 +81,9 @@ pub(super) fn valid(inventory: &Inventory, next: Option<(&str, Timestamp)>, now:
     let valid =
         inventory.rows().filter(|row| row.certificate.get().is_some_and(|c| !c.expired_at(now))).count();
     let mut parts = vec![format!("{} valid", count(valid, "certificate"))];
-    parts.extend(next.map(|(_, end)| format!("the first until {} ({})", time::day(end), time::span(end, now))));
+    parts.extend(
+        next.map(|(_, end)| format!("the first until {} ({})", time::day(end), time::span(end, now))),
+    );
     parts.extend(authorities(inventory));
     parts.join(", ")
 }
@@ -141,20 +139,33 @@ fn names(findings: &[&Finding]) -> String {
 }
 
 /// What to run where no command repairs the node: the page with the steps.
-pub(super) fn page(findings: &[Finding], plan: &Plan) -> Option<String> {
+pub(super) fn page(inventory: &Inventory, findings: &[Finding], plan: &Plan) -> Option<String> {
     let refused = plan.refusals.first().map(|refusal| refusal.code);
     let left = plan.repair.remaining.first().map(|blocker| blocker.code);
     let noted = findings.first().filter(|finding| finding.severity >= Severity::Warning);
     let code = refused.or(left).or_else(|| noted.map(|finding| finding.code))?;
-    Some(format!("kuberescue explain {code}"))
+    let situation = if inventory.is_control_plane() {
+        match code {
+            // It works with keys that are elsewhere; and what has expired and is not renewed here has another CA.
+            Code::CaKeyMissing if !findings.iter().any(Finding::is_blocker) => Some(Situation::ExternalCa),
+            Code::Expired if left == Some(code) => Some(Situation::ExternalCa),
+            _ => Situation::of(code),
+        }
+    } else if code.page().class == Class::Credential {
+        Some(Situation::Workers)
+    } else {
+        Situation::of(code)
+    };
+    Some(match situation {
+        Some(situation) => format!("kuberescue explain {situation}"),
+        None => format!("kuberescue explain {code}"),
+    })
 }
 
-/// `nothing to do before 2027-11-23, when admin.conf expires (in 364 days)`.
-pub(super) fn nothing_to_do(next: Option<(&str, Timestamp)>, now: Timestamp) -> String {
+/// `nothing to do before 2027-11-23, when admin.conf expires`.
+pub(super) fn nothing_to_do(next: Option<(&str, Timestamp)>) -> String {
     match next {
-        Some((name, end)) => {
-            format!("nothing to do before {}, when {name} expires (in {})", time::day(end), time::span(end, now))
-        }
+        Some((name, end)) => format!("nothing to do before {}, when {name} expires", time::day(end)),
         None => "nothing to do".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::analysis::node::findings::{Class, Code, Finding};
 use crate::analysis::node::inventory::Inventory;
-use crate::state::Subject;
+use crate::state::{Subject, time};
 
 pub(super) struct Unusable<'a> {
     pub(super) authorities: Expired<'a>,
@@ -85,4 +85,24 @@ fn one_a_subject(findings: &[Finding], wanted: impl Fn(&Finding) -> bool) -> Vec
         }
     }
     found
+}
+
+/// Whether two expiries of one renewal are told apart.
+pub(super) fn far_apart(first: Timestamp, last: Timestamp) -> bool {
+    last.as_second() - first.as_second() > 2 * 86_400
+}
+
+/// ` 53 days ago`; with the first and the last if days lie between.
+pub(super) fn ago(expiries: &[Timestamp], now: Timestamp) -> String {
+    match (expiries.iter().min(), expiries.iter().max()) {
+        (Some(first), Some(last)) if far_apart(*first, *last) => {
+            format!(
+                " (the first one {} ago, the last one {} ago)",
+                time::span(now, *first),
+                time::span(now, *last)
+            )
+        }
+        (_, Some(last)) => format!(" {} ago", time::span(now, *last)),
+        _ => String::new(),
+    }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::headline;
-use super::unusable::Unusable;
+use super::unusable::{Unusable, ago};
 use crate::analysis::node::findings::order;
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
@@ -87,7 +87,7 @@ pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Ti
         state: if others.is_empty() { State::Credentials } else { State::Other },
         headline: headline::blocked(inventory, degree, others.first().copied(), &unusable, now),
         cause: headline::cause(inventory, findings, &unusable),
-        next: next_step(repair.as_deref(), headline::page(findings, plan))
+        next: next_step(repair.as_deref(), headline::page(inventory, findings, plan))
             .unwrap_or_else(|| DETAILS.to_owned()),
         line: format!("{} {degree}: {}", subject(inventory), causes.join("; ")),
         workloads: workloads(inventory, &blockers).to_owned(),
@@ -197,13 +197,14 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
         line.push_str(&format!("; {}", count(warnings, "warning")));
     }
     let repair = if control_plane { renewal(findings, plan) } else { None };
-    let noted = if warnings > 0 { format!(", {}", count(warnings, "warning").to_uppercase()) } else { String::new() };
+    let noted =
+        if warnings > 0 { format!(", {}", count(warnings, "warning").to_uppercase()) } else { String::new() };
     Verdict {
         state: if warnings > 0 { State::Warnings } else { State::Well },
         headline: format!("NO BLOCKING PROBLEM{noted}: {}", headline::valid(inventory, next, now)),
         cause: headline::warning(findings),
-        next: next_step(repair.as_deref(), headline::page(findings, plan))
-            .unwrap_or_else(|| headline::nothing_to_do(next, now)),
+        next: next_step(repair.as_deref(), headline::page(inventory, findings, plan))
+            .unwrap_or_else(|| headline::nothing_to_do(next)),
         line,
         workloads: "Running pods are not affected.".to_owned(),
         repair,
@@ -256,26 +257,6 @@ fn unusable_line(inventory: &Inventory, unusable: &Unusable<'_>, now: Timestamp)
         parts.push(format!("unusable: {}", some(named.iter(), NAMED)));
     }
     parts.join("; ")
-}
-
-/// Whether two expiries of one renewal are told apart.
-pub(super) fn far_apart(first: Timestamp, last: Timestamp) -> bool {
-    last.as_second() - first.as_second() > 2 * 86_400
-}
-
-/// ` 53 days ago`; with the first and the last if days lie between.
-pub(super) fn ago(expiries: &[Timestamp], now: Timestamp) -> String {
-    match (expiries.iter().min(), expiries.iter().max()) {
-        (Some(first), Some(last)) if far_apart(*first, *last) => {
-            format!(
-                " (the first one {} ago, the last one {} ago)",
-                time::span(now, *first),
-                time::span(now, *last)
-            )
-        }
-        (_, Some(last)) => format!(" {} ago", time::span(now, *last)),
-        _ => String::new(),
-    }
 }
 
 /// Until when the CAs are valid, if none has expired.
