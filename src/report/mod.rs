@@ -63,7 +63,7 @@ pub use outside::outside_text;
 pub use plan::{LeftToDo, manual_actions, plan_notes, plan_text};
 pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
-pub use prometheus::diagnosis_metrics;
+pub use prometheus::{diagnosis_metrics, nodes_metrics};
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next_steps, no_blocker, preflight_lines, renewal_messages, took,
