@@ -36,7 +36,7 @@ const SCENARIOS: &[&str] = &[
     "external etcd, its client certificate expired",
 ];
 
-/// What stands above the findings: the verdict, the workloads, the way out.
+/// What stands above the findings: verdict, cause and next step, each in at most two rows; the workloads, conditions, obstacles.
 #[test]
 fn the_verdict_is_read_first() {
     let mut all = String::new();
@@ -44,8 +44,20 @@ fn the_verdict_is_read_first() {
         let scenario = named(name);
         let node = scenario.node();
         let told = node.run_as_given(&format!("diagnose --at {}", scenario.at)).out;
-        let head = told.split("\n\n").nth(1).unwrap().trim_end();
-        let _ = writeln!(all, "[{name}]\n{head}\n");
+        let headline = told.split("\n\n").nth(1).unwrap();
+        let mut labels = Vec::new();
+        for row in headline.lines() {
+            assert!(row.chars().count() <= 80, "{name}: {row}");
+            labels.push(row[..9].trim_end());
+        }
+        assert!(labels.iter().all(|label| ["VERDICT", "CAUSE", "NEXT", ""].contains(label)), "{headline}");
+        assert!(!labels.windows(2).any(|pair| pair == ["", ""]), "{headline}");
+        assert_eq!(told.lines().last(), headline.lines().rfind(|row| row.starts_with("NEXT")), "{told}");
+        let is_section = |text: &str| {
+            ["Blocking problems", "Warnings:", "Notes:"].iter().any(|heading| text.starts_with(heading))
+        };
+        let head: Vec<_> = told.split("\n\n").skip(1).take_while(|text| !is_section(text)).collect();
+        let _ = writeln!(all, "[{name}]\n{}\n", head.join("\n").trim_end());
     }
     insta::assert_snapshot!(all, @"
     [healthy]
@@ -78,7 +90,7 @@ fn the_verdict_is_read_first() {
     [external CA, all expired]
     VERDICT: control plane cannot start: all 13 certificates expired 7 days ago; CAs valid until 2036-11-20
     Running pods are not affected, but nothing can be managed until this is repaired.
-    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key; --partial renews the rest
 
     [external CA, expired too]
     VERDICT: control plane cannot start: all 3 CAs expired 41 days ago, so every certificate that they signed is rejected; all 13 certificates expired 3326 days ago
