@@ -140,14 +140,14 @@ fn names(findings: &[&Finding]) -> String {
 
 /// What to run where no command repairs the node: the page with the steps.
 pub(super) fn page(inventory: &Inventory, findings: &[Finding], plan: &Plan) -> Option<String> {
-    let refused = plan.refusals.first().map(|refusal| refusal.code);
+    let first = findings.first().filter(|finding| finding.severity >= Severity::Warning)?;
     let left = plan.repair.remaining.first().map(|blocker| blocker.code);
-    let noted = findings.first().filter(|finding| finding.severity >= Severity::Warning);
-    let code = refused.or(left).or_else(|| noted.map(|finding| finding.code))?;
+    let refused = plan.refusals.first().map(|refusal| refusal.code);
+    let code = if first.is_blocker() { refused.or(left).unwrap_or(first.code) } else { first.code };
     let situation = if inventory.is_control_plane() {
         match code {
             // It works with keys that are elsewhere; and what has expired and is not renewed here has another CA.
-            Code::CaKeyMissing if !findings.iter().any(Finding::is_blocker) => Some(Situation::ExternalCa),
+            Code::CaKeyMissing if !first.is_blocker() => Some(Situation::ExternalCa),
             Code::Expired if left == Some(code) => Some(Situation::ExternalCa),
             _ => Situation::of(code),
         }
