@@ -190,7 +190,7 @@ fn copied_leaves_and_other_keys_are_told_with_their_nodes() {
       nodes-sa-differs       sa is another pair on some nodes than on others: cp-1 (NODE-0) | cp-1 (NODE-2) | cp-2
     etcd: 3 members, 2 needed; in order: cp-1, cp-2; not usable: none, not looked at: cp-3: a quorum is possible
 
-    NEXT     nothing to do
+    NEXT     kuberescue explain nodes-ca-differs
     --- stderr
     ");
 }
@@ -336,6 +336,7 @@ fn several_nodes_in_one_page() {
     let page = diagnose(&nodes.each_ref(), &["-o", "html"]).out;
     assert!(page.contains("<title>3 nodes – kuberescue</title>") && page.ends_with("</html>\n"));
     assert_eq!(page.matches("<article id=").count(), 3);
+    assert!(page.contains("Next</span> <span>kuberescue explain several-nodes</span>"));
     // Each part has one name, and each link leads to one.
     let names: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().copied().collect();

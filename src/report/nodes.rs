@@ -49,13 +49,19 @@ pub fn nodes_text(nodes: &Nodes) -> String {
     out
 }
 
-/// What to do first, and where.
-fn next_step(nodes: &Nodes) -> String {
+/// What to do first, and where. Where the nodes do not have the same CA, nothing must be signed before that is understood.
+pub(super) fn next_step(nodes: &Nodes) -> String {
     let on = |node: &Brief| format!("on {}: {}", node.name(), node.verdict.next);
+    let mut between = nodes.clusters.iter().flat_map(|cluster| &cluster.findings).map(|finding| finding.code);
+    let first = between.clone().next();
+    if between.any(|code| code == Code::NodesCaDiffers) {
+        return format!("kuberescue explain {}", Code::NodesCaDiffers);
+    }
     let broken: Vec<_> = nodes.latest().filter(|node| node.blockers > 0).collect();
-    match broken.as_slice() {
-        [one] => on(one),
-        [] => nodes.latest().find(|node| node.warnings > 0).map_or("nothing to do".to_owned(), on),
+    match (broken.as_slice(), first) {
+        ([one], _) => on(one),
+        ([], Some(code)) => format!("kuberescue explain {code}"),
+        ([], None) => nodes.latest().find(|node| node.warnings > 0).map_or("nothing to do".to_owned(), on),
         _ => format!("kuberescue explain {}", Situation::SeveralNodes),
     }
 }

@@ -137,7 +137,7 @@ fn a_situation_is_a_list_of_steps() {
            sudo kuberescue verify cluster
     ");
     insta::assert_snapshot!(explain(&["exit-codes"]).out, @"
-    exit-codes: exit codes
+    exit-codes: what the exit codes mean
 
       The same in every command. Codes in brackets say more: kuberescue explain CODE.
 

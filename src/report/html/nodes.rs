@@ -3,7 +3,7 @@
 use super::markup::Markup;
 use super::{Page, document, verdict};
 use crate::analysis::forensics::fleet::{Brief, Cluster, Nodes};
-use crate::report::nodes::{across, heading, role, state};
+use crate::report::nodes::{across, heading, next_step, role, state};
 use crate::state::text::count;
 use crate::state::time;
 
@@ -15,7 +15,8 @@ pub fn nodes_html(nodes: &Nodes) -> String {
     body.wrapped("<h1>", &title, "</h1>");
     body.raw("<dl class=\"facts\">\n");
     body.wrapped("<div><dt>Asked about</dt><dd>", &format!("{:.0}", nodes.at), "</dd></div>");
-    body.raw("</dl>\n</header>\n<main>\n");
+    body.raw("</dl>\n</header>\n<main>\n<p class=\"run\"><span class=\"label\">Next</span> ");
+    body.wrapped("<span>", &next_step(nodes), "</span></p>");
     for cluster in &nodes.clusters {
         body.piece(&overview(cluster, &latest));
     }

@@ -53,7 +53,7 @@ pub(super) const STEPS: &[Steps] = &[
     },
     Steps {
         situation: Situation::ExitCodes,
-        title: "exit codes",
+        title: "what the exit codes mean",
         when: "The same in every command. Codes in brackets say more: kuberescue explain CODE.",
         steps: &[
             do_it("0: success; no blocking problem is left."),
