@@ -28,7 +28,7 @@ pub(super) const STEPS: &[Steps] = &[
             run("Use it, here:", "sudo kuberescue nodes --kubeconfig /root/emergency.conf"),
             run(
                 "For a person, with the rights of a group:",
-                "sudo kuberescue kubeconfig new --user alice --group dev --out /root/alice.conf",
+                "sudo kuberescue kubeconfig new --user alice --group dev --out alice.conf",
             ),
             run("See who was given what, until when:", "sudo kuberescue archive verify"),
         ],

@@ -138,7 +138,7 @@ mod tests {
                 assert!(step.text.ends_with(['.', ':']), "{situation}: {}", step.text);
                 assert_eq!(step.text.ends_with(':'), step.command.is_some(), "{situation}: {}", step.text);
                 // A step is read on the console of a server.
-                assert!(step.command.is_none_or(|command| command.len() <= 74), "{situation}: {step:?}");
+                assert!(step.command.is_none_or(|command| command.len() <= 73), "{situation}: {step:?}");
             }
         }
         names.sort_unstable();
