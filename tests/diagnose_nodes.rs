@@ -79,11 +79,13 @@ fn nodes_of_one_cluster_are_held_side_by_side() {
     exit 0
     --- stdout
     Cluster https://192.168.10.11:6443: 3 nodes, 3 in order, 0 to be recovered
-    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
-    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
-    cp-2      control-plane   in order   0          0          2027-11-24 admin.conf       NODE-1
-    cp-3      control-plane   in order   0          0          2027-11-24 admin.conf       NODE-2
+    NODE      ROLE            STATE      NEXT EXPIRY                 SOURCE
+    cp-1      control-plane   in order   2027-11-23 kubelet-client   NODE-0
+    cp-2      control-plane   in order   2027-11-24 admin.conf       NODE-1
+    cp-3      control-plane   in order   2027-11-24 admin.conf       NODE-2
     etcd: 3 members, 2 needed; in order: cp-1, cp-2, cp-3; not usable: none: a quorum is possible
+
+    NEXT     nothing to do
     --- stderr
     ");
     let json = diagnose(&nodes, &["-o", "json"]).json();
@@ -102,35 +104,44 @@ fn who_is_done_and_what_etcd_needs_is_told() {
     exit 1
     --- stdout
     Cluster https://192.168.10.11:6443: 3 nodes, 1 in order, 2 to be recovered
-    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                SOURCE
-    cp-1      control-plane   to be recovered   10         4          2033-12-29 ca           NODE-0
-    cp-2      control-plane   in order          0          0          2027-11-24 admin.conf   NODE-1
-    cp-3      control-plane   to be recovered   11         3          2033-12-29 ca           NODE-2
-      nodes-copied           admin.conf is the same on cp-1, cp-3: it was copied
-      nodes-copied           apiserver is the same on cp-1, cp-3: it was copied
-      nodes-copied           apiserver-etcd-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           apiserver-kubelet-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           controller-manager.conf is the same on cp-1, cp-3: it was copied
-      nodes-copied           etcd-healthcheck-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           etcd-peer is the same on cp-1, cp-3: it was copied
-      nodes-copied           etcd-server is the same on cp-1, cp-3: it was copied
-      nodes-copied           front-proxy-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           scheduler.conf is the same on cp-1, cp-3: it was copied
-      nodes-copied           super-admin.conf is the same on cp-1, cp-3: it was copied
+    NODE      ROLE            STATE                     NEXT EXPIRY             SOURCE
+    cp-1      control-plane   10 blocking, 4 warnings   2033-12-29 ca           NODE-0
+    cp-2      control-plane   in order                  2027-11-24 admin.conf   NODE-1
+    cp-3      control-plane   11 blocking, 3 warnings   2033-12-29 ca           NODE-2
+      nodes-copied           11 certificates on cp-1, cp-3 are the same, so they were copied: admin.conf, apiserver, apiserver-etcd-client and 8 more
     etcd: 3 members, 2 needed; in order: cp-2; not usable: cp-1, cp-3: no quorum until 1 more are recovered
-    cp-1: control plane cannot start: all 13 certificates expired 693 days ago; CAs valid until 2033-12-29
-    cp-3: control plane cannot start: all 11 certificates expired 693 days ago; CAs valid until 2033-12-29
+
+    cp-1, read from NODE-0
+      VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago
+      CAUSE    etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid
+               until 2033-12-29
+      NEXT     sudo kuberescue recover
+
+    cp-3, read from NODE-2
+      VERDICT  CANNOT START: 11 of 11 certificates expired 693 days ago
+      CAUSE    etcd-server, etcd-peer and 9 more expired on 2024-12-31; CAs valid
+               until 2033-12-29
+      NEXT     kuberescue explain names-of-another-node
+
+    NEXT     kuberescue explain several-nodes
     --- stderr
     ");
     assert_snapshot!(summary(&all, &diagnose(&all[1..], &[])), @"
     exit 1
     --- stdout
     Cluster https://192.168.10.11:6443: 2 nodes, 1 in order, 1 to be recovered
-    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                SOURCE
-    cp-2      control-plane   in order          0          0          2027-11-24 admin.conf   NODE-1
-    cp-3      control-plane   to be recovered   11         3          2033-12-29 ca           NODE-2
+    NODE      ROLE            STATE                     NEXT EXPIRY             SOURCE
+    cp-2      control-plane   in order                  2027-11-24 admin.conf   NODE-1
+    cp-3      control-plane   11 blocking, 3 warnings   2033-12-29 ca           NODE-2
     etcd: 3 members, 2 needed; in order: cp-2; not usable: cp-3, not looked at: cp-1: whether a quorum is possible hangs on those that were not looked at
-    cp-3: control plane cannot start: all 11 certificates expired 693 days ago; CAs valid until 2033-12-29
+
+    cp-3, read from NODE-2
+      VERDICT  CANNOT START: 11 of 11 certificates expired 693 days ago
+      CAUSE    etcd-server, etcd-peer and 9 more expired on 2024-12-31; CAs valid
+               until 2033-12-29
+      NEXT     kuberescue explain names-of-another-node
+
+    NEXT     on cp-3: kuberescue explain names-of-another-node
     --- stderr
     ");
 }
@@ -146,24 +157,20 @@ fn copied_leaves_and_other_keys_are_told_with_their_nodes() {
     exit 1
     --- stdout
     Cluster https://192.168.10.11:6443: 3 nodes, 2 in order, 1 to be recovered
-    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                    SOURCE
-    cp-1      control-plane   in order          0          0          2027-11-23 kubelet-client   NODE-0
-    cp-2      control-plane   in order          0          0          2027-11-24 admin.conf       NODE-1
-    cp-3      control-plane   to be recovered   3          0          2027-11-23 admin.conf       NODE-2
+    NODE      ROLE            STATE        NEXT EXPIRY                 SOURCE
+    cp-1      control-plane   in order     2027-11-23 kubelet-client   NODE-0
+    cp-2      control-plane   in order     2027-11-24 admin.conf       NODE-1
+    cp-3      control-plane   3 blocking   2027-11-23 admin.conf       NODE-2
       nodes-sa-differs       sa is another pair on some nodes than on others: cp-1, cp-3 | cp-2
-      nodes-copied           admin.conf is the same on cp-1, cp-3: it was copied
-      nodes-copied           apiserver is the same on cp-1, cp-3: it was copied
-      nodes-copied           apiserver-etcd-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           apiserver-kubelet-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           controller-manager.conf is the same on cp-1, cp-3: it was copied
-      nodes-copied           etcd-healthcheck-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           etcd-peer is the same on cp-1, cp-3: it was copied
-      nodes-copied           etcd-server is the same on cp-1, cp-3: it was copied
-      nodes-copied           front-proxy-client is the same on cp-1, cp-3: it was copied
-      nodes-copied           scheduler.conf is the same on cp-1, cp-3: it was copied
-      nodes-copied           super-admin.conf is the same on cp-1, cp-3: it was copied
+      nodes-copied           11 certificates on cp-1, cp-3 are the same, so they were copied: admin.conf, apiserver, apiserver-etcd-client and 8 more
     etcd: 3 members, 2 needed; in order: cp-1, cp-2; not usable: cp-3: a quorum is possible
-    cp-3: control plane cannot start: unusable: etcd-server (names-of-another-node), etcd-peer (names-of-another-node), apiserver (names-of-another-node); CAs valid until 2036-11-20
+
+    cp-3, read from NODE-2
+      VERDICT  CANNOT START: etcd-server, etcd-peer, apiserver no longer work
+      CAUSE    etcd-server, etcd-peer, apiserver: a certificate is another node's
+      NEXT     kuberescue explain names-of-another-node
+
+    NEXT     on cp-3: kuberescue explain names-of-another-node
     --- stderr
     ");
     // A node that was set up again with kubeadm reset and init.
@@ -173,15 +180,17 @@ fn copied_leaves_and_other_keys_are_told_with_their_nodes() {
     exit 1
     --- stdout
     Cluster https://192.168.10.11:6443: 3 nodes, 3 in order, 0 to be recovered
-    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
-    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
-    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-2
-    cp-2      control-plane   in order   0          0          2027-11-24 admin.conf       NODE-1
+    NODE      ROLE            STATE      NEXT EXPIRY                 SOURCE
+    cp-1      control-plane   in order   2027-11-23 kubelet-client   NODE-0
+    cp-1      control-plane   in order   2027-11-23 kubelet-client   NODE-2
+    cp-2      control-plane   in order   2027-11-24 admin.conf       NODE-1
       nodes-ca-differs       ca has another key on some nodes than on others: cp-1 (NODE-0), cp-2 | cp-1 (NODE-2)
       nodes-ca-differs       etcd-ca has another key on some nodes than on others: cp-1 (NODE-0), cp-2 | cp-1 (NODE-2)
       nodes-ca-differs       front-proxy-ca has another key on some nodes than on others: cp-1 (NODE-0), cp-2 | cp-1 (NODE-2)
       nodes-sa-differs       sa is another pair on some nodes than on others: cp-1 (NODE-0) | cp-1 (NODE-2) | cp-2
     etcd: 3 members, 2 needed; in order: cp-1, cp-2; not usable: none, not looked at: cp-3: a quorum is possible
+
+    NEXT     kuberescue explain nodes-ca-differs
     --- stderr
     ");
 }
@@ -202,7 +211,8 @@ fn api_servers_that_encrypt_with_other_keys() {
     let all = nodes.each_ref();
     let told = || {
         let run = diagnose(&all, &[]);
-        let lines = run.out.lines().filter(|line| line.contains("nodes-encryption-differs")).map(str::trim);
+        let lines =
+            run.out.lines().map(str::trim).filter(|line| line.starts_with("nodes-encryption-differs"));
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
     assert_snapshot!(told(), @"");
@@ -237,18 +247,25 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
     exit 1
     --- stdout
     Cluster https://192.168.10.11:6443: 1 node, 1 in order, 0 to be recovered
-    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
-    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   NODE-0
+    NODE      ROLE            STATE      NEXT EXPIRY                 SOURCE
+    cp-1      control-plane   in order   2027-11-23 kubelet-client   NODE-0
     etcd: 1 member, 1 needed; in order: cp-1; not usable: none: a quorum is possible
 
     Cluster https://192.168.20.11:6443: 1 node, 0 in order, 1 to be recovered
-    NODE      ROLE            STATE             BLOCKERS   WARNINGS   NEXT END                    SOURCE
-    cp-1      control-plane   to be recovered   1          0          2027-11-23 kubelet-client   NODE-1
+    NODE      ROLE            STATE        NEXT EXPIRY                 SOURCE
+    cp-1      control-plane   1 blocking   2027-11-23 kubelet-client   NODE-1
     etcd: 1 member, 1 needed; in order: cp-1; not usable: none: a quorum is possible
-    cp-1: control plane cannot start: unusable: apiserver (names-missing); CAs valid until 2036-11-20
+
+    cp-1, read from NODE-1
+      VERDICT  CANNOT START: apiserver no longer works
+      CAUSE    apiserver: not valid for 192.168.20.11 (/etc/kubernetes/admin.conf
+               server)
+      NEXT     sudo kuberescue recover
 
     Not read (1):
       NODE-2: cannot use --root NODE-2: not a kubeadm node: no CA in /etc/kubernetes/pki, no kubeconfig in /etc/kubernetes, no API server manifest
+
+    NEXT     on cp-1: sudo kuberescue recover
     --- stderr
     ");
     assert_snapshot!(summary(&[&empty], &diagnose(&[&empty, &empty], &[])), @"
@@ -270,13 +287,68 @@ fn two_archives_of_one_node_are_no_copies() {
     assert_snapshot!(run(command).to_string().replace(file.to_str().unwrap(), "FILE"), @"
     exit 0
     --- stdout
-    Cluster https://192.168.10.11:6443: 2 nodes, 2 in order, 0 to be recovered
-    NODE      ROLE            STATE      BLOCKERS   WARNINGS   NEXT END                    SOURCE
-    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   FILE
-    cp-1      control-plane   in order   0          0          2027-11-23 kubelet-client   FILE
+    Cluster https://192.168.10.11:6443: 1 node in 2 states, 1 in order, 0 to be recovered
+    NODE             ROLE            STATE      NEXT EXPIRY                 AS OF                  SOURCE
+    cp-1             control-plane   in order   2027-11-23 kubelet-client   2026-11-23 22:24 UTC   FILE
+    cp-1 (earlier)   control-plane   in order   2027-11-23 kubelet-client   2026-11-23 22:24 UTC   FILE
     etcd: 1 member, 1 needed; in order: cp-1; not usable: none: a quorum is possible
+
+    NEXT     nothing to do
     --- stderr
     ");
+}
+
+/// An old copy of a node says how it was, not how it is.
+#[test]
+fn copies_of_one_node_are_its_states_in_time() {
+    let (old, new) = (Node::of("expired-all"), Node::of("expired-all"));
+    new.must(&format!("certs renew all --kubelet --at {AT} --accept-clock"));
+    // The newest one counts, whatever the order of the arguments.
+    for nodes in [[&old, &new], [&new, &old]] {
+        let run = diagnose(&nodes, &[]);
+        assert_eq!(run.code, 0, "{run}");
+        let lines: Vec<_> = run.out.lines().collect();
+        assert_eq!(
+            lines[0],
+            "Cluster https://192.168.10.11:6443: 1 node in 2 states, 1 in order, 0 to be recovered"
+        );
+        assert!(lines[1].contains("AS OF"), "{run}");
+        assert!(lines[2].starts_with("cp-1   ") && lines[2].ends_with(new.root().to_str().unwrap()), "{run}");
+        assert!(
+            lines[3].starts_with("cp-1 (earlier)") && lines[3].contains("10 blocking, 4 warnings"),
+            "{run}"
+        );
+        assert!(lines[3].ends_with(old.root().to_str().unwrap()), "{run}");
+        assert_eq!(lines.last(), Some(&"NEXT     nothing to do"));
+        let json = diagnose(&nodes, &["-o", "json"]).json();
+        assert_eq!(json["items"].as_array().unwrap().len(), 2);
+        let states = json["clusters"][0]["nodes"].as_array().unwrap();
+        assert_eq!(
+            states.iter().map(|state| state["latest"].as_bool().unwrap()).collect::<Vec<_>>(),
+            [false, true]
+        );
+        assert_eq!(states[0]["source"], old.root().to_str().unwrap());
+    }
+}
+
+#[test]
+fn several_nodes_in_one_page() {
+    let nodes = [member("expired-all", 1), own("expired-all", 2), member("expired-all", 3)];
+    let page = diagnose(&nodes.each_ref(), &["-o", "html"]).out;
+    assert!(page.contains("<title>3 nodes – kuberescue</title>") && page.ends_with("</html>\n"));
+    assert_eq!(page.matches("<article id=").count(), 3);
+    assert!(page.contains("Next</span> <span>kuberescue explain several-nodes</span>"));
+    // Each part has one name, and each link leads to one.
+    let names: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let unique: std::collections::BTreeSet<_> = names.iter().copied().collect();
+    assert_eq!(unique.len(), names.len(), "{names:?}");
+    for link in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(unique.contains(link), "{link}");
+    }
+    for node in &nodes {
+        assert!(page.contains(node.root().to_str().unwrap()));
+    }
+    assert!(page.contains("CANNOT START: 13 of 13 certificates expired"), "{page}");
 }
 
 #[test]

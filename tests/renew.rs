@@ -677,11 +677,11 @@ fn without_a_ca_key_the_refusal_names_what_waits_for_it() {
     assert_snapshot!(node.shown(&node.refuses("certs renew all", "ca-key-missing")), @"
     exit 5
     error [ca-key-missing]: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf
-    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key; --partial renews the rest
     error [ca-key-missing]: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: its key /etc/kubernetes/pki/etcd/ca.key was not found; it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server
-    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace etcd-ca; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace etcd-ca; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key; --partial renews the rest
     error [ca-key-missing]: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: its key /etc/kubernetes/pki/front-proxy-ca.key was not found; it blocks front-proxy-client
-    hint: copy /etc/kubernetes/pki/front-proxy-ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace front-proxy-ca; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/front-proxy-ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace front-proxy-ca; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key; --partial renews the rest
     ");
     node.refuses("certs renew all --partial", "ca-key-missing");
 }
@@ -718,7 +718,7 @@ fn with_one_ca_key_missing_the_rest_is_renewed_when_it_is_said() {
     assert_snapshot!(node.shown(&refused), @"
     exit 5
     error [ca-key-missing]: the CA etcd-ca (/etc/kubernetes/pki/etcd/ca.crt) cannot sign: its key /etc/kubernetes/pki/etcd/ca.key was not found; it blocks apiserver-etcd-client, etcd-healthcheck-client, etcd-peer, etcd-server
-    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace etcd-ca; with an external CA: sudo kuberescue csr export DIR; --partial renews the rest
+    hint: copy /etc/kubernetes/pki/etcd/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace etcd-ca; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key; --partial renews the rest
     ");
     let before = node.state();
     assert_snapshot!(node.screen("certs renew all --partial"), @"

@@ -403,39 +403,28 @@ fn a_component_that_cannot_read_its_key_is_not_restarted() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2028-01-01 00:00 UTC, read from ROOT
 
-    VERDICT: control plane cannot start: a component cannot read a file that its flag names (etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0), not a certificate problem; all 13 certificates expired 38 days ago; CAs valid until 2036-11-20
+    VERDICT  CANNOT START: a component cannot read a file that its flag names; 13 of
+             13 certificates expired 38 days ago
+    CAUSE    etcd: runs as uid 2379 and cannot read
+             /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0
+    NEXT     kuberescue explain flag-file-denied
+
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0; reissuing certificates does not repair this [flag-file-denied]: Give it access: sudo chown 2379 /etc/kubernetes/pki/etcd/server.key. As which user it ran before is in an archive: kuberescue archive diff ARCHIVE. To go on all the same: --accept flag-file-denied
 
     Blocking problems (root cause first):
-      expired                 etcd-server: expired on 2027-11-23 (38 days ago)
+      expired                 9 certificates expired on 2027-11-23 (38 days ago): etcd-server, etcd-peer, apiserver-etcd-client and 6 more
                               → the API server rejects etcd: nothing can be read or written
-      expired                 etcd-peer: expired on 2027-11-23 (38 days ago)
-                              → etcd's members reject each other: with several there is no leader, and nothing can be written
       flag-file-denied        etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0
                               → kube-apiserver has no datastore and exits
-      expired                 apiserver-etcd-client: expired on 2027-11-23 (38 days ago)
-                              → etcd rejects kube-apiserver, which exits
-      expired                 apiserver: expired on 2027-11-23 (38 days ago)
-                              → every client rejects the API server: kubectl, kubelets, controller manager, scheduler
-      expired                 kubelet-client: expired on 2027-11-23 (38 days ago)
-                              → the API server rejects the kubelet: the node is NotReady, and pods are not updated
       kubelet-crash-loop      kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
                               → no static pod is started: what is stopped stays down
-      expired                 controller-manager.conf: expired on 2027-11-23 (38 days ago)
-                              → the controller manager cannot work: no new pods, no CSRs signed, failed nodes not detected
-      expired                 scheduler.conf: expired on 2027-11-23 (38 days ago)
-                              → the scheduler cannot work: pods stay Pending
-      expired                 apiserver-kubelet-client: expired on 2027-11-23 (38 days ago)
-                              → kubelets reject the API server: no logs, no exec, no port-forward
-      expired                 front-proxy-client: expired on 2027-11-23 (38 days ago)
-                              → aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating
 
     Warnings:
       kubelet-serving-expired kubelet-serving: expired on 2027-11-23 (38 days ago)
-      expired                 admin.conf: expired on 2027-11-23 (38 days ago)
-      expired                 super-admin.conf: expired on 2027-11-23 (38 days ago)
-      expired                 etcd-healthcheck-client: expired on 2027-11-23 (38 days ago)
+      expired                 3 certificates expired on 2027-11-23 (38 days ago): admin.conf, super-admin.conf, etcd-healthcheck-client
+
+    NEXT     kuberescue explain flag-file-denied
     ");
     let refused = node.run(&format!("recover --yes {EXPIRED}"));
     assert_eq!(refused.code, 5);

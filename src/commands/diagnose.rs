@@ -10,10 +10,10 @@ use crate::analysis::forensics::trust::Graph;
 use crate::analysis::node::findings::Severity;
 use crate::disk::logs::Given;
 use crate::error::{Error, Exit, Outcome};
-use crate::report::html::Page;
+use crate::report::html::{Page, nodes_html};
 use crate::report::{
-    Detail, DiagnosisFormat, diagnosis_json, diagnosis_metrics, diagnosis_text, nodes_json, nodes_text,
-    story, timeline_json, timeline_text, trust, yaml_of,
+    Detail, DiagnosisFormat, diagnosis_json, diagnosis_metrics, diagnosis_text, nodes_json, nodes_metrics,
+    nodes_text, story, timeline_json, timeline_text, trust, yaml_of,
 };
 use crate::session::Context;
 use crate::session::forensics::nodes::{Read, diagnose_all};
@@ -96,9 +96,9 @@ impl Args {
                 "cannot show a timeline as a graph",
                 "dot and mermaid show who trusts whom: leave --timeline out",
             ),
-            Html | Prometheus | Dot | Mermaid if self.nodes.len() > 1 => wrong(
-                "cannot show several nodes in this format",
-                "run it for each of them, or take table or json",
+            Dot | Mermaid if self.nodes.len() > 1 => wrong(
+                "cannot show several nodes as a graph",
+                "run it for each of them, or take table, json, html or prometheus",
             ),
             Html | Prometheus | Dot | Mermaid => Ok(()),
         }?;
@@ -136,11 +136,14 @@ impl Args {
         source: &Path,
         now: Timestamp,
     ) -> Diagnosis {
-        let horizon = self.horizon.unwrap_or(match self.output {
+        read.diagnose(source, timeline, now, self.horizon_or_default())
+    }
+
+    fn horizon_or_default(&self) -> SignedDuration {
+        self.horizon.unwrap_or(match self.output {
             DiagnosisFormat::Html => A_YEAR,
             _ => SignedDuration::ZERO,
-        });
-        read.diagnose(source, timeline, now, horizon)
+        })
     }
 
     fn rendered(
@@ -175,7 +178,7 @@ impl Args {
 }
 
 fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Outcome {
-    let horizon = args.horizon.unwrap_or_default();
+    let horizon = args.horizon_or_default();
     let nodes = diagnose_all(nodes, args.root.cert_dir.as_deref(), args.at, horizon, context);
     if nodes.clusters.is_empty() {
         for failed in &nodes.unreadable {
@@ -191,6 +194,8 @@ fn side_by_side(nodes: &[PathBuf], args: &Args, context: &mut Context<'_>) -> Ou
     context.out.result(&match args.output {
         DiagnosisFormat::Json => nodes_json(&nodes),
         DiagnosisFormat::Yaml => yaml_of(&nodes_json(&nodes)),
+        DiagnosisFormat::Html => nodes_html(&nodes),
+        DiagnosisFormat::Prometheus => nodes_metrics(&nodes),
         _ => nodes_text(&nodes),
     });
     Ok(if nodes.has_findings() { Exit::Findings } else { Exit::Fine })

@@ -1,16 +1,18 @@
-//! A diagnosis as text: the verdict, the blocking problems and their consequences, warnings and notes.
+//! A diagnosis as text: verdict, cause and next step, the blocking problems and their consequences, warnings and notes.
 
 use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
-use super::alike::alike;
+use super::alike::{Alike, alike, folded};
+use super::headline::{headline, next};
 use super::json::document;
 use super::sanitise::line;
 use super::yaml;
 use super::{SECTIONS, condition_text};
-use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, RankedFinding, Role, Verdict};
+use crate::analysis::forensics::diagnosis::{Diagnosis, Expiry, RankedFinding, Role, State};
 use crate::analysis::node::findings::Severity;
+use crate::state::Situation;
 use crate::state::time::minute;
 
 /// The last heartbeat of a cluster that runs is not older: kubelets renew their Leases every ten seconds.
@@ -46,10 +48,19 @@ pub struct Detail<'a> {
 }
 
 pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
-    let mut out = String::new();
-    let mut add = |text: &str| {
-        let _ = writeln!(out, "{}", line(text));
-    };
+    let mut out = format!("{}\n\n", line(&introduction(diagnosis)));
+    let verdict = &diagnosis.verdict;
+    out.push_str(&headline(verdict, ""));
+    let below = below(diagnosis, detail);
+    if !below.is_empty() {
+        let _ = writeln!(out, "\n{below}");
+        out.push_str(&next("", &verdict.next));
+    }
+    out
+}
+
+/// Which node it is, as of when, and where it was read.
+fn introduction(diagnosis: &Diagnosis) -> String {
     let node = &diagnosis.node;
     let name = node.name.as_deref().unwrap_or("unknown node");
     let role = match node.role {
@@ -57,10 +68,29 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
         Role::Worker => "worker node",
     };
     let version = node.version.as_ref().map(|version| format!(", Kubernetes {version}")).unwrap_or_default();
-    add(&format!("{name} ({role}{version}) at {}, read from {}", minute(diagnosis.at), diagnosis.source));
-    add("");
-    add(&format!("VERDICT: {}", diagnosis.verdict.line));
-    add(&diagnosis.verdict.workloads);
+    format!("{name} ({role}{version}) at {}, read from {}", minute(diagnosis.at), diagnosis.source)
+}
+
+/// What stands between the first and the last NEXT: paragraphs, with an empty line between two.
+fn below(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
+    let mut paragraphs = vec![consequences(diagnosis, detail)];
+    let sections = SECTIONS.map(|(severity, heading)| section(diagnosis, severity, heading, detail));
+    paragraphs.extend(sections);
+    paragraphs.push(horizon_text(&diagnosis.horizon));
+    paragraphs.retain(|text| !text.is_empty());
+    paragraphs.join("\n")
+}
+
+/// What happens to the workloads; the conditions of the command, and what it leaves; what else is known.
+fn consequences(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
+    let verdict = &diagnosis.verdict;
+    let mut out = String::new();
+    let mut add = |text: &str| {
+        let _ = writeln!(out, "{}", line(text));
+    };
+    if matches!(verdict.state, State::Credentials | State::Other) {
+        add(&verdict.workloads);
+    }
     if let Some(last) =
         diagnosis.last_heartbeat.as_ref().filter(|last| diagnosis.at.duration_since(last.cluster) > ALIVE)
     {
@@ -72,23 +102,6 @@ pub fn diagnosis_text(diagnosis: &Diagnosis, detail: Detail<'_>) -> String {
     }
     if let Some(logs) = detail.logs {
         add(&format!("Logs: {logs}"));
-    }
-    out.push_str(&way_out(&diagnosis.verdict));
-    for (severity, heading) in SECTIONS {
-        section(&mut out, diagnosis, severity, heading, detail);
-    }
-    out.push_str(&horizon_text(&diagnosis.horizon));
-    out
-}
-
-/// What to do, the same in every report: the command, its conditions, what it leaves.
-fn way_out(verdict: &Verdict) -> String {
-    let mut out = String::new();
-    let mut add = |text: &str| {
-        let _ = writeln!(out, "{}", line(text));
-    };
-    if let Some(command) = &verdict.repair {
-        add(&format!("hint: sudo {command}"));
     }
     for condition in &verdict.conditions {
         add(&format!("Condition: {}", condition_text(*condition)));
@@ -115,43 +128,50 @@ pub fn diagnosis_json(diagnosis: &Diagnosis) -> String {
     document("Diagnosis", diagnosis.at, diagnosis)
 }
 
-fn section(out: &mut String, diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail<'_>) {
+fn section(diagnosis: &Diagnosis, severity: Severity, heading: &str, detail: Detail<'_>) -> String {
+    let mut out = String::new();
     let mut found = diagnosis.findings.iter().filter(|told| told.finding.severity == severity).peekable();
     if found.peek().is_none() {
-        return;
+        return out;
     }
-    let _ = writeln!(out, "\n{heading}:");
+    let _ = writeln!(out, "{heading}:");
     let mut said = None;
-    for same in alike(found) {
+    for same in if detail.evidence { alike(found) } else { folded(found) } {
         let RankedFinding { finding, consequence } = same.first;
-        let text = format!("  {:<23} {}: {}", finding.code.as_str(), same.subject(), finding.what);
-        let _ = writeln!(out, "{}", line(&text));
+        let what =
+            if detail.evidence { format!("{}: {}", same.subject(), finding.what) } else { same.sentence() };
+        let _ = writeln!(out, "{}", line(&format!("  {:<23} {what}", finding.code.as_str())));
         // Several findings on one subject print their consequence once.
         if consequence.is_some() && said != *consequence {
             let _ = writeln!(out, "{}", line(&format!("  {:<23} → {}", "", consequence.unwrap_or_default())));
         }
         said = *consequence;
-        if !detail.evidence {
-            continue;
-        }
-        for evidence in same.all().flat_map(|ranked| &ranked.finding.evidence) {
-            let at = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let text = format!(
-                "  {:<23} {}{at} {} = {}",
-                "",
-                evidence.path.display(),
-                evidence.field,
-                evidence.value
-            );
-            let _ = writeln!(out, "{}", line(&text));
-        }
-        let remedy = &finding.remedy;
-        if let Some(command) = &remedy.command {
-            let _ = writeln!(out, "{}", line(&format!("  {:<23} hint: sudo {command}", "")));
-        } else {
-            let _ = writeln!(out, "{}", line(&format!("  {:<23} hint: {}", "", remedy.reason)));
+        if detail.evidence {
+            out.push_str(&evidence(&same));
         }
     }
+    out
+}
+
+/// What proves a finding, and what to do.
+fn evidence(same: &Alike<'_, RankedFinding>) -> String {
+    let mut out = String::new();
+    for evidence in same.all().flat_map(|ranked| &ranked.finding.evidence) {
+        let at = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let text =
+            format!("  {:<23} {}{at} {} = {}", "", evidence.path.display(), evidence.field, evidence.value);
+        let _ = writeln!(out, "{}", line(&text));
+    }
+    let remedy = &same.first.finding.remedy;
+    let hint = match &remedy.command {
+        Some(command) => format!("  {:<23} hint: sudo {command}", ""),
+        None => format!("  {:<23} hint: {}", "", remedy.reason),
+    };
+    let _ = writeln!(out, "{}", line(&hint));
+    if let Some(situation) = Situation::of(same.first.finding.code) {
+        let _ = writeln!(out, "  {:<23} steps: kuberescue explain {situation}", "");
+    }
+    out
 }
 
 fn horizon_text(expiries: &[Expiry]) -> String {
@@ -159,7 +179,7 @@ fn horizon_text(expiries: &[Expiry]) -> String {
     if expiries.is_empty() {
         return out;
     }
-    out.push_str("\nExpiring next:\n");
+    out.push_str("Expiring next:\n");
     for expiry in expiries {
         let text = format!("  {}  {:<26} → {}", minute(expiry.at), expiry.name, expiry.consequence);
         let _ = writeln!(out, "{}", line(&text));

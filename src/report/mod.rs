@@ -11,6 +11,7 @@ mod etcd;
 mod etcd_keys;
 mod expiration;
 mod explain;
+mod headline;
 mod history;
 pub mod html;
 mod json;
@@ -52,7 +53,7 @@ pub use diagnosis::{Detail, DiagnosisFormat, diagnosis_json, diagnosis_text, yam
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
 pub use etcd_keys::EtcdKeys;
 pub use expiration::{Expiration, Format};
-pub use explain::{explain_json, explain_list, explain_text};
+pub use explain::{Topic, explain_json, explain_list, explain_text};
 pub use history::{UndoReport, Undone};
 pub use json::{DocumentFormat, KINDS};
 pub use kubeconfig::{KubeconfigFile, KubeconfigFormat, KubeconfigReport};
@@ -64,7 +65,7 @@ pub use outside::outside_text;
 pub use plan::{LeftToDo, manual_actions, plan_notes, plan_text};
 pub use probe::{ProbeFormat, ProbeReport};
 pub use progress::Progress;
-pub use prometheus::diagnosis_metrics;
+pub use prometheus::{diagnosis_metrics, nodes_metrics};
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next, next_steps, no_blocker, places_elsewhere, preflight_lines, remaining,

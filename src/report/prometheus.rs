@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::sanitise::line;
 use crate::analysis::forensics::diagnosis::{Diagnosis, State, Validity};
+use crate::analysis::forensics::fleet::Nodes;
 use crate::analysis::node::findings::Severity;
 
 /// Metrics about one certificate, with the exporter's names.
@@ -37,69 +38,117 @@ const CERTIFICATE_METRICS: [(&str, &str, Value); 5] = [
 
 type Value = fn(&Validity, i64) -> i64;
 
+/// A diagnosis, and the labels that tell its node from others.
+struct Series<'a> {
+    diagnosis: &'a Diagnosis,
+    node: String,
+}
+
 pub fn diagnosis_metrics(diagnosis: &Diagnosis) -> String {
-    let mut out = Metrics(String::new());
-    let mut seen = BTreeSet::new();
-    // Two paths of one file with one certificate are one series; Prometheus rejects duplicates.
-    let rows: Vec<_> = diagnosis
-        .credentials
-        .iter()
-        .map(|row| (row, certificate_labels(row)))
-        .filter(|(_, labels)| seen.insert(labels.clone()))
+    metrics(&[Series { diagnosis, node: String::new() }]).0
+}
+
+/// Several nodes, each as it was last seen.
+pub fn nodes_metrics(nodes: &Nodes) -> String {
+    let series: Vec<_> = nodes
+        .latest()
+        .map(|node| Series {
+            diagnosis: &node.diagnosis,
+            node: format!("node=\"{}\",source=\"{}\"", value(node.name()), value(&node.source)),
+        })
         .collect();
-    for (metric, help, value) in CERTIFICATE_METRICS {
-        out.family(metric, help);
-        for (row, labels) in &rows {
-            out.sample(metric, labels, value(row, diagnosis.at.as_second()));
-        }
+    let mut out = metrics(&series);
+    out.family("kuberescue_source_error", "Indicates whether a node could not be read");
+    for node in &series {
+        out.sample("kuberescue_source_error", &with("", &node.node), 0);
     }
-    out.family("x509_cert_error", "Indicates whether the certificate could not be read");
-    for (_, labels) in &rows {
-        out.sample("x509_cert_error", labels, 0);
+    for failed in &nodes.unreadable {
+        out.sample("kuberescue_source_error", &format!("{{source=\"{}\"}}", value(&failed.source)), 1);
     }
-    for unreadable in &diagnosis.unreadable {
-        let labels = file_labels(&unreadable.path);
-        if seen.insert(labels.clone()) {
-            out.sample("x509_cert_error", &labels, 1);
-        }
-    }
-    out.family("x509_read_errors", "Indicates the number of read failure(s)");
-    out.sample("x509_read_errors", "", diagnosis.unreadable.len());
-    own(&mut out, diagnosis);
     out.0
 }
 
+/// Each family once, with the samples of all nodes.
+fn metrics(all: &[Series<'_>]) -> Metrics {
+    let mut out = Metrics(String::new());
+    let mut seen = BTreeSet::new();
+    // Two paths of one file with one certificate are one series; Prometheus rejects duplicates.
+    let rows: Vec<_> = all
+        .iter()
+        .flat_map(|node| {
+            let at = node.diagnosis.at.as_second();
+            let labels = |row| with(&certificate_labels(row), &node.node);
+            node.diagnosis.credentials.iter().map(move |row| (row, at, labels(row)))
+        })
+        .filter(|(_, _, labels)| seen.insert(labels.clone()))
+        .collect();
+    for (metric, help, value) in CERTIFICATE_METRICS {
+        out.family(metric, help);
+        for (row, at, labels) in &rows {
+            out.sample(metric, labels, value(row, *at));
+        }
+    }
+    out.family("x509_cert_error", "Indicates whether the certificate could not be read");
+    for (_, _, labels) in &rows {
+        out.sample("x509_cert_error", labels, 0);
+    }
+    for node in all {
+        for unreadable in &node.diagnosis.unreadable {
+            let labels = with(&file_labels(&unreadable.path), &node.node);
+            if seen.insert(labels.clone()) {
+                out.sample("x509_cert_error", &labels, 1);
+            }
+        }
+    }
+    out.family("x509_read_errors", "Indicates the number of read failure(s)");
+    for node in all {
+        out.sample("x509_read_errors", &with("", &node.node), node.diagnosis.unreadable.len());
+    }
+    own(&mut out, all);
+    out
+}
+
 /// Findings, verdict, version.
-fn own(out: &mut Metrics, diagnosis: &Diagnosis) {
+fn own(out: &mut Metrics, all: &[Series<'_>]) {
     out.family("kuberescue_findings", "Number of findings of a code, see kuberescue explain");
     let severity = |severity| match severity {
         Severity::Blocker => "blocker",
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    let findings = diagnosis.findings.iter().map(|told| &told.finding);
-    let kinds: Vec<_> = findings.map(|finding| (finding.code.as_str(), finding.severity)).collect();
-    for (code, how) in kinds.iter().collect::<BTreeSet<_>>() {
-        let count = kinds.iter().filter(|kind| **kind == (*code, *how)).count();
-        out.sample(
-            "kuberescue_findings",
-            &format!("{{code=\"{}\",severity=\"{}\"}}", value(code), severity(*how)),
-            count,
-        );
+    for node in all {
+        let findings = node.diagnosis.findings.iter().map(|told| &told.finding);
+        let kinds: Vec<_> = findings.map(|finding| (finding.code.as_str(), finding.severity)).collect();
+        for (code, how) in kinds.iter().collect::<BTreeSet<_>>() {
+            let count = kinds.iter().filter(|kind| **kind == (*code, *how)).count();
+            let labels = format!("{{code=\"{}\",severity=\"{}\"}}", value(code), severity(*how));
+            out.sample("kuberescue_findings", &with(&labels, &node.node), count);
+        }
     }
     out.family("kuberescue_verdict", "How the node is: 1 for the state that it is in");
-    for (state, name) in [
-        (State::Well, "well"),
-        (State::Warnings, "warnings"),
-        (State::Credentials, "credentials"),
-        (State::Other, "other"),
-    ] {
-        let is = i32::from(diagnosis.verdict.state == state);
-        out.sample("kuberescue_verdict", &format!("{{state=\"{name}\"}}"), is);
+    for node in all {
+        for (state, name) in [
+            (State::Well, "well"),
+            (State::Warnings, "warnings"),
+            (State::Credentials, "credentials"),
+            (State::Other, "other"),
+        ] {
+            let is = i32::from(node.diagnosis.verdict.state == state);
+            out.sample("kuberescue_verdict", &with(&format!("{{state=\"{name}\"}}"), &node.node), is);
+        }
     }
     out.family("kuberescue_build_info", "The version that wrote this");
     let version = value(env!("CARGO_PKG_VERSION"));
     out.sample("kuberescue_build_info", &format!("{{version=\"{version}\"}}"), 1);
+}
+
+/// `{a="1"}` with more labels at its end.
+fn with(labels: &str, more: &str) -> String {
+    match labels.strip_suffix('}') {
+        _ if more.is_empty() => labels.to_owned(),
+        Some(open) => format!("{open},{more}}}"),
+        None => format!("{{{more}}}"),
+    }
 }
 
 struct Metrics(String);

@@ -32,8 +32,9 @@ fn requests_and_heartbeats() {
     exit 0
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 22:02 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23
+             (364 days), CAs valid until 2036-11-20
+    NEXT     nothing to do before 2027-11-23, when admin.conf expires
 
     Notes:
       etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
@@ -42,18 +43,24 @@ fn requests_and_heartbeats() {
                               /var/lib/etcd/member/snap/db csr-9b5vd creationTimestamp = 2026-11-24T20:00:00Z
                               /var/lib/etcd/member/snap/db csr-6zw2t creationTimestamp = 2026-11-24T21:55:00Z
                               hint: Who asks is in kubectl get csr. If a request is as it should be: kubectl certificate approve csr-6zw2t.
+
+    NEXT     nothing to do before 2027-11-23, when admin.conf expires
     ");
     // Nothing is news of a cluster that was switched off for years, but when that was.
     assert_snapshot!(shown(&node, "diagnose --at 2027-06-01"), @"
     exit 0
     cp-1 (control-plane node, Kubernetes 1.36) at 2027-06-01 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 175 days); CAs valid until 2036-11-20
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23
+             (175 days), CAs valid until 2036-11-20
+    NEXT     nothing to do before 2027-11-23, when admin.conf expires
+
     Last heartbeat in etcd's database: of this node 2026-11-24 21:59 UTC, of the cluster 2026-11-24 22:00 UTC (cp-2)
 
     Notes:
       etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
+
+    NEXT     nothing to do before 2027-11-23, when admin.conf expires
     ");
     let json = Diagnosis::at(&node, NOW).json;
     assert_snapshot!(json["lastHeartbeat"], @r#"{"cluster":"2026-11-24T22:00:03.123456Z","from":"cp-2","node":"2026-11-24T21:59:58.123456Z"}"#);
@@ -111,8 +118,9 @@ fn copies_of_the_ca() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 22:02 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 5 warnings
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 5 WARNINGS: 13 certificates valid, the first until
+             2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    kubelet.conf, controller-manager.conf and 3 more:
 
     Warnings:
 
@@ -223,7 +231,11 @@ fn the_quota_and_alarms_of_etcd() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: control plane works only in part: etcd's database reached its quota (etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 32 KiB (150 %), 36 KiB of it in use), not a certificate problem
+    VERDICT  WORKS ONLY IN PART: etcd's database reached its quota
+    CAUSE    etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 32 KiB (150
+             %), 36 KiB of it in use
+    NEXT     kuberescue explain etcd-space-exceeded
+
     Running pods are not affected.
     Manual action required: etcd (etcd-space-exceeded): Save a snapshot first (kuberescue etcd snapshot save /root/etcd.db), then etcdctl compact REVISION, etcdctl defrag, etcdctl alarm disarm. The revision is in etcdctl endpoint status -w json.
 
@@ -233,10 +245,16 @@ fn the_quota_and_alarms_of_etcd() {
                               /var/lib/etcd/member/snap/db size in bytes = 49152
                               /var/lib/etcd/member/snap/db bytes in use = 36864
                               hint: Save a snapshot first (kuberescue etcd snapshot save /root/etcd.db), then etcdctl compact REVISION, etcdctl defrag, etcdctl alarm disarm. The revision is in etcdctl endpoint status -w json.
+
+    NEXT     kuberescue explain etcd-space-exceeded
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: control plane cannot start: etcd's database is damaged, or lost entries that it had confirmed (etcd: the alarm CORRUPT is raised (member cp-1)), not a certificate problem
+    VERDICT  CANNOT START: etcd's database is damaged, or lost entries that it had
+             confirmed
+    CAUSE    etcd: the alarm CORRUPT is raised (member cp-1)
+    NEXT     kuberescue explain etcd-database-damaged
+
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: etcd (etcd-database-damaged): See which member's content is not that of the others: etcdctl endpoint hashkv --cluster. Remove that member (etcdctl member remove), join it again, then etcdctl alarm disarm. With one member restore the newest snapshot (etcdutl snapshot restore).
 
@@ -245,6 +263,8 @@ fn the_quota_and_alarms_of_etcd() {
                               → etcd refuses every request, and the API server with it
                               /var/lib/etcd/member/snap/db size in bytes = 20480
                               hint: See which member's content is not that of the others: etcdctl endpoint hashkv --cluster. Remove that member (etcdctl member remove), join it again, then etcdctl alarm disarm. With one member restore the newest snapshot (etcdutl snapshot restore).
+
+    NEXT     kuberescue explain etcd-database-damaged
     ");
     etcd_of(&node, "cluster.db");
     quota(&node, "32768", "81920");
@@ -252,8 +272,10 @@ fn the_quota_and_alarms_of_etcd() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 1 warning
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
+             2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    etcd: 76 KiB of 80 KiB (95 %), 52 KiB of it in use
+    NEXT     kuberescue explain etcd-nearly-full
 
     Warnings:
       etcd-nearly-full        etcd: 76 KiB of 80 KiB (95 %), 52 KiB of it in use
@@ -264,6 +286,8 @@ fn the_quota_and_alarms_of_etcd() {
     Notes:
       etcd-not-read           etcd: not read: /registry/secrets/vault/sealed-ca: encrypted with aescbc
                               hint: Run the command again; if the disk reports errors: journalctl -k -p err. Encrypted objects are read through the API server once it runs: kubectl get configmap kubeadm-config -n kube-system -o yaml. What was configured there can be given: --days, --add-san (kuberescue certs renew).
+
+    NEXT     kuberescue explain etcd-nearly-full
     ");
     let recovery = screen::screen(node.root(), &node.run_as_given("recover --dry-run --at 2026-11-24"));
     let last = recovery.lines().last().unwrap();

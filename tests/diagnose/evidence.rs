@@ -181,8 +181,11 @@ fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 2 warnings
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 2 WARNINGS: 13 certificates valid, the first until
+             2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    /etc/kubernetes/admin.conf, /etc/kubernetes/pki/ca.key: a private key
+             can be read by others than its owner
+    NEXT     kuberescue explain key-exposed
 
     Warnings:
       key-exposed             /etc/kubernetes/admin.conf: contains a private key, and its mode 0640 allows access by its group
@@ -191,6 +194,8 @@ fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
       key-exposed             /etc/kubernetes/pki/ca.key: contains a private key, and its mode 0644 allows access by everyone
                               /etc/kubernetes/pki/ca.key mode = 0644
                               hint: Close it with chmod 600 /etc/kubernetes/pki/ca.key, and renew it if someone could have read it.
+
+    NEXT     kuberescue explain key-exposed
     ");
 }
 
@@ -207,19 +212,27 @@ fn copies_of_one_key_are_one_line_and_v_has_each_path() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 4 warnings
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 4 WARNINGS: 13 certificates valid, the first until
+             2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    /home/alice/ca.key, /root/ca.key and 2 more: stray copy of a private
+             key
+    NEXT     kuberescue explain stray-private-key
 
     Warnings:
-      stray-private-key       /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
+      stray-private-key       /home/alice/ca.key, /root/ca.key, /root/old/ca.key: the key of the CA ca, not where kubeadm keeps it
       stray-private-key       /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
+
+    NEXT     kuberescue explain stray-private-key
     ");
     insta::assert_snapshot!(node.screen("diagnose -v"), @"
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 364 days); CAs valid until 2036-11-20; 4 warnings
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 4 WARNINGS: 13 certificates valid, the first until
+             2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    /home/alice/ca.key, /root/ca.key and 2 more: stray copy of a private
+             key
+    NEXT     kuberescue explain stray-private-key
 
     Warnings:
       stray-private-key       /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
@@ -230,6 +243,8 @@ fn copies_of_one_key_are_one_line_and_v_has_each_path() {
       stray-private-key       /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
                               /root/sa.key mode = 0600
                               hint: Keep it until the node is healthy and archived. Then store it where only root can read it. kuberescue archive create keeps a verified copy in /var/lib/kuberescue with mode 0600.
+
+    NEXT     kuberescue explain stray-private-key
     ");
     insta::assert_snapshot!(node.screen("recover"), @"
     exit 0

@@ -38,19 +38,21 @@ fn the_horizon_tells_what_ends_first_in_order() {
     let text = node.run("diagnose --horizon 2y");
     let (_, next) = text.out.split_once("\nExpiring next:\n").unwrap_or_else(|| panic!("{text}"));
     insta::assert_snapshot!(next, @"
-    2027-03-01 00:00 UTC  apiserver                  → every client rejects the API server: kubectl, kubelets, controller manager, scheduler
-    2027-11-23 22:18 UTC  kubelet-client             → the API server rejects the kubelet: the node is NotReady, and pods are not updated (the kubelet renews it itself while the API server answers)
-    2027-11-23 22:23 UTC  etcd-server                → the API server rejects etcd: nothing can be read or written
-    2027-11-23 22:23 UTC  etcd-peer                  → etcd's members reject each other: with several there is no leader, and nothing can be written
-    2027-11-23 22:23 UTC  apiserver-etcd-client      → etcd rejects kube-apiserver, which exits
-    2027-11-23 22:23 UTC  controller-manager.conf    → the controller manager cannot work: no new pods, no CSRs signed, failed nodes not detected
-    2027-11-23 22:23 UTC  scheduler.conf             → the scheduler cannot work: pods stay Pending
-    2027-11-23 22:23 UTC  apiserver-kubelet-client   → kubelets reject the API server: no logs, no exec, no port-forward
-    2027-11-23 22:23 UTC  front-proxy-client         → aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating
-    2027-11-23 22:23 UTC  kubelet-serving            → kubectl logs and exec fail where the API server checks it; by default it does not
-    2027-11-23 22:23 UTC  admin.conf                 → kubectl with admin.conf is rejected; the cluster continues
-    2027-11-23 22:23 UTC  super-admin.conf           → kubectl with super-admin.conf is rejected; the cluster continues
-    2027-11-23 22:23 UTC  etcd-healthcheck-client    → health checks of etcd with this certificate fail; etcd continues
+      2027-03-01 00:00 UTC  apiserver                  → every client rejects the API server: kubectl, kubelets, controller manager, scheduler
+      2027-11-23 22:18 UTC  kubelet-client             → the API server rejects the kubelet: the node is NotReady, and pods are not updated (the kubelet renews it itself while the API server answers)
+      2027-11-23 22:23 UTC  etcd-server                → the API server rejects etcd: nothing can be read or written
+      2027-11-23 22:23 UTC  etcd-peer                  → etcd's members reject each other: with several there is no leader, and nothing can be written
+      2027-11-23 22:23 UTC  apiserver-etcd-client      → etcd rejects kube-apiserver, which exits
+      2027-11-23 22:23 UTC  controller-manager.conf    → the controller manager cannot work: no new pods, no CSRs signed, failed nodes not detected
+      2027-11-23 22:23 UTC  scheduler.conf             → the scheduler cannot work: pods stay Pending
+      2027-11-23 22:23 UTC  apiserver-kubelet-client   → kubelets reject the API server: no logs, no exec, no port-forward
+      2027-11-23 22:23 UTC  front-proxy-client         → aggregated APIs reject the API server: no metrics, no autoscaling, namespaces stuck in Terminating
+      2027-11-23 22:23 UTC  kubelet-serving            → kubectl logs and exec fail where the API server checks it; by default it does not
+      2027-11-23 22:23 UTC  admin.conf                 → kubectl with admin.conf is rejected; the cluster continues
+      2027-11-23 22:23 UTC  super-admin.conf           → kubectl with super-admin.conf is rejected; the cluster continues
+      2027-11-23 22:23 UTC  etcd-healthcheck-client    → health checks of etcd with this certificate fail; etcd continues
+
+    NEXT     nothing to do before 2027-03-01, when apiserver expires
     ");
     assert_eq!(
         Diagnosis::of(node.run("diagnose -o json --horizon 30d")).json["horizon"],

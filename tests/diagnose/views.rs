@@ -151,7 +151,10 @@ fn what_etcd_says_of_its_data_is_a_finding() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT: control plane cannot start: etcd's log reports a missing snapshot file (etcd: its log says so 3 times, the last time 2026-11-23T23:50:00Z), not a certificate problem
+    VERDICT  CANNOT START: etcd's log reports a missing snapshot file
+    CAUSE    etcd: its log says so 3 times, the last time 2026-11-23T23:50:00Z
+    NEXT     kuberescue explain etcd-snapshot-missing
+
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: etcd: its log says so 3 times, the last time 2026-11-23T23:50:00Z; reissuing certificates does not repair this [etcd-snapshot-missing]: Keep a copy of the directory: cp -a /var/lib/etcd /root/etcd-broken. Then restore the newest snapshot (etcdutl snapshot restore); with several members remove this one (etcdctl member remove) and join it again. To go on all the same: --accept etcd-snapshot-missing
 
@@ -160,17 +163,23 @@ fn what_etcd_says_of_its_data_is_a_finding() {
                               → kube-apiserver has no datastore and exits
                               DIR log line = 2026-11-23T23:50:00.000000000Z stderr F {"level":"fatal","ts":"2026-11-23T23:50:00.000Z","caller":"snap/db.go:1","msg":"failed","error":"snap: snapshot file doesn't exist"}
                               hint: Keep a copy of the directory: cp -a /var/lib/etcd /root/etcd-broken. Then restore the newest snapshot (etcdutl snapshot restore); with several members remove this one (etcdctl member remove) and join it again.
+
+    NEXT     kuberescue explain etcd-snapshot-missing
     "#);
     // Long ago it is only worth a look.
     assert_snapshot!(node.screen(&format!("diagnose --at 2027-02-01 --log {}", file.path().display())), @"
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2027-02-01 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-11-23 (in 295 days); CAs valid until 2036-11-20; 1 warning
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
+             2027-11-23 (295 days), CAs valid until 2036-11-20
+    CAUSE    etcd: its log says so 3 times, the last time 2026-11-23T23:50:00Z
+    NEXT     kuberescue explain etcd-snapshot-missing
 
     Warnings:
       etcd-snapshot-missing   etcd: its log says so 3 times, the last time 2026-11-23T23:50:00Z
+
+    NEXT     kuberescue explain etcd-snapshot-missing
     ");
 }
 
@@ -209,7 +218,7 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
     hint: --log takes a file on this machine, or - for standard input
     ");
     let mut told = Screens::default();
-    for words in ["--trust", "--timeline", "-o html", "-o mermaid"] {
+    for words in ["--trust", "--timeline", "-o dot", "-o mermaid"] {
         let mut command = kuberescue();
         command.arg("diagnose").args(two.split(' ')).args(words.split(' '));
         told.add(words, &screen(node.root(), &run(command)));
@@ -225,14 +234,14 @@ fn what_does_not_go_together_is_refused_with_a_hint() {
     error [usage]: cannot use --trust, --timeline or --log with several nodes
     hint: run it for each of them
 
-    ## -o html
+    ## -o dot
     exit 2
-    error [usage]: cannot show several nodes in this format
-    hint: run it for each of them, or take table or json
+    error [usage]: cannot show several nodes as a graph
+    hint: run it for each of them, or take table, json, html or prometheus
 
     ## -o mermaid
     exit 2
-    error [usage]: cannot show several nodes in this format
-    hint: run it for each of them, or take table or json
+    error [usage]: cannot show several nodes as a graph
+    hint: run it for each of them, or take table, json, html or prometheus
     ");
 }

@@ -175,11 +175,16 @@ fn the_credential_of_another_cluster_is_kept() {
     insta::assert_snapshot!(again.out.replace(&node.root().display().to_string(), "ROOT"), @"
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-12-01 00:00 UTC, read from ROOT
 
-    VERDICT: no blocking problem on this disk: the control plane can work; 13 certificates valid, admin.conf expires first, on 2027-12-01 (in 365 days); CAs valid until 2033-12-29; 1 warning
-    Running pods are not affected.
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
+             2027-12-01 (365 days), CAs valid until 2033-12-29
+    CAUSE    admin.conf: its current-context is another cluster's
+             (https://staging.example.test:6443)
+    NEXT     kuberescue explain another-cluster
 
     Warnings:
       another-cluster         admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
+
+    NEXT     kuberescue explain another-cluster
     ");
 }
 

@@ -33,9 +33,10 @@ fn it_says_what_matters() {
     let (verdict, rest) = verdict.split_once("</section>").unwrap();
     insta::assert_snapshot!(format!("{title}\n{verdict}"), @r#"
     <title>cp-1: broken: certificates, keys or kubeconfigs – kuberescue</title>
-    control plane cannot start<span class="sep">: </span><span class="why">all 13 certificates expired 693 days ago; CAs valid until <span class="nb">2033-12-29</span></span></h2>
+    CANNOT START<span class="sep">: </span><span class="why">13 of 13 certificates expired 693 days ago</span></h2>
+    <p class="run"><span class="label">Cause</span> <span>etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid until 2033-12-29</span></p>
+    <p class="run"><span class="label">Next</span> <code>sudo kuberescue recover</code></p>
     <p class="workloads">Running pods are not affected, but nothing can be managed until this is repaired.</p>
-    <p class="run"><span class="label">Run</span> <code>sudo kuberescue recover</code></p>
     "#);
     let (_, blockers) = rest.split_once("id=\"blockers\"").unwrap();
     insta::assert_snapshot!(blockers.split_once("</section>").unwrap().0, @r#"
@@ -191,8 +192,8 @@ fn foreign_text_stays_text() {
 }
 
 #[test]
-fn reports_of_one_node_are_refused_for_several() {
-    for form in ["html", "prometheus"] {
+fn graphs_of_one_node_are_refused_for_several() {
+    for form in ["dot", "mermaid"] {
         let (a, b) = (Node::of("rsa2048"), Node::of("mixed"));
         let mut command = kuberescue();
         command.args(["diagnose", "-o", form]).args([a.root(), b.root()]);

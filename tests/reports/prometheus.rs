@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::Node;
+use crate::common::{Node, kuberescue, run};
 use crate::{TREES, diagnose, python, self_signed};
 
 /// Reads the text format and answers with every sample; twice the same series or a family without its type is an error.
@@ -58,6 +58,25 @@ fn every_tree_is_read() {
         assert_eq!(value(&samples, "kuberescue_verdict", &[("state", state)]), 1.0, "{tree}");
         assert_eq!(count("kuberescue_verdict"), 4);
     }
+}
+
+#[test]
+fn several_nodes_are_told_apart() {
+    let (here, there) = (Node::of("expired-all"), Node::of("rsa2048"));
+    let mut command = kuberescue();
+    command.arg("diagnose").args([here.root(), there.root(), std::path::Path::new("/dev/null")]);
+    command.args(["--at", crate::common::NOW, "-o", "prometheus"]);
+    let run = run(command);
+    assert_eq!(run.code, 1, "{run}");
+    let Some(samples) = samples(&run.out) else { return };
+    for (node, state) in [(&here, "credentials"), (&there, "well")] {
+        let labels = [("node", "cp-1"), ("source", node.root().to_str().unwrap()), ("state", state)];
+        assert_eq!(value(&samples, "kuberescue_verdict", &labels), 1.0);
+        let labels = [("source", node.root().to_str().unwrap()), ("filename", "admin.conf")];
+        assert!(value(&samples, "x509_cert_not_after", &labels) > 0.0);
+        assert_eq!(value(&samples, "kuberescue_source_error", &labels[..1]), 0.0);
+    }
+    assert_eq!(value(&samples, "kuberescue_source_error", &[("source", "/dev/null")]), 1.0);
 }
 
 #[test]

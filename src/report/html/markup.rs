@@ -43,6 +43,14 @@ impl Markup {
         self
     }
 
+    /// The same with another name for each of its parts, so that a file may hold several of a kind. Text has no quotes in it
+    /// that could be taken for those of an attribute.
+    pub(super) fn renamed(&self, prefix: &str) -> Self {
+        let prefix = escape(prefix);
+        let rename = |page: String, attribute: &str| page.replace(attribute, &format!("{attribute}{prefix}"));
+        Self(["id=\"", "href=\"#", "labelledby=\""].into_iter().fold(self.0.clone(), rename))
+    }
+
     pub(super) fn into_string(self) -> String {
         self.0
     }
@@ -79,6 +87,14 @@ mod tests {
     fn what_means_something_to_a_terminal_is_shown() {
         assert_eq!(escape("a\u{1b}[31m\u{0}\n\u{202e}<"), "a\\u{1b}[31m\\u{0}\\u{a}\\u{202e}&lt;");
         assert_eq!(escape(&"<".repeat(10_000)).matches("&lt;").count(), 600);
+    }
+
+    #[test]
+    fn parts_are_renamed_and_text_is_not() {
+        let mut page = Markup::default();
+        page.raw("<p id=\"a\">").wrapped("<a href=\"#a\">", "id=\"b\"", "</a></p>");
+        let expected = "<p id=\"n2-a\"><a href=\"#n2-a\">id=&quot;b&quot;</a></p>\n";
+        assert_eq!(page.renamed("n2-").into_string(), expected);
     }
 
     #[test]

@@ -7,12 +7,14 @@ mod axis;
 mod chart;
 mod findings;
 mod markup;
+mod nodes;
 mod tables;
 mod verdict;
 
 use std::path::PathBuf;
 
 use self::markup::Markup;
+pub use self::nodes::nodes_html;
 use super::trust::Row;
 use crate::analysis::forensics::diagnosis::Diagnosis;
 use crate::analysis::node::findings::Severity;
@@ -49,14 +51,16 @@ pub struct Page<'a> {
 
 impl Page<'_> {
     pub fn render(self) -> String {
+        let Self { diagnosis, .. } = self;
+        let mut main = verdict::header(diagnosis);
+        main.raw("<main>\n").piece(&self.sections()).raw("</main>\n");
+        document(&title(diagnosis), &main, &diagnosis.source, diagnosis.at)
+    }
+
+    /// The verdict and all that is known.
+    fn sections(self) -> Markup {
         let Self { diagnosis, trust, timeline } = self;
-        let mut page = Markup::default();
-        page.raw(HEAD)
-            .text(&title(diagnosis))
-            .raw("</title>\n<style>\n")
-            .raw(STYLE)
-            .raw("</style>\n</head>\n<body>\n");
-        page.piece(&verdict::header(diagnosis)).raw("<main>\n").piece(&verdict::verdict(diagnosis));
+        let mut page = verdict::verdict(diagnosis);
         page.piece(&contents(diagnosis, trust, timeline));
         for severity in [Severity::Blocker, Severity::Warning, Severity::Note] {
             page.piece(&findings::section(diagnosis, severity));
@@ -65,15 +69,20 @@ impl Page<'_> {
         page.piece(&tables::timeline(timeline, diagnosis.at))
             .piece(&tables::trust(trust))
             .piece(&tables::credentials(diagnosis));
-        page.raw("</main>\n<footer><p>").text(&format!(
-            "Written by kuberescue {} from {}, for {:.0}. Nothing was changed. No key is in this file.",
-            env!("CARGO_PKG_VERSION"),
-            diagnosis.source,
-            diagnosis.at
-        ));
-        page.raw("</p></footer>\n</body>\n</html>\n");
-        page.into_string()
+        page
     }
+}
+
+/// A file of its own around this body.
+fn document(title: &str, body: &Markup, source: &str, at: jiff::Timestamp) -> String {
+    let mut page = Markup::default();
+    page.raw(HEAD).text(title).raw("</title>\n<style>\n").raw(STYLE).raw("</style>\n</head>\n<body>\n");
+    page.piece(body).raw("<footer><p>").text(&format!(
+        "Written by kuberescue {} from {source}, for {at:.0}. Nothing was changed. No key is in this file.",
+        env!("CARGO_PKG_VERSION"),
+    ));
+    page.raw("</p></footer>\n</body>\n</html>\n");
+    page.into_string()
 }
 
 const HEAD: &str = concat!(

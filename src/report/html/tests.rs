@@ -54,6 +54,9 @@ fn diagnosis() -> Diagnosis {
         last_heartbeat: None,
         verdict: Verdict {
             state: State::Credentials,
+            headline: format!("KUBELET CANNOT START: 1 expired; {HOSTILE}"),
+            cause: Some(HOSTILE.to_owned()),
+            next: format!("sudo kuberescue recover {HOSTILE}"),
             line: format!(
                 "kubelet cannot start: 1 expired; {HOSTILE}; repairable here with: kuberescue recover"
             ),

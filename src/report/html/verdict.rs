@@ -75,14 +75,14 @@ pub(super) fn header(diagnosis: &Diagnosis) -> Markup {
     out
 }
 
-/// The verdict, what happens to the workloads, and the command that helps.
+/// Verdict, cause and next step, as in the text; then what happens to the workloads, conditions, and what remains.
 pub(super) fn verdict(diagnosis: &Diagnosis) -> Markup {
     let verdict = &diagnosis.verdict;
     let mut out = Markup::default();
     out.raw(opening(verdict.state)).raw("<p class=\"badge\">").raw(icon(verdict.state)).raw("<span>");
     out.text(badge(verdict.state)).raw("</span></p>\n");
-    let line = &verdict.line;
-    // The part before the colon is the most important, the rest is the reason.
+    let line = &verdict.headline;
+    // The part before the colon is the most important, the rest is its extent.
     let (head, rest) = match line.split_once(": ") {
         Some((head, rest)) => (head, Some(rest)),
         None => (line.as_str(), None),
@@ -91,21 +91,27 @@ pub(super) fn verdict(diagnosis: &Diagnosis) -> Markup {
     if let Some(rest) = rest {
         out.raw("<span class=\"sep\">: </span><span class=\"why\">").unbroken(rest).raw("</span>");
     }
-    out.raw("</h2>\n").wrapped("<p class=\"workloads\">", &verdict.workloads, "</p>");
+    out.raw("</h2>\n");
     let mut add = |label: &'static str, tag: (&'static str, &'static str), text: &str| {
         out.raw("<p class=\"run\"><span class=\"label\">")
             .raw(label)
             .raw("</span> ")
             .wrapped(tag.0, text, tag.1);
     };
-    if let Some(command) = &verdict.repair {
-        add("Run", ("<code>", "</code></p>"), &format!("sudo {command}"));
+    let text = ("<span>", "</span></p>");
+    if let Some(cause) = &verdict.cause {
+        add("Cause", text, cause);
     }
+    let is_command = verdict.repair.is_some() || verdict.state != State::Well;
+    add("Next", if is_command { ("<code>", "</code></p>") } else { text }, &verdict.next);
     for condition in &verdict.conditions {
-        add("Condition", ("<span>", "</span></p>"), condition_text(*condition));
+        add("Condition", text, condition_text(*condition));
     }
     if let Some(obstacle) = &verdict.obstacle {
-        add("Manual action required", ("<span>", "</span></p>"), obstacle);
+        add("Manual action required", text, obstacle);
+    }
+    if matches!(verdict.state, State::Credentials | State::Other) {
+        out.wrapped("<p class=\"workloads\">", &verdict.workloads, "</p>");
     }
     out.raw("</section>\n");
     out

@@ -19,7 +19,7 @@ use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, POD_NAM
 use crate::live::kubelet::{self, KubeletStatus};
 use crate::live::{clock, etcd, restart};
 use crate::session::input::arguments::parse_duration;
-use crate::state::{Code, Component, Snapshot};
+use crate::state::{Code, Component, Situation, Snapshot};
 
 /// How long the runtime may take to answer.
 const RUNTIME_PATIENCE: Duration = Duration::from_secs(5);
@@ -197,9 +197,11 @@ pub fn quorum(inventory: &Inventory, stops_etcd: bool, args: &HostArgs) -> Resul
     let Some(quorum) = members(inventory) else { return Ok(None) };
     if stops_etcd && quorum.effect_of_stopping() == Effect::Lost && !args.break_quorum {
         let what = format!("{quorum}");
-        return Err(Error::refused(Code::EtcdQuorum, what).hint(
+        let mut error = Error::refused(Code::EtcdQuorum, what).hint(
             "bring the other members back first; if all of their certificates have expired: --break-quorum, on one node after the other",
-        ));
+        );
+        error.hints.push(format!("kuberescue explain {}", Situation::SeveralNodes));
+        return Err(error);
     }
     Ok(Some(quorum))
 }

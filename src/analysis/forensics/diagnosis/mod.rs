@@ -1,5 +1,7 @@
 //! A node's diagnosis as one value: the input of every report.
 
+mod headline;
+mod unusable;
 mod verdict;
 
 use std::path::PathBuf;

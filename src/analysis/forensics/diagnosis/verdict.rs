@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::headline;
+use super::unusable::{Unusable, ago};
 use crate::analysis::node::findings::order;
 use crate::analysis::node::findings::{Class, Code, Finding, Severity};
 use crate::analysis::node::inventory::Inventory;
@@ -16,6 +18,7 @@ use crate::state::time;
 const NAMED: usize = 3;
 const RECOVER: &str = "kuberescue recover";
 const RENEW_CAS: &str = "kuberescue recover --renew-cas";
+const DETAILS: &str = "kuberescue diagnose -v";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,7 +37,13 @@ pub enum State {
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     pub state: State,
-    /// One line: what is wrong, without the remedy.
+    /// The state in capitals and its extent, in at most two rows.
+    pub headline: String,
+    /// The root cause, or the first warning: what and when.
+    pub cause: Option<String>,
+    /// The one thing to do next: a command, if anything has to be done.
+    pub next: String,
+    /// All that is wrong in one line, without the remedy.
     pub line: String,
     /// What happens to the running workloads.
     pub workloads: String,
@@ -54,6 +63,7 @@ pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Ti
     if blockers.is_empty() {
         return well(inventory, findings, plan, now);
     }
+    let unusable = Unusable::of(inventory, findings);
     let mut causes = Vec::new();
     if let Some(first) = others.first() {
         let title = first.code.page().title;
@@ -68,13 +78,18 @@ pub fn verdict(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Ti
         causes.push(format!("{cause}, not a certificate problem{more}"));
     }
     if !credentials.is_empty() {
-        causes.push(unusable(inventory, findings, now));
+        causes.push(unusable_line(inventory, &unusable, now));
         causes.extend(valid_authorities(inventory, now));
     }
     let (repair, obstacle) = way_out(inventory, plan);
+    let degree = degree(inventory, &blockers);
     Verdict {
         state: if others.is_empty() { State::Credentials } else { State::Other },
-        line: format!("{} {}: {}", subject(inventory), degree(inventory, &blockers), causes.join("; ")),
+        headline: headline::blocked(inventory, degree, others.first().copied(), &unusable, now),
+        cause: headline::cause(inventory, findings, &unusable),
+        next: next_step(repair.as_deref(), headline::page(inventory, findings, plan))
+            .unwrap_or_else(|| DETAILS.to_owned()),
+        line: format!("{} {degree}: {}", subject(inventory), causes.join("; ")),
         workloads: workloads(inventory, &blockers).to_owned(),
         conditions: if repair.is_some() { plan.repair.conditions.clone() } else { Vec::new() },
         repair,
@@ -100,6 +115,11 @@ fn way_out(inventory: &Inventory, plan: &Plan) -> (Option<String>, Option<String
         }
         Outlook::NotRepairable | Outlook::NothingToDo => (None, left),
     }
+}
+
+/// The command that repairs, else the page with the steps.
+fn next_step(repair: Option<&str>, page: Option<String>) -> Option<String> {
+    repair.map(|command| format!("sudo {command}")).or(page)
 }
 
 fn subject(inventory: &Inventory) -> &'static str {
@@ -162,7 +182,8 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
     let leaves = inventory.leaves.iter().map(|leaf| &leaf.row);
     let next = leaves.chain((!control_plane).then_some(&inventory.kubelet_client));
     let next = next.filter_map(|row| Some((row.name.as_str(), row.certificate.get()?.not_after)));
-    if let Some((name, end)) = next.filter(|(_, end)| *end >= now).min_by_key(|(_, end)| *end) {
+    let next = next.filter(|(_, end)| *end >= now).min_by_key(|(_, end)| *end);
+    if let Some((name, end)) = next {
         line.push_str(&format!(
             ", {name} expires first, on {} (in {})",
             time::day(end),
@@ -176,8 +197,14 @@ fn well(inventory: &Inventory, findings: &[Finding], plan: &Plan, now: Timestamp
         line.push_str(&format!("; {}", count(warnings, "warning")));
     }
     let repair = if control_plane { renewal(findings, plan) } else { None };
+    let noted =
+        if warnings > 0 { format!(", {}", count(warnings, "warning").to_uppercase()) } else { String::new() };
     Verdict {
         state: if warnings > 0 { State::Warnings } else { State::Well },
+        headline: format!("NO BLOCKING PROBLEM{noted}: {}", headline::valid(inventory, next, now)),
+        cause: headline::warning(findings),
+        next: next_step(repair.as_deref(), headline::page(inventory, findings, plan))
+            .unwrap_or_else(|| headline::nothing_to_do(next)),
         line,
         workloads: "Running pods are not affected.".to_owned(),
         repair,
@@ -201,84 +228,35 @@ fn renewal(findings: &[Finding], plan: &Plan) -> Option<String> {
 }
 
 /// `9 of 14 credentials expired 53 days ago, unusable: etcd-peer (key-mismatch)`.
-fn unusable(inventory: &Inventory, findings: &[Finding], now: Timestamp) -> String {
-    let of = |wanted: &dyn Fn(&Finding) -> bool| {
-        let mut subjects: Vec<&Finding> = Vec::new();
-        for finding in findings.iter().filter(|finding| wanted(finding)) {
-            if !subjects.iter().any(|other| other.subject == finding.subject) {
-                subjects.push(finding);
-            }
-        }
-        subjects
-    };
+fn unusable_line(inventory: &Inventory, unusable: &Unusable<'_>, now: Timestamp) -> String {
+    let Unusable { authorities, expired, total, others } = unusable;
     let mut parts = Vec::new();
-    let authorities = of(&|f| f.code == Code::CaExpired);
     if !authorities.is_empty() {
-        let expiries = inventory
-            .authorities
-            .iter()
-            .filter_map(|row| Some((Subject::Ca(row.authority), row.certificate.get()?)));
-        let expiries: Vec<_> = expiries
-            .filter(|(ca, _)| authorities.iter().any(|finding| finding.subject == *ca))
-            .map(|(_, certificate)| certificate.not_after)
-            .collect();
-        let who = match authorities.as_slice() {
+        let who = match authorities.findings.as_slice() {
             [one] => format!("the CA {}", one.subject),
             some if some.len() == inventory.authorities.len() => format!("all {} CAs", some.len()),
             some => format!("{} of {} CAs", some.len(), inventory.authorities.len()),
         };
-        let they = if authorities.len() == 1 { "it" } else { "they" };
+        let they = if authorities.findings.len() == 1 { "it" } else { "they" };
         parts.push(format!(
             "{who} expired{}, so every certificate that {they} signed is rejected",
-            ago(&expiries, now)
+            ago(&authorities.expiries, now)
         ));
     }
-    let is_expired = |f: &Finding| {
-        matches!(f.code, Code::Expired | Code::KubeletServingExpired)
-            && !matches!(f.subject, Subject::Path(_))
-    };
-    let expired = of(&is_expired);
     if !expired.is_empty() {
-        let needed = inventory.rows().filter(|row| !matches!(row.subject(), Subject::Path(_)));
-        let total = needed.filter(|row| !row.certificate.is_missing()).count();
-        let rows =
-            inventory.rows().filter(|row| expired.iter().any(|finding| finding.subject == row.subject()));
-        let expiries: Vec<_> = rows.filter_map(|row| Some(row.certificate.get()?.not_after)).collect();
-        let who = match expired.as_slice() {
+        let who = match expired.findings.as_slice() {
             [one] => one.subject.to_string(),
             [one, two] => format!("{} and {}", one.subject, two.subject),
-            all if all.len() == total => format!("all {total} certificates"),
+            all if all.len() == *total => format!("all {total} certificates"),
             some => format!("{} of {total} certificates", some.len()),
         };
-        parts.push(format!("{who} expired{}", ago(&expiries, now)));
+        parts.push(format!("{who} expired{}", ago(&expired.expiries, now)));
     }
-    let follows_from_others =
-        |code| matches!(code, Code::KubeletCrashLoop | Code::KubeletConfEmbedded | Code::CaExpired);
-    let others = of(&|f| {
-        let credential = f.is_blocker() && f.code.page().class == Class::Credential;
-        let told = expired.iter().any(|other| other.subject == f.subject);
-        credential && !told && !is_expired(f) && !follows_from_others(f.code)
-    });
     if !others.is_empty() {
         let named: Vec<_> = others.iter().map(|f| format!("{} ({})", f.subject, f.code)).collect();
         parts.push(format!("unusable: {}", some(named.iter(), NAMED)));
     }
     parts.join("; ")
-}
-
-/// ` 53 days ago`; with the first and the last if days lie between.
-fn ago(expiries: &[Timestamp], now: Timestamp) -> String {
-    match (expiries.iter().min(), expiries.iter().max()) {
-        (Some(first), Some(last)) if last.as_second() - first.as_second() > 2 * 86_400 => {
-            format!(
-                " (the first one {} ago, the last one {} ago)",
-                time::span(now, *first),
-                time::span(now, *last)
-            )
-        }
-        (_, Some(last)) => format!(" {} ago", time::span(now, *last)),
-        _ => String::new(),
-    }
 }
 
 /// Until when the CAs are valid, if none has expired.

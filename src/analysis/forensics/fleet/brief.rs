@@ -23,6 +23,10 @@ pub struct Brief {
     pub source: String,
     #[serde(flatten)]
     pub summary: Summary,
+    /// The newest timestamp in it: when the node was in this state.
+    pub as_of: Option<Timestamp>,
+    /// Whether it is the newest state of its node among all that were read: the one that counts.
+    pub latest: bool,
     pub verdict: Verdict,
     /// Number of blocking findings.
     pub blockers: usize,
@@ -85,6 +89,8 @@ impl Brief {
         Self {
             source: diagnosis.source.clone(),
             summary: diagnosis.node.clone(),
+            as_of: inventory.newest_evidence.as_ref().map(|(time, _)| *time),
+            latest: true,
             verdict: diagnosis.verdict.clone(),
             blockers: count(Severity::Blocker),
             warnings: count(Severity::Warning),
@@ -113,8 +119,13 @@ impl Brief {
         self.summary.name.as_deref().unwrap_or(&self.source)
     }
 
-    /// Its name among these: two archives of one node are distinguished by their paths.
-    pub(super) fn label(&self, among: &[Self]) -> String {
+    /// What two copies of one node share, whenever they were made: its name, and the key of the cluster's CA.
+    pub fn identity(&self) -> Option<(&str, &Digest)> {
+        Some((self.summary.name.as_deref()?, self.authorities.get("ca")?))
+    }
+
+    /// Its name among these: two nodes of one name are distinguished by their paths.
+    pub(super) fn label(&self, among: &[&Self]) -> String {
         let namesakes = among.iter().filter(|other| other.name() == self.name()).count();
         if namesakes > 1 { format!("{} ({})", self.name(), self.source) } else { self.name().to_owned() }
     }

@@ -16,7 +16,7 @@ use crate::state::text::count;
 pub struct Cluster {
     /// The API server's URL, or the first node's name.
     pub name: String,
-    /// Sorted by name.
+    /// Sorted by name, the states of a node by time.
     pub nodes: Vec<Brief>,
     pub findings: Vec<Across>,
     /// Set if etcd's members are known.
@@ -78,7 +78,8 @@ fn list(names: &[String]) -> String {
 
 /// Groups nodes that share a CA's key, an API server's URL, or a member of etcd.
 pub(super) fn group(mut briefs: Vec<Brief>) -> Vec<Cluster> {
-    briefs.sort_by(|a, b| (a.name(), &a.source).cmp(&(b.name(), &b.source)));
+    briefs.sort_by(|a, b| (a.name(), a.as_of, &a.source).cmp(&(b.name(), b.as_of, &b.source)));
+    mark_latest(&mut briefs);
     let mut owner: BTreeMap<String, usize> = BTreeMap::new();
     let mut parents: Vec<usize> = (0..briefs.len()).collect();
     for (index, brief) in briefs.iter().enumerate() {
@@ -92,6 +93,20 @@ pub(super) fn group(mut briefs: Vec<Brief>) -> Vec<Cluster> {
         groups.entry(root(&parents, index)).or_default().push(brief);
     }
     groups.into_values().map(Cluster::of).collect()
+}
+
+/// Of the copies of one node only the newest is its state. They are sorted by time.
+fn mark_latest(briefs: &mut [Brief]) {
+    let mut newest: BTreeMap<(String, Digest), usize> = BTreeMap::new();
+    for (index, brief) in briefs.iter().enumerate() {
+        if let Some((name, ca)) = brief.identity() {
+            newest.insert((name.to_owned(), *ca), index);
+        }
+    }
+    for (index, brief) in briefs.iter_mut().enumerate() {
+        let identity = brief.identity().map(|(name, ca)| (name.to_owned(), *ca));
+        brief.latest = identity.is_none_or(|identity| newest.get(&identity) == Some(&index));
+    }
 }
 
 /// What only nodes of one cluster share.
@@ -121,19 +136,25 @@ impl Cluster {
     fn of(nodes: Vec<Brief>) -> Self {
         let name = nodes.iter().find_map(|node| node.endpoint.clone());
         let first = nodes.first().map_or("", Brief::name).to_owned();
-        Self { name: name.unwrap_or(first), findings: findings(&nodes), etcd: etcd(&nodes), nodes }
+        let now: Vec<_> = nodes.iter().filter(|node| node.latest).collect();
+        Self { name: name.unwrap_or(first), findings: findings(&now), etcd: etcd(&now), nodes }
+    }
+
+    /// Each node once, as it was last seen.
+    pub fn latest(&self) -> impl Iterator<Item = &Brief> {
+        self.nodes.iter().filter(|node| node.latest)
     }
 }
 
-fn findings(nodes: &[Brief]) -> Vec<Across> {
+fn findings(nodes: &[&Brief]) -> Vec<Across> {
     let mut found = Vec::new();
     for authority in ["ca", "etcd-ca", "front-proxy-ca"] {
-        let keys = nodes.iter().filter_map(|node| Some((node, *node.authorities.get(authority)?)));
+        let keys = nodes.iter().filter_map(|node| Some((*node, *node.authorities.get(authority)?)));
         found.extend(differs(Code::NodesCaDiffers, authority, nodes, keys, "has another key"));
     }
-    let keys = nodes.iter().filter_map(|node| Some((node, node.service_accounts?)));
+    let keys = nodes.iter().filter_map(|node| Some((*node, node.service_accounts?)));
     found.extend(differs(Code::NodesSaDiffers, "sa", nodes, keys, "is another pair"));
-    let files = nodes.iter().filter_map(|node| Some((node, node.encryption?)));
+    let files = nodes.iter().filter_map(|node| Some((*node, node.encryption?)));
     let flag = format!("--{ENCRYPTION}");
     found.extend(differs(Code::NodesEncryptionDiffers, &flag, nodes, files, "is another file, or none,"));
     found.extend(copied(nodes));
@@ -144,7 +165,7 @@ fn findings(nodes: &[Brief]) -> Vec<Across> {
 fn differs<'a>(
     code: Code,
     subject: &str,
-    nodes: &[Brief],
+    nodes: &[&Brief],
     keys: impl Iterator<Item = (&'a Brief, Digest)>,
     how: &str,
 ) -> Option<Across> {
@@ -166,9 +187,9 @@ fn differs<'a>(
     })
 }
 
-/// Leaf certificates with the same key on nodes of different names. (Several archives of one node share
-/// theirs.)
-fn copied(nodes: &[Brief]) -> Vec<Across> {
+/// Leaf certificates with the same key on nodes of different names. (A node that was set up again with the same
+/// name has others.)
+fn copied(nodes: &[&Brief]) -> Vec<Across> {
     let mut by_key: BTreeMap<(&str, Digest), BTreeSet<&str>> = BTreeMap::new();
     for node in nodes {
         for (name, key) in &node.leaves {
@@ -185,7 +206,7 @@ fn copied(nodes: &[Brief]) -> Vec<Across> {
         .collect()
 }
 
-fn etcd(nodes: &[Brief]) -> Option<EtcdState> {
+fn etcd(nodes: &[&Brief]) -> Option<EtcdState> {
     let mut members: BTreeSet<String> = BTreeSet::new();
     // The manifest of a cluster's first node names only that node: the union counts.
     for node in nodes.iter().filter(|node| node.summary.etcd == EtcdPlace::Local) {
@@ -194,7 +215,7 @@ fn etcd(nodes: &[Brief]) -> Option<EtcdState> {
     if members.is_empty() {
         return None;
     }
-    // Of several archives of one node the last in the list counts.
+    // Of several nodes of one name the last in the list counts.
     let known: BTreeMap<&str, bool> = nodes
         .iter()
         .filter(|node| node.summary.role == Role::ControlPlane)

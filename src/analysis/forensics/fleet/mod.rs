@@ -35,10 +35,15 @@ impl Nodes {
         Self { at, clusters: cluster::group(briefs), unreadable }
     }
 
-    /// Whether there is any finding.
+    /// Each node once, as it was last seen, those of a cluster together.
+    pub fn latest(&self) -> impl Iterator<Item = &Brief> {
+        self.clusters.iter().flat_map(Cluster::latest)
+    }
+
+    /// Whether there is any finding. What a node was like before is none.
     pub fn has_findings(&self) -> bool {
         let bad = |cluster: &Cluster| {
-            !cluster.findings.is_empty() || cluster.nodes.iter().any(|node| node.blockers + node.warnings > 0)
+            !cluster.findings.is_empty() || cluster.latest().any(|node| node.blockers + node.warnings > 0)
         };
         !self.unreadable.is_empty() || self.clusters.iter().any(bad)
     }

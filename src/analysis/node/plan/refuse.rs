@@ -76,7 +76,7 @@ pub(super) fn authorities(inventory: &Inventory, skipped: &[Skipped], told: &[Ca
             names.join(", ")
         );
         let external = if code == Code::CaKeyMissing {
-            "; with an external CA: sudo kuberescue csr export DIR"
+            "; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key"
         } else {
             ""
         };
