@@ -886,7 +886,7 @@ fn recover_asks_and_nobody_answers() {
     ");
     // The plan is shown all the same.
     let dry = node.run("recover --dry-run");
-    assert_eq!(run.out, dry.out.split("NEXT:").next().unwrap());
+    assert_eq!(run.out, dry.out.split("NEXT ").next().unwrap());
     before.assert_same(&node.state(), "no answer");
 }
 

@@ -11,7 +11,7 @@ use crate::analysis::node::plan::{CaSelection, Condition, Options, Outlook, Plan
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     DocumentFormat, Expiration, Recovery, Restarting, Summary, cluster_plan, condition_text,
-    finding_sections, headline, manual_actions, next, next_steps, no_blocker, outside_text, plan_text,
+    finding_sections, manual_actions, next, next_steps, no_blocker, node_and_state, outside_text, plan_text,
     preflight_lines, remaining, restart_plan,
 };
 use crate::session::Context;
@@ -141,7 +141,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
         return Ok(exit);
     }
     let verdict = verdict(&prepared.inventory, &prepared.findings, &prepared.plan, prepared.now);
-    context.out.result(&headline(&prepared.inventory, &verdict, prepared.now));
+    context.out.result(&node_and_state(&prepared.inventory, &verdict, prepared.now));
     let mut details = format!(
         "{}\n{}\n{}\n",
         finding_sections(&prepared.findings),

@@ -13,11 +13,16 @@ const INDENT: usize = 9;
 
 /// VERDICT, CAUSE and NEXT, each with this margin at its left.
 pub(super) fn headline(verdict: &Verdict, margin: &str) -> String {
+    state(verdict, margin) + &next(margin, &verdict.next)
+}
+
+/// VERDICT and CAUSE.
+pub(super) fn state(verdict: &Verdict, margin: &str) -> String {
     let mut out = entry(margin, "VERDICT", &verdict.headline);
     if let Some(cause) = &verdict.cause {
         out.push_str(&entry(margin, "CAUSE", cause));
     }
-    out + &next(margin, &verdict.next)
+    out
 }
 
 pub(super) fn next(margin: &str, text: &str) -> String {

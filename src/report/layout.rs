@@ -22,12 +22,12 @@ const RESET: &str = "\x1b[0m";
 const STYLES: [(&str, &str); 8] = [
     ("NOT RECOVERED", BOLD_RED),
     ("error", BOLD_RED),
-    ("CANNOT START", BOLD_RED),
-    ("VERDICT: CANNOT", BOLD_RED),
-    ("NEXT:", BOLD),
+    ("VERDICT  CANNOT", BOLD_RED),
+    ("VERDICT  MAY NOT", BOLD_RED),
+    ("VERDICT  WORKS ONLY", BOLD_RED),
+    ("NEXT ", BOLD),
     ("RECOVERED", GREEN),
     ("RENEWED", GREEN),
-    ("VERDICT: OK", GREEN),
 ];
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     const SCREEN: &str = "\
-VERDICT: CANNOT START: 13 of 13 certificates expired 693 days ago, and some more words
+VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago, and some more words
   archive   /var/lib/kuberescue/cp-1-20261124T000000Z.tar.gz, verified before any change → ok
 - renew apiserver: /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key
     sudo kuberescue kubeconfig install admin.conf --context kubernetes-admin@kubernetes --yes
@@ -188,7 +188,7 @@ VERDICT: CANNOT START: 13 of 13 certificates expired 693 days ago, and some more
     fn lines_wrap_under_the_column_in_which_they_began() {
         let layout = Layout { width: Some(60), ascii: true, ..Layout::default() };
         assert_snapshot!(layout.apply(SCREEN), @"
-        VERDICT: CANNOT START: 13 of 13 certificates expired 693
+        VERDICT  CANNOT START: 13 of 13 certificates expired 693
           days ago, and some more words
           archive   /var/lib/kuberescue/cp-1-20261124T000000Z.tar.gz,
                     verified before any change -> ok
@@ -209,12 +209,12 @@ VERDICT: CANNOT START: 13 of 13 certificates expired 693 days ago, and some more
     #[test]
     fn a_line_has_one_colour() {
         let layout = Layout { colour: true, ..Layout::default() };
-        let text = "error [x]: no /etc\nread from /mnt now\nNEXT: go\n";
+        let text = "error [x]: no /etc\nread from /mnt now\nNEXT go\n";
         let shown = layout.apply(text).replace('\x1b', "ESC");
         assert_snapshot!(shown, @"
         ESC[1;31merror [x]: no /etcESC[0m
         read from ESC[2m/mntESC[0m now
-        ESC[1mNEXT: goESC[0m
+        ESC[1mNEXT goESC[0m
         ");
     }
 }

@@ -76,6 +76,6 @@ pub use rescue::{EtcdRescue, RescueDone, RescuePlan};
 pub use restart::{RestartFormat, restart_document, restart_failures, restart_plan};
 pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use saved_snapshot::{SavedSnapshot, SnapshotFigures, SnapshotSource};
-pub use summary::{Restarting, Summary, headline};
+pub use summary::{Restarting, Summary, node_and_state};
 pub use timeline::{story, timeline_json, timeline_text};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::SavedSnapshot;
 use super::alike::alike;
+use super::headline;
 use super::plan::LeftToDo;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
@@ -270,5 +271,5 @@ pub fn places_elsewhere(names: &ClusterNames, others: bool) -> String {
 
 /// The last line of a run: what to do now.
 pub fn next(what: &str) -> String {
-    format!("NEXT: {}\n", line(what))
+    headline::next("", what)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::headline;
 use super::plan::{LeftToDo, corrections, store_change};
 use super::sanitise::line;
 use crate::analysis::forensics::diagnosis::Verdict;
@@ -41,7 +42,7 @@ pub enum Restarting<'a> {
     },
 }
 
-/// The plan in short, below the [`headline`].
+/// The plan in short, below the [`node_and_state`].
 pub struct Summary<'a> {
     pub verdict: &'a Verdict,
     pub plan: &'a Plan,
@@ -182,8 +183,8 @@ impl Summary<'_> {
     }
 }
 
-/// The node and its state, in two to four rows.
-pub fn headline(inventory: &Inventory, verdict: &Verdict, now: Timestamp) -> String {
+/// The node and its state, in two to five rows.
+pub fn node_and_state(inventory: &Inventory, verdict: &Verdict, now: Timestamp) -> String {
     let facts = &inventory.facts;
     let name = facts.node_name.as_ref().map_or("unknown node", |name| name.value.as_str());
     let version = facts.minor_version.as_ref().map(|minor| format!(", Kubernetes 1.{}", minor.value));
@@ -197,9 +198,7 @@ pub fn headline(inventory: &Inventory, verdict: &Verdict, now: Timestamp) -> Str
         (true, _) => String::new(),
     };
     let node = format!("{name}  control plane{}{etcd}", version.unwrap_or_default());
-    let mut out = format!("{:<TIME_COLUMN$}  {}\n", line(&node), minute(now));
-    let _ = writeln!(out, "{}", line(&verdict.line));
-    out
+    format!("{:<TIME_COLUMN$}  {}\n{}", line(&node), minute(now), headline::state(verdict, ""))
 }
 
 fn expire(steps: &[&Step]) -> String {

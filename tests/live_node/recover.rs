@@ -181,7 +181,7 @@ fn on_a_node_on_which_everything_runs() {
           kuberescue kubeconfig install --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME
           where the Secret still holds the old certificate, before that: kuberescue kubeconfig push --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME --from admin.conf
       - finally: kuberescue verify cluster
-    NEXT: sudo kuberescue recover restarts what still uses old files, and verifies the node
+    NEXT     sudo kuberescue recover restarts what still uses old files, and verifies the node
     ");
     assert_eq!((node.pods(), node.kubelet_pid()), (before.clone(), kubelet));
     assert_ne!(node.tree(), tree);
