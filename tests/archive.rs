@@ -991,9 +991,9 @@ fn a_snapshot_of_etcd_lies_beside_the_archive() {
     assert_eq!(planned.json()["etcdSnapshot"]["dryRun"], true);
     assert!(!node.exists("/var/lib/kuberescue"));
     assert_snapshot!(node.talk(&planned).lines().rev().take(3).collect::<Vec<_>>().join("\n"), @"
+    NEXT     kuberescue recover --root ROOT
     Dry run: everything was made and checked in memory, nothing was written.
-    front-proxy-ca          Dec 29, 2033 00:00 UTC   7y37d           no      
-    etcd-ca                 Dec 29, 2033 00:00 UTC   7y37d           no
+    Details: -v
     ");
     let done = node.must("recover --reuse-keys --etcd-snapshot --yes -o json");
     assert_beside(&node, &done.json());
@@ -1012,7 +1012,8 @@ fn a_snapshot_of_etcd_lies_beside_the_archive() {
         Path::new(done.json()["etcdSnapshot"]["path"].as_str().unwrap()).parent(),
         Some(elsewhere.path())
     );
-    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 2);
+    // The archive, the snapshot and the report.
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 3);
 }
 
 #[test]

@@ -800,10 +800,12 @@ fn recover_does_the_whole_job() {
         let before = node.state();
         let run = node.must("recover --yes");
         if name == "mixed" {
-            assert_snapshot!(node.shown(&run), @"
+            assert_snapshot!(node.shown(&run), @r#"
             exit 0
             cp-1  control plane, Kubernetes 1.36                        2026-11-24 00:00 UTC
-            control plane may not start: controller-manager.conf expired 998 days ago; unusable: etcd-peer (ca-replaced), apiserver-kubelet-client (key-mismatch), front-proxy-client (file-truncated); CAs valid until 2036-11-20
+            VERDICT  MAY NOT START: 1 of 13 certificates expired 998 days ago, 3 more no
+                     longer work
+            CAUSE    etcd-peer: signed by another key than that of "CN=etcd-ca"
             Plan
               renew     10 certificates and kubeconfigs until 2027-11-24 (365 days), new keys
               issue     front-proxy-client until 2027-11-24 (365 days), new key: truncated: a PEM block starts and does not end
@@ -814,10 +816,10 @@ fn recover_does_the_whole_job() {
             Details: -v
             Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
             RENEWED 11 certificates. Nothing was restarted.
-            NEXT: start the node from this disk; where it runs already, sudo kuberescue recover on it
+            NEXT     start the node from this disk; where it runs already, sudo kuberescue recover on it
             Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
             Report: ROOT/var/lib/kuberescue/cp-1-20261124T000000Z.txt
-            ");
+            "#);
         } else {
             assert_eq!(node.run(CHECK).code, 0, "{name}");
         }

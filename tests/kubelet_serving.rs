@@ -139,7 +139,7 @@ fn an_expired_pair_is_made_again_as_the_kubelet_makes_it() {
 #[test]
 fn recover_leaves_nothing_of_it_to_be_seen_to_and_names_the_kubelet() {
     let node = Node::of("expired-all");
-    let run = node.must("recover --yes");
+    let run = node.must("recover --yes -v");
     let step = &run.out[run.out.find("- renew kubelet-serving: ").unwrap()..];
     let (step, after) = step.split_once("\nAfter:").unwrap();
     assert_snapshot!(step, @"

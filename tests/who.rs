@@ -461,6 +461,9 @@ fn a_mode_that_is_narrowed_is_a_line_of_the_plan() {
     mode 0644 → 0600 of /etc/kubernetes/pki/apiserver.key (it holds a private key, which no component reads as another user than root)
     mode 0640 → 0600 of /etc/kubernetes/pki/etcd/peer.key (it holds a private key, which etcd reads as uid 2379)
     mode 0644 → 0640 of /etc/kubernetes/pki/etcd/server.key (it holds a private key, which etcd reads as uid 2379)
+    change    admin.conf: mode 0640 → 0600 of /etc/kubernetes/admin.conf (it holds a private key, which no component reads as another user than root)
+    change    apiserver: mode 0644 → 0600 of /etc/kubernetes/pki/apiserver.key (it holds a private key, which no component reads as another user than root)
+    change    etcd-peer: mode 0640 → 0600 of /etc/kubernetes/pki/etcd/peer.key (it holds a private key, which etcd reads as uid 2379)
     ");
     let json: serde_json::Value =
         serde_json::from_str(&node.run(&format!("recover --dry-run -o json {EXPIRED}")).out).unwrap();

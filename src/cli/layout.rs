@@ -53,6 +53,7 @@ const RARE: &[&str] = &[
     "namespace",
     "for_bootstrap",
     "no_wait",
+    "no_rollout",
 ];
 
 /// The parser with its help laid out.

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::SavedSnapshot;
 use super::alike::alike;
-use super::headline;
 use super::plan::LeftToDo;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
@@ -269,7 +268,7 @@ pub fn places_elsewhere(names: &ClusterNames, others: bool) -> String {
     format!("Elsewhere\n{lines}")
 }
 
-/// The last line of a run: what to do now.
+/// The last line of a run: what to do now. A command in it is never cut.
 pub fn next(what: &str) -> String {
-    headline::next("", what)
+    format!("NEXT     {}\n", line(what))
 }

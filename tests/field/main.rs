@@ -160,7 +160,7 @@ fn the_credential_of_another_cluster_is_kept() {
       another-cluster        admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
     - renew admin.conf: in /etc/kubernetes/admin.conf, context "kubernetes-admin@kubernetes"
         NOTE: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
-    - admin.conf: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
+      by hand   admin.conf: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
     "#);
     let real = node.run(&format!("recover --yes -v --at {AT}"));
     assert_eq!((dry.code, real.code), (4, 4), "{real}");

@@ -359,7 +359,8 @@ fn codes(node: &Node) -> Vec<String> {
 /// Runs a command, and says what became of the store.
 fn way_of(node: &Node, command: &str) -> Result<Way, String> {
     let before = node.state();
-    let run = node.run(command);
+    let details = if command.starts_with("recover") { " -v" } else { "" };
+    let run = node.run(&format!("{command}{details}"));
     if let Some(code) = run.err.lines().find_map(|line| line.strip_prefix("error [")) {
         before.assert_same(&node.state(), command);
         let code = code.split(']').next().unwrap().to_owned();
