@@ -146,7 +146,7 @@ pub fn complaint(root: &Path, now: &str) -> Option<Run> {
 pub fn leftovers(tree: &Tree) -> Vec<String> {
     let fine = |name: &str| {
         ["lock", "last.json", "history.jsonl", "csr.json"].contains(&name)
-            || name.ends_with(".tar.gz") && !name.starts_with('.')
+            || [".tar.gz", ".txt"].iter().any(|end| name.ends_with(end)) && !name.starts_with('.')
             || name.starts_with("history-")
     };
     let own = tree.own_names().into_iter().filter(|name| !fine(name));
