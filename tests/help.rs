@@ -106,7 +106,6 @@ fn options_stand_in_groups() {
 
     Restart:
           --restart <HOW>  Restart static pods this way: cri, manifest, none
-          --no-rollout     Do not restart workloads that use old certificates
 
     Safety:
           --dry-run  Show what would be done without changing anything
@@ -114,6 +113,7 @@ fn options_stand_in_groups() {
 
     Output:
       -o, --output <FORMAT>  Output format: table, json, yaml
+      -v, --verbose          Show every finding, certificate and check
       -h, --help             Print help (--help: all options, examples)
     ");
     insta::assert_snapshot!(at("-h", "80").out, @"

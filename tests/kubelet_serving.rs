@@ -140,8 +140,9 @@ fn an_expired_pair_is_made_again_as_the_kubelet_makes_it() {
 fn recover_leaves_nothing_of_it_to_be_seen_to_and_names_the_kubelet() {
     let node = Node::of("expired-all");
     let run = node.must("recover --yes -v");
-    let step = &run.out[run.out.find("- renew kubelet-serving: ").unwrap()..];
-    let (step, after) = step.split_once("\nAfter:").unwrap();
+    let (plan, after) = run.out.split_once("\nAfter:").unwrap();
+    let step = &plan[plan.find("- renew kubelet-serving: ").unwrap()..];
+    let step = step.split("\n\n").next().unwrap();
     assert_snapshot!(step, @"
     - renew kubelet-serving: /var/lib/kubelet/pki/kubelet.crt and /var/lib/kubelet/pki/kubelet.key
         subject CN=cp-1@1795478400, signed by cp-1-ca@1795478400, created for it alone

@@ -189,7 +189,7 @@ VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago, and some more
         let layout = Layout { width: Some(60), ascii: true, ..Layout::default() };
         assert_snapshot!(layout.apply(SCREEN), @"
         VERDICT  CANNOT START: 13 of 13 certificates expired 693
-          days ago, and some more words
+                 days ago, and some more words
           archive   /var/lib/kuberescue/cp-1-20261124T000000Z.tar.gz,
                     verified before any change -> ok
         - renew apiserver: /etc/kubernetes/pki/apiserver.crt and

@@ -55,7 +55,7 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
 
     let dry = node.kuberescue(&["recover", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
-    insta::assert_snapshot!(dry.lines_with("workloads"), @"Finally, workloads in kube-system that still use old certificates (such as etcd-defrag) are restarted as by kubectl rollout restart,");
+    insta::assert_snapshot!(dry.lines_with("workloads"), @"rollout   workloads that still use old certificates are restarted");
     let run = node.kuberescue(&["recover", "--yes"]);
     assert_eq!(run.code, 0, "{run:?}\n{}", node.story());
     let mut said = String::new();
@@ -67,11 +67,8 @@ fn what_has_read_renewed_files_is_restarted_and_the_rest_is_said() {
     csr-suspicious requests csr-x: request of system:node:cp-1 to kubernetes.io/kubelet-serving: the request is no PEM
     hint: do not approve before the sender is known: kubectl get csr csr-x -o yaml
     kuberescue kubeconfig push --admin-kubeconfig /etc/kubernetes/admin.conf --cluster kubernetes
-    kuberescue kubeconfig install admin.conf --context kubernetes-admin@kubernetes     (one context of ~/.kube/config)
-    kuberescue kubeconfig install admin.conf --file FILE     (a file of its own)
-    kuberescue kubeconfig fetch --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME --compare bmctl-workspace/NAME/NAME-kubeconfig
-    kuberescue kubeconfig install --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME
-    where the Secret still holds the old certificate, before that: kuberescue kubeconfig push --admin-kubeconfig ADMIN --namespace cluster-NAME --cluster NAME --from admin.conf
+    copies of admin.conf        kuberescue kubeconfig install admin.conf --context kubernetes-admin@kubernetes
+    an admin cluster's Secret   kuberescue kubeconfig push --admin-kubeconfig ADMIN --cluster NAME --from admin.conf
     "#);
     let is_restarted = |name: &str| get(&node, &format!("{SETS}/{name}")).pointer(RESTARTED_AT).is_some();
     assert!(is_restarted("etcd-defrag") && !is_restarted("logs"));
