@@ -190,7 +190,7 @@ fn next_change(place: &Path) -> Result<(), Wrong> {
     bring_keys_back(place);
     program(place, &format!("certs renew all --accept-clock --at {NOW}")).map_err(Wrong::Next)?;
     let left = own_names(place).into_iter().filter(|name| {
-        let archive = name.ends_with(".tar.gz") && !name.starts_with('.');
+        let archive = [".tar.gz", ".txt"].iter().any(|end| name.ends_with(end)) && !name.starts_with('.');
         !archive && !["lock", "last.json", "history.jsonl", "csr.json"].contains(&name.as_str())
     });
     none_left(left.collect())
