@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
         ..Options::recovery()
     };
     let mut plan = decide(&snapshot, &inventory, &findings, &options, now);
-    let report = Expiration { inventory: &inventory, findings: &findings, now };
+    let report = Expiration { inventory: &inventory, findings: &findings, now, width: None };
     let cluster = inventory.facts.cluster_name.value.clone();
     let names = ClusterNames { context: Some(cluster.clone()), cluster };
     for text in [
