@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::sanitise::line;
+use super::sanitise::{cut, line};
 use crate::analysis::forensics::diagnosis::Verdict;
 
 /// The columns of the narrowest terminal that is reckoned with.
@@ -43,6 +43,7 @@ fn entry(margin: &str, label: &str, text: &str) -> String {
 fn rows(text: &str, width: usize) -> Vec<String> {
     let mut rows: Vec<String> = vec![String::new()];
     for word in text.split(' ') {
+        // A path from a hostile disk may be longer than a row.
         let word = &cut(word, width);
         let full = rows.len() == ROWS;
         let Some(last) = rows.last_mut() else { break };
@@ -60,14 +61,6 @@ fn rows(text: &str, width: usize) -> Vec<String> {
         }
     }
     rows
-}
-
-/// A word that is longer than a row, such as a path from a hostile disk.
-fn cut(word: &str, width: usize) -> String {
-    if word.chars().count() <= width {
-        return word.to_owned();
-    }
-    word.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

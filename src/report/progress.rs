@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::sanitise::line;
+use super::sanitise::{cut, line};
 
 /// The components in progress.
 #[derive(Debug)]
@@ -77,11 +77,7 @@ impl Progress {
 
 /// A step shortened to one row: a row that wraps would be redrawn only in part.
 fn short(step: &str, width: usize) -> String {
-    let room = 80_usize.saturating_sub(width + 14);
-    if step.chars().count() <= room {
-        return step.to_owned();
-    }
-    step.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    cut(step, 80_usize.saturating_sub(width + 14))
 }
 
 #[cfg(test)]

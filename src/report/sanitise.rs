@@ -22,6 +22,14 @@ pub(super) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// At most so many characters of a text; the last one says that something is left out.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A text of any length and any number of lines, with terminal control characters shown as `\u{…}`.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
