@@ -12,7 +12,7 @@ use crate::error::{Error, Exit, Outcome};
 use crate::report::{
     DocumentFormat, Expiration, Recovery, Restarting, Summary, cluster_plan, condition_text,
     finding_sections, manual_actions, next, next_steps, no_blocker, node_and_state, outside_text, plan_text,
-    preflight_lines, remaining, restart_plan,
+    preflight_lines, remaining, renewed, restart_plan,
 };
 use crate::session::Context;
 use crate::session::change::arguments::ChangeArgs;
@@ -21,7 +21,7 @@ use crate::session::input::arguments::parse_duration;
 use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::preflight::{Preflight, preflight};
 use crate::session::recovery::{self, Live, Restart};
-use crate::state::text::{count, shell_word};
+use crate::state::text::shell_word;
 use crate::state::{Code, Subject};
 
 /// Arguments of `recover`.
@@ -227,10 +227,7 @@ fn carry_out(
             recovery::revive_and_prove(prepared, &done.inventory, looked, &live, context)?
         }
         None => {
-            let renewed = count(prepared.plan.steps.len(), "certificate");
-            let left =
-                if things > 0 { format!(", {} left to do", count(things, "thing")) } else { String::new() };
-            context.out.result(&format!("RENEWED {renewed}{left}. Nothing was restarted.\n"));
+            context.out.result(&renewed(prepared.plan.steps.len(), things));
             if args.verbose {
                 context.out.result(&format!("\n{steps}"));
             }

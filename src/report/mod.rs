@@ -69,7 +69,7 @@ pub use prometheus::{diagnosis_metrics, nodes_metrics};
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
     finding_sections, next, next_steps, no_blocker, places_elsewhere, preflight_lines, remaining,
-    renewal_messages, took,
+    renewal_messages, renewed, took,
 };
 pub use requests::{SignedCertificate, SignedCertificates, requests_document, requests_text};
 pub use rescue::{EtcdRescue, RescueDone, RescuePlan};

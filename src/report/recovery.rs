@@ -244,8 +244,16 @@ pub fn preflight_lines(lines: &[(&str, String)]) -> String {
 /// The result of a recovery: how long it took, how much of that was work, and what is left to do.
 pub fn took(all: Duration, waited: Duration, left: usize) -> String {
     let own = all.saturating_sub(waited).as_secs_f64();
-    let things = if left == 0 { String::new() } else { format!(", {} left to do", count(left, "thing")) };
-    format!("RECOVERED in {:.1} s ({own:.2} s of work){things}\n", all.as_secs_f64())
+    format!("RECOVERED in {:.1} s ({own:.2} s of work){}\n", all.as_secs_f64(), left_to_do(left))
+}
+
+/// The result where nothing was restarted.
+pub fn renewed(certificates: usize, left: usize) -> String {
+    format!("RENEWED {}{}. Nothing was restarted.\n", count(certificates, "certificate"), left_to_do(left))
+}
+
+fn left_to_do(things: usize) -> String {
+    if things == 0 { String::new() } else { format!(", {} left to do", count(things, "thing")) }
 }
 
 /// The places outside of this node that need its new files, one line each; `others` is whether the cluster may have other
