@@ -8,7 +8,7 @@ use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root};
 
 const MAX_LISTED: usize = 10_000;
-pub(super) const EXTENSION: &str = ".tar.gz";
+pub const EXTENSION: &str = ".tar.gz";
 
 /// The archives in `directory` of the host, or in the node's own directory if none is given, by name: for one
 /// node that is by time.

@@ -14,7 +14,7 @@ mod stream;
 mod tests;
 mod write;
 
-pub use list::list;
+pub use list::{EXTENSION, list};
 pub use manifest::{About, Manifest, ManifestEntry, ManifestKind, Omitted, Reason};
 pub use read::{Verified, open, read, verify};
 pub use write::{Written, base_name, planned, to_bytes, write};

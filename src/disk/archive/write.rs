@@ -44,10 +44,10 @@ pub fn write(root: &Root, dir: Option<&Path>, snapshot: &Snapshot, about: &About
     Ok(Written { path: new.name()?, sha256, size, verified })
 }
 
-/// The path on the host that [`write`] takes first.
-pub fn planned(root: &Root, dir: Option<&Path>, about: &About) -> PathBuf {
+/// The path on the host that [`write`] takes first, or, with another extension, that of what lies beside it.
+pub fn planned(root: &Root, dir: Option<&Path>, about: &About, extension: &str) -> PathBuf {
     let own = || root.on_host(Path::new(catalog::RESCUE_DIR));
-    dir.map_or_else(own, Path::to_owned).join(format!("{}{EXTENSION}", base_name(about)))
+    dir.map_or_else(own, Path::to_owned).join(format!("{}{extension}", base_name(about)))
 }
 
 /// The same archive in memory, for what is never to be on a disk as it is.

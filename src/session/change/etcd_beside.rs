@@ -8,11 +8,10 @@ use super::Prepared;
 use super::etcd_snapshot::Source;
 use crate::analysis::node::inventory::Inventory;
 use crate::disk::NewFile;
-use crate::disk::archive::{self, base_name};
+use crate::disk::archive::{self, base_name, planned};
 use crate::error::{Error, Kind};
 use crate::report::SavedSnapshot;
 use crate::session::Context;
-use crate::state::catalog;
 
 /// How long a snapshot may take: 10 GiB, more than etcd recommends as the size of a database, at 6 MiB/s.
 const TIMEOUT: Duration = Duration::from_secs(1800);
@@ -33,9 +32,7 @@ impl Source<'_> {
     /// # Errors
     /// As [`Source::look`].
     pub fn look_beside(&self, beside: &Beside<'_>) -> Result<SavedSnapshot, Error> {
-        let own = || self.root.on_host(Path::new(catalog::RESCUE_DIR));
-        let directory = beside.directory.map_or_else(own, Path::to_owned);
-        self.look(directory.join(format!("{}{EXTENSION}", base_name(beside.about))))
+        self.look(planned(self.root, beside.directory, beside.about, EXTENSION))
     }
 
     /// [`Source::save`], to the name of the archive with `.etcd.db`.

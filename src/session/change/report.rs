@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Issued, Prepared};
 use crate::disk::NewFile;
-use crate::disk::archive::{base_name, planned};
+use crate::disk::archive::{EXTENSION, base_name, planned};
 use crate::error::Error;
 use crate::report::Progress;
 use crate::session::Context;
@@ -47,7 +47,7 @@ impl Prepared {
 
     /// Where the archive of the old state will be, on the host.
     pub fn planned_archive(&self, directory: Option<&Path>, context: &Context<'_>) -> PathBuf {
-        planned(&self.root, directory, &self.about(context))
+        planned(&self.root, directory, &self.about(context), EXTENSION)
     }
 
     /// Keeps the details of a change beside its archive. The change is made: a failure is only told.
