@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use kuberescue_primes::Prime;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
@@ -14,7 +15,7 @@ use ring::signature::{
 use zeroize::Zeroizing;
 
 use super::IssueError;
-use super::primes::{self, Prime};
+use super::rsa;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl<'a> Job<'a> {
         let Some(bits) = self.rsa_bits() else {
             return self.set(State::Done(ecdsa_key(self.request)));
         };
-        let found = primes::prime(bits);
+        let found = rsa::prime(bits);
         let found = match found {
             Ok(found) => found,
             Err(error) => return self.set(State::Done(Err(error))),
@@ -141,9 +142,9 @@ impl<'a> Job<'a> {
 fn rsa_key(request: &KeyRequest, bits: usize, first: &Prime, found: Prime) -> Result<PrivateKey, IssueError> {
     let mut second = found;
     let pkcs1 = loop {
-        match primes::key(first, &second)? {
+        match rsa::key(first, &second)? {
             Some(key) => break key,
-            None => second = primes::prime(bits)?,
+            None => second = rsa::prime(bits)?,
         }
     };
     checked(request, PrivateKey::from_der(KeyEncoding::Pkcs1, pkcs1)?)

@@ -14,11 +14,11 @@ pub mod encryption;
 mod error;
 mod keys;
 mod own_authority;
-mod primes;
 mod random;
 mod renewal;
 mod replacement;
 mod request;
+mod rsa;
 mod signer;
 mod template;
 

@@ -1,62 +1,28 @@
-//! RSA keys from primes: the search for one prime, and the key from two of them.
-//!
-//! ring generates no RSA keys. A prime is found with crypto-primes on integers of fixed size, a third faster
-//! than on growing ones; the rest of the key costs almost nothing.
+//! RSA keys from two primes, which ring doesn't generate. Finding the primes takes the time (`primes/`), the rest of
+//! a key almost nothing.
 
-use crypto_bigint::{
-    BoxedUint, ConcatenatingMul as _, Gcd as _, Limb, NonZero, Odd, U1024, U1536, U2048, Uint,
-};
-use crypto_primes::hazmat::{SetBits, SmallFactorsSieveFactory};
-use crypto_primes::{Flavor, is_prime, sieve_and_find};
+use crypto_bigint::{BoxedUint, ConcatenatingMul as _, Gcd as _, Limb, NonZero, Odd};
 use der::Encode as _;
 use der::asn1::UintRef;
+use kuberescue_primes::{Prime, PrimeError};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::IssueError;
-use super::random::SystemRng;
 use crate::formats::key::{KeyAlgorithm, RsaPrivateKey};
 use crate::formats::reason;
 
 /// The usual public exponent; itself a prime.
 const E: u32 = 65537;
 
-/// A prime's magnitude, big endian, of exactly half the modulus' length. Zeroized when dropped.
-pub(super) type Prime = Zeroizing<Vec<u8>>;
-
-/// A random prime for an RSA modulus of `modulus_bits`: its two highest bits set, so that the product of
-/// two has the full length, and p − 1 coprime to the public exponent (FIPS 186-5 appendix A.1.3).
+/// A random prime for an RSA modulus of `modulus_bits`.
 ///
 /// # Errors
 /// No randomness, or a modulus of another size than 2048, 3072 or 4096 bits.
 pub(super) fn prime(modulus_bits: usize) -> Result<Prime, IssueError> {
-    match modulus_bits {
-        2048 => search(modulus_bits, |prime: &U1024| Zeroizing::new(prime.to_be_bytes().as_slice().to_vec())),
-        3072 => search(modulus_bits, |prime: &U1536| Zeroizing::new(prime.to_be_bytes().as_slice().to_vec())),
-        4096 => search(modulus_bits, |prime: &U2048| Zeroizing::new(prime.to_be_bytes().as_slice().to_vec())),
-        other => Err(IssueError::UnsupportedKey(KeyAlgorithm::Rsa(other))),
-    }
-}
-
-fn search<const LIMBS: usize>(
-    modulus_bits: usize,
-    bytes: fn(&Uint<LIMBS>) -> Prime,
-) -> Result<Prime, IssueError> {
-    let failed = |reason: String| failure(modulus_bits, reason);
-    let factory = SmallFactorsSieveFactory::new(Flavor::Any, Uint::<LIMBS>::BITS, SetBits::TwoMsb)
-        .map_err(|_| failed("no search for primes of this size".to_owned()))?;
-    let exponent = nonzero_limb(E).ok_or_else(|| failed("zero exponent".to_owned()))?;
-    let mut random = SystemRng::new();
-    let found = sieve_and_find(&mut random, factory, |_, candidate: &Uint<LIMBS>| {
-        // A prime exponent shares a factor with p − 1 exactly when p ≡ 1.
-        candidate.rem_limb(exponent) != Limb::ONE && is_prime(Flavor::Any, candidate)
-    });
-    random.check()?;
-    let mut found = found
-        .map_err(|_| failed("the prime search failed".to_owned()))?
-        .ok_or_else(|| failed("the prime search stopped".to_owned()))?;
-    let prime = bytes(&found);
-    found.zeroize();
-    Ok(prime)
+    kuberescue_primes::prime(modulus_bits, E).map_err(|error| match error {
+        PrimeError::NoRandomness => IssueError::NoRandomness,
+        PrimeError::Size => IssueError::UnsupportedKey(KeyAlgorithm::Rsa(modulus_bits)),
+    })
 }
 
 /// The key of two primes, as PKCS#1 (RFC 8017 appendix A.1.2), checked by ring.
