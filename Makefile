@@ -40,7 +40,6 @@ test-node: ## the live tests on nodes with a real containerd and etcd (root; scr
 	cargo test --locked --quiet -p standins
 	scripts/testnode/build
 	cargo test --locked --test live_node -- --ignored --test-threads=4
-	cargo test --locked --test fleet -- --ignored
 	cargo test --locked --test etcd_writes -- --ignored
 
 test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first, once (root; scripts/kubernetes/README.md)

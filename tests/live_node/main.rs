@@ -8,6 +8,7 @@ mod bundle;
 mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
+mod fleet;
 mod images;
 mod kills;
 mod manifest;

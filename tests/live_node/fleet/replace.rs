@@ -1,6 +1,6 @@
 //! The CA of three etcd members is replaced, one node after the other, while etcd goes on.
 
-use crate::controller::Fleet;
+use super::controller::Fleet;
 use crate::node::{PATIENCE, TestNode};
 
 const ETCD: &str = "/etc/kubernetes/pki/etcd";

@@ -1,6 +1,6 @@
 //! The third node becomes a worker that the API server no longer lets in, and the playbook of workers renews it.
 
-use crate::controller::Fleet;
+use super::controller::Fleet;
 use crate::node::{PATIENCE, TestNode};
 
 const STORE: &str = "/var/lib/kubelet/pki";

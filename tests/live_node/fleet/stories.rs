@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::controller::{Fleet, Played, State, check_syntax, play_here};
+use super::controller::{Fleet, Played, State, check_syntax, play_here};
+use super::replace::the_ca_of_etcd_is_replaced_while_etcd_goes_on;
+use super::workers::a_worker_is_renewed;
 use crate::node::{PATIENCE, TestNode};
-use crate::replace::the_ca_of_etcd_is_replaced_while_etcd_goes_on;
-use crate::workers::a_worker_is_renewed;
 
 /// Long enough for three nodes to come up on a busy machine. The first two stories need no certificate.
 const ENDS_IN: u32 = 40;

@@ -60,7 +60,7 @@ pub(crate) fn play_here(playbook: &str) -> (String, i32) {
     let mut command = Command::new(ansible_playbook());
     command
         .args(["-i", "localhost,", "--connection", "local"])
-        .arg(repository().join("tests/fleet").join(playbook));
+        .arg(repository().join("tests/live_node/fleet").join(playbook));
     command.env("ANSIBLE_HOME", home.path());
     finish(command)
 }
