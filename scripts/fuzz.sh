@@ -21,10 +21,15 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares"
 # A run of seconds is there to show that a target works: its build takes longer than what better code would gain.
-if [ "$seconds" -lt 30 ]; then export CARGO_PROFILE_RELEASE_OPT_LEVEL=1; fi
+quick=()
+if [ "$seconds" -lt 30 ]; then
+  export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+  quick=(--config profile.release.package.kuberescue.opt-level=0)
+fi
 bins=()
 for target in "${targets[@]}"; do bins+=(--bin "$target"); done
-(cd fuzz && cargo build --locked --quiet --release --target "$triple" --target-dir target "${bins[@]}")
+(cd fuzz && cargo build --locked --quiet --release --target "$triple" --target-dir target \
+  ${quick[@]+"${quick[@]}"} "${bins[@]}")
 
 scripts/fuzz-seeds.sh fuzz/corpus
 
