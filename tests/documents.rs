@@ -3,7 +3,7 @@
 //! A block is fenced as `console`; a line that begins with `$ ` or `# ` is a command, what follows is its output, and a
 //! line `…` stands for any number of lines. It runs in a directory that has each tree of testdata/nodes below its name.
 //! A block that can't run here has `<!-- not run: REASON -->` on the line before its fence. In an `sh` block every
-//! `kuberescue` line must be one that the program's parser takes.
+//! `kuberescue` command must be one that the program's parser takes.
 //!
 //! `KUBERESCUE_DOCUMENTS=update cargo test --test documents` writes what the program says into blocks without `…`.
 
@@ -15,6 +15,9 @@ use common::{NOW, Node, fixture, kuberescue, run, unpack};
 
 /// Console blocks that are not run, in all documents: a new one needs a reason and a new number here.
 const NOT_RUN: usize = 1;
+
+/// README.md is for whoever needs it now; what is longer goes to docs/.
+const README_LINES: usize = 200;
 
 const TREES: [&str; 7] =
     ["ecdsa-p256", "expired-all", "expired-ca", "external-ca", "mixed", "rsa2048", "v120-expired"];
@@ -30,7 +33,7 @@ struct Block {
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found: Vec<_> =
-        ["README.md", "CONTRIBUTING.md", "SECURITY.md"].iter().map(|name| root.join(name)).collect();
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)).into();
     let docs = std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|entry| entry.path());
     found.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
     found.sort();
@@ -60,10 +63,17 @@ fn blocks(text: &str) -> Vec<Block> {
     found
 }
 
-/// The command of a line, without its comment.
+/// The line of a shell without its comment.
+fn without_comment(line: &str) -> &str {
+    line.split("  #").next().unwrap_or(line).trim_end()
+}
+
+/// The command of a line, without its comment and without where its result goes.
 fn command_of(line: &str) -> Option<&str> {
     let command = line.strip_prefix("$ ").or_else(|| line.strip_prefix("# ")).unwrap_or(line);
-    command.starts_with("kuberescue").then(|| command.split("  #").next().unwrap_or(command).trim_end())
+    let command = command.strip_prefix("sudo ").unwrap_or(command);
+    let command = without_comment(command).split(" > ").next()?.trim_end();
+    (command.split(' ').next() == Some("kuberescue")).then_some(command)
 }
 
 /// Whether `shown` is what was printed: `…` stands for any lines.
@@ -150,8 +160,8 @@ fn shell_blocks_hold_commands_that_exist() {
     for document in documents() {
         for block in blocks(&std::fs::read_to_string(&document).unwrap()) {
             for line in block.text.iter().filter(|_| block.language == "sh") {
-                for part in line.split("&&").map(str::trim) {
-                    let Some(command) = command_of(part) else { continue };
+                let parts = without_comment(line).split("&&").flat_map(|part| part.split(" | "));
+                for command in parts.filter_map(|part| command_of(part.trim())) {
                     let mut program = kuberescue();
                     program.args(command.split_whitespace().skip(1)).arg("--help");
                     let run = run(program);
@@ -182,4 +192,14 @@ fn files_that_documents_name_are_there() {
         }
     }
     assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn the_readme_is_short() {
+    let names = ["README.md"];
+    for name in names {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let lines = text.lines().count();
+        assert!(lines <= README_LINES, "{name} has {lines} lines, at most {README_LINES} are allowed");
+    }
 }
