@@ -3,18 +3,28 @@
 //! A block is fenced as `console`; a line that begins with `$ ` or `# ` is a command, what follows is its output, and a
 //! line `…` stands for any number of lines. It runs in a directory that has each tree of testdata/nodes below its name.
 //! A block that can't run here has `<!-- not run: REASON -->` on the line before its fence. In an `sh` block every
-//! `kuberescue` line must be one that the program's parser takes.
+//! `kuberescue` command must be one that the program's parser takes.
+//!
+//! A document in Japanese has the commands of the English one: the same blocks, but for comments in `sh` blocks.
 //!
 //! `KUBERESCUE_DOCUMENTS=update cargo test --test documents` writes what the program says into blocks without `…`.
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::{NOW, Node, fixture, kuberescue, run, unpack};
 
 /// Console blocks that are not run, in all documents: a new one needs a reason and a new number here.
-const NOT_RUN: usize = 1;
+const NOT_RUN: usize = 2;
+
+/// README.md is for whoever needs it now; what is longer goes to docs/.
+const README_LINES: usize = 200;
+
+/// Each document that is there in two languages.
+const TRANSLATED: [(&str, &str); 2] =
+    [("README.md", "README.ja.md"), ("docs/emergency.md", "docs/emergency.ja.md")];
 
 const TREES: [&str; 7] =
     ["ecdsa-p256", "expired-all", "expired-ca", "external-ca", "mixed", "rsa2048", "v120-expired"];
@@ -30,7 +40,7 @@ struct Block {
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found: Vec<_> =
-        ["README.md", "CONTRIBUTING.md", "SECURITY.md"].iter().map(|name| root.join(name)).collect();
+        ["README.md", "README.ja.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)).into();
     let docs = std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|entry| entry.path());
     found.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
     found.sort();
@@ -60,10 +70,17 @@ fn blocks(text: &str) -> Vec<Block> {
     found
 }
 
-/// The command of a line, without its comment.
+/// The line of a shell without its comment.
+fn without_comment(line: &str) -> &str {
+    line.split("  #").next().unwrap_or(line).trim_end()
+}
+
+/// The command of a line, without its comment and without where its result goes.
 fn command_of(line: &str) -> Option<&str> {
     let command = line.strip_prefix("$ ").or_else(|| line.strip_prefix("# ")).unwrap_or(line);
-    command.starts_with("kuberescue").then(|| command.split("  #").next().unwrap_or(command).trim_end())
+    let command = command.strip_prefix("sudo ").unwrap_or(command);
+    let command = without_comment(command).split(" > ").next()?.trim_end();
+    (command.split(' ').next() == Some("kuberescue")).then_some(command)
 }
 
 /// Whether `shown` is what was printed: `…` stands for any lines.
@@ -150,8 +167,8 @@ fn shell_blocks_hold_commands_that_exist() {
     for document in documents() {
         for block in blocks(&std::fs::read_to_string(&document).unwrap()) {
             for line in block.text.iter().filter(|_| block.language == "sh") {
-                for part in line.split("&&").map(str::trim) {
-                    let Some(command) = command_of(part) else { continue };
+                let parts = without_comment(line).split("&&").flat_map(|part| part.split(" | "));
+                for command in parts.filter_map(|part| command_of(part.trim())) {
                     let mut program = kuberescue();
                     program.args(command.split_whitespace().skip(1)).arg("--help");
                     let run = run(program);
@@ -182,4 +199,67 @@ fn files_that_documents_name_are_there() {
         }
     }
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// The same of links, from the document that has them.
+#[test]
+fn links_lead_to_files() {
+    let (mut missing, mut checked) = (Vec::new(), 0);
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.contains("://") {
+                checked += 1;
+                let path = document.parent().unwrap().join(target);
+                missing.extend((!path.exists()).then(|| format!("{}: {target}", document.display())));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    assert!(checked > 10, "{checked} links");
+}
+
+#[test]
+fn the_readme_is_short() {
+    for name in ["README.md", "README.ja.md"] {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let lines = text.lines().count();
+        assert!(lines <= README_LINES, "{name} has {lines} lines, at most {README_LINES} are allowed");
+    }
+}
+
+/// What both languages of a document must have alike: the blocks, without the comments in those of a shell, and the rows
+/// of tables that begin with a number or a command, each with the commands in it.
+fn alike(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for block in blocks(text) {
+        let line = |line: &String| match block.language.as_str() {
+            "sh" => without_comment(line).to_owned(),
+            _ => line.trim_end().to_owned(),
+        };
+        found.push(format!("```{}", block.language));
+        found.extend(block.text.iter().map(line));
+    }
+    for row in text.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let first = row.split(" | ").next().unwrap_or_default();
+        if first.starts_with('`') || first.parse::<u32>().is_ok() {
+            let commands: BTreeSet<_> = row.split('`').skip(1).step_by(2).collect();
+            found.push(format!("{first}: {commands:?}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn translations_have_the_same_commands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (english, other) in TRANSLATED {
+        let read = |name: &str| alike(&std::fs::read_to_string(root.join(name)).unwrap());
+        let (ours, theirs) = (read(english), read(other));
+        assert!(ours.len() > 20, "{english}: {ours:?}");
+        for (index, line) in ours.iter().enumerate() {
+            assert_eq!(theirs.get(index), Some(line), "{other} differs from {english}");
+        }
+        assert_eq!(ours.len(), theirs.len(), "{other} has more than {english}: {:?}", theirs.last());
+    }
 }

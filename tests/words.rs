@@ -193,6 +193,18 @@ fn texts_in_sources_use_the_words_of_the_field() {
     assert_clean(&texts);
 }
 
+#[test]
+fn documents_use_the_words_of_the_field() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("README.md"), root.join("CONTRIBUTING.md"), root.join("SECURITY.md")];
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|entry| entry.path());
+    files.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    let text = |file: PathBuf| (file.display().to_string(), std::fs::read_to_string(&file).unwrap());
+    let texts: Vec<_> = files.into_iter().map(text).collect();
+    assert!(texts.len() > 10, "{} documents", texts.len());
+    assert_clean(&texts);
+}
+
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];

@@ -144,7 +144,7 @@ fn one_run_brings_back_nodes_whose_certificates_have_all_expired(fleet: &Fleet) 
     run.assert_private();
     assert_fetched(fleet, &run, &[0, 1, 2]);
 
-    // As README.md has it: the first without a leader, the second out of the old quorum, the third, once more the first.
+    // As docs/several-nodes.md has it: the first without a leader, the second out of the old quorum, the third, once more the first.
     let steps = [
         ("cp-1/recover-first.txt", 4, false),
         ("cp-2/recover-second.txt", 0, true),
