@@ -20,3 +20,4 @@ mod restart;
 mod smoke;
 mod story;
 mod systemd;
+mod vip;

@@ -21,6 +21,7 @@ mod status;
 mod stop;
 mod table;
 mod tls;
+mod vip;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ fn run(name: &str, flags: &Flags) -> Result<(), Failure> {
             "kube-apiserver" => apiserver::run(flags).await,
             "kube-controller-manager" | "kube-scheduler" => leader::run(name, flags).await,
             "kubelet" => kubelet::run(flags).await,
+            "kube-vip" => vip::run(flags).await,
             "etcd-defrag" | "sleep" => stop::wait().await,
             "cri-proxy" => proxy::run(flags).await,
             "containers" => list::run(flags).await,
