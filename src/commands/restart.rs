@@ -1,7 +1,6 @@
 //! `restart`: the static pods of the control plane, stopped over CRI; the kubelet starts them again.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-
+use crate::analysis::node::facts::Facts;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{RestartReason, RestartTask, Restarts};
 use crate::analysis::node::quorum::Quorum;
@@ -12,7 +11,7 @@ use crate::session::Context;
 use crate::session::change::take_lock;
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::{
-    Cri, HostArgs, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded,
+    Cri, HostArgs, components, not_a_host, others, outdated_kubelet, outdated_pods, quorum, recorded,
 };
 use crate::session::recovery::proof::answers;
 use crate::session::recovery::revive::{STEADY, StaticPods, revive};
@@ -22,8 +21,9 @@ use crate::state::{Code, Component, time};
 /// Arguments of `restart`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Components to restart [default: those that started before their files changed]
-    #[arg(value_name = "COMPONENT", conflicts_with = "all", value_parser = component_parser())]
+    /// Components to restart: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, or a container of
+    /// another static pod in kube-system [default: those that started before their files changed]
+    #[arg(value_name = "COMPONENT", conflicts_with = "all", value_parser = parse_component)]
     components: Vec<Component>,
     /// Restart the four static pods, whether their files changed or not
     #[arg(long)]
@@ -43,10 +43,8 @@ pub struct Args {
     yes: bool,
 }
 
-fn component_parser() -> impl TypedValueParser<Value = Component> {
-    let components = Component::STATIC_PODS.into_iter().chain([Component::Kubelet]);
-    let names = PossibleValuesParser::new(components.map(Component::name));
-    names.try_map(|name| Component::named(&name).ok_or("no component"))
+fn parse_component(name: &str) -> Result<Component, std::convert::Infallible> {
+    Ok(Component::named(name).unwrap_or_else(|| Component::other(name)))
 }
 
 /// Restarts them and waits until each is back.
@@ -65,11 +63,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let (snapshot, inventory) = args.root.read_from(&root)?;
     let known = components(&inventory.facts);
     let named = &args.components;
-    if let Some(unknown) = named.iter().find(|one| **one != Component::Kubelet && !known.contains(one)) {
-        let directory = inventory.facts.manifest_dir.value.display();
-        let what = format!("cannot restart {unknown}: no manifest in {directory}");
-        return Err(Error::could_not_run(what).code(Code::ManifestMissing).hint("kuberescue diagnose"));
-    }
+    refuse_unknown(&inventory.facts, &known, named)?;
     if !root.is_live() && named.contains(&Component::Kubelet) {
         return Err(not_a_host(&args.root.root));
     }
@@ -138,6 +132,21 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.out.result(if is_table { "Restarted: every component is back.\n" } else { &document });
     context.out.say("hint: sudo kuberescue probe");
     Ok(Exit::Fine)
+}
+
+/// Refuses a name that no manifest of this node has.
+fn refuse_unknown(facts: &Facts, known: &[Component], named: &[Component]) -> Result<(), Error> {
+    let mut all = vec![Component::Kubelet];
+    all.extend(known.iter().copied().chain(others(facts)));
+    let Some(unknown) = named.iter().find(|one| !all.contains(one)) else { return Ok(()) };
+    let directory = facts.manifest_dir.value.display();
+    let what = format!("cannot restart {unknown}: no manifest in {directory}");
+    let names: Vec<_> = all.into_iter().map(Component::name).collect();
+    let hint = match Component::static_pod(unknown.name()) {
+        Some(_) => "kuberescue diagnose".to_owned(),
+        None => format!("what can be restarted: {}", names.join(", ")),
+    };
+    Err(Error::could_not_run(what).code(Code::ManifestMissing).hint(hint))
 }
 
 /// A kubelet with an expired certificate exits as soon as it reads it, while a running one may have a better

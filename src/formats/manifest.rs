@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::access::RunsAs;
-use crate::state::{Bytes, Component};
+use crate::state::{Bytes, Component, STATIC_POD_NAMESPACE};
 
 /// A static pod, as far as certificates are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Manifest {
     /// `default` if the manifest names none (kubernetes `pkg/kubelet/config/common.go` applyDefaults).
     pub namespace: String,
     pub annotations: BTreeMap<String, String>,
+    /// Names of its containers.
+    pub containers: Vec<String>,
     /// Image of the component's container.
     pub image: String,
     /// Flags of the component's container without their dashes; a flag without a value is `true`.
@@ -62,7 +64,9 @@ impl Manifest {
         let metadata = pod.metadata.unwrap_or_default();
         let spec = pod.spec.unwrap_or_default();
         let name = metadata.name.unwrap_or_default();
-        let container = Container::of_component(spec.containers.unwrap_or_default(), &name);
+        let containers = spec.containers.unwrap_or_default();
+        let names = containers.iter().filter_map(|container| container.name.clone()).collect();
+        let container = Container::of_component(containers, &name);
         let (mut flags, mut sni_pairs) = (BTreeMap::new(), Vec::new());
         each_flag(container.words(), |name, value| {
             if name == SNI_PAIR {
@@ -78,6 +82,7 @@ impl Manifest {
             flags: container.with_environment(flags),
             sni_pairs,
             name,
+            containers: names,
             namespace: metadata
                 .namespace
                 .filter(|name| !name.is_empty())
@@ -91,6 +96,21 @@ impl Manifest {
             runs_as,
             has_duplicate_key,
         })
+    }
+
+    /// Whether this is the component's pod.
+    pub fn runs(&self, component: Component) -> bool {
+        match component {
+            Component::Other(name) => self.others().any(|other| other == name),
+            known => self.name == known.name(),
+        }
+    }
+
+    /// The containers of a pod of the control plane that is none of kubeadm's: what runs beside it, such as kube-vip.
+    pub fn others(&self) -> impl Iterator<Item = &str> {
+        let is_other = self.namespace == STATIC_POD_NAMESPACE && Component::static_pod(&self.name).is_none();
+        let names = self.containers.iter().map(String::as_str);
+        names.filter(move |name| is_other && Component::static_pod(name).is_none())
     }
 
     /// The value of a flag, if it is set and not empty.

@@ -66,12 +66,22 @@ pub fn restart_plan(restarts: &Restarts, quorum: Option<&Quorum>, grace: Duratio
     let quorum = quorum.filter(|_| restarts.has(Component::Etcd));
     let mut lines = vec!["Plan (restarts, in this order):".to_owned()];
     lines.extend(restarts.tasks.iter().map(|task| plan_line(task, grace)));
-    if restarts.pods().filter(|task| task.running).count() > 1 {
+    let (others, own): (Vec<_>, Vec<_>) = restarts
+        .pods()
+        .filter(|task| task.running)
+        .partition(|task| matches!(task.component, Component::Other(_)));
+    if own.len() > 1 {
         lines.push(if quorum.is_some_and(Quorum::has_others) {
             "  etcd is restarted first and must be healthy before the others are stopped.".to_owned()
-        } else {
+        } else if others.is_empty() {
             "  All static pods are stopped at the same time.".to_owned()
+        } else {
+            "  The static pods of the control plane are stopped at the same time.".to_owned()
         });
+    }
+    if !own.is_empty() && !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|task| task.component.name()).collect();
+        lines.push(format!("  {}: once these run again.", names.join(", ")));
     }
     lines.extend(quorum.map(|quorum| format!("  {quorum}")));
     lines.iter().map(|text| format!("{}\n", line(text))).collect()
@@ -83,7 +93,9 @@ fn plan_line(task: &RestartTask, grace: Duration) -> String {
     match task.component {
         Component::Kubelet => format!("  {name:<24} {reason}"),
         _ if !task.running => format!("  {name:<24} {reason}; the kubelet starts it"),
-        Component::Etcd => format!("  {name:<24} {reason}; uses the pod's terminationGracePeriod"),
+        Component::Etcd | Component::Other(_) => {
+            format!("  {name:<24} {reason}; uses the pod's terminationGracePeriod")
+        }
         _ => format!("  {name:<24} {reason}; grace period {} s", grace.as_secs()),
     }
 }

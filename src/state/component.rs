@@ -1,5 +1,8 @@
 //! The components of a control-plane node.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Serialize, Serializer};
 
 /// A component that reads credentials. In start order: etcd first.
@@ -12,7 +15,12 @@ pub enum Component {
     ApiServer,
     ControllerManager,
     Scheduler,
+    /// A container of another static pod, by its name: kube-vip, keepalived, haproxy.
+    Other(&'static str),
 }
+
+/// The namespace of the control plane's static pods.
+pub const STATIC_POD_NAMESPACE: &str = "kube-system";
 
 impl Component {
     /// The static pods of a control plane, in restart order.
@@ -27,7 +35,20 @@ impl Component {
             Self::ApiServer => "kube-apiserver",
             Self::ControllerManager => "kube-controller-manager",
             Self::Scheduler => "kube-scheduler",
+            Self::Other(name) => name,
         }
+    }
+
+    /// The container of a static pod that is none of kubeadm's. Each name is kept once, as long as the program runs.
+    pub fn other(name: &str) -> Self {
+        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = names.get(name).copied().unwrap_or_else(|| {
+            let kept: &'static str = Box::leak(name.into());
+            names.insert(kept);
+            kept
+        });
+        Self::Other(kept)
     }
 
     pub fn named(name: &str) -> Option<Self> {

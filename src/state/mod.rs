@@ -20,7 +20,7 @@ pub mod time;
 
 pub use changes::{Change, ChangeSet, Fingerprint};
 pub use code::{CODES, Class, Code, Page, Severity};
-pub use component::Component;
+pub use component::{Component, STATIC_POD_NAMESPACE};
 pub use digest::Digest;
 pub use finding::{Evidence, Finding, MissingName, Remedy};
 pub use invoker::Invoker;

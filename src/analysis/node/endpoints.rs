@@ -107,7 +107,7 @@ pub fn expected(inventory: &Inventory) -> Expected {
             Component::ApiServer => found.endpoints.push(reader.api_server(&pod)),
             Component::ControllerManager => found.endpoints.extend(reader.stateless(&pod, component, 10257)),
             Component::Scheduler => found.endpoints.extend(reader.stateless(&pod, component, 10259)),
-            Component::Kubelet => {}
+            Component::Kubelet | Component::Other(_) => {}
         }
     }
     if inventory.has_kubelet() {

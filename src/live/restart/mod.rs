@@ -1,7 +1,7 @@
 //! Stopping the control plane's containers, and watching the kubelet restart them: this is how a static pod
 //! reads new certificates. One thread per component, each with its own connection.
 //!
-//! A container belongs to a component by the exact name in its labels, by the namespace [`NAMESPACE`], and by
+//! A container belongs to a component by the exact name in its labels, by the namespace [`STATIC_POD_NAMESPACE`], and by
 //! its pod being static. So `etcd-defrag` does not, nor does a user's pod of the same name.
 //!
 //! Must not know which files changed, nor who shows the progress.
@@ -27,9 +27,6 @@ use component::ComponentRestart;
 #[cfg(fuzzing)]
 pub(super) use log::messages_of as log_lines;
 
-/// The namespace of the control plane's static pods.
-pub const NAMESPACE: &str = "kube-system";
-
 /// The grace period of the components that keep no data.
 pub const SHORT_GRACE: Duration = Duration::from_secs(2);
 
@@ -51,11 +48,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// etcd always gets its pod's grace period: a kill may cost it data. The others are stateless and get
-    /// `grace`, or [`SHORT_GRACE`].
+    /// etcd always gets its pod's grace period, since a kill may cost it data, and so do other pods, of which nothing is
+    /// known. kubeadm's others are stateless and get `grace`, or [`SHORT_GRACE`].
     pub fn new(component: Component, grace: Option<Duration>) -> Self {
         let grace = match component {
-            Component::Etcd => Grace::OfThePod,
+            Component::Etcd | Component::Other(_) => Grace::OfThePod,
             _ => Grace::Fixed(grace.unwrap_or(SHORT_GRACE)),
         };
         Self { component, grace }
@@ -226,22 +223,29 @@ pub fn restart(
     etcd_healthy: &(dyn Fn() -> Result<(), String> + Sync),
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Vec<Report> {
+    // What runs beside the control plane usually needs its API: kube-vip elects its leader there.
+    let is_other = |wanted: &&Wanted| matches!(wanted.component, Component::Other(_));
+    let (others, own): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(is_other);
     let (first, rest): (Vec<&Wanted>, Vec<&Wanted>) = match options.order {
-        Order::EtcdFirst => wanted.iter().partition(|wanted| wanted.component == Component::Etcd),
-        Order::Together => (Vec::new(), wanted.iter().collect()),
+        Order::EtcdFirst => own.into_iter().partition(|wanted| wanted.component == Component::Etcd),
+        Order::Together => (Vec::new(), own),
     };
     let mut reports = together(options, &first, progress);
     for report in reports.iter_mut().filter(|report| report.is_back()) {
         await_health(options, report, etcd_healthy, progress);
     }
-    if reports.iter().all(Report::is_back) {
-        reports.extend(together(options, &rest, progress));
-    } else {
-        reports.extend(rest.iter().map(|wanted| Report {
-            component: wanted.component,
-            outcome: Outcome::NotTried { why: "etcd is not back, so this was left running".to_owned() },
-            elapsed: Duration::ZERO,
-        }));
+    for (group, before) in [(rest, "etcd"), (others, "the control plane")] {
+        if reports.iter().all(Report::is_back) {
+            reports.extend(together(options, &group, progress));
+        } else {
+            let why = format!("{before} is not back, so this was left running");
+            let left = |wanted: &&Wanted| Report {
+                component: wanted.component,
+                outcome: Outcome::NotTried { why: why.clone() },
+                elapsed: Duration::ZERO,
+            };
+            reports.extend(group.iter().map(left));
+        }
     }
     let place = |report: &Report| wanted.iter().position(|wanted| wanted.component == report.component);
     reports.sort_by_key(place);

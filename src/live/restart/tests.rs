@@ -90,6 +90,22 @@ fn failure(report: &Report) -> (&Phase, &str, &[String]) {
 }
 
 #[test]
+fn what_runs_beside_the_control_plane_comes_after_it() {
+    let mut world = control_plane();
+    world.pod("kube-vip");
+    world.container("kube-vip-1", "kube-vip", RUNNING, 100);
+    let fake = Fake::start(world);
+    let (reports, told) =
+        run(&options(&fake), &wanted(&[Component::other("kube-vip"), Component::ApiServer]));
+    let found: Vec<_> = reports.iter().map(ids).collect();
+    assert_eq!(found, [("kube-vip-1", "kube-vip-2"), ("kube-apiserver-1", "kube-apiserver-2")]);
+    let at = |wanted: &str| told.iter().position(|line| line == wanted).unwrap();
+    assert!(at("kube-apiserver: back") < at("kube-vip: looking for its container"), "{told:#?}");
+    let stops = fake.world().stops.clone();
+    assert_eq!(stops, ["StopContainer kube-apiserver-1 2", "StopContainer kube-vip-1 30"]);
+}
+
+#[test]
 fn all_four_and_nothing_else() {
     let fake = Fake::start(control_plane());
     let (reports, told) = run(&options(&fake), &wanted(&Component::STATIC_PODS));

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{NAMESPACE, log};
+use super::log;
 use crate::live::cri::{
     CONTAINER_NAME, Container, ContainerState, ContainerStatus, CriError, POD_NAMESPACE, Runtime, Sandbox,
 };
-use crate::state::Component;
+use crate::state::{Component, STATIC_POD_NAMESPACE};
 use std::path::Path;
 
 /// Time to connect: the socket is on this machine.
@@ -49,7 +49,7 @@ impl Watch {
     /// The component's containers of every state: exact labels, and a static pod. Includes exited ones of
     /// earlier boots.
     pub(super) fn containers(&mut self) -> Result<Vec<Container>, CriError> {
-        let labels = [(CONTAINER_NAME, self.component.name()), (POD_NAMESPACE, NAMESPACE)];
+        let labels = [(CONTAINER_NAME, self.component.name()), (POD_NAMESPACE, STATIC_POD_NAMESPACE)];
         let mut found = self.call(|runtime| runtime.containers(&labels))?;
         if found.iter().any(|container| !self.sandboxes.contains_key(&container.sandbox)) {
             for sandbox in self.sandboxes()? {
@@ -67,7 +67,7 @@ impl Watch {
     }
 
     fn sandboxes(&mut self) -> Result<Vec<Sandbox>, CriError> {
-        self.call(|runtime| runtime.sandboxes(&[(POD_NAMESPACE, NAMESPACE)]))
+        self.call(|runtime| runtime.sandboxes(&[(POD_NAMESPACE, STATIC_POD_NAMESPACE)]))
     }
 
     /// The running sandbox of the pod in which the component last ran.

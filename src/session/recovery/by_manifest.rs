@@ -44,7 +44,7 @@ pub fn restart(
     context: &mut Context<'_>,
 ) -> Result<(), Error> {
     // All of a component: with one of two away the kubelet would run the other.
-    let is_ours = |pod: &Manifest| components.iter().any(|component| component.name() == pod.name);
+    let is_ours = |pod: &Manifest| components.iter().any(|component| pod.runs(*component));
     let files =
         inventory.facts.manifests.iter().filter(|file| file.pod.as_ref().is_ok_and(|pod| is_ours(pod)));
     let manifests: Vec<PathBuf> = files.map(|file| file.path.clone()).collect();

@@ -17,9 +17,9 @@ use crate::error::Error;
 use crate::live::cri::endpoint::{self, Endpoint};
 use crate::live::cri::{About, CONTAINER_NAME, Container, ContainerState, POD_NAMESPACE, Runtime};
 use crate::live::kubelet::{self, KubeletStatus};
-use crate::live::{clock, etcd, restart};
+use crate::live::{clock, etcd};
 use crate::session::input::arguments::parse_duration;
-use crate::state::{Code, Component, Situation, Snapshot};
+use crate::state::{Code, Component, STATIC_POD_NAMESPACE, Situation, Snapshot};
 
 /// How long the runtime may take to answer.
 const RUNTIME_PATIENCE: Duration = Duration::from_secs(5);
@@ -75,12 +75,12 @@ impl Cri {
         &self.runtime
     }
 
-    /// The running containers of the control plane.
+    /// The running containers of static pods in the control plane's namespace.
     ///
     /// # Errors
     /// The runtime doesn't answer.
     pub fn running(&self) -> Result<Vec<Container>, Error> {
-        let labels = [(POD_NAMESPACE, restart::NAMESPACE)];
+        let labels = [(POD_NAMESPACE, STATIC_POD_NAMESPACE)];
         let static_pods: Vec<String> = self
             .runtime
             .sandboxes(&labels)?
@@ -90,22 +90,25 @@ impl Cri {
             .collect();
         let mut containers = self.runtime.containers(&labels)?;
         containers.retain(|container| {
-            container.state == ContainerState::Running
-                && static_pods.contains(&container.sandbox)
-                && Component::STATIC_PODS.iter().any(|known| known.name() == component(container))
+            container.state == ContainerState::Running && static_pods.contains(&container.sandbox)
         });
         Ok(containers)
     }
 }
 
 /// The component of a static pod's container.
-fn component(container: &Container) -> &str {
+pub fn component(container: &Container) -> &str {
     container.label(CONTAINER_NAME)
 }
 
 /// The components that this node has a manifest of.
 pub fn components(facts: &Facts) -> Vec<Component> {
     Component::STATIC_PODS.into_iter().filter(|component| facts.pod(*component).is_some()).collect()
+}
+
+/// The containers of other static pods beside them.
+pub fn others(facts: &Facts) -> impl Iterator<Item = Component> {
+    facts.pods().flat_map(|(_, pod)| pod.others()).map(Component::other)
 }
 
 /// The paths of the last change by this tool, each with the time at which it was put in place: new content is
@@ -134,13 +137,19 @@ pub fn outdated_pods(
     running: &[Container],
 ) -> Vec<RestartTask> {
     let reads = changed::reads(&inventory.facts, snapshot, recorded);
-    let found = components(&inventory.facts).into_iter().filter_map(|known| {
+    let all = components(&inventory.facts).into_iter().chain(others(&inventory.facts));
+    let found = all.filter_map(|known| {
         let name = known.name();
         let containers: Vec<_> = running.iter().filter(|container| component(container) == name).collect();
         let reason = if containers.is_empty() {
+            // Whether another pod should run is not known here; one that keeps exiting reads the new files by itself.
+            if matches!(known, Component::Other(_)) {
+                return None;
+            }
             RestartReason::NotRunning
         } else {
-            let reads = reads.iter().find(|reads| reads.component == name)?;
+            let (_, pod) = inventory.facts.pod(known)?;
+            let reads = reads.iter().find(|reads| reads.component == pod.name)?;
             let files = containers.iter().find_map(|container| changed_since(reads, container.created_at))?;
             RestartReason::StartedBeforeChange { files }
         };

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use super::host::{Cri, HostArgs, components, outdated_kubelet, outdated_pods, quorum, recorded};
+use super::host::{
+    Cri, HostArgs, component, components, others, outdated_kubelet, outdated_pods, quorum, recorded,
+};
 use super::startable::refuse_unstartable;
 use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
 use crate::error::Error;
+use crate::live::cri::Container;
 use crate::live::kubelet::{self, KubeletStatus, Manager};
 use crate::session::change::{Issued, Prepared};
 use crate::state::text::{count, size};
@@ -90,15 +93,21 @@ fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus)
     let recorded = recorded(prepared.root())?;
     let mut tasks: Vec<_> =
         outdated_kubelet(kubelet, inventory, snapshot, &recorded, false).into_iter().collect();
-    if let Some(cri) = cri {
-        tasks.extend(outdated_pods(inventory, snapshot, &recorded, &cri.running()?));
+    let running = cri.map(Cri::running).transpose()?;
+    if let Some(running) = &running {
+        tasks.extend(outdated_pods(inventory, snapshot, &recorded, running));
     }
+    // One that keeps exiting reads the new files by itself, and may have other reasons.
+    let is_left = |planned: Component| {
+        let runs = |container: &Container| component(container) == planned.name();
+        matches!(planned, Component::Other(_)) && running.as_ref().is_some_and(|all| !all.iter().any(runs))
+    };
     for planned in &prepared.plan.restarts.tasks {
-        if !tasks.iter().any(|task| task.component == planned.component) {
+        if !tasks.iter().any(|task| task.component == planned.component) && !is_left(planned.component) {
             tasks.push(planned.clone());
         }
     }
-    let known = components(&inventory.facts);
+    let known: Vec<_> = components(&inventory.facts).into_iter().chain(others(&inventory.facts)).collect();
     tasks.retain(|task| task.component == Component::Kubelet || known.contains(&task.component));
     Ok(Restarts::of_tasks(tasks))
 }

@@ -278,7 +278,7 @@ struct Pods<'a>(&'a [ManifestFile]);
 
 impl<'a> Pods<'a> {
     fn pod(&self, component: Component) -> Option<(&'a Path, &'a Manifest)> {
-        self.0.iter().filter_map(ManifestFile::running).find(|(_, pod)| pod.name == component.name())
+        self.0.iter().filter_map(ManifestFile::running).find(|(_, pod)| pod.runs(component))
     }
 
     fn flag(&self, pod: Component, flag: &str) -> Option<Fact<&'a str>> {

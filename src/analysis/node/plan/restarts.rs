@@ -43,7 +43,7 @@ pub struct RestartTask {
 pub struct Restarts {
     /// In restart order: the kubelet, etcd, the others.
     pub tasks: Vec<RestartTask>,
-    /// Static pods other than kubeadm's that read changed files: listed, never restarted.
+    /// Static pods outside of the control plane's namespace that read changed files: listed, never restarted.
     pub other_pods: Vec<String>,
 }
 
@@ -160,10 +160,16 @@ fn restarts(inventory: &Inventory, changed: &[Changed<'_>], trust: Option<&Path>
             .filter(|credential| uses(credential.path) || uses(credential.key_path))
             .map(|credential| credential.path.to_owned())
             .collect();
-        match Component::STATIC_PODS.into_iter().find(|component| component.name() == pod.name) {
-            _ if files.is_empty() => {}
+        if files.is_empty() {
+            continue;
+        }
+        let before = tasks.len();
+        match Component::static_pod(&pod.name) {
             Some(component) => tasks.push(task(component, files)),
-            None => other_pods.push(pod.name.clone()),
+            None => tasks.extend(pod.others().map(|name| task(Component::other(name), files.clone()))),
+        }
+        if tasks.len() == before {
+            other_pods.push(pod.name.clone());
         }
     }
     other_pods.sort();

@@ -6,7 +6,7 @@ use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::tree::tree;
 use crate::formats::pem;
-use crate::state::{Attributes, Content, Entry, Severity, Snapshot};
+use crate::state::{Attributes, Component, Content, Entry, Severity, Snapshot};
 
 const PKI: &str = "/etc/kubernetes/pki";
 
@@ -119,7 +119,18 @@ fn what_is_restarted_reads_what_is_issued() {
 }
 
 #[test]
-fn the_pods_of_others_are_named_and_not_restarted() {
+fn other_pods_come_last_and_those_of_another_namespace_are_only_named() {
+    let elsewhere = |text: String| {
+        Some(
+            text.replace("name: kube-scheduler\n", "name: a-proxy\n")
+                .replace("namespace: kube-system", "namespace: infra"),
+        )
+    };
+    let edits: [Edit<'_>; 1] = [("kube-scheduler.yaml", &elsewhere)];
+    let (there, _) = plan("ecdsa-p256", &edits, &Options::recovery(), EXPIRED);
+    assert!(!there.restarts.has(Component::other("a-proxy")), "{:?}", there.restarts);
+    assert_eq!(there.restarts.other_pods, ["a-proxy"]);
+
     let pod = |text: String| Some(text.replace("name: kube-scheduler\n", "name: a-proxy\n"));
     let edits: [Edit<'_>; 1] = [("kube-scheduler.yaml", &pod)];
     let (plan, inventory) = plan("ecdsa-p256", &edits, &Options::recovery(), EXPIRED);
@@ -127,6 +138,7 @@ fn the_pods_of_others_are_named_and_not_restarted() {
         plan.restarts.names(),
         ["kubelet", "etcd", "kube-apiserver", "kube-controller-manager", "a-proxy"]
     );
+    assert!(plan.restarts.has(Component::other("a-proxy")) && plan.restarts.other_pods.is_empty());
     assert!(!plan.restarts.is_empty() && Restarts::default().is_empty());
     let reading = |paths: &[&str]| {
         let paths: Vec<PathBuf> = paths.iter().map(|path| format!("{PKI}/{path}").into()).collect();
