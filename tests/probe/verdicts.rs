@@ -309,9 +309,9 @@ fn the_address_in_admin_conf_leads_elsewhere() {
     let admin = node.ca.leaf("kubernetes-admin");
     node.put_admin("admin.conf", &format!("https://{}", closed_port()), &admin);
     let report = node.probe();
-    assert!(report.is_green(), "a load balancer is not this node: {report:#?}");
+    assert!(report.is_cut_off() && !report.is_green(), "this node is healthy: {report:#?}");
     let endpoint = check(&report, "endpoint");
-    assert_eq!((endpoint.code, endpoint.severity), (Some(Code::NotListening), Some(Severity::Warning)));
+    assert_eq!((endpoint.code, endpoint.severity), (Some(Code::NotListening), Some(Severity::Blocker)));
 
     // One that takes connections and says nothing holds the proof of this node up for two seconds only.
     let hang =
@@ -321,7 +321,7 @@ fn the_address_in_admin_conf_leads_elsewhere() {
     let start = Instant::now();
     let report = node.probe();
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    assert!(report.is_green(), "{report:#?}");
+    assert!(report.is_cut_off(), "{report:#?}");
     assert_eq!(check(&report, "endpoint").code, Some(Code::TimedOut));
 
     let other = node.ca.leaf("kube-apiserver");

@@ -9,6 +9,10 @@ use crate::formats::certificate::CertSummary;
 use crate::live::api::Node;
 use crate::state::{Code, Severity, text};
 
+/// Names of the checks of addresses that are not this node's own.
+pub(super) const ENDPOINT: &str = "endpoint";
+pub(super) const KUBELET_ENDPOINT: &str = "kubelet-endpoint";
+
 /// The result of one phase of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "why")]
@@ -40,7 +44,8 @@ pub struct OnDisk {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Stable name: an endpoint's, or `admin.conf` (`kubelet.conf` on a worker), `node`, `lease`, `endpoint`.
+    /// Stable name: an endpoint's, or `admin.conf` (`kubelet.conf` on a worker), `node`, `lease`, `endpoint`,
+    /// `kubelet-endpoint`.
     pub name: &'static str,
     /// The address that was contacted.
     pub address: Option<String>,
@@ -93,6 +98,11 @@ impl Check {
         self.severity == Some(Severity::Blocker)
     }
 
+    /// Whether it is of an address that is not this node's own.
+    pub fn is_address(&self) -> bool {
+        [ENDPOINT, KUBELET_ENDPOINT].contains(&self.name)
+    }
+
     /// A check without a result yet.
     pub(super) fn new(name: &'static str, address: Option<String>) -> Self {
         Self {
@@ -139,6 +149,13 @@ impl Report {
     /// Whether nothing is wrong. Warnings don't count.
     pub fn is_green(&self) -> bool {
         self.wrong().next().is_none()
+    }
+
+    /// Whether everything that this node serves is healthy, and the address that kubelets use, its own one too, leads to no
+    /// healthy API server.
+    pub fn is_cut_off(&self) -> bool {
+        let is_of_it = |check: &Check| check.is_address() || ["node", "lease"].contains(&check.name);
+        self.wrong().any(Check::is_address) && self.wrong().all(is_of_it)
     }
 
     /// The checks with something wrong.

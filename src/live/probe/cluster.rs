@@ -9,16 +9,19 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Options;
-use super::check::{Check, Phase, Verdict};
+use super::check::{Check, ENDPOINT, KUBELET_ENDPOINT, Phase, Verdict};
 use super::judge::{of_fault, recover, restart};
 use crate::analysis::node::inventory::Inventory;
 use crate::formats::kubeconfig::{Kubeconfig, NewKubeconfig, render};
 use crate::live::api::{Api, ApiError, Lease, Node, Server};
 use crate::live::deadline::Deadline;
-use crate::state::{Bytes, Code, Component, Severity, catalog, time};
+use crate::state::{Bytes, Code, Component, catalog, time};
 
 /// How long to wait for another machine: a dead load balancer must not delay the proof of this node.
 const ELSEWHERE: Duration = Duration::from_secs(2);
+
+/// What repairs an address that leads nowhere.
+const BALANCER: &str = "repair what serves this address: the load balancer, or kube-vip, keepalived or haproxy on the control-plane nodes (sudo kuberescue restart kube-vip)";
 
 /// A kubeconfig with admin permissions.
 pub(super) struct Admin {
@@ -291,35 +294,57 @@ impl Question<'_> {
     }
 }
 
-/// The kubeconfigs' server address, if it is not this node's own: a load balancer, another node.
-pub(super) struct Elsewhere<'a> {
-    kubeconfig: &'a Bytes,
+/// The server of a kubeconfig, if it is not this node's own API server: a load balancer, a virtual address, another node.
+pub(super) struct Elsewhere {
+    name: &'static str,
+    kubeconfig: Bytes,
     server: String,
 }
 
-impl<'a> Elsewhere<'a> {
-    pub(super) fn of(kubeconfigs: &'a [Admin], here: SocketAddr) -> Option<Self> {
-        let kubeconfig = kubeconfigs.iter().find_map(|admin| admin.bytes.as_ref())?;
-        let server = Kubeconfig::parse(kubeconfig).ok()?.server;
-        let authority = server.strip_prefix("https://").unwrap_or(&server).trim_end_matches('/');
-        let same = authority == here.to_string()
-            || (here.port() == 443 && authority.parse() == Ok(here.ip()))
-            || server.is_empty();
-        (!same).then_some(Self { kubeconfig, server })
+impl Elsewhere {
+    /// The addresses that this node's administrators and its kubelet use.
+    pub(super) fn of(
+        kubeconfigs: &[Admin],
+        inventory: &Inventory,
+        read: &dyn Fn(&Path) -> Option<Bytes>,
+        here: SocketAddr,
+    ) -> Vec<Self> {
+        let admin = kubeconfigs.iter().find_map(|admin| admin.bytes.clone()).and_then(|kubeconfig| {
+            let server = Kubeconfig::parse(&kubeconfig).ok()?.server;
+            Some(Self { name: ENDPOINT, kubeconfig, server })
+        });
+        let kubelet = of_worker(inventory, read).and_then(|(server, mut own)| {
+            Some(Self { name: KUBELET_ENDPOINT, kubeconfig: own.pop()?.bytes?, server })
+        });
+        let mut found: Vec<_> = admin.into_iter().chain(kubelet).filter(|one| !one.is_at(here)).collect();
+        found.dedup_by(|second, first| second.server == first.server);
+        found
     }
 
-    /// Whether an API server answers there. A failure is a warning: another machine may be the cause.
+    fn is_at(&self, here: SocketAddr) -> bool {
+        let authority = self.server.strip_prefix("https://").unwrap_or(&self.server).trim_end_matches('/');
+        authority == here.to_string()
+            || (here.port() == 443 && authority.parse() == Ok(here.ip()))
+            || authority.is_empty()
+    }
+
+    /// Whether a healthy API server answers there: workers have no other address.
     pub(super) fn check(&self, deadline: Deadline) -> Check {
         let deadline = deadline.at_most(ELSEWHERE);
-        let asked = Api::connect(self.kubeconfig, None).and_then(|api| api.livez(deadline));
+        let asked = Api::connect(&self.kubeconfig, None).and_then(|api| api.livez(deadline));
         let found = match asked {
             // Whom it accepts is checked with this node's own API server.
             Ok(()) | Err(ApiError::Status { status: 401 | 403, .. }) => Vec::new(),
-            Err(error) => vec![of_error(&error).severity(Severity::Warning)],
+            Err(error) => {
+                let verdict = of_error(&error);
+                let what = format!("{}; workers that use this address are cut off", verdict.what);
+                vec![Verdict { what, ..verdict }.hint(BALANCER)]
+            }
         };
-        let mut check = Check::new("endpoint", Some(self.server.clone()));
+        let mut check = Check::new(self.name, Some(self.server.clone()));
         check.phases.answer = found.first().map_or(Phase::Ok, |verdict| Phase::Failed(verdict.what.clone()));
-        check.judged(found, || "an API server answers at the address in admin.conf".to_owned())
+        let of = if self.name == ENDPOINT { "admin.conf" } else { "kubelet.conf" };
+        check.judged(found, || format!("an API server answers at the address in {of}"))
     }
 }
 

@@ -70,7 +70,7 @@ pub fn probe(inventory: &Inventory, read: &dyn Fn(&Path) -> Option<Bytes>, optio
     if let Some(api_server) = targets.iter().find(|target| target.endpoint.component == Component::ApiServer)
     {
         let address = api_server.endpoint.address;
-        if let Some(elsewhere) = cluster::Elsewhere::of(&kubeconfigs, address) {
+        for elsewhere in cluster::Elsewhere::of(&kubeconfigs, inventory, read, address) {
             tasks.push(Box::new(move || Part::from(elsewhere.check(deadline))));
         }
     }

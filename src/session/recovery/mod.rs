@@ -66,6 +66,12 @@ pub fn revive_and_prove(
             context.out.say("note: not rolled back: etcd has no quorum until the other members are back");
             Err(failure)
         }
+        Err(failure) if live.rollback_on_failure && stage.is_cut_off() => {
+            context.out.say(
+                "note: not rolled back: this node is healthy, and the address of the cluster leads elsewhere",
+            );
+            Err(failure)
+        }
         Err(failure) if live.rollback_on_failure && arrived().is_none() => {
             context.out.fail(&failure);
             Err(put_back(prepared, context))
@@ -98,9 +104,11 @@ impl Stage<'_> {
         let report = self.proof(renewed_since, timeout, context);
         self.live.show(&report, context);
         if !report.is_green() {
-            context
-                .out
-                .result("NOT RECOVERED: the new files are in place, and the node is not healthy yet\n");
+            context.out.result(if report.is_cut_off() {
+                "NOT RECOVERED: this node is healthy, and workers are cut off: their address leads to no healthy API server\n"
+            } else {
+                "NOT RECOVERED: the new files are in place, and the node is not healthy yet\n"
+            });
             stop_here("everything was restarted, and not all of it is healthy yet", GO_ON)?;
             return Err(self.not_well(&report, timeout));
         }
@@ -165,10 +173,12 @@ impl Stage<'_> {
         }
         let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
         let all = restarts.pods().map(|task| task.component);
+        let (others, own): (Vec<_>, Vec<_>) =
+            all.partition(|component| matches!(component, Component::Other(_)));
         let together = !self.quorum.is_some_and(Quorum::has_others);
         let (first, rest): (Vec<_>, Vec<_>) =
-            all.partition(|component| together || *component == Component::Etcd);
-        for group in [first, rest] {
+            own.into_iter().partition(|component| together || *component == Component::Etcd);
+        for group in [first, rest, others] {
             if !group.is_empty() {
                 by_manifest::restart(root, lock, self.inventory, &group, context)?;
             }
@@ -193,7 +203,12 @@ impl Stage<'_> {
         prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
     }
 
-    /// Static pods other than kubeadm's that read what the plan has changed.
+    fn is_cut_off(&self) -> bool {
+        let root = self.prepared.root();
+        look(self.inventory, &|path| root.file(path), None).is_cut_off()
+    }
+
+    /// Static pods elsewhere that read what the plan has changed.
     fn others(&self) -> Option<String> {
         let others = &self.prepared.plan.restarts.other_pods;
         (!others.is_empty()).then(|| others.join(", "))
@@ -201,6 +216,10 @@ impl Stage<'_> {
 
     fn not_well(&self, report: &Report, timeout: Duration) -> Error {
         let failure = unhealthy(report, timeout);
+        if report.is_cut_off() {
+            let hint = report.wrong().filter(|check| check.is_address()).find_map(|check| check.hint.clone());
+            return hint.into_iter().fold(failure, Error::hint);
+        }
         match self.quorum {
             Some(quorum) if quorum.has_others() => failure.hint(
                 "etcd needs a quorum: if the other members' certificates have expired too, recover those nodes now; then kuberescue probe",

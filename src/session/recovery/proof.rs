@@ -23,6 +23,9 @@ const ROUND: Duration = Duration::from_secs(5);
 const FIRST_ROUND: Duration = Duration::from_secs(1);
 /// Pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long a virtual address may take to come to a node once everything else there is healthy: kube-vip's lease ends
+/// after 5 to 15 s, a load balancer looks again within 30.
+const FAILOVER: Duration = Duration::from_secs(60);
 
 pub fn look(
     inventory: &Inventory,
@@ -52,14 +55,17 @@ pub fn prove(
 ) -> Report {
     let mut board = Progress::new(["proof"], context.out.is_terminal());
     let (began, mut patience) = (clock::now(), FIRST_ROUND);
+    let mut cut_off = None;
     loop {
         let round = clock::now();
         let report = look_for(patience, inventory, read, renewed_since);
         patience = (patience * 2).min(ROUND);
+        cut_off = report.is_cut_off().then(|| cut_off.unwrap_or_else(clock::now));
+        let is_in_vain = cut_off.is_some_and(|since| since.elapsed() >= FAILOVER);
         let (what, green) = in_short(&report);
         let text = board.step("proof", &what, green, context.elapsed());
         context.out.draw(&text);
-        if green || began.elapsed() >= timeout || arrived().is_some() {
+        if green || is_in_vain || began.elapsed() >= timeout || arrived().is_some() {
             return report;
         }
         std::thread::sleep(PAUSE);
@@ -70,6 +76,15 @@ pub fn prove(
 
 /// The error for a node that was not healthy in time.
 pub fn unhealthy(report: &Report, timeout: Duration) -> Error {
+    if report.is_cut_off() {
+        let addresses: Vec<_> = report
+            .wrong()
+            .filter(|check| check.is_address())
+            .filter_map(|check| check.address.as_deref())
+            .collect();
+        let what = format!("workers are cut off: {} leads to no healthy API server", addresses.join(", "));
+        return Error::manual_action(what).code(Code::Unhealthy);
+    }
     let wrong: Vec<_> = report.wrong().map(|check| check.name).collect();
     let seconds = timeout.as_secs();
     Error::manual_action(format!("the node is not healthy after {seconds} s: {}", wrong.join(", ")))
