@@ -64,7 +64,7 @@ pub use output::{Output, ResultFile};
 pub use outside::outside_text;
 pub use plan::{LeftToDo, manual_actions, plan_notes, plan_text};
 pub use probe::{ProbeFormat, ProbeReport};
-pub use progress::Progress;
+pub use progress::{BAR_END, Progress, bar};
 pub use prometheus::{diagnosis_metrics, nodes_metrics};
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,

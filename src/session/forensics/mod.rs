@@ -1,4 +1,5 @@
 //! Reading nodes as evidence: their logs ([`timeline`]), one or several of them ([`nodes`]).
 
+mod each;
 pub mod nodes;
 pub mod timeline;
