@@ -37,12 +37,11 @@ mod summary;
 mod table;
 mod timeline;
 pub mod trust;
+mod verification;
 mod verify;
 mod yaml;
 
-pub use archive::{
-    ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing, Verification,
-};
+pub use archive::{ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing};
 pub use bundle::{Bundle, BundleApply, BundledCertificate, EncryptedTo, Role, bundle_text};
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
@@ -78,4 +77,5 @@ pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use saved_snapshot::{SavedSnapshot, SnapshotFigures, SnapshotSource};
 pub use summary::{Restarting, Summary, node_and_state};
 pub use timeline::{story, timeline_json, timeline_text};
+pub use verification::{Verification, VerifiedArchive};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};
