@@ -652,7 +652,6 @@ fn a_partial_tar_says_what_it_holds() {
       kubelet-link-missing   kubelet-client: not found
       kubelet-config-missing kubelet: /var/lib/kubelet/config.yaml not found
       kubelet-crash-loop     kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
-    hint: kuberescue archive verify ROOT/etc.tar
     ");
 }
 

@@ -246,6 +246,8 @@ impl Verification {
     pub fn hints(&self) -> Vec<String> {
         let first = |is: &dyn Fn(&VerifiedArchive) -> bool| self.archives.iter().find(|archive| is(archive));
         let judged = first(&|archive| archive.state != ArchiveState::Ready && archive.failure.is_none());
+        // Of one alone all is shown already.
+        let judged = judged.filter(|_| self.archives.len() > 1);
         let judged = judged.map(|archive| {
             format!("kuberescue archive verify {}", shell_word(&archive.path.display().to_string()))
         });

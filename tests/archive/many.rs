@@ -312,7 +312,6 @@ fn a_forged_archive_is_not_ready() {
       /etc/kubernetes/x/evil: /etc/kubernetes/x is a link
       /var/lib/kuberescue/journal.json: kuberescue's own directory
       /var/lib/kubelet/config.yaml: mode 4755: nothing that a file of a node has
-    hint: kuberescue archive verify BACKUPS/forged.tar.gz
     ");
     assert_eq!(
         verify(&format!("{} -o json", forged.display()), "").json()["items"][0]["leftOut"]
