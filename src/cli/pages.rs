@@ -104,8 +104,13 @@ const PAGES: &[Page] = &[
     ),
     (
         "archive verify",
-        &["sudo kuberescue archive verify", "kuberescue archive verify cp-1.tar.gz -o json"],
-        "0 every archive can be restored; 1 one cannot; 2 could not run",
+        &[
+            "sudo kuberescue archive verify",
+            "kuberescue archive verify /mnt/backups",
+            "kuberescue archive verify cp-1.tar.gz cp-2.tar.gz -o json",
+        ],
+        "0 every archive is READY, and the history intact; 1 one is not, or the history is damaged; 2 could not run: a \
+         FILE or DIR was not found, or holds no archive",
     ),
     (
         "archive diff",

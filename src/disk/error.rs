@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
+use super::packing::Packing;
 use crate::state::os;
 use crate::state::text::count;
 
@@ -124,6 +125,9 @@ pub enum Error {
         /// Foreign text, to be sanitised before a terminal.
         why: String,
     },
+    /// Another program has compressed or encrypted the archive.
+    #[error("cannot read the archive {}: {packing}", path.display())]
+    Packed { path: PathBuf, packing: Packing },
     /// A failure after the commit record: `resume` completes the change, `rollback` undoes it.
     #[error("change {id} is committed but not finished: {source}")]
     AfterCommit {
@@ -175,6 +179,7 @@ impl Error {
             Self::Io { doing, path, source } if path.as_os_str().is_empty() => {
                 Self::Io { doing, path: file.to_owned(), source }
             }
+            Self::Packed { packing, .. } => Self::Packed { path: file.to_owned(), packing },
             other => other,
         }
     }

@@ -219,6 +219,9 @@ impl From<&disk::Error> for Error {
             Disk::ArchiveFile { .. } => Self::new(Kind::Findings, error)
                 .code(Code::ArchiveDamaged)
                 .hint("sudo kuberescue archive list"),
+            Disk::Packed { path, packing } => {
+                Self::new(Kind::Findings, error).code(Code::ArchivePacked).hint(packing.undone(path))
+            }
             Disk::NoArchive { .. } => failure.code(Code::NoArchive).hint("sudo kuberescue archive list"),
             Disk::Archive { .. } => failure.hint("nothing was changed; run the same command again"),
             Disk::RootNotFound { .. } | Disk::RootNotADirectory { .. } => failure

@@ -1,15 +1,13 @@
-//! Results of `archive create`, `list` and `verify`.
+//! Results of `archive create` and `list`, and what `verify` says of one archive.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::history::history_text;
 use super::sanitise::line;
 use super::{DocumentFormat, SavedSnapshot, condition_text, finding_sections, table};
 use crate::analysis::forensics::readiness::{Judgement, Readiness, Scope};
-use crate::disk::history;
 use crate::state::text::{count, size};
 use crate::state::time::minute;
 use crate::state::{Code, Digest};
@@ -113,37 +111,6 @@ impl ArchiveList {
     }
 }
 
-#[derive(Serialize)]
-pub struct Verification {
-    /// The archives that could be read.
-    pub items: Vec<ArchiveReport>,
-    /// The archives that could not be read.
-    pub damaged: Vec<Damaged>,
-    pub history: history::Check,
-}
-
-impl Verification {
-    /// Whether every archive is intact and restores its node, and the history is intact.
-    pub fn is_good(&self) -> bool {
-        let good = |report: &ArchiveReport| report.judgement.readiness != Readiness::NotRecoverable;
-        self.damaged.is_empty() && self.items.iter().all(good) && self.history.problems.is_empty()
-    }
-
-    pub fn render(&self, format: DocumentFormat, now: Timestamp) -> String {
-        format.render("ArchiveVerification", now, self, Self::text)
-    }
-
-    fn text(&self) -> String {
-        let archives: Vec<_> = self.items.iter().map(ArchiveReport::text).collect();
-        let mut text = archives.join("\n");
-        let history = history_text(&self.history);
-        if !text.is_empty() && !history.is_empty() {
-            text.push('\n');
-        }
-        text + &history
-    }
-}
-
 /// The verdict on an archive.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -179,7 +146,7 @@ pub struct Creation {
 }
 
 impl ArchiveReport {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut out = String::new();
         let mut add = |text: String| {
             out.push_str(&line(&text));
@@ -210,6 +177,13 @@ impl ArchiveReport {
         }
         if let (Some(_), Some(left)) = (&self.judgement.repair, &self.judgement.obstacle) {
             add(format!("  remains after that: {left}"));
+        }
+        let left = &self.judgement.left_out;
+        if !left.is_empty() {
+            add(format!("In the archive, and not restored ({}):", left.len()));
+        }
+        for left in left {
+            add(format!("  {}: {}", left.path.display(), left.why));
         }
         out.push_str(&finding_sections(&self.judgement.findings));
         out

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{sanitise, yaml};
 
@@ -89,6 +90,40 @@ pub(super) fn document(kind: &str, time: Timestamp, body: &impl Serialize) -> St
     sanitise::document(&envelope(kind, time, body))
 }
 
+/// A document whose `items` are rendered one after the other, so that many are never in memory as text. `body` has no items
+/// yet, and `items` as its first field.
+pub(super) fn in_parts<T: Serialize>(
+    (kind, time, is_yaml): (&str, Timestamp, bool),
+    body: &impl Serialize,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&str),
+) {
+    let (text, empty) = match is_yaml {
+        true => (yaml_document(kind, time, body), "\nitems: []\n"),
+        false => (document(kind, time, body), "\n  \"items\": []"),
+    };
+    let mut items = items.peekable();
+    let Some((before, after)) = text.split_once(empty).filter(|_| items.peek().is_some()) else {
+        return write(&text);
+    };
+    write(before);
+    write(if is_yaml { "\nitems:\n" } else { "\n  \"items\": [" });
+    let mut is_first = true;
+    for item in items {
+        if is_yaml {
+            let item = serde_json::to_value(item).unwrap_or_default();
+            write(&yaml::render(&Value::Array(vec![item])));
+        } else {
+            let item = sanitise::document(&item);
+            let item = item.trim_end().replace('\n', "\n    ");
+            write(&format!("{}\n    {item}", if is_first { "" } else { "," }));
+        }
+        is_first = false;
+    }
+    write(if is_yaml { "" } else { "\n  ]" });
+    write(after);
+}
+
 /// The same document in YAML.
 pub(super) fn yaml_document(kind: &str, time: Timestamp, body: &impl Serialize) -> String {
     // It holds nothing that JSON cannot.
@@ -98,4 +133,35 @@ pub(super) fn yaml_document(kind: &str, time: Timestamp, body: &impl Serialize) 
 fn envelope<'a, T: Serialize>(kind: &'a str, time: Timestamp, body: &'a T) -> Envelope<'a, T> {
     debug_assert!(KINDS.iter().any(|(known, _)| *known == kind), "{kind} has no schema");
     Envelope { api_version: API_VERSION, kind, time, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_in_parts_is_the_same_document() {
+        #[derive(Serialize)]
+        struct Body {
+            items: Vec<Value>,
+            history: Value,
+        }
+        let history = json!(["a\nitems: []\n", {"items": []}]);
+        let all =
+            [vec![], vec![json!({"a": 1})], vec![json!({"a": [1, {"b": "x\ny\u{1b}"}]}), json!({"c": {}})]];
+        for items in all {
+            let none = Body { items: Vec::new(), history: history.clone() };
+            let body = Body { items: items.clone(), history: history.clone() };
+            let now = Timestamp::UNIX_EPOCH;
+            for (is_yaml, text) in
+                [(false, document("Archive", now, &body)), (true, yaml_document("Archive", now, &body))]
+            {
+                let mut parts = String::new();
+                in_parts(("Archive", now, is_yaml), &none, items.iter(), |part| parts.push_str(part));
+                assert_eq!(parts, text);
+            }
+        }
+    }
 }

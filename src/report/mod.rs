@@ -37,12 +37,11 @@ mod summary;
 mod table;
 mod timeline;
 pub mod trust;
+mod verification;
 mod verify;
 mod yaml;
 
-pub use archive::{
-    ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing, Verification,
-};
+pub use archive::{ArchiveItem, ArchiveList, ArchiveReport, CreatedArchive, Creation, Damaged, Missing};
 pub use bundle::{Bundle, BundleApply, BundledCertificate, EncryptedTo, Role, bundle_text};
 pub use comparison::{Compared, Restoration, restore_text};
 pub use credential::{
@@ -64,7 +63,7 @@ pub use output::{Output, ResultFile};
 pub use outside::outside_text;
 pub use plan::{LeftToDo, manual_actions, plan_notes, plan_text};
 pub use probe::{ProbeFormat, ProbeReport};
-pub use progress::Progress;
+pub use progress::{BAR_END, Progress, bar};
 pub use prometheus::{diagnosis_metrics, nodes_metrics};
 pub use recovery::{
     ClusterNames, Recovery, SECTIONS, cluster_plan, condition_text, elsewhere, finding_lines,
@@ -78,4 +77,5 @@ pub use rollout::{Rollout, restart_command, rollout_obstacle, rollout_plan};
 pub use saved_snapshot::{SavedSnapshot, SnapshotFigures, SnapshotSource};
 pub use summary::{Restarting, Summary, node_and_state};
 pub use timeline::{story, timeline_json, timeline_text};
+pub use verification::{Verification, VerifiedArchive};
 pub use verify::{ClusterFormat, cluster_lines, cluster_report};

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::sanitise::{cut, line};
+use crate::state::text::thousands;
 
 /// The components in progress.
 #[derive(Debug)]
@@ -74,6 +75,17 @@ impl Progress {
         out
     }
 }
+
+/// A bar that is drawn over the one before: `[####    ] 500 of 1,000 archives`. [`BAR_END`] removes it.
+pub fn bar(done: usize, all: usize, unit: &str) -> String {
+    const WIDTH: usize = 40;
+    let full = done * WIDTH / all.max(1);
+    let (full, empty) = ("#".repeat(full), " ".repeat(WIDTH.saturating_sub(full)));
+    format!("\r[{full}{empty}] {} of {} {unit}", thousands(done), thousands(all))
+}
+
+/// What removes a [`bar`] from a terminal: to the first column, and clear the line (ECMA-48 EL).
+pub const BAR_END: &str = "\r\x1b[K";
 
 /// A step shortened to one row: a row that wraps would be redrawn only in part.
 fn short(step: &str, width: usize) -> String {

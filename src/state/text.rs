@@ -30,6 +30,19 @@ pub fn count(number: impl TryInto<u64>, unit: &str) -> String {
     }
 }
 
+/// `7`, `1,000`, `1,234,567`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// `a, b and 3 more`: the first `most` names, and how many others there are.
 pub fn some(names: impl ExactSizeIterator<Item: AsRef<str>>, most: usize) -> String {
     let more = names.len().saturating_sub(most);

@@ -24,7 +24,7 @@ const fn case(command: &'static str, arguments: &'static str, kind: &'static str
 }
 
 /// Each command that has a document. None of these changes anything.
-pub const CASES: [Case; 65] = [
+pub const CASES: [Case; 66] = [
     case("recover", "--root NODE --dry-run --at AT", "Recovery"),
     case("recover", "--root EMPTY", "Error"),
     case("diagnose", "--root NODE --at AT --horizon 2y", "Diagnosis"),
@@ -55,6 +55,7 @@ pub const CASES: [Case; 65] = [
     case("archive create", "--root NODE --dry-run", "Archive"),
     case("archive list", "--root CHANGED", "ArchiveList"),
     case("archive verify", "--root CHANGED --at AT", "ArchiveVerification"),
+    case("archive verify", "ARCHIVE kubelet.log --root CHANGED --at AT", "ArchiveVerification"),
     case("archive verify", "--root EMPTY", "Error"),
     case("archive diff", "ARCHIVE --root CHANGED", "ArchiveComparison"),
     case("archive diff", "missing.tar.gz --root NODE", "Error"),

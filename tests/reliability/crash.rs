@@ -171,7 +171,8 @@ impl Start<'_> {
         if thorough {
             let verified = told(&root, &format!("archive verify --at {now} -o json"));
             let chained = verified.json()["history"]["problems"] == serde_json::json!([]);
-            if !chained || verified.err.contains("error [") {
+            let is_bad = |state: &str| verified.json()["total"][state] != 0;
+            if !chained || is_bad("damaged") || is_bad("unreadable") || verified.err.contains("error [") {
                 return Err(format!("history and archives\n{verified}"));
             }
             // The old CAs may have expired by then.

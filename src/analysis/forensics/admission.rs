@@ -18,6 +18,9 @@ use crate::state::{Attributes, Content, Entry, Snapshot, catalog, text};
 /// Set-user-ID, set-group-ID, the sticky bit, and writing by everyone. A directory may hand down its group.
 const NO_FILE: u32 = 0o7002;
 const NO_DIRECTORY: u32 = 0o4002;
+/// Of these, what no file of a node has, and no directory.
+const SET_ID: u32 = 0o6000;
+const SET_USER_ID: u32 = 0o4000;
 /// The same of a private key, and any access by everyone.
 const NO_KEY: u32 = NO_FILE | 0o007;
 const CAPABILITIES: &str = "security.capability";
@@ -61,6 +64,33 @@ pub(super) fn admitted(
         left.push(LeftOut { path: path.to_owned(), why });
     }
     (taken, left)
+}
+
+/// What of an archive of ours is not restored, be the node in the state of the archive itself; and whether any of it is
+/// nothing that this tool archives, so that the archive is not as it was written.
+pub(super) fn not_restored(archive: &Snapshot, facts: &Facts) -> (Vec<LeftOut>, bool) {
+    let (taken, mut left) = admitted((archive, facts), (archive, facts));
+    // They were not archived, which is another matter.
+    left.retain(|left| !matches!(archive.get(&left.path), Some(Entry { content: Content::Unread(_), .. })));
+    let within = scope::within(archive, facts);
+    let is_own = |path: &Path| path.starts_with(catalog::RESCUE_DIR);
+    let mut is_altered = left.iter().any(|left| is_own(&left.path) || within.get(&left.path).is_none());
+    for (path, entry) in taken.iter() {
+        let unwanted = match entry.content {
+            Content::File(_) => SET_ID,
+            Content::Directory => SET_USER_ID,
+            Content::Link(_) | Content::Unread(_) => 0,
+        };
+        let mode = entry.attributes.mode;
+        let is_program = entry.attributes.xattrs.contains_key(OsStr::new(CAPABILITIES));
+        if mode & unwanted != 0 || is_program {
+            let what = if is_program { "capabilities".to_owned() } else { format!("mode {mode:04o}") };
+            let why = format!("{what}: nothing that a file of a node has");
+            left.push(LeftOut { path: path.to_owned(), why });
+            is_altered = true;
+        }
+    }
+    (left, is_altered)
 }
 
 /// An archived entry's attributes without what no file of a node needs, unless the node's file has it: bits of its mode, and

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::diagnosis::Diagnosis;
+use super::admission::{self, LeftOut};
+use super::diagnosis::{Diagnosis, Verdict};
 use crate::analysis::node::facts::Facts;
 use crate::analysis::node::findings::Finding;
 use crate::analysis::node::plan::Condition;
@@ -28,12 +29,16 @@ pub enum Readiness {
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
     pub readiness: Readiness,
+    /// The root cause: what, and when. Absent where there is no blocking problem.
+    pub cause: Option<String>,
     /// The command that repairs the node after the restore.
     pub repair: Option<String>,
     /// What must be true before that command is run.
     pub conditions: Vec<Condition>,
     /// Why it is not recoverable; for a recoverable one, what the command leaves.
     pub obstacle: Option<String>,
+    /// Paths of an archive of ours that are not restored, and why: none of one that is as it was written.
+    pub left_out: Vec<LeftOut>,
     pub findings: Vec<Finding>,
 }
 
@@ -43,30 +48,57 @@ impl Judgement {
         let verdict = diagnosis.verdict;
         let findings: Vec<_> = diagnosis.findings.into_iter().map(|told| told.finding).collect();
         let blocker = findings.iter().find(|finding| finding.is_blocker());
-        let Some(first) = blocker else {
-            let readiness = Readiness::Ready;
-            return Self { readiness, repair: None, conditions: Vec::new(), obstacle: None, findings };
-        };
+        let Some(first) = blocker else { return Self { findings, ..Self::without(Readiness::Ready) } };
         let readiness =
             if verdict.repair.is_some() { Readiness::Recoverable } else { Readiness::NotRecoverable };
         let obstacle = match (&verdict.repair, verdict.obstacle) {
             (None, None) => Some(format!("{} ({}): {}", first.subject, first.code, first.what)),
             (_, obstacle) => obstacle,
         };
-        Self { readiness, repair: verdict.repair, conditions: verdict.conditions, obstacle, findings }
+        let Verdict { cause, repair, conditions, .. } = verdict;
+        Self { cause, repair, conditions, obstacle, findings, ..Self::without(readiness) }
+    }
+
+    fn without(readiness: Readiness) -> Self {
+        let (conditions, left_out, findings) = (Vec::new(), Vec::new(), Vec::new());
+        Self { readiness, cause: None, repair: None, conditions, obstacle: None, left_out, findings }
+    }
+
+    /// The same of an archive of ours: what `archive restore` leaves out does not come back, whatever the files say. That is
+    /// nothing where the archive is as it was written and the node works.
+    #[must_use]
+    pub fn of_ours(self, archive: &Snapshot, facts: &Facts) -> Self {
+        let (left_out, is_altered) = admission::not_restored(archive, facts);
+        let Some(first) = left_out.first().filter(|_| is_altered || self.readiness == Readiness::Ready)
+        else {
+            return Self { left_out, ..self };
+        };
+        let more = match left_out.len() {
+            1 => String::new(),
+            more => format!(" and {} more", more - 1),
+        };
+        let altered = if is_altered { "it is not as kuberescue wrote it; " } else { "" };
+        let why = format!("{altered}not restored: {}{more}", first.path.display());
+        let (readiness, repair, conditions) = (Readiness::NotRecoverable, None, Vec::new());
+        Self {
+            readiness,
+            repair,
+            conditions,
+            cause: Some(why.clone()),
+            obstacle: Some(why),
+            left_out,
+            ..self
+        }
     }
 
     /// Files that do not form a node.
     pub fn no_node() -> Self {
+        let why = "it holds no kubeadm node";
+        let details = "no CA, no kubeconfig, no API server manifest";
         Self {
-            readiness: Readiness::NotRecoverable,
-            repair: None,
-            conditions: Vec::new(),
-            obstacle: Some(format!(
-                "it holds no kubeadm node ({}): no CA, no kubeconfig, no API server manifest",
-                Code::NotKubeadmNode
-            )),
-            findings: Vec::new(),
+            cause: Some(format!("{why}: {details}")),
+            obstacle: Some(format!("{why} ({}): {details}", Code::NotKubeadmNode)),
+            ..Self::without(Readiness::NotRecoverable)
         }
     }
 }

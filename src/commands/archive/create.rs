@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{missing, shown};
+use super::shown;
 use crate::disk::archive;
 use crate::error::{Error, Exit, Outcome};
 use crate::report::{CreatedArchive, DocumentFormat};
 use crate::session::Context;
 use crate::session::change::etcd_beside::Beside;
 use crate::session::change::etcd_snapshot::Source;
+use crate::session::forensics::archives::missing;
 use crate::session::input::source::{RootArgs, about, archived};
 use crate::state::Snapshot;
 

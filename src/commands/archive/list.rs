@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{creation, damaged};
+use super::damaged;
 use crate::disk::archive;
 use crate::error::{Exit, Outcome};
 use crate::report::{ArchiveItem, ArchiveList, DocumentFormat};
 use crate::session::Context;
+use crate::session::forensics::archives::creation;
 use crate::session::input::source::RootArgs;
 
 /// Arguments of `archive list`.

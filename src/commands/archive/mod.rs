@@ -8,11 +8,9 @@ mod verify;
 
 use std::path::Path;
 
-use crate::disk::archive::Manifest;
 use crate::error::{Error, Outcome};
-use crate::report::{Creation, Damaged, Missing};
+use crate::report::Damaged;
 use crate::session::Context;
-use crate::state::Snapshot;
 
 /// The archive commands.
 #[derive(clap::Subcommand, Debug)]
@@ -21,7 +19,7 @@ pub enum Command {
     Create(create::Args),
     /// List the archives of a node
     List(list::Args),
-    /// Verify archives (READY, RECOVERABLE or NOT RECOVERABLE) and the history of the node
+    /// Verify archives (READY, RECOVERABLE, NOT RECOVERABLE, DAMAGED) and the history of the node
     Verify(verify::Args),
     /// Show what differs between an archive and the node, or between two archives
     Diff(diff::Args),
@@ -43,24 +41,8 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
     }
 }
 
-fn creation(manifest: &Manifest) -> Creation {
-    Creation {
-        created: manifest.created,
-        host: manifest.host.clone(),
-        node: manifest.node.clone(),
-        command: manifest.command.clone(),
-        version: manifest.version.clone(),
-    }
-}
-
 fn damaged(file: &Path, error: &Error) -> Damaged {
     Damaged { path: file.display().to_string(), code: error.code, message: error.message.clone() }
-}
-
-/// What exists and could not be read.
-fn missing(snapshot: &Snapshot) -> Vec<Missing> {
-    let unread = snapshot.unread();
-    unread.map(|(path, why)| Missing { path: shown(path), reason: why.to_string() }).collect()
 }
 
 fn shown(path: &Path) -> String {

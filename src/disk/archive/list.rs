@@ -7,7 +7,7 @@ use crate::disk::handle::{self, Kind};
 use crate::disk::state_dir::StateDir;
 use crate::disk::{Error, Root};
 
-const MAX_LISTED: usize = 10_000;
+pub const MAX_LISTED: usize = 10_000;
 pub const EXTENSION: &str = ".tar.gz";
 
 /// The archives in `directory` of the host, or in the node's own directory if none is given, by name: for one

@@ -9,14 +9,16 @@ mod list;
 mod manifest;
 mod pax;
 mod read;
+mod search;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use list::{EXTENSION, list};
+pub use list::{EXTENSION, MAX_LISTED, list};
 pub use manifest::{About, Manifest, ManifestEntry, ManifestKind, Omitted, Reason};
 pub use read::{Verified, open, read, verify};
+pub use search::{Found, MAX_SEEN, search};
 pub use write::{Written, base_name, planned, to_bytes, write};
 
 /// The manifest's name in the archive.

@@ -72,17 +72,21 @@ fn read_verified(file: impl Read) -> Result<(Snapshot, Verified), Error> {
 /// # Errors
 /// It can't be opened, or as [`read`].
 pub fn open(path: &Path) -> Result<(Snapshot, Verified), Error> {
-    // A FIFO must not block, and a terminal not become ours.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let open = |flags: OFlag| File::options().read(true).custom_flags(flags.bits()).open(path);
-    // Only the owner and root may keep the access time.
-    let file =
-        open(flags | OFlag::O_NOATIME).or_else(|_| open(flags)).map_err(Error::no_archive("open", path))?;
+    let file = open_file(path).map_err(Error::no_archive("open", path))?;
     if !file.metadata().map_err(Error::io("open", path))?.is_file() {
         let why = io::Error::new(io::ErrorKind::InvalidInput, "not a file");
         return Err(Error::io("open", path)(why));
     }
     read_verified(file).map_err(|error| error.of_archive(path))
+}
+
+/// Opens a file of the host to look into it.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    // A FIFO must not block, and a terminal not become ours.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let open = |flags: OFlag| File::options().read(true).custom_flags(flags.bits()).open(path);
+    // Only the owner and root may keep the access time.
+    open(flags | OFlag::O_NOATIME).or_else(|_| open(flags))
 }
 
 /// Verifies an archive and keeps nothing of its content.

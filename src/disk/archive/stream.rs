@@ -1,10 +1,11 @@
 //! The bytes below the tar: gzip or plain, counted, capped and digested as a stream.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
 
 use flate2::bufread::GzDecoder;
 
-use crate::disk::Error;
+use crate::disk::{Error, Packing};
 use crate::state::Digest;
 
 /// Limit of an unpacked archive. More than this tool writes (24 MiB of files and a manifest); a foreign tar
@@ -46,6 +47,9 @@ impl<R: Read> Unpacked<R> {
         let digest = ring::digest::Context::new(&ring::digest::SHA256);
         let mut packed = BufReader::with_capacity(1 << 16, Digesting { inner: file, digest, size: 0 });
         let start = packed.fill_buf().map_err(|error| broken(&error))?;
+        if let Some(packing) = Packing::of(start) {
+            return Err(Error::Packed { path: PathBuf::new(), packing });
+        }
         let layer = match start {
             [] => return Err(Error::archive("the file is empty")),
             [0x1f, 0x8b, ..] => Layer::Gzip(GzDecoder::new(packed)),

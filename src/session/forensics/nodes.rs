@@ -1,12 +1,10 @@
 //! Diagnosing many nodes in one run, on several threads, each node forgotten but for its diagnosis.
 
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::each::each;
 use crate::analysis::forensics::diagnosis::{Diagnosis, diagnose};
 use crate::analysis::forensics::fleet::{Brief, Nodes, Unreadable};
 use crate::analysis::forensics::timeline::Timeline;
@@ -19,9 +17,6 @@ use crate::session::Context;
 use crate::session::input::host_state::{look_around, look_into};
 use crate::session::input::source::RootArgs;
 use crate::state::Snapshot;
-
-/// At most this many nodes are in memory at a time, each of 20 MiB at most.
-const MOST_THREADS: usize = 8;
 
 pub struct Read {
     pub snapshot: Snapshot,
@@ -78,35 +73,14 @@ pub fn diagnose_all(
     context: &mut Context<'_>,
 ) -> Nodes {
     let now = at.unwrap_or(context.now);
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let (next, (sender, receiver)) = (AtomicUsize::new(0), mpsc::channel());
     let (mut briefs, mut unreadable) = (Vec::new(), Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(sources.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send(brief(source, cert_dir, at, now, horizon)).is_err() {
-                        break;
-                    }
-                }
-            });
+    let read = |source: &PathBuf| brief(source, cert_dir, at, now, horizon);
+    for result in each(sources, "nodes", read, context) {
+        match result {
+            Ok(brief) => briefs.push(brief),
+            Err(failed) => unreadable.push(failed),
         }
-        drop(sender);
-        let draws = context.out.is_terminal() && sources.len() > threads;
-        for (done, result) in receiver.into_iter().enumerate() {
-            match result {
-                Ok(brief) => briefs.push(brief),
-                Err(failed) => unreadable.push(failed),
-            }
-            if draws {
-                context.out.draw(&progress(done + 1, sources.len()));
-            }
-        }
-        if draws {
-            context.out.draw("\r\u{1b}[K");
-        }
-    });
+    }
     Nodes::of(briefs, unreadable, now)
 }
 
@@ -122,11 +96,4 @@ fn brief(
         Ok(read) => Ok(Brief::of(read.diagnose(source, None, now, horizon), &read.inventory)),
         Err(failure) => Err(Unreadable { source: source.display().to_string(), why: failure.message }),
     }
-}
-
-/// A progress bar that overwrites the previous line.
-fn progress(done: usize, all: usize) -> String {
-    const WIDTH: usize = 40;
-    let full = done * WIDTH / all.max(1);
-    format!("\r[{}{}] {done} of {all} nodes", "#".repeat(full), " ".repeat(WIDTH.saturating_sub(full)))
 }

@@ -40,15 +40,14 @@ pub fn worker(inventory: &Inventory, verb: &str) -> Error {
     error
 }
 
-/// Returns the archive, unless it is of a worker.
+/// Refuses an archive of a worker: no control plane comes back from it.
 ///
 /// # Errors
 /// It is of a worker.
-pub fn refuse_worker(archive: Snapshot, cert_dir: Option<&Path>) -> Result<Snapshot, Error> {
-    let inventory = Inventory::read(&archive, cert_dir);
-    match NodeKind::of(&archive, &inventory) {
-        NodeKind::Worker => Err(worker(&inventory, "bring back a control plane from this archive")),
-        _ => Ok(archive),
+pub fn refuse_worker(archive: &Snapshot, inventory: &Inventory) -> Result<(), Error> {
+    match NodeKind::of(archive, inventory) {
+        NodeKind::Worker => Err(worker(inventory, "bring back a control plane from this archive")),
+        _ => Ok(()),
     }
 }
 

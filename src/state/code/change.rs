@@ -221,6 +221,14 @@ pub(super) const PAGES: &[Page] = &[
         "List the other archives with kuberescue archive list, or copy the file again from where it is intact.",
     ),
     page(
+        Code::ArchivePacked,
+        Refusal,
+        "the archive is compressed or encrypted by another program",
+        "Its first bytes are those of xz, zstd, bzip2 or age. kuberescue reads tar, and tar in gzip.",
+        "A backup program, or a person, has compressed or encrypted the file after it was made.",
+        "Run the command in the hint, and name the file that it makes.",
+    ),
+    page(
         Code::NoArchive,
         Refusal,
         "no archive was found",

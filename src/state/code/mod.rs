@@ -258,6 +258,7 @@ codes! {
     ExactNeedsOwnArchive "exact-needs-own-archive",
     ArchiveOfAnotherNode "archive-of-another-node",
     ArchiveDamaged "archive-damaged",
+    ArchivePacked "archive-packed",
     NotDecrypted "not-decrypted",
     NoArchive "no-archive",
     AnotherCluster "another-cluster",
