@@ -19,7 +19,7 @@ use crate::state::text::{count, shell_word, thousands};
 use crate::state::{Code, Digest};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ArchiveState {
+pub(super) enum ArchiveState {
     Ready,
     Recoverable,
     NotRecoverable,

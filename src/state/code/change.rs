@@ -226,7 +226,7 @@ pub(super) const PAGES: &[Page] = &[
         "the archive is compressed or encrypted by another program",
         "Its first bytes are those of xz, zstd, bzip2 or age. kuberescue reads tar, and tar in gzip.",
         "A backup program, or a person, has compressed or encrypted the file after it was made.",
-        "Run the command in the hint, and name the file that it makes.",
+        "Undo that with xz -d FILE, zstd -d FILE, bzip2 -d FILE or age -d -o ARCHIVE FILE, then kuberescue archive verify ARCHIVE.",
     ),
     page(
         Code::NoArchive,
