@@ -81,7 +81,7 @@ pub fn restart_plan(restarts: &Restarts, quorum: Option<&Quorum>, grace: Duratio
     }
     if !own.is_empty() && !others.is_empty() {
         let names: Vec<_> = others.iter().map(|task| task.component.name()).collect();
-        lines.push(format!("  {}: once these run again.", names.join(", ")));
+        lines.push(format!("  Then, once the control plane is back: {}.", names.join(", ")));
     }
     lines.extend(quorum.map(|quorum| format!("  {quorum}")));
     lines.iter().map(|text| format!("{}\n", line(text))).collect()
@@ -194,6 +194,19 @@ mod tests {
           kube-apiserver           requested; grace period 2 s
           etcd is restarted first and must be healthy before the others are stopped.
           etcd has 3 members, 2 make a quorum; 3 answer and have a leader: a (this node) healthy, b healthy, c healthy; stopping this node's member keeps the quorum (members from etcd)
+        ");
+    }
+
+    #[test]
+    fn what_runs_beside_the_control_plane_comes_last() {
+        let all = requested(&[Component::other("kube-vip"), Component::ApiServer, Component::Scheduler]);
+        assert_snapshot!(restart_plan(&all, None, GRACE), @"
+        Plan (restarts, in this order):
+          kube-apiserver           requested; grace period 2 s
+          kube-scheduler           requested; grace period 2 s
+          kube-vip                 requested; uses the pod's terminationGracePeriod
+          The static pods of the control plane are stopped at the same time.
+          Then, once the control plane is back: kube-vip.
         ");
     }
 
