@@ -39,7 +39,8 @@ test: deps check static ## everything, the static binary and the test node inclu
 test-node: ## the live tests on nodes with a real containerd and etcd (root; scripts/testnode/README.md)
 	cargo test --locked --quiet -p standins
 	scripts/testnode/build
-	cargo test --locked --test live_node -- --ignored --test-threads=4
+	cargo test --locked --test live_node -- --ignored --test-threads=4 --skip fleet::
+	cargo test --locked --test live_node -- --ignored fleet::
 	cargo test --locked --test etcd_writes -- --ignored
 
 test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first, once (root; scripts/kubernetes/README.md)

@@ -66,12 +66,6 @@ pub fn revive_and_prove(
             context.out.say("note: not rolled back: etcd has no quorum until the other members are back");
             Err(failure)
         }
-        Err(failure) if live.rollback_on_failure && stage.is_cut_off() => {
-            context.out.say(
-                "note: not rolled back: this node is healthy, and the address of the cluster leads elsewhere",
-            );
-            Err(failure)
-        }
         Err(failure) if live.rollback_on_failure && arrived().is_none() => {
             context.out.fail(&failure);
             Err(put_back(prepared, context))
@@ -201,11 +195,6 @@ impl Stage<'_> {
     ) -> Report {
         let root = self.prepared.root();
         prove(self.inventory, &|path| root.file(path), renewed_since, timeout, context)
-    }
-
-    fn is_cut_off(&self) -> bool {
-        let root = self.prepared.root();
-        look(self.inventory, &|path| root.file(path), None).is_cut_off()
     }
 
     /// Static pods elsewhere that read what the plan has changed.
