@@ -11,7 +11,7 @@ use crate::session::Context;
 use crate::session::change::take_lock;
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::host::{
-    Cri, HostArgs, components, not_a_host, others, outdated_kubelet, outdated_pods, quorum, recorded,
+    Cri, HostArgs, components, not_a_host, outdated_kubelet, outdated_pods, quorum, recorded, with_others,
 };
 use crate::session::recovery::proof::answers;
 use crate::session::recovery::revive::{STEADY, StaticPods, revive};
@@ -63,7 +63,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     let (snapshot, inventory) = args.root.read_from(&root)?;
     let known = components(&inventory.facts);
     let named = &args.components;
-    refuse_unknown(&inventory.facts, &known, named)?;
+    refuse_unknown(&inventory.facts, named)?;
     if !root.is_live() && named.contains(&Component::Kubelet) {
         return Err(not_a_host(&args.root.root));
     }
@@ -135,9 +135,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
 }
 
 /// Refuses a name that no manifest of this node has.
-fn refuse_unknown(facts: &Facts, known: &[Component], named: &[Component]) -> Result<(), Error> {
-    let mut all = vec![Component::Kubelet];
-    all.extend(known.iter().copied().chain(others(facts)));
+fn refuse_unknown(facts: &Facts, named: &[Component]) -> Result<(), Error> {
+    let all: Vec<_> = [Component::Kubelet].into_iter().chain(with_others(facts)).collect();
     let Some(unknown) = named.iter().find(|one| !all.contains(one)) else { return Ok(()) };
     let directory = facts.manifest_dir.value.display();
     let what = format!("cannot restart {unknown}: no manifest in {directory}");

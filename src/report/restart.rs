@@ -66,10 +66,8 @@ pub fn restart_plan(restarts: &Restarts, quorum: Option<&Quorum>, grace: Duratio
     let quorum = quorum.filter(|_| restarts.has(Component::Etcd));
     let mut lines = vec!["Plan (restarts, in this order):".to_owned()];
     lines.extend(restarts.tasks.iter().map(|task| plan_line(task, grace)));
-    let (others, own): (Vec<_>, Vec<_>) = restarts
-        .pods()
-        .filter(|task| task.running)
-        .partition(|task| matches!(task.component, Component::Other(_)));
+    let (others, own): (Vec<_>, Vec<_>) =
+        restarts.pods().filter(|task| task.running).partition(|task| task.component.is_other());
     if own.len() > 1 {
         lines.push(if quorum.is_some_and(Quorum::has_others) {
             "  etcd is restarted first and must be healthy before the others are stopped.".to_owned()

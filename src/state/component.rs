@@ -51,6 +51,11 @@ impl Component {
         Self::Other(kept)
     }
 
+    /// Whether it is none of kubeadm's.
+    pub const fn is_other(self) -> bool {
+        matches!(self, Self::Other(_))
+    }
+
     pub fn named(name: &str) -> Option<Self> {
         [Self::Kubelet].into_iter().chain(Self::STATIC_PODS).find(|component| component.name() == name)
     }

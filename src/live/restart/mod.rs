@@ -224,8 +224,8 @@ pub fn restart(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Vec<Report> {
     // What runs beside the control plane usually needs its API: kube-vip elects its leader there.
-    let is_other = |wanted: &&Wanted| matches!(wanted.component, Component::Other(_));
-    let (others, own): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(is_other);
+    let (others, own): (Vec<&Wanted>, Vec<&Wanted>) =
+        wanted.iter().partition(|wanted| wanted.component.is_other());
     let (first, rest): (Vec<&Wanted>, Vec<&Wanted>) = match options.order {
         Order::EtcdFirst => own.into_iter().partition(|wanted| wanted.component == Component::Etcd),
         Order::Together => (Vec::new(), own),

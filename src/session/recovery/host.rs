@@ -106,9 +106,10 @@ pub fn components(facts: &Facts) -> Vec<Component> {
     Component::STATIC_PODS.into_iter().filter(|component| facts.pod(*component).is_some()).collect()
 }
 
-/// The containers of other static pods beside them.
-pub fn others(facts: &Facts) -> impl Iterator<Item = Component> {
-    facts.pods().flat_map(|(_, pod)| pod.others()).map(Component::other)
+/// These, and the containers of other static pods beside them.
+pub fn with_others(facts: &Facts) -> Vec<Component> {
+    let others = facts.pods().flat_map(|(_, pod)| pod.others()).map(Component::other);
+    components(facts).into_iter().chain(others).collect()
 }
 
 /// The paths of the last change by this tool, each with the time at which it was put in place: new content is
@@ -137,13 +138,12 @@ pub fn outdated_pods(
     running: &[Container],
 ) -> Vec<RestartTask> {
     let reads = changed::reads(&inventory.facts, snapshot, recorded);
-    let all = components(&inventory.facts).into_iter().chain(others(&inventory.facts));
-    let found = all.filter_map(|known| {
+    let found = with_others(&inventory.facts).into_iter().filter_map(|known| {
         let name = known.name();
         let containers: Vec<_> = running.iter().filter(|container| component(container) == name).collect();
         let reason = if containers.is_empty() {
             // Whether another pod should run is not known here; one that keeps exiting reads the new files by itself.
-            if matches!(known, Component::Other(_)) {
+            if known.is_other() {
                 return None;
             }
             RestartReason::NotRunning

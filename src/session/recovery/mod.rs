@@ -167,8 +167,7 @@ impl Stage<'_> {
         }
         let (root, lock) = (self.prepared.root(), self.prepared.taken_lock()?);
         let all = restarts.pods().map(|task| task.component);
-        let (others, own): (Vec<_>, Vec<_>) =
-            all.partition(|component| matches!(component, Component::Other(_)));
+        let (others, own): (Vec<_>, Vec<_>) = all.partition(|component| component.is_other());
         let together = !self.quorum.is_some_and(Quorum::has_others);
         let (first, rest): (Vec<_>, Vec<_>) =
             own.into_iter().partition(|component| together || *component == Component::Etcd);

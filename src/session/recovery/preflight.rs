@@ -4,9 +4,7 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use super::host::{
-    Cri, HostArgs, component, components, others, outdated_kubelet, outdated_pods, quorum, recorded,
-};
+use super::host::{Cri, HostArgs, component, outdated_kubelet, outdated_pods, quorum, recorded, with_others};
 use super::startable::refuse_unstartable;
 use crate::analysis::node::plan::Restarts;
 use crate::analysis::node::quorum::Quorum;
@@ -100,14 +98,14 @@ fn after_change(prepared: &Prepared, cri: Option<&Cri>, kubelet: &KubeletStatus)
     // One that keeps exiting reads the new files by itself, and may have other reasons.
     let is_left = |planned: Component| {
         let runs = |container: &Container| component(container) == planned.name();
-        matches!(planned, Component::Other(_)) && running.as_ref().is_some_and(|all| !all.iter().any(runs))
+        planned.is_other() && running.as_ref().is_some_and(|all| !all.iter().any(runs))
     };
     for planned in &prepared.plan.restarts.tasks {
         if !tasks.iter().any(|task| task.component == planned.component) && !is_left(planned.component) {
             tasks.push(planned.clone());
         }
     }
-    let known: Vec<_> = components(&inventory.facts).into_iter().chain(others(&inventory.facts)).collect();
+    let known = with_others(&inventory.facts);
     tasks.retain(|task| task.component == Component::Kubelet || known.contains(&task.component));
     Ok(Restarts::of_tasks(tasks))
 }
