@@ -40,7 +40,7 @@ pub fn quorum(inventory: &Inventory, now: Timestamp, timeout: Duration) -> Optio
         let here = is_here(member);
         let addresses = match here {
             true => local.iter().map(|endpoint| endpoint.address).collect(),
-            false => addresses(member),
+            false => elsewhere(member, &local),
         };
         let answers = addresses.iter().map(|address| health(*address, pair.as_ref(), deadline));
         let (health, ends) =
@@ -83,13 +83,39 @@ fn voters(
 ) -> Option<(Told, Vec<String>)> {
     let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair, timeout));
     let answers = listed.is_some();
+    let on_disk = || in_database(&inventory.facts).into_iter().chain(in_manifest(&inventory.facts));
     let listed = listed.map(|members| Told::new(members, "etcd"));
+    let listed = listed.or_else(|| listed_elsewhere(inventory, on_disk().collect(), pair, timeout));
     let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
     let (mut told, disagreement) = decide(told.collect())?;
     if !answers {
         told.source.push_str("; etcd doesn't answer");
     }
     Some((told, disagreement))
+}
+
+/// The members as another one lists them: the first that answers. What this node's disk knows of them may be old.
+fn listed_elsewhere(
+    inventory: &Inventory,
+    on_disk: Vec<Told>,
+    pair: Option<&ClientPair>,
+    timeout: Duration,
+) -> Option<Told> {
+    let (known, _) = decide(on_disk)?;
+    let others = known.members.iter().filter(|member| !is_own(member, &inventory.facts));
+    let local = endpoints::etcd_clients(inventory);
+    let asked: Vec<_> = others.flat_map(|member| elsewhere(member, &local)).collect();
+    std::thread::scope(|scope| {
+        let each: Vec<_> =
+            asked.iter().map(|address| scope.spawn(move || list(*address, pair, timeout))).collect();
+        let mut answers = asked.iter().zip(each).filter_map(|(address, thread)| {
+            let members = thread.join().ok().flatten()?;
+            Some(Told::new(members, format!("etcd at {address}")))
+        });
+        let first = answers.next();
+        answers.for_each(drop);
+        first
+    })
 }
 
 /// The voting members as [`quorum`] decides them, without asking them.
@@ -136,6 +162,13 @@ fn health(address: SocketAddr, pair: Option<&ClientPair>, deadline: Deadline) ->
     };
     let leaf = chain.first().and_then(|leaf| Certificate::from_der(leaf.clone()).ok());
     (health, leaf.map(|leaf| leaf.not_after))
+}
+
+/// The client addresses of another member. One that is guessed may be this node's own: its answer is not the other's.
+fn elsewhere(member: &Member, local: &[Endpoint]) -> Vec<SocketAddr> {
+    let mut addresses = addresses(member);
+    addresses.retain(|address| local.iter().all(|own| own.address != *address));
+    addresses
 }
 
 /// The client addresses of a member. Only IP addresses: kubeadm writes no names, and a DNS lookup may hang.

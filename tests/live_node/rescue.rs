@@ -80,7 +80,7 @@ fn wait_for_members(node: &TestNode) {
 
 /// Kills the run once the record and the manifest are so.
 fn kill_when(node: &TestNode, what: &str, is_so: impl Fn(&str, Option<&str>) -> bool) {
-    let going = node.begin(&RESCUE);
+    let mut going = node.begin(&RESCUE);
     let started = Instant::now();
     loop {
         let record = std::fs::read_to_string(node.path(RECORD)).unwrap_or_default();
@@ -88,7 +88,9 @@ fn kill_when(node: &TestNode, what: &str, is_so: impl Fn(&str, Option<&str>) -> 
         if is_so(&record, manifest.as_deref()) {
             break;
         }
-        assert!(started.elapsed() < PATIENCE, "{what}\n{}", node.story());
+        if started.elapsed() > PATIENCE || going.has_exited() {
+            panic!("{what}: {record}: {:?}\n{}", going.end(node, PATIENCE), node.story());
+        }
         std::thread::sleep(Duration::from_millis(2));
     }
     node.signal_kuberescue("KILL");

@@ -109,13 +109,28 @@ pub fn on_disk(facts: &Facts) -> Option<Told> {
 /// that name fewer members than there are (`join` writes those that it found, `upgrade` its own alone), and a member that
 /// was off misses those that were added since: the larger number counts, since with it less may be stopped. Where the
 /// first two agree the third doesn't count: a manifest goes on naming members that were removed.
+///
+/// What the deciding source lacks of a member is taken from the others. etcd's database has a member's name and client
+/// addresses only once it has read its log as far as where that member published them, which without a leader may be never.
 pub fn decide(told: Vec<Told>) -> Option<(Told, Vec<String>)> {
     let believed = match told.as_slice() {
         [first, second, ..] if first.addresses() == second.addresses() => std::slice::from_ref(first),
         all => all,
     };
     let most = believed.iter().map(|one| one.members.len()).max()?;
-    let decides = believed.iter().find(|one| one.members.len() == most)?.clone();
+    let mut decides = believed.iter().find(|one| one.members.len() == most)?.clone();
+    for member in &mut decides.members {
+        let same = |other: &&Member| other.peer_urls.iter().any(|url| member.peer_urls.contains(url));
+        let same: Vec<&Member> = told.iter().flat_map(|one| &one.members).filter(same).collect();
+        if member.name.is_empty() {
+            member.name =
+                same.iter().map(|other| other.name.clone()).find(|name| !name.is_empty()).unwrap_or_default();
+        }
+        if member.client_urls.is_empty() {
+            let urls = same.iter().map(|other| other.client_urls.clone());
+            member.client_urls = urls.into_iter().find(|urls| !urls.is_empty()).unwrap_or_default();
+        }
+    }
     let others = told.iter().filter(|one| one.addresses() != decides.addresses());
     let others = others.map(|one| format!("{} has {}", one.source, count(one.members.len(), "member")));
     let others = others.collect();
@@ -245,6 +260,25 @@ mod tests {
         assert!(!found_again(0, 2));
         assert!(!found_again(1, 3), "two of five");
         assert!(found_again(2, 2));
+    }
+
+    #[test]
+    fn what_one_source_lacks_of_a_member_another_tells() {
+        let member = |name: &str, client: &[&str]| Member {
+            name: name.to_owned(),
+            peer_urls: vec!["https://10.0.0.2:2380".to_owned()],
+            client_urls: client.iter().map(|url| (*url).to_owned()).collect(),
+            ..Member::default()
+        };
+        let address = ["https://10.0.0.2:3379"];
+        let database = Told::new(vec![member("", &[])], "database");
+        let manifest = Told::new(vec![member("cp-2", &[])], "manifest");
+        let etcd = Told::new(vec![member("", &address)], "etcd");
+        let (told, disagreement) = decide(vec![database.clone(), etcd.clone(), manifest.clone()]).unwrap();
+        assert_eq!(told, Told::new(vec![member("cp-2", &address)], "database"));
+        assert!(disagreement.is_empty());
+        let (told, _) = decide(vec![database, manifest]).unwrap();
+        assert_eq!(told.members, [member("cp-2", &[])]);
     }
 
     #[test]
