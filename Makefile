@@ -33,7 +33,7 @@ deny: ## dependencies and their licences alone
 
 test: deps check static ## everything, the static binary and the test node included; installs what it needs
 	KUBERESCUE_STATIC="$(CURDIR)/$(STATIC)" cargo test --locked
-	$(MAKE) fuzz SECONDS=5
+	$(MAKE) fuzz SECONDS=2
 	$(MAKE) test-node
 
 test-node: ## the live tests on nodes with a real containerd and etcd (root; scripts/testnode/README.md)
@@ -48,7 +48,7 @@ test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first
 	cargo test --locked --test kubernetes -- --ignored --nocapture --test-threads=3
 
 SECONDS = 60
-fuzz: ## each fuzz target for 60 s; SECONDS=5 for less, TARGETS="pem key" for some
+fuzz: ## each fuzz target for 60 s; SECONDS=2 for less, TARGETS="pem key" for some
 	scripts/fuzz.sh $(SECONDS) $(TARGETS)
 
 reliability: deps ## every crash point, power loss and fault in full: docs/reliability.md (an hour or more)

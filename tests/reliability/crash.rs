@@ -274,7 +274,7 @@ fn a_crash_in_what_follows_a_crash_ends_all_old_or_all_new() {
         let (sample, third) = if is_full() {
             (Sample { first: 1, outer: 9, inner: 1 }, Sample { first: 2, outer: 29, inner: 11 })
         } else {
-            (Sample { first: 23, outer: 31, inner: 17 }, Sample { first: 2, outer: 37, inner: 29 })
+            (Sample { first: 23, outer: 53, inner: 17 }, Sample { first: 2, outer: 61, inner: 29 })
         };
         let [second, last] = kill_again(scenario, &place, &sample, Some(&third));
         second.print(&format!("{}, a crash after a crash", scenario.name), began);

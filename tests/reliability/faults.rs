@@ -338,16 +338,16 @@ fn run_all(faults: &[Fault], full: usize, quick: usize, what: &str) {
 
 #[test]
 fn any_writing_call_may_fail_once() {
-    run_all(&FAULTS, 1, 71, "a writing call fails once");
+    run_all(&FAULTS, 1, 113, "a writing call fails once");
 }
 
 #[test]
 fn any_writing_call_and_all_after_it_may_fail() {
     let faults = FAULTS.map(|fault| Fault { from_then_on: true, ..fault });
-    run_all(&faults, 1, 71, "writing calls fail from then on");
+    run_all(&faults, 1, 113, "writing calls fail from then on");
 }
 
 #[test]
 fn any_reading_call_may_fail_once() {
-    run_all(&READ_FAULTS, 13, 173, "a reading call fails once");
+    run_all(&READ_FAULTS, 13, 271, "a reading call fails once");
 }

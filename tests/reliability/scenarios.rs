@@ -47,7 +47,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: RENEW,
         now: NOW,
-        quick: 5,
+        quick: 8,
         full: 1,
     },
     Scenario {
@@ -56,7 +56,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: RECOVER,
         now: "2027-12-01T00:00:00Z",
-        quick: 7,
+        quick: 12,
         full: 1,
     },
     Scenario {
@@ -65,7 +65,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: RENEW_CAS,
         now: "2037-06-01T00:00:00Z",
-        quick: 11,
+        quick: 19,
         full: 1,
     },
     Scenario {
@@ -74,7 +74,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: IMPORT,
         now: NOW,
-        quick: 7,
+        quick: 12,
         full: 1,
     },
     Scenario {
@@ -83,7 +83,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: "bundle apply USB/cp-1.bundle.age --identity USB/id --yes --accept-clock --at 2026-11-24T00:00:00Z",
         now: NOW,
-        quick: 11,
+        quick: 19,
         full: 1,
     },
     Scenario {
@@ -92,7 +92,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[RENEW],
         command: "rollback --yes",
         now: NOW,
-        quick: 5,
+        quick: 8,
         full: 1,
     },
     Scenario {
@@ -101,7 +101,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[RENEW],
         command: "archive restore ARCHIVE --yes",
         now: NOW,
-        quick: 5,
+        quick: 8,
         full: 1,
     },
     Scenario {
@@ -110,7 +110,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[RECOVER],
         command: "archive restore ARCHIVE --yes --exact",
         now: NOW,
-        quick: 9,
+        quick: 15,
         full: 1,
     },
     Scenario {
@@ -119,7 +119,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: REPLACE_CA,
         now: NOW,
-        quick: 11,
+        quick: 19,
         full: 1,
     },
     Scenario {
@@ -128,7 +128,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: FINISH,
         now: NOW,
-        quick: 11,
+        quick: 19,
         full: 1,
     },
     Scenario {
@@ -137,7 +137,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: RENEW,
         now: NOW,
-        quick: 47,
+        quick: 79,
         full: 7,
     },
     Scenario {
@@ -146,7 +146,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: RENEW,
         now: NOW,
-        quick: 11,
+        quick: 19,
         full: 1,
     },
     Scenario {
@@ -155,7 +155,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[],
         command: "certs renew kubelet-client --enable-client-cert-rotation --accept-clock --at 2026-11-24T00:00:00Z",
         now: NOW,
-        quick: 5,
+        quick: 8,
         full: 1,
     },
     Scenario {
@@ -164,7 +164,7 @@ pub const SCENARIOS: [Scenario; 14] = [
         before: &[RENEW],
         command: "rollback --yes",
         now: NOW,
-        quick: 11,
+        quick: 19,
         full: 1,
     },
 ];
