@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 
 use super::html::{Moment, Story};
@@ -53,16 +54,22 @@ pub fn story(timeline: &Timeline) -> Story {
         let event = group.first()?;
         let counted = event.count.filter(|count| event.kind == Kind::FirstSeen && *count > 1);
         let files = (group.len() > 1).then_some(group.len() as u64);
+        let folded = folded(group);
         Some(Moment {
             at: event.time,
             source: event.source.clone(),
-            event: match event.code {
-                Some(code) => format!("{} [{code}]", event.what),
-                None => event.what.clone(),
+            count: counted.or(files).filter(|_| folded.is_none()),
+            path: event.path.clone().filter(|_| folded.is_none()),
+            event: match (folded, event.code) {
+                (Some(text), _) => text,
+                (None, Some(code)) => format!("{} [{code}]", event.what),
+                (None, None) => event.what.clone(),
             },
-            count: counted.or(files),
-            path: event.path.clone(),
         })
+    };
+    let alike = |one: &Event, other: &Event| {
+        let past = |event: &Event| event.time <= timeline.now;
+        belong_together(one, other) || of_one_day(one, other) && past(one) == past(other)
     };
     let anomalies = timeline
         .anomalies
@@ -71,7 +78,7 @@ pub fn story(timeline: &Timeline) -> Story {
     Story {
         first_failure: timeline.first_failure.as_ref().map(|first| first.sentence.clone()),
         remarks: anomalies.chain(undated(timeline)).chain(timeline.notes.iter().cloned()).collect(),
-        moments: timeline.events.chunk_by(belong_together).filter_map(moment).collect(),
+        moments: timeline.events.chunk_by(alike).filter_map(moment).collect(),
     }
 }
 
@@ -96,6 +103,24 @@ fn shown(time: Timestamp) -> String {
 fn belong_together(one: &Event, other: &Event) -> bool {
     let is_file = |event: &Event| event.kind == Kind::FileChanged;
     is_file(one) && is_file(other) && one.what == other.what && shown(one.time) == shown(other.time)
+}
+
+/// Certificates that begin, or end, on the same day.
+fn of_one_day(one: &Event, other: &Event) -> bool {
+    let day = |event: &Event| TimeZone::UTC.to_datetime(event.time).date();
+    matches!(one.kind, Kind::ValidFrom | Kind::ValidUntil) && one.kind == other.kind && day(one) == day(other)
+}
+
+/// Several certificates of one day in one sentence.
+fn folded(group: &[Event]) -> Option<String> {
+    let (one, many) = match group.first()?.kind {
+        Kind::ValidFrom => (" becomes valid", "become valid"),
+        Kind::ValidUntil => (" expires", "expire"),
+        _ => return None,
+    };
+    let names: Vec<&str> = group.iter().filter_map(|event| event.what.strip_suffix(one)).collect();
+    let count = names.len();
+    (count > 1).then(|| format!("{count} certificates {many}: {}", names.join(", ")))
 }
 
 fn what(event: &Event, group: usize) -> String {
@@ -131,5 +156,45 @@ fn section(out: &mut String, title: &str, lines: Vec<String>) {
     let _ = write!(out, "\n{title}:\n");
     for text in lines {
         let _ = writeln!(out, "  {}", line(&text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::forensics::timeline::Scanned;
+
+    #[test]
+    fn certificates_that_end_on_one_day_are_one_moment_of_the_story() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let event =
+            |time: &str, kind, what: &str| Event::new(at(time), "certificate", kind, what.to_owned(), None);
+        let events = vec![
+            event("2026-11-23T01:00:00Z", Kind::ValidFrom, "ca becomes valid"),
+            event("2026-11-23T02:00:00Z", Kind::ValidUntil, "apiserver expires"),
+            event("2026-11-24T01:00:00Z", Kind::ValidUntil, "etcd-peer expires"),
+            event("2026-11-24T02:00:00Z", Kind::ValidUntil, "etcd-server expires"),
+            // What is still to come is not among what has been.
+            event("2026-11-24T23:00:00Z", Kind::ValidUntil, "kubelet-client expires"),
+        ];
+        let timeline = Timeline {
+            now: at("2026-11-24T12:00:00Z"),
+            first_failure: None,
+            events,
+            lines: Vec::new(),
+            anomalies: Vec::new(),
+            scanned: Scanned::default(),
+            notes: Vec::new(),
+        };
+        let told: Vec<_> = story(&timeline).moments.into_iter().map(|moment| moment.event).collect();
+        assert_eq!(
+            told,
+            [
+                "ca becomes valid",
+                "apiserver expires",
+                "2 certificates expire: etcd-peer, etcd-server",
+                "kubelet-client expires"
+            ]
+        );
     }
 }

@@ -14,7 +14,9 @@ use crate::state::text::count;
 
 /// Height of the axis above the bars, and of one bar with its name.
 const TOP: usize = 46;
-const ROW: usize = 42;
+const ROW: usize = 32;
+/// Where the bar begins in it.
+const BAR: usize = 19;
 /// How many characters of a name are shown above its bar: the end, because names may be paths.
 const LONGEST_NAME: usize = 30;
 
@@ -153,7 +155,8 @@ fn chart(rows: &[&Validity], diagnosis: &Diagnosis, longest: i64) -> Markup {
     }
     out.raw("</g>\n");
     let at = axis.place(diagnosis.at);
-    vertical(&mut out, "<line class=\"at\"", at, 18, bottom);
+    // Down to the bars; at each of them it goes on, clear of the names between them.
+    vertical(&mut out, "<line class=\"at\"", at, 18, TOP);
     label_at(
         &mut out,
         "<text class=\"at\"",
@@ -180,26 +183,28 @@ fn bar(out: &mut Markup, row: &Validity, diagnosis: &Diagnosis, axis: Axis, top:
         .text(&told)
         .raw("</title>\n");
     // The pointer reacts to the entire row.
-    out.raw("<rect class=\"ground\" x=\"0\" width=\"100%\" height=\"42\" y=\"")
+    out.raw("<rect class=\"ground\" x=\"0\" width=\"100%\" height=\"")
+        .text(&ROW.to_string())
+        .raw("\" y=\"")
         .text(&top.to_string())
         .raw("\"/>");
-    out.raw("<text class=\"name\" x=\"0\" y=\"").text(&(top + 16).to_string()).raw("\">");
+    out.raw("<text class=\"name\" x=\"0\" y=\"").text(&(top + 14).to_string()).raw("\">");
     out.text(&short(&row.name)).raw("</text>");
     out.raw(condition.words_opening())
         .raw(" x=\"100%\" text-anchor=\"end\" y=\"")
-        .text(&(top + 16).to_string());
+        .text(&(top + 14).to_string());
     out.raw("\">").text(&words).raw("</text>\n");
     let (left, right) = (start.clamp(0.0, 100.0), end.clamp(0.0, 100.0));
     out.raw(condition.bar()).raw(" x=\"").text(&percent(left)).raw("\" width=\"");
-    out.text(&percent((right - left).max(0.3))).raw("\" y=\"").text(&(top + 22).to_string());
-    out.raw("\" height=\"13\" rx=\"2\"/>");
+    out.text(&percent((right - left).max(0.3))).raw("\" y=\"").text(&(top + BAR).to_string());
+    out.raw("\" height=\"10\" rx=\"2\"/>");
     // A bar that continues beyond the edge has a torn end there.
     if start < 0.0 {
         torn(
             out,
             "<svg class=\"torn\" x=\"0%\" overflow=\"visible\" y=\"",
             top,
-            "<path d=\"M8-2l4 5-4 4 4 5-4 5\"/></svg>",
+            "<path d=\"M8-2l4 4-4 3 4 4-4 4\"/></svg>",
         );
     }
     if end > 100.0 {
@@ -207,17 +212,18 @@ fn bar(out: &mut Markup, row: &Validity, diagnosis: &Diagnosis, axis: Axis, top:
             out,
             "<svg class=\"torn\" x=\"100%\" overflow=\"visible\" y=\"",
             top,
-            "<path d=\"M-8-2l-4 5 4 4-4 5 4 5\"/></svg>",
+            "<path d=\"M-8-2l-4 4 4 3-4 4 4 4\"/></svg>",
         );
     }
     let at = axis.place(diagnosis.at);
-    vertical(out, "<line class=\"at-halo\"", at, top + 19, top + 38);
-    vertical(out, "<line class=\"at\"", at, top + 19, top + 38);
+    let (above, below) = (top + BAR - 1, top + ROW);
+    vertical(out, "<line class=\"at-halo\"", at, above, below);
+    vertical(out, "<line class=\"at\"", at, above, below);
     out.raw("</g>\n");
 }
 
 fn torn(out: &mut Markup, opening: &'static str, top: usize, path: &'static str) {
-    out.raw(opening).text(&(top + 22).to_string()).raw("\">").raw(path);
+    out.raw(opening).text(&(top + BAR).to_string()).raw("\">").raw(path);
 }
 
 fn vertical(out: &mut Markup, opening: &'static str, place: f64, top: usize, bottom: usize) {

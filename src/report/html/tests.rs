@@ -255,3 +255,23 @@ fn text_has_the_contrast_that_wcag_aa_asks_for() {
         }
     }
 }
+
+#[test]
+fn the_line_of_the_time_crosses_no_name() {
+    let page = rendered();
+    let number = |tag: &str, attribute: &str| {
+        let (_, rest) = tag.split_once(&format!(" {attribute}=\"")).unwrap();
+        rest.split('"').next().unwrap().parse::<i64>().unwrap()
+    };
+    for chart in page.split("<svg class=\"chart\"").skip(1) {
+        let names: Vec<i64> =
+            chart.split("<text class=\"name\"").skip(1).map(|rest| number(rest, "y")).collect();
+        let lines =
+            chart.split("<line class=\"at\"").skip(1).map(|rest| (number(rest, "y1"), number(rest, "y2")));
+        let lines: Vec<(i64, i64)> = lines.collect();
+        assert!(!names.is_empty() && lines.len() > names.len());
+        for (name, (from, to)) in names.iter().flat_map(|name| lines.iter().map(move |line| (name, line))) {
+            assert!(*to <= name - 11 || *from > name + 2, "the name at {name}, a line from {from} to {to}");
+        }
+    }
+}
