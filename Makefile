@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static check deny deps test test-node test-kubernetes fuzz demo bench bench-node reliability clean
+.PHONY: help build static dist check deny deps test test-node test-kubernetes fuzz demo bench bench-node reliability clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -16,6 +16,10 @@ build: ## the release binary for this machine, target/release/kuberescue
 
 static: ## the static binary that is copied onto a node, dist/kuberescue-x86_64-linux
 	scripts/build-static.sh x86_64
+
+dist: ## a release in dist/: static binaries for x86_64 and aarch64, packages, man pages, SBOM, SHA256SUMS; then its tests
+	scripts/dist.sh
+	KUBERESCUE_DIST="$(CURDIR)/dist" cargo test --locked --test dist -- --ignored
 
 deps: ## what the tests need on a fresh Debian 12 (as root)
 	scripts/install-deps.sh
