@@ -5,15 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-VERSION=0.20.2
-TOOLS=target/tools
-DENY=$(command -v cargo-deny || echo "$TOOLS/bin/cargo-deny")
+# shellcheck source=scripts/packages.sh
+. scripts/packages.sh
 
-if [ ! -x "$DENY" ]; then
-  echo "building cargo-deny $VERSION (once)" >&2
-  # Unoptimised: quicker to build, and it runs for two seconds.
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$TOOLS" --version "$VERSION" cargo-deny
-fi
+DENY=$(cargo_tool cargo-deny 0.20.2)
 
 "$DENY" --locked check --hide-inclusion-graph bans licenses sources
 

@@ -4,7 +4,7 @@
 #
 #   scripts/dist.sh
 #
-# Two runs on one commit make the same bytes (scripts/reproducible.sh shows it): times are the commit's, not the clock's.
+# Two runs on one commit make the same bytes (scripts/reproducible.sh compares the binaries): times are the commit's, not the clock's.
 # cargo-deb and cargo-cyclonedx are taken from PATH, else built once from crates.io into target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,19 +13,10 @@ cd "$(dirname "$0")/.."
 
 CARGO_DEB=3.8.0
 CARGO_CYCLONEDX=0.5.9
-TOOLS=$PWD/target/tools
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 # Files in packages are readable by all, whatever the umask.
 umask 022
-
-tool() {
-  local name=$1 version=$2
-  PATH=$PATH:$TOOLS/bin command -v "$name" && return 0
-  echo "building $name $version (once)" >&2
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$TOOLS" --version "$version" "$name" >&2
-  echo "$TOOLS/bin/$name"
-}
 
 # Who has made the package: DEBFULLNAME and DEBEMAIL, as for Debian's own tools, else the commit's author.
 maintainer() {
@@ -38,8 +29,8 @@ changelog() {
 }
 
 need_packages gzip lintian qemu-user binutils
-deb=$(tool cargo-deb $CARGO_DEB)
-cyclonedx=$(tool cargo-cyclonedx $CARGO_CYCLONEDX)
+deb=$(cargo_tool cargo-deb $CARGO_DEB)
+cyclonedx=$(cargo_tool cargo-cyclonedx $CARGO_CYCLONEDX)
 scripts/build-static.sh x86_64
 scripts/build-static.sh aarch64
 rm -rf dist/completions dist/man dist/package dist/SHA256SUMS dist/kuberescue.cdx.json dist/*.deb

@@ -45,3 +45,13 @@ need_packages() {
     esac
   done
 }
+
+# cargo_tool NAME VERSION prints the path of a cargo subcommand: from PATH, else built once from crates.io into
+# target/tools. Unoptimised: quicker to build, and it runs for seconds.
+cargo_tool() {
+  local name=$1 version=$2 tools=$PWD/target/tools
+  PATH=$PATH:$tools/bin command -v "$name" && return 0
+  echo "building $name $version (once)" >&2
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$tools" --version "$version" "$name" >&2
+  echo "$tools/bin/$name"
+}
