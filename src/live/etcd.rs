@@ -16,7 +16,9 @@ use crate::analysis::node::endpoints;
 use crate::analysis::node::endpoints::Endpoint;
 use crate::analysis::node::facts::host_of;
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::quorum::{Health, Quorum, Told, Voter, decide, in_database, in_manifest, is_own};
+use crate::analysis::node::quorum::{
+    Health, Quorum, Told, Voter, decide, in_database, in_manifest, is_own, on_disk,
+};
 use crate::formats::certificate::Certificate;
 use crate::formats::etcd::{Member, is_healthy, member_list};
 
@@ -83,9 +85,8 @@ fn voters(
 ) -> Option<(Told, Vec<String>)> {
     let listed = local.iter().find_map(|endpoint| list(endpoint.address, pair, timeout));
     let answers = listed.is_some();
-    let on_disk = || in_database(&inventory.facts).into_iter().chain(in_manifest(&inventory.facts));
     let listed = listed.map(|members| Told::new(members, "etcd"));
-    let listed = listed.or_else(|| listed_elsewhere(inventory, on_disk().collect(), pair, timeout));
+    let listed = listed.or_else(|| listed_elsewhere(inventory, local, pair, timeout));
     let told = in_database(&inventory.facts).into_iter().chain(listed).chain(in_manifest(&inventory.facts));
     let (mut told, disagreement) = decide(told.collect())?;
     if !answers {
@@ -97,14 +98,13 @@ fn voters(
 /// The members as another one lists them: the first that answers. What this node's disk knows of them may be old.
 fn listed_elsewhere(
     inventory: &Inventory,
-    on_disk: Vec<Told>,
+    local: &[Endpoint],
     pair: Option<&ClientPair>,
     timeout: Duration,
 ) -> Option<Told> {
-    let (known, _) = decide(on_disk)?;
+    let known = on_disk(&inventory.facts)?;
     let others = known.members.iter().filter(|member| !is_own(member, &inventory.facts));
-    let local = endpoints::etcd_clients(inventory);
-    let asked: Vec<_> = others.flat_map(|member| elsewhere(member, &local)).collect();
+    let asked: Vec<_> = others.flat_map(|member| elsewhere(member, local)).collect();
     std::thread::scope(|scope| {
         let each: Vec<_> =
             asked.iter().map(|address| scope.spawn(move || list(*address, pair, timeout))).collect();

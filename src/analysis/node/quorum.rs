@@ -120,21 +120,27 @@ pub fn decide(told: Vec<Told>) -> Option<(Told, Vec<String>)> {
     let most = believed.iter().map(|one| one.members.len()).max()?;
     let mut decides = believed.iter().find(|one| one.members.len() == most)?.clone();
     for member in &mut decides.members {
-        let same = |other: &&Member| other.peer_urls.iter().any(|url| member.peer_urls.contains(url));
-        let same: Vec<&Member> = told.iter().flat_map(|one| &one.members).filter(same).collect();
-        if member.name.is_empty() {
-            member.name =
-                same.iter().map(|other| other.name.clone()).find(|name| !name.is_empty()).unwrap_or_default();
-        }
-        if member.client_urls.is_empty() {
-            let urls = same.iter().map(|other| other.client_urls.clone());
-            member.client_urls = urls.into_iter().find(|urls| !urls.is_empty()).unwrap_or_default();
-        }
+        complete(member, &told);
     }
     let others = told.iter().filter(|one| one.addresses() != decides.addresses());
     let others = others.map(|one| format!("{} has {}", one.source, count(one.members.len(), "member")));
     let others = others.collect();
     Some((decides, others))
+}
+
+/// Puts in what a member lacks and another source tells of the member at the same peer address.
+fn complete(member: &mut Member, told: &[Told]) {
+    for other in told.iter().flat_map(|one| &one.members) {
+        if !other.peer_urls.iter().any(|url| member.peer_urls.contains(url)) {
+            continue;
+        }
+        if member.name.is_empty() {
+            member.name.clone_from(&other.name);
+        }
+        if member.client_urls.is_empty() {
+            member.client_urls.clone_from(&other.client_urls);
+        }
+    }
 }
 
 impl Quorum {
