@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 
 use super::html::{Moment, Story};
@@ -11,6 +10,7 @@ use super::sanitise::line;
 use super::table;
 use crate::analysis::forensics::timeline::{Event, Kind, Timeline};
 use crate::state::text::{count, size};
+use crate::state::time;
 
 /// The timeline as text: the first failure, everything that has a time, the lines without one, wrong clocks.
 pub fn timeline_text(timeline: &Timeline) -> String {
@@ -107,8 +107,9 @@ fn belong_together(one: &Event, other: &Event) -> bool {
 
 /// Certificates that begin, or end, on the same day.
 fn of_one_day(one: &Event, other: &Event) -> bool {
-    let day = |event: &Event| TimeZone::UTC.to_datetime(event.time).date();
-    matches!(one.kind, Kind::ValidFrom | Kind::ValidUntil) && one.kind == other.kind && day(one) == day(other)
+    matches!(one.kind, Kind::ValidFrom | Kind::ValidUntil)
+        && one.kind == other.kind
+        && time::day(one.time) == time::day(other.time)
 }
 
 /// Several certificates of one day in one sentence.
