@@ -19,7 +19,8 @@ const MOMENTS: [(&str, &str); 5] = [
 #[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
 fn at_five_moments_and_then_to_the_end() {
     let node = Node::rebooted();
-    let run = format!("exec {} recover --yes >/var/lib/run.log 2>&1", env!("CARGO_BIN_EXE_kuberescue"));
+    let run =
+        format!("exec {} recover --verbose --yes >/var/lib/run.log 2>&1", env!("CARGO_BIN_EXE_kuberescue"));
     for (moment, reached) in MOMENTS {
         let _gone = std::fs::remove_file(node.path("/var/lib/run.log"));
         let mut command = node.command(&["sh", "-c", &run]);

@@ -5,6 +5,7 @@
 //! All are ignored by `cargo test`: they need root and Debian's packages. `make test-kubernetes` runs them.
 
 mod ca;
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod healthy;

@@ -155,8 +155,12 @@ impl Node {
 
     /// Signs every leaf certificate again, from 400 days ago until this moment, as `date -d` reads it.
     pub(crate) fn expire(&self, options: &[&str], until: &str) {
+        self.sign_again(options, "-400 days", until);
+    }
+
+    pub(crate) fn sign_again(&self, options: &[&str], from: &str, until: &str) {
         let mut command = script("expire");
-        command.args(options).arg(self.directory.join("root")).args(["-400 days", until]);
+        command.args(options).arg(self.directory.join("root")).args([from, until]);
         let run = run(command);
         assert_eq!(run.code, 0, "{run:?}");
     }
@@ -218,6 +222,14 @@ impl Node {
     pub(crate) fn wait_until_the_kubelet_dies(&self) {
         self.wait_until("the kubelet keeps dying", || {
             self.kubelet_log().contains("unable to load bootstrap kubeconfig").then_some(())
+        });
+    }
+
+    pub(crate) fn wait_until_the_api_server_fails(&self) {
+        self.wait_until("the API server has failed twice", || {
+            let pods = std::fs::read_dir(self.path("/var/log/pods")).ok()?.flatten();
+            let mut logs = pods.map(|pod| pod.path().join("kube-apiserver/2.log"));
+            logs.any(|log| log.exists()).then_some(())
         });
     }
 

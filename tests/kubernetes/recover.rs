@@ -62,11 +62,7 @@ fn while_the_containers_crash_loop() {
     node.expire(&[], "-35 days");
     node.expire(&["--kubelet"], "+20 seconds");
     node.systemctl("start");
-    node.wait_until("the API server has failed twice", || {
-        let pods = std::fs::read_dir(node.path("/var/log/pods")).ok()?.flatten();
-        let mut logs = pods.map(|pod| pod.path().join("kube-apiserver/2.log"));
-        logs.any(|log| log.exists()).then_some(())
-    });
+    node.wait_until_the_api_server_fails();
     node.wait_until("the kubelet's certificate has expired", || {
         (node.exec(&["openssl", "x509", "-checkend", "0", "-noout", "-in", KUBELET]).code == 1).then_some(())
     });
@@ -90,18 +86,5 @@ fn while_everything_runs() {
     std::thread::sleep(Duration::from_secs(11));
     recover(&node, &[]);
     assert!(defrag_pod(&node).unwrap() > before, "etcd-defrag wasn't rolled out");
-    assert_well(&node);
-}
-
-#[test]
-#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
-fn with_three_expired_cas() {
-    let node = Node::stopped();
-    node.expire(&["--cas"], "-35 days");
-    node.systemctl("start");
-    node.wait_until_the_kubelet_dies();
-    let refused = node.kuberescue(&["recover", "--yes"]);
-    assert!(refused.code == 5 && refused.err.contains("[ca-expired]"), "{refused:?}");
-    recover(&node, &["--renew-cas"]);
     assert_well(&node);
 }
