@@ -3,12 +3,15 @@
 
 use std::ops::Range;
 
+use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
 use super::kubeconfig::{self, KubeconfigError};
 use super::pem;
 
+/// How long before it is made a new CA's validity begins, at most: five minutes and what its making takes.
+const DATED_BACK: SignedDuration = SignedDuration::from_mins(10);
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END: &[u8] = b"-----END CERTIFICATE-----";
 
@@ -59,17 +62,24 @@ pub fn current(file: &[u8], bundle: &[&Certificate]) -> Result<Option<Zeroizing<
     with_copies(file, |pem| {
         let all = blocks(pem).filter_map(|at| Certificate::from_pem(pem.get(at)?).ok());
         let copies: Vec<_> = all.filter(|one| one.subject_der == own.subject_der).collect();
+        // What stands before the node's own has replaced it, even where the date that was put back says it is older.
+        let has_own = copies.iter().any(|copy| copy.der == own.der);
+        let dated_back = if has_own { DATED_BACK } else { SignedDuration::ZERO };
         let is_newer = |copy: &Certificate| {
-            copy.not_before > own.not_before || copy.spki == own.spki && copy.not_after > own.not_after
+            let later = own.not_before.duration_since(copy.not_before) < dated_back
+                || copy.spki == own.spki && copy.not_after > own.not_after;
+            later && bundle.iter().all(|ca| ca.der != copy.der)
         };
+        let mut leading = copies.iter().take_while(|copy| copy.der != own.der);
         let is_known = copies.iter().any(|copy| bundle.iter().any(|ca| ca.spki == copy.spki));
-        let is_behind = is_known && !copies.iter().any(is_newer);
+        let is_behind = is_known && !leading.any(is_newer);
         let is_same = copies.iter().map(|copy| &copy.der).eq(bundle.iter().map(|ca| &ca.der));
         let first = copies.first().filter(|_| is_behind && !is_same)?;
-        let mut out = in_pem(pem, first, Put::Instead(own))?;
-        for copy in copies.iter().filter(|copy| copy.spki != own.spki) {
+        let mut out = Zeroizing::new(pem.to_vec());
+        for copy in copies.iter().filter(|copy| copy.spki != first.spki) {
             out = in_pem(&out, copy, Put::Nothing).unwrap_or(out);
         }
+        out = in_pem(&out, first, Put::Instead(own))?;
         for (before, ca) in bundle.iter().zip(bundle.iter().skip(1)) {
             out = in_pem(&out, before, Put::After(ca)).unwrap_or(out);
         }

@@ -79,13 +79,14 @@ fn a_copy_that_cannot_be_replaced_in_place_is_told() {
 fn a_copy_becomes_what_the_node_has_unless_it_is_ahead() {
     let key = || KeyPair::generate().unwrap();
     let (own, other, third) = (key(), key(), key());
-    let from = |key: &KeyPair, year| {
+    let at = |key: &KeyPair, start| {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "kubernetes");
-        params.not_before = date_time_ymd(year, 1, 1);
+        params.not_before = start;
         Certificate::from_der(params.self_signed(key).unwrap().der().to_vec()).unwrap()
     };
+    let from = |key: &KeyPair, year| at(key, date_time_ymd(year, 1, 1));
     let (old, renewed, new) = (from(&own, 2016), from(&own, 2026), from(&other, 2027));
     let foreign = ca("theirs", &third, 2026);
     let text = |all: &[&Certificate]| all.iter().map(|ca| ca.to_pem()).collect::<String>();
@@ -96,7 +97,14 @@ fn a_copy_becomes_what_the_node_has_unless_it_is_ahead() {
     assert_eq!(outcome(&[&old], &[&renewed]), Some(text(&[&renewed])));
     assert_eq!(outcome(&[&old, &foreign], &[&new, &old]), Some(text(&[&new, &old, &foreign])));
     assert_eq!(outcome(&[&foreign, &new, &old], &[&new]), Some(text(&[&foreign, &new])));
+    // Made in the minutes by which its successor is dated back.
+    let late = at(&own, date_time_ymd(2027, 1, 1) + std::time::Duration::from_secs(200));
+    assert_eq!(outcome(&[&late], &[&new, &late]), Some(text(&[&new, &late])));
+    assert_eq!(outcome(&[&new, &late], &[&new]), Some(text(&[&new])));
+    assert_eq!(outcome(&[&old, &new], &[&new]), Some(text(&[&new])));
     for (file, bundle) in [
+        (vec![&new, &late], vec![&new, &late]),
+        (vec![&new, &late], vec![&late]),
         (vec![&renewed], vec![&renewed]),
         (vec![&new, &old], vec![&new, &old]),
         (vec![&renewed], vec![&old]),
