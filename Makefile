@@ -49,7 +49,7 @@ test-node: ## the live tests on nodes with a real containerd and etcd (root; scr
 
 test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first, once (root; scripts/kubernetes/README.md)
 	scripts/kubernetes/build
-	cargo test --locked --test kubernetes -- --ignored --nocapture --test-threads=3
+	cargo test --locked --test kubernetes -- --ignored --nocapture --test-threads=6
 
 SECONDS = 60
 fuzz: ## each fuzz target for 60 s; SECONDS=2 for less, TARGETS="pem key" for some

@@ -30,7 +30,7 @@ need_packages() {
       printf '#!/bin/sh\nexit 101\n' >"$policy"
       chmod 755 "$policy"
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove \
       "${missing[@]}" </dev/null 2>&1
   ); then
     printf '%s\nerror: could not install %s\n' "$output" "${missing[*]}" >&2
