@@ -10,6 +10,7 @@
 #   JSON Schema and Prometheus in Python     target/tools/python/bin/python
 #   ansible-playbook                         target/tools/python/bin/ansible-playbook (scripts/fleet)
 #   chromium                                 on PATH (the HTML report is looked at)
+#   tmux                                     on PATH (screens are looked at)
 #   containerd, ctr, runc, etcd, ip, pidof   on PATH (the test node, scripts/testnode)
 #   sshd, ssh, ssh-keygen                    on PATH or in /usr/sbin (several test nodes)
 #   cargo-deny                               on PATH, else target/tools/bin/cargo-deny (scripts/deny.sh)
@@ -28,7 +29,7 @@ TOOLS=target/tools
 STAMP=$TOOLS/python/installed
 
 need_packages ca-certificates openssl strace file graphviz e2fsprogs btrfs-progs tar gzip coreutils binutils gcc g++ libc6-dev
-need_packages chromium age
+need_packages chromium age tmux
 # The test node. None of these daemons is started, here or at the next boot.
 need_packages containerd runc etcd-server etcd-client iproute2 util-linux sysvinit-utils procps systemd
 need_packages openssh-server openssh-client

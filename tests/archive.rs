@@ -649,9 +649,9 @@ fn a_partial_tar_says_what_it_holds() {
       36 entries, SIZE; not created by kuberescue: no digests to compare with
       scope: only /etc/kubernetes/pki, /etc/kubernetes/manifests; not in the archive: /var/lib/kubelet
     Blocking problems (root cause first):
-      kubelet-link-missing   kubelet-client: not found
-      kubelet-config-missing kubelet: /var/lib/kubelet/config.yaml not found
-      kubelet-crash-loop     kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
+      kubelet-link-missing    kubelet-client: not found
+      kubelet-config-missing  kubelet: /var/lib/kubelet/config.yaml not found
+      kubelet-crash-loop      kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
     ");
 }
 

@@ -803,8 +803,7 @@ fn recover_does_the_whole_job() {
             assert_snapshot!(node.shown(&run), @r#"
             exit 0
             cp-1  control plane, Kubernetes 1.36                        2026-11-24 00:00 UTC
-            VERDICT  MAY NOT START: 1 of 13 certificates expired 998 days ago, 3 more no
-                     longer work
+            VERDICT  MAY NOT START: 1 of 13 certificates expired 998 days ago, 3 more no longer work
             CAUSE    etcd-peer: signed by another key than that of "CN=etcd-ca"
             Plan
               renew     10 certificates and kubeconfigs until 2027-11-24 (365 days), new keys
@@ -861,7 +860,7 @@ fn recover_names_the_blockers_that_were_accepted() {
     Nothing to recover: every blocking problem is accepted (clock-behind).
 
     Blocking problems (root cause first):
-      clock-behind           clock: the system clock (2026-11-24 00:00 UTC) is behind the newest timestamp on disk (2090-01-01 00:00 UTC, change time of /etc/kubernetes/pki/sa.pub)
+      clock-behind            clock: the system clock (2026-11-24 00:00 UTC) is behind the newest timestamp on disk (2090-01-01 00:00 UTC, change time of /etc/kubernetes/pki/sa.pub)
     hint: sudo kuberescue diagnose shows what to do about each of these
     ");
     before.assert_same(&node.state(), "nothing was changed");
@@ -871,7 +870,7 @@ fn recover_names_the_blockers_that_were_accepted() {
     Nothing to recover: every blocking problem is accepted (manifest-missing).
 
     Blocking problems (root cause first):
-      manifest-missing       kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests
+      manifest-missing        kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests
     hint: sudo kuberescue diagnose shows what to do about each of these
     ");
 }

@@ -113,14 +113,12 @@ fn who_is_done_and_what_etcd_needs_is_told() {
 
     cp-1, read from NODE-0
       VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago
-      CAUSE    etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid
-               until 2033-12-29
+      CAUSE    etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid until 2033-12-29
       NEXT     sudo kuberescue recover
 
     cp-3, read from NODE-2
       VERDICT  CANNOT START: 11 of 11 certificates expired 693 days ago
-      CAUSE    etcd-server, etcd-peer and 9 more expired on 2024-12-31; CAs valid
-               until 2033-12-29
+      CAUSE    etcd-server, etcd-peer and 9 more expired on 2024-12-31; CAs valid until 2033-12-29
       NEXT     kuberescue explain names-of-another-node
 
     NEXT     kuberescue explain several-nodes
@@ -137,8 +135,7 @@ fn who_is_done_and_what_etcd_needs_is_told() {
 
     cp-3, read from NODE-2
       VERDICT  CANNOT START: 11 of 11 certificates expired 693 days ago
-      CAUSE    etcd-server, etcd-peer and 9 more expired on 2024-12-31; CAs valid
-               until 2033-12-29
+      CAUSE    etcd-server, etcd-peer and 9 more expired on 2024-12-31; CAs valid until 2033-12-29
       NEXT     kuberescue explain names-of-another-node
 
     NEXT     on cp-3: kuberescue explain names-of-another-node
@@ -258,8 +255,7 @@ fn clusters_are_kept_apart_and_what_is_no_node_is_named() {
 
     cp-1, read from NODE-1
       VERDICT  CANNOT START: apiserver no longer works
-      CAUSE    apiserver: not valid for 192.168.20.11 (/etc/kubernetes/admin.conf
-               server)
+      CAUSE    apiserver: not valid for 192.168.20.11 (/etc/kubernetes/admin.conf server)
       NEXT     sudo kuberescue recover
 
     Not read (1):

@@ -548,9 +548,9 @@ fn without_enough_facts_nothing_is_guessed() {
     Archive of the old state, read back and verified: ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
     kuberescue rollback puts the old state back, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
     Blocking problems that remain:
-      missing                apiserver: not found
-      manifest-missing       kube-apiserver: no manifest of kube-apiserver in /etc/kubernetes/manifests
-      manifest-missing       kube-controller-manager: no manifest of kube-controller-manager in /etc/kubernetes/manifests
+      missing                 apiserver: not found
+      manifest-missing        kube-apiserver: no manifest of kube-apiserver in /etc/kubernetes/manifests
+      manifest-missing        kube-controller-manager: no manifest of kube-controller-manager in /etc/kubernetes/manifests
     hint: sudo kuberescue diagnose
     ");
     assert!(!node.exists(&pair.certificate()));

@@ -83,7 +83,7 @@ fn theirs_are_kept_and_the_rest_is_completed() {
     /etc/kubernetes/admin.conf: it was removed; it stays as it is
     /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content; it stays as it is
     Blocking problems now:
-      file-not-pem           apiserver: not PEM: no -----BEGIN line
+      file-not-pem            apiserver: not PEM: no -----BEGIN line
     hint: sudo kuberescue diagnose
     "#);
     assert_eq!(node.text("/etc/kubernetes/pki/apiserver.crt"), "theirs");
@@ -101,7 +101,7 @@ fn theirs_are_kept_and_the_rest_is_completed() {
     /etc/kubernetes/admin.conf: it was removed; it stays as it is
     /etc/kubernetes/pki/apiserver.crt: it holds neither the old nor the new content; it stays as it is
     Blocking problems now:
-      file-not-pem           apiserver: not PEM: no -----BEGIN line
+      file-not-pem            apiserver: not PEM: no -----BEGIN line
     hint: sudo kuberescue diagnose
     "#);
     assert_eq!(node.text("/etc/kubernetes/pki/apiserver.crt"), "theirs");
@@ -152,7 +152,7 @@ fn a_completed_change_is_undone_beside_what_was_changed_since() {
     Rolls back "kuberescue certs renew all --accept-clock --at 2026-11-24T00:00:00Z --root ROOT" of TIME (18 paths)
     /etc/kubernetes/scheduler.conf: it holds neither the old nor the new content; it stays as it is
     Blocking problems now:
-      unreadable             scheduler.conf: not a kubeconfig: line 1, column 1: a value has another type than expected
+      unreadable              scheduler.conf: not a kubeconfig: line 1, column 1: a value has another type than expected
     hint: sudo kuberescue diagnose
     "#);
     assert_eq!(node.text("/etc/kubernetes/scheduler.conf"), "theirs");

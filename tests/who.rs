@@ -403,10 +403,8 @@ fn a_component_that_cannot_read_its_key_is_not_restarted() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2028-01-01 00:00 UTC, read from ROOT
 
-    VERDICT  CANNOT START: a component cannot read a file that its flag names; 13 of
-             13 certificates expired 38 days ago
-    CAUSE    etcd: runs as uid 2379 and cannot read
-             /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0
+    VERDICT  CANNOT START: a component cannot read a file that its flag names; 13 of 13 certificates expired 38 days ago
+    CAUSE    etcd: runs as uid 2379 and cannot read /etc/kubernetes/pki/etcd/server.key: mode 0600 and owner 0:0
     NEXT     kuberescue explain flag-file-denied
 
     Running pods are not affected, but nothing can be managed until this is repaired.

@@ -1,7 +1,5 @@
 //! The three lines that are read first, in every report of a diagnosis: VERDICT, CAUSE, NEXT.
 
-use std::fmt::Write as _;
-
 use super::sanitise::{cut, line};
 use crate::analysis::forensics::diagnosis::Verdict;
 
@@ -29,14 +27,10 @@ pub(super) fn next(margin: &str, text: &str) -> String {
     entry(margin, "NEXT", text)
 }
 
-/// A label and a text with a hanging indent, cut where it takes more than two rows.
+/// A label and a text, cut where it would take more than two rows of the narrowest terminal. The rows are made where it is shown.
 fn entry(margin: &str, label: &str, text: &str) -> String {
-    let mut out = String::new();
-    for (index, row) in rows(&line(text), WIDTH.saturating_sub(INDENT + margin.len())).iter().enumerate() {
-        let label = if index == 0 { label } else { "" };
-        let _ = writeln!(out, "{margin}{label:<INDENT$}{row}");
-    }
-    out
+    let rows = rows(&line(text), WIDTH.saturating_sub(INDENT + margin.len()));
+    format!("{margin}{label:<INDENT$}{}\n", rows.join(" "))
 }
 
 /// At most two rows of so many characters, broken at spaces.
@@ -65,19 +59,21 @@ fn rows(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::Layout;
     use super::*;
 
     #[test]
     fn a_line_has_at_most_two_rows() {
         assert_eq!(entry("", "NEXT", "sudo kuberescue recover"), "NEXT     sudo kuberescue recover\n");
         let long = entry("  ", "CAUSE", &"seven77 ".repeat(40));
-        let rows: Vec<_> = long.lines().collect();
+        let shown = Layout::of_width(WIDTH).apply(&long).into_owned();
+        let rows: Vec<_> = shown.lines().collect();
         assert_eq!(rows.len(), 2);
-        assert!(rows.iter().all(|row| row.chars().count() <= 80 && row.chars().count() > 70), "{long}");
+        assert!(rows.iter().all(|row| row.chars().count() <= 80 && row.chars().count() > 70), "{shown}");
         assert!(
             rows[0].starts_with("  CAUSE    seven77") && rows[1].starts_with("           seven77"),
-            "{long}"
+            "{shown}"
         );
-        assert!(rows[1].ends_with(" …"), "{long}");
+        assert!(rows[1].ends_with(" …"), "{shown}");
     }
 }

@@ -54,6 +54,11 @@ impl Layout {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn of_width(columns: usize) -> Self {
+        Self { width: Some(columns), ..Self::default() }
+    }
+
     /// `None` where there is no limit.
     pub(super) fn width(&self) -> Option<usize> {
         self.width
@@ -201,7 +206,7 @@ VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago, and some more
         assert!(matches!(Layout::default().apply(SCREEN), Cow::Borrowed(_)));
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         for width in 1..90 {
-            let layout = Layout { width: Some(width), ..Layout::default() };
+            let layout = Layout::of_width(width);
             assert_eq!(words(&layout.apply(SCREEN)), words(SCREEN), "{width}");
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::SavedSnapshot;
-use super::alike::alike;
+use super::alike::folded;
 use super::plan::LeftToDo;
 use super::sanitise::line;
 use crate::analysis::node::findings::{Finding, Severity};
@@ -107,8 +107,8 @@ pub fn renewal_messages(plan: &Plan) -> String {
 
 pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut out = String::new();
-    for same in alike(findings) {
-        let text = format!("  {:<22} {}: {}", same.first.code.as_str(), same.subject(), same.first.what);
+    for same in folded(findings) {
+        let text = format!("  {:<23} {}", same.first.code.as_str(), same.sentence());
         let _ = writeln!(out, "{}", line(&text));
     }
     out

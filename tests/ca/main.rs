@@ -153,18 +153,10 @@ fn the_plan_names_every_copy_and_what_is_outside() {
     Renewed with their own keys: front-proxy-ca
     kuberescue rollback puts the old state back, from ROOT/var/lib/kuberescue/cp-1-TIME.tar.gz
     Blocking problems that remain:
-      ca-expired             etcd-ca: expired on 2023-12-30 (1060 days ago)
-      expired                etcd-server: expired on 2015-01-01 (4345 days ago)
-      expired                etcd-peer: expired on 2015-01-01 (4345 days ago)
-      expired                apiserver-etcd-client: expired on 2015-01-01 (4345 days ago)
-      ca-expired             ca: expired on 2023-12-30 (1060 days ago)
-      expired                apiserver: expired on 2015-01-01 (4345 days ago)
-      expired                kubelet-client: expired on 2014-12-31 (4345 days ago)
-      kubelet-crash-loop     kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
-      expired                controller-manager.conf: expired on 2015-01-01 (4345 days ago)
-      expired                scheduler.conf: expired on 2015-01-01 (4345 days ago)
-      expired                apiserver-kubelet-client: expired on 2015-01-01 (4345 days ago)
-      expired                front-proxy-client: expired on 2015-01-01 (4345 days ago)
+      ca-expired              etcd-ca, ca: expired on 2023-12-30 (1060 days ago)
+      expired                 8 certificates expired on 2015-01-01 (4345 days ago): etcd-server, etcd-peer, apiserver-etcd-client and 5 more
+      expired                 kubelet-client: expired on 2014-12-31 (4345 days ago)
+      kubelet-crash-loop      kubelet: its client certificate no longer works and /etc/kubernetes/bootstrap-kubelet.conf does not exist, so a stopped kubelet cannot start again
     hint: sudo kuberescue diagnose
     ");
     let run = Node::of("expired-ca").must("ca renew etcd-ca --dry-run -o json");

@@ -32,8 +32,7 @@ fn requests_and_heartbeats() {
     exit 0
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 22:02 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23
-             (364 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     NEXT     nothing to do before 2027-11-23, when admin.conf expires
 
     Notes:
@@ -51,8 +50,7 @@ fn requests_and_heartbeats() {
     exit 0
     cp-1 (control-plane node, Kubernetes 1.36) at 2027-06-01 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23
-             (175 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23 (175 days), CAs valid until 2036-11-20
     NEXT     nothing to do before 2027-11-23, when admin.conf expires
 
     Last heartbeat in etcd's database: of this node 2026-11-24 21:59 UTC, of the cluster 2026-11-24 22:00 UTC (cp-2)
@@ -118,9 +116,7 @@ fn copies_of_the_ca() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 22:02 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 5 WARNINGS: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
-    CAUSE    kubelet.conf, controller-manager.conf and 3 more:
+    VERDICT  NO BLOCKING PROBLEM, 5 WARNINGS: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
 
     Warnings:
 
@@ -232,8 +228,7 @@ fn the_quota_and_alarms_of_etcd() {
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
     VERDICT  WORKS ONLY IN PART: etcd's database reached its quota
-    CAUSE    etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 32 KiB (150
-             %), 36 KiB of it in use
+    CAUSE    etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 32 KiB (150 %), 36 KiB of it in use
     NEXT     kuberescue explain etcd-space-exceeded
 
     Running pods are not affected.
@@ -250,8 +245,7 @@ fn the_quota_and_alarms_of_etcd() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT  CANNOT START: etcd's database is damaged, or lost entries that it had
-             confirmed
+    VERDICT  CANNOT START: etcd's database is damaged, or lost entries that it had confirmed
     CAUSE    etcd: the alarm CORRUPT is raised (member cp-1)
     NEXT     kuberescue explain etcd-database-damaged
 
@@ -272,8 +266,7 @@ fn the_quota_and_alarms_of_etcd() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     CAUSE    etcd: 76 KiB of 80 KiB (95 %), 52 KiB of it in use
     NEXT     kuberescue explain etcd-nearly-full
 
@@ -302,10 +295,10 @@ fn the_quota_and_alarms_of_etcd() {
     assert_snapshot!(lines.map(|line| format!("{line}\n")).collect::<String>(), @"
     exit 4
     Blocking problems (root cause first):
-      etcd-space-exceeded    etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 80 KiB (60 %)
-      missing                apiserver: not found
+      etcd-space-exceeded     etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 80 KiB (60 %)
+      missing                 apiserver: not found
     Blocking problems that remain after this change (manual action required):
-      etcd-space-exceeded    etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 80 KiB (60 %)
+      etcd-space-exceeded     etcd: the alarm NOSPACE is raised (member cp-1): 48 KiB of 80 KiB (60 %)
     ");
 }
 

@@ -181,10 +181,8 @@ fn the_remedy_names_the_file_and_v_shows_it_with_the_evidence() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 2 WARNINGS: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
-    CAUSE    /etc/kubernetes/admin.conf, /etc/kubernetes/pki/ca.key: a private key
-             can be read by others than its owner
+    VERDICT  NO BLOCKING PROBLEM, 2 WARNINGS: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    /etc/kubernetes/admin.conf, /etc/kubernetes/pki/ca.key: a private key can be read by others than its owner
     NEXT     kuberescue explain key-exposed
 
     Warnings:
@@ -212,10 +210,8 @@ fn copies_of_one_key_are_one_line_and_v_has_each_path() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 4 WARNINGS: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
-    CAUSE    /home/alice/ca.key, /root/ca.key and 2 more: stray copy of a private
-             key
+    VERDICT  NO BLOCKING PROBLEM, 4 WARNINGS: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    /home/alice/ca.key, /root/ca.key and 2 more: stray copy of a private key
     NEXT     kuberescue explain stray-private-key
 
     Warnings:
@@ -228,10 +224,8 @@ fn copies_of_one_key_are_one_line_and_v_has_each_path() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-11-24 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 4 WARNINGS: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
-    CAUSE    /home/alice/ca.key, /root/ca.key and 2 more: stray copy of a private
-             key
+    VERDICT  NO BLOCKING PROBLEM, 4 WARNINGS: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
+    CAUSE    /home/alice/ca.key, /root/ca.key and 2 more: stray copy of a private key
     NEXT     kuberescue explain stray-private-key
 
     Warnings:
@@ -251,8 +245,8 @@ fn copies_of_one_key_are_one_line_and_v_has_each_path() {
     Nothing to recover: no blocking problem on this node.
 
     Warnings:
-      stray-private-key      /home/alice/ca.key and 2 more: the key of the CA ca, not where kubeadm keeps it
-      stray-private-key      /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
+      stray-private-key       /home/alice/ca.key, /root/ca.key, /root/old/ca.key: the key of the CA ca, not where kubeadm keeps it
+      stray-private-key       /root/sa.key: the key of the service accounts (sa.key), not where kubeadm keeps it
     hint: sudo kuberescue diagnose shows what to do about each of these
     ");
     let found = Diagnosis::now(&node);

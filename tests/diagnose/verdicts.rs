@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::breakages::named;
+use super::common::{kuberescue, run};
 
 const SCENARIOS: &[&str] = &[
     "healthy",
@@ -45,8 +46,11 @@ fn the_verdict_is_read_first() {
         let node = scenario.node();
         let told = node.run_as_given(&format!("diagnose --at {}", scenario.at)).out;
         let headline = told.split("\n\n").nth(1).unwrap();
+        let mut narrow = kuberescue();
+        narrow.args(["diagnose", "--at", &scenario.at, "--root"]).arg(node.root()).env("COLUMNS", "80");
+        let narrow = run(narrow).out;
         let mut labels = Vec::new();
-        for row in headline.lines() {
+        for row in narrow.split("\n\n").nth(1).unwrap().lines() {
             assert!(row.chars().count() <= 80, "{name}: {row}");
             labels.push(row[..9].trim_end());
         }
@@ -61,54 +65,46 @@ fn the_verdict_is_read_first() {
     }
     insta::assert_snapshot!(all, @r#"
     [healthy]
-    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23
-             (364 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     NEXT     nothing to do before 2027-11-23, when admin.conf expires
 
     [worker]
-    VERDICT  NO BLOCKING PROBLEM: 2 certificates valid, the first until 2027-11-23
-             (364 days), CA valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM: 2 certificates valid, the first until 2027-11-23 (364 days), CA valid until 2036-11-20
     NEXT     nothing to do before 2027-11-23, when kubelet-client expires
 
     [all expired]
     VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago
-    CAUSE    etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid
-             until 2033-12-29
+    CAUSE    etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid until 2033-12-29
     NEXT     sudo kuberescue recover
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [CA expired]
     VERDICT  CANNOT START: 3 of 3 CAs expired 1060 days ago
-    CAUSE    etcd-ca, ca, front-proxy-ca expired on 2023-12-30: every certificate
-             that they signed is rejected
+    CAUSE    etcd-ca, ca, front-proxy-ca expired on 2023-12-30: every certificate that they signed is rejected
     NEXT     sudo kuberescue recover --renew-cas
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [one CA expired, its leaves not]
     VERDICT  CANNOT START: 1 of 3 CAs expired 23 days ago
-    CAUSE    etcd-ca expired on 2026-11-01: every certificate that it signed is
-             rejected
+    CAUSE    etcd-ca expired on 2026-11-01: every certificate that it signed is rejected
     NEXT     sudo kuberescue recover --renew-cas
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [external CA]
-    VERDICT  NO BLOCKING PROBLEM, 3 WARNINGS: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 3 WARNINGS: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     CAUSE    etcd-ca, ca, front-proxy-ca: the key of a CA is not on this node
     NEXT     kuberescue explain external-ca
 
     [external CA, all expired]
     VERDICT  CANNOT START: 13 of 13 certificates expired 7 days ago
-    CAUSE    etcd-server, etcd-peer and 11 more expired on 2027-11-23; CAs valid
-             until 2036-11-20
+    CAUSE    etcd-server, etcd-peer and 11 more expired on 2027-11-23; CAs valid until 2036-11-20
     NEXT     kuberescue explain lost-ca-key
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: the CA ca (/etc/kubernetes/pki/ca.crt) cannot sign: its key /etc/kubernetes/pki/ca.key was not found; it blocks admin.conf, apiserver, apiserver-kubelet-client, controller-manager.conf, scheduler.conf, super-admin.conf, kubelet-client [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; with an external CA: sudo kuberescue csr export DIR; all steps: kuberescue explain lost-ca-key; --partial renews the rest
 
     [external CA, expired too]
     VERDICT  CANNOT START: 3 of 3 CAs expired 41 days ago
-    CAUSE    etcd-ca, ca, front-proxy-ca expired on 2036-11-20: every certificate
-             that they signed is rejected
+    CAUSE    etcd-ca, ca, front-proxy-ca expired on 2036-11-20: every certificate that they signed is rejected
     NEXT     kuberescue explain lost-ca-key
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: cannot renew the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found [ca-key-missing]: copy /etc/kubernetes/pki/ca.key from a backup or from another control-plane node; if it is lost on all of them: sudo kuberescue ca replace ca; --partial renews the rest
@@ -121,8 +117,7 @@ fn the_verdict_is_read_first() {
     Manual action required: etcd: no etcd member in /var/lib/etcd; reissuing certificates does not repair this [etcd-data-missing]: See whether a mount is missing: findmnt --verify, then mount -a. Else put the directory back, or restore the newest snapshot (etcdutl snapshot restore SNAPSHOT.db --data-dir DIR) before anything is restarted. With several etcd members no snapshot is needed: remove this one and join it again. To go on all the same: --accept etcd-data-missing
 
     [all expired, and etcd data missing]
-    VERDICT  CANNOT START: etcd's data was not found; 13 of 13 certificates expired
-             693 days ago
+    VERDICT  CANNOT START: etcd's data was not found; 13 of 13 certificates expired 693 days ago
     CAUSE    etcd: no etcd member in /var/lib/etcd
     NEXT     kuberescue explain etcd-data-missing
     Running pods are not affected, but nothing can be managed until this is repaired.
@@ -130,8 +125,7 @@ fn the_verdict_is_read_first() {
 
     [manifest missing]
     VERDICT  WORKS ONLY IN PART: a static pod of the control plane has no manifest
-    CAUSE    kube-scheduler: no manifest of kube-scheduler in
-             /etc/kubernetes/manifests
+    CAUSE    kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests
     NEXT     kuberescue explain manifest-missing
     Running pods are not affected.
     Manual action required: kube-scheduler: no manifest of kube-scheduler in /etc/kubernetes/manifests; reissuing certificates does not repair this [manifest-missing]: Find it (find /etc/kubernetes /root /tmp -name '*.yaml*') and copy it to /etc/kubernetes/manifests/kube-scheduler.yaml. Otherwise restore it from an archive (kuberescue archive list, kuberescue archive restore), or create it again: kubeadm init phase control-plane all, kubeadm init phase etcd local. To go on all the same: --accept manifest-missing
@@ -144,8 +138,7 @@ fn the_verdict_is_read_first() {
     Manual action required: kubelet-client (expired): On a control-plane node: sudo kuberescue bundle create --node NAME, with this node's name. Copy NAME.bundle.age here; then: sudo kuberescue bundle apply NAME.bundle.age.
 
     [admin.conf expired]
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 12 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 12 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     CAUSE    admin.conf: expired on 2026-11-21 (3 days ago)
     NEXT     sudo kuberescue certs renew admin.conf
 
@@ -156,8 +149,7 @@ fn the_verdict_is_read_first() {
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [mixed]
-    VERDICT  MAY NOT START: 1 of 13 certificates expired 998 days ago, 3 more no
-             longer work
+    VERDICT  MAY NOT START: 1 of 13 certificates expired 998 days ago, 3 more no longer work
     CAUSE    etcd-peer: signed by another key than that of "CN=etcd-ca"
     NEXT     sudo kuberescue recover
     Running pods are not affected, but nothing can be managed until this is repaired.
@@ -165,8 +157,7 @@ fn the_verdict_is_read_first() {
 
     [a new CA of the same name, all else old]
     VERDICT  CANNOT START: apiserver, kubelet-client and 4 more no longer work
-    CAUSE    apiserver, kubelet-client and 3 more: signed by another key than that
-             of "CN=kubernetes"
+    CAUSE    apiserver, kubelet-client and 3 more: signed by another key than that of "CN=kubernetes"
     NEXT     sudo kuberescue recover
     Running pods are not affected, but nothing can be managed until this is repaired.
     Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
@@ -179,23 +170,20 @@ fn the_verdict_is_read_first() {
     Manual action required: /etc/kubernetes/pki/apiserver.crt was copied from another node: valid for DNS:cp-2, DNS:kubernetes.default.svc, IP:10.96.0.1, IP:192.168.10.12, but not for this node's name cp-1 or its address 192.168.10.11 [names-of-another-node]: move /etc/kubernetes/pki/apiserver.crt and /etc/kubernetes/pki/apiserver.key to a safe place; kuberescue recover then issues a certificate for this node
 
     [the kubelet alone expired]
-    VERDICT  CANNOT START AGAIN ONCE IT IS STOPPED: 1 of 13 certificates expired 3
-             days ago
+    VERDICT  CANNOT START AGAIN ONCE IT IS STOPPED: 1 of 13 certificates expired 3 days ago
     CAUSE    kubelet-client expired on 2026-11-21; CAs valid until 2036-11-20
     NEXT     sudo kuberescue recover
     Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
 
     [a backup among the manifests]
     VERDICT  MAY NOT START: two manifests for one component
-    CAUSE    kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and
-             /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests …
+    CAUSE    kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests …
     NEXT     kuberescue explain duplicate-manifest
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml and /etc/kubernetes/manifests/kube-apiserver.yaml.bak are both manifests for kube-apiserver; the kubelet runs the last one; reissuing certificates does not repair this [duplicate-manifest]: Compare the two, and with the last archive (kuberescue archive diff ARCHIVE). Only the one that is in use may stay in the directory; keep the other one elsewhere. To go on all the same: --accept duplicate-manifest
 
     [kubelet.conf missing]
-    VERDICT  CANNOT START AGAIN ONCE IT IS STOPPED: the kubelet's kubeconfig was not
-             found or cannot be read
+    VERDICT  CANNOT START AGAIN ONCE IT IS STOPPED: the kubelet's kubeconfig was not found or cannot be read
     CAUSE    kubelet: /etc/kubernetes/kubelet.conf not found
     NEXT     kuberescue explain kubelet-conf-missing
     Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
@@ -203,8 +191,7 @@ fn the_verdict_is_read_first() {
 
     [another CA in kubelet.conf]
     VERDICT  WORKS ONLY IN PART: kubelet.conf no longer works
-    CAUSE    kubelet.conf: certificate-authority-data is another CA, not this node's
-             ca.crt
+    CAUSE    kubelet.conf: certificate-authority-data is another CA, not this node's ca.crt
     NEXT     sudo kuberescue recover
     Running pods are not affected.
 
@@ -223,22 +210,19 @@ fn the_verdict_is_read_first() {
     Manual action required: the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt) cannot sign: not valid until 2027-01-01 00:00 UTC; it blocks front-proxy-client [ca-not-yet-valid]: check the system clock: date -u
 
     [kubelet-client-current.pem is a file]
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
-             2027-11-23 (364 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     CAUSE    kubelet-client: a link in the kubelet's certificate directory is a file
     NEXT     kuberescue explain kubelet-link-no-link
 
     [the API server's manifest is no YAML]
     VERDICT  CANNOT START: a file in the manifest directory is no pod
-    CAUSE    kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml: line 1,
-             column 7: not valid YAML
+    CAUSE    kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml: line 1, column 7: not valid YAML
     NEXT     kuberescue explain manifest-unreadable
     Running pods are not affected, but nothing can be managed until this is repaired.
     Manual action required: kube-apiserver: /etc/kubernetes/manifests/kube-apiserver.yaml: line 1, column 7: not valid YAML; reissuing certificates does not repair this [manifest-unreadable]: Compare it with an archive (kuberescue archive diff ARCHIVE) or with the manifest of another control-plane node, and correct it. Notes and backups belong in another directory than the manifests. To go on all the same: --accept manifest-unreadable
 
     [worker with the key of the CA]
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 2 certificates valid, the first until
-             2027-11-23 (364 days), CA valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 2 certificates valid, the first until 2027-11-23 (364 days), CA valid until 2036-11-20
     CAUSE    ca: the key of CA ca is on a worker, which needs only its certificate
     NEXT     kuberescue explain ca-key-on-worker
 
@@ -250,8 +234,7 @@ fn the_verdict_is_read_first() {
     Manual action required: sa (sa-pair-mismatch): Compare sha256sum of sa.key and sa.pub with another control-plane node, where both are the same. If sa.key is the right one: openssl pkey -in sa.key -pubout -out sa.pub, then kuberescue restart kube-apiserver.
 
     [a certificate ends within 30 days]
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
-             2026-12-10 (16 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until 2026-12-10 (16 days), CAs valid until 2036-11-20
     CAUSE    apiserver: expires on 2026-12-10 (in 16 days)
     NEXT     sudo kuberescue certs renew apiserver
 

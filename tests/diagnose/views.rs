@@ -171,8 +171,7 @@ fn what_etcd_says_of_its_data_is_a_finding() {
     exit 1
     cp-1 (control-plane node, Kubernetes 1.36) at 2027-02-01 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
-             2027-11-23 (295 days), CAs valid until 2036-11-20
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until 2027-11-23 (295 days), CAs valid until 2036-11-20
     CAUSE    etcd: its log says so 3 times, the last time 2026-11-23T23:50:00Z
     NEXT     kuberescue explain etcd-snapshot-missing
 
