@@ -164,7 +164,7 @@ impl Checked {
     fn add(&mut self, severity: Severity, code: Code, file: Option<&Path>, what: impl Into<String>) {
         let path = file.unwrap_or(&self.path);
         let mut finding = Finding::new(code, severity, Subject::Other(self.name.clone()), path, what);
-        if let Some(reason) = remedy(code) {
+        if let Some(reason) = remedy(code, &self.user) {
             finding.remedy = Remedy { command: None, reason: reason.to_owned() };
         } else if code == Code::ContextBroken {
             let file = shell_word(&self.path.display().to_string());
@@ -175,7 +175,8 @@ impl Checked {
 }
 
 /// What to do on a workstation, where that differs from what a node's page says.
-const fn remedy(code: Code) -> Option<&'static str> {
+/// `user` is the name that kubeadm has given the user: a component's kubeconfig is never replaced by admin.conf.
+fn remedy(code: Code, user: &str) -> Option<&'static str> {
     Some(match code {
         Code::Expired
         | Code::WrongAuthority
@@ -184,9 +185,16 @@ const fn remedy(code: Code) -> Option<&'static str> {
         | Code::KeyUnreadable
         | Code::Missing
         | Code::Unreadable
-        | Code::UsageWrong => {
-            "sudo kuberescue certs renew admin.conf on a control-plane node, then copy admin.conf; for a token: log in again"
-        }
+        | Code::UsageWrong => match user {
+            "system:kube-controller-manager" => {
+                "sudo kuberescue certs renew controller-manager.conf on that node"
+            }
+            "system:kube-scheduler" => "sudo kuberescue certs renew scheduler.conf on that node",
+            _ if user.starts_with("system:node:") => "sudo kuberescue diagnose on that node",
+            _ => {
+                "sudo kuberescue certs renew admin.conf on a control-plane node, then copy admin.conf; for a token: log in again"
+            }
+        },
         Code::NotYetValid | Code::CaNotYetValid => {
             "compare the clocks of this machine and the cluster: timedatectl"
         }
