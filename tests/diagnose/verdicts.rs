@@ -44,7 +44,8 @@ fn the_verdict_is_read_first() {
     for name in SCENARIOS {
         let scenario = named(name);
         let node = scenario.node();
-        let told = node.run_as_given(&format!("diagnose --at {}", scenario.at)).out;
+        let root = node.root().to_str().unwrap();
+        let told = node.run_as_given(&format!("diagnose --at {}", scenario.at)).out.replace(root, "ROOT");
         let headline = told.split("\n\n").nth(1).unwrap();
         let mut narrow = kuberescue();
         narrow.args(["diagnose", "--at", &scenario.at, "--root"]).arg(node.root()).env("COLUMNS", "80");
@@ -75,19 +76,19 @@ fn the_verdict_is_read_first() {
     [all expired]
     VERDICT  CANNOT START: 13 of 13 certificates expired 693 days ago
     CAUSE    etcd-server, etcd-peer and 11 more expired by 2024-12-31; CAs valid until 2033-12-29
-    NEXT     sudo kuberescue recover
+    NEXT     kuberescue recover --root ROOT
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [CA expired]
     VERDICT  CANNOT START: 3 of 3 CAs expired 1060 days ago
     CAUSE    etcd-ca, ca, front-proxy-ca expired on 2023-12-30: every certificate that they signed is rejected
-    NEXT     sudo kuberescue recover --renew-cas
+    NEXT     kuberescue recover --renew-cas --root ROOT
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [one CA expired, its leaves not]
     VERDICT  CANNOT START: 1 of 3 CAs expired 23 days ago
     CAUSE    etcd-ca expired on 2026-11-01: every certificate that it signed is rejected
-    NEXT     sudo kuberescue recover --renew-cas
+    NEXT     kuberescue recover --renew-cas --root ROOT
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [external CA]
@@ -140,25 +141,25 @@ fn the_verdict_is_read_first() {
     [admin.conf expired]
     VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 12 certificates valid, the first until 2027-11-23 (364 days), CAs valid until 2036-11-20
     CAUSE    admin.conf: expired on 2026-11-21 (3 days ago)
-    NEXT     sudo kuberescue certs renew admin.conf
+    NEXT     kuberescue certs renew admin.conf --root ROOT
 
     [key mismatch]
     VERDICT  CANNOT START: apiserver no longer works
     CAUSE    apiserver: its key does not match its certificate
-    NEXT     sudo kuberescue recover
+    NEXT     kuberescue recover --root ROOT
     Running pods are not affected, but nothing can be managed until this is repaired.
 
     [mixed]
     VERDICT  MAY NOT START: 1 of 13 certificates expired 998 days ago, 3 more no longer work
     CAUSE    etcd-peer: signed by another key than that of "CN=etcd-ca"
-    NEXT     sudo kuberescue recover
+    NEXT     kuberescue recover --root ROOT
     Running pods are not affected, but nothing can be managed until this is repaired.
     Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
 
     [a new CA of the same name, all else old]
     VERDICT  CANNOT START: apiserver, kubelet-client and 4 more no longer work
     CAUSE    apiserver, kubelet-client and 3 more: signed by another key than that of "CN=kubernetes"
-    NEXT     sudo kuberescue recover
+    NEXT     kuberescue recover --root ROOT
     Running pods are not affected, but nothing can be managed until this is repaired.
     Condition: certificates of another CA are replaced. Make sure first that ca.crt is the same on all control-plane nodes (sha256sum /etc/kubernetes/pki/ca.crt).
 
@@ -172,7 +173,7 @@ fn the_verdict_is_read_first() {
     [the kubelet alone expired]
     VERDICT  CANNOT START AGAIN ONCE IT IS STOPPED: 1 of 13 certificates expired 3 days ago
     CAUSE    kubelet-client expired on 2026-11-21; CAs valid until 2036-11-20
-    NEXT     sudo kuberescue recover
+    NEXT     kuberescue recover --root ROOT
     Running pods are not affected, but this node's kubelet starts nothing new until this is repaired.
 
     [a backup among the manifests]
@@ -192,7 +193,7 @@ fn the_verdict_is_read_first() {
     [another CA in kubelet.conf]
     VERDICT  WORKS ONLY IN PART: kubelet.conf no longer works
     CAUSE    kubelet.conf: certificate-authority-data is another CA, not this node's ca.crt
-    NEXT     sudo kuberescue recover
+    NEXT     kuberescue recover --root ROOT
     Running pods are not affected.
 
     [another CA in kubelet.conf, and one that can't sign]
@@ -236,7 +237,7 @@ fn the_verdict_is_read_first() {
     [a certificate ends within 30 days]
     VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until 2026-12-10 (16 days), CAs valid until 2036-11-20
     CAUSE    apiserver: expires on 2026-12-10 (in 16 days)
-    NEXT     sudo kuberescue certs renew apiserver
+    NEXT     kuberescue certs renew apiserver --root ROOT
 
     [external etcd, its client certificate expired]
     VERDICT  CANNOT START: etcd client no longer works

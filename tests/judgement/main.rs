@@ -100,7 +100,7 @@ impl Judgement {
         let findings = node["findings"].as_array().ok_or_else(|| format!("no findings: {run}"))?;
         let blockers = findings.iter().filter(|finding| finding["severity"] == "blocker");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let renews_cas = text(&node["verdict"]["repair"]).ends_with("--renew-cas");
+        let renews_cas = text(&node["verdict"]["repair"]).contains(" --renew-cas");
         Ok(Self {
             flags: if renews_cas { " --renew-cas" } else { "" },
             blockers: blockers.map(|found| (text(&found["code"]), text(&found["subject"]))).collect(),

@@ -14,7 +14,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::disk::Root;
 use crate::error::Error;
 use crate::session::Context;
-use crate::session::input::host_state::{look_around, look_into};
+use crate::session::input::host_state::{is_whole_disk, look_around, look_into};
 use crate::session::input::source::RootArgs;
 use crate::state::Snapshot;
 
@@ -61,7 +61,12 @@ impl Read {
     ) -> Diagnosis {
         let Self { snapshot, inventory, around, .. } = self;
         let node = Node { snapshot, inventory, around };
-        diagnose(node, timeline, &source.display().to_string(), now, horizon)
+        let source = source.display().to_string();
+        let mut diagnosis = diagnose(node, timeline, &source, now, horizon);
+        if self.root.as_ref().is_some_and(|root| !root.is_live() && is_whole_disk(root)) {
+            diagnosis.verdict.on_disk(&source);
+        }
+        diagnosis
     }
 }
 

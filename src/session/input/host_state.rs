@@ -14,6 +14,10 @@ use crate::state::{Snapshot, catalog};
 /// Every system has it: a root without it is a copy of some files, which says nothing about the host.
 const WHOLE_DISK: &str = "/usr";
 
+pub fn is_whole_disk(root: &Root) -> bool {
+    root.has_directory(Path::new(WHOLE_DISK))
+}
+
 /// `time_is_the_clocks`: the time of evaluation is the machine's clock.
 pub fn look_around(
     root: &Root,
@@ -21,7 +25,7 @@ pub fn look_around(
     inventory: &Inventory,
     time_is_the_clocks: bool,
 ) -> HostState {
-    let is_disk = root.has_directory(Path::new(WHOLE_DISK));
+    let is_disk = is_whole_disk(root);
     let etcd = inventory.facts.etcd_data().filter(|_| is_disk).map(|directory| EtcdData {
         is_there: root.has_directory(&directory.join("member")),
         database: root.beginning(&directory.join(DATABASE), bolt::HEAD),

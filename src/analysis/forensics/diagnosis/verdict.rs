@@ -11,7 +11,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
 use crate::state::Subject;
 use crate::state::catalog::Without;
-use crate::state::text::{count, some};
+use crate::state::text::{count, shell_word, some};
 use crate::state::time;
 
 /// So many names stand in the line.
@@ -53,6 +53,16 @@ pub struct Verdict {
     pub conditions: Vec<Condition>,
     /// What that command leaves, or what keeps it from running, root cause first.
     pub obstacle: Option<String>,
+}
+
+impl Verdict {
+    /// For a disk that is mounted at `root`: the command repairs it there, where the machine's own would be another.
+    pub fn on_disk(&mut self, root: &str) {
+        if let Some(repair) = &mut self.repair {
+            repair.push_str(&format!(" --root {}", shell_word(root)));
+            self.next.clone_from(repair);
+        }
+    }
 }
 
 /// The verdict on a node. `plan` is what `recover` would do.
