@@ -383,6 +383,12 @@ fn what_is_refused() {
             .replace("pki/ca.crt\n    - --cluster-signing-key", "pki/ca.crt\"\n    - --cluster-signing-key"),
     );
     refused("a manifest written otherwise", "not-replaceable", &node, "ca replace ca --yes");
+    node.write(MANAGER, "kind: Pod\nspec: [");
+    refused("a manifest that cannot be read", "manifest-unreadable", &node, "ca replace ca --yes");
+    node.remove(MANAGER);
+    refused("no manifest", "manifest-missing", &node, "ca replace ca --yes");
+    node.must("ca replace front-proxy-ca --dry-run");
+    node.must("ca replace ca --dry-run --accept manifest-missing");
     assert_snapshot!(screens.0, @"
     ## the key may be on another node
     error [ca-key-missing]: cannot replace the CA ca (/etc/kubernetes/pki/ca.crt): its key /etc/kubernetes/pki/ca.key was not found, and other control-plane nodes may have it (cp-2, cp-3)
@@ -399,6 +405,14 @@ fn what_is_refused() {
     ## a manifest written otherwise
     error [not-replaceable]: cannot replace the CA ca (/etc/kubernetes/pki/ca.crt): --cluster-signing-cert-file in /etc/kubernetes/manifests/kube-controller-manager.yaml cannot be replaced in place
     hint: write each as one word on a line of its own (- --cluster-signing-cert-file=FILE) in /etc/kubernetes/manifests/kube-controller-manager.yaml
+
+    ## a manifest that cannot be read
+    error [manifest-unreadable]: cannot replace the CA ca (/etc/kubernetes/pki/ca.crt): which file kube-controller-manager signs with is not known: /etc/kubernetes/manifests/kube-controller-manager.yaml: line 2, column 7: a value has another type than expected
+    hint: first: sudo kuberescue explain manifest-unreadable; if it does not run on this node: --accept manifest-unreadable
+
+    ## no manifest
+    error [manifest-missing]: cannot replace the CA ca (/etc/kubernetes/pki/ca.crt): which file kube-controller-manager signs with is not known: no manifest of kube-controller-manager in /etc/kubernetes/manifests
+    hint: first: sudo kuberescue explain manifest-missing; if it does not run on this node: --accept manifest-missing
     ");
     for (arguments, code) in
         [("ca replace", 2), ("ca replace all", 2), ("ca replace ca --finish --days 3", 2)]

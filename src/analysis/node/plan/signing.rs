@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::decide::Decision;
 use super::replace::{impossible, refused};
 use super::{Refusal, Signing, SigningFlag, with_flags};
+use crate::analysis::node::findings::Finding;
 use crate::analysis::node::inventory::CaRow;
 use crate::analysis::node::references;
 use crate::state::catalog::Ca;
@@ -27,7 +28,7 @@ impl Decision<'_> {
     pub(super) fn signing(&self, row: &CaRow, files: &[PathBuf]) -> Result<Signing, Refusal> {
         let mut signing = Signing::default();
         let Some((path, pod)) = self.inventory.facts.pod(Component::ControllerManager) else {
-            return Ok(signing);
+            return self.without_manifest(row);
         };
         for name in references::SIGNING_FLAGS {
             let Some(value) = pod.flag(name) else { continue };
@@ -56,6 +57,26 @@ impl Decision<'_> {
         self.with_manifest(row, path, signing)
     }
 
+    /// Refuses where the controller manager should be here and its flags are not known: with a bundle it could not start.
+    fn without_manifest(&self, row: &CaRow) -> Result<Signing, Refusal> {
+        let is_unknown = |finding: &&Finding| {
+            matches!(finding.code, Code::ManifestMissing | Code::ManifestUnreadable)
+                && finding.subject == Component::ControllerManager.into()
+                && !self.options.accept.contains(&finding.code)
+        };
+        let unknown = self.findings.iter().find(is_unknown);
+        match unknown.filter(|_| row.authority == Ca::Cluster) {
+            None => Ok(Signing::default()),
+            Some(Finding { code, what, .. }) => {
+                let why = format!("which file kube-controller-manager signs with is not known: {what}");
+                let hint = format!(
+                    "first: sudo kuberescue explain {code}; if it does not run on this node: --accept {code}"
+                );
+                Err(refused(row, *code, why, hint))
+            }
+        }
+    }
+
     /// The same with the manifest, if its flags can be replaced in place.
     fn with_manifest(&self, row: &CaRow, path: &Path, mut signing: Signing) -> Result<Signing, Refusal> {
         if signing.flags.is_empty() {
@@ -80,7 +101,7 @@ impl Decision<'_> {
     pub(super) fn signing_again(&self, row: &CaRow) -> Result<Signing, Refusal> {
         let mut signing = Signing::default();
         let Some((path, pod)) = self.inventory.facts.pod(Component::ControllerManager) else {
-            return Ok(signing);
+            return self.without_manifest(row);
         };
         let name = row.certificate_path.file_name().unwrap_or_default();
         let file = row.certificate_path.with_file_name(SIGNING_FILE);
