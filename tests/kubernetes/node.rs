@@ -225,6 +225,13 @@ impl Node {
         });
     }
 
+    pub(crate) fn wait_until_the_kubelets_certificate_expires(&self) {
+        let check = ["openssl", "x509", "-checkend", "0", "-noout", "-in", KUBELET];
+        self.wait_until("the kubelet's certificate has expired", || {
+            (self.exec(&check).code == 1).then_some(())
+        });
+    }
+
     pub(crate) fn wait_until_the_api_server_fails(&self) {
         self.wait_until("the API server has failed twice", || {
             let pods = std::fs::read_dir(self.path("/var/log/pods")).ok()?.flatten();
