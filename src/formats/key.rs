@@ -4,6 +4,7 @@
 //! layer.
 
 mod names;
+mod trial;
 
 use std::fmt;
 
@@ -155,29 +156,6 @@ impl PrivateKey {
                 Some(format!("{} with a public exponent below 65537", self.algorithm))
             }
             _ => None,
-        }
-    }
-
-    /// Whether the key can sign: the numbers of a damaged key may not match, although it can be parsed and
-    /// its public half is right. True for keys that can't be used for signing here. Takes as long as a
-    /// signature.
-    pub fn can_sign(&self) -> bool {
-        use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING};
-        let random = ring::rand::SystemRandom::new();
-        let ecdsa = |curve| {
-            let pkcs8 = self.encoded_as(KeyEncoding::Sec1).and_then(|key| key.to_pkcs8());
-            pkcs8.is_ok_and(|pkcs8| ring::signature::EcdsaKeyPair::from_pkcs8(curve, &pkcs8, &random).is_ok())
-        };
-        let rsa = |key: &Self| {
-            let pair = ring::signature::RsaKeyPair::from_der(key.der()).ok()?;
-            let mut signature = vec![0; pair.public().modulus_len()];
-            pair.sign(&ring::signature::RSA_PKCS1_SHA256, &random, b"kuberescue", &mut signature).ok()
-        };
-        match self.algorithm {
-            KeyAlgorithm::Rsa(_) => self.encoded_as(KeyEncoding::Pkcs1).is_ok_and(|key| rsa(&key).is_some()),
-            KeyAlgorithm::EcdsaP256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
-            KeyAlgorithm::EcdsaP384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
-            _ => self.algorithm.can_sign(),
         }
     }
 

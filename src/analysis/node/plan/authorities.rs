@@ -48,7 +48,7 @@ impl Decision<'_> {
             hint,
             partial_helps: true,
         };
-        let old = match obstacle(row, |key| self.signs(row.authority, key)) {
+        let old = match obstacle(row) {
             Ok(certificate) => certificate,
             Err((code, why)) => {
                 let leaves = self.options.selection != Selection::Nothing;

@@ -13,7 +13,6 @@ use crate::analysis::node::findings::authority_key_problem;
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed};
 use crate::formats::ca_copies;
 use crate::formats::certificate::Certificate;
-use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::KubeconfigError;
 use crate::state::catalog::{self, Ca};
 use crate::state::text;
@@ -52,10 +51,7 @@ pub struct CaStep {
 }
 
 /// The CA's certificate, if it can be reissued with its own key; otherwise why not.
-pub(super) fn obstacle(
-    row: &CaRow,
-    signs: impl Fn(&PrivateKey) -> bool,
-) -> Result<&Certificate, (Code, String)> {
+pub(super) fn obstacle(row: &CaRow) -> Result<&Certificate, (Code, String)> {
     let certificate = match &row.certificate {
         Parsed::Missing => return Err((Code::CaMissing, "its certificate is missing".to_owned())),
         Parsed::Unreadable(why) => return Err((Code::CaUnreadable, why.clone())),
@@ -77,7 +73,7 @@ pub(super) fn obstacle(
         Some((_, Some(kind))) => {
             Err((Code::Unsupported, format!("kuberescue cannot sign with its key ({kind})")))
         }
-        Some((key, None)) if !signs(key) => {
+        Some((key, None)) if !key.can_sign() => {
             Err((Code::CaKeyUnreadable, format!("its key {file} is damaged")))
         }
         _ => Ok(certificate),

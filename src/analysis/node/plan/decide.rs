@@ -1,7 +1,5 @@
 //! The decisions: for each leaf certificate, whether it is renewed, issued, skipped or refused.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -127,7 +125,6 @@ pub(super) struct Decision<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) store: Vec<StoreChange>,
     pub(super) skipped: Vec<Skipped>,
-    signing: RefCell<BTreeMap<Ca, bool>>,
 }
 
 impl<'a> Decision<'a> {
@@ -160,31 +157,14 @@ impl<'a> Decision<'a> {
         options: &'a Options,
         now: Timestamp,
     ) -> Self {
-        let (authorities, replaced, steps, store, skipped, signing) = Default::default();
-        Self {
-            snapshot,
-            inventory,
-            findings,
-            options,
-            now,
-            authorities,
-            replaced,
-            steps,
-            store,
-            skipped,
-            signing,
-        }
+        let (authorities, replaced, steps, store, skipped) = Default::default();
+        Self { snapshot, inventory, findings, options, now, authorities, replaced, steps, store, skipped }
     }
 }
 
 impl Decision<'_> {
     pub(super) fn skip(&mut self, name: &str, long_name: &'static str, why: Why, needs_person: bool) {
         self.skipped.push(Skipped { name: name.to_owned(), long_name, why, needs_person });
-    }
-
-    /// Whether the key of a CA works, tried once for each.
-    pub(super) fn signs(&self, authority: Ca, key: &PrivateKey) -> bool {
-        *self.signing.borrow_mut().entry(authority).or_insert_with(|| key.can_sign())
     }
 
     /// Whether a credential has a finding that a reissue removes.
@@ -361,7 +341,7 @@ impl Decision<'_> {
             let what = format!("kuberescue cannot sign with its key ({kind})");
             return Err(unable(Code::Unsupported, &what, false));
         }
-        if let Some(key) = row.key.get().filter(|key| !self.signs(authority, key)) {
+        if let Some(key) = row.key.get().filter(|key| !key.can_sign()) {
             let what = format!("its key {} is damaged ({})", row.key_path.display(), key.algorithm);
             return Err(unable(Code::CaKeyUnreadable, &what, false));
         }

@@ -6,7 +6,6 @@ use super::repair::{Repair, prevents};
 use super::{Refusal, Selection, Skipped, Step, Why, ca};
 use crate::analysis::node::findings::{Finding, is_in_doubt};
 use crate::analysis::node::inventory::{CaRow, Inventory, KubeletForm};
-use crate::formats::key::PrivateKey;
 use crate::state::Code;
 use crate::state::catalog::{self, Ca, Names};
 
@@ -99,7 +98,7 @@ pub(super) fn authority_hint(code: Code, row: &CaRow) -> String {
     let (certificate, key) = (row.certificate_path.display(), row.key_path.display());
     let name = row.authority.name();
     match code {
-        Code::CaExpired => match ca::obstacle(row, PrivateKey::can_sign) {
+        Code::CaExpired => match ca::obstacle(row) {
             Ok(_) => {
                 "sudo kuberescue recover --renew-cas renews it with its own key, which keeps what it has signed; first see whether the clock is right: date -u".to_owned()
             }

@@ -149,8 +149,7 @@ impl Decision<'_> {
             Parsed::Present(certificate) => certificate,
         };
         let damaged = || {
-            let key =
-                row.key.get().filter(|key| key.unsupported().is_none() && !self.signs(row.authority, key));
+            let key = row.key.get().filter(|key| key.unsupported().is_none() && !key.can_sign());
             key.map(|_| format!("its key {} is damaged", row.key_path.display()))
         };
         authority_key_problem(row, certificate).map(|(_, why)| why).or_else(damaged)
