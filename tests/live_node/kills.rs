@@ -33,8 +33,7 @@ struct Point {
 fn struck(node: &TestNode, point: Point, arguments: &[&str]) -> Option<Run> {
     let Point { call, number, signal } = point;
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=STOP:when={number}"));
-    // Who runs the tests in the background may ignore Ctrl-C for them.
-    let strace = ["env", "--default-signal", "strace", "-f", "-o", TRACE, "-e", &trace, "-e", &inject];
+    let strace = ["strace", "-f", "-o", TRACE, "-e", &trace, "-e", &inject];
     let strace = [&strace[..], &[env!("CARGO_BIN_EXE_kuberescue")]].concat();
     let _gone = std::fs::remove_file(node.path(TRACE));
     let mut going = node.begin_command(&[&strace[..], arguments].concat());

@@ -148,8 +148,14 @@ impl TestNode {
 
     /// A command that will run inside the node, as root, with the administrator's kubeconfig in its environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = script("exec");
-        command.arg(&self.directory).args(arguments).current_dir("/");
+        // Who runs the tests in the background ignores Ctrl-C for them, and nsenter then says nothing of a signal.
+        let mut command = Command::new("env");
+        command
+            .arg("--default-signal")
+            .arg(script("exec").get_program())
+            .arg(&self.directory)
+            .args(arguments)
+            .current_dir("/");
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("/opt/testnode/bin:{path}:/usr/sbin:/sbin"));
         command.env("KUBECONFIG", "/etc/kubernetes/admin.conf");
