@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use super::pem::{self, PemError};
 use super::reason;
-use crate::state::Digest;
+use crate::state::{Digest, Memo};
 
 /// The largest certificate that is parsed: Go's limit for a TLS message with an entire chain (crypto/tls,
 /// `maxHandshakeCertificateMsg`).
@@ -104,6 +104,10 @@ pub struct Certificate {
     /// The hash of its signature, if Go and openssl reject it: `MD5`, `SHA-1`.
     pub weak_hash: Option<&'static str>,
 }
+
+/// Certificates with the CA that has signed them: a change looks at each of them several times, and so does whoever reads many
+/// backups of one node.
+static VERIFIED: Memo = Memo::new();
 
 impl Certificate {
     /// The first certificate of a PEM file: by convention the leaf certificate.
@@ -290,6 +294,16 @@ impl Certificate {
                 authority: authority.subject.clone(),
             });
         }
+        let pair = Digest::of(&[self.der.as_slice(), &authority.der].concat());
+        if VERIFIED.get(&pair).is_some() {
+            return Ok(());
+        }
+        self.verify(authority)?;
+        VERIFIED.keep(pair, true);
+        Ok(())
+    }
+
+    fn verify(&self, authority: &Self) -> Result<(), ChainError> {
         let unsupported = |reason: &str| ChainError::Unsupported(reason.to_owned());
         let (_, leaf) = X509Certificate::from_der(&self.der).map_err(|_| unsupported("unreadable"))?;
         let (_, parent) = X509Certificate::from_der(&authority.der).map_err(|_| unsupported("unreadable"))?;

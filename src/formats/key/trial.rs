@@ -1,19 +1,13 @@
 //! Whether a private key works, by a signature.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING};
 
 use super::{KeyAlgorithm, KeyEncoding, PrivateKey};
-use crate::state::Digest;
+use crate::state::{Digest, Memo};
 
-/// So many keys are remembered.
-const MOST: usize = 4096;
-
-/// What was tried, by the digest of the key: all backups of a node hold the same CA keys, and their signatures take longer than
+/// The keys that were tried: all backups of a node hold the same CA keys, and their signatures take longer than
 /// all else that is looked at in an archive.
-static TRIED: Mutex<BTreeMap<Digest, bool>> = Mutex::new(BTreeMap::new());
+static TRIED: Memo = Memo::new();
 
 impl PrivateKey {
     /// Whether the key can sign: the numbers of a damaged key may not match, although it can be parsed and
@@ -21,16 +15,11 @@ impl PrivateKey {
     /// signature.
     pub fn can_sign(&self) -> bool {
         let digest = Digest::of(self.der());
-        let tried = || TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = tried().get(&digest) {
-            return *known;
-        }
-        let signs = self.signs();
-        let mut tried = tried();
-        if tried.len() < MOST {
-            tried.insert(digest, signs);
-        }
-        signs
+        TRIED.get(&digest).unwrap_or_else(|| {
+            let signs = self.signs();
+            TRIED.keep(digest, signs);
+            signs
+        })
     }
 
     fn signs(&self) -> bool {
