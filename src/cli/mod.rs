@@ -107,8 +107,10 @@ pub fn command() -> clap::Command {
 /// They are no command of this program, or ask for help or the version.
 pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let named = std::iter::once("kuberescue".into()).chain(words);
-    let matches = command().try_get_matches_from(named);
+    let named: Vec<OsString> = std::iter::once("kuberescue".into()).chain(words).collect();
+    let matches = layout::lay_out_named(Cli::command(), &shown).try_get_matches_from(&named);
+    // Help and what is wrong is told of all commands.
+    let matches = matches.or_else(|_| command().try_get_matches_from(&named));
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
         Ok((Cli { command: Command::Help(help) }, _)) => parse(help.as_words()),
