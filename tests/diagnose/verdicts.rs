@@ -48,7 +48,7 @@ fn the_verdict_is_read_first() {
         let told = node.run_as_given(&format!("diagnose --at {}", scenario.at)).out.replace(root, "ROOT");
         let headline = told.split("\n\n").nth(1).unwrap();
         let mut narrow = kuberescue();
-        narrow.args(["diagnose", "--at", &scenario.at, "--root"]).arg(node.root()).env("COLUMNS", "80");
+        narrow.args(["diagnose", "--at", scenario.at, "--root"]).arg(node.root()).env("COLUMNS", "80");
         let narrow = run(narrow).out;
         let mut labels = Vec::new();
         for row in narrow.split("\n\n").nth(1).unwrap().lines() {
