@@ -61,7 +61,7 @@ pub(super) fn lay_out(command: Command) -> Command {
     command.help_template(TOP).after_help(START).mut_subcommands(|below| laid_out(below, ""))
 }
 
-/// The same for the commands among these words: those of all commands take longer than reading a node.
+/// The same for the commands among these words alone: one is parsed, and laying out all of them takes time in each run.
 pub(super) fn lay_out_named(command: Command, words: &[String]) -> Command {
     command.mut_subcommands(|below| match words.iter().any(|word| word == below.get_name()) {
         true => laid_out(below, ""),
