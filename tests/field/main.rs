@@ -157,7 +157,7 @@ fn the_credential_of_another_cluster_is_kept() {
     let before = admin();
     let dry = node.run(&format!("recover --dry-run -v --at {AT}"));
     insta::assert_snapshot!(said(&dry), @r#"
-      another-cluster        admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
+      another-cluster         admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
     - renew admin.conf: in /etc/kubernetes/admin.conf, context "kubernetes-admin@kubernetes"
         NOTE: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
       by hand   admin.conf: current-context is another cluster's and is not changed; to select this one: kubectl config use-context kubernetes-admin@kubernetes --kubeconfig /etc/kubernetes/admin.conf
@@ -175,10 +175,8 @@ fn the_credential_of_another_cluster_is_kept() {
     insta::assert_snapshot!(again.out.replace(&node.root().display().to_string(), "ROOT"), @"
     cp-1 (control-plane node, Kubernetes 1.36) at 2026-12-01 00:00 UTC, read from ROOT
 
-    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until
-             2027-12-01 (365 days), CAs valid until 2033-12-29
-    CAUSE    admin.conf: its current-context is another cluster's
-             (https://staging.example.test:6443)
+    VERDICT  NO BLOCKING PROBLEM, 1 WARNING: 13 certificates valid, the first until 2027-12-01 (365 days), CAs valid until 2033-12-29
+    CAUSE    admin.conf: its current-context is another cluster's (https://staging.example.test:6443)
     NEXT     kuberescue explain another-cluster
 
     Warnings:
