@@ -30,7 +30,8 @@ fn at_five_moments_and_then_to_the_end() {
         assert_eq!(killed.code, 128 + 9, "before {moment}: {}", node.text("/var/lib/run.log"));
         eprintln!("killed when {moment}");
         // In the middle of the change it is refused, and says what to do.
-        if node.path("/var/lib/kuberescue/journal.json").exists() {
+        let own = node.path("/var/lib/kuberescue");
+        if ["journal.json", "staging.json"].iter().any(|record| own.join(record).exists()) {
             let refused = node.kuberescue(&["recover", "--yes"]);
             assert!(refused.code == 5 && refused.err.contains("kuberescue resume"), "{refused:?}");
             node.rescued(&["resume", "--yes"]);
