@@ -21,7 +21,7 @@ use crate::session::input::arguments::parse_duration;
 use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::preflight::{Preflight, preflight};
 use crate::session::recovery::{self, Live, Restart};
-use crate::state::text::shell_word;
+use crate::state::text::root_option;
 use crate::state::{Code, Subject};
 
 /// Arguments of `recover`.
@@ -81,13 +81,10 @@ impl Args {
     /// The same command on the same node.
     fn on_this_node(&self, command: &str) -> String {
         let root = &self.change.write.root.root;
-        let sudo = if root == Path::new("/") { "sudo " } else { "" };
-        let root = if sudo.is_empty() {
-            format!(" --root {}", shell_word(&root.display().to_string()))
-        } else {
-            String::new()
-        };
-        format!("{sudo}kuberescue {command}{root}")
+        if root == Path::new("/") {
+            return format!("sudo kuberescue {command}");
+        }
+        format!("kuberescue {command}{}", root_option(root))
     }
 
     fn options(&self) -> Result<Options, Error> {

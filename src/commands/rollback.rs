@@ -17,7 +17,7 @@ use crate::session::change::{sweep, take_lock};
 use crate::session::input::source::RootArgs;
 use crate::session::recovery::manifests::{beside, bring_back, moved};
 use crate::session::recovery::rescue;
-use crate::state::text::{count, shell_word};
+use crate::state::text::{count, root_option, shell_word};
 
 const KIND: &str = "RollbackResult";
 
@@ -129,7 +129,7 @@ fn nothing(args: &Args, root: &Root, context: &mut Context<'_>) {
     if let Some(archive) = earlier.archive.as_ref().filter(|archive| archive.path.is_file()) {
         let root = match root.is_live() {
             true => String::new(),
-            false => format!(" --root {}", shell_word(&args.root.root.display().to_string())),
+            false => root_option(&args.root.root),
         };
         let file = shell_word(&archive.path.display().to_string());
         context

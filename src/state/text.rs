@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,11 @@ pub fn shell_word(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// The end of a command for the node at `root`, which is not the machine's own.
+pub fn root_option(root: &Path) -> String {
+    format!(" --root {}", shell_word(&root.display().to_string()))
 }
 
 /// `1 file`, `2 files`, `2 entries`, as kubectl counts.

@@ -61,10 +61,9 @@ impl Read {
     ) -> Diagnosis {
         let Self { snapshot, inventory, around, .. } = self;
         let node = Node { snapshot, inventory, around };
-        let source = source.display().to_string();
-        let mut diagnosis = diagnose(node, timeline, &source, now, horizon);
+        let mut diagnosis = diagnose(node, timeline, &source.display().to_string(), now, horizon);
         if self.root.as_ref().is_some_and(|root| !root.is_live() && is_whole_disk(root)) {
-            diagnosis.verdict.on_disk(&source);
+            diagnosis.verdict.on_disk(source);
         }
         diagnosis
     }

@@ -1,5 +1,7 @@
 //! The verdict: the one line that the reader sees first.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,7 +13,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{Condition, Outlook, Plan};
 use crate::state::Subject;
 use crate::state::catalog::Without;
-use crate::state::text::{count, shell_word, some};
+use crate::state::text::{count, root_option, some};
 use crate::state::time;
 
 /// So many names stand in the line.
@@ -57,9 +59,9 @@ pub struct Verdict {
 
 impl Verdict {
     /// For a disk that is mounted at `root`: the command repairs it there, where the machine's own would be another.
-    pub fn on_disk(&mut self, root: &str) {
+    pub fn on_disk(&mut self, root: &Path) {
         if let Some(repair) = &mut self.repair {
-            repair.push_str(&format!(" --root {}", shell_word(root)));
+            repair.push_str(&root_option(root));
             self.next.clone_from(repair);
         }
     }
