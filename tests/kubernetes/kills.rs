@@ -1,7 +1,7 @@
 //! SIGKILL in the middle of `recover`, and `recover` again.
 
-use crate::node::{Node, now};
-use crate::recover::assert_well;
+use crate::node::Node;
+use crate::recover::{assert_well, recover_once};
 
 /// When the next kill comes: what the run has said, or what is there on the node.
 const MOMENTS: [(&str, &str); 5] = [
@@ -37,10 +37,7 @@ fn at_five_moments_and_then_to_the_end() {
             node.rescued(&["resume", "--yes"]);
         }
     }
-    let started = now();
-    let last = node.kuberescue(&["recover", "--yes"]);
-    assert_eq!(last.code, 0, "{last}\n{}", node.story());
-    assert!(node.is_ready_since(&started), "{}", node.story());
+    recover_once(&node, &[]);
     assert_eq!(node.probe().1, 0);
     assert_well(&node);
     let own = node.path("/var/lib/kuberescue");

@@ -153,11 +153,13 @@ impl Node {
         self.must(&["systemctl", verb, "kubelet"]);
     }
 
-    /// Signs every leaf certificate again, from 400 days ago until this moment, as `date -d` reads it.
+    /// [`Self::sign_again`], from 400 days ago.
     pub(crate) fn expire(&self, options: &[&str], until: &str) {
         self.sign_again(options, "-400 days", until);
     }
 
+    /// Signs every leaf certificate again, valid from one time to another, each as `date -d` reads it; fewer or more with the
+    /// options of `scripts/kubernetes/expire`.
     pub(crate) fn sign_again(&self, options: &[&str], from: &str, until: &str) {
         let mut command = script("expire");
         command.args(options).arg(self.directory.join("root")).args([from, until]);

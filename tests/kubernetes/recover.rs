@@ -9,11 +9,16 @@ fn defrag_pod(node: &Node) -> Option<String> {
     pods.iter().map(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap().to_owned()).min()
 }
 
-/// Recovers: the node is Ready with a fresh lease at once, the cluster is well, and a second time there is nothing to do.
-pub(crate) fn recover(node: &Node, arguments: &[&str]) {
+/// Recovers: the node is Ready with a fresh lease at once.
+pub(crate) fn recover_once(node: &Node, arguments: &[&str]) {
     let started = now();
     node.rescued(&[&["recover", "--yes"], arguments].concat());
     assert!(node.is_ready_since(&started), "{}", node.story());
+}
+
+/// The same; and the cluster is well, and a second time there is nothing to do.
+pub(crate) fn recover(node: &Node, arguments: &[&str]) {
+    recover_once(node, arguments);
     let (report, code) = node.probe();
     assert_eq!(code, 0, "{report:#}\n{}", node.story());
     let running = COMPONENTS.map(|component| node.running(component));
@@ -46,9 +51,7 @@ fn after_a_reboot_and_again_after_a_rollback() {
     assert!(!back.out.is_empty() || !back.err.is_empty());
     // The kubelet couldn't start again, so that nothing is stopped.
     assert_eq!(node.kuberescue(&["restart", "--yes"]).code, 5);
-    let started = now();
-    node.rescued(&["recover", "--yes"]);
-    assert!(node.is_ready_since(&started), "{}", node.story());
+    recover_once(&node, &[]);
     assert_well(&node);
 }
 
