@@ -1,6 +1,8 @@
 //! Archives as an operator uses them: made, compared, verified, restored, with the history beside them.
 
 mod common;
+#[path = "archive/damage.rs"]
+mod damage;
 #[path = "archive/many.rs"]
 mod many;
 
@@ -378,10 +380,7 @@ fn an_archive_of_another_node_is_refused() {
 fn a_broken_archive_and_no_archive_change_nothing() {
     let node = Node::of("ecdsa-p256");
     let (directory, file) = archive(&node);
-    let mut bytes = std::fs::read(&file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
+    damage::change(&file, "etc/kubernetes/pki/apiserver.key");
     let before = node.state();
     let mut told = Screens::default();
     for what in [file.clone(), directory.path().join("none"), directory.path().to_owned()] {

@@ -9,6 +9,7 @@ use kuberescue::session::input::source::{RootArgs, archived};
 
 use crate::common::screen::steady;
 use crate::common::{Node, Run, fixture, kuberescue, run};
+use crate::damage;
 
 const AT: &str = "2026-11-24";
 
@@ -45,11 +46,6 @@ fn shown(directory: &Path, run: &Run) -> String {
     )
 }
 
-fn damage(file: &Path) {
-    let bytes = std::fs::read(file).unwrap();
-    std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
-}
-
 /// A directory as backups lie in it: archives of three nodes in two clusters, and other files.
 fn backups() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -58,7 +54,7 @@ fn backups() -> tempfile::TempDir {
     made(&good, &at.join("east"), "cp-2", "2026-11-20T08:00:00Z");
     made(&good, at, "cp-1", "2026-11-21T08:00:00Z");
     made(&expired, &at.join("east"), "cp-1", "2024-11-20T08:00:00Z");
-    damage(&made(&good, at, "cp-3", "2026-11-22T08:00:00Z"));
+    damage::cut(&made(&good, at, "cp-3", "2026-11-22T08:00:00Z"), "etc/kubernetes/pki/apiserver.key");
     // One of ours that was cut off while it was copied.
     std::fs::write(at.join("cp-4.tgz"), "").unwrap();
     // A tar of a node's root under another name, and one of something else.
@@ -120,7 +116,7 @@ fn each_archive_is_one_row() {
     cp-1.tar.xz                         -         -                  UNREADABLE        compressed with xz
     cp-1.tar.zst                        -         -                  UNREADABLE        compressed with zstd
     cp-2.tar.xz                         -         -                  UNREADABLE        compressed with xz
-    cp-3-TIME.tar.gz        -         -                  DAMAGED           truncated
+    cp-3-TIME.tar.gz        -         -                  DAMAGED           etc/kubernetes/pki/apiserver.key: truncated
     cp-4.tgz                            -         -                  DAMAGED           the file is empty
     home.tar                            -         -                  NOT RECOVERABLE   it holds no kubeadm node: no CA, no kubeconfig, no API server manifest
     12 archives: 3 READY, 1 RECOVERABLE, 1 NOT RECOVERABLE, 2 DAMAGED, 5 UNREADABLE
@@ -248,7 +244,7 @@ fn documents_have_one_shape_for_one_and_for_many() {
     let first = made(&good, at, "cp-1", "2026-11-20T08:00:00Z");
     made(&expired, at, "cp-2", "2024-11-20T08:00:00Z");
     let broken = made(&good, at, "cp-3", "2026-11-22T08:00:00Z");
-    damage(&broken);
+    damage::cut(&broken, "etc/kubernetes/pki/apiserver.key");
     let many = verify(&format!("{} -o json", at.display()), "");
     let document = many.json();
     assert_eq!(many.code, 1, "{many}");
@@ -263,7 +259,7 @@ fn documents_have_one_shape_for_one_and_for_many() {
     {
       "error": {
         "code": "archive-damaged",
-        "message": "cannot read the archive BACKUPS/cp-3-TIME.tar.gz: truncated"
+        "message": "cannot read the archive BACKUPS/cp-3-TIME.tar.gz: etc/kubernetes/pki/apiserver.key: truncated"
       },
       "path": "BACKUPS/cp-3-TIME.tar.gz"
     }
