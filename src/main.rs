@@ -22,6 +22,10 @@ use kuberescue::live::{clock, invoker};
 use kuberescue::report::Output;
 use kuberescue::session::Context;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     invoker::keep_memory_private();
     let (cli, matches) = match cli::parse(std::env::args_os().skip(1).collect()) {

@@ -45,12 +45,15 @@ fn all_is_renewed_in_kubeadms_words() {
     }
 }
 
+/// What kubeadm 1.36 says of a node of 1.20, whose own version doesn't know the file.
+const LATER: &str = "MISSING! certificate embedded in the kubeconfig file for the super-admin\n";
+
 #[test]
 fn expired_certificates_of_the_kubelet_are_renewed_with_the_rest() {
     for name in ["expired-all", "v120-expired"] {
         let run = Node::of(name).must("certs renew all");
         // They come after kubeadm's own, before the blank line.
-        let kubeadms = expected(name, "renew.out");
+        let kubeadms = expected(name, "renew.out").replace(LATER, "");
         let (head, end) = kubeadms.split_once("\n\n").unwrap();
         let kubelets = run.out.strip_prefix(&format!("{head}\n")).unwrap();
         let kubelets = kubelets.strip_suffix(&format!("\n\n{end}")).unwrap();
@@ -68,11 +71,8 @@ fn what_was_expired_is_valid_afterwards() {
         assert_eq!(node.run("certs check-expiration").code, 1, "{name}");
         node.must("certs renew all");
         let after = node.run("certs check-expiration");
-        // kubeadm of that version knows no super-admin.conf.
-        let marked: Vec<_> =
-            after.out.lines().filter(|line| line.starts_with('!')).map(str::trim_end).collect();
-        let expected: &[&str] = if name == "v120-expired" { &["!MISSING! super-admin.conf"] } else { &[] };
-        assert_eq!((after.code, marked.as_slice()), (0, expected), "{name}\n{after}");
+        let marked = after.out.lines().filter(|line| line.starts_with('!')).count();
+        assert_eq!((after.code, marked), (0, 0), "{name}\n{after}");
     }
 }
 

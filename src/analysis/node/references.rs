@@ -82,9 +82,15 @@ pub(super) fn authority(snapshot: &Snapshot, facts: &Facts, authority: Ca) -> Fi
     if is_there(&place.certificate) { place } else { named.into_iter().next().unwrap_or(place) }
 }
 
-/// Whether the API server and etcd ask for a leaf of etcd's: none where they speak plain HTTP, and of an external etcd
-/// only the client's, if its CA can sign here.
+/// Whether a node of this kind has a leaf: what came with a later version only if it is there all the same, and of
+/// etcd's what the API server and etcd ask for, which is none where they speak plain HTTP, and of an external etcd only
+/// the client's, if its CA can sign here.
 pub(super) fn asks_for(snapshot: &Snapshot, facts: &Facts, spec: &CertSpec) -> bool {
+    if let (Some(since), Some(version)) = (spec.by_init_since, &facts.minor_version)
+        && version.value < since
+    {
+        return snapshot.get(&leaf(facts, spec).certificate).is_some();
+    }
     if spec.authority != Ca::Etcd {
         return true;
     }
@@ -188,7 +194,7 @@ const fn served(name: &'static str) -> CertSpec {
         organization: Organization::same(None),
         usage: Usage::Server,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     }
 }
 

@@ -149,9 +149,9 @@ pub struct CertSpec {
     pub organization: Organization,
     pub usage: Usage,
     pub names: Names,
-    /// Not every node has it: its absence is no fault. (`super-admin.conf` is created by `init` of 1.29 and
-    /// later, never by `join`.)
-    pub optional: bool,
+    /// The minor version from which `init` alone creates it, not `join`: its absence is no fault. (kubeadm 1.29:
+    /// `super-admin.conf`.)
+    pub by_init_since: Option<u32>,
 }
 
 /// The leaf certificate of this kubeadm name.

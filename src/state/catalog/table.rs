@@ -49,7 +49,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: ADMINS,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::ApiServer,
@@ -61,7 +61,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: NO_ORGANIZATION,
         usage: Usage::Server,
         names: Names::ApiServer,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::ApiServerEtcdClient,
@@ -73,7 +73,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: MASTERS_UNTIL_1_28,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::ApiServerKubeletClient,
@@ -85,7 +85,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: KUBELET_API_ADMIN,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::ControllerManager,
@@ -97,7 +97,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: NO_ORGANIZATION,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::EtcdHealthcheckClient,
@@ -109,7 +109,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: MASTERS_UNTIL_1_28,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::EtcdPeer,
@@ -121,7 +121,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: NO_ORGANIZATION,
         usage: Usage::ServerAndClient,
         names: Names::EtcdMember,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::EtcdServer,
@@ -133,7 +133,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: NO_ORGANIZATION,
         usage: Usage::ServerAndClient,
         names: Names::EtcdMember,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::FrontProxyClient,
@@ -145,7 +145,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: NO_ORGANIZATION,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::Scheduler,
@@ -157,7 +157,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: NO_ORGANIZATION,
         usage: Usage::Client,
         names: Names::None,
-        optional: false,
+        by_init_since: None,
     },
     CertSpec {
         leaf: Leaf::SuperAdmin,
@@ -169,7 +169,7 @@ pub const CERT_SPECS: [CertSpec; 11] = [
         organization: MASTERS,
         usage: Usage::Client,
         names: Names::None,
-        optional: true,
+        by_init_since: Some(29),
     },
 ];
 

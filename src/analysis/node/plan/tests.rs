@@ -297,7 +297,6 @@ fn what_new_certificates_do_not_repair() {
     Repairable
 
     issues: admin.conf; apiserver; apiserver-etcd-client; apiserver-kubelet-client; controller-manager.conf; etcd-healthcheck-client; etcd-peer; etcd-server; front-proxy-client; scheduler.conf; kubelet-client; kubelet-serving
-    skips: super-admin.conf
     restarts: kubelet 2; etcd 2; kube-apiserver 4; kube-controller-manager 1; kube-scheduler 1
     repairs: expired etcd-server; expired etcd-peer; expired apiserver-etcd-client; expired apiserver; expired kubelet-client; kubelet-crash-loop kubelet; expired controller-manager.conf; expired scheduler.conf; expired apiserver-kubelet-client; expired front-proxy-client
     Repairable
