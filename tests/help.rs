@@ -69,6 +69,26 @@ fn long_help_has_examples_and_exit_codes() {
 }
 
 /// Every example is a command line that the parser takes.
+/// A text that breaks its own lines is ragged on any terminal.
+#[test]
+fn paragraphs_fill_the_width() {
+    let mut ragged = Vec::new();
+    for command in commands() {
+        let help = at(&format!("{command} --help"), "80").out;
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            let [line, next] = [pair[0], pair[1]];
+            let word = next.split(' ').next().unwrap().chars().count();
+            let is_text = |line: &str| !line.is_empty() && !line.starts_with([' ', '-']);
+            let ends = line.ends_with(['.', ':']) || line.starts_with("Usage: ");
+            if is_text(line) && is_text(next) && !ends && line.chars().count() + 1 + word <= 80 {
+                ragged.push(format!("{command}: {line}"));
+            }
+        }
+    }
+    assert!(ragged.is_empty(), "{}", ragged.join("\n"));
+}
+
 #[test]
 fn the_examples_can_be_parsed() {
     let mut count = 0;

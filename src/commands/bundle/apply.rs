@@ -18,9 +18,9 @@ use crate::session::recovery::host::HostArgs;
 use crate::session::recovery::{Live, Restart};
 
 const EXAMPLES: &str = "\
-The bundle is decrypted in memory. It must be for this node and from its
-cluster's CA, and the node must work with it; otherwise nothing is changed. The
-old files are archived first: kuberescue rollback puts them back. On a worker
+The bundle is decrypted in memory. It must be for this node and from its \
+cluster's CA, and the node must work with it; otherwise nothing is changed. The \
+old files are archived first: kuberescue rollback puts them back. On a worker \
 kubelet.conf keeps its API server.
 
 Examples:

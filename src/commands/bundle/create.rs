@@ -23,10 +23,10 @@ use crate::state::Code;
 use crate::state::text::shell_word;
 
 const EXAMPLES: &str = "\
-For a worker: a new client certificate of its kubelet, the cluster's CA, and a
-kubelet.conf. For another control-plane node, of which --from is an archive, the
-mounted disk or a copy of /etc/kubernetes: its certificates and kubeconfigs, as
-recover would renew them there. No key of a CA is in it. The file is encrypted
+For a worker: a new client certificate of its kubelet, the cluster's CA, and a \
+kubelet.conf. For another control-plane node, of which --from is an archive, the \
+mounted disk or a copy of /etc/kubernetes: its certificates and kubeconfigs, as \
+recover would renew them there. No key of a CA is in it. The file is encrypted \
 in the format of age, and works on that node alone.
 
 Examples:

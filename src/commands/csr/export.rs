@@ -23,7 +23,7 @@ use crate::state::text::shell_word;
 use crate::state::time::minute;
 
 const EXAMPLES: &str = "\
-Subject and names are those of the old certificates. New private keys stay on this node, in
+Subject and names are those of the old certificates. New private keys stay on this node, in \
 /var/lib/kuberescue, until csr import; DIR holds requests and a manifest, and nothing secret.
 
 Examples:

@@ -14,7 +14,7 @@ use crate::session::change::csr::import::Import;
 use crate::state::text::count;
 
 const EXAMPLES: &str = "\
-Each certificate is checked first: signed by the CA of this node, with the key that waits for it, and with the user, groups,
+Each certificate is checked first: signed by the CA of this node, with the key that waits for it, and with the user, groups, \
 names and usage that this node needs. A directory of kubeadm certs generate-csr, with its keys, is taken too.
 
 Examples:

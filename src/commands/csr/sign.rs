@@ -16,8 +16,8 @@ use crate::state::Code;
 use crate::state::text::shell_word;
 
 const EXAMPLES: &str = "\
-Takes subject, names and key from each request, and nothing else: usage and constraints are those that kubeadm gives a
-certificate of this name. Which CA signs is decided by its key, not by the name of its file. A directory of
+Takes subject, names and key from each request, and nothing else: usage and constraints are those that kubeadm gives a \
+certificate of this name. Which CA signs is decided by its key, not by the name of its file. A directory of \
 kubeadm certs generate-csr is taken too.
 
 Examples:

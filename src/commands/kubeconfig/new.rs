@@ -19,7 +19,7 @@ use crate::state::catalog::Ca;
 use crate::state::text::shell_word;
 
 const EXAMPLES: &str = "\
-Needs the CA key of this node and nothing that runs. The client certificate has a new ECDSA P-256 key, never outlives
+Needs the CA key of this node and nothing that runs. The client certificate has a new ECDSA P-256 key, never outlives \
 its CA, and is recorded in the history of the node (kuberescue archive verify shows it).
 
 Examples:
