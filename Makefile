@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static dist check deny deps test test-node test-kubernetes fuzz demo bench bench-node reliability clean
+.PHONY: help build static dist check deny deps test test-node test-kubernetes test-aarch64 fuzz demo bench bench-node reliability clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -51,6 +51,11 @@ test-kubernetes: deps ## stories on a real Kubernetes 1.20, which is built first
 	scripts/kubernetes/build
 	cargo test --locked --test kubernetes -- --ignored --nocapture --test-threads=6
 
+test-aarch64: deps static ## the static binary for aarch64 under qemu, beside that for x86_64 (root, once)
+	bash -c '. scripts/packages.sh && need_packages qemu-user'
+	scripts/build-static.sh aarch64
+	KUBERESCUE_DIST="$(CURDIR)/dist" cargo test --locked --test dist -- --ignored --exact the_other_architecture_says_and_does_the_same
+
 SECONDS = 60
 fuzz: ## each fuzz target for 60 s; SECONDS=2 for less, TARGETS="pem key" for some
 	scripts/fuzz.sh $(SECONDS) $(TARGETS)
@@ -63,10 +68,8 @@ demo: ## the main job on a copy of an expired kubeadm node: before, plan, after
 	cargo test --locked --quiet --no-run --test layers
 	scripts/demo.sh target/debug/kuberescue
 
-bench: build ## measured beside openssl
-	scripts/bench.sh
-	cargo build --locked --release --example bench_logs
-	scripts/bench-logs.sh
+bench: static ## measured beside openssl, kubeadm, tar and grep: docs/performance.md
+	scripts/bench.sh $(STATIC)
 
 bench-node: deps build ## measured on the test node, beside a script with openssl and ctr (root)
 	scripts/bench-node.sh $(RELEASE)

@@ -22,9 +22,10 @@ case $ARCH in
 esac
 TARGET=$ARCH-unknown-linux-musl
 TARGET_ENV=${TARGET//-/_}
-# Another compiler version than the native build may use: its own target directory, so that neither undoes the other's.
+# Another compiler version than the native build may use: its own target directory, so that neither undoes the other's. One for
+# each architecture: cargo lets one build at a time into a directory.
 BUILD=${CARGO_TARGET_DIR:-$PWD/target}/static
-export CARGO_TARGET_DIR=$BUILD
+export CARGO_TARGET_DIR=$BUILD/$ARCH
 SYSROOT=$BUILD/musl-sysroot/$ARCH
 OUT=dist/kuberescue-$ARCH-linux
 SECONDS=0
@@ -144,7 +145,7 @@ FLAGS="$FLAGS -C force-unwind-tables=no"
 export RUSTFLAGS="$FLAGS --remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 "${CARGO[@]}" build --locked --release --bin kuberescue --target "$TARGET" ${STD[@]+"${STD[@]}"}
 
-BUILT=$BUILD/$TARGET/release/kuberescue
+BUILT=$CARGO_TARGET_DIR/$TARGET/release/kuberescue
 assert_static "$BUILT"
 mkdir -p dist
 # Renamed into place: a test that runs the old one keeps it.
