@@ -1,7 +1,7 @@
 //! Files that are gone, or hold what kubeadm wouldn't put there.
 
 use crate::common::base64;
-use crate::node::{KUBELET, Node};
+use crate::node::{KUBELET, Node, now};
 use crate::recover::{assert_well, recover_once};
 
 /// One node, two accidents one after the other.
@@ -37,4 +37,39 @@ fn admin_conf_and_the_kubelets_certificate() {
     node.systemctl("start");
     recover("kubelet.conf holds the certificate, which has expired");
     assert!(std::fs::read_to_string(&conf).unwrap().contains("client-certificate-data: "));
+}
+
+/// A kubelet that has nothing left gets a kubeconfig to request its certificate with, then one with a certificate; and the
+/// API server another name, which the cluster's own record follows.
+#[test]
+#[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
+fn what_the_kubelet_needs_and_another_name() {
+    let node = Node::healthy();
+    let lost = "rm -f /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki/*";
+    for (option, file) in [
+        ("--for-bootstrap", "/etc/kubernetes/bootstrap-kubelet.conf"),
+        ("--for-node", "/etc/kubernetes/kubelet.conf"),
+    ] {
+        eprintln!("{option}");
+        node.systemctl("stop");
+        node.must(&["sh", "-c", lost]);
+        node.rescued(&["kubeconfig", "new", option, "--out", file]);
+        let since = now();
+        node.systemctl("start");
+        node.wait_until("the node is Ready again", || node.is_ready_since(&since).then_some(()));
+        node.must(&["rm", "-f", "/etc/kubernetes/bootstrap-kubelet.conf"]);
+    }
+
+    node.rescued(&["kubeconfig", "new", "--break-glass", "--out", "/var/lib/emergency.conf"]);
+    let secrets = ["auth", "can-i", "delete", "secrets", "-A", "--kubeconfig=/var/lib/emergency.conf"];
+    assert_eq!(node.kubectl(&secrets).out, "yes\n");
+
+    node.rescued(&["certs", "renew", "apiserver", "--add-san", "api.example", "--update-cluster", "--yes"]);
+    let configuration = node.object(&["configmap", "-n", "kube-system", "kubeadm-config"]).unwrap();
+    let configuration = configuration["data"]["ClusterConfiguration"].as_str().unwrap().to_owned();
+    assert!(configuration.contains("api.example"), "{configuration}");
+    node.rescued(&["restart", "kube-apiserver", "--yes"]);
+    node.wait_ready();
+    let named = ["--tls-server-name=api.example", "get", "nodes", "-o", "name"];
+    assert_eq!(node.kubectl(&named).out, "node/cp-1\n");
 }
