@@ -149,6 +149,28 @@ fn a_node_whose_ca_keys_are_elsewhere_is_repaired() {
     }
 }
 
+/// What the API server presents to those who ask by another name goes the same way.
+#[test]
+fn a_pair_of_tls_sni_cert_key_is_signed_elsewhere_too() {
+    let node = Node::of("rsa2048");
+    let pair = |end: &str| format!("{PKI}/public{end}");
+    for end in [".crt", ".key"] {
+        node.write(&pair(end), &node.read(&format!("{PKI}/apiserver{end}")));
+    }
+    let manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+    let flag = format!("    - kube-apiserver\n    - --tls-sni-cert-key={},{}\n", pair(".crt"), pair(".key"));
+    node.write(manifest, node.text(manifest).replacen("    - kube-apiserver\n", &flag, 1).as_bytes());
+    let scene = Scene::without(node, &CAS);
+    let (ca, was) = (scene.node.read(&format!("{PKI}/ca.crt")), scene.node.read(&pair(".crt")));
+    scene.export(&format!("--at {LATE}"));
+    scene.signed(&format!("--at {LATE}"));
+    let imported = scene.import(&format!("--at {LATE}"));
+    assert_eq!(imported.code, 0, "{imported}");
+    let is = scene.node.read(&pair(".crt"));
+    judges::accepted(&ca, &is, &scene.node.read(&pair(".key")), &["sslserver"], LATE);
+    assert_eq!(identity(&was), identity(&is));
+}
+
 #[test]
 fn what_each_command_shows() {
     let scene = Scene::without(Node::of("ecdsa-p256"), &["front-proxy-ca"]);

@@ -210,6 +210,11 @@ pub(super) static SERVED_BY_NAME: [CertSpec; 8] = [
     served("apiserver-sni-8"),
 ];
 
+/// What the certificate of this name is: kubeadm's, or one of these.
+pub(super) fn spec_of(name: &str) -> Option<&'static CertSpec> {
+    catalog::cert_spec(name).or_else(|| SERVED_BY_NAME.iter().find(|spec| spec.name == name))
+}
+
 /// The files of these entries.
 pub(super) fn served_by_name(facts: &Facts) -> Vec<Files> {
     let Some((_, pod)) = facts.pod(API) else { return Vec::new() };

@@ -4,6 +4,7 @@ use super::decide::Decision;
 use super::options::Elsewhere;
 use super::{SignedBy, Step, Why};
 use crate::analysis::node::findings::{Finding, keeps_from_signing};
+use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::state::Code;
 use crate::state::catalog::{self, Ca, Usage};
@@ -39,7 +40,6 @@ impl Decision<'_> {
             Elsewhere::All => true,
             Elsewhere::Named(names) => names.contains(name),
         };
-        // What the API server presents under other names is known by its path alone.
         let is_known =
             |step: &Step| matches!(step.authority, SignedBy::Ca(_)) && usage_of(&step.name).is_some();
         self.steps.retain(|step| is_known(step) && is_asked(&step.name));
@@ -47,11 +47,12 @@ impl Decision<'_> {
     }
 }
 
-/// What a certificate of this name is for: kubeadm's, or one of the kubelet's.
+/// What a certificate of this name is for: kubeadm's, one of the kubelet's, or one that the API server presents under
+/// another name.
 pub fn usage_of(name: &str) -> Option<Usage> {
     match name {
         catalog::KUBELET_CLIENT => Some(Usage::Client),
         catalog::KUBELET_SERVING => Some(Usage::Server),
-        name => catalog::cert_spec(name).map(|spec| spec.usage),
+        name => references::spec_of(name).map(|spec| spec.usage),
     }
 }

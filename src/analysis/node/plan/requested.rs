@@ -1,8 +1,9 @@
 //! What a certificate request may ask for: what kubeadm gives a certificate of its name, of some version.
 
 use super::elsewhere::usage_of;
+use crate::analysis::node::references;
 use crate::formats::request::Request;
-use crate::state::catalog::{self, CommonName, Names, Usage};
+use crate::state::catalog::{CommonName, Leaf, Names, Usage};
 
 /// What a request asks for that no kubeadm gives a certificate of this name; `None` if it is nothing. `node` is the node that
 /// needs it, if that is known.
@@ -36,7 +37,9 @@ pub fn more_than_kubeadm(name: &str, node: Option<&str>, request: &Request) -> O
 fn identity(name: &str, node: Option<&str>, request: &Request, groups: &[&str]) -> (bool, bool, bool) {
     let user = request.common_names.first().map(String::as_str).unwrap_or_default();
     let is_node = |user: &str| node.is_none_or(|node| node == user);
-    match catalog::cert_spec(name) {
+    match references::spec_of(name) {
+        // A server's alone, and whoever made it has chosen its CN.
+        Some(spec) if spec.leaf == Leaf::ApiServerSni => (true, groups.is_empty(), true),
         Some(spec) => {
             let is_user = match spec.common_name {
                 CommonName::Fixed(name) => user == name,

@@ -14,7 +14,7 @@ use crate::session::input::source::RootArgs;
 
 const EXAMPLES: &str = "\
 From etcd itself where it answers, with the client certificate of its health check; otherwise, and with --root, \
-from its database on the disk. FILE ends with the SHA-256 digest of its content, as etcdctl writes it:
+from its database on the disk. FILE ends with the SHA-256 digest of its content, as etcdctl writes it: \
 etcdctl snapshot restore and etcdutl snapshot restore take it.
 
 Examples:
