@@ -66,7 +66,8 @@ use_debian_packages() {
   CARGO=(/usr/bin/cargo)
   # -Zbuild-std is not yet stable; the variable lets Debian's stable compiler take it.
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-  STD=("-Zbuild-std=std,panic_abort")
+  # Without the code for backtraces, which a stripped binary doesn't have, and with smaller sorts.
+  STD=("-Zbuild-std=std,panic_abort" "-Zbuild-std-features=optimize_for_size")
   mkdir -p "$SYSROOT"
   if [ "$ARCH" = "$HOST" ]; then
     GCC=gcc
