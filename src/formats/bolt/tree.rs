@@ -255,9 +255,9 @@ impl<'w> Walk<'w> {
             Kind::Branch if length > MAX_BRANCH => return Err(damaged("a branch page of this size")),
             Kind::Leaf if self.only_pages => {}
             Kind::Leaf if length > MAX_LEAF || length > self.most => {
-                bytes.resize(header.table().max(first), 0)
+                bytes = longer(&bytes, header.table().max(first));
             }
-            Kind::Branch | Kind::Leaf => bytes.resize(length, 0),
+            Kind::Branch | Kind::Leaf => bytes = longer(&bytes, length),
             Kind::Other => {}
         }
         if let Some(rest) = bytes.get_mut(first..).filter(|rest| !rest.is_empty()) {
@@ -345,6 +345,15 @@ impl<'w> Walk<'w> {
         self.fill(page, span.start, buffer)?;
         Ok(buffer.split_at(span.key.min(size)))
     }
+}
+
+/// Followed by zeros. `Vec::resize` writes them one by one where the program is built for size.
+fn longer(bytes: &[u8], length: usize) -> Vec<u8> {
+    let mut all = vec![0; length.max(bytes.len())];
+    if let Some(start) = all.get_mut(..bytes.len()) {
+        start.copy_from_slice(bytes);
+    }
+    all
 }
 
 fn branch(page: Loaded, order: Order<'_>) -> Result<Branch, ReadError> {

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crc32c::crc32c_append;
+
 use super::keys::{KeyValue, Revision};
 use crate::formats::bolt::{Order, ReadError, View};
 
@@ -13,7 +15,7 @@ const MOST_RESOURCES: usize = 5_000;
 /// The figures of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// CRC-32C over the buckets' names, their keys and values.
+    /// CRC-32C (Go's `crc32.Castagnoli`) over the buckets' names, their keys and values.
     pub hash: u32,
     /// The newest in the bucket `key`.
     pub revision: i64,
@@ -31,13 +33,11 @@ pub(super) fn totals(view: &mut View<'_>) -> Result<Totals, ReadError> {
     let meta = view.meta();
     let size = meta.pages.saturating_mul(meta.page_size);
     let mut found = Totals { size, ..Totals::default() };
-    let mut crc = Crc32c::default();
     for bucket in view.buckets()? {
-        crc.update(&bucket);
+        found.hash = crc32c_append(found.hash, &bucket);
         let (is_key, mut is_damaged) = (bucket == b"key", false);
         view.walk(&bucket, Order::From(&[]), &mut |key, value| {
-            crc.update(key);
-            crc.update(value);
+            found.hash = crc32c_append(crc32c_append(found.hash, key), value);
             found.records += 1;
             if is_key {
                 match (Revision::parse(key), KeyValue::parse(value)) {
@@ -51,7 +51,6 @@ pub(super) fn totals(view: &mut View<'_>) -> Result<Totals, ReadError> {
             return Err(ReadError::Record { bucket: "key", why: "it holds no change of a key".to_owned() });
         }
     }
-    found.hash = crc.value();
     Ok(found)
 }
 
@@ -87,84 +86,9 @@ fn resource(key: &[u8], prefix: &str) -> String {
     }
 }
 
-/// CRC-32 with Castagnoli's polynomial, as Go's `crc32.Castagnoli`, eight bytes a step.
-struct Crc32c(u32);
-
-const TABLES: [[u32; 256]; 8] = tables();
-
-#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which refuses a wrong index")]
-const fn tables() -> [[u32; 256]; 8] {
-    const POLYNOMIAL: u32 = 0x82f6_3b78;
-    let mut tables = [[0; 256]; 8];
-    let mut table = 0;
-    while table < 8 {
-        let mut byte = 0;
-        while byte < 256 {
-            let mut crc = if table == 0 { byte as u32 } else { tables[table - 1][byte] };
-            let mut bit = 0;
-            while bit < 8 {
-                crc = if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
-                bit += 1;
-            }
-            tables[table][byte] = crc;
-            byte += 1;
-        }
-        table += 1;
-    }
-    tables
-}
-
-impl Default for Crc32c {
-    fn default() -> Self {
-        Self(u32::MAX)
-    }
-}
-
-impl Crc32c {
-    fn update(&mut self, bytes: &[u8]) {
-        let mut crc = self.0;
-        let (steps, rest) = bytes.as_chunks::<8>();
-        for step in steps {
-            let low = crc.to_le_bytes();
-            let mut next = 0;
-            for (index, (byte, table)) in step.iter().zip(TABLES.iter().rev()).enumerate() {
-                let byte = byte ^ low.get(index).copied().unwrap_or(0);
-                next ^= entry(table, byte);
-            }
-            crc = next;
-        }
-        for byte in rest {
-            crc = crc >> 8 ^ entry(&TABLES[0], (crc.to_le_bytes()[0]) ^ byte);
-        }
-        self.0 = crc;
-    }
-
-    fn value(&self) -> u32 {
-        !self.0
-    }
-}
-
-fn entry(table: &[u32; 256], byte: u8) -> u32 {
-    table.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn crc_of_the_specification() {
-        // RFC 3720, B.4.
-        let of = |bytes: &[u8]| {
-            let mut crc = Crc32c::default();
-            crc.update(bytes);
-            crc.value()
-        };
-        assert_eq!(of(b"123456789"), 0xe306_9283);
-        assert_eq!(of(&[0; 32]), 0x8a91_36aa);
-        assert_eq!(of(&[0xff; 32]), 0x62a8_ab43);
-        assert_eq!(of(&(0..32).collect::<Vec<_>>()), 0x46dd_794e);
-    }
 
     #[test]
     fn what_a_key_is_of() {
