@@ -29,10 +29,15 @@ pub fn renew_authority(
     if let Err(error) = new.signed_by(&new) {
         return failed(&error.to_string());
     }
-    if new.spki != old.spki || new.key_id != old.key_id || !new.is_ca {
+    if !has_the_key_of(&new, old) {
         return failed("its key or its key identifier is not the old one");
     }
     Ok(new)
+}
+
+/// Whether what `old` has signed verifies under this CA.
+fn has_the_key_of(new: &Certificate, old: &Certificate) -> bool {
+    new.spki == old.spki && new.key_id == old.key_id && new.is_ca
 }
 
 /// The change of every file with a copy of these CAs.
@@ -149,5 +154,20 @@ mod tests {
             params.is_ca = IsCa::NoCa;
         });
         assert_eq!((old.key_id, new.key_id), (None, None));
+    }
+
+    #[test]
+    fn another_key_another_identifier_or_no_ca_is_no_successor() {
+        let (old, new) = renewed(&KeyPair::generate().unwrap(), |_| {});
+        let (other, _) = renewed(&KeyPair::generate().unwrap(), |_| {});
+        let accepted = |change: &dyn Fn(&mut Certificate)| {
+            let mut changed = new.clone();
+            change(&mut changed);
+            has_the_key_of(&changed, &old)
+        };
+        assert!(accepted(&|_| {}));
+        assert!(!accepted(&|new| new.spki.clone_from(&other.spki)));
+        assert!(!accepted(&|new| new.key_id.clone_from(&other.key_id)));
+        assert!(!accepted(&|new| new.is_ca = false));
     }
 }

@@ -54,14 +54,18 @@ pub fn create(
     }
     let issued = template.issue(signer, key, validity, &[])?;
     let issued = renewal::checked(issued, signer, key, validity)?;
-    if issued.common_name() != profile.common_name
-        || sorted(&issued.organizations) != sorted(&profile.organizations)
-        || issued.dns_names != profile.dns_names
-        || issued.addresses != profile.addresses
-    {
+    if !carries_the_names_of(&issued, profile) {
         return Err(IssueError::FailedCheck("it carries other names than asked for".to_owned()));
     }
     Ok(issued)
+}
+
+/// Organizations are a set: their order is that of their encoding.
+fn carries_the_names_of(issued: &Certificate, profile: &Profile) -> bool {
+    issued.common_name() == profile.common_name
+        && sorted(&issued.organizations) == sorted(&profile.organizations)
+        && issued.dns_names == profile.dns_names
+        && issued.addresses == profile.addresses
 }
 
 fn sorted(names: &[String]) -> Vec<&str> {
@@ -177,5 +181,69 @@ impl PublicKeyData for Placeholder {
 impl SigningKey for Placeholder {
     fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         Ok(vec![0; 64])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, KeyPair};
+
+    use super::*;
+    use crate::formats::key::KeyEncoding;
+
+    fn profile(organizations: &[&str]) -> Profile {
+        Profile {
+            common_name: "kube-apiserver".to_owned(),
+            organizations: organizations.iter().map(|&name| name.to_owned()).collect(),
+            usage: Usage::Server,
+            dns_names: vec!["cp-1".to_owned()],
+            addresses: vec!["10.0.0.1".parse().unwrap()],
+        }
+    }
+
+    fn created(profile: &Profile) -> Certificate {
+        let (ca_key, leaf_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = Certificate::from_der(ca.self_signed(&ca_key).unwrap().der().to_vec()).unwrap();
+        let key =
+            |pair: &KeyPair| PrivateKey::from_der(KeyEncoding::Pkcs8, pair.serialize_der().into()).unwrap();
+        let time = |text: &str| text.parse().unwrap();
+        let validity =
+            Dates { not_before: time("2026-01-01T00:00:00Z"), not_after: time("2027-01-01T00:00:00Z") };
+        create(&Signer::new(&ca, &key(&ca_key)).unwrap(), profile, &key(&leaf_key), validity).unwrap()
+    }
+
+    /// The one that is shorter first, whatever the order in the profile; what is no PrintableString is a UTF8String.
+    #[test]
+    fn several_organizations_are_one_set() {
+        let name = |oid: u8, tag: u8, text: &str| {
+            let length = text.len() as u8;
+            let attribute = [&[0x06, 3, 0x55, 4, oid, tag, length][..], text.as_bytes()].concat();
+            [&[0x30, length + 7][..], &attribute].concat()
+        };
+        let set = |names: &[Vec<u8>]| [&[0x31, names.concat().len() as u8][..], &names.concat()].concat();
+        let organizations = set(&[name(10, 0x0c, "a@b"), name(10, 0x13, "system")]);
+        let subject = [organizations, set(&[name(3, 0x13, "kube-apiserver")])].concat();
+        let subject = [&[0x30, subject.len() as u8][..], &subject].concat();
+        assert_eq!(created(&profile(&["system", "a@b"])).subject_der, subject);
+        assert_eq!(created(&profile(&["a@b", "system"])).subject_der, subject);
+    }
+
+    #[test]
+    fn other_names_than_asked_for_are_found() {
+        let asked = profile(&["a", "b"]);
+        let made = created(&asked);
+        let carried = |change: &dyn Fn(&mut Profile)| {
+            let mut other = asked.clone();
+            change(&mut other);
+            carries_the_names_of(&made, &other)
+        };
+        assert!(carried(&|_| {}));
+        assert!(carried(&|other| other.organizations.reverse()));
+        assert!(!carried(&|other| other.common_name.push('x')));
+        assert!(!carried(&|other| other.organizations[1].push('x')));
+        assert!(!carried(&|other| other.dns_names.clear()));
+        assert!(!carried(&|other| other.addresses.clear()));
     }
 }

@@ -206,7 +206,8 @@ mod tests {
     fn a_passphrase_is_as_long_as_no_one_can_guess() {
         let one = new_passphrase().unwrap();
         assert_eq!(one.len(), PASSPHRASE_CHARS + PASSPHRASE_CHARS / GROUP - 1);
-        assert!(one.split('-').all(|group| group.len() == GROUP), "{one:?}");
+        let groups: Vec<_> = one.split('-').map(str::len).collect();
+        assert_eq!(groups, [GROUP; PASSPHRASE_CHARS / GROUP], "{one:?}");
         assert_ne!(one, new_passphrase().unwrap());
         let encrypted = encrypt(b"keys", &EncryptTo::Passphrase(one.clone())).unwrap();
         assert_eq!(needs_passphrase(&encrypted), Some(true));
@@ -214,5 +215,15 @@ mod tests {
         let wrong = DecryptWith::Passphrase(passphrase("wrong"));
         assert_eq!(decrypt(&encrypted, &wrong).unwrap_err(), NotDecrypted::WrongPassphrase);
         assert_eq!(decrypt(&encrypted, &identities(IDENTITY)).unwrap_err(), NotDecrypted::NeedsPassphrase);
+    }
+
+    #[test]
+    fn a_passphrase_that_needs_too_much_memory_is_refused() {
+        let mut encrypted = encrypt(b"keys", &EncryptTo::Passphrase(passphrase("x"))).unwrap();
+        let (factor, other) = (format!(" {WORK_FACTOR}\n"), " 30\n");
+        let at = encrypted.windows(4).position(|bytes| bytes == factor.as_bytes()).unwrap();
+        encrypted.splice(at..at + 4, other.bytes());
+        let with = DecryptWith::Passphrase(passphrase("x"));
+        assert_eq!(decrypt(&encrypted, &with).unwrap_err(), NotDecrypted::TooMuchWork(30));
     }
 }

@@ -239,6 +239,7 @@ mod tests {
             shown(&[], None, plain),
             r#"["DNS:cp-1", "IP:10.0.0.1"] (true, false, true) kept [15, 37, 17]"#
         );
+        assert_eq!(shown(&[], None, nameless), "[] (true, false, true) kept [15, 37, 17]");
     }
 
     #[test]
@@ -339,5 +340,22 @@ mod tests {
         let validity = Dates { not_before: old.not_after, not_after: old.not_before };
         let error = renew(&signer, &old, &key(&old_key), validity).unwrap_err();
         assert!(matches!(error, IssueError::Validity { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_date_that_was_not_asked_for_is_found() {
+        let (_, ca_key, ca) = authority();
+        let (old, old_key) = of_another_ca();
+        let signer = Signer::new(&ca, &key(&ca_key)).unwrap();
+        let validity = Dates { not_before: old.not_before, not_after: old.not_after };
+        let new = renew(&signer, &old, &key(&old_key), validity).unwrap();
+        let second = jiff::SignedDuration::from_secs(1);
+        let earlier = Dates { not_before: old.not_before - second, ..validity };
+        let later = Dates { not_after: old.not_after + second, ..validity };
+        let reason = format!("it is valid from {} to {}", old.not_before, old.not_after);
+        for asked in [earlier, later] {
+            let error = checked_for(new.der.clone(), &signer, &old.spki, asked).unwrap_err();
+            assert_eq!(error, IssueError::FailedCheck(reason.clone()));
+        }
     }
 }
