@@ -286,4 +286,39 @@ mod tests {
         assert_ne!(name(&long, 3), name(&long, 4));
         assert!(name(&long, 9_999).len() < 255 - "-new".len());
     }
+
+    /// What is written can be read again.
+    #[test]
+    fn a_journal_is_as_large_as_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let lock = root.lock().unwrap();
+        let (operator, now) = (Invoker::default(), Timestamp::UNIX_EPOCH);
+        let context = Context { command: String::new(), operator, archive: None, now };
+        let mut journal = Journal::new(&context, String::new(), None, |_| Vec::new());
+        let rest = MAX_JOURNAL as usize - serde_json::to_vec(&journal).unwrap().len();
+        journal.command = "x".repeat(rest);
+        journal.write(&lock.state, DONE).unwrap();
+        assert_eq!(Journal::load(&lock.state, DONE).unwrap().unwrap().command.len(), rest);
+        for more in [1, 2] {
+            journal.command = "x".repeat(rest + more);
+            let error = journal.write(&lock.state, DONE).unwrap_err().to_string();
+            let path = "/var/lib/kuberescue/last.json";
+            assert_eq!(error, format!("cannot use the journal {path}: so many changes are not made at once"));
+        }
+    }
+
+    #[test]
+    fn a_rollback_has_not_begun_before_its_commit() {
+        let (operator, now) = (Invoker::default(), Timestamp::UNIX_EPOCH);
+        let context = Context { command: String::new(), operator, archive: None, now };
+        let unbegun = |undoes: Option<&str>, state| {
+            let undoes = undoes.map(str::to_owned);
+            let journal = Journal { state, ..Journal::new(&context, String::new(), undoes, |_| Vec::new()) };
+            journal.is_unbegun_rollback()
+        };
+        assert!(unbegun(Some("x"), State::Staging));
+        assert!(!unbegun(Some("x"), State::Committed));
+        assert!(!unbegun(None, State::Staging));
+    }
 }

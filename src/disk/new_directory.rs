@@ -67,7 +67,33 @@ impl NewDirectory {
 
 /// The directory at a path of the machine, opened.
 pub(super) fn open_directory(path: &Path) -> Result<File, Error> {
-    let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
-    let opened = File::options().read(true).custom_flags(flags).open(path);
+    let opened = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path);
     opened.map_err(Error::io("open the directory", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_a_new_or_an_empty_directory_is_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let made = NewDirectory::open(&at("new")).unwrap();
+        assert_eq!(at("new").metadata().unwrap().permissions().mode() & 0o7777, 0o700);
+        effect::make_directory(&made.open, "lost+found".as_ref(), 0o700).unwrap();
+        drop(effect::create(&made.open, "file".as_ref()).unwrap());
+        assert!(NewDirectory::is_free(&at("none")).unwrap());
+        assert!(!NewDirectory::is_free(&at("new")).unwrap());
+        made.take_back("file");
+        assert!(NewDirectory::is_free(&at("new")).unwrap());
+        assert_eq!(NewDirectory::open(&at("new")).unwrap().path, at("new"));
+        drop(effect::create(&made.open, "file".as_ref()).unwrap());
+        for path in [at("new/file"), at("new/file/x"), at("none/x")] {
+            let (free, opened) = (NewDirectory::is_free(&path), NewDirectory::open(&path));
+            assert_eq!((free.is_ok(), opened.is_ok()), (path == at("none/x"), false), "{}", path.display());
+        }
+    }
 }

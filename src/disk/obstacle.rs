@@ -78,3 +78,39 @@ fn attribute(directory: &File, name: &OsStr, mounts: bool) -> Option<Obstacle> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_command() {
+        let all = [
+            Obstacle::Immutable,
+            Obstacle::AppendOnly,
+            Obstacle::Mount,
+            Obstacle::ReadOnly,
+            Obstacle::Denied,
+        ];
+        let told = all.map(|one| format!("/x {}: {}", one.what(), one.remedy(Path::new("/x"))));
+        insta::assert_snapshot!(told.join("\n"), @"
+        /x has the attribute immutable: chattr -i /x
+        /x has the attribute append-only: chattr -a /x
+        /x is a mount point: umount /x (findmnt /x shows what is mounted there)
+        /x is on a read-only file system: mount -o remount,rw MOUNT (findmnt -T /x shows which)
+        /x cannot be written: permission denied: run it with sudo
+        ");
+    }
+
+    /// What is always mounted, and can be written by root: the file systems of every Linux.
+    #[test]
+    fn a_mount_is_one_and_what_is_below_it_is_not() {
+        let look_at = |directory: &str, name: &str| {
+            let (open, path) = (File::open(directory).unwrap(), Path::new(directory).join(name));
+            attribute(&open, OsStr::new(name), true).map(|obstacle| (path, obstacle))
+        };
+        assert_eq!(look_at("/", "proc"), Some(("/proc".into(), Obstacle::Mount)));
+        assert_eq!(look_at("/proc", "version"), None);
+        assert_eq!(attribute(&File::open("/").unwrap(), OsStr::new("proc"), false), None);
+    }
+}

@@ -169,9 +169,8 @@ impl Target {
 
     /// A file of another user would become this user's.
     fn check_owner(&self) -> Result<(), Error> {
-        let me = Uid::effective();
         match &self.old {
-            Some((_, attributes)) if !me.is_root() && attributes.uid != me.as_raw() => {
+            Some((_, attributes)) if !may_replace(Uid::effective(), attributes.uid) => {
                 Err(unsupported(&self.path, "it belongs to another user: run it as that user, or as root"))
             }
             _ => Ok(()),
@@ -382,6 +381,10 @@ fn lock(file: &File, busy: &dyn Fn() -> Error) -> Result<(), Error> {
         Err(TryLockError::WouldBlock) => Err(busy()),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
+}
+
+fn may_replace(me: Uid, owner: u32) -> bool {
+    me.is_root() || me.as_raw() == owner
 }
 
 fn ends_with_slash(path: &Path) -> bool {

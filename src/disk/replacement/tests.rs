@@ -1,4 +1,4 @@
-//! Every writing call fails once, or is the last one.
+//! Every writing call fails once, or is the last one; what another program does to the file, and what is refused.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -74,7 +74,10 @@ fn a_call_that_fails_leaves_all_as_it_was() {
                 let done = target.replace(b"new", STAMP);
                 fault::clear();
                 match done {
-                    Err(_) => assert_eq!(place.files(), before, "call {at}"),
+                    Err(error) => {
+                        assert!(matches!(error, Error::Io { .. }), "call {at}: {error}");
+                        assert_eq!(place.files(), before, "call {at}");
+                    }
                     // The failed call was one after which all is done.
                     Ok(done) => {
                         assert_eq!(place.files()["config"], ("new".to_owned(), 0o600), "call {at}");
@@ -130,4 +133,142 @@ fn a_copy_elsewhere_is_new_and_narrow() {
     keep(place.directory.path(), "x", STAMP, b"no").unwrap().take_back();
     assert!(place.files().values().all(|file| *file == ("old".to_owned(), 0o600)));
     assert!(keep(&place.directory.path().join("none"), "x", STAMP, b"old").is_err());
+}
+
+#[expect(clippy::disallowed_methods, reason = "the other program")]
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn what_is_there_is_told() {
+    let place = Place::new(Some("old"));
+    let link = place.directory.path().join("link");
+    std::os::unix::fs::symlink("config", &link).unwrap();
+    let told = |path: &Path| {
+        let target = Target::open(path).unwrap();
+        (target.old().map(<[u8]>::to_vec), target.behind_link(), target.too_wide())
+    };
+    let real = place.path().canonicalize().unwrap();
+    assert_eq!(told(&place.path()), (Some(b"old".to_vec()), None, Some(0o644)));
+    assert_eq!(told(&link), (Some(b"old".to_vec()), Some(real), Some(0o644)));
+    assert_eq!(told(&place.directory.path().join("none")), (None, None, None));
+    Target::open(&place.path()).unwrap().narrow().unwrap();
+    assert_eq!(told(&place.path()), (Some(b"old".to_vec()), None, None));
+    assert_eq!(place.files()["config"], ("old".to_owned(), 0o600));
+    let done = Target::open(&link).unwrap().replace(b"new", STAMP).unwrap();
+    assert_eq!(
+        done.kept,
+        Some(place.directory.path().canonicalize().unwrap().join(format!("config.{STAMP}")))
+    );
+}
+
+#[test]
+fn the_time_stays_where_only_the_mode_changes() {
+    let place = Place::new(Some("old"));
+    let time = || place.path().metadata().unwrap().mtime();
+    let file = std::fs::File::options().append(true).open(place.path()).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).unwrap();
+    Target::open(&place.path()).unwrap().narrow().unwrap();
+    assert_eq!(time(), 1_000_000_000);
+}
+
+#[test]
+fn what_is_no_path_of_a_file_is_refused() {
+    let place = Place::new(Some("old"));
+    let at = |name: &str| place.directory.path().join(name);
+    std::os::unix::fs::symlink("none", at("dangling")).unwrap();
+    let refused = |name: &str| {
+        let error = Target::open(&at(name)).err().unwrap().to_string();
+        error.replace(place.directory.path().to_str().unwrap(), "DIR")
+    };
+    assert_eq!(refused(""), "cannot use DIR/: it is a directory");
+    assert_eq!(refused("none/"), "cannot use DIR/none/: that is no path of a file");
+    assert_eq!(refused("dangling"), "cannot use DIR/dangling: it is a link to a file that is not there");
+    assert_eq!(refused("config/x"), "cannot read DIR/config/x: a part of the path is not a directory");
+}
+
+#[test]
+fn what_another_program_has_changed_meanwhile_stays() {
+    for old in [Some("old"), None] {
+        let place = Place::new(old);
+        let target = Target::open(&place.path()).unwrap();
+        write(&place.path(), "theirs");
+        let before = place.files();
+        let error = target.replace(b"new", STAMP).unwrap_err();
+        assert!(matches!(&error, Error::Changed { path } if *path == place.path()), "{error}");
+        assert_eq!(place.files(), before);
+    }
+    // A new file, after the last look.
+    let place = Place::new(None);
+    let target = Target::open(&place.path()).unwrap();
+    let staged = target.directory.stage(&target.name, "new", b"new", None).unwrap();
+    write(&place.path(), "theirs");
+    let error = target.put(staged).unwrap_err();
+    assert!(matches!(&error, Error::Changed { path } if *path == place.path()), "{error}");
+    assert_eq!(place.files().keys().collect::<Vec<_>>(), ["config"]);
+}
+
+#[test]
+fn only_root_replaces_the_file_of_another_user() {
+    let may = |me: u32, owner: u32| may_replace(Uid::from_raw(me), owner);
+    assert_eq!([may(0, 0), may(0, 7), may(7, 7), may(7, 0), may(7, 8)], [true, true, true, false, false]);
+}
+
+/// Root gives a new file to the directory's owner, and leaves an old one to its own.
+#[test]
+fn a_new_file_belongs_to_whom_it_should() {
+    let place = Place::new(None);
+    let is_root = Uid::effective().is_root();
+    if is_root {
+        std::os::unix::fs::chown(place.directory.path(), Some(7), Some(8)).unwrap();
+    }
+    let owner = |path: &Path| {
+        let found = path.metadata().unwrap();
+        (found.uid(), found.gid())
+    };
+    let own = owner(place.directory.path());
+    Target::open(&place.path()).unwrap().replace(b"new", STAMP).unwrap();
+    assert_eq!(owner(&place.path()), own);
+    if is_root {
+        std::os::unix::fs::chown(place.path(), Some(9), Some(10)).unwrap();
+        let done = Target::open(&place.path()).unwrap().replace(b"newer", STAMP).unwrap();
+        assert_eq!([owner(&place.path()), owner(&done.kept.unwrap())], [(9, 10); 2]);
+    }
+}
+
+#[test]
+fn a_leftover_that_is_in_use_or_is_no_file_is_left() {
+    let place = Place::new(Some("old"));
+    let hidden = place.directory.path().join(".config.kuberescue-new");
+    write(&hidden, "another run's");
+    let open = std::fs::File::open(&hidden).unwrap();
+    open.try_lock().unwrap();
+    let refused = || {
+        let error = Target::open(&place.path()).unwrap().replace(b"new", STAMP).unwrap_err().to_string();
+        error.replace(place.directory.path().to_str().unwrap(), "DIR")
+    };
+    let busy = "cannot use DIR/.config.kuberescue-new: another kuberescue is about to write there";
+    assert_eq!(refused(), busy);
+    assert_eq!(place.files()["config"], ("old".to_owned(), 0o644));
+    drop(open);
+    Target::open(&place.path()).unwrap().replace(b"new", STAMP).unwrap();
+    std::os::unix::fs::symlink("config", &hidden).unwrap();
+    assert_eq!(refused(), "cannot remove DIR/.config.kuberescue-new: not a file");
+}
+
+#[test]
+fn a_leftover_is_its_name_and_its_file() {
+    let place = Place::new(Some("old"));
+    let directory = Directory::open(place.directory.path()).unwrap();
+    let busy = || unsupported(Path::new("x"), "busy");
+    let gone = directory.remove_leftover(OsStr::new("none"), Path::new("none"), &busy);
+    assert!(gone.is_ok(), "{gone:?}");
+    let file = std::fs::File::open(place.path()).unwrap();
+    let name = OsStr::new("config");
+    assert!(directory.is_named(&file, name));
+    effect::remove(&directory.handle, name).unwrap();
+    assert!(!directory.is_named(&file, name));
+    write(&place.path(), "another");
+    assert!(!directory.is_named(&file, name));
 }
