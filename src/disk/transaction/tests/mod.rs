@@ -3,6 +3,7 @@
 
 mod crashes;
 mod foreign;
+mod looks;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
