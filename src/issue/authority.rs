@@ -156,6 +156,24 @@ mod tests {
         assert_eq!((old.key_id, new.key_id), (None, None));
     }
 
+    /// Whether what the cluster's CA has signed on a node verifies under `new`.
+    fn accepted(new: impl Fn(&Certificate) -> Certificate) -> Result<(), IssueError> {
+        let inventory =
+            Inventory::read(&crate::analysis::node::tree::tree("ecdsa-p256", |_, text| Some(text)), None);
+        let row = inventory.authority(crate::state::catalog::Ca::Cluster).unwrap();
+        let old = row.certificate.get().unwrap();
+        accepts_what_it_signed(&inventory, old, &new(old))
+    }
+
+    #[test]
+    fn a_ca_under_which_a_leaf_certificate_would_not_verify_is_discarded() {
+        accepted(Certificate::clone).unwrap();
+        let (other, _) = renewed(&KeyPair::generate().unwrap(), |_| {});
+        let error = accepted(|_| other.clone()).unwrap_err();
+        let IssueError::FailedCheck(why) = error else { panic!("{error}") };
+        assert_eq!(why.split(": ").next(), Some("admin.conf would not verify under it"));
+    }
+
     #[test]
     fn another_key_another_identifier_or_no_ca_is_no_successor() {
         let (old, new) = renewed(&KeyPair::generate().unwrap(), |_| {});
