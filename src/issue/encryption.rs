@@ -209,6 +209,8 @@ mod tests {
         let groups: Vec<_> = one.split('-').map(str::len).collect();
         assert_eq!(groups, [GROUP; PASSPHRASE_CHARS / GROUP], "{one:?}");
         assert_ne!(one, new_passphrase().unwrap());
+        // Of 24 random characters one is of the last three quarters of the alphabet.
+        assert!(one.bytes().any(|character| character > b'h'), "{one:?}");
         let encrypted = encrypt(b"keys", &EncryptTo::Passphrase(one.clone())).unwrap();
         assert_eq!(needs_passphrase(&encrypted), Some(true));
         assert_eq!(decrypt(&encrypted, &DecryptWith::Passphrase(one)).unwrap().as_slice(), b"keys");

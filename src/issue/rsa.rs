@@ -146,6 +146,7 @@ mod tests {
         near[20] = 0;
         assert_eq!(key(&first, &first), Ok(None));
         assert_eq!(key(&near, &first), Ok(None));
+        assert_eq!(key(&first, &near), Ok(None));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! A CA that can sign: its certificate and its key.
 
-use std::fmt;
-
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Encode as _, Sequence};
 use ring::rand::SystemRandom;
@@ -28,12 +26,6 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub struct Signer<'a> {
     authority: &'a Certificate,
     key: SigningKey,
-}
-
-impl fmt::Debug for Signer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({})", self.authority.subject)
-    }
 }
 
 impl<'a> Signer<'a> {

@@ -316,4 +316,11 @@ mod tests {
         assert_eq!(order(&[EXTENDED_KEY_USAGE, ALTERNATIVE_NAMES, KEY_USAGE]), [37, 17, 15]);
         assert_eq!(order(&[ALTERNATIVE_NAMES]), [17, 15, 37]);
     }
+
+    /// SHA-1 of "abc": FIPS 180-4's example.
+    #[test]
+    fn a_key_identifier_is_the_sha_1_of_the_bits() {
+        let hex: String = key_id(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
+    }
 }
