@@ -1,5 +1,7 @@
 //! The plans of whole nodes: what is issued, left, refused, restarted and repaired.
 
+mod authorities;
+
 use super::*;
 use crate::analysis::node::findings::{Finding, MissingName, Node, findings};
 use crate::analysis::node::host_state::HostState;
