@@ -228,4 +228,10 @@ mod tests {
         let with = DecryptWith::Passphrase(passphrase("x"));
         assert_eq!(decrypt(&encrypted, &with).unwrap_err(), NotDecrypted::TooMuchWork(30));
     }
+
+    /// As it is told to whom something is encrypted.
+    #[test]
+    fn a_recipient_is_shown_as_it_was_given() {
+        assert_eq!(format!("{:?}", OF_IT.parse::<Recipient>().unwrap()), OF_IT);
+    }
 }

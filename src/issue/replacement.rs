@@ -143,3 +143,32 @@ fn finish(
 fn vanished(step: &CaReplacement, what: &str) -> IssueError {
     IssueError::Vanished { name: step.name.to_owned(), what: what.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P384_SHA384};
+
+    use super::*;
+    use crate::formats::key::KeyEncoding;
+    use crate::issue::template::AUTHORITY_KEY_ID;
+
+    /// Its authority key identifier, where it has one, is its own, too.
+    #[test]
+    fn a_new_ca_is_told_from_the_old_one_by_its_key_identifier() {
+        let pair = KeyPair::generate().unwrap();
+        // Another kind of key, too.
+        let new_pair = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.use_authority_key_identifier_extension = true;
+        let old = Certificate::from_der(params.self_signed(&pair).unwrap().der().to_vec()).unwrap();
+        let key = PrivateKey::from_der(KeyEncoding::Pkcs8, new_pair.serialize_der().into()).unwrap();
+        let validity = Dates { not_before: old.not_before, not_after: old.not_after };
+        let new = new_authority(&old, &key, validity).unwrap();
+        let id = key_id(&public_key_bits(key.spki()).unwrap());
+        let named = |of: &Certificate| Template::from_der(&of.der).unwrap().value(AUTHORITY_KEY_ID).unwrap();
+        assert_eq!((&new.key_id, &new.subject_der), (&Some(id.clone()), &old.subject_der));
+        assert!(named(&old).unwrap().ends_with(&old.key_id.unwrap()));
+        assert!(named(&new).unwrap().ends_with(&id));
+    }
+}

@@ -40,10 +40,14 @@ pub fn certificate_request(step: &Step, usage: Usage, key: &PrivateKey) -> Resul
     })?;
     let signed = signed(made.der(), subject.as_deref(), key)?;
     let read = Request::from_der(&signed).map_err(|error| IssueError::FailedCheck(error.to_string()))?;
-    if !read.is_signed || read.spki != key.spki() {
+    if !is_signed_by(&read, key) {
         return Err(IssueError::FailedCheck("the request is not signed by its key".to_owned()));
     }
     Ok(pem::encode(Label::Request, &signed).to_string())
+}
+
+fn is_signed_by(request: &Request, key: &PrivateKey) -> bool {
+    request.is_signed && request.spki == key.spki()
 }
 
 /// The old certificate's names, with what the step adds and removes.
@@ -109,13 +113,18 @@ pub fn sign_request(
     let names: Vec<_> = names.collect();
     let issued = template.issue_for(signer, &request.spki, validity, &names)?;
     let issued = checked_for(issued, signer, &request.spki, validity)?;
-    let is_as_asked = issued.subject_der == request.subject_der
-        && issued.dns_names == request.dns_names
-        && issued.addresses == request.addresses;
-    if !is_as_asked || issued.is_ca || !allows(&issued, usage) {
+    if !is_as_requested(&issued, request, usage) {
         return Err(IssueError::FailedCheck("it is another one than was requested".to_owned()));
     }
     Ok(issued)
+}
+
+fn is_as_requested(issued: &Certificate, request: &Request, usage: Usage) -> bool {
+    issued.subject_der == request.subject_der
+        && issued.dns_names == request.dns_names
+        && issued.addresses == request.addresses
+        && !issued.is_ca
+        && allows(issued, usage)
 }
 
 /// RFC 2986 section 4.2.
@@ -134,4 +143,87 @@ struct Info<'a> {
     key: AnyRef<'a>,
     /// `[0]`, with its own tag.
     attributes: AnyRef<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::KeyPair;
+
+    use super::*;
+    use crate::analysis::node::findings::{Node, findings};
+    use crate::analysis::node::host_state::HostState;
+    use crate::analysis::node::inventory::Inventory;
+    use crate::analysis::node::plan::{Options, decide};
+    use crate::analysis::node::tree::tree;
+    use crate::formats::key::KeyEncoding;
+    use crate::state::catalog::Ca;
+
+    const AT: &str = "2028-01-01T00:00:00Z";
+
+    fn key() -> PrivateKey {
+        let made = KeyPair::generate().unwrap().serialize_der();
+        PrivateKey::from_der(KeyEncoding::Pkcs8, made.into()).unwrap()
+    }
+
+    fn requested(step: &Step, usage: Usage, key: &PrivateKey) -> Request {
+        Request::from_pem(certificate_request(step, usage, key).unwrap().as_bytes()).unwrap()
+    }
+
+    /// A step of a node whose certificates have expired, and its CA.
+    fn step(name: &str) -> (Step, Inventory) {
+        let snapshot = tree("ecdsa-p256", |_, text| Some(text));
+        let inventory = Inventory::read(&snapshot, None);
+        let (around, now) = (HostState::default(), AT.parse().unwrap());
+        let found = findings(Node { snapshot: &snapshot, inventory: &inventory, around: &around }, now);
+        let plan = decide(&snapshot, &inventory, &found, &Options::recovery(), now);
+        let step = plan.steps.into_iter().find(|step| step.name == name).unwrap();
+        (step, inventory)
+    }
+
+    #[test]
+    fn several_organizations_are_asked_for() {
+        let (mut step, _) = step("apiserver");
+        step.template = None;
+        let mut asked = nameless(Usage::Client);
+        for organizations in [&[][..], &["a"], &["a", "b"]] {
+            asked.organizations = organizations.iter().map(|&name| name.to_owned()).collect();
+            step.profile = Some(asked.clone());
+            let request = requested(&step, Usage::Client, &key());
+            assert_eq!(request.organizations, asked.organizations);
+            assert_eq!(
+                (request.common_names.as_slice(), request.is_signed),
+                (&["replaced".to_owned()][..], true)
+            );
+        }
+    }
+
+    #[test]
+    fn another_request_than_was_made_is_found() {
+        let (step, _) = step("apiserver");
+        let own = key();
+        let read = requested(&step, Usage::Server, &own);
+        assert!(is_signed_by(&read, &own));
+        assert!(!is_signed_by(&read, &key()));
+        assert!(!is_signed_by(&Request { is_signed: false, ..read }, &own));
+    }
+
+    #[test]
+    fn another_certificate_than_was_requested_is_found() {
+        let (step, inventory) = step("apiserver");
+        let request = requested(&step, Usage::Server, &key());
+        let row = inventory.authority(Ca::Cluster).unwrap();
+        let signer = Signer::new(row.certificate.get().unwrap(), row.key.get().unwrap()).unwrap();
+        let issued = sign_request(&signer, &request, Usage::Server, step.new).unwrap();
+        let is_as = |change: &dyn Fn(&mut Certificate), usage| {
+            let mut other = issued.clone();
+            change(&mut other);
+            is_as_requested(&other, &request, usage)
+        };
+        assert!(is_as(&|_| {}, Usage::Server));
+        assert!(!is_as(&|_| {}, Usage::Client));
+        assert!(!is_as(&|other| other.subject_der.clear(), Usage::Server));
+        assert!(!is_as(&|other| other.dns_names.clear(), Usage::Server));
+        assert!(!is_as(&|other| other.addresses.clear(), Usage::Server));
+        assert!(!is_as(&|other| other.is_ca = true, Usage::Server));
+    }
 }

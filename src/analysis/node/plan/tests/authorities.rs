@@ -96,7 +96,8 @@ fn a_ca_that_is_not_renewed_says_what_to_do() {
     ");
 }
 
-/// A CA that another one has issued, what is no CA, one with another's key, and one with a key that cannot sign here.
+/// A CA that another one has issued, what is no CA, one with another's key, one with a key that cannot sign here,
+/// and one whose damaged key still has the right public half.
 #[test]
 fn what_keeps_a_ca_from_being_renewed() {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -111,12 +112,17 @@ fn what_keeps_a_ca_from_being_renewed() {
     let mut root = params();
     root.distinguished_name.push(rcgen::DnType::CommonName, "root");
     let intermediate = params().signed_by(&key, &Issuer::from_params(&root, &root_key)).unwrap();
+    let mut damaged = key.serialize_der();
+    // In the private scalar (RFC 5915), behind the PKCS#8 header.
+    damaged[40] ^= 1;
+    let damaged = pem::encode(pem::Label::PrivateKey, &damaged).to_string();
     let leaf = CertificateParams::default().self_signed(&key).unwrap();
     let cases = [
         (encoded(intermediate.der()), key_of(&key)),
         (encoded(leaf.der()), key_of(&key)),
         (encoded(params().self_signed(&key).unwrap().der()), key_of(&root_key)),
         (P521.0.to_owned(), P521.1.to_owned()),
+        (encoded(params().self_signed(&key).unwrap().der()), damaged),
     ];
     let found = cases.map(|(certificate, key)| {
         let (certificate, key) = (|_: String| Some(certificate.clone()), |_: String| Some(key.clone()));
@@ -133,6 +139,8 @@ fn what_keeps_a_ca_from_being_renewed() {
     ca-key-mismatch true: cannot renew the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt): its key /etc/kubernetes/pki/front-proxy-ca.key does not match its certificate; /etc/kubernetes/pki/front-proxy-ca.key belongs to another CA: find the key that matches /etc/kubernetes/pki/front-proxy-ca.crt; if there is none: sudo kuberescue ca replace front-proxy-ca
 
     unsupported true: cannot renew the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt): kuberescue cannot sign with its key (ECDSA-P521); renew on a machine with kubeadm: kubeadm certs renew all
+
+    ca-key-unreadable true: cannot renew the CA front-proxy-ca (/etc/kubernetes/pki/front-proxy-ca.crt): its key /etc/kubernetes/pki/front-proxy-ca.key is damaged; repair /etc/kubernetes/pki/front-proxy-ca.crt and /etc/kubernetes/pki/front-proxy-ca.key from a backup
     ");
 }
 
