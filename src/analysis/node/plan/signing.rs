@@ -41,8 +41,11 @@ impl Decision<'_> {
                 continue;
             }
             let file = resolved.with_file_name(SIGNING_FILE);
-            let value = Path::new(value).with_file_name(SIGNING_FILE).display().to_string();
-            let is_seen = self.resolved(&pod.host(&value)).is_ok_and(|seen| seen == file);
+            let value = Path::new(value).with_file_name(SIGNING_FILE);
+            // What is not below a mount is the container's own, whatever the node has there.
+            let seen = pod.on_host(&Path::new("/").join(&value));
+            let is_seen = seen.is_some_and(|seen| self.resolved(&seen).is_ok_and(|seen| seen == file));
+            let value = value.display().to_string();
             if !is_seen {
                 let why = format!("--{name} in {} names a file that is mounted alone", path.display());
                 let hint =

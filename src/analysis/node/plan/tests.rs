@@ -2,6 +2,7 @@
 
 mod authorities;
 mod options;
+mod replacing;
 
 use super::*;
 use crate::analysis::node::findings::{Finding, MissingName, Node, findings};
