@@ -3,6 +3,7 @@
 mod authorities;
 mod options;
 mod replacing;
+mod store;
 
 use super::*;
 use crate::analysis::node::findings::{Finding, MissingName, Node, findings};
