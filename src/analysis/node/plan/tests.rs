@@ -1,6 +1,7 @@
 //! The plans of whole nodes: what is issued, left, refused, restarted and repaired.
 
 mod authorities;
+mod edges;
 mod options;
 mod replacing;
 mod store;

@@ -317,6 +317,8 @@ fn what_is_signed_elsewhere() {
     };
     let found = [
         of("external-ca", &[], &elsewhere(None), VALID),
+        // The kubelet's own serving certificate is not signed elsewhere.
+        of("external-ca", &[], &Options { kubelet: true, whole_node: true, ..elsewhere(None) }, EXPIRED),
         of("external-ca", &[], &elsewhere(Some(&["apiserver", "kubelet-client", "none"])), VALID),
         of("ecdsa-p256", &etcd_key, &elsewhere(None), VALID),
         of("ecdsa-p256", &etcd_key, &elsewhere(Some(&["etcd-peer", "apiserver"])), VALID),
@@ -325,6 +327,7 @@ fn what_is_signed_elsewhere() {
     ];
     insta::assert_snapshot!(found.join("\n"), @"
     admin.conf apiserver apiserver-etcd-client apiserver-kubelet-client controller-manager.conf etcd-healthcheck-client etcd-peer etcd-server front-proxy-client scheduler.conf super-admin.conf nothing due false
+    admin.conf apiserver apiserver-etcd-client apiserver-kubelet-client controller-manager.conf etcd-healthcheck-client etcd-peer etcd-server front-proxy-client scheduler.conf super-admin.conf kubelet-client nothing due false
     apiserver nothing due false
     apiserver-etcd-client etcd-healthcheck-client etcd-peer etcd-server nothing due false
       admin.conf: the key of its CA is on this node: /etc/kubernetes/pki/ca.key
@@ -452,11 +455,11 @@ fn the_copied_kubeconfig_of_a_kubelet() {
     let mut found = vec![hint(&inventory, &[])];
     inventory.kubelet_form = KubeletForm::Embedded;
     found.push(hint(&inventory, &[]));
-    found.push(hint(&inventory, &[finding(Code::ClockBehind, "clock")]));
+    found.push(hint(&inventory, &[finding(Code::ManifestMissing, "etcd")]));
     insta::assert_snapshot!(found.join("\n"), @"
     move /var/lib/kubelet/pki/kubelet-client-current.pem to a safe place; kuberescue recover then issues a certificate for this node
     move /var/lib/kubelet/pki/kubelet-client-current.pem to a safe place and create it for this node: sudo kuberescue kubeconfig new --for-node --out /var/lib/kubelet/pki/kubelet-client-current.pem; then run this command again
-    move /var/lib/kubelet/pki/kubelet-client-current.pem to a safe place and create it for this node: sudo kuberescue kubeconfig new --for-node --out /var/lib/kubelet/pki/kubelet-client-current.pem; then run this command again
+    repair the other blocking problems first (kuberescue diagnose -v), and keep this file until then
     ");
 }
 

@@ -158,6 +158,11 @@ fn what_is_there_is_linked_again() {
         of(case(&[(CURRENT, dangling()), (DATED, Gone), (UPDATED, Copy)])),
         of(Case { codes: &[Code::KubeletLinkNoLink], ..case(&[(UPDATED, Copy)]) }),
         of(Case { codes: &[Code::Expired], ..case(&[(UPDATED, Copy)]) }),
+        // What is no certificate, in the place of -updated.
+        of(case(&[(UPDATED, Text("x"))])),
+        of(Case { codes: &[Code::KubeletLinkNoLink], ..case(&[(UPDATED, Text("x"))]) }),
+        of(Case { codes: &[Code::KubeletLinkNoLink, Code::Expired], ..case(&[(UPDATED, Text("x"))]) }),
+        of(Case { codes: &[Code::ClockBehind, Code::KubeletCrashLoop], ..case(&[(UPDATED, Text("x"))]) }),
         of(Case { options: forced(), ..case(&[(CURRENT, Gone)]) }),
         of(Case { options: forced(), ..case(&[(UPDATED, Copy)]) }),
         of(without_key(Case { options: forced(), ..case(&[(CURRENT, Gone)]) })),
@@ -195,6 +200,15 @@ fn what_is_there_is_linked_again() {
     kubelet-client: Remove { path: "STORE/kubelet-client-updated.pem", because: "left over from a rotation" }
     --
     kubelet-client: Link { link: "STORE/kubelet-client-current.pem", file: "STORE/kubelet-client-2026-11-24-00-00-00.pem", from: Some("STORE/kubelet-client-updated.pem"), until: 2027-11-23T22:18:27Z }
+    kubelet-client: Remove { path: "STORE/kubelet-client-updated.pem", because: "left over from a rotation" }
+    --
+    kubelet-client: Remove { path: "STORE/kubelet-client-updated.pem", because: "left over from a rotation" }
+    --
+    kubelet-client: Remove { path: "STORE/kubelet-client-updated.pem", because: "left over from a rotation" }
+    --
+    kubelet-client: Remove { path: "STORE/kubelet-client-updated.pem", because: "left over from a rotation" }
+    kubelet-client in KubeletPem { link: "STORE/kubelet-client-current.pem", file: "STORE/kubelet-client-2026-11-24-00-00-00.pem" }
+    --
     kubelet-client: Remove { path: "STORE/kubelet-client-updated.pem", because: "left over from a rotation" }
     --
     kubelet-client in KubeletPem { link: "STORE/kubelet-client-current.pem", file: "STORE/kubelet-client-2026-11-24-00-00-00.pem" }
