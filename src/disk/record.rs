@@ -97,3 +97,26 @@ fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Err
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_attributes_is_bounded() {
+        let parsed = |xattrs: &str| {
+            let text =
+                format!(r#"{{"mode":1,"uid":2,"gid":3,"mtime":"2026-01-01T00:00:00Z","xattrs":{xattrs}}}"#);
+            serde_json::from_str::<StoredAttributes>(&text).map(|stored| stored.xattrs.len())
+        };
+        let list = |length: usize| format!("[{}]", vec![r#"{"name":"user.a","value":""}"#; length].join(","));
+        assert_eq!(parsed(&list(MAX_XATTRS)).unwrap(), MAX_XATTRS);
+        let error = parsed(&list(MAX_XATTRS + 1)).unwrap_err().to_string();
+        assert_eq!(error.split(" at ").next(), Some("too many entries: more than 1000"));
+        let error = parsed("7").unwrap_err().to_string();
+        assert_eq!(
+            error.split(" at line").next(),
+            Some("invalid type: integer `7`, expected a list of at most 1000")
+        );
+    }
+}

@@ -272,3 +272,31 @@ fn a_leftover_is_its_name_and_its_file() {
     write(&place.path(), "another");
     assert!(!directory.is_named(&file, name));
 }
+
+/// A disk that stays full is no other run, and no file that is there already.
+#[test]
+fn calls_that_go_on_failing_are_told_as_such() {
+    for old in [Some("old"), None] {
+        for at in 0..calls(old) {
+            let place = Place::new(old);
+            let target = Target::open(&place.path()).unwrap();
+            fault::set(at, Fault::FromThenOn(Errno::ENOSPC));
+            let done = target.replace(b"new", STAMP);
+            fault::clear();
+            assert!(matches!(done, Ok(_) | Err(Error::Io { .. })), "call {at}: {done:?}");
+        }
+    }
+}
+
+/// Root may: then there is nothing to see.
+#[test]
+fn the_file_of_another_user_is_refused() {
+    let path = Path::new("/etc/passwd");
+    if !Uid::effective().is_root() {
+        let error = Target::open(path).unwrap().replace(b"", STAMP).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "cannot use /etc/passwd: it belongs to another user: run it as that user, or as root"
+        );
+    }
+}

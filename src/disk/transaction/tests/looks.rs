@@ -5,6 +5,8 @@ use super::super::recover::differences;
 use super::super::stage::Parents;
 use super::*;
 use crate::disk::error::Difference;
+use crate::disk::journal::{Journal, Record, State};
+use crate::disk::obstacle::Obstacle;
 
 /// Where the content is another one: a time or a mode alone doesn't count.
 #[test]
@@ -75,5 +77,72 @@ fn a_directory_that_cannot_be_opened_is_an_error() {
     assert!(leads_to("/etc/none/a.crt").unwrap());
     assert!(!leads_to("/etc/k/current/a.crt").unwrap());
     assert!(!leads_to("/etc/k/pki/a.crt/x").unwrap());
-    assert!(leads_to(&format!("/etc/{}/x", "n".repeat(300))).is_err());
+    let long = format!("/etc/{}/x", "n".repeat(300));
+    assert!(leads_to(&long).is_err());
+    assert!(parents.sync([&long].into_iter()).is_err());
+    let gone = ["/etc/k/current/a.crt", "/etc/none/a.crt", "/etc/k/pki/a.crt/x"];
+    assert!(parents.sync(gone.into_iter()).is_ok());
+}
+
+/// The archive's own digests are compared before; the journal's are those of what was there.
+#[test]
+fn an_archive_of_another_content_brings_nothing_back() {
+    let node = node();
+    node.apply().unwrap();
+    let mut archive = node.old.clone();
+    let mut other = archive.get(Path::new("/etc/k/pki/a.crt")).unwrap().clone();
+    other.content = Content::File(b"another".to_vec().into());
+    archive.insert("/etc/k/pki/a.crt", other);
+    let lock = node.root.lock().unwrap();
+    let error = rollback(&node.root, &lock, &archive, Theirs::Refuse, &Invoker::default(), NOW).unwrap_err();
+    drop(lock);
+    assert!(matches!(&error, Error::ArchiveDiffers { path, .. } if path.ends_with("a.crt")), "{error}");
+    node.assert(&node.wanted(), "refused");
+}
+
+/// /proc is mounted everywhere; who is not root can't write into /. Nothing is written here.
+#[test]
+fn what_stands_in_the_way_is_told_before_anything_is_written() {
+    let root = Root::open(Path::new("/")).unwrap();
+    let is_root = nix::unistd::geteuid().is_root();
+    let obstacle = if is_root { ("/proc", Obstacle::Mount) } else { ("/", Obstacle::Denied) };
+    let expected = [(std::path::PathBuf::from(obstacle.0), obstacle.1)].into();
+    let told = |error: Error| match error {
+        Error::Obstacles { obstacles } => obstacles,
+        other => panic!("{other}"),
+    };
+    let entry = |content| Some(Entry { content, attributes: Attributes::default() });
+    let mut changes = ChangeSet::default();
+    changes.put("/proc", entry(Content::Directory), None);
+    assert_eq!(told(preview(&root, &changes).unwrap_err()), expected);
+    let mut same = ChangeSet::default();
+    same.put("/proc", entry(Content::Directory), entry(Content::Directory));
+    preview(&root, &same).unwrap();
+
+    // A pseudo file system is not read.
+    let record = |_: &str| {
+        vec![Record {
+            path: "/proc".into(),
+            before: Fingerprint::Unread,
+            after: Fingerprint::Absent,
+            before_attributes: None,
+            after_attributes: None,
+            stage: ".proc.kuberescue-x".into(),
+        }]
+    };
+    let journal = Journal::new(&context(), String::new(), None, record);
+    let journal = Journal { state: State::Committed, ..journal };
+    assert_eq!(told(differences(&root, &journal, false).unwrap_err()), expected);
+}
+
+/// A journal that is no file is one that cannot be used, not one that cannot be read.
+#[test]
+fn what_is_no_file_is_no_journal() {
+    let node = node();
+    put(node.root.path(), "var/lib/kuberescue/last.json/in/it", "", 0o600);
+    let error = last(&node.root).unwrap_err().to_string();
+    assert_eq!(error, "cannot use the journal /var/lib/kuberescue/last.json: not a file");
+    let lock = node.root.lock().unwrap();
+    let error = lock.state.read(&"n".repeat(300), 1).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
 }
