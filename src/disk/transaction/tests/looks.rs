@@ -3,9 +3,10 @@
 use super::super::old::old_contents;
 use super::super::recover::differences;
 use super::super::stage::Parents;
+use super::super::survey::survey;
 use super::*;
 use crate::disk::error::Difference;
-use crate::disk::journal::{Journal, Record, State};
+use crate::disk::journal::{Direction, Journal, Record, State};
 use crate::disk::obstacle::Obstacle;
 
 /// Where the content is another one: a time or a mode alone doesn't count.
@@ -133,6 +134,38 @@ fn what_stands_in_the_way_is_told_before_anything_is_written() {
     let journal = Journal::new(&context(), String::new(), None, record);
     let journal = Journal { state: State::Committed, ..journal };
     assert_eq!(told(differences(&root, &journal, false).unwrap_err()), expected);
+}
+
+/// Staged content that is gone is told from one that was changed; a directory in its place is no content.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the other program")]
+fn what_was_done_to_staged_content_is_told() {
+    let staged = |node: &Node, journal: &Journal, suffix: &str| {
+        let record = journal.changes.iter().find(|record| record.path.ends_with("pki/a.key")).unwrap();
+        let mut name = record.stage.clone();
+        name.push(suffix);
+        node.root.path().join("etc/k/pki").join(name)
+    };
+    let why = |differences: &[Difference]| {
+        differences.iter().map(|one| (one.path.to_str().unwrap().to_owned(), one.why)).collect::<Vec<_>>()
+    };
+    let told = |why| vec![("/etc/k/pki/a.key".to_owned(), why)];
+    let changed = "the content that is staged beside it was changed";
+    let node = half_done(committed_points().start);
+    let journal = pending(&node.root).unwrap().unwrap();
+    let beside = staged(&node, &journal, "-new");
+    std::fs::write(&beside, "another").unwrap();
+    assert_eq!(why(&differences(&node.root, &journal, false).unwrap()), told(changed));
+    std::fs::remove_file(&beside).unwrap();
+    let gone = "the content that was staged beside it is gone";
+    assert_eq!(why(&differences(&node.root, &journal, false).unwrap()), told(gone));
+
+    let node = half_done(committed_points().end - 1);
+    let mut journal = pending(&node.root).unwrap().unwrap();
+    journal.direction = Direction::Backward;
+    std::fs::create_dir(staged(&node, &journal, "-old")).unwrap();
+    let found = survey(&mut Parents::new(&node.root), &journal, Some(&node.old), Theirs::Refuse).unwrap();
+    assert_eq!(why(&found.differences), told(changed));
 }
 
 /// A journal that is no file is one that cannot be used, not one that cannot be read.

@@ -307,3 +307,32 @@ fn the_ca_that_replaces_an_unusual_one() {
     let new = plan("ecdsa-p256", &edits, &replace(Ca::FrontProxy), VALID).0.replacement.unwrap();
     assert_eq!((new.key.unwrap().algorithm, new.is_working), (KeyAlgorithm::Rsa(2048), true));
 }
+
+/// The kubelet's certificate and its key in files of their own; its serving certificate without the one or the other.
+#[test]
+fn the_kubelets_files() {
+    let separate = |text: String| {
+        Some(text.replace(
+            "client-key: /var/lib/kubelet/pki/kubelet-client-current",
+            "client-key: /var/lib/kubelet/pki/own",
+        ))
+    };
+    let kubelet = |selection| Options { selection, whole_node: false, ..Options::recovery() };
+    let of = |edits: &[Edit<'_>], selection| {
+        let plan = plan("ecdsa-p256", edits, &kubelet(selection), VALID).0;
+        let targets = plan.steps.iter().map(|step| format!("{:?} {:?}", step.action, step.target));
+        targets.chain(plan.skipped.iter().map(|skipped| skipped.why.to_string())).collect::<String>()
+    };
+    let found = [
+        of(&[("/kubelet.conf", &separate)], Selection::Kubelet),
+        of(&[("/pki/kubelet.crt", &gone)], Selection::KubeletServing),
+        of(&[("/pki/kubelet.key", &gone)], Selection::KubeletServing),
+        of(&[("/pki/kubelet.crt", &gone), ("/pki/kubelet.key", &gone)], Selection::KubeletServing),
+    ];
+    insta::assert_snapshot!(found.join("\n"), @r#"
+    Renew Pair { certificate: "/var/lib/kubelet/pki/kubelet-client-2026-11-23-22-23-27.pem", key: "/var/lib/kubelet/pki/own.pem" }
+    Issue { because: "it is missing" } Pair { certificate: "/var/lib/kubelet/pki/kubelet.crt", key: "/var/lib/kubelet/pki/kubelet.key" }
+    Renew Pair { certificate: "/var/lib/kubelet/pki/kubelet.crt", key: "/var/lib/kubelet/pki/kubelet.key" }
+    it is missing, and the kubelet makes it when it starts
+    "#);
+}
