@@ -118,6 +118,16 @@ fn a_replaced_ca_in_a_kubeconfig_repairs_that_alone() {
     let (differs, full) = (Code::EmbeddedCaDiffers, Code::DiskFull);
     assert_eq!(of(true), (Some("/etc/kubernetes/kubelet.conf".into()), vec![differs], vec![full]));
     assert_eq!(of(false), (None, Vec::new(), vec![differs, full]));
+    // On two lines it can't be replaced in place.
+    let data = STANDARD.encode(other.as_bytes());
+    let two = format!("    certificate-authority-data: {}\n      {}", &data[..76], &data[76..]);
+    let edit = |text: String| {
+        let old = text.lines().find(|line| line.contains("certificate-authority-data")).unwrap().to_owned();
+        Some(text.replace(&old, &two))
+    };
+    let (snapshot, inventory) = node("ecdsa-p256", &[("/kubelet.conf", &edit)]);
+    let plan = decide(&snapshot, &inventory, &found, &Options::recovery(), VALID.parse().unwrap());
+    assert_eq!(plan.trust, None);
 }
 
 /// A copy of the CA that cannot be read is replaced, one that cannot be replaced in place is not.
@@ -335,4 +345,18 @@ fn the_kubelets_files() {
     Renew Pair { certificate: "/var/lib/kubelet/pki/kubelet.crt", key: "/var/lib/kubelet/pki/kubelet.key" }
     it is missing, and the kubelet makes it when it starts
     "#);
+}
+
+/// As the signer kubernetes.io/kubelet-serving issues it.
+#[test]
+fn a_serving_certificate_of_the_kubelet_without_a_predecessor() {
+    let (_, inventory) = node("ecdsa-p256", &[]);
+    let expected = Profile {
+        common_name: "system:node:cp-1".to_owned(),
+        organizations: vec!["system:nodes".to_owned()],
+        usage: Usage::Server,
+        dns_names: vec!["cp-1".to_owned()],
+        addresses: vec!["192.168.10.11".parse().unwrap()],
+    };
+    assert_eq!(Profile::of_kubelet_serving(&inventory.facts).unwrap(), expected);
 }
