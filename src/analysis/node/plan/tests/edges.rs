@@ -118,16 +118,6 @@ fn a_replaced_ca_in_a_kubeconfig_repairs_that_alone() {
     let (differs, full) = (Code::EmbeddedCaDiffers, Code::DiskFull);
     assert_eq!(of(true), (Some("/etc/kubernetes/kubelet.conf".into()), vec![differs], vec![full]));
     assert_eq!(of(false), (None, Vec::new(), vec![differs, full]));
-    // On two lines it can't be replaced in place.
-    let data = STANDARD.encode(other.as_bytes());
-    let two = format!("    certificate-authority-data: {}\n      {}", &data[..76], &data[76..]);
-    let edit = |text: String| {
-        let old = text.lines().find(|line| line.contains("certificate-authority-data")).unwrap().to_owned();
-        Some(text.replace(&old, &two))
-    };
-    let (snapshot, inventory) = node("ecdsa-p256", &[("/kubelet.conf", &edit)]);
-    let plan = decide(&snapshot, &inventory, &found, &Options::recovery(), VALID.parse().unwrap());
-    assert_eq!(plan.trust, None);
 }
 
 /// A copy of the CA that cannot be read is replaced, one that cannot be replaced in place is not.
