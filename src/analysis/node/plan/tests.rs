@@ -1,9 +1,11 @@
 //! The plans of whole nodes: what is issued, left, refused, restarted and repaired.
 
 mod authorities;
+mod configured;
 mod edges;
 mod options;
 mod replacing;
+mod signing;
 mod store;
 
 use super::*;

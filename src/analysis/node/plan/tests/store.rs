@@ -1,4 +1,4 @@
-//! The kubelet's store: what is linked, removed, put into it and issued anew.
+//! The kubelet's store: what is linked, removed, put into it and reissued.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
