@@ -15,6 +15,7 @@ use serde_json::Value;
 const AT: &str = "2026-11-25T00:00:00Z";
 const X86_64: &str = "kuberescue-x86_64-linux";
 const AARCH64: &str = "kuberescue-aarch64-linux";
+const LARGEST: u64 = 11 << 20;
 
 fn dist() -> PathBuf {
     std::env::var_os("KUBERESCUE_DIST").expect("KUBERESCUE_DIST: make dist sets it").into()
@@ -77,6 +78,10 @@ fn on_both(node: &[Node; 2], arguments: &[&str]) -> [Run; 2] {
 #[test]
 #[ignore = "needs a release: make dist"]
 fn the_other_architecture_says_and_does_the_same() {
+    for name in [X86_64, AARCH64] {
+        let size = std::fs::metadata(dist().join(name)).unwrap().len();
+        assert!(size <= LARGEST, "{name} has {size} bytes, the limit is {LARGEST}");
+    }
     let nodes = [Node::of("expired-all"), Node::of("expired-all")];
     let same = |arguments: &[&str], code: i32| {
         let [one, other] = on_both(&nodes, arguments);

@@ -7,7 +7,7 @@ mod manifests;
 mod pki_dir;
 mod records;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -363,6 +363,8 @@ pub fn host_of(url: &str) -> Option<&str> {
     let authority = rest.split(['/', '?']).next()?;
     let host = match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next()?,
+        // kubeadm takes a controlPlaneEndpoint without them (`util/endpoint.go` ParseHostPort).
+        None if authority.parse::<Ipv6Addr>().is_ok() => authority,
         None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
     };
     (!host.is_empty()).then_some(host)

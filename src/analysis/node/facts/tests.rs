@@ -71,6 +71,7 @@ fn hosts_of_urls() {
     assert_eq!(host_of("https://lb.example.test:6443"), Some("lb.example.test"));
     assert_eq!(host_of("https://[fd00::1]:6443/x"), Some("fd00::1"));
     assert_eq!(host_of("https://10.0.0.1"), Some("10.0.0.1"));
+    assert_eq!(host_of("fd00::1"), Some("fd00::1"));
 }
 
 fn dirs(snapshot: &Snapshot) -> (String, Option<String>) {

@@ -78,11 +78,7 @@ pub(super) fn server(inventory: &Inventory, to_local: bool) -> Option<Fact<Strin
     let port = facts.secure_port.value;
     let local = || {
         let address = facts.advertise_address.as_ref()?;
-        let host = match address.value.is_ipv6() {
-            true => format!("[{}]", address.value),
-            false => address.value.to_string(),
-        };
-        Some(Fact::new(format!("https://{host}:{port}"), address.source.clone()))
+        Some(Fact::new(url(&address.value.to_string(), port), address.source.clone()))
     };
     let configured = || {
         let configured = facts.configured.as_ref()?;
@@ -90,9 +86,13 @@ pub(super) fn server(inventory: &Inventory, to_local: bool) -> Option<Fact<Strin
         let host = host_of(endpoint)?;
         // kubeadm takes the port of the API server where there is none (`util/endpoint.go` GetControlPlaneEndpoint).
         let bare = endpoint.strip_prefix('[').map_or(endpoint, |rest| rest.trim_end_matches(']'));
-        let port = if host == bare { format!(":{port}") } else { String::new() };
-        Some(Fact::new(format!("https://{endpoint}{port}"), format!("controlPlaneEndpoint of {source}")))
+        let server = if host == bare { url(host, port) } else { format!("https://{endpoint}") };
+        Some(Fact::new(server, format!("controlPlaneEndpoint of {source}")))
     };
     let endpoint = || inventory.endpoint.clone().or_else(configured);
     if to_local { local().or_else(endpoint) } else { endpoint().or_else(local) }
+}
+
+fn url(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("https://[{host}]:{port}") } else { format!("https://{host}:{port}") }
 }

@@ -59,7 +59,7 @@ fn what_the_cluster_is_configured_with() {
     };
     inventory.endpoint = None;
     found.push(format!("{:?}", [server(&inventory, true), server(&inventory, false)]));
-    for endpoint in ["lb.example.test", "[fd00::1]", "[fd00::1]:8443", ""] {
+    for endpoint in ["lb.example.test", "[fd00::1]", "[fd00::1]:8443", "fd00::1", ""] {
         if let Some(configured) = &mut inventory.facts.configured {
             configured.endpoint = endpoint.to_owned();
         }
@@ -88,6 +88,7 @@ fn what_the_cluster_is_configured_with() {
     lb.example.test: Some("https://lb.example.test:6443 from controlPlaneEndpoint of kubeadm-config")
     [fd00::1]: Some("https://[fd00::1]:6443 from controlPlaneEndpoint of kubeadm-config")
     [fd00::1]:8443: Some("https://[fd00::1]:8443 from controlPlaneEndpoint of kubeadm-config")
+    fd00::1: Some("https://[fd00::1]:6443 from controlPlaneEndpoint of kubeadm-config")
     : Some("https://192.168.10.11:6443 from /etc/kubernetes/manifests/kube-apiserver.yaml --advertise-address")
     skips apiserver (true): it can't be issued without the node's name: no kubelet certificate, no --name in the etcd manifest, no /etc/hostname
     "#);
