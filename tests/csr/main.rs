@@ -155,7 +155,7 @@ fn a_pair_of_tls_sni_cert_key_is_signed_elsewhere_too() {
     let node = Node::of("rsa2048");
     let pair = |end: &str| format!("{PKI}/public{end}");
     for end in [".crt", ".key"] {
-        node.write(&pair(end), &node.read(&format!("{PKI}/apiserver{end}")));
+        node.write(&pair(end), node.read(&format!("{PKI}/apiserver{end}")));
     }
     let manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
     let flag = format!("    - kube-apiserver\n    - --tls-sni-cert-key={},{}\n", pair(".crt"), pair(".key"));

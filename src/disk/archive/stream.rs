@@ -28,10 +28,10 @@ impl<R: Read> Read for Digesting<R> {
     }
 }
 
-type Packed<R> = BufReader<Digesting<R>>;
+type Packed<R> = Box<BufReader<Digesting<R>>>;
 
 enum Layer<R: Read> {
-    Gzip(GzDecoder<Packed<R>>),
+    Gzip(Box<GzDecoder<Packed<R>>>),
     Plain(Packed<R>),
 }
 
@@ -45,14 +45,15 @@ pub(super) struct Unpacked<R: Read> {
 impl<R: Read> Unpacked<R> {
     pub(super) fn new(file: R) -> Result<Self, Error> {
         let digest = ring::digest::Context::new(&ring::digest::SHA256);
-        let mut packed = BufReader::with_capacity(1 << 16, Digesting { inner: file, digest, size: 0 });
+        let mut packed =
+            Box::new(BufReader::with_capacity(1 << 16, Digesting { inner: file, digest, size: 0 }));
         let start = packed.fill_buf().map_err(|error| broken(&error))?;
         if let Some(packing) = Packing::of(start) {
             return Err(Error::Packed { path: PathBuf::new(), packing });
         }
         let layer = match start {
             [] => return Err(Error::archive("the file is empty")),
-            [0x1f, 0x8b, ..] => Layer::Gzip(GzDecoder::new(packed)),
+            [0x1f, 0x8b, ..] => Layer::Gzip(Box::new(GzDecoder::new(packed))),
             _ => Layer::Plain(packed),
         };
         Ok(Self { layer, left: MAX_UNPACKED, zeros: 0 })
