@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kuberescue::disk::archive::{self, About};
-use kuberescue::disk::transaction::{self, ArchiveRef, Context, Difference, RolledBack, Theirs};
+use kuberescue::disk::transaction::{self, ArchiveRef, Context, Difference, Lock, RolledBack, Theirs};
 use kuberescue::disk::{Depth, Error, Root};
 use kuberescue::state::{ChangeSet, Content, Entry, Invoker, Snapshot};
 
@@ -21,10 +21,21 @@ fn context(archive: Option<ArchiveRef>) -> Context {
     Context { command: "test".to_owned(), operator: Invoker::default(), archive, now: NOW }
 }
 
+/// The lock, also where a program that another test is just starting has inherited the one before, until it runs.
+fn locked(root: &Root) -> Lock {
+    for _ in 0..100_000 {
+        match root.lock() {
+            Err(Error::Locked { .. }) => std::thread::yield_now(),
+            done => return done.unwrap(),
+        }
+    }
+    panic!("locked for ever");
+}
+
 /// The fixture restored into an empty directory by the transaction itself.
 fn restored(name: &str, at: &Path) -> Root {
     let root = Root::open(at).unwrap();
-    let lock = root.lock().unwrap();
+    let lock = locked(&root);
     // The lock has made /var/lib.
     let mut there = Snapshot::default();
     let mut changes = ChangeSet::default();
@@ -109,7 +120,7 @@ fn archive_change_and_rollback_from_the_archive() {
         let old = tree(&root);
         let changes = renewal(&old);
         let begin = std::time::Instant::now();
-        let lock = root.lock().unwrap();
+        let lock = locked(&root);
         let written = archive::write(&root, None, &old, &about()).unwrap();
         let archived = begin.elapsed();
         let reference = ArchiveRef { path: written.path.clone(), sha256: written.sha256 };
@@ -145,7 +156,7 @@ fn a_rollback_of_a_path_that_changed_since_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let root = restored("mixed", directory.path());
     let old = tree(&root);
-    let lock = root.lock().unwrap();
+    let lock = locked(&root);
     transaction::apply(&root, &lock, &renewal(&old), &context(None)).unwrap();
     std::fs::write(directory.path().join("etc/kubernetes/admin.conf"), "x").unwrap();
     let error =
@@ -188,7 +199,7 @@ fn a_full_file_system_changes_nothing() {
     };
     let root = restored("mixed", mounted.0.path());
     let old = tree(&root);
-    let lock = root.lock().unwrap();
+    let lock = locked(&root);
     // Full but for a few blocks, so that the space runs out at different places.
     let filler = mounted.0.path().join("filler");
     let mut file = std::fs::File::options().create_new(true).append(true).open(&filler).unwrap();
