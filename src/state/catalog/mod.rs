@@ -154,6 +154,13 @@ pub struct CertSpec {
     pub by_init_since: Option<u32>,
 }
 
+impl CertSpec {
+    /// Whether a node may be without it.
+    pub fn is_optional(&self) -> bool {
+        self.by_init_since.is_some()
+    }
+}
+
 /// The leaf certificate of this kubeadm name.
 pub fn cert_spec(name: &str) -> Option<&'static CertSpec> {
     CERT_SPECS.iter().find(|spec| spec.name == name)

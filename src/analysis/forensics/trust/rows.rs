@@ -37,7 +37,7 @@ impl<'a> Builder<'a> {
         }
         self.take_service_account(inventory);
         for leaf in &inventory.leaves {
-            if !(leaf.spec.by_init_since.is_some() && leaf.row.certificate.is_missing()) {
+            if !(leaf.spec.is_optional() && leaf.row.certificate.is_missing()) {
                 let embedded = matches!(leaf.spec.place, SlotPlace::Kubeconfig(_));
                 let id = self.row(&leaf.row, Some(leaf.spec.name), embedded);
                 if leaf.row.foreign_issuer.is_none() {

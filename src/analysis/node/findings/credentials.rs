@@ -34,7 +34,7 @@ pub(super) fn find(inventory: &Inventory, now: Timestamp) -> Vec<Finding> {
         found.extend(row.predecessors().next().map(|old| unfinished(row, old)));
     }
     for leaf in inventory.served() {
-        if leaf.spec.by_init_since.is_some() && leaf.row.certificate.is_missing() {
+        if leaf.spec.is_optional() && leaf.row.certificate.is_missing() {
             continue;
         }
         let authority = inventory.authority(leaf.spec.authority);

@@ -194,10 +194,7 @@ impl Decision<'_> {
     }
 
     fn leaf(&mut self, spec: &'static CertSpec, row: &Row) {
-        if spec.by_init_since.is_some()
-            && row.certificate.is_missing()
-            && !self.options.selection.is_by_name()
-        {
+        if spec.is_optional() && row.certificate.is_missing() && !self.options.selection.is_by_name() {
             return self.skip(spec.name, spec.long_name, Why::NotOnThisNode, false);
         }
         if let Some(error) = &row.not_replaceable {
