@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::options::{NOT_FOR_ALL, of};
+use super::options::{not_for_all, of};
 use super::*;
 use crate::analysis::node::facts::Configured;
 
@@ -28,7 +28,7 @@ fn what_the_cluster_is_configured_with() {
         of(&decide(&snapshot, inventory, &[], &options, VALID.parse().unwrap()))
     };
     inventory.facts.not_configured = Some("etcd's database cannot be read".to_owned());
-    let mut found = vec![of_options(&inventory, NOT_FOR_ALL, "apiserver")];
+    let mut found = vec![of_options(&inventory, not_for_all(), "apiserver")];
     inventory.facts.configured = Some(Configured {
         api_server: some("api.example.test"),
         endpoint: "lb.example.test".to_owned(),
@@ -40,11 +40,11 @@ fn what_the_cluster_is_configured_with() {
         source: "kubeadm-config".to_owned(),
     });
     for name in ["apiserver", "etcd-server", "etcd-peer", "admin.conf", "front-proxy-client"] {
-        found.push(of_options(&inventory, NOT_FOR_ALL, name));
+        found.push(of_options(&inventory, not_for_all(), name));
     }
-    found.push(of_options(&inventory, Options { days: Some(10), ..NOT_FOR_ALL }, "apiserver"));
+    found.push(of_options(&inventory, Options { days: Some(10), ..not_for_all() }, "apiserver"));
     let kubelet = |inventory: &Inventory| {
-        let options = Options { selection: Selection::Kubelet, ..NOT_FOR_ALL };
+        let options = Options { selection: Selection::Kubelet, ..not_for_all() };
         of(&decide(&snapshot, inventory, &[], &options, VALID.parse().unwrap()))
     };
     found.push(kubelet(&inventory));
@@ -52,7 +52,7 @@ fn what_the_cluster_is_configured_with() {
         configured.key = Some(KeyAlgorithm::EcdsaP256);
         configured.endpoint = "lb.example.test:8443".to_owned();
     }
-    found.push(of_options(&inventory, NOT_FOR_ALL, "etcd-peer"));
+    found.push(of_options(&inventory, not_for_all(), "etcd-peer"));
     let server = |inventory: &Inventory, to_local| {
         let server = super::super::kubeconfig::server(inventory, to_local);
         server.map(|fact| format!("{} from {}", fact.value, fact.source))
@@ -67,7 +67,7 @@ fn what_the_cluster_is_configured_with() {
     }
     inventory.facts.configured = None;
     inventory.facts.node_name = None;
-    found.push(of_options(&inventory, NOT_FOR_ALL, "apiserver"));
+    found.push(of_options(&inventory, not_for_all(), "apiserver"));
     insta::assert_snapshot!(found.join("\n"), @r#"
     apiserver Issue { because: "it is missing" } by ca, key ECDSA-P256 Sec1 false, 2026-11-23T23:55:00Z to 2027-11-24T00:00:00Z false, names ["DNS:cp-1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:192.168.10.11"] +[] -[], profile Some((["DNS:cp-1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:192.168.10.11"], "CN=kube-apiserver")), subject CN=kube-apiserver, notes ["certSANs that were configured beyond the node's own names are not known (etcd's database cannot be read): compare with another control-plane node"]
     apiserver Issue { because: "it is missing" } by ca, key ECDSA-P384 Sec1 false, 2026-11-23T23:55:00Z to 2026-12-24T00:00:00Z false, names ["DNS:api.example.test", "DNS:cp-1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:192.168.10.11", "IP:10.0.0.99"] +[] -[], profile Some((["DNS:api.example.test", "DNS:cp-1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:192.168.10.11", "IP:10.0.0.99"], "CN=kube-apiserver")), subject CN=kube-apiserver, notes ["its key is ECDSA-P384: encryptionAlgorithm of kubeadm-config", "its names are complete: kubeadm-config"]
@@ -115,7 +115,8 @@ fn what_goes_with_a_ca() {
         let all = codes.into_iter().flat_map(|code| ["ca", "etcd-ca"].map(|subject| repaired(code, subject)));
         all.flatten().collect::<Vec<_>>().join("; ")
     };
-    let nothing = Options { selection: Selection::Nothing, accept: vec![Code::CaKeyMissing], ..NOT_FOR_ALL };
+    let nothing =
+        Options { selection: Selection::Nothing, accept: vec![Code::CaKeyMissing], ..not_for_all() };
     let replace = Replace { authority: Ca::Etcd, stage: None, given: None };
     let found = [
         of(&nothing),

@@ -5,24 +5,9 @@ use jiff::SignedDuration;
 use super::*;
 use crate::analysis::node::inventory::KubeletForm;
 
-pub(super) const NOT_FOR_ALL: Options = Options {
-    selection: Selection::All,
-    authorities: CaSelection::None,
-    ca_days: DEFAULT_CA_DAYS,
-    replace: None,
-    kubelet: false,
-    client_cert_rotation: false,
-    reuse_keys: false,
-    key_algorithm: None,
-    days: None,
-    due_within: None,
-    partial: false,
-    accept: Vec::new(),
-    whole_node: false,
-    add_sans: Vec::new(),
-    remove_sans: Vec::new(),
-    elsewhere: None,
-};
+pub(super) fn not_for_all() -> Options {
+    Options { whole_node: false, ..Options::recovery() }
+}
 
 /// All of a step but its subject's and its files' names.
 fn shown(step: &Step) -> String {
@@ -77,7 +62,7 @@ fn a_timer_renews_what_expires_soon() {
     // The leaf certificates of this node expire on 2027-11-23.
     let (snapshot, inventory) = node("ecdsa-p256", &[]);
     let at = |now: &str, due_within, whole_node, findings: &[Finding]| {
-        let options = Options { due_within, whole_node, ..NOT_FOR_ALL };
+        let options = Options { due_within, whole_node, ..not_for_all() };
         names(&decide(&snapshot, &inventory, findings, &options, now.parse().unwrap()))
     };
     let expired = [finding(Code::Expired, "scheduler.conf")];
@@ -87,7 +72,7 @@ fn a_timer_renews_what_expires_soon() {
         let now: Timestamp = "2027-11-01T00:00:00Z".parse().unwrap();
         let within = apiserver.duration_since(now) - SignedDuration::from_secs(second);
         let options =
-            Options { due_within: Some(within), selection: one("apiserver").selection, ..NOT_FOR_ALL };
+            Options { due_within: Some(within), selection: one("apiserver").selection, ..not_for_all() };
         names(&decide(&snapshot, &inventory, &[], &options, now))
     };
     let soon = "2026-11-24T12:00:00Z";
@@ -166,9 +151,9 @@ fn a_timer_renews_what_expires_soon() {
 
 #[test]
 fn keys_as_asked_for_and_as_configured() {
-    let p384 = || Options { key_algorithm: Some(KeyAlgorithm::EcdsaP384), ..NOT_FOR_ALL };
-    let p256 = || Options { key_algorithm: Some(KeyAlgorithm::EcdsaP256), ..NOT_FOR_ALL };
-    let reused = || Options { reuse_keys: true, ..NOT_FOR_ALL };
+    let p384 = || Options { key_algorithm: Some(KeyAlgorithm::EcdsaP384), ..not_for_all() };
+    let p256 = || Options { key_algorithm: Some(KeyAlgorithm::EcdsaP256), ..not_for_all() };
+    let reused = || Options { reuse_keys: true, ..not_for_all() };
     let no_key: [Edit<'_>; 1] = [("/pki/apiserver.key", &gone)];
     let broken: [Edit<'_>; 1] = [("/pki/apiserver.key", &|_| Some("x".to_owned()))];
     let kubelet = Options { selection: Selection::Kubelet, ..p384() };
@@ -179,7 +164,8 @@ fn keys_as_asked_for_and_as_configured() {
         one_of("apiserver", &no_key, reused()),
         one_of("apiserver", &broken, reused()),
         of(&plan("ecdsa-p256", &[], &kubelet, VALID).0),
-        of(&plan("rsa2048", &[], &Options { selection: one("apiserver").selection, ..NOT_FOR_ALL }, VALID).0),
+        of(&plan("rsa2048", &[], &Options { selection: one("apiserver").selection, ..not_for_all() }, VALID)
+            .0),
     ];
     insta::assert_snapshot!(found.join("\n"), @r#"
     apiserver Renew by ca, key ECDSA-P384 Sec1 false, 2026-11-23T23:55:00Z to 2027-11-24T00:00:00Z false, names ["DNS:cp-1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:192.168.10.11"] +[] -[], profile None, subject CN=kube-apiserver, notes ["new key ECDSA-P384 instead of ECDSA-P256 (--key-algorithm)"]
@@ -199,14 +185,14 @@ fn names_that_are_added_and_removed() {
     let options = || Options {
         add_sans: sans(&["lb.example.test", "10.0.0.200"]),
         remove_sans: sans(&["kubernetes", "10.96.0.1", "none.example.test"]),
-        ..NOT_FOR_ALL
+        ..not_for_all()
     };
     let found = [
         one_of("apiserver", &[], options()),
         one_of("apiserver", &missing, options()),
-        one_of("apiserver", &missing, NOT_FOR_ALL),
-        one_of("etcd-server", &[("/pki/etcd/server.crt", &gone)], NOT_FOR_ALL),
-        one_of("apiserver-etcd-client", &[("/pki/apiserver-etcd-client.crt", &gone)], NOT_FOR_ALL),
+        one_of("apiserver", &missing, not_for_all()),
+        one_of("etcd-server", &[("/pki/etcd/server.crt", &gone)], not_for_all()),
+        one_of("apiserver-etcd-client", &[("/pki/apiserver-etcd-client.crt", &gone)], not_for_all()),
     ];
     insta::assert_snapshot!(found.join("\n"), @r#"
     apiserver Renew by ca, key ECDSA-P256 Sec1 false, 2026-11-23T23:55:00Z to 2027-11-24T00:00:00Z false, names ["DNS:cp-1", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local", "IP:192.168.10.11", "DNS:lb.example.test", "IP:10.0.0.200"] +["DNS:lb.example.test --add-san", "IP:10.0.0.200 --add-san"] -["DNS:kubernetes", "IP:10.96.0.1"], profile None, subject CN=kube-apiserver, notes []
@@ -221,7 +207,7 @@ fn names_that_are_added_and_removed() {
 fn what_is_signed_elsewhere() {
     let elsewhere = |named: Option<&[&str]>| {
         let named = named.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-        Options { elsewhere: Some(named.map_or(Elsewhere::All, Elsewhere::Named)), ..NOT_FOR_ALL }
+        Options { elsewhere: Some(named.map_or(Elsewhere::All, Elsewhere::Named)), ..not_for_all() }
     };
     let etcd_key: [Edit<'_>; 1] = [("/pki/etcd/ca.key", &gone)];
     let of = |name: &str, edits: &[Edit<'_>], options: &Options, at: &str| {
@@ -272,7 +258,7 @@ fn several_selections_are_one() {
 
 #[test]
 fn a_blocker_stands_unless_it_is_accepted() {
-    let accepted = Options { accept: vec![Code::ClockBehind], ..NOT_FOR_ALL };
+    let accepted = Options { accept: vec![Code::ClockBehind], ..not_for_all() };
     let warning = Finding::new(Code::Expired, Severity::Warning, "apiserver", "", "");
     let stands = |finding: &Finding| accepted.stands(finding);
     assert!(stands(&finding(Code::Expired, "apiserver")));
@@ -286,7 +272,7 @@ fn the_copied_kubeconfig_of_a_kubelet() {
     let (snapshot, mut inventory) = node("ecdsa-p256", &[]);
     let hint = |inventory: &Inventory, doubt: &[Finding]| {
         let findings = [doubt, &[finding(Code::NamesOfAnotherNode, "kubelet-client")]].concat();
-        let plan = decide(&snapshot, inventory, &findings, &NOT_FOR_ALL, VALID.parse().unwrap());
+        let plan = decide(&snapshot, inventory, &findings, &not_for_all(), VALID.parse().unwrap());
         plan.refusals.last().map(|refusal| refusal.hint.clone()).unwrap_or_default()
     };
     let mut found = vec![hint(&inventory, &[])];
