@@ -21,11 +21,16 @@ def full(directory):
                 file.writelines(f"{generator.getrandbits(384):096x}\n" for _ in range(5000))
 
 
+def create(root):
+    """Archives the node into its own root. The path of the archive."""
+    made = subprocess.run([BINARY, "archive", "create", "--root", root, "--archive-dir", root],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
+    return made.stdout.strip()
+
+
 def packed(directory):
     full(directory)
-    made = subprocess.run([BINARY, "archive", "create", "--root", directory, "--archive-dir", directory],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
-    os.rename(made.stdout.strip(), f"{directory}/archive.tar.gz")
+    os.rename(create(directory), f"{directory}/archive.tar.gz")
 
 
 def thousand(directory, count=1000):
@@ -38,9 +43,7 @@ def thousand(directory, count=1000):
         root = os.path.join(made, os.path.basename(path))
         os.mkdir(root)
         tree(os.path.basename(path).removesuffix(".tar.gz"))(root)
-        out = subprocess.run([BINARY, "archive", "create", "--root", root, "--archive-dir", root],
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
-        archives.append(out.stdout.strip())
+        archives.append(create(root))
     for index in range(count):
         shutil.copyfile(archives[index % len(archives)], f"{directory}/backups/{index}.tar.gz")
     shutil.rmtree(made)

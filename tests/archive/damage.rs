@@ -33,7 +33,8 @@ fn unpacked(archive: &Path, name: &str) -> (Vec<u8>, usize) {
     (bytes, content)
 }
 
-fn packing(tar: &[u8]) -> GzEncoder<Vec<u8>> {
+/// A gzip without its end.
+pub fn packing(tar: &[u8]) -> GzEncoder<Vec<u8>> {
     let mut out = GzEncoder::new(Vec::new(), Compression::fast());
     out.write_all(tar).unwrap();
     out

@@ -71,7 +71,7 @@ fn backups() -> tempfile::TempDir {
     }
     // No archives: a log, a log in gzip, a file that is being written, what the file system keeps.
     std::fs::write(at.join("backup.log"), "done\n").unwrap();
-    std::fs::write(at.join("backup.log.1.gz"), gzip(b"done\n")).unwrap();
+    std::fs::write(at.join("backup.log.1.gz"), damage::packing(b"done\n").finish().unwrap()).unwrap();
     std::fs::write(at.join(".cp-1.tar.gz.partial"), "").unwrap();
     std::fs::create_dir(at.join("lost+found")).unwrap();
     std::fs::write(at.join("lost+found/cp-1.tar.gz"), "").unwrap();
@@ -89,13 +89,6 @@ fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
     let mut out = tar::Builder::new(Vec::new());
     out.append_data(&mut header, name, content).unwrap();
     out.into_inner().unwrap()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    out.write_all(bytes).unwrap();
-    out.finish().unwrap()
 }
 
 #[test]
