@@ -2,6 +2,7 @@
 
 pub mod splice;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::access::RunsAs;
+use crate::state::path::{below, tidied, tidy};
 use crate::state::{Bytes, Component, STATIC_POD_NAMESPACE};
 
 /// A static pod, as far as certificates are concerned.
@@ -35,7 +37,7 @@ pub struct Manifest {
     /// When the image is pulled (kubernetes `pkg/apis/core/v1/defaults.go`: `Always` for the tag `latest`, otherwise
     /// `IfNotPresent`).
     pub pulls_always: bool,
-    /// The mounts of the component's container: its path, and that on the node.
+    /// The mounts of the component's container: its path, tidy, and that on the node.
     pub mounts: Vec<(PathBuf, PathBuf)>,
     /// Whom the component's container runs as.
     pub runs_as: RunsAs,
@@ -120,22 +122,27 @@ impl Manifest {
 
     /// The path on the node for a path of the component's container; `None` if it is the container's own.
     pub fn on_host(&self, path: &Path) -> Option<PathBuf> {
-        self.below_mount(path).map(|(path, _)| path)
+        self.below_mount(&tidy(path)).map(|(path, _)| path)
     }
 
-    /// A path of the component's container as one of the node, and that of its mount.
+    /// A tidy path of the component's container as one of the node, and that of its mount.
     fn below_mount(&self, path: &Path) -> Option<(PathBuf, &Path)> {
-        let above = self.mounts.iter().filter(|(inside, _)| path.starts_with(inside));
-        let (inside, host) = above.max_by_key(|(inside, _)| inside.components().count())?;
-        let rest = path.strip_prefix(inside).ok()?;
-        Some((if rest.as_os_str().is_empty() { host.clone() } else { host.join(rest) }, host))
+        let below = self.mounts.iter().rev().filter_map(|mount| Some((below(path, &mount.0)?, mount)));
+        let (rest, (inside, host)) = below.min_by_key(|(rest, _)| rest.as_os_str().len())?;
+        let place = match rest.as_os_str().is_empty() {
+            _ if inside == host => path.to_owned(),
+            true => host.clone(),
+            false => host.join(rest),
+        };
+        Some((place, host))
     }
 
     /// Where the file that a flag's value names is on the node: below a mount, or at the same path. The images of
     /// Kubernetes and etcd work in `/`, from where a relative path leads.
     pub fn host(&self, value: &str) -> PathBuf {
-        let path = Path::new("/").join(value);
-        self.on_host(&path).unwrap_or(path)
+        let path = in_container(value);
+        let below = self.below_mount(&path).map(|(path, _)| path);
+        below.unwrap_or_else(|| path.into_owned())
     }
 
     /// What the values of all flags would be on the node if they were paths, both files of a pair that is served by
@@ -146,7 +153,7 @@ impl Manifest {
 
     /// The same, without what is the container's own, each with the path of its mount on the node.
     pub fn mounted(&self) -> impl Iterator<Item = (PathBuf, &Path)> {
-        self.values().filter_map(|value| self.below_mount(&Path::new("/").join(value)))
+        self.values().filter_map(|value| self.below_mount(&in_container(value)))
     }
 
     fn values(&self) -> impl Iterator<Item = &str> {
@@ -159,6 +166,14 @@ impl Manifest {
     pub fn minor_version(&self) -> Option<u32> {
         let (_, tag) = self.image.rsplit_once(':')?;
         tag.strip_prefix("v1.")?.split(['.', '-', '+']).next()?.parse().ok()
+    }
+}
+
+/// The path that a flag's value is in the container, tidy.
+fn in_container(value: &str) -> Cow<'_, Path> {
+    match value.starts_with('/') {
+        true => tidy(Path::new(value)),
+        false => Cow::Owned(tidied(["/", value].concat().into())),
     }
 }
 
@@ -361,7 +376,8 @@ impl VolumeMount {
         let volume = volumes.iter().find(|volume| volume.name.is_some() && volume.name == self.name)?;
         let host = volume.host_path.as_ref()?.path.clone()?;
         let below = self.sub_path.as_ref();
-        Some((self.mount_path.clone()?, below.map_or(host.clone(), |below| host.join(below))))
+        let inside = tidy(self.mount_path.as_deref()?).into_owned();
+        Some((inside, below.map_or(host.clone(), |below| host.join(below))))
     }
 }
 

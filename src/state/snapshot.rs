@@ -4,19 +4,26 @@
 //! an archive of it give the same snapshot. Every path is absolute inside the root (`/etc/…`).
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::path::{Key, Tidy, below, tidied, tidy};
 use super::{ChangeSet, Digest};
 
 /// How many links a path may cross before it is called a loop: Linux's own `MAXSYMLINKS`.
 const MAX_LINKS: usize = 40;
+
+/// So many links are compared with a path one by one; a node has two, in the kubelet's store.
+const FEW_LINKS: usize = 8;
 
 /// The bytes of a file. They may hold a private key: zeroized when dropped, never shown by `Debug`.
 #[derive(Clone)]
@@ -35,7 +42,7 @@ struct Parsed {
 
 impl Bytes {
     pub fn digest(&self) -> Digest {
-        Digest::of(self)
+        *self.parsed(Digest::of)
     }
 
     /// What `parse` makes of the bytes, which it is asked only once: the value is kept as long as they are. Each type
@@ -184,23 +191,51 @@ pub struct LinkError(pub PathBuf);
 /// The files of a node that were read, by absolute path inside the root.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Snapshot {
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: BTreeMap<Key, Entry>,
+    /// Which of them are links: most paths cross none, and are found at once.
+    links: BTreeSet<PathBuf>,
+    bytes: u64,
+    names: u64,
 }
 
 impl Snapshot {
     /// Puts `entry` at `path`, which must be absolute inside the root.
     pub fn insert(&mut self, path: impl Into<PathBuf>, entry: Entry) {
-        self.entries.insert(path.into(), entry);
+        let path = tidied(path.into());
+        let _ = match entry.content {
+            Content::Link(_) => self.links.insert(path.clone()),
+            _ => self.links.remove(&path),
+        };
+        self.bytes += entry.size();
+        self.names += entry.size_of_names(&path);
+        match self.entries.entry(Key(path)) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(entry);
+            }
+            btree_map::Entry::Occupied(mut place) => {
+                let old = place.insert(entry);
+                self.bytes -= old.size();
+                self.names -= old.size_of_names(&place.key().0);
+            }
+        }
+    }
+
+    fn remove(&mut self, path: &Path) {
+        self.links.remove(path);
+        if let Some((Key(path), old)) = self.entries.remove_entry(&tidy(path) as &dyn Tidy) {
+            self.bytes -= old.size();
+            self.names -= old.size_of_names(&path);
+        }
     }
 
     /// The entry at exactly this path, no link followed.
     pub fn get(&self, path: &Path) -> Option<&Entry> {
-        self.entries.get(path)
+        self.entries.get(&tidy(path) as &dyn Tidy)
     }
 
     /// All entries in path order: a directory before what is in it.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
+        self.entries.iter().map(|(Key(path), entry)| (path.as_path(), entry))
     }
 
     /// The entries that exist and were not read, with the reason.
@@ -211,8 +246,19 @@ impl Snapshot {
         })
     }
 
+    /// Number of entries.
+    pub fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of all files.
     pub fn size(&self) -> u64 {
-        self.entries.values().map(Entry::size).sum()
+        self.bytes
+    }
+
+    /// Bytes of all paths, links' targets and extended attributes.
+    pub fn size_of_names(&self) -> u64 {
+        self.names
     }
 
     /// The entries directly in `directory`, which is resolved first.
@@ -220,7 +266,12 @@ impl Snapshot {
         let Ok(resolved) = self.resolve(directory) else {
             return Vec::new();
         };
-        self.iter().filter(|(path, _)| path.parent() == Some(&resolved.path)).collect()
+        let path = Cow::Owned(resolved.path);
+        let after = (Bound::Excluded(&path as &dyn Tidy), Bound::Unbounded);
+        let all = self.entries.range::<dyn Tidy, _>(after).map(|(Key(at), entry)| (at.as_path(), entry));
+        let below = all.map_while(|(at, entry)| Some((below(at, &path)?, at, entry)));
+        let children = below.filter(|(rest, ..)| !rest.as_os_str().as_bytes().contains(&b'/'));
+        children.map(|(_, at, entry)| (at, entry)).collect()
     }
 
     /// Follows every link of `path` inside the root, as a process chrooted there would: an absolute
@@ -229,6 +280,9 @@ impl Snapshot {
     /// # Errors
     /// More than 40 links, as Linux counts them.
     pub fn resolve(&self, path: &Path) -> Result<Resolved<'_>, LinkError> {
+        if let Some(path) = self.plain(path) {
+            return Ok(Resolved { entry: self.entries.get(&path as &dyn Tidy), path: path.into_owned() });
+        }
         let mut rest: VecDeque<Component<'_>> = path.components().collect();
         let mut targets = 0;
         let mut at = PathBuf::from("/");
@@ -241,7 +295,9 @@ impl Snapshot {
                 }
                 Component::Normal(name) => {
                     at.push(name);
-                    if let Some(Entry { content: Content::Link(target), .. }) = self.get(&at) {
+                    if self.links.contains(&at)
+                        && let Some(Entry { content: Content::Link(target), .. }) = self.get(&at)
+                    {
                         targets += 1;
                         if targets > MAX_LINKS {
                             return Err(LinkError(path.to_owned()));
@@ -258,6 +314,32 @@ impl Snapshot {
         Ok(Resolved { path: at, entry })
     }
 
+    /// The same path, tidy, where it is seen at once that it leads nowhere else: no part of it is a link or leads up.
+    fn plain<'p>(&self, path: &'p Path) -> Option<Cow<'p, Path>> {
+        let path = tidy(path);
+        let names = path.as_os_str().as_bytes().strip_prefix(b"/")?;
+        let is_plain = names.split(|byte| *byte == b'/').all(|name| name != b"..")
+            && self.links.len() <= FEW_LINKS
+            && self.links.iter().all(|link| below(&path, link).is_none());
+        is_plain.then_some(path)
+    }
+
+    /// The path without any link in it.
+    ///
+    /// # Errors
+    /// As [`Snapshot::resolve`].
+    pub fn real_path<'p>(&self, path: &'p Path) -> Result<Cow<'p, Path>, LinkError> {
+        self.plain(path).map_or_else(|| self.resolve(path).map(|end| Cow::Owned(end.path)), Ok)
+    }
+
+    /// What is at the end of `path`, if it exists.
+    pub fn target(&self, path: &Path) -> Option<&Entry> {
+        match self.plain(path) {
+            Some(path) => self.entries.get(&path as &dyn Tidy),
+            None => self.resolve(path).ok()?.entry,
+        }
+    }
+
     /// The entry at `path` itself, as `lstat` sees it: links of its directory are followed, one at its end is not.
     pub fn entry_itself(&self, path: &Path) -> Option<&Entry> {
         let directory = self.resolve(path.parent()?).ok()?.path;
@@ -266,23 +348,35 @@ impl Snapshot {
 
     /// The bytes of the file at the target of `path`, if it exists and was read.
     pub fn file(&self, path: &Path) -> Option<&Bytes> {
-        match &self.resolve(path).ok()?.entry?.content {
+        match &self.target(path)?.content {
             Content::File(bytes) => Some(bytes),
             _ => None,
         }
     }
 
+    /// Whether both hold the same, whenever it was changed.
+    pub fn is_same_but_for_times(&self, other: &Self) -> bool {
+        let is_same = |one: &Entry, other: &Entry| {
+            let (a, b) = (&one.attributes, &other.attributes);
+            one.content == other.content
+                && (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs)
+        };
+        let mut both = self.entries.iter().zip(&other.entries);
+        self.count() == other.count()
+            && both.all(|((at, one), (path, other))| at == path && is_same(one, other))
+    }
+
     /// The snapshot after `changes`: a prediction of the node.
     #[must_use]
     pub fn with(&self, changes: &ChangeSet) -> Self {
-        let mut entries = self.entries.clone();
+        let mut after = self.clone();
         for change in changes.iter() {
             match &change.after {
-                Some(entry) => entries.insert(change.path.clone(), entry.clone()),
-                None => entries.remove(&change.path),
-            };
+                Some(entry) => after.insert(&change.path, entry.clone()),
+                None => after.remove(&change.path),
+            }
         }
-        Self { entries }
+        after
     }
 
     /// The change from `self` to `other`, for the paths that `concerns` selects. Entries that were not read
@@ -291,7 +385,7 @@ impl Snapshot {
         let mut changes = ChangeSet::default();
         let unread =
             |entry: Option<&Entry>| matches!(entry, Some(e) if matches!(e.content, Content::Unread(_)));
-        for path in self.entries.keys().chain(other.entries.keys()) {
+        for Key(path) in self.entries.keys().chain(other.entries.keys()) {
             let (before, after) = (self.get(path), other.get(path));
             if before != after && concerns(path) && !unread(before) && !unread(after) {
                 changes.put(path.clone(), before.cloned(), after.cloned());
@@ -303,7 +397,11 @@ impl Snapshot {
 
 impl FromIterator<(PathBuf, Entry)> for Snapshot {
     fn from_iter<I: IntoIterator<Item = (PathBuf, Entry)>>(entries: I) -> Self {
-        Self { entries: entries.into_iter().collect() }
+        let mut snapshot = Self::default();
+        for (path, entry) in entries {
+            snapshot.insert(path, entry);
+        }
+        snapshot
     }
 }
 
@@ -370,6 +468,51 @@ mod tests {
         assert_eq!(old.with(&changes), new);
         assert_eq!(new.with(&changes.inverted()), old);
         assert_eq!(old.diff(&new, |path| path == Path::new("/c")).len(), 1);
+    }
+
+    #[test]
+    fn what_differs_in_times_alone_is_the_same() {
+        let node = |second, mode, text: &str| {
+            let mtime = Timestamp::from_second(second).unwrap();
+            let attributes = Attributes { mtime, mode, ..Attributes::default() };
+            let entry = Entry { attributes, ..file(text) };
+            tree(&[("/a", entry), ("/l", link("/a"))])
+        };
+        let one = node(1, 0o600, "x");
+        assert!(one.is_same_but_for_times(&node(2, 0o600, "x")));
+        assert!(!one.is_same_but_for_times(&node(1, 0o644, "x")));
+        assert!(!one.is_same_but_for_times(&node(1, 0o600, "y")));
+        assert!(!one.is_same_but_for_times(&tree(&[("/l", link("/a"))])));
+        assert!(!tree(&[("/a", file("x"))]).is_same_but_for_times(&tree(&[("/b", file("x"))])));
+    }
+
+    /// What is held in all, whatever was replaced or removed.
+    #[test]
+    fn sizes_follow_what_is_put_and_removed() {
+        let mut node = tree(&[("/a", file("123")), ("/b/", file("4")), ("/l", link("/a"))]);
+        assert_eq!((node.count(), node.size(), node.size_of_names()), (3, 4, 8));
+        node.insert("//b", link("/abc"));
+        assert_eq!((node.count(), node.size(), node.size_of_names()), (3, 3, 12));
+        assert_eq!(node.target(Path::new("/b")), None);
+        node.insert("/b", file("5"));
+        assert_eq!(node.target(Path::new("/b")), Some(&file("5")));
+        node.remove(Path::new("/a"));
+        assert_eq!((node.count(), node.size(), node.size_of_names()), (2, 1, 6));
+        assert_eq!(node, tree(&[("/b", file("5")), ("/l", link("/a"))]));
+    }
+
+    #[test]
+    fn many_links_are_followed_too() {
+        let links: Vec<_> = (0..20).map(|at| (format!("/l{at:02}"), link("/d"))).collect();
+        let mut node = tree(&[("/d/x", file("x"))]);
+        for (path, entry) in links {
+            node.insert(path, entry);
+        }
+        assert_eq!(node.real_path(Path::new("/l19/x")).unwrap(), Path::new("/d/x"));
+        assert_eq!(node.real_path(Path::new("/d/../l07//x")).unwrap(), Path::new("/d/x"));
+        assert_eq!(node.file(Path::new("/l00/x")), node.file(Path::new("/d/x")));
+        let children = |path: &str| node.children(Path::new(path)).len();
+        assert_eq!([children("/"), children("/d"), children("/l03"), children("/x")], [20, 1, 1, 0]);
     }
 
     #[test]
