@@ -70,12 +70,16 @@ pub(super) fn open_directory(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     open(dir, name, OFlag::O_DIRECTORY)
 }
 
-/// Opens a regular file for reading; a device or a socket isn't even opened. `O_NONBLOCK` because it may have become a
-/// FIFO since it was looked at.
+/// Opens a regular file for reading; a device or a socket isn't even opened.
 pub(super) fn open_file(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     if stat(&dir, name)?.is_some_and(|found| Kind::of(&found) != Kind::File) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
     }
+    open_regular(dir, name)
+}
+
+/// Opens what was a regular file when it was looked at. `O_NONBLOCK` because it may have become a FIFO since.
+fn open_regular(dir: impl AsFd, name: &OsStr) -> io::Result<File> {
     open(dir, name, OFlag::O_NONBLOCK)
 }
 
@@ -122,12 +126,21 @@ pub(super) fn names(
 /// One entry, and the open handle if it is a directory. `limit` is how much of a file may be read. An error
 /// of the operating system is part of the entry; `None`: it doesn't exist.
 pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry, Option<File>)> {
-    let found = match stat(&dir, name) {
-        Ok(found) => found?,
-        Err(error) => return Some((unread(failed(&error), Attributes::default()), None)),
-    };
-    let attributes = attributes(&found);
-    let entry = match Kind::of(&found) {
+    match stat(&dir, name) {
+        Ok(found) => Some(entry_found(dir, name, &found?, limit)),
+        Err(error) => Some((unread(failed(&error), Attributes::default()), None)),
+    }
+}
+
+/// The same where `found` is what was there a moment ago.
+pub(super) fn entry_found(
+    dir: impl AsFd,
+    name: &OsStr,
+    found: &FileStat,
+    limit: Limit,
+) -> (Entry, Option<File>) {
+    let attributes = attributes(found);
+    let entry = match Kind::of(found) {
         Kind::Special(what) => unread(Unread::Special(what), attributes),
         Kind::Link => match read_link(&dir, name) {
             Ok(target) => match link_xattrs(&dir, name) {
@@ -141,16 +154,16 @@ pub(super) fn entry(dir: impl AsFd, name: &OsStr, limit: Limit) -> Option<(Entry
         Kind::Directory => match open_directory(&dir, name).and_then(checked).and_then(with_xattrs) {
             Ok((handle, xattrs)) => {
                 let attributes = Attributes { xattrs, ..attributes };
-                return Some((Entry { content: Content::Directory, attributes }, Some(handle)));
+                return (Entry { content: Content::Directory, attributes }, Some(handle));
             }
             Err(error) => unread(failed(&error), attributes),
         },
-        Kind::File => match open_file(&dir, name).and_then(checked) {
+        Kind::File => match open_regular(&dir, name).and_then(checked) {
             Ok((file, now)) => content(file, &now, limit),
             Err(error) => unread(failed(&error), attributes),
         },
     };
-    Some((entry, None))
+    (entry, None)
 }
 
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::stat::fstat;
+use nix::sys::stat::{FileStat, fstat};
 use nix::sys::statvfs::fstatvfs;
 
 use super::Error;
@@ -124,6 +124,9 @@ impl Root {
     }
 }
 
+/// A name in a directory, and what it is where that was just looked at.
+type Place<'a> = (BorrowedFd<'a>, &'a OsStr, Option<FileStat>);
+
 /// Reads several paths of a root into one snapshot; the limits are those of all of them together.
 pub struct Reader<'a> {
     root: &'a Root,
@@ -168,20 +171,14 @@ impl<'a> Reader<'a> {
 
     /// As [`Root::read`].
     pub fn read(&mut self, path: &Path, depth: Depth) {
-        let (mut entries, mut bytes, mut names) = (0, 0, 0);
-        for (path, entry) in self.snapshot.iter() {
-            entries += 1;
-            bytes += entry.size();
-            names += entry.size_of_names(path);
-        }
         let limit = match depth {
             Depth::Tree => MAX_ENTRIES - RESERVED_ENTRIES,
             Depth::File => MAX_ENTRIES,
         };
         self.limit = limit;
-        self.entries_left = limit.saturating_sub(entries);
-        self.bytes_left = MAX_BYTES.saturating_sub(bytes);
-        self.names_left = MAX_NAMES.saturating_sub(names);
+        self.entries_left = limit.saturating_sub(self.snapshot.count());
+        self.bytes_left = MAX_BYTES.saturating_sub(self.snapshot.size());
+        self.names_left = MAX_NAMES.saturating_sub(self.snapshot.size_of_names());
         self.listed = 0;
         self.links.clear();
         self.path(path, depth);
@@ -203,7 +200,8 @@ impl<'a> Reader<'a> {
 
     fn path(&mut self, path: &Path, depth: Depth) {
         let Some(there) = self.follow(path) else { return };
-        self.capture(there.parent.as_fd(), &there.name, there.path, depth, 0);
+        let place = (there.parent.as_fd(), there.name.as_os_str(), there.found);
+        self.capture(place, there.path, depth, 0);
     }
 
     /// Reads the target of a link found inside a directory, if it was not read already.
@@ -211,7 +209,8 @@ impl<'a> Reader<'a> {
         let Some(there) = self.follow(link) else { return };
         let holds_the_link = link.starts_with(&there.path);
         if !holds_the_link && self.snapshot.get(&there.path).is_none() {
-            self.capture(there.parent.as_fd(), &there.name, there.path, Depth::Tree, 0);
+            let place = (there.parent.as_fd(), there.name.as_os_str(), there.found);
+            self.capture(place, there.path, Depth::Tree, 0);
         }
     }
 
@@ -235,7 +234,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn capture(&mut self, parent: BorrowedFd, name: &OsStr, path: PathBuf, depth: Depth, level: usize) {
+    fn capture(&mut self, place: Place<'_>, path: PathBuf, depth: Depth, level: usize) {
         let known = self.snapshot.get(&path);
         match known.map(|entry| &entry.content) {
             Some(Content::File(_)) => return,
@@ -243,10 +242,12 @@ impl<'a> Reader<'a> {
             _ => {}
         }
         let is_known = known.is_some();
-        let Some((mut entry, mut directory)) = handle::entry(parent, name, Limit { left: self.bytes_left })
-        else {
-            return;
+        let ((parent, name, found), limit) = (place, Limit { left: self.bytes_left });
+        let read = match found {
+            Some(found) => Some(handle::entry_found(parent, name, &found, limit)),
+            None => handle::entry(parent, name, limit),
         };
+        let Some((mut entry, mut directory)) = read else { return };
         let names = entry.size_of_names(&path);
         if names > self.names_left {
             // Without what made it too large: its attributes would be lost if it were replaced.
@@ -295,7 +296,7 @@ impl<'a> Reader<'a> {
                 self.listed = above;
                 return Err(too_many);
             }
-            self.capture(dir.as_fd(), &name, path.join(&name), Depth::Tree, level + 1);
+            self.capture((dir.as_fd(), &name, None), path.join(&name), Depth::Tree, level + 1);
         }
         if more { Err(too_many) } else { Ok(()) }
     }

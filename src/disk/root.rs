@@ -1,6 +1,7 @@
 //! The root directory of a node, opened, and how a path is followed inside it: component by component from the handle
 //! of the one before, links resolved as in a chroot, so that none leads outside.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -105,24 +106,25 @@ impl Root {
         path: &Path,
         met: &mut dyn FnMut(&Path, PathBuf, &File, &OsStr),
     ) -> Result<Option<There>, (PathBuf, io::Error)> {
-        let mut rest: VecDeque<OsString> = VecDeque::new();
-        push_components(&mut rest, path);
+        let mut rest: VecDeque<Cow<'_, OsStr>> = VecDeque::new();
+        push_components(&mut rest, path, Cow::Borrowed);
         // How many directories of the way lead to the current one.
         let mut depth: usize = 0;
-        let mut at = PathBuf::from("/");
+        let mut at = PathBuf::with_capacity(path.as_os_str().len() + 1);
+        at.push("/");
         let mut links = 0;
-        let refused = |at: &Path, name: &OsStr, rest: &VecDeque<OsString>, error: io::Error| {
+        let refused = |at: &Path, name: &OsStr, rest: &VecDeque<Cow<'_, OsStr>>, error: io::Error| {
             let mut path = at.join(name);
             path.extend(rest);
             (path, error)
         };
         while let Some(name) = rest.pop_front() {
-            if name == "/" {
+            if *name == *"/" {
                 depth = 0;
                 at = PathBuf::from("/");
                 continue;
             }
-            if name == ".." {
+            if *name == *".." {
                 depth = depth.saturating_sub(1);
                 at.pop();
                 continue;
@@ -143,12 +145,12 @@ impl Root {
                 if links > MAX_LINKS {
                     return Ok(None);
                 }
-                push_components(&mut rest, &target);
+                push_components(&mut rest, &target, |name| Cow::Owned(name.to_owned()));
                 continue;
             }
             if rest.is_empty() {
                 at.push(&name);
-                return Ok(Some(There { path: at, parent, name }));
+                return Ok(Some(There { path: at, parent, name: name.into_owned(), found: Some(found) }));
             }
             if Kind::of(&found) != Kind::Directory {
                 // More components, or a trailing `..`, below a file.
@@ -162,7 +164,7 @@ impl Root {
         }
         // The last part is `..`, `/` or nothing: the directory is already open.
         let parent = way.directory(depth).unwrap_or(&self.directory).clone();
-        Ok(Some(There { path: at, parent, name: OsString::from(".") }))
+        Ok(Some(There { path: at, parent, name: OsString::from("."), found: None }))
     }
 }
 
@@ -204,14 +206,20 @@ pub(super) struct There {
     pub(super) parent: Arc<File>,
     /// The last component; `.` if `parent` itself is meant.
     pub(super) name: OsString,
+    /// What the walk saw there.
+    pub(super) found: Option<FileStat>,
 }
 
 /// Puts the components of `path` before the rest of the walk.
-fn push_components(rest: &mut VecDeque<OsString>, path: &Path) {
+fn push_components<'a, 'p>(
+    rest: &mut VecDeque<Cow<'a, OsStr>>,
+    path: &'p Path,
+    keep: impl Fn(&'p OsStr) -> Cow<'a, OsStr>,
+) {
     for component in path.components().rev() {
         match component {
             Component::CurDir => {}
-            component => rest.push_front(component.as_os_str().to_owned()),
+            component => rest.push_front(keep(component.as_os_str())),
         }
     }
 }

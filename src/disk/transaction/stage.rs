@@ -29,7 +29,7 @@ pub(super) const OLD: &str = "-old";
 /// The directories that a change touches, opened once, no link on the way.
 pub(super) struct Parents<'a> {
     root: &'a Root,
-    open: BTreeMap<PathBuf, Rc<File>>,
+    open: BTreeMap<OsString, Rc<File>>,
 }
 
 impl<'a> Parents<'a> {
@@ -39,7 +39,7 @@ impl<'a> Parents<'a> {
 
     /// The handle of a directory; `None` if it doesn't exist.
     pub(super) fn open(&mut self, directory: &Path) -> Result<Option<Rc<File>>, Error> {
-        if let Some(open) = self.open.get(directory) {
+        if let Some(open) = self.open.get(directory.as_os_str()) {
             return Ok(Some(open.clone()));
         }
         let opened = match (directory.parent(), directory.file_name()) {
@@ -55,7 +55,7 @@ impl<'a> Parents<'a> {
                     self.open.clear();
                 }
                 let opened = Rc::new(opened);
-                self.open.insert(directory.to_owned(), opened.clone());
+                self.open.insert(directory.into(), opened.clone());
                 Ok(Some(opened))
             }
             Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(None),

@@ -16,6 +16,9 @@ pub enum Signs<'a> {
 }
 
 pub fn kind(signs: &Signs<'_>, inventory: &Inventory) -> NodeKind {
+    if inventory.is_control_plane() {
+        return NodeKind::ControlPlane;
+    }
     match signs {
         Signs::Archive(snapshot) => NodeKind::of(snapshot, inventory),
         Signs::Disk(root) => {
