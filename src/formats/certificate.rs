@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::key::{KeyAlgorithm, PrivateKey, public_key_bits};
 use super::pem::{self, PemError};
 use super::reason;
-use crate::state::{Digest, Memo};
+use crate::state::{Bytes, Digest, Memo, digest};
 
 /// The largest certificate that is parsed: Go's limit for a TLS message with an entire chain (crypto/tls,
 /// `maxHandshakeCertificateMsg`).
@@ -119,6 +119,14 @@ impl Certificate {
         Self::from_der(found.swap_remove(0))
     }
 
+    /// As [`Certificate::from_pem`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`Certificate::from_pem`].
+    pub fn of(file: &Bytes) -> Result<&Self, &CertificateError> {
+        file.parsed(Self::from_pem).as_ref()
+    }
+
     /// Every certificate of a PEM file.
     ///
     /// # Errors
@@ -165,7 +173,7 @@ impl Certificate {
             issuer_der: parsed.issuer().as_raw().to_vec(),
             common_names: text(subject.iter_common_name().map(|name| name.as_str().ok()).collect()),
             organizations: text(subject.iter_organization().map(|name| name.as_str().ok()).collect()),
-            serial: parsed.tbs_certificate.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+            serial: digest::hex(parsed.tbs_certificate.raw_serial()),
             not_before: time(parsed.validity().not_before.timestamp())?,
             not_after: time(parsed.validity().not_after.timestamp())?,
             dns_names: Vec::new(),

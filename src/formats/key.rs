@@ -14,6 +14,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::pem::{self, Label, PemError};
+use crate::state::Bytes;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -171,6 +172,14 @@ impl PrivateKey {
             _ => KeyEncoding::Pkcs8,
         };
         Self::from_der(encoding, block.der)
+    }
+
+    /// As [`PrivateKey::from_pem`], once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::from_pem`].
+    pub fn of(file: &Bytes) -> Result<&Self, &KeyError> {
+        file.parsed(Self::from_pem).as_ref()
     }
 
     /// Reads a private key in the given encoding.

@@ -27,7 +27,7 @@ use crate::state::Bytes;
 /// A value and its position in the file.
 #[derive(Clone, PartialEq, Eq)]
 struct Value {
-    decoded: Zeroizing<Vec<u8>>,
+    decoded: Bytes,
     /// Or why it cannot be replaced there.
     at: Result<Range<usize>, KubeconfigError>,
 }
@@ -69,12 +69,12 @@ pub struct Embedded {
 
 impl Embedded {
     /// PEM of the client certificate.
-    pub fn certificate_pem(&self) -> &[u8] {
+    pub fn certificate_pem(&self) -> &Bytes {
         &self.certificate.decoded
     }
 
     /// PEM of the client key.
-    pub fn key_pem(&self) -> &[u8] {
+    pub fn key_pem(&self) -> &Bytes {
         &self.key.decoded
     }
 
@@ -91,6 +91,17 @@ impl Kubeconfig {
     /// As [`Kubeconfig::parse`].
     pub fn of(file: &Bytes) -> Result<Arc<Self>, KubeconfigError> {
         file.parsed(|data| Self::parse(data).map(Arc::new)).clone()
+    }
+
+    /// As [`Kubeconfig::parse_context`]; the current context once for a file that is kept.
+    ///
+    /// # Errors
+    /// As [`Kubeconfig::parse_context`].
+    pub fn context_of(file: &Bytes, context: Option<&str>) -> Result<Arc<Self>, KubeconfigError> {
+        match context {
+            None => Self::of(file),
+            named => Self::parse_context(file, named).map(Arc::new),
+        }
     }
 
     /// Reads the current context of a kubeconfig.
@@ -157,8 +168,8 @@ impl Kubeconfig {
     }
 
     /// PEM of the embedded CA certificates, if there are any.
-    pub fn authority_pem(&self) -> Option<&[u8]> {
-        self.authority.as_ref().map(|value| value.decoded.as_slice())
+    pub fn authority_pem(&self) -> Option<&Bytes> {
+        self.authority.as_ref().map(|value| &value.decoded)
     }
 
     /// Why the embedded CA cannot be read, where that is so.
@@ -204,7 +215,7 @@ fn read(text: &str, value: &Spanned<String>, field: &'static str) -> Result<Valu
         // A folded scalar of several lines has blanks in it, which Go's decoder refuses too.
         return Err(at.err().unwrap_or(KubeconfigError::NotBase64(field)));
     };
-    Ok(Value { decoded: Zeroizing::new(decoded), at })
+    Ok(Value { decoded: decoded.into(), at })
 }
 
 fn place(text: &str, value: &Spanned<String>) -> Option<Range<usize>> {

@@ -176,7 +176,7 @@ fn reason(error: &SectionError) -> PemError {
 }
 
 fn contains(data: &[u8], needle: &[u8]) -> bool {
-    data.windows(needle.len()).any(|window| window == needle)
+    memchr::memmem::find(data, needle).is_some()
 }
 
 #[cfg(test)]

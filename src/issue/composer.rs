@@ -91,9 +91,9 @@ impl Composer<'_> {
                         what: "its kubeconfig".to_owned(),
                     });
                 };
-                let config = Kubeconfig::parse_context(old, context.as_deref())?;
+                let config = Kubeconfig::context_of(old, context.as_deref())?;
                 let authority = if *authority { Some(self.authority_pem(&step.name)?) } else { None };
-                let old_pem = match &config.credential {
+                let old_pem: &[u8] = match &config.credential {
                     Credential::Embedded(old) => old.certificate_pem(),
                     _ => &[],
                 };
@@ -141,7 +141,7 @@ impl Composer<'_> {
             || IssueError::Vanished { name: "kubelet.conf".to_owned(), what: "its file".to_owned() };
         let old = self.snapshot.file(file).ok_or_else(vanished)?;
         let authority = self.authority_pem("kubelet.conf")?;
-        let new = Kubeconfig::parse(old)?.splice_authority(old, authority.as_bytes())?;
+        let new = Kubeconfig::of(old)?.splice_authority(old, authority.as_bytes())?;
         self.put_file(file, new.into(), KEY_MODE);
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Composer<'_> {
                     if let Ok(Credential::Embedded(pair)) =
                         Kubeconfig::of(&bytes).as_ref().map(|config| &config.credential)
                     {
-                        let both = [pair.certificate_pem(), pair.key_pem()].concat();
+                        let both = [&**pair.certificate_pem(), &**pair.key_pem()].concat();
                         bytes = Zeroizing::new(both).into();
                     }
                     let directory = link.parent().unwrap_or(Path::new("/"));

@@ -142,7 +142,7 @@ fn with_credential(config: &Kubeconfig, old: &[u8], ca: &[u8], link: &Path) -> O
         Credential::Files { certificate, key } if *certificate == link && *key == link => old.to_vec().into(),
         Credential::Files { .. } | Credential::Other(_) => return None,
     };
-    if config.authority_pem().is_some_and(|there| there != ca) {
+    if config.authority_pem().is_some_and(|there| **there != *ca) {
         bytes = Kubeconfig::parse(&bytes).ok()?.splice_authority(&bytes, ca).ok()?;
     } else if config.authority_pem().is_none() && config.authority_file.is_none() {
         return None;

@@ -12,7 +12,7 @@ use super::inventory::Inventory;
 use crate::formats::certificate::{Certificate, ChainError};
 use crate::formats::key::PrivateKey;
 use crate::state::catalog::{self, Ca};
-use crate::state::{Content, Snapshot};
+use crate::state::{Bytes, Content, Snapshot};
 
 /// What is at `PREFIX-current.pem`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ impl<'a> Store<'a> {
 
     /// Whether a kubelet that starts makes `-updated` its `-current`, and can go on with that.
     pub fn is_promoted_and_works(&self, now: Timestamp) -> bool {
-        let works = |bytes: &[u8]| {
-            let certificate = Certificate::from_pem(bytes).ok().filter(|found| !found.expired_at(now));
-            certificate.zip(PrivateKey::from_pem(bytes).ok()).is_some_and(|(found, key)| found.is_of(&key))
+        let works = |bytes: &Bytes| {
+            let certificate = Certificate::of(bytes).ok().filter(|found| !found.expired_at(now));
+            certificate.zip(PrivateKey::of(bytes).ok()).is_some_and(|(found, key)| found.is_of(key))
         };
         matches!(self.current(), Current::Missing | Current::Dangling(_))
             && self.updated() == Some(true)
-            && self.snapshot.file(&self.updated).is_some_and(|bytes| works(bytes))
+            && self.snapshot.file(&self.updated).is_some_and(works)
     }
 
     fn leads_somewhere(&self, path: &Path) -> bool {
@@ -104,12 +104,12 @@ impl<'a> Store<'a> {
         let Some(bytes) = self.snapshot.file(&self.link) else {
             return Some("it cannot be read".to_owned());
         };
-        let certificate = match Certificate::from_pem(bytes) {
+        let certificate = match Certificate::of(bytes) {
             Ok(certificate) => certificate,
             Err(error) => return Some(error.to_string()),
         };
-        match PrivateKey::from_pem(bytes) {
-            Ok(key) if certificate.is_of(&key) => {}
+        match PrivateKey::of(bytes) {
+            Ok(key) if certificate.is_of(key) => {}
             Ok(_) => return Some("its key does not match its certificate".to_owned()),
             Err(error) => return Some(error.to_string()),
         }
@@ -134,7 +134,7 @@ impl<'a> Store<'a> {
         let authority = self.inventory.authority(Ca::Cluster)?.certificate.get()?;
         let node = &self.inventory.facts.node_name.as_ref()?.value;
         let name = format!("system:node:{node}");
-        let fits = |certificate: &Certificate| {
+        let fits = |certificate: &&Certificate| {
             let is_ours = certificate.common_name().eq_ignore_ascii_case(&name)
                 && certificate.organizations.iter().any(|group| group == "system:nodes");
             let serves = self.prefix == "kubelet-server";
@@ -147,15 +147,15 @@ impl<'a> Store<'a> {
                 && certificate.signed_by(authority).is_ok()
         };
         let stored = self.files().filter_map(|(path, bytes)| {
-            let certificate = Certificate::from_pem(bytes).ok().filter(fits)?;
-            let has_key = PrivateKey::from_pem(bytes).is_ok_and(|key| certificate.is_of(&key));
-            has_key.then_some(Stored { path, certificate })
+            let certificate = Certificate::of(bytes).ok().filter(fits)?;
+            let has_key = PrivateKey::of(bytes).is_ok_and(|key| certificate.is_of(key));
+            has_key.then(|| Stored { path, certificate: certificate.clone() })
         });
         stored.max_by_key(|stored| stored.certificate.not_after)
     }
 
     /// Files of the store, what lies in the place of a link too.
-    fn files(&self) -> impl Iterator<Item = (PathBuf, &[u8])> {
+    fn files(&self) -> impl Iterator<Item = (PathBuf, &Bytes)> {
         let directory = self.link.parent().unwrap_or(Path::new("/"));
         let is_stored = |name: &str| {
             name.strip_prefix(self.prefix).is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".pem"))
@@ -163,7 +163,7 @@ impl<'a> Store<'a> {
         self.snapshot.children(directory).into_iter().filter_map(move |(path, entry)| {
             let Content::File(bytes) = &entry.content else { return None };
             let name = path.file_name()?.to_str().filter(|name| is_stored(name))?;
-            Some((directory.join(name), bytes.as_ref()))
+            Some((directory.join(name), bytes))
         })
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn of_worker(
     let config = Kubeconfig::parse(&read(path)?).ok()?;
     let row = &inventory.kubelet_client;
     let file = config.authority_file.as_deref().map(|file| path.with_file_name("").join(file));
-    let authority = config.authority_pem().map(<[u8]>::to_vec).or_else(|| Some(read(&file?)?.to_vec()));
+    let authority = config.authority_pem().map(|pem| pem.to_vec()).or_else(|| Some(read(&file?)?.to_vec()));
     let rendered = authority.zip(row.certificate.get()).zip(row.key.get()).map(|((authority, leaf), key)| {
         render(&NewKubeconfig {
             cluster: &config.cluster,

@@ -142,7 +142,7 @@ impl Pems {
         }
         let authority = self.authority.as_deref().map(Vec::as_slice);
         // The same certificates may stand there in another encoding.
-        let authority = authority.filter(|pem| parsed.authority_pem().is_some_and(|there| there != *pem));
+        let authority = authority.filter(|pem| parsed.authority_pem().is_some_and(|there| **there != **pem));
         parsed.splice(old, &self.certificate, &self.key, authority).map_err(|error| error.to_string())
     }
 }

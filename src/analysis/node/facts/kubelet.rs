@@ -238,14 +238,14 @@ impl Reader<'_> {
         if let Some(name) = kubelet.hostname_override() {
             return Some(name);
         }
-        let certificate = |path: &Path| Certificate::from_pem(self.file(path)?).ok();
+        let certificate = |path: &Path| Certificate::of(self.file(path)?).ok();
         let config = self.file(kubeconfig).and_then(|bytes| Kubeconfig::of(bytes).ok());
         let named = match config.as_ref().map(|config| &config.credential) {
             Some(Credential::Files { certificate, .. }) => {
                 kubeconfig.parent().map(|directory| directory.join(certificate))
             }
             Some(Credential::Embedded(embedded)) => {
-                if let Ok(found) = Certificate::from_pem(embedded.certificate_pem())
+                if let Ok(found) = Certificate::of(embedded.certificate_pem())
                     && let Some(name) = found.common_name().strip_prefix(NODE)
                 {
                     return Some(Fact::new(name.to_owned(), format!("{} CN", kubeconfig.display())));

@@ -179,6 +179,9 @@ fn several(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
     pairs
         .filter_map(|leaf| {
             let all = pem::certificates(snapshot.file(&leaf.row.path)?).ok()?;
+            if all.len() < 2 {
+                return None;
+            }
             let what =
                 format!("{} certificates in one file, which are not a chain: the first counts", all.len());
             let is_chain = is_chain(all).ok()?;

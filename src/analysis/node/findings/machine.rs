@@ -146,7 +146,7 @@ fn external_etcd(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> 
     let path = &pod.host(pod.flag("etcd-certfile").unwrap_or_default());
     // One that can be renewed here is a credential like any other.
     let is_ours = inventory.row("apiserver-etcd-client").is_some();
-    if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::from_pem(bytes).ok())
+    if let Some(certificate) = snapshot.file(path).and_then(|bytes| Certificate::of(bytes).ok())
         && !is_ours
         && certificate.expired_at(now)
     {

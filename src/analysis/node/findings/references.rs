@@ -67,7 +67,7 @@ fn expired(snapshot: &Snapshot, inventory: &Inventory, now: Timestamp) -> Vec<Fi
         named.into_iter().filter(|path| etcd.as_ref() != Some(path) && !manifests::is_known(inventory, path));
     let mut found = Vec::new();
     for path in others {
-        let certificate = snapshot.file(&path).and_then(|bytes| Certificate::from_pem(bytes).ok());
+        let certificate = snapshot.file(&path).and_then(|bytes| Certificate::of(bytes).ok());
         if let Some(certificate) = certificate.filter(|leaf| !leaf.is_ca && leaf.expired_at(now)) {
             let what = expired_on(certificate.not_after, now);
             let subject = Subject::Path(path.to_path_buf());

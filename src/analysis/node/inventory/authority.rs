@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use super::{Parsed, Reader};
 use crate::analysis::node::references;
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{Certificate, CertificateError};
 use crate::formats::key::PrivateKey;
+use crate::state::Bytes;
 use crate::state::catalog::Ca;
 
 /// So many certificates of a CA's file are looked at: a rotation puts two there, an intermediate CA three.
-pub(super) const MOST_OF_A_CA: usize = 16;
+const MOST_OF_A_CA: usize = 16;
 
 #[derive(Clone, Debug)]
 pub struct CaRow {
@@ -48,16 +49,20 @@ impl CaRow {
     }
 }
 
+/// What a CA's file holds, once for a file that is kept.
+pub(super) fn bundle(file: &Bytes) -> Result<&Vec<Certificate>, &CertificateError> {
+    file.parsed(|data| Certificate::first_from_pem(data, MOST_OF_A_CA)).as_ref()
+}
+
 impl Reader<'_> {
     pub(super) fn authority(&self, authority: Ca) -> CaRow {
         let files = references::authority(self.snapshot, self.facts, authority);
         let (certificate_path, key_path) = (files.certificate, files.key);
-        let key = self.parse(&key_path, PrivateKey::from_pem);
-        let first = |data: &[u8]| Certificate::first_from_pem(data, MOST_OF_A_CA);
-        let (bundle, unusable) = match self.parse(&certificate_path, first) {
+        let key = self.key(&key_path);
+        let (bundle, unusable) = match self.parse(&certificate_path, |bytes| bundle(bytes).cloned()) {
             Parsed::Present(bundle) => (bundle, Parsed::Missing),
             // One that cannot be read may stand behind it.
-            _ => match self.parse(&certificate_path, Certificate::from_pem) {
+            _ => match self.certificate(&certificate_path) {
                 Parsed::Present(only) => (vec![only], Parsed::Missing),
                 unusable => (Vec::new(), unusable),
             },

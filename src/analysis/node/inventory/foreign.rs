@@ -66,11 +66,17 @@ fn is_issued_by(own: &Certificate, roots: &[Certificate], bundle: &[Certificate]
 pub(super) fn authorities<'a>(authorities: &[CaRow], rows: impl Iterator<Item = &'a Row>) -> Vec<ForeignCa> {
     let row = authorities.iter().find(|row| row.authority == Ca::Cluster);
     let Some((row, own)) = row.and_then(|row| Some((row, row.certificate.get()?))) else { return Vec::new() };
-    let mut found = Vec::new();
+    let (mut found, mut good) = (Vec::new(), None);
     for (path, pem) in rows.filter_map(|row| row.embedded_authority.as_ref()) {
+        if good == Some(pem) {
+            continue;
+        }
         let copies = Certificate::all_from_pem(pem);
         let (what, same_key) = match copies.as_ref().map(|copies| trusts(copies, own, &row.bundle)) {
-            Ok(Trust::Yes) => continue,
+            Ok(Trust::Yes) => {
+                good = Some(pem);
+                continue;
+            }
             Ok(Trust::SameKey) => ("an older certificate of the same key", true),
             Ok(Trust::OtherName) => ("a certificate of the same key under another name (encoding)", false),
             Ok(Trust::No) => ("another CA", false),

@@ -8,7 +8,7 @@ use crate::analysis::node::references;
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
-use crate::state::catalog;
+use crate::state::{Bytes, catalog};
 
 impl Reader<'_> {
     pub(super) fn kubeconfig(&self, name: &str, path: &Path) -> Row {
@@ -31,9 +31,7 @@ impl Reader<'_> {
                 // The kubelet's and a user's own are what their current contexts say.
                 let own = match catalog::cert_spec(name) {
                     Some(_) => own::of(self.snapshot, self.facts, path, bytes),
-                    None => {
-                        Kubeconfig::parse(bytes).map(|config| Own { config: config.into(), beside: None })
-                    }
+                    None => Kubeconfig::of(bytes).map(|config| Own { config, beside: None }),
                 };
                 match own {
                     Ok(Own { config, beside }) => {
@@ -54,8 +52,8 @@ impl Reader<'_> {
             Ok(Credential::Embedded(embedded)) => {
                 row.not_replaceable = embedded.not_replaceable().cloned();
                 (
-                    present(Certificate::from_pem(embedded.certificate_pem())),
-                    present(PrivateKey::from_pem(embedded.key_pem())),
+                    present(Certificate::of(embedded.certificate_pem()).cloned()),
+                    present(PrivateKey::of(embedded.key_pem()).cloned()),
                 )
             }
             Ok(Credential::Files { certificate, key }) => {
@@ -75,6 +73,6 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn embedded_authority(path: &Path, config: &Kubeconfig) -> Option<(PathBuf, Vec<u8>)> {
-    Some((path.to_owned(), config.authority_pem()?.to_vec()))
+pub(super) fn embedded_authority(path: &Path, config: &Kubeconfig) -> Option<(PathBuf, Bytes)> {
+    Some((path.to_owned(), config.authority_pem()?.clone()))
 }

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use self::authority::CaRow;
-use self::authority::MOST_OF_A_CA;
 pub use self::foreign::{ForeignCa, Trust, trusts};
 pub use self::kubelet::{KubeletForm, ServingForm};
 use super::facts::{Fact, Facts, ManifestFile};
@@ -76,7 +75,7 @@ pub struct Row {
     /// Certificate and key, where a kubeconfig names files.
     pub files: Option<(PathBuf, PathBuf)>,
     /// The kubeconfig that contains it or refers to it, and the PEM of its CA certificates.
-    pub embedded_authority: Option<(PathBuf, Vec<u8>)>,
+    pub embedded_authority: Option<(PathBuf, Bytes)>,
     /// Its context in a kubeconfig, and the server of the current context, where that is another cluster's.
     pub beside: Option<(String, String)>,
 }
@@ -242,14 +241,15 @@ impl Inventory {
             self.leaves.iter().map(|leaf| &leaf.row).chain([&self.kubelet_client, &self.kubelet_serving]);
         let issued = rows.filter_map(|row| {
             let start = row.certificate.get()?.not_before;
-            Some((start, format!("notBefore of {}", row.path.display())))
+            Some((start, "notBefore of", row.path.as_path()))
         });
         let own = Path::new(catalog::RESCUE_DIR);
         let changed = snapshot
             .iter()
             .filter(|(path, entry)| !path.starts_with(own) && !matches!(entry.content, Content::Unread(_)))
-            .map(|(path, entry)| (entry.attributes.mtime, format!("change time of {}", path.display())));
-        issued.chain(changed).max_by_key(|(time, _)| *time)
+            .map(|(path, entry)| (entry.attributes.mtime, "change time of", path));
+        let (time, what, path) = issued.chain(changed).max_by_key(|(time, ..)| *time)?;
+        Some((time, format!("{what} {}", path.display())))
     }
 }
 
@@ -267,8 +267,8 @@ struct Reader<'a> {
     facts: &'a Facts,
 }
 
-impl Reader<'_> {
-    fn file(&self, path: &Path) -> Parsed<&Bytes> {
+impl<'a> Reader<'a> {
+    fn file(&self, path: &Path) -> Parsed<&'a Bytes> {
         let resolved = match self.snapshot.resolve(path) {
             Ok(resolved) => resolved,
             Err(error) => return Parsed::Unreadable(error.to_string()),
@@ -289,7 +289,7 @@ impl Reader<'_> {
     fn parse<T, E: std::fmt::Display>(
         &self,
         path: &Path,
-        parse: impl Fn(&[u8]) -> Result<T, E>,
+        parse: impl Fn(&'a Bytes) -> Result<T, E>,
     ) -> Parsed<T> {
         match self.file(path) {
             Parsed::Missing => Parsed::Missing,
@@ -298,11 +298,19 @@ impl Reader<'_> {
         }
     }
 
+    fn certificate(&self, path: &Path) -> Parsed<Certificate> {
+        self.parse(path, |bytes| Certificate::of(bytes).cloned())
+    }
+
+    fn key(&self, path: &Path) -> Parsed<PrivateKey> {
+        self.parse(path, |bytes| PrivateKey::of(bytes).cloned())
+    }
+
     fn pair(&self, name: &str, path: PathBuf, key_path: PathBuf) -> Row {
         Row {
             name: name.to_owned(),
-            certificate: self.parse(&path, Certificate::from_pem),
-            key: self.parse(&key_path, PrivateKey::from_pem),
+            certificate: self.certificate(&path),
+            key: self.key(&key_path),
             path,
             key_path,
             not_replaceable: None,
@@ -317,12 +325,12 @@ impl Reader<'_> {
         let files = references::service_account(self.snapshot, self.facts);
         let (key_path, public_path) = (files.key, files.certificate);
         // The API server takes the private key too, whose public half it uses (client-go `util/keyutil`).
-        let public = |data: &[u8]| {
+        let public = |data: &Bytes| {
             pem::public_key(data)
-                .or_else(|error| PrivateKey::from_pem(data).map(|key| key.spki().to_vec()).map_err(|_| error))
+                .or_else(|error| PrivateKey::of(data).map(|key| key.spki().to_vec()).map_err(|_| error))
         };
         ServiceAccount {
-            key: self.parse(&key_path, PrivateKey::from_pem),
+            key: self.key(&key_path),
             public: self.parse(&public_path, public),
             key_path,
             public_path,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::MOST_OF_A_CA;
+use super::authority::bundle;
 use super::foreign::{Trust, trusts};
 use crate::analysis::node::facts::{Fact, Facts, host_of};
 use crate::analysis::node::references;
@@ -38,13 +38,16 @@ pub(super) fn of(
 ) -> Result<Own, KubeconfigError> {
     let config = Kubeconfig::of(data)?;
     let files = references::authority(snapshot, facts, Ca::Cluster);
-    let bundle = snapshot.file(&files.certificate).map(|pem| Certificate::first_from_pem(pem, MOST_OF_A_CA));
-    let Some(Ok(bundle)) = bundle else { return Ok(Own { config, beside: None }) };
+    let Some(file) = snapshot.file(&files.certificate) else { return Ok(Own { config, beside: None }) };
+    let Ok(bundle) = bundle(file) else { return Ok(Own { config, beside: None }) };
     let is_of_this_node = |pem: &[u8]| {
+        if pem == &**file {
+            return true;
+        }
         let copies = Certificate::all_from_pem(pem);
-        copies.is_ok_and(|copies| bundle.iter().any(|own| trusts(&copies, own, &bundle) != Trust::No))
+        copies.is_ok_and(|copies| bundle.iter().any(|own| trusts(&copies, own, bundle) != Trust::No))
     };
-    if config.authority_pem().is_some_and(is_of_this_node) {
+    if config.authority_pem().is_some_and(|pem| is_of_this_node(pem)) {
         return Ok(Own { config, beside: None });
     }
     let directory = path.parent().unwrap_or(path);
@@ -101,12 +104,12 @@ fn hosts(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<String> {
             hosts.extend(host_of(&only.server).map(str::to_owned));
         }
     }
-    let serving = place("apiserver").and_then(|path| Certificate::from_pem(snapshot.file(&path)?).ok());
+    let serving = place("apiserver").and_then(|path| Certificate::of(snapshot.file(&path)?).ok());
     if let Some(serving) = serving {
         // A tunnel to another cluster ends at the loopback address too.
         let others = serving.addresses.iter().filter(|address| !address.is_loopback());
         hosts.extend(others.map(ToString::to_string));
-        hosts.extend(serving.dns_names.into_iter().filter(|name| name != "localhost"));
+        hosts.extend(serving.dns_names.iter().filter(|name| *name != "localhost").cloned());
     }
     hosts
 }

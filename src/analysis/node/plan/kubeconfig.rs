@@ -40,10 +40,7 @@ impl Decision<'_> {
         let facts = &self.inventory.facts;
         let context = row.beside.as_ref().map(|(context, _)| context.clone());
         let old = match self.snapshot.get(&file).map(|entry| &entry.content) {
-            Some(Content::File(bytes)) => match context.as_deref() {
-                None => Kubeconfig::of(bytes).ok(),
-                named => Kubeconfig::parse_context(bytes, named).ok().map(Into::into),
-            },
+            Some(Content::File(bytes)) => Kubeconfig::context_of(bytes, context.as_deref()).ok(),
             _ => None,
         };
         if let Some(config) = old {
@@ -52,7 +49,7 @@ impl Decision<'_> {
             }
             let own = self.inventory.authority(Ca::Cluster);
             let own = own.and_then(|row| Some((row.certificate.get()?, &row.bundle)));
-            let copies = config.authority_pem().map(Certificate::all_from_pem);
+            let copies = config.authority_pem().map(|pem| Certificate::all_from_pem(pem));
             // A bundle that holds the node's CA is kept: it has a purpose, such as a rotation.
             let authority = match (copies, own) {
                 (Some(Ok(copies)), Some((own, bundle))) => trusts(&copies, own, bundle) != Trust::Yes,
