@@ -192,20 +192,20 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     if args.etcd_snapshot {
         prepared.save_etcd(Some(&issued.inventory), directory, context)?;
     }
-    carry_out(args, &prepared, &issued, looked.as_ref(), details, context)
+    carry_out(args, &prepared, issued, looked.as_ref(), details, context)
 }
 
 /// Applies the plan, restarts what must read it, and reports what remains.
 fn carry_out(
     args: &Args,
     prepared: &Prepared,
-    issued: &Issued,
+    issued: Issued,
     looked: Option<&Preflight>,
     mut details: String,
     context: &mut Context<'_>,
 ) -> Outcome {
     let directory = args.change.write.archive_dir.as_deref();
-    let done = prepared.carry_out(&issued.changes, directory, context)?;
+    let done = prepared.carry_out(issued, directory, context)?;
     let mut after = format!("\n{}\n", tables("After", &done.inventory, prepared.now));
     if !done.findings.is_empty() {
         after.push_str(&format!("\n{}", finding_sections(&done.findings)));

@@ -90,7 +90,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     }
     let issued = args.issue(&prepared)?;
     prepared.lock(context)?;
-    let done = prepared.carry_out(&issued.changes, args.change.write.archive_dir.as_deref(), context)?;
+    let done = prepared.carry_out(issued, args.change.write.archive_dir.as_deref(), context)?;
     context.out.result(&renewal_messages(&prepared.plan));
     context.out.say(plan_notes(&prepared.plan).trim_end());
     if prepared.is_live() {

@@ -153,16 +153,16 @@ pub(super) fn place(facts: &Facts, spec: &CertSpec) -> Files {
 /// Where its component reads a leaf: where the flags say, or else in kubeadm's place. What is in kubeadm's place of
 /// another PKI directory than `--cert-dir` is taken from that.
 pub(super) fn leaf(facts: &Facts, spec: &CertSpec) -> Files {
-    let place = place(facts, spec);
+    let place = || place(facts, spec);
     let flags = LEAF_FLAGS.iter().find(|(name, ..)| *name == spec.name);
-    let Some((_, component, certificate, key)) = flags else { return place };
-    let Some((_, pod)) = facts.pod(*component) else { return place };
-    let Some(certificate) = pod.flag(certificate).map(|value| pod.host(value)) else { return place };
+    let Some((_, component, certificate, key)) = flags else { return place() };
+    let Some((_, pod)) = facts.pod(*component) else { return place() };
+    let Some(certificate) = pod.flag(certificate).map(|value| pod.host(value)) else { return place() };
     if let catalog::Place::Pair(base) = spec.place
         && facts.cert_dir_given
         && certificate.ends_with(format!("{base}.crt"))
     {
-        return place;
+        return place();
     }
     let key = pod.flag(key).map_or_else(|| certificate.with_extension("key"), |value| pod.host(value));
     Files { certificate, key }
@@ -224,8 +224,10 @@ pub(super) fn served_by_name(facts: &Facts) -> Vec<Files> {
 
 /// Whether both lead to the same file.
 pub(super) fn is_same(snapshot: &Snapshot, one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| snapshot.resolve(path).map(|resolved| resolved.path);
-    one == other || real(one).is_ok_and(|path| real(other).is_ok_and(|other| other == path))
+    let real = |path| snapshot.real_path(path);
+    one.as_os_str() == other.as_os_str()
+        || one == other
+        || real(one).is_ok_and(|path| real(other).is_ok_and(|other| other.as_os_str() == path.as_os_str()))
 }
 
 /// The file with the keys for what is stored, where the API server encrypts it.

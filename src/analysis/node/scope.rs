@@ -31,8 +31,8 @@ pub const HOMES: &str = "/home";
 
 /// What else must be read, according to the files read so far: the files that manifests and kubeconfigs name. The
 /// caller reads these and calls again until nothing new is found.
-pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
-    let mut paths = BTreeSet::from([facts.kubelet_kubeconfig.value.clone()]);
+pub fn referred(snapshot: &Snapshot, facts: &Facts) -> Vec<PathBuf> {
+    let mut paths = vec![facts.kubelet_kubeconfig.value.clone()];
     paths.extend(facts.kubelet_serving.iter().flat_map(|pair| [pair.0.clone(), pair.1.clone()]));
     paths.extend(references::paths(facts).filter(|path| is_credential(path)));
     paths.extend(references::leaves(facts).flat_map(|files| [files.certificate, files.key]));
@@ -52,6 +52,8 @@ pub fn referred(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
     }
     paths.extend(facts.kubelet_client_ca.iter().map(|(path, _)| path.clone()));
     paths.retain(|path| path.is_absolute());
+    paths.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+    paths.dedup_by(|one, other| one.as_os_str() == other.as_os_str());
     paths
 }
 
@@ -94,12 +96,11 @@ pub fn trees(facts: &Facts) -> Vec<&Path> {
     TREES.iter().map(Path::new).chain(elsewhere).collect()
 }
 
-/// The directories that hold a credential, where links or references lead out of the trees that are read: a credential
+/// The directories that hold one of these credentials, where links or references lead out of the trees that are read: a credential
 /// that is replaced or created there needs them in the snapshot, otherwise they would be taken for missing.
-pub fn directories(snapshot: &Snapshot, facts: &Facts) -> BTreeSet<PathBuf> {
-    let kubeadm = credentials(facts).into_iter();
-    let places = referred(snapshot, facts).into_iter().chain(kubeadm).flat_map(|path| {
-        let end = snapshot.resolve(&path).ok()?;
+pub fn directories(snapshot: &Snapshot, named: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let places = named.iter().flat_map(|path| {
+        let end = snapshot.resolve(path).ok()?;
         let is_directory = end.entry.is_some_and(|entry| matches!(entry.content, Content::Directory));
         let above = snapshot.resolve(path.parent()?).ok()?.path;
         (!is_directory).then(|| [Some(above), end.path.parent().map(Path::to_owned)])
@@ -180,7 +181,9 @@ mod tests {
 
     fn directories_of(paths: &[&str]) -> Vec<PathBuf> {
         let snapshot = tree(paths);
-        directories(&snapshot, &Facts::read(&snapshot, None)).into_iter().collect()
+        let facts = Facts::read(&snapshot, None);
+        let named = [credentials(&facts), referred(&snapshot, &facts)].concat();
+        directories(&snapshot, &named).into_iter().collect()
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn change(
     }
     context.confirm("Apply this plan?", write.yes)?;
     prepared.lock(context)?;
-    let made = prepared.carry_out(&issued.changes, write.archive_dir.as_deref(), context)?;
+    let made = prepared.carry_out(issued, write.archive_dir.as_deref(), context)?;
     let [what, next] = done(&prepared);
     context.out.say(&what);
     context.out.say(&format!("kuberescue rollback puts the old state back, from {}", made.archive.display()));

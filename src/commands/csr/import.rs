@@ -67,7 +67,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Outcome {
     context.confirm("Apply this plan?", args.write.yes)?;
     import.prepared.lock(context)?;
     let directory = args.write.archive_dir.as_deref();
-    let done = import.prepared.carry_out(&issued.changes, directory, context)?;
+    let done = import.prepared.carry_out(issued, directory, context)?;
     if let Err(error) = import.forget_keys() {
         context.out.note(&format!(
             "the imported keys are still in /var/lib/kuberescue/csr.json: {error}",

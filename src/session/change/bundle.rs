@@ -216,8 +216,9 @@ impl Delivery {
     pub fn carry_out(&mut self, args: &WriteArgs, context: &mut Context<'_>) -> Result<PathBuf, Error> {
         let (before, directory) = ((&self.node, &self.inventory), args.archive_dir.as_deref());
         let archive = put(&self.root, before, &self.changes, "before bundle apply", directory, context)?;
-        let facts = Facts::read(&self.node.with(&self.changes), args.root.cert_dir.as_deref());
-        let (snapshot, _) = read_again(&self.root, &facts, &self.node);
+        let expected = self.node.with(&self.changes);
+        let facts = Facts::read(&expected, args.root.cert_dir.as_deref());
+        let snapshot = read_again(&self.root, &facts, &expected);
         self.findings = self.judge(&args.root, &snapshot, args.at.unwrap_or(context.now));
         Ok(archive)
     }

@@ -184,18 +184,17 @@ fn refuse_as_worker(root: &Root, inventory: &Inventory) -> Result<(), Error> {
     }
 }
 
-/// Reads a node's credentials and manifests again after a change of credentials; its other facts are known.
-pub fn read_again(root: &Root, facts: &Facts, earlier: &Snapshot) -> (Snapshot, Inventory) {
-    let mut reading = Reading::of_fixed_set(root, Some(earlier));
+/// Reads a node's credentials and manifests again after a change of credentials; its other facts are known. What it should be
+/// like now has been parsed: files that are so are not parsed again.
+pub fn read_again(root: &Root, facts: &Facts, expected: &Snapshot) -> Snapshot {
+    let mut reading = Reading::of_fixed_set(root, Some(expected));
     // Kubeconfigs, then what they name.
     for _ in 0..ROUNDS {
         if !reading.referred(facts) {
             break;
         }
     }
-    let snapshot = reading.trees(facts);
-    let inventory = Inventory::with_facts(&snapshot, facts.with_manifests(&snapshot));
-    (snapshot, inventory)
+    reading.trees(facts)
 }
 
 /// A node that is being read: what is referred to first, then whole directories, as far as the limits allow.
@@ -203,6 +202,8 @@ struct Reading<'a> {
     reader: Reader<'a>,
     /// What was asked for by name: it is read once.
     asked: BTreeSet<(PathBuf, Depth)>,
+    /// The credentials that the files read so far name, and where they usually are.
+    named: Vec<PathBuf>,
 }
 
 impl<'a> Reading<'a> {
@@ -219,7 +220,7 @@ impl<'a> Reading<'a> {
         for home in root.names(homes) {
             reader.read(&homes.join(home).join(".kube/config"), Depth::File);
         }
-        Self { reader, asked: BTreeSet::new() }
+        Self { reader, asked: BTreeSet::new(), named: Vec::new() }
     }
 
     fn snapshot(&self) -> &Snapshot {
@@ -228,20 +229,22 @@ impl<'a> Reading<'a> {
 
     /// Reads what the files read so far refer to; returns whether anything new was found.
     fn referred(&mut self, facts: &Facts) -> bool {
-        let known = self.snapshot().iter().count();
-        let files = scope::credentials(facts).into_iter().chain(scope::referred(self.snapshot(), facts));
-        for path in files {
+        let known = self.snapshot().count();
+        let mut named = scope::credentials(facts);
+        named.extend(scope::referred(self.snapshot(), facts));
+        for path in &named {
             self.ask(path, Depth::File);
         }
+        self.named = named;
         for path in scope::configured(facts) {
-            self.ask(path.to_owned(), Depth::Tree);
+            self.ask(path, Depth::Tree);
         }
-        self.snapshot().iter().count() > known
+        self.snapshot().count() > known
     }
 
-    fn ask(&mut self, path: PathBuf, depth: Depth) {
-        if self.snapshot().get(&path).is_none() && self.asked.insert((path.clone(), depth)) {
-            self.reader.read(&path, depth);
+    fn ask(&mut self, path: &Path, depth: Depth) {
+        if self.snapshot().get(path).is_none() && self.asked.insert((path.to_owned(), depth)) {
+            self.reader.read(path, depth);
         }
     }
 
@@ -250,7 +253,7 @@ impl<'a> Reading<'a> {
         for tree in scope::trees(facts) {
             self.reader.read(tree, Depth::Tree);
         }
-        for directory in scope::directories(self.snapshot(), facts) {
+        for directory in scope::directories(self.snapshot(), &self.named) {
             self.reader.read(&directory, Depth::File);
         }
         self.reader.into_snapshot()

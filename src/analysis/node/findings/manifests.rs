@@ -190,8 +190,11 @@ fn files(snapshot: &Snapshot, inventory: &Inventory) -> Vec<Finding> {
 /// Whether this path has findings of its own.
 pub(super) fn is_known(inventory: &Inventory, path: &Path) -> bool {
     let pair = &inventory.service_account;
-    inventory.rows().any(|row| row.path == path || row.key_path == path)
-        || inventory.authorities.iter().any(|row| row.certificate_path == path || row.key_path == path)
-        || pair.key_path == path
-        || pair.public_path == path
+    let paths = || {
+        let rows = inventory.rows().flat_map(|row| [&row.path, &row.key_path]);
+        let authorities = inventory.authorities.iter().flat_map(|row| [&row.certificate_path, &row.key_path]);
+        rows.chain(authorities).chain([&pair.key_path, &pair.public_path])
+    };
+    // Most are the same byte for byte, which is seen much sooner.
+    paths().any(|own| own.as_os_str() == path.as_os_str()) || paths().any(|own| own == path)
 }

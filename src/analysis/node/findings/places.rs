@@ -1,17 +1,18 @@
 //! Who can read private keys, and stray copies of keys.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::analysis::node::host_state::HostState;
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::{readers, scope};
-use crate::formats::key::{PrivateKey, public_key_bits};
+use crate::formats::key::{KeyError, PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
-use crate::formats::pem;
 use crate::state::Subject;
 use crate::state::catalog;
+use crate::state::path::tidy;
 use crate::state::{Content, Entry, Snapshot, Unread};
 
 /// All permission bits of group and others.
@@ -116,31 +117,37 @@ fn whom(mode: u32) -> &'static str {
 /// Where the node's credentials are.
 struct Places {
     /// Where kubeadm and the kubelet keep them.
-    kubeadm: Vec<PathBuf>,
+    kubeadm: BTreeSet<OsString>,
+    /// What these files are called.
+    names: BTreeSet<OsString>,
     /// What manifests, kubeconfigs and the kubelet name.
-    referred: BTreeSet<PathBuf>,
+    referred: BTreeSet<OsString>,
 }
 
 impl Places {
     fn of(snapshot: &Snapshot, inventory: &Inventory) -> Self {
         let facts = &inventory.facts;
-        let mut referred = scope::referred(snapshot, facts);
+        let kubeadm = scope::credentials(facts);
+        let names = kubeadm.iter().filter_map(|path| path.file_name()).map(OsStr::to_owned).collect();
         let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
-        referred.extend(pods.flat_map(|pod| pod.paths()));
-        Self { kubeadm: scope::credentials(facts), referred }
+        let referred = scope::referred(snapshot, facts).into_iter().chain(pods.flat_map(|pod| pod.paths()));
+        let tidied = |path: PathBuf| tidy(&path).into_owned().into_os_string();
+        Self {
+            kubeadm: kubeadm.into_iter().map(tidied).collect(),
+            names,
+            referred: referred.map(tidied).collect(),
+        }
     }
 
     /// Whether a path is that of a copy beside one of kubeadm's files: `/etc/kubernetes/pki-old/ca.key`,
     /// `admin.conf.bak`.
     fn has_copy(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        let is_named_after = |known: &PathBuf| {
-            known.file_name().is_some_and(|known| name.starts_with(known.as_encoded_bytes()))
-        };
+        let mut names = self.names.iter();
         path.starts_with(catalog::KUBERNETES_DIR)
-            && self.kubeadm.iter().any(is_named_after)
-            && !self.kubeadm.iter().any(|known| known == path)
-            && !self.referred.contains(path)
+            && names.any(|known| name.starts_with(known.as_encoded_bytes()))
+            && !self.kubeadm.contains(path.as_os_str())
+            && !self.referred.contains(path.as_os_str())
     }
 }
 
@@ -163,8 +170,8 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     Some(finding)
 }
 
-enum Secret {
-    Key(Box<PrivateKey>),
+enum Secret<'a> {
+    Key(&'a PrivateKey),
     Kubeconfig(String),
 }
 
@@ -173,17 +180,18 @@ pub fn is_secret(entry: &Entry) -> bool {
     secret(entry).is_some()
 }
 
-fn secret(entry: &Entry) -> Option<Secret> {
+fn secret(entry: &Entry) -> Option<Secret<'_>> {
     let Content::File(bytes) = &entry.content else { return None };
-    if pem::private_key(bytes).is_ok() {
-        return PrivateKey::from_pem(bytes).ok().map(|key| Secret::Key(Box::new(key)));
+    match PrivateKey::of(bytes) {
+        Ok(key) => return Some(Secret::Key(key)),
+        // Not in PEM; what follows is in YAML.
+        Err(KeyError::Pem(_)) => {}
+        Err(_) => return None,
     }
     // Parsing YAML is slow: only if it looks like a kubeconfig.
-    if !bytes.windows(15).any(|part| part == b"client-key-data") {
-        return None;
-    }
-    let config = Kubeconfig::parse(bytes).ok()?;
-    matches!(config.credential, Credential::Embedded(_)).then_some(Secret::Kubeconfig(config.user))
+    memchr::memmem::find(bytes, b"client-key-data")?;
+    let config = Kubeconfig::of(bytes).ok()?;
+    matches!(config.credential, Credential::Embedded(_)).then(|| Secret::Kubeconfig(config.user.clone()))
 }
 
 /// The owner of a key, if it is known on this node.

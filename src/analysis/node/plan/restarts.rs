@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::changes::Changes;
 use crate::analysis::node::inventory::{CaRow, Inventory, Row};
+use crate::state::path::tidy;
 use crate::state::{Component, Snapshot, text};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -152,8 +153,10 @@ fn restarts(inventory: &Inventory, changed: &[Changed<'_>], trust: Option<&Path>
         tasks.push(task(Component::Kubelet, files));
     }
     for (_, pod) in inventory.facts.pods() {
+        let paths: Vec<_> = pod.paths().chain(pod.host_paths.iter().cloned()).collect();
         let uses = |path: &Path| {
-            pod.paths().any(|host| host == *path) || pod.host_paths.iter().any(|host| host == path)
+            let path = tidy(path);
+            paths.iter().any(|read| read.as_os_str() == path.as_os_str())
         };
         let files: Vec<_> = changed
             .iter()
