@@ -20,7 +20,7 @@ use xattr::FileExt;
 use super::handle;
 use crate::state::Attributes;
 
-const SYNC_THREADS: usize = 8;
+const SYNC_THREADS: usize = 4;
 /// How often a call interrupted by a signal is repeated before it counts as a failure: a mount that always
 /// answers so must not hang the run.
 const INTERRUPTIONS: u32 = 100;

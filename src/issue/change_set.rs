@@ -2,14 +2,16 @@
 //! change of the node's files; nothing has been written.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::composer::Composer;
+use super::cores::on_all_cores;
 use super::{
     Corrections, IssueError, KeyRequest, Signer, authority, create, generate, own_authority, renew_with,
     replacement,
 };
 use crate::analysis::node::inventory::Inventory;
-use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy};
+use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step};
 use crate::formats::certificate::Certificate;
 use crate::formats::key::PrivateKey;
 use crate::state::catalog::Ca;
@@ -38,7 +40,7 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
     Ok(authorities.then(leaves(&renewed, &inventory, plan)?))
 }
 
-/// All keys are generated in parallel.
+/// All keys are generated, and all certificates signed, in parallel.
 fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
     let mut requests = Vec::new();
     for step in &plan.steps {
@@ -59,36 +61,26 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
             signers.insert(row.authority, Signer::new(certificate, key)?);
         }
     }
-    let mut composer = Composer::new(snapshot, inventory);
+    let mut jobs = Vec::new();
     for step in &plan.steps {
-        let vanished = |what: &str| IssueError::Vanished { name: step.name.clone(), what: what.to_owned() };
         let key = if step.key.reuse {
             let old = inventory.row(&step.name).and_then(|row| row.key.get()).cloned();
-            old.ok_or_else(|| vanished("its old key"))?
+            old.ok_or_else(|| vanished(step, "its old key"))?
         } else {
-            made.next().ok_or_else(|| vanished("its new key"))?
+            made.next().ok_or_else(|| vanished(step, "its new key"))?
         };
-        let sign = |signer: &Signer<'_>| match (&step.template, &step.profile) {
-            (Some(old), _) => {
-                let added = step.added.iter().map(|added| added.name.clone()).collect();
-                let removed = step.removed.clone();
-                renew_with(signer, old, &key, step.new, &Corrections { added, removed, usage: step.usage })
-            }
-            (None, Some(profile)) => create(signer, profile, &key, step.new),
-            (None, None) => Err(vanished("its template")),
+        let own_key = match step.authority {
+            SignedBy::Own(_) => Some(made.next().ok_or_else(|| vanished(step, "its CA's new key"))?),
+            SignedBy::Ca(_) => None,
         };
-        match &step.authority {
-            SignedBy::Ca(authority) => {
-                let certificate = sign(signers.get(authority).ok_or_else(|| vanished("its CA"))?)?;
-                composer.place(step, &certificate, None, &key)?;
-            }
-            SignedBy::Own(name) => {
-                let own_key = made.next().ok_or_else(|| vanished("its CA's new key"))?;
-                let own = own_authority::own_authority(name, &own_key, step.new)?;
-                let certificate = sign(&Signer::new(&own, &own_key)?)?;
-                composer.place(step, &certificate, Some(&own), &key)?;
-            }
-        }
+        jobs.push(Job { step, key, own_key, signed: OnceLock::new() });
+    }
+    on_all_cores(&jobs, |job| drop(job.signed.set(job.sign(&signers))));
+    let mut composer = Composer::new(snapshot, inventory);
+    for Job { step, key, signed, .. } in jobs {
+        let Signed { certificate, own } =
+            signed.into_inner().unwrap_or_else(|| Err(vanished(step, "its signature")))?;
+        composer.place(step, &certificate, own.as_ref(), &key)?;
     }
     if let Some(file) = &plan.trust {
         composer.trust(file)?;
@@ -97,6 +89,55 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
         composer.store(change)?;
     }
     Ok(composer.changes)
+}
+
+fn vanished(step: &Step, what: &str) -> IssueError {
+    IssueError::Vanished { name: step.name.clone(), what: what.to_owned() }
+}
+
+/// A certificate that is to be signed.
+struct Job<'a> {
+    step: &'a Step,
+    key: PrivateKey,
+    /// Of the CA that is created for it alone.
+    own_key: Option<PrivateKey>,
+    signed: OnceLock<Result<Signed, IssueError>>,
+}
+
+struct Signed {
+    certificate: Certificate,
+    /// The CA that was created for it.
+    own: Option<Certificate>,
+}
+
+impl Job<'_> {
+    fn sign(&self, signers: &BTreeMap<Ca, Signer<'_>>) -> Result<Signed, IssueError> {
+        match (&self.step.authority, &self.own_key) {
+            (SignedBy::Ca(authority), _) => {
+                let signer = signers.get(authority).ok_or_else(|| vanished(self.step, "its CA"))?;
+                Ok(Signed { certificate: self.certificate(signer)?, own: None })
+            }
+            (SignedBy::Own(name), Some(own_key)) => {
+                let own = own_authority::own_authority(name, own_key, self.step.new)?;
+                let certificate = self.certificate(&Signer::new(&own, own_key)?)?;
+                Ok(Signed { certificate, own: Some(own) })
+            }
+            (SignedBy::Own(_), None) => Err(vanished(self.step, "its CA's new key")),
+        }
+    }
+
+    fn certificate(&self, signer: &Signer<'_>) -> Result<Certificate, IssueError> {
+        let Self { step, key, .. } = self;
+        match (&step.template, &step.profile) {
+            (Some(old), _) => {
+                let added = step.added.iter().map(|added| added.name.clone()).collect();
+                let removed = step.removed.clone();
+                renew_with(signer, old, key, step.new, &Corrections { added, removed, usage: step.usage })
+            }
+            (None, Some(profile)) => create(signer, profile, key, step.new),
+            (None, None) => Err(vanished(step, "its template")),
+        }
+    }
 }
 
 /// The change that puts certificates in their places which another machine has signed, each with its key, in the order of

@@ -3,9 +3,7 @@
 //! Finding the primes takes the time, and each takes a random time. So one queue hands out primes, not keys;
 //! the thread that finds the second prime of a key composes the key.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use kuberescue_primes::Prime;
 use ring::rand::SystemRandom;
@@ -15,6 +13,7 @@ use ring::signature::{
 use zeroize::Zeroizing;
 
 use super::IssueError;
+use super::cores::on_all_cores;
 use super::rsa;
 use crate::formats::key::{KeyAlgorithm, KeyEncoding, PrivateKey};
 
@@ -36,22 +35,11 @@ pub fn generate(requests: &[KeyRequest]) -> Result<Vec<PrivateKey>, IssueError> 
     // An RSA key is two tasks, one for each prime. Large primes first, since they take longest.
     let mut tasks: Vec<&Job<'_>> = jobs.iter().flat_map(|job| vec![job; job.tasks()]).collect();
     tasks.sort_by_key(|job| std::cmp::Reverse(job.rsa_bits()));
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(job) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            job.advance();
-        }
-    };
-    let helpers = thread::available_parallelism().map_or(1, usize::from).min(tasks.len()).saturating_sub(1);
-    thread::scope(|scope| {
-        for _ in 0..helpers {
-            // Without another thread, this one does the work.
-            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
+    match tasks.iter().any(|job| job.rsa_bits().is_some()) {
+        true => on_all_cores(&tasks, |job| job.advance()),
+        // A key of a curve takes less time than another thread.
+        false => tasks.iter().for_each(|job| job.advance()),
+    }
     jobs.into_iter().map(Job::finish).collect()
 }
 

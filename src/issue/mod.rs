@@ -9,6 +9,7 @@ mod bundle;
 mod change_set;
 mod client;
 mod composer;
+mod cores;
 mod creation;
 pub mod encryption;
 mod error;
