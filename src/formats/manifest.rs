@@ -1,5 +1,6 @@
 //! Static-pod manifests: the flags of a control-plane component, and the paths that it mounts.
 
+mod flags;
 pub mod splice;
 
 use std::borrow::Cow;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use self::flags::each_flag;
+pub(crate) use self::flags::flags;
 use super::access::RunsAs;
 use crate::state::path::{below, tidied, tidy};
 use crate::state::{Bytes, Component, STATIC_POD_NAMESPACE};
@@ -186,35 +189,6 @@ pub fn sni_pair(value: &str) -> Option<(&str, &str)> {
     let files = value.split_once(':').map_or(value, |(files, _)| files);
     let (certificate, key) = files.split_once(',')?;
     Some((certificate.trim(), key.trim()))
-}
-
-/// `--name=value`, `--name value` and `--name`, with one dash or two, as Go's flag packages read them; of a flag that is
-/// given twice the last value.
-pub(crate) fn flags(words: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
-    let mut flags = BTreeMap::new();
-    each_flag(words, |name, value| drop(flags.insert(name, value)));
-    flags
-}
-
-/// Hands over each flag and its value, in order: a hostile file has millions of them, too many to be listed.
-fn each_flag(words: impl IntoIterator<Item = String>, mut take: impl FnMut(String, String)) {
-    let mut open: Option<String> = None;
-    for word in words {
-        if let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) {
-            if let Some(name) = open.take() {
-                take(name, "true".to_owned());
-            }
-            match flag.split_once('=') {
-                Some((name, value)) => take(name.to_owned(), value.to_owned()),
-                None => open = Some(flag.to_owned()),
-            }
-        } else if let Some(name) = open.take() {
-            take(name, word);
-        }
-    }
-    if let Some(name) = open {
-        take(name, "true".to_owned());
-    }
 }
 
 #[derive(Deserialize)]

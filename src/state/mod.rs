@@ -4,6 +4,7 @@
 //!
 //! Pure: no file, clock or random number is touched here. Knows nothing of certificates.
 
+mod bytes;
 pub mod catalog;
 mod changes;
 mod code;
@@ -20,6 +21,7 @@ mod subject;
 pub mod text;
 pub mod time;
 
+pub use bytes::Bytes;
 pub use changes::{Change, ChangeSet, Fingerprint};
 pub use code::{CODES, Class, Code, Page, Severity};
 pub use component::{Component, STATIC_POD_NAMESPACE};
@@ -28,5 +30,5 @@ pub use finding::{Evidence, Finding, MissingName, Remedy};
 pub use invoker::Invoker;
 pub use memo::Memo;
 pub use situation::{SITUATIONS, Situation, Steps};
-pub use snapshot::{Attributes, Bytes, Content, Entry, LinkError, Resolved, Snapshot, Unread};
+pub use snapshot::{Attributes, Content, Entry, LinkError, Resolved, Snapshot, Unread};
 pub use subject::Subject;
