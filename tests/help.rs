@@ -177,9 +177,27 @@ fn tips_lead_to_the_command_that_was_meant() {
     For more information, try '--help'.
     ");
     let told = at("certs renew apiservr", "80");
-    assert!(told.err.contains("did you mean apiserver?"), "{told}");
+    insta::assert_snapshot!(told.err, @"
+    error: invalid value 'apiservr' for '<NAME>...': did you mean apiserver?
+
+      names: all admin.conf apiserver apiserver-etcd-client
+             apiserver-kubelet-client controller-manager.conf
+             etcd-healthcheck-client etcd-peer etcd-server front-proxy-client
+             scheduler.conf super-admin.conf kubelet-client kubelet-serving
+
+    For more information, try '--help'.
+    ");
     let told = at("certs renew nothing-like-it", "80");
-    assert!(!told.err.contains("did you mean") && told.err.contains("kubelet-serving"), "{told}");
+    insta::assert_snapshot!(told.err, @"
+    error: invalid value 'nothing-like-it' for '<NAME>...': unknown name
+
+      names: all admin.conf apiserver apiserver-etcd-client
+             apiserver-kubelet-client controller-manager.conf
+             etcd-healthcheck-client etcd-peer etcd-server front-proxy-client
+             scheduler.conf super-admin.conf kubelet-client kubelet-serving
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]

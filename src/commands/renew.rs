@@ -276,6 +276,16 @@ fn no_certificate(typed: &str) -> String {
         ["all"].into_iter().chain(kubeadms).chain([KUBELET_CLIENT, KUBELET_SERVING]).collect();
     let near = names.iter().min_by_key(|name| strsim::levenshtein(typed, name));
     let near = near.filter(|name| strsim::levenshtein(typed, name) <= typed.chars().count() / 4 + 1);
-    let meant = near.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
-    format!("{meant}The names are {}", names.join(", "))
+    let what = near.map_or("unknown name".to_owned(), |name| format!("did you mean {name}?"));
+    let (mut list, mut column) = (String::new(), 0);
+    for name in names {
+        // Within 80 columns, below the first name.
+        if column + name.len() > 70 {
+            list.push_str("\n        ");
+            column = 0;
+        }
+        list = list + " " + name;
+        column += name.len() + 1;
+    }
+    format!("{what}\n\n  names:{list}")
 }
