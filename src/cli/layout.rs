@@ -61,14 +61,6 @@ pub(super) fn lay_out(command: Command) -> Command {
     command.help_template(TOP).after_help(START).mut_subcommands(|below| laid_out(below, ""))
 }
 
-/// The same for the commands among these words alone: one is parsed, and laying out all of them takes time in each run.
-pub(super) fn lay_out_named(command: Command, words: &[String]) -> Command {
-    command.mut_subcommands(|below| match words.iter().any(|word| word == below.get_name()) {
-        true => laid_out(below, ""),
-        false => below,
-    })
-}
-
 /// The help of `kuberescue` itself lists its commands; its options are these.
 const TOP: &str = "{about}\nUsage: {usage}\nCommands:\n{subcommands}{after-help}";
 const START: &str = "Also: version, completions, man. COMMAND -h is short, --help has everything.";

@@ -108,8 +108,8 @@ pub fn command() -> clap::Command {
 pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let named: Vec<OsString> = std::iter::once("kuberescue".into()).chain(words).collect();
-    let matches = layout::lay_out_named(Cli::command(), &shown).try_get_matches_from(&named);
-    // Help and what is wrong is told of all commands.
+    // Laid out is what is shown: help, and what is wrong.
+    let matches = Cli::command().try_get_matches_from(&named);
     let matches = matches.or_else(|_| command().try_get_matches_from(&named));
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
