@@ -14,10 +14,10 @@ fuzz_target!(|data: &[u8]| {
     let again = Kubeconfig::parse(&spliced).expect("what was spliced");
     assert_eq!((&again.user, &again.cluster, &again.server), (&parsed.user, &parsed.cluster, &parsed.server));
     let Credential::Embedded(new) = &again.credential else { panic!("its credential is gone") };
-    assert_eq!((new.certificate_pem(), new.key_pem()), (NEW[0], NEW[1]));
-    assert_eq!(again.authority_pem(), authority);
+    assert_eq!((&**new.certificate_pem(), &**new.key_pem()), (NEW[0], NEW[1]));
+    assert_eq!(again.authority_pem().map(|pem| &**pem), authority);
     // Back to the old values: every byte as it was, but for values that were no canonical base64.
-    let authority = parsed.authority_pem();
+    let authority = parsed.authority_pem().map(|pem| &**pem);
     let back = again.splice(&spliced, old.certificate_pem(), old.key_pem(), authority).expect("once more");
     let twice = Kubeconfig::parse(&back).expect("what was spliced back");
     let once_more = twice.splice(&back, NEW[0], NEW[1], authority.map(|_| NEW[2])).expect("and again");
