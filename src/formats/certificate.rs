@@ -2,6 +2,8 @@
 //! keeps byte for byte.
 
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -61,8 +63,34 @@ pub struct CertSummary {
     pub fingerprint: Digest,
 }
 
+/// A certificate as it was read. It is passed around and kept in many places, and is the same one in all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
+pub struct Certificate(Arc<Parts>);
+
+impl Deref for Certificate {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl From<Parts> for Certificate {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// A copy where there are others.
+impl DerefMut for Certificate {
+    fn deref_mut(&mut self) -> &mut Parts {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
     /// The entire certificate in DER.
     pub der: Vec<u8>,
     pub subject: String,
@@ -166,7 +194,7 @@ impl Certificate {
         };
         let text = |values: Vec<Option<&str>>| values.into_iter().flatten().map(str::to_owned).collect();
         let subject = parsed.subject();
-        let mut certificate = Self {
+        let mut parts = Parts {
             subject: subject.to_string(),
             issuer: parsed.issuer().to_string(),
             subject_der: subject.as_raw().to_vec(),
@@ -193,46 +221,10 @@ impl Certificate {
             der: Vec::new(),
         };
         for extension in parsed.extensions() {
-            certificate.take_extension(extension.parsed_extension());
+            parts.take_extension(extension.parsed_extension());
         }
-        certificate.der = der;
-        Ok(certificate)
-    }
-
-    fn take_extension(&mut self, extension: &ParsedExtension<'_>) {
-        match extension {
-            ParsedExtension::SubjectAlternativeName(names) => {
-                for name in &names.general_names {
-                    match name {
-                        GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
-                        GeneralName::IPAddress(bytes) => self.addresses.extend(address(bytes)),
-                        _ => {}
-                    }
-                }
-            }
-            ParsedExtension::ExtendedKeyUsage(usage) => {
-                self.has_usage = usage.any
-                    || usage.server_auth
-                    || usage.client_auth
-                    || usage.code_signing
-                    || usage.email_protection
-                    || usage.time_stamping
-                    || usage.ocsp_signing
-                    || !usage.other.is_empty();
-                self.may_serve = usage.any || usage.server_auth;
-                self.may_be_client = usage.any || usage.client_auth;
-            }
-            ParsedExtension::KeyUsage(usage) => self.may_sign = usage.digital_signature(),
-            ParsedExtension::BasicConstraints(constraints) => {
-                self.has_basic_constraints = true;
-                self.is_ca = constraints.ca;
-            }
-            ParsedExtension::SubjectKeyIdentifier(id) => self.key_id = Some(id.0.to_vec()),
-            ParsedExtension::AuthorityKeyIdentifier(id) => {
-                self.names_issuer_by_serial = id.authority_cert_serial.is_some();
-            }
-            _ => {}
-        }
+        parts.der = der;
+        Ok(parts.into())
     }
 
     /// Whether `key` is its private key. Compares the public keys, not the encoding of their algorithm: RSA's
@@ -330,6 +322,44 @@ impl Certificate {
 
     pub fn to_pem(&self) -> String {
         pem::encode(pem::Label::Certificate, &self.der).to_string()
+    }
+}
+
+impl Parts {
+    fn take_extension(&mut self, extension: &ParsedExtension<'_>) {
+        match extension {
+            ParsedExtension::SubjectAlternativeName(names) => {
+                for name in &names.general_names {
+                    match name {
+                        GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
+                        GeneralName::IPAddress(bytes) => self.addresses.extend(address(bytes)),
+                        _ => {}
+                    }
+                }
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                self.has_usage = usage.any
+                    || usage.server_auth
+                    || usage.client_auth
+                    || usage.code_signing
+                    || usage.email_protection
+                    || usage.time_stamping
+                    || usage.ocsp_signing
+                    || !usage.other.is_empty();
+                self.may_serve = usage.any || usage.server_auth;
+                self.may_be_client = usage.any || usage.client_auth;
+            }
+            ParsedExtension::KeyUsage(usage) => self.may_sign = usage.digital_signature(),
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.has_basic_constraints = true;
+                self.is_ca = constraints.ca;
+            }
+            ParsedExtension::SubjectKeyIdentifier(id) => self.key_id = Some(id.0.to_vec()),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                self.names_issuer_by_serial = id.authority_cert_serial.is_some();
+            }
+            _ => {}
+        }
     }
 }
 

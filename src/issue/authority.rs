@@ -153,7 +153,7 @@ mod tests {
             params.custom_extensions = vec![basic];
             params.is_ca = IsCa::NoCa;
         });
-        assert_eq!((old.key_id, new.key_id), (None, None));
+        assert_eq!((&old.key_id, &new.key_id), (&None, &None));
     }
 
     /// Whether what the cluster's CA has signed on a node verifies under `new`.

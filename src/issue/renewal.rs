@@ -9,7 +9,7 @@ use der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _};
 use super::template::{ALTERNATIVE_NAMES, EXTENDED_KEY_USAGE, KEY_USAGE, Replaced, Template};
 use super::{IssueError, Signer};
 use crate::analysis::node::plan::Dates;
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{Certificate, Parts};
 use crate::formats::key::PrivateKey;
 use crate::formats::san::San;
 use crate::state::catalog::Usage;
@@ -81,7 +81,7 @@ pub fn renew_with(
 }
 
 /// Whether a certificate may be used so.
-pub(super) fn allows(certificate: &Certificate, usage: Usage) -> bool {
+pub(super) fn allows(certificate: &Parts, usage: Usage) -> bool {
     (usage == Usage::Client || certificate.may_serve)
         && (usage == Usage::Server || certificate.may_be_client)
         && certificate.may_sign
@@ -96,7 +96,7 @@ fn usages(old: &Certificate, usage: Usage) -> Replaced {
         // digitalSignature and keyEncipherment.
         replaced.push((KEY_USAGE, vec![0x03, 0x02, 0x05, 0xa0]));
     }
-    if !allows(&Certificate { may_sign: true, ..old.clone() }, usage) {
+    if !allows(&Parts { may_sign: true, ..Parts::clone(old) }, usage) {
         let (length, purposes): (u8, &[u8]) = match usage {
             Usage::Server => (0x0a, &[1]),
             Usage::Client => (0x0a, &[2]),

@@ -31,7 +31,7 @@ pub(crate) fn below<'a>(path: &'a Path, above: &Path) -> Option<&'a Path> {
     let rest = path.as_os_str().as_bytes().strip_prefix(above.as_os_str().as_bytes())?;
     let rest = match rest {
         b"" => rest,
-        _ if above == Path::new("/") => rest,
+        _ if above.as_os_str() == "/" => rest,
         rest => rest.strip_prefix(b"/")?,
     };
     Some(Path::new(OsStr::from_bytes(rest)))

@@ -16,7 +16,7 @@ use crate::server::Authority;
 const AT: u64 = 1_795_478_400;
 
 pub fn webpki_accepts(authority: &[u8], leaf: &[u8]) {
-    let der = |pem: &[u8]| CertificateDer::from(Certificate::from_pem(pem).unwrap().der);
+    let der = |pem: &[u8]| CertificateDer::from(Certificate::from_pem(pem).unwrap().der.clone());
     let (authority, leaf) = (der(authority), der(leaf));
     let anchor = webpki::anchor_from_trusted_cert(&authority).unwrap();
     let end = webpki::EndEntityCert::try_from(&leaf).unwrap();

@@ -23,7 +23,7 @@ pub fn accepted(authority: &[u8], certificate: &[u8], key: &[u8], purposes: &[&s
     };
     let (ca, leaf) = (write("ca.crt", authority), write("leaf.crt", certificate));
     assert_eq!(common::public_key_of_certificate(certificate), common::public_key_of_key(key));
-    let der = |pem: &[u8]| CertificateDer::from(Certificate::from_pem(pem).unwrap().der);
+    let der = |pem: &[u8]| CertificateDer::from(Certificate::from_pem(pem).unwrap().der.clone());
     let (authority, leaf_der) = (der(authority), der(certificate));
     let anchor = webpki::anchor_from_trusted_cert(&authority).unwrap();
     let end = webpki::EndEntityCert::try_from(&leaf_der).unwrap();

@@ -23,7 +23,7 @@ pub fn accepted(node: &Node, kubeconfig: &str) {
     );
     assert!(openssl(&arguments, b"").ends_with(": OK\n"));
     assert_eq!(common::public_key_of_certificate(&certificate), common::public_key_of_key(&key));
-    let der = |pem: &[u8]| CertificateDer::from(Certificate::from_pem(pem).unwrap().der);
+    let der = |pem: &[u8]| CertificateDer::from(Certificate::from_pem(pem).unwrap().der.clone());
     let (authority, leaf) = (der(&node.read(&format!("{PKI}/ca.crt"))), der(&certificate));
     let anchor = webpki::anchor_from_trusted_cert(&authority).unwrap();
     let end = webpki::EndEntityCert::try_from(&leaf).unwrap();

@@ -76,12 +76,12 @@ fn certificate(
     checked.certificate = Some(Identity {
         common_name: leaf.common_name().to_owned(),
         certificate: leaf.summary(),
-        organizations: leaf.organizations,
+        organizations: leaf.organizations.clone(),
         key_matches,
         chains,
         file: file.map(|path| path.display().to_string()),
-        der: leaf.der,
-        spki: leaf.spki,
+        der: leaf.der.clone(),
+        spki: leaf.spki.clone(),
     });
 }
 

@@ -83,7 +83,7 @@ fn set(authorities: &[Vec<u8>]) -> Vec<&[u8]> {
 /// The public keys of the CA certificates: a CA that was renewed with its key is the same one.
 fn authority_keys(checked: &Checked) -> Vec<Vec<u8>> {
     let authorities = checked.target.authorities.iter();
-    authorities.filter_map(|der| Certificate::from_der(der.clone()).ok()).map(|ca| ca.spki).collect()
+    authorities.filter_map(|der| Certificate::from_der(der.clone()).ok()).map(|ca| ca.spki.clone()).collect()
 }
 
 /// `SUBJECT until DATE, key DIGEST` of each CA certificate.

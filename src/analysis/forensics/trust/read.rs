@@ -78,7 +78,7 @@ pub(super) fn any_public_key(data: &[u8]) -> Result<Vec<u8>, String> {
         return Ok(spki);
     }
     if let Ok(certificate) = Certificate::from_pem(data) {
-        return Ok(certificate.spki);
+        return Ok(certificate.spki.clone());
     }
     private_key(data).map(|key| key.spki().to_vec())
 }

@@ -201,7 +201,7 @@ fn is_chain(all: Vec<Vec<u8>>) -> Result<bool, CertificateError> {
         if issuer.is_some_and(|issuer| issuer != certificate.subject_der) {
             return Ok(false);
         }
-        issuer = Some(certificate.issuer_der);
+        issuer = Some(certificate.issuer_der.clone());
     }
     Ok(true)
 }

@@ -6,7 +6,7 @@ use super::ca::{copies, obstacle};
 use super::decide::Decision;
 use super::{BACKDATE_SECONDS, CaSelection, CaStep, Dates, Refusal, Selection, refuse};
 use crate::analysis::node::inventory::CaRow;
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::Parts;
 use crate::state::Code;
 use crate::state::catalog::Ca;
 use crate::state::time::minute;
@@ -82,7 +82,8 @@ impl Decision<'_> {
             files,
             old: Dates { not_before: old.not_before, not_after: old.not_after },
             new,
-            renewed: Certificate { not_before: new.not_before, not_after: new.not_after, ..old.clone() },
+            renewed: Parts { not_before: new.not_before, not_after: new.not_after, ..Parts::clone(old) }
+                .into(),
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::analysis::node::findings::authority_key_problem;
 use crate::analysis::node::inventory::{CaRow, Inventory, Parsed, Trust, trusts};
 use crate::analysis::node::{copies as outside, quorum};
 use crate::formats::ca_copies;
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{Certificate, Parts};
 use crate::formats::key::{KeyAlgorithm, KeyEncoding};
 use crate::state::Code;
 use crate::state::catalog::Ca;
@@ -68,7 +68,7 @@ impl Decision<'_> {
         }
         let (new, key) = match &asked.given {
             Some(given) => {
-                let Certificate { not_before, not_after, .. } = given.certificate;
+                let Parts { not_before, not_after, .. } = *given.certificate;
                 (Dates { not_before, not_after }, None)
             }
             None => self.new_authority(row, old)?,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Dates, KeyPlan};
-use crate::formats::certificate::Certificate;
+use crate::formats::certificate::{Certificate, Parts};
 use crate::formats::key::{KeyAlgorithm, PrivateKey};
 use crate::formats::manifest::splice;
 use crate::state::catalog::Ca;
@@ -122,7 +122,7 @@ pub(super) struct Issuer {
 
 impl From<&Certificate> for Issuer {
     fn from(ca: &Certificate) -> Self {
-        let Certificate { subject, algorithm, not_before, not_after, .. } = ca.clone();
+        let Parts { subject, algorithm, not_before, not_after, .. } = Parts::clone(ca);
         Self { subject, algorithm, not_before, not_after }
     }
 }
