@@ -196,7 +196,7 @@ impl Composer<'_> {
             if let Some(owner) = readers::owner(self.snapshot, self.inventory, path) {
                 (attributes.uid, attributes.gid) = owner;
             }
-            let old = self.snapshot.resolve(predecessor).ok().and_then(|end| end.entry);
+            let old = self.snapshot.target(predecessor);
             let label = old.and_then(|entry| entry.attributes.xattrs.get_key_value(OsStr::new(LABEL)));
             attributes.xattrs.extend(label.map(|(name, value)| (name.clone(), value.clone())));
         }

@@ -225,8 +225,7 @@ pub(super) fn served_by_name(facts: &Facts) -> Vec<Files> {
 /// Whether both lead to the same file.
 pub(super) fn is_same(snapshot: &Snapshot, one: &Path, other: &Path) -> bool {
     let real = |path| snapshot.real_path(path);
-    one.as_os_str() == other.as_os_str()
-        || one == other
+    one == other
         || real(one).is_ok_and(|path| real(other).is_ok_and(|other| other.as_os_str() == path.as_os_str()))
 }
 

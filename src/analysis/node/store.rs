@@ -86,12 +86,12 @@ impl<'a> Store<'a> {
     }
 
     fn leads_somewhere(&self, path: &Path) -> bool {
-        self.snapshot.resolve(path).is_ok_and(|resolved| resolved.entry.is_some())
+        self.snapshot.target(path).is_some()
     }
 
     /// Whether the link leads to this file.
     pub fn leads_to(&self, path: &Path) -> bool {
-        let real = |path| self.snapshot.resolve(path).map(|resolved| resolved.path).ok();
+        let real = |path| self.snapshot.real_path(path).ok();
         self.current() == Current::Link && real(&self.link) == real(path)
     }
 

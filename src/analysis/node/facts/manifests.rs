@@ -31,7 +31,7 @@ impl Reader<'_> {
         for (path, _) in self.snapshot.children(directory) {
             // The kubelet skips dot-files (pkg/kubelet/config/file_linux.go).
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            let entry = self.snapshot.resolve(path).ok().and_then(|end| end.entry).filter(|_| !hidden);
+            let entry = self.snapshot.target(path).filter(|_| !hidden);
             let pod = match entry.map(|entry| &entry.content) {
                 Some(Content::File(bytes)) => Manifest::of(bytes),
                 // It is a file, and what is in it isn't known.

@@ -77,7 +77,7 @@ fn kubeconfig(snapshot: &Snapshot, inventory: &Inventory) -> Option<Finding> {
         return None;
     }
     let path = &inventory.facts.kubelet_kubeconfig.value;
-    let what = match snapshot.resolve(path).ok().and_then(|resolved| resolved.entry) {
+    let what = match snapshot.target(path) {
         None => format!("{} not found", path.display()),
         Some(_) => match snapshot.file(path).map(Kubeconfig::of) {
             Some(Err(error)) => format!("{}: {error}", path.display()),

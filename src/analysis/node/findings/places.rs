@@ -12,7 +12,7 @@ use crate::formats::key::{KeyError, PrivateKey, public_key_bits};
 use crate::formats::kubeconfig::{Credential, Kubeconfig};
 use crate::state::Subject;
 use crate::state::catalog;
-use crate::state::path::tidy;
+use crate::state::path::tidied;
 use crate::state::{Content, Entry, Snapshot, Unread};
 
 /// All permission bits of group and others.
@@ -131,11 +131,10 @@ impl Places {
         let names = kubeadm.iter().filter_map(|path| path.file_name()).map(OsStr::to_owned).collect();
         let pods = facts.manifests.iter().filter_map(|file| file.pod.as_ref().ok());
         let referred = scope::referred(snapshot, facts).into_iter().chain(pods.flat_map(|pod| pod.paths()));
-        let tidied = |path: PathBuf| tidy(&path).into_owned().into_os_string();
         Self {
-            kubeadm: kubeadm.into_iter().map(tidied).collect(),
+            kubeadm: kubeadm.into_iter().map(|path| tidied(path).into()).collect(),
             names,
-            referred: referred.map(tidied).collect(),
+            referred: referred.map(|path| tidied(path).into()).collect(),
         }
     }
 
@@ -170,8 +169,8 @@ fn stray(path: &Path, entry: &Entry, inventory: &Inventory) -> Option<Finding> {
     Some(finding)
 }
 
-enum Secret<'a> {
-    Key(&'a PrivateKey),
+enum Secret {
+    Key(Box<PrivateKey>),
     Kubeconfig(String),
 }
 
@@ -180,18 +179,19 @@ pub fn is_secret(entry: &Entry) -> bool {
     secret(entry).is_some()
 }
 
-fn secret(entry: &Entry) -> Option<Secret<'_>> {
+fn secret(entry: &Entry) -> Option<Secret> {
     let Content::File(bytes) = &entry.content else { return None };
-    match PrivateKey::of(bytes) {
-        Ok(key) => return Some(Secret::Key(key)),
+    // Not kept: a hostile directory has any number of files.
+    match PrivateKey::from_pem(bytes) {
+        Ok(key) => return Some(Secret::Key(Box::new(key))),
         // Not in PEM; what follows is in YAML.
         Err(KeyError::Pem(_)) => {}
         Err(_) => return None,
     }
     // Parsing YAML is slow: only if it looks like a kubeconfig.
     memchr::memmem::find(bytes, b"client-key-data")?;
-    let config = Kubeconfig::of(bytes).ok()?;
-    matches!(config.credential, Credential::Embedded(_)).then(|| Secret::Kubeconfig(config.user.clone()))
+    let config = Kubeconfig::parse(bytes).ok()?;
+    matches!(config.credential, Credential::Embedded(_)).then_some(Secret::Kubeconfig(config.user))
 }
 
 /// The owner of a key, if it is known on this node.

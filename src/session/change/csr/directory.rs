@@ -112,7 +112,7 @@ impl Directory {
     pub fn file(&self, inside: &Path) -> Result<Option<Bytes>, Error> {
         let mut there = Snapshot::default();
         self.root.read(&mut there, inside, Depth::File);
-        let Some(entry) = there.resolve(inside).ok().and_then(|end| end.entry) else { return Ok(None) };
+        let Some(entry) = there.target(inside) else { return Ok(None) };
         let shown = self.shown(inside);
         let why = match &entry.content {
             Content::File(bytes) => return Ok(Some(bytes.clone())),
