@@ -16,7 +16,8 @@ fn in_secret(node: &Node) -> String {
 #[ignore = "needs root and a Kubernetes that is built first: make test-kubernetes"]
 fn everything_is_renewed_and_restarted_and_the_secret_follows() {
     let node = Node::healthy();
-    assert_eq!(node.probe().1, 0);
+    let (report, code) = node.probe();
+    assert_eq!(code, 0, "{report:#}\n{}", node.story());
     node.rescued(&["etcd", "snapshot", "save", "/var/lib/live.db"]);
     let status = node.must(&[
         "env",

@@ -38,7 +38,8 @@ fn at_five_moments_and_then_to_the_end() {
         }
     }
     recover_once(&node, &[]);
-    assert_eq!(node.probe().1, 0);
+    let (report, code) = node.probe();
+    assert_eq!(code, 0, "{report:#}");
     assert_well(&node);
     let own = node.path("/var/lib/kuberescue");
     for name in ["parked.json", "journal.json", "staging.json"] {

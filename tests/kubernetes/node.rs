@@ -179,13 +179,25 @@ impl Node {
         }
     }
 
-    /// Until the node is Ready with a fresh lease, and the four static pods are ready. (The DaemonSet's takes minutes after
-    /// a boot: the kubelet backs off until it has read the services.)
+    /// Until the node is Ready with a fresh lease, and the four static pods are ready and serve. (The DaemonSet's takes minutes
+    /// after a boot: the kubelet backs off until it has read the services.)
     pub(crate) fn wait_ready(&self) {
         let since = now();
         self.wait_until("the node is Ready and the static pods are", || {
             (self.is_ready_since(&since) && self.are_static_pods_ready()).then_some(())
         });
+        // After a boot the pods' status can be that of before it, until the kubelet has reported.
+        for port in ["10257", "10259"] {
+            self.wait_until("kube-controller-manager and kube-scheduler serve", || self.is_healthy(port));
+        }
+    }
+
+    /// Whether the component on this port says so itself, to openssl.
+    fn is_healthy(&self, port: &str) -> Option<()> {
+        let ask = format!(
+            r"printf 'GET /healthz HTTP/1.0\r\n\r\n' | timeout 5 openssl s_client -quiet -connect 127.0.0.1:{port}"
+        );
+        self.exec(&["sh", "-c", &ask]).out.starts_with("HTTP/1.0 200 OK").then_some(())
     }
 
     /// Whether the node is Ready, and its lease was renewed after this moment.
