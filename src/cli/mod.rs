@@ -6,7 +6,7 @@ mod tips;
 
 use std::ffi::OsString;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     archive, bundle, ca, check_expiration, completions, csr, diagnose, etcd, explain, help, kubeconfig, man,
@@ -101,6 +101,45 @@ pub fn command() -> clap::Command {
     layout::lay_out(Cli::command())
 }
 
+type Setup = fn(clap::Command) -> clap::Command;
+
+/// The setup of each command by its name: that of all of them takes as long as a short run beside it.
+const COMMANDS: [(&str, Setup); 21] = [
+    ("recover", recover::Args::augment_args),
+    ("diagnose", diagnose::Args::augment_args),
+    ("explain", explain::Args::augment_args),
+    ("certs", group::<Certs>),
+    ("ca", group::<ca::Command>),
+    ("csr", group::<csr::Command>),
+    ("bundle", group::<bundle::Command>),
+    ("archive", group::<archive::Command>),
+    ("kubeconfig", group::<kubeconfig::Command>),
+    ("etcd", group::<etcd::Command>),
+    ("probe", probe::Args::augment_args),
+    ("nodes", nodes::Args::augment_args),
+    ("restart", restart::Args::augment_args),
+    ("rollout", group::<rollout::Command>),
+    ("verify", group::<verify::Command>),
+    ("resume", resume::Args::augment_args),
+    ("rollback", rollback::Args::augment_args),
+    ("help", help::Args::augment_args),
+    ("version", version::Args::augment_args),
+    ("completions", completions::Args::augment_args),
+    ("man", man::Args::augment_args),
+];
+
+/// As clap's derive sets it up: without a command it shows its help.
+fn group<Below: Subcommand>(command: clap::Command) -> clap::Command {
+    Below::augment_subcommands(command).subcommand_required(true).arg_required_else_help(true)
+}
+
+/// The parser of one command, for words that are right.
+fn alone(name: &str) -> Option<clap::Command> {
+    let (name, set_up) = COMMANDS.into_iter().find(|(other, _)| *other == name)?;
+    let command = set_up(clap::Command::new(name));
+    Some(clap::Command::new("kuberescue").disable_help_subcommand(true).subcommand(command))
+}
+
 /// Reads the words after the program's name.
 ///
 /// # Errors
@@ -108,8 +147,9 @@ pub fn command() -> clap::Command {
 pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let named: Vec<OsString> = std::iter::once("kuberescue".into()).chain(words).collect();
-    // Laid out is what is shown: help, and what is wrong.
-    let matches = Cli::command().try_get_matches_from(&named);
+    let alone = named.get(1).and_then(|name| name.to_str()).and_then(alone);
+    let matches = alone.unwrap_or_else(command).try_get_matches_from(&named);
+    // What is shown, help or what is wrong, is from the whole one.
     let matches = matches.or_else(|_| command().try_get_matches_from(&named));
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
@@ -152,6 +192,31 @@ impl Cli {
             Command::Version(args) => version::run(args, context),
             Command::Completions(args) => completions::run(args, command(), context),
             Command::Man(args) => man::run(args, command(), context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All arguments of a command and of those below it.
+    fn arguments(command: &clap::Command) -> String {
+        let required = (command.is_subcommand_required_set(), command.is_arg_required_else_help_set());
+        let arguments_here: Vec<_> = command.get_arguments().collect();
+        let own = format!("{} {required:?} {arguments_here:?}\n", command.get_name());
+        command.get_subcommands().map(arguments).fold(own, |text, below| text + &below)
+    }
+
+    #[test]
+    fn a_command_alone_is_what_it_is_among_all() {
+        let all = Cli::command();
+        let names: Vec<_> = all.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names, COMMANDS.map(|(name, _)| name));
+        for whole in all.get_subcommands() {
+            let top = alone(whole.get_name()).unwrap();
+            let alone: Vec<_> = top.get_subcommands().map(arguments).collect();
+            assert_eq!(alone, [arguments(whole)]);
         }
     }
 }
