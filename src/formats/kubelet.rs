@@ -31,6 +31,9 @@ pub struct KubeletConfiguration {
     pub address: Option<String>,
     pub port: Option<i64>,
     pub authentication: Option<Authentication>,
+    /// Whether a key occurs twice in one mapping: the last one is in effect.
+    #[serde(skip)]
+    pub has_duplicate_key: bool,
 }
 
 /// `authentication` of a KubeletConfiguration.
@@ -63,7 +66,13 @@ impl KubeletConfiguration {
     /// # Errors
     /// It is neither; the text says where.
     pub fn parse(data: &[u8]) -> Result<Self, String> {
-        super::parse_yaml(data)
+        let (parsed, has_duplicate_key) = super::parse_yaml_strictly(data)?;
+        Ok(Self { has_duplicate_key, ..parsed })
+    }
+
+    /// Whether anything of what is read here is in it.
+    pub fn says_anything(&self) -> bool {
+        *self != Self { has_duplicate_key: self.has_duplicate_key, ..Self::default() }
     }
 
     /// Whether it says what it is, as the kubelet demands it of a drop-in.

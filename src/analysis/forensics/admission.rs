@@ -163,5 +163,5 @@ fn is_of_a_node(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
         || Kubeconfig::parse(bytes).is_ok()
         || Manifest::parse(bytes).is_ok()
-        || KubeletConfiguration::parse(bytes).is_ok_and(|config| config != KubeletConfiguration::default())
+        || KubeletConfiguration::parse(bytes).is_ok_and(|config| config.says_anything())
 }

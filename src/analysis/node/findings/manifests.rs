@@ -8,6 +8,7 @@ use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::references::ENCRYPTION;
 use crate::analysis::node::scope::is_credential;
 use crate::formats::kubeconfig::Kubeconfig;
+use crate::formats::kubelet::KubeletConfiguration;
 use crate::formats::manifest::Manifest;
 use crate::formats::yaml;
 use crate::state::Subject;
@@ -131,7 +132,11 @@ pub(super) fn duplicate_keys(snapshot: &Snapshot, inventory: &Inventory) -> Vec<
     let manifests = facts.manifests.iter();
     let manifests = manifests.filter(|file| file.pod.as_ref().map_or(true, |pod| pod.has_duplicate_key));
     let of_kubelet = Some(&facts.kubelet_kubeconfig.value).filter(in_doubt);
-    let others = manifests.map(|file| &file.path).chain(of_kubelet).chain([&facts.kubelet_config.value]);
+    let configuration = Some(&facts.kubelet_config.value).filter(|path| {
+        let parsed = snapshot.file(path).and_then(|bytes| KubeletConfiguration::of(bytes).ok());
+        parsed.is_none_or(|config| config.has_duplicate_key)
+    });
+    let others = manifests.map(|file| &file.path).chain(of_kubelet).chain(configuration);
     kubeconfigs
         .chain(elsewhere)
         .chain(others)
