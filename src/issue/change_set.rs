@@ -13,7 +13,7 @@ use super::{
 use crate::analysis::node::inventory::Inventory;
 use crate::analysis::node::plan::{KeyPlan, Plan, SignedBy, Step};
 use crate::formats::certificate::Certificate;
-use crate::formats::key::PrivateKey;
+use crate::formats::key::{KeyAlgorithm, PrivateKey};
 use crate::state::catalog::Ca;
 use crate::state::{ChangeSet, Snapshot};
 
@@ -40,7 +40,7 @@ pub fn change_set(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Re
     Ok(authorities.then(leaves(&renewed, &inventory, plan)?))
 }
 
-/// All keys are generated, and all certificates signed, in parallel.
+/// All keys are generated, and all certificates signed, in parallel where that is faster.
 fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<ChangeSet, IssueError> {
     let mut requests = Vec::new();
     for step in &plan.steps {
@@ -75,7 +75,12 @@ fn leaves(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Result<Cha
         };
         jobs.push(Job { step, key, own_key, signed: OnceLock::new() });
     }
-    on_all_cores(&jobs, |job| drop(job.signed.set(job.sign(&signers))));
+    let sign = |job: &Job<'_>| drop(job.signed.set(job.sign(&signers)));
+    match signers.values().all(|signer| signer.authority().algorithm == KeyAlgorithm::EcdsaP256) {
+        // All of them take less time than another thread needs to start.
+        true => jobs.iter().for_each(sign),
+        false => on_all_cores(&jobs, sign),
+    }
     let mut composer = Composer::new(snapshot, inventory);
     for Job { step, key, signed, .. } in jobs {
         let Signed { certificate, own } =
