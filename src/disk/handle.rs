@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use nix::dir::Dir;
@@ -179,13 +180,16 @@ impl Limit {
 
 /// Refuses virtual files of the kernel: they block, never end or have effects when read.
 pub(super) fn checked(file: File) -> io::Result<(File, FileStat)> {
+    /// The file system that was looked at last: no other has its number while it is mounted.
+    static ORDINARY: AtomicU64 = AtomicU64::new(u64::MAX);
     let stat = fstat(&file)?;
-    // Those have no device below them; checking every file would cost more than reading it.
-    if major(stat.st_dev) == 0 {
+    // Those have no device below them.
+    if major(stat.st_dev) == 0 && stat.st_dev != ORDINARY.load(Ordering::Relaxed) {
         let kind = fstatfs(&file)?.filesystem_type();
         if [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
             return Err(io::Error::other("on a file system of the kernel"));
         }
+        ORDINARY.store(stat.st_dev, Ordering::Relaxed);
     }
     Ok((file, stat))
 }
@@ -213,13 +217,11 @@ fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
     let mut left = limit.left;
     if size <= left {
         left = left.min(MAX_FILE);
-        // One allocation of the right size: growing would leave copies of a key behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
-        match file.take(left + 1).read_to_end(&mut bytes) {
-            Ok(read) if read as u64 > MAX_FILE => {
-                return unread(Unread::TooLarge { size: read as u64, limit: MAX_FILE }, attributes);
+        match read_whole(&file, size, left + 1) {
+            Ok(bytes) if bytes.len() as u64 > MAX_FILE => {
+                return unread(Unread::TooLarge { size: bytes.len() as u64, limit: MAX_FILE }, attributes);
             }
-            Ok(read) if read as u64 <= left => {
+            Ok(bytes) if bytes.len() as u64 <= left => {
                 return Entry { content: Content::File(bytes.into()), attributes };
             }
             Ok(_) => {}
@@ -227,6 +229,24 @@ fn content(file: File, stat: &FileStat, limit: Limit) -> Entry {
         }
     }
     unread(Unread::NoRoom(MAX_BYTES), attributes)
+}
+
+/// The content of a file of this size, at most `most` bytes of it.
+fn read_whole(mut file: &File, size: u64, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // One allocation, with room for a byte more: growing would leave copies of a key behind.
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0) + 1]);
+    let read = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    bytes.truncate(read);
+    // Of a regular file a read returns less than was asked for at its end alone.
+    if read as u64 != size {
+        file.take(most.saturating_sub(read as u64)).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// An entry that exists and was not read.
