@@ -1,6 +1,6 @@
 # `make` lists what can be made. Each target is one command that CI runs too.
 .DEFAULT_GOAL := help
-.PHONY: help build static dist check deny deps test test-node test-kubernetes test-aarch64 fuzz demo bench bench-node reliability clean
+.PHONY: help build static dist check deny deps test test-program test-node test-kubernetes test-aarch64 fuzz demo bench bench-node reliability clean
 
 # One after the other even with -j: the parts share two target directories and the package manager.
 .NOTPARALLEL:
@@ -9,7 +9,7 @@ STATIC  := dist/kuberescue-x86_64-linux
 RELEASE := target/release/kuberescue
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the release binary for this machine, target/release/kuberescue
 	cargo build --locked --release --bin kuberescue
@@ -35,10 +35,12 @@ check: ## format, lints, the layers of src/, dependencies and their licences
 deny: ## dependencies and their licences alone
 	scripts/deny.sh
 
-test: deps check static ## everything, the static binary and the test node included; installs what it needs
-	KUBERESCUE_STATIC="$(CURDIR)/$(STATIC)" cargo test --locked
+test: deps check static test-program ## everything, the static binary and the test node included; installs what it needs
 	$(MAKE) fuzz SECONDS=2
 	$(MAKE) test-node
+
+test-program: ## the tests that need no live node
+	KUBERESCUE_STATIC="$(CURDIR)/$(STATIC)" cargo test --locked
 
 test-node: ## the live tests on nodes with a real containerd and etcd (root; scripts/testnode/README.md)
 	cargo test --locked --quiet -p standins

@@ -263,3 +263,21 @@ fn translations_have_the_same_commands() {
         assert_eq!(ours.len(), theirs.len(), "{other} has more than {english}: {:?}", theirs.last());
     }
 }
+
+/// CI goes through them one by one, so that each has its time.
+#[test]
+fn ci_runs_each_part_of_make_test() {
+    let read =
+        |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let (makefile, ci) = (read("Makefile"), read(".ci/run"));
+    let rule = makefile.lines().skip_while(|line| !line.starts_with("test: "));
+    let rule: Vec<_> = rule.take_while(|line| !line.is_empty()).collect();
+    let (needed, steps) = rule.split_first().unwrap();
+    let needed = needed.split("##").next().unwrap().trim_start_matches("test: ").split_whitespace();
+    let steps = steps.iter().map(|step| step.trim().strip_prefix("$(MAKE) ").unwrap());
+    let parts: Vec<_> = needed.chain(steps).collect();
+    assert_eq!(parts, ["deps", "check", "static", "test-program", "fuzz SECONDS=2", "test-node"]);
+    for part in parts {
+        assert!(ci.lines().any(|line| line.contains(&format!("make {part}"))), "{part}");
+    }
+}
