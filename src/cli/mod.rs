@@ -148,9 +148,9 @@ pub fn parse(words: Vec<OsString>) -> Result<(Cli, ArgMatches), clap::Error> {
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let named: Vec<OsString> = std::iter::once("kuberescue".into()).chain(words).collect();
     let alone = named.get(1).and_then(|name| name.to_str()).and_then(alone);
-    let matches = alone.unwrap_or_else(command).try_get_matches_from(&named);
+    let matches = alone.and_then(|command| command.try_get_matches_from(&named).ok());
     // What is shown, help or what is wrong, is from the whole one.
-    let matches = matches.or_else(|_| command().try_get_matches_from(&named));
+    let matches = matches.map_or_else(|| command().try_get_matches_from(&named), Ok);
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
         Ok((Cli { command: Command::Help(help) }, _)) => parse(help.as_words()),
